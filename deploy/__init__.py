@@ -1,0 +1,1 @@
+"""How Hearback is run: on one machine (`deploy.local`), and by images elsewhere."""

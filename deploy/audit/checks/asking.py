@@ -1,0 +1,98 @@
+"""Promise 1: nobody is asked twice within the quiet period, and no survey goes out twice."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from deploy.audit.facts import DatabaseFacts, Sent, TopicFacts
+from deploy.audit.report import Check
+
+OUTCOMES = {"delivery.accepted", "delivery.bounced", "delivery.failed"}
+
+
+def quiet_periods(database: DatabaseFacts) -> Check:
+    """Between two sends to one customer lies the quiet period of the later one; a pair about one order is one asking."""
+    check = Check("quiet periods kept", 1)
+    by_customer: defaultdict[str, list[Sent]] = defaultdict(list)
+    for sent in database.sends.values():
+        if sent.customer_id is not None:
+            by_customer[sent.customer_id].append(sent)
+    for customer_id, sends in by_customer.items():
+        ordered = sorted(sends, key=lambda sent: (sent.sent_at, sent.send_id))
+        check.compared += len(ordered)
+        for number, later in enumerate(ordered):
+            campaign = database.campaigns.get(later.campaign)
+            if campaign is None:
+                check.differs(f"send {later.send_id} is of the campaign {later.campaign}, which nobody knows")
+                continue
+            for earlier in reversed(ordered[:number]):
+                if later.sent_at - earlier.sent_at >= campaign.quiet_period:
+                    break
+                if not _one_asking(earlier, later, database):
+                    check.differs(
+                        f"sends {earlier.send_id} and {later.send_id} to one customer are only "
+                        f"{later.sent_at - earlier.sent_at} apart; the quiet period is {campaign.quiet_period}"
+                    )
+    return check
+
+
+def sent_as_decided(topics: TopicFacts, database: DatabaseFacts) -> Check:
+    """The send ledger is ``surveys.sends``, and each of its sends has its verdict in the decision log."""
+    check = Check("sends as decided", 1)
+    verdicts = {decision.timer_id for decision in database.decisions if decision.outcome == "sent"}
+    for send_id, sent in database.sends.items():
+        found = topics.sends.get(send_id)
+        if found is None:
+            if "surveys.sends" in topics.complete:
+                check.differs(f"send {send_id} was decided, and never published")
+        else:
+            check.same(f"send {send_id}", _gist(sent), _gist(found))
+        if sent.timer_id not in verdicts:
+            check.differs(f"send {send_id} has no decision that says so")
+    for send_id in topics.sends.keys() - database.sends.keys():
+        check.differs(f"send {send_id} was published, and never decided")
+    check.each_once("the survey of timer", (sent.timer_id or sent.send_id for sent in database.sends.values()))
+    return check
+
+
+def delivered_once(database: DatabaseFacts, message_send_ids: Iterable[str]) -> Check:
+    """The mail that arrived: no survey twice, none that nobody decided, and each that the courier calls accepted."""
+    check = Check("mail delivered once", 1)
+    arrived = list(message_send_ids)
+    check.each_once("the mail of send", arrived)
+    for send_id in set(arrived) - database.sends.keys():
+        check.differs(f"a mail arrived for {send_id}, which nobody decided to send")
+    return check
+
+
+def outcomes_known(topics: TopicFacts, database: DatabaseFacts) -> tuple[Check, int]:
+    """Each send got one outcome, the same in the courier's ledger and on ``surveys.deliveries``; and how many wait."""
+    check = Check("every send has its outcome", 1)
+    pending = 0
+    for send_id in database.sends:
+        state = database.deliveries.get(send_id)
+        if state is None:
+            check.compared += 1
+            check.differs(f"send {send_id} is unknown to the courier")
+        elif state in database.OPEN_DELIVERIES:
+            pending += 1
+        elif "surveys.deliveries" in topics.complete:
+            check.same(f"the outcome of send {send_id}", {state}, topics.outcomes.get(send_id, set()) & OUTCOMES)
+    for send_id in database.deliveries.keys() - database.sends.keys():
+        check.differs(f"the courier delivers {send_id}, which nobody decided to send")
+    return check, pending
+
+
+def _one_asking(one: Sent, other: Sent, database: DatabaseFacts) -> bool:
+    first, second = database.campaigns.get(one.campaign), database.campaigns.get(other.campaign)
+    return (
+        first is not None
+        and second is not None
+        and one.order_id is not None
+        and one.order_id == other.order_id
+        and first.pair_with == second.id
+        and second.pair_with == first.id
+    )
+
+
+def _gist(sent: Sent) -> tuple[object, ...]:
+    return sent.campaign, sent.customer_id, sent.order_id, sent.sent_at

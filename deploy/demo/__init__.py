@@ -1,0 +1,1 @@
+"""A simulated shop and its customers around the real loop, to be watched."""

@@ -1,0 +1,161 @@
+"""`python -m deploy.local`: the local stack from a terminal. `make up` and `make down` call it."""
+
+import asyncio
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from deploy.local import commands, jars
+from deploy.local.backends import External
+from deploy.local.daemon import supervise
+from deploy.local.errors import StackError
+from deploy.local.ports import DEFAULT_BASE, StackPorts
+from deploy.local.programs import PROJECT
+from deploy.local.progress import Display
+from deploy.local.stack import Stack, settings_from_environment
+
+NOT_RUNNING = 3
+INTERRUPTED = 130
+
+app = typer.Typer(
+    help="A real Kafka, a real PostgreSQL, Hearback's five processes and a mailbox, on this machine.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console()
+
+State = Annotated[
+    Path,
+    typer.Option(envvar="HEARBACK_STATE", help="Folder for data, logs and passwords.", show_default=".hearback"),
+]
+DEFAULT_STATE = PROJECT / ".hearback"
+
+
+def fail(error: StackError) -> NoReturn:
+    Console(stderr=True).print(str(error), highlight=False, markup=False, soft_wrap=True)
+    raise typer.Exit(1)
+
+
+def ports_from_environment() -> StackPorts:
+    text = os.environ.get("HEARBACK_PORT_BASE") or str(DEFAULT_BASE)
+    if not text.isdigit():
+        raise StackError(f"HEARBACK_PORT_BASE is {text!r}, which is no port number: use one such as 18000.")
+    return StackPorts.from_base(int(text))
+
+
+def stack_from_environment(state: Path) -> Stack:
+    """The stack that the environment's HEARBACK_ settings describe."""
+    return Stack(
+        state=state,
+        ports=ports_from_environment(),
+        topic_prefix=os.environ.get("HEARBACK_TOPIC_PREFIX", ""),
+        environment=settings_from_environment(),
+        external=External.from_environment(),
+    )
+
+
+@app.command(epilog="Example: HEARBACK_PORT_BASE=18000 python -m deploy.local up")
+def up(state: State = DEFAULT_STATE) -> None:
+    """Start everything in the background; returns when every part is ready."""
+    began = time.monotonic()
+    state = state.resolve()
+    try:
+        ports = ports_from_environment()
+        started = commands.bring_up(state, Display(console))
+    except StackError as error:
+        fail(error)
+    except KeyboardInterrupt:
+        console.print("Interrupted: everything is stopped again.")
+        raise typer.Exit(INTERRUPTED) from None
+    show_addresses(state, ports)
+    if started:
+        console.print(f"Up in {time.monotonic() - began:.1f} s. `make down` stops it.", highlight=False)
+    else:
+        console.print("Already up; nothing to do. `make down` stops it.", highlight=False)
+
+
+@app.command(epilog="Example: python -m deploy.local down")
+def down(state: State = DEFAULT_STATE) -> None:
+    """Stop everything; data and logs stay."""
+    try:
+        with console.status("Stopping"):
+            stopped = commands.take_down(state.resolve())
+    except StackError as error:
+        fail(error)
+    console.print("Stopped; no process is left." if stopped else "Nothing was running.")
+
+
+@app.command(epilog="Example: python -m deploy.local status || echo 'not all ready'")
+def status(state: State = DEFAULT_STATE) -> None:
+    """Show every process. Exit code 0: all ready; 1: some are not; 3: nothing runs."""
+    try:
+        parts = asyncio.run(commands.inspect(state.resolve(), ports_from_environment()))
+    except StackError as error:
+        fail(error)
+    if not parts:
+        console.print("Nothing is running. `make up` starts it.")
+        raise typer.Exit(NOT_RUNNING)
+    table = Table("process", "pid", "MB", "ready", box=None)
+    for part in parts:
+        table.add_row(part.name, str(part.pid), str(part.memory), "yes" if part.ready else "no")
+    console.print(table)
+    raise typer.Exit(0 if all(part.ready for part in parts) else 1)
+
+
+@app.command(epilog="Example: python -m deploy.local clean")
+def clean(state: State = DEFAULT_STATE) -> None:
+    """Stop everything and delete its data, logs and passwords."""
+    try:
+        commands.remove_state(state.resolve())
+    except StackError as error:
+        fail(error)
+    console.print(f"Removed {state}.", highlight=False)
+
+
+@app.command("lock-jars", epilog="Example: python -m deploy.local lock-jars")
+def lock_jars() -> None:
+    """Resolve Kafka's jars anew and pin them, with their sums, in deploy/local/kafka.lock."""
+    try:
+        with console.status(f"Resolving {jars.KAFKA}"):
+            locked = jars.write_lock()
+    except StackError as error:
+        fail(error)
+    console.print(f"{len(locked)} jars pinned in {jars.LOCK_FILE.relative_to(PROJECT)}.", highlight=False)
+
+
+@app.command("supervise", hidden=True)
+def supervise_command(state: State = DEFAULT_STATE) -> None:
+    """What `up` starts in the background."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-5s %(message)s")
+    try:
+        stack = stack_from_environment(state.resolve())
+    except StackError as error:
+        fail(error)
+    sys.exit(asyncio.run(supervise(stack)))
+
+
+def show_addresses(state: Path, ports: StackPorts) -> None:
+    table = Table.grid(padding=(0, 2))
+    for what, port in (
+        ("dashboard", ports.scorer),
+        ("support inbox", ports.alerter),
+        ("mailbox", ports.mailbox),
+        ("collector API", ports.collector),
+        ("dispatcher API", ports.dispatcher),
+    ):
+        table.add_row(what, f"http://127.0.0.1:{port}/")
+    table.add_row("for a client", f"source {state / 'env'}")
+    table.add_row("logs", str(state / "logs"))
+    console.print(table)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,102 @@
+"""Kafka and PostgreSQL for a stack: its own ones, or those the environment names."""
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from deploy.local.jars import fetch_jars, read_lock
+from deploy.local.kafka import KafkaNode
+from deploy.local.ports import HOST, StackPorts
+from deploy.local.postgres import PostgresServer
+from deploy.local.supervisor import Supervisor
+
+T = TypeVar("T")
+
+Report = Callable[[str, str], None]
+"""Called with a part of the stack and what it is doing now, for whoever shows progress."""
+
+KAFKA_VARIABLE = "HEARBACK_KAFKA_BOOTSTRAP_SERVERS"
+DATABASE_VARIABLE = "HEARBACK_DATABASE_URL"
+
+
+@dataclass(frozen=True, slots=True)
+class Backends:
+    """Where Kafka and PostgreSQL are; `database_url` is the owner's."""
+
+    kafka_bootstrap_servers: str
+    database_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class External:
+    """A cluster or server that is there already; None means the stack starts its own."""
+
+    kafka_bootstrap_servers: str | None = None
+    database_url: str | None = None
+
+    @classmethod
+    def from_environment(cls) -> "External":
+        return cls(os.environ.get(KAFKA_VARIABLE) or None, os.environ.get(DATABASE_VARIABLE) or None)
+
+    def other_than(self, own: StackPorts) -> "External":
+        """Without what the stack on these ports starts itself: a shell that has sourced its `env` file names that."""
+        kafka = None if self.kafka_bootstrap_servers == f"{HOST}:{own.kafka}" else self.kafka_bootstrap_servers
+        database = None if f"@{HOST}:{own.postgresql}/" in (self.database_url or "") else self.database_url
+        return External(kafka, database)
+
+
+async def start_backends(
+    supervisor: Supervisor,
+    folder: Path,
+    ports: StackPorts,
+    password: str,
+    external: External,
+    report: Report = lambda part, doing: None,
+) -> Backends:
+    """Starts what `external` does not name, with data and logs under `folder`, and returns when both are ready.
+
+    `password` is the database owner's, the same on every start. Raises StackError.
+    """
+    kafka = KafkaNode(folder / "kafka", ports.kafka, ports.kafka_controller)
+    postgres = PostgresServer(folder / "postgresql", ports.postgresql, password)
+
+    async def start_kafka() -> str:
+        if external.kafka_bootstrap_servers:
+            report("kafka", f"using {external.kafka_bootstrap_servers}")
+            return external.kafka_bootstrap_servers
+        jars = await fetch_jars(
+            read_lock(),
+            progress=lambda done, wanted: report("kafka", f"fetching its jars, {done} of {wanted}"),
+        )
+        report("kafka", "starting")
+        await kafka.prepare(jars)
+        await supervisor.start(kafka.program(jars, folder / "logs" / "kafka.log"))
+        report("kafka", "ready")
+        return kafka.bootstrap_servers
+
+    async def start_postgres() -> str:
+        if external.database_url:
+            report("postgresql", "using the server of HEARBACK_DATABASE_URL")
+            return external.database_url
+        report("postgresql", "starting")
+        await postgres.prepare()
+        await supervisor.start(postgres.program(folder / "logs" / "postgresql.log"))
+        report("postgresql", "ready")
+        return postgres.owner_url
+
+    kafka_bootstrap_servers, database_url = await all_or_none(start_kafka(), start_postgres())
+    return Backends(kafka_bootstrap_servers, database_url)
+
+
+async def all_or_none(*steps: Coroutine[Any, Any, T]) -> list[T]:
+    """Runs the steps together; when one fails the others are cancelled, and its own error is raised."""
+    tasks = [asyncio.create_task(step) for step in steps]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,132 @@
+"""Makes `.venv` from `requirements.lock`. Run by make with whatever Python the machine has.
+
+Standard library only, in a syntax that Python 3.7 reads too, so that an old one can say it is too old.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+
+NEEDED = (3, 11)
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+VENV = os.path.join(ROOT, ".venv")
+PYTHON = os.path.join(VENV, "bin", "python")
+LOCK = os.path.join(ROOT, "requirements.lock")
+STAMP = os.path.join(VENV, ".installed")
+NO_NETWORK = ("Max retries exceeded", "Temporary failure", "NewConnectionError", "from versions: none")
+
+
+def main() -> None:
+    if sys.version_info < NEEDED:
+        run_with_a_newer_python()
+    require_venv_module()
+    make_environment()
+    install()
+    with open(STAMP, "w") as stamp:
+        stamp.write("requirements.lock is installed\n")
+
+
+def run_with_a_newer_python() -> None:
+    for minor in range(20, NEEDED[1] - 1, -1):
+        newer = shutil.which(f"python3.{minor}")
+        # A version manager's stand-in has the name of a Python that is not there.
+        if newer and subprocess.call([newer, "-c", ""], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0:
+            os.execv(newer, [newer, "-I", os.path.abspath(__file__)])
+    sys.exit(
+        f"Hearback needs Python 3.11 or newer, and {sys.executable} is {sys.version.split()[0]}: install a newer "
+        "one and name it, for example `make PYTHON=/usr/local/bin/python3.12 demo`."
+    )
+
+
+def require_venv_module() -> None:
+    try:
+        import ensurepip  # noqa: F401
+        import venv  # noqa: F401
+    except ImportError:
+        sys.exit(
+            f"This Python ({sys.executable}) comes without its venv module: on Debian and Ubuntu install it with "
+            "`apt-get install python3-venv`, then try again."
+        )
+
+
+def make_environment() -> None:
+    if os.path.exists(PYTHON) and subprocess.call([PYTHON, "-m", "pip", "--version"], stdout=subprocess.DEVNULL) == 0:
+        return
+    print(f"Making .venv with Python {sys.version.split()[0]}.", flush=True)
+    shutil.rmtree(VENV, ignore_errors=True)
+    made = subprocess.run(
+        [sys.executable, "-m", "venv", VENV],
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if made.returncode != 0:
+        shutil.rmtree(VENV, ignore_errors=True)
+        sys.exit(f"The environment .venv could not be made: {last_line(made.stdout)}")
+
+
+def install() -> None:
+    """Installs exactly what the lock names; pip refuses any file whose hash is not in it."""
+    wanted = count_pins()
+    print(f"Installing {wanted} packages; the first time this downloads about 250 MB.", flush=True)
+    pip = subprocess.Popen(
+        [
+            PYTHON, "-m", "pip", "install", "--require-hashes", "--no-deps", "--progress-bar", "off",
+            "--disable-pip-version-check", "--no-input", "--retries", "2", "--requirement", LOCK,
+        ],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert pip.stdout is not None
+    seen = 0
+    said = []
+    for line in pip.stdout:
+        said.append(line)
+        if line.startswith(("Collecting ", "Requirement already satisfied: ")):
+            seen += 1
+            name = line.split(": ")[-1].replace("Collecting ", "").split("==")[0]
+            show(f"{min(seen, wanted)} of {wanted}  {name}")
+        elif line.startswith("Installing collected"):
+            show("unpacking")
+    show("")
+    if pip.wait() != 0:
+        explain("".join(said))
+
+
+def explain(output: str) -> None:
+    if any(sign in output for sign in NO_NETWORK):
+        sys.exit(
+            "The packages could not be downloaded: connect to the network, or tell pip about a package mirror, "
+            "then try again; what is already there is kept."
+        )
+    if "DO NOT MATCH THE HASHES" in output:
+        sys.exit(
+            "A downloaded package is not the file that requirements.lock pins, so nothing was installed: "
+            "check your package mirror, then try again."
+        )
+    errors = [line for line in output.splitlines() if line.startswith("ERROR")]
+    sys.exit(f"The packages could not be installed: {errors[0] if errors else last_line(output)}")
+
+
+def count_pins() -> int:
+    with open(LOCK) as lock:
+        return sum(1 for line in lock if line[:1].isalnum() and "==" in line)
+
+
+def last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "it said nothing"
+
+
+def show(text: str) -> None:
+    """One line that is written over again; nothing where the output is not a terminal."""
+    if sys.stdout.isatty():
+        print(f"\r\033[K{text}", end="", flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("\nInterrupted; the same command goes on from here.")

@@ -1,0 +1,172 @@
+"""What `up`, `down` and `status` do: start the supervisor in the background, talk to it through its files."""
+
+import asyncio
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local.errors import StackError
+from deploy.local.lodging import elsewhere
+from deploy.local.ports import StackPorts, accepts_connections
+from deploy.local.programs import PROJECT
+from deploy.local.progress import Display
+from deploy.local.readiness import answers_ready
+from deploy.local.status import Status, read_status, status_file
+from deploy.local.supervisor import end_leftovers, last_lines, read_records, start_time
+
+POLL = 0.05
+STOP_WITHIN = 60.0
+
+
+def bring_up(state: Path, display: Display) -> bool:
+    """Starts the stack in the background and returns when it is ready; False when it was up already.
+
+    Raises StackError when it does not get there, KeyboardInterrupt after Ctrl-C; in both cases nothing is left.
+    """
+    state.mkdir(parents=True, exist_ok=True)
+    with _one_at_a_time(state):
+        status = read_status(state)
+        if status and status.alive and status.phase == "ready":
+            return False
+        if status and status.alive and status.phase == "stopping":
+            _wait_until_gone(status)
+            status = None
+        if not (status and status.alive):
+            status_file(state).unlink(missing_ok=True)
+            supervisor = _start_supervisor(state)
+        else:
+            supervisor = None
+        try:
+            _follow(state, supervisor, display)
+        except KeyboardInterrupt:
+            take_down(state)
+            raise
+        except StackError:
+            if supervisor:
+                supervisor.wait(STOP_WITHIN)
+            raise
+    return True
+
+
+def take_down(state: Path) -> bool:
+    """Stops the stack and returns when no process is left; False when nothing ran."""
+    status = read_status(state)
+    stopped = False
+    if status and status.alive:
+        os.kill(status.pid, signal.SIGTERM)
+        _wait_until_gone(status)
+        stopped = True
+    elif _in_use(state):
+        raise StackError(
+            f"{state} is in use by a stack in another terminal (`make demo`, `make replay` or a test): "
+            "end that one with Ctrl-C."
+        )
+    leftovers = end_leftovers(state / "processes.json")
+    for name in ("status.json", "env"):
+        (state / name).unlink(missing_ok=True)
+    return stopped or bool(leftovers)
+
+
+def remove_state(state: Path) -> None:
+    """Stops the stack and deletes everything it kept: data, logs, passwords."""
+    take_down(state)
+    shutil.rmtree(elsewhere(state / "postgresql"), ignore_errors=True)
+    shutil.rmtree(state, ignore_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A running process as `status` shows it; memory is resident, in MB."""
+
+    name: str
+    pid: int
+    ready: bool
+    memory: int
+
+
+async def inspect(state: Path, ports: StackPorts) -> list[Part]:
+    """Every process of the stack that runs in `state`, with whether it answers now."""
+
+    async def part(name: str, pid: int) -> Part:
+        if name in ("kafka", "postgresql"):
+            ready = await accepts_connections(getattr(ports, name))
+        else:
+            ready = await answers_ready(getattr(ports, name))
+        return Part(name, pid, ready, _resident_megabytes(pid))
+
+    records = [record for record in read_records(state / "processes.json") if hasattr(ports, record.name)]
+    return list(await asyncio.gather(*(part(record.name, record.pid) for record in records)))
+
+
+def _start_supervisor(state: Path) -> "subprocess.Popen[bytes]":
+    log_file = state / "logs" / "supervisor.log"
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    with log_file.open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "deploy.local", "supervise", "--state", str(state)],
+            cwd=PROJECT,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def _follow(state: Path, supervisor: "subprocess.Popen[bytes] | None", display: Display) -> None:
+    with display:
+        while True:
+            status = read_status(state)
+            if status:
+                display.show(status.parts)
+            if status and status.phase == "ready":
+                return
+            if status and status.phase == "failed":
+                raise StackError(status.sentence)
+            gone = supervisor.poll() is not None if supervisor else not (status and status.alive)
+            if gone and not (read_status(state) or Status(0, 0)).sentence:
+                words = " / ".join(last_lines(state / "logs" / "supervisor.log", 2)) or "it wrote no log"
+                raise StackError(f"The stack's supervisor ended while starting: {words}")
+            time.sleep(POLL)
+
+
+def _wait_until_gone(status: Status) -> None:
+    deadline = time.monotonic() + STOP_WITHIN
+    while status.alive:
+        if time.monotonic() > deadline:
+            # Its children end with it: the kernel sees to that.
+            os.kill(status.pid, signal.SIGKILL)
+        time.sleep(POLL)
+
+
+@contextmanager
+def _one_at_a_time(state: Path) -> Iterator[None]:
+    """Two `make up` at once: the second waits for the first, and then finds the stack up."""
+    with (state / "up.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _in_use(state: Path) -> bool:
+    try:
+        with (state / "lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
+def _resident_megabytes(pid: int) -> int:
+    if start_time(pid) is None:
+        return 0
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") // (1024 * 1024)

@@ -1,0 +1,51 @@
+"""The supervisor in the background: starts a stack, keeps it up, and stops it at SIGTERM."""
+
+import asyncio
+import logging
+import signal
+
+from deploy.local.errors import StackError
+from deploy.local.stack import Stack
+from deploy.local.status import StatusFile
+
+log = logging.getLogger(__name__)
+
+
+async def supervise(stack: Stack) -> int:
+    """Runs `stack` until SIGTERM or SIGINT. Returns the exit code; a failed start is told in the status file."""
+    status = StatusFile(stack.state)
+    stack.report = status.report
+    status.enter("starting")
+    asked_to_stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, asked_to_stop.set)
+    stopping = asyncio.create_task(asked_to_stop.wait())
+    starting = asyncio.create_task(stack.up())
+    await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    try:
+        if not starting.done():
+            return await _give_up(starting, status)
+        starting.result()
+    except StackError as error:
+        log.error("%s", error)
+        status.enter("failed", str(error))
+        return 1
+    except Exception as error:
+        log.exception("the stack could not start")
+        status.enter("failed", f"The stack could not start ({error}): {stack.log_file('supervisor')} has the details.")
+        return 1
+    status.enter("ready")
+    log.info("up, with %d processes", len(stack.running))
+    await stopping
+    status.enter("stopping")
+    await stack.down()
+    status.remove()
+    return 0
+
+
+async def _give_up(starting: "asyncio.Task[None]", status: StatusFile) -> int:
+    status.enter("stopping")
+    starting.cancel()
+    await asyncio.gather(starting, return_exceptions=True)
+    status.remove()
+    return 0

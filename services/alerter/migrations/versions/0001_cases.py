@@ -1,0 +1,116 @@
+"""Cases, their history, what is known of customers, and the routing rules in force."""
+
+from alembic import op
+
+from shared.persistence.migrations import create_runtime_tables
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    create_runtime_tables(op)
+    # An answer that was erased before it was heard is a row without queue: a tombstone under the same primary key, so
+    # that two replicas hearing of one answer at once always meet on it.
+    op.execute(
+        """
+        CREATE TABLE cases (
+            case_id          text        PRIMARY KEY,
+            revision         bigint      NOT NULL,
+            answer           jsonb,
+            queue            text        CHECK (queue IS NOT NULL OR erased),
+            rule             text,
+            status           text        NOT NULL,
+            sequence         integer     NOT NULL,
+            opened_at        timestamptz NOT NULL,
+            changed_at       timestamptz NOT NULL,
+            due_at           timestamptz,
+            owner            text,
+            suggested_action text,
+            closed_reason    text,
+            root_cause       text,
+            erased           boolean     NOT NULL,
+            position         bigint      NOT NULL,
+            customer_key     uuid,
+            order_id         text,
+            incomplete       boolean     NOT NULL,
+            searched         text        NOT NULL,
+            CHECK (NOT erased OR (answer IS NULL AND owner IS NULL AND customer_key IS NULL AND order_id IS NULL
+                                  AND searched = ''))
+        )
+        """
+    )
+    # A page of the inbox is one range of one of these.
+    op.execute("CREATE INDEX cases_waiting ON cases (position, case_id) WHERE status <> 'closed'")
+    op.execute("CREATE INDEX cases_waiting_in_queue ON cases (queue, position, case_id) WHERE status <> 'closed'")
+    op.execute("CREATE INDEX cases_waiting_of_owner ON cases (owner, position, case_id) WHERE status <> 'closed'")
+    op.execute("CREATE INDEX cases_closed ON cases (position, case_id) WHERE status = 'closed'")
+    op.execute("CREATE INDEX cases_closed_in_queue ON cases (queue, position, case_id) WHERE status = 'closed'")
+    op.execute("CREATE INDEX cases_searched ON cases USING gin (to_tsvector('simple', searched))")
+    op.execute("CREATE INDEX cases_of_customer ON cases (customer_key, opened_at DESC) WHERE customer_key IS NOT NULL")
+    op.execute("CREATE INDEX cases_awaiting_customer ON cases (customer_key) WHERE incomplete")
+    op.execute("CREATE INDEX cases_awaiting_order ON cases (order_id) WHERE incomplete")
+    op.execute(
+        """
+        CREATE TABLE case_history (
+            case_id  text        NOT NULL REFERENCES cases,
+            sequence integer     NOT NULL,
+            at       timestamptz NOT NULL,
+            kind     text        NOT NULL,
+            actor    text,
+            details  jsonb       NOT NULL,
+            PRIMARY KEY (case_id, sequence)
+        )
+        """
+    )
+    # After an erasure the row stays, with the time and without the document.
+    op.execute(
+        """
+        CREATE TABLE customers (
+            customer_key uuid        PRIMARY KEY,
+            document     jsonb,
+            told_at      timestamptz,
+            erased_at    timestamptz
+        )
+        """
+    )
+    op.execute("CREATE INDEX customers_by_age ON customers (told_at) WHERE document IS NOT NULL")
+    op.execute(
+        """
+        CREATE TABLE customer_orders (
+            order_id     text        PRIMARY KEY,
+            customer_key uuid        NOT NULL REFERENCES customers,
+            document     jsonb       NOT NULL,
+            told_at      timestamptz NOT NULL
+        )
+        """
+    )
+    op.execute("CREATE INDEX customer_orders_of_customer ON customer_orders (customer_key, told_at DESC)")
+    op.execute("CREATE INDEX customer_orders_by_age ON customer_orders (told_at)")
+    op.execute(
+        """
+        CREATE TABLE customer_surveys (
+            send_id      text        PRIMARY KEY,
+            customer_key uuid        NOT NULL REFERENCES customers,
+            document     jsonb       NOT NULL,
+            sent_at      timestamptz NOT NULL
+        )
+        """
+    )
+    op.execute("CREATE INDEX customer_surveys_of_customer ON customer_surveys (customer_key, sent_at DESC)")
+    op.execute("CREATE INDEX customer_surveys_by_age ON customer_surveys (sent_at)")
+    # One row. file_digest tells which rules file was taken over last: a file that changed since is taken over anew.
+    op.execute(
+        """
+        CREATE TABLE routing (
+            only_row    boolean     PRIMARY KEY DEFAULT true CHECK (only_row),
+            version     integer     NOT NULL,
+            document    text        NOT NULL,
+            file_digest text        NOT NULL,
+            changed_at  timestamptz NOT NULL,
+            changed_by  text        NOT NULL
+        )
+        """
+    )

@@ -1,0 +1,1 @@
+"""Pure rules of the collector: no I/O, no clock of their own."""

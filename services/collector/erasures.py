@@ -1,0 +1,94 @@
+"""SQL that forgets a customer, and remembers only that somebody was forgotten.
+
+Apart from ``repository`` because it goes through every table there: who adds a personal column comes here too.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Wiped:
+    """What an erasure did. ``answers`` maps each answer erased now to its new revision."""
+
+    sends: int
+    answers: dict[str, int]
+    preference_revision: int
+
+
+def digest(secret: str, customer_id: str) -> bytes:
+    """Recognises a customer who was erased, without telling who it was: without the secret nobody can try ids."""
+    return hmac.new(secret.encode(), b"hearback.erasure\x1f" + customer_id.encode(), hashlib.sha256).digest()
+
+
+# Held to the end of the batch: an erasure, which writes to the table, then comes either before we read it or after
+# what we insert can be seen and wiped.
+_HOLD_ERASURES = text("LOCK TABLE erasures IN SHARE MODE")
+_ERASED_AMONG = text(
+    "SELECT customer_digest, erased_at FROM erasures WHERE customer_digest = ANY(CAST(:digests AS bytea[]))"
+)
+
+
+async def erased_among(connection: AsyncConnection, digests: Sequence[bytes]) -> dict[bytes, datetime]:
+    """Those of the customers who were erased, and when; nobody else can be until the transaction ends."""
+    await connection.execute(_HOLD_ERASURES)
+    rows = await connection.execute(_ERASED_AMONG, {"digests": digests})
+    return {bytes(row.customer_digest): row.erased_at for row in rows}
+
+
+_PREFERENCE_REVISION = text("SELECT preference_revision FROM erasures WHERE customer_digest = :digest")
+
+
+async def last_preference_revision(connection: AsyncConnection, customer_digest: bytes) -> int:
+    """The revision to go on from for a customer who has no preferences (any more); 0 for one never erased."""
+    return (await connection.execute(_PREFERENCE_REVISION, {"digest": customer_digest})).scalar() or 0
+
+
+# First, so that a second erasure of the same customer waits for the first.
+_REMEMBER = text(
+    """
+    INSERT INTO erasures (customer_digest, preference_revision, erased_at)
+    VALUES (:digest, 0, :now)
+    ON CONFLICT (customer_digest) DO UPDATE SET erased_at = greatest(erasures.erased_at, EXCLUDED.erased_at)
+    """
+)
+# Then the sends: an answer on its way holds its send, so that it is seen by the statement after this one.
+_WIPE_SENDS = text(
+    """
+    UPDATE sends SET customer_id = NULL, address = NULL, name = NULL, order_id = NULL, product = NULL,
+                     segments = '{}', erased_at = :now
+    WHERE customer_id = :customer_id
+    """
+)
+_WIPE_ANSWERS = text(
+    """
+    UPDATE answers SET revision = revision + 1, customer_id = NULL, body = NULL, erased_at = :now
+    WHERE customer_id = :customer_id
+    RETURNING answer_id, revision
+    """
+)
+_WIPE_PREFERENCES = text("DELETE FROM preferences WHERE customer_id = :customer_id RETURNING revision")
+_COUNT_ON = text(
+    """
+    UPDATE erasures SET preference_revision = greatest(preference_revision, :revision) + 1
+    WHERE customer_digest = :digest
+    RETURNING preference_revision
+    """
+)
+
+
+async def wipe(connection: AsyncConnection, customer_id: str, customer_digest: bytes, now: datetime) -> Wiped:
+    """Erases whatever is personal of the customer from every table, and takes the next preference revision."""
+    await connection.execute(_REMEMBER, {"digest": customer_digest, "now": now})
+    whose = {"customer_id": customer_id, "now": now}
+    sends = (await connection.execute(_WIPE_SENDS, whose)).rowcount
+    answers = {row.answer_id: row.revision for row in await connection.execute(_WIPE_ANSWERS, whose)}
+    revision = (await connection.execute(_WIPE_PREFERENCES, {"customer_id": customer_id})).scalar() or 0
+    counted = await connection.execute(_COUNT_ON, {"digest": customer_digest, "revision": revision})
+    return Wiped(sends, answers, counted.scalar_one())

@@ -1,0 +1,1 @@
+"""The courier: the dispatcher's second process, which carries the surveys it decided to send to the customers."""

@@ -1,0 +1,54 @@
+"""What became of one attempt to hand a mail over, and what follows from it."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["accepted", "bounced", "failed", "put_off", "unknown", "unbegun"]
+"""``accepted``: the server took responsibility (250 after the content).
+``bounced``: it says there is no such mailbox. ``failed``: it will never take this mail.
+``put_off``: it may take it later. ``unknown``: the connection broke when it may have had the mail already.
+``unbegun``: it cannot have the mail, and the reason lies in the server or in us, not in this mail.
+"""
+
+Stage = Literal["recipient", "content"]
+
+# RFC 3463: class, subject and detail; the text behind it may repeat the address, so it is never kept.
+_ENHANCED_STATUS = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})\b")
+# RFC 3463 §3.8: the server's policy refuses us, which says nothing against the customer's mailbox.
+_POLICY = "5.7."
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """``reason`` is a code such as ``550 5.1.1`` or a word; never a server's text, which may hold the address."""
+
+    kind: Kind
+    reason: str | None = None
+
+
+ACCEPTED = Outcome("accepted")
+
+
+def outcome_of_reply(stage: Stage, code: int, text: str) -> Outcome:
+    """What a reply other than success means for this mail, at RCPT (``recipient``) or at DATA (``content``).
+
+    RFC 5321 §4.2.1: 4yz may succeed when tried again, 5yz will not.
+    """
+    status = _ENHANCED_STATUS.match(text)
+    enhanced = status.group(1) if status else ""
+    reason = f"{code} {enhanced}".rstrip()
+    if not 500 <= code < 600:
+        return Outcome("put_off", reason)
+    if stage == "recipient" and not enhanced.startswith(_POLICY):
+        return Outcome("bounced", reason)
+    return Outcome("failed", reason)
+
+
+def pause_seconds(attempts: int, first: float, longest: float, chance: float) -> float:
+    """How long to wait after the nth failed attempt: doubling from ``first`` to ``longest``, give or take a quarter.
+
+    ``chance`` is a random number from 0 to 1; it keeps mails that were put off together from coming back together.
+    """
+    doubled = first * 2.0 ** min(max(attempts, 1) - 1, 30)
+    return min(longest, doubled) * (0.75 + chance / 2)

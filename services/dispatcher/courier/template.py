@@ -1,0 +1,113 @@
+"""The survey e-mail as HTML and as text: MJML compiled once, filled for each recipient."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import mrml
+from jinja2 import BaseLoader, DictLoader, Environment, StrictUndefined
+
+from services.dispatcher.courier.domain.wording import Wording
+from shared.contracts.campaigns import Brand
+from shared.nps import Group, group_of
+from shared.web.colour import DARK_SURFACES, LIGHT_SURFACES, accent
+
+FOLDER = Path(__file__).parent.parent / "web" / "mail"
+LONGEST_MAIL = 102_400
+"""Bytes of HTML beyond which Gmail cuts a mail off, and with it the unsubscribe link."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a group's numbers look in light mode; ``web/mail/survey.mjml`` has the dark one.
+
+    The colours are those of red, yellow and green eyes of every kind can keep apart by lightness; the corners grow
+    rounder from group to group, so that the three are told apart without colour too.
+    """
+
+    fill: str
+    edge: str
+    ink: str
+    corner: str
+
+
+LOOKS: Mapping[Group, Look] = {
+    "detractor": Look("#fce4e1", "#a4221a", "#7a1812", "4px"),
+    "passive": Look("#fff4cc", "#b08000", "#5a4100", "12px"),
+    "promoter": Look("#d9f2e6", "#00734f", "#004d36", "24px"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One of the eleven numbers; ``label`` only at the ends of the scale."""
+
+    score: int
+    url: str
+    label: str
+
+    @property
+    def group(self) -> Group:
+        return group_of(self.score)
+
+    @property
+    def look(self) -> Look:
+        return LOOKS[self.group]
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    html: str
+    text: str
+
+
+class SurveyTemplate:
+    """``web/mail``, compiled. Everything that is filled in is escaped; addresses other than http(s) are refused."""
+
+    def __init__(self, folder: Path = FOLDER) -> None:
+        sources = {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("survey.*"))}
+        sources["target.html"] = (folder / "target.html").read_text(encoding="utf-8").strip()
+        # No web fonts: a mail that loads something from elsewhere tells that it was read.
+        compiled = mrml.to_html(sources["survey.mjml"], mrml.ParserOptions(), mrml.RenderOptions(fonts={}))
+        sources["survey.html"] = compiled.content
+        self._html = _environment(DictLoader(sources), escaped=True).get_template("survey.html")
+        self._text = _environment(DictLoader(sources), escaped=False).get_template("survey.txt")
+
+    def render(self, words: Wording, brand: Brand, answer_url: str, unsubscribe_url: str) -> Rendered:
+        """The two parts of one mail. Raises ValueError when a link is not http(s)."""
+        answer_url, unsubscribe_url = _web_address(answer_url), _web_address(unsubscribe_url)
+        labels = {0: words.least_likely, 10: words.most_likely}
+        joint = "&" if "?" in answer_url else "?"
+        context = {
+            "language": words.language,
+            "brand": words.brand,
+            "logo_url": brand.logo_url or "",
+            "accent": accent(brand.color, LIGHT_SURFACES).color,
+            "accent_dark": accent(brand.color, DARK_SURFACES).color,
+            "subject": words.subject,
+            "introduction": words.introduction,
+            "question": words.question,
+            "least_likely": words.least_likely,
+            "most_likely": words.most_likely,
+            "why": words.why,
+            "unsubscribe": words.unsubscribe,
+            "unsubscribe_url": unsubscribe_url,
+            "targets": [
+                Target(score, f"{answer_url}{joint}score={score}", labels.get(score, "")) for score in range(11)
+            ],
+        }
+        return Rendered(self._html.render(context), self._text.render(context))
+
+
+def _environment(loader: BaseLoader, *, escaped: bool) -> Environment:
+    return Environment(
+        loader=loader, autoescape=escaped, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+
+
+def _web_address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ValueError("a survey's link must be an http or https address; check HEARBACK_PUBLIC_COLLECTOR_URL")
+    return url

@@ -1,0 +1,192 @@
+"""What a campaign is: which moment of an order's life it asks about, whom, and how it stands aside for others."""
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from services.dispatcher.domain.durations import Duration
+from shared.contracts.campaigns import CampaignTexts
+from shared.contracts.types import Label
+
+CampaignMilestone = Literal["order.placed", "order.paid", "order.shipped", "order.delivered", "order.promised"]
+"""``order.promised`` is the moment the shop promised delivery for; the others are when it happened."""
+
+Stop = Literal["order.cancelled", "order.refunded", "order.returned"]
+STOPS: tuple[Stop, ...] = ("order.cancelled", "order.refunded", "order.returned")
+
+DIMENSIONS = (
+    "country",
+    "region",
+    "category",
+    "tier",
+    "cohort",
+    "order_value",
+    "sales_channel",
+    "survey_channel",
+    "campaign",
+    "experiment",
+    "delivery",
+)
+"""Segments taken of every survey; what a configured pair or, beside ``attributes.<name>`` of the order, a campaign's audience may name."""
+
+ATTRIBUTE = "attributes."
+
+LARGEST_DEFINITION = 64 * 1024
+"""Bytes of YAML or JSON a definition may have."""
+
+_ID_RULE = r"^[a-z0-9][a-z0-9-]{0,62}$"
+
+
+class InvalidCampaign(ValueError):
+    """A definition that breaks a rule. The message names where it stands, the field, its value and the way out."""
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str | dict) else value
+
+
+class _Definition(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Trigger(_Definition):
+    """``delay`` after the milestone ``after``."""
+
+    after: CampaignMilestone
+    delay: Duration = timedelta(0)
+
+
+class Campaign(_Definition):
+    """One reason to ask, as its YAML file says it. Times between are real lengths, not calendar days.
+
+    Either ``trigger`` (about an order; the earliest of several wins) or ``every`` (about the customer, again and
+    again). ``priority`` 1 goes first.
+    """
+
+    id: Annotated[str, Field(pattern=_ID_RULE)]
+    active: bool = True
+    priority: Annotated[int, Field(ge=1, le=1_000)] = 100
+    trigger: Annotated[tuple[Trigger, ...], BeforeValidator(_listed), Field(max_length=5)] = ()
+    every: Duration | None = None
+    active_within: Duration = timedelta(days=365)
+    """A recurring campaign asks only who ordered at most this long ago."""
+    stop_on: tuple[Stop, ...] = STOPS
+    quiet_period: Duration | None = None
+    """Asked in any campaign within this length of time: not now. Absent takes the setting."""
+    pair_with: Annotated[str, Field(pattern=_ID_RULE)] | None = None
+    """The other campaign which, about the same order, counts as one asking with this one; both must say so."""
+    valid_for: Duration = timedelta(days=14)
+    """How long after it came due the question still makes sense."""
+    look_ahead: Duration = timedelta(days=7)
+    """Stands aside for a campaign of higher priority which wants the same customer within this length of time."""
+    audience: Annotated[dict[Label, Annotated[tuple[Label, ...], BeforeValidator(_listed)]], Field(max_length=10)] = {}
+    """Segment dimension to the values wanted; each dimension must match. Empty asks everybody."""
+    channel: Literal["email"] = "email"
+    subject_of_question: Literal["brand", "service", "product"] = "brand"
+    default_locale: Label = "en"
+    texts: Annotated[dict[Label, CampaignTexts], Field(max_length=50)] = {}
+    answer_within_days: Annotated[int, Field(ge=1, le=3_650)] = 30
+
+    @model_validator(mode="after")
+    def _has_one_kind_of_moment(self) -> "Campaign":
+        if bool(self.trigger) == (self.every is not None):
+            raise ValueError("give either trigger (about an order) or every (about the customer), and not both")
+        if self.every is not None and self.every < timedelta(days=1):
+            raise ValueError('every must be at least "1 day"')
+        if self.pair_with is not None and (self.every is not None or self.pair_with == self.id):
+            raise ValueError("pair_with names another campaign about an order, in a campaign about an order")
+        return self
+
+    @field_validator("audience")
+    @classmethod
+    def _names_dimensions(cls, audience: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        for dimension in audience:
+            if dimension not in DIMENSIONS and not dimension.startswith(ATTRIBUTE):
+                raise ValueError(
+                    f"{dimension!r} is no segment; write one of {', '.join(DIMENSIONS)}, or {ATTRIBUTE}<name>"
+                )
+        return audience
+
+    def quiet_for(self, default: timedelta) -> timedelta:
+        return default if self.quiet_period is None else self.quiet_period
+
+
+def are_pair(one: Campaign, other: Campaign) -> bool:
+    """Whether the two, asked about one order, count as one asking. A claim by only one of them does not hold."""
+    return one.pair_with == other.id and other.pair_with == one.id
+
+
+def parse(text: str, where: str) -> Campaign:
+    """The campaign in a YAML (or JSON) text. ``where`` is its file, for the message of InvalidCampaign."""
+    if len(text.encode("utf-8", "replace")) > LARGEST_DEFINITION:
+        raise InvalidCampaign(f"{where}: is larger than {LARGEST_DEFINITION:,} bytes; shorten its texts")
+    try:
+        loaded = yaml.load(text, _PlainLoader)  # noqa: S506 - a SafeLoader, made stricter
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" line {mark.line + 1}:" if mark is not None else ""
+        problem = getattr(error, "problem", None) or "it cannot be read"
+        raise InvalidCampaign(f"{where}:{line} is not YAML: {problem}") from error
+    if not isinstance(loaded, Mapping):
+        raise InvalidCampaign(f"{where}: must be a mapping of field to value, such as `id: service-nps`")
+    return from_mapping(loaded, where)
+
+
+def from_mapping(definition: Mapping[str, object], where: str) -> Campaign:
+    """The campaign of an already read definition. Raises InvalidCampaign."""
+    try:
+        return Campaign.model_validate(definition)
+    except ValidationError as error:
+        raise InvalidCampaign("\n".join(_explain(error, where))) from error
+
+
+def check_together(campaigns: Mapping[str, Campaign]) -> None:
+    """Rules between the files of one folder, by file name. Raises InvalidCampaign."""
+    by_id: dict[str, str] = {}
+    for where, campaign in campaigns.items():
+        if campaign.id in by_id:
+            raise InvalidCampaign(f"{where}: id {campaign.id!r} is taken by {by_id[campaign.id]}; choose another")
+        by_id[campaign.id] = where
+    for where, campaign in campaigns.items():
+        if campaign.pair_with is None:
+            continue
+        mate = by_id.get(campaign.pair_with)
+        if mate is None or campaigns[mate].pair_with != campaign.id:
+            known = "does not say so, too" if mate else "is not there"
+            raise InvalidCampaign(
+                f"{where}: pair_with is {campaign.pair_with!r}, which {known}; both of a pair must name each other"
+            )
+
+
+def asking_about_orders(campaigns: Iterable[Campaign]) -> tuple[Campaign, ...]:
+    return tuple(campaign for campaign in campaigns if campaign.trigger)
+
+
+def recurring(campaigns: Iterable[Campaign]) -> tuple[Campaign, ...]:
+    return tuple(campaign for campaign in campaigns if campaign.every is not None)
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Plain data only: a definition comes over HTTP, too, where aliases could unfold to gigabytes."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.constructor.ConstructorError(None, None, "aliases (*name) are not supported", None)
+        return super().compose_node(parent, index)
+
+
+def _explain(error: ValidationError, where: str) -> Iterable[str]:
+    for violation in error.errors(include_url=False)[:5]:
+        field = ".".join(str(part) for part in violation["loc"])
+        problem = violation["msg"].removeprefix("Value error, ")
+        if violation["type"] == "missing":
+            yield f"{where}: {field} is missing"
+        elif violation["type"] == "extra_forbidden":
+            yield f"{where}: {field} is no field of a campaign; remove it or correct its name"
+        elif not field:
+            yield f"{where}: {problem}"
+        else:
+            yield f"{where}: {field} is {str(violation['input'])[:100]!r}: {problem}"

@@ -1,0 +1,90 @@
+"""What is known of a customer across orders: how to reach them, whether they allow it, since when they order."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Literal
+
+from services.dispatcher.domain.registers import Registers, earliest, newer_than, take_in, text_of
+from shared.contracts.orders import OrderEvent
+from shared.contracts.preferences import ChannelPreference
+
+Unreachable = Literal["erased", "no_address", "unsubscribed", "bounced", "complained"]
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """``details`` are registers: email, name, locale, timezone, country, region, tier: all there is of the person.
+
+    ``first_event_at`` is the first order event known to us, ``since`` the earliest first order the shop told of.
+    """
+
+    customer_id: str
+    details: Registers = field(default_factory=dict)
+    first_event_at: datetime | None = None
+    since: datetime | None = None
+    preference_revision: int = 0
+    channels: Mapping[str, ChannelPreference] = field(default_factory=dict)
+    erased_at: datetime | None = None
+    last_answered_at: datetime | None = None
+
+    def was_erased_by(self, moment: datetime | None) -> bool:
+        """Whether what happened at ``moment`` lies before the person's erasure, and is not to be remembered."""
+        return self.erased_at is not None and moment is not None and moment <= self.erased_at
+
+    def detail(self, name: str) -> str | None:
+        return text_of(self.details, name)
+
+    def unreachable_by(self, channel: str) -> Unreachable | None:
+        """Why no survey may or can go to this customer by ``channel``; None when one can.
+
+        A bounce is about an address: a new one has not bounced. An unsubscription is about the person.
+        """
+        preference = self.channels.get(channel)
+        address = self.detail("email")
+        if preference is not None and preference.state in ("unsubscribed", "complained"):
+            return "unsubscribed" if preference.state == "unsubscribed" else "complained"
+        if address is None or "@" not in address:
+            return "erased" if self.erased_at is not None else "no_address"
+        if preference is not None and preference.state == "bounced":
+            same = preference.address is None or preference.address.casefold() == address.casefold()
+            return "bounced" if same else None
+        return None
+
+
+def fold(customer: Customer, event: OrderEvent) -> Customer:
+    """``customer`` after an order event that was theirs; unchanged by one from before their erasure."""
+    if customer.was_erased_by(event.occurred_at):
+        return customer
+    told = event.customer
+    details = {
+        "email": told.email or None,
+        "name": told.name or None,
+        "locale": told.locale,
+        "timezone": told.timezone,
+        "country": told.country,
+        "region": told.region,
+        "tier": told.tier,
+    }
+    return replace(
+        customer,
+        details=take_in(customer.details, details, event.occurred_at),
+        first_event_at=earliest(customer.first_event_at, event.occurred_at),
+        since=earliest(customer.since, told.first_order_at),
+    )
+
+
+def erase(customer: Customer, at: datetime) -> Customer:
+    """``customer`` without anything said up to ``at``."""
+    if customer.erased_at is not None and customer.erased_at >= at:
+        return customer
+    first = customer.first_event_at
+    return replace(
+        customer,
+        details=newer_than(customer.details, at),
+        first_event_at=None if first is not None and first <= at else first,
+        since=None,
+        last_answered_at=None,
+        channels={name: entry.model_copy(update={"address": None}) for name, entry in customer.channels.items()},
+        erased_at=at,
+    )

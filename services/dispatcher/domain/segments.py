@@ -1,0 +1,120 @@
+"""Which segments a survey belongs to, taken when it is sent and never from who answers."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from itertools import product
+
+from services.dispatcher.domain.campaigns import ATTRIBUTE, DIMENSIONS, Campaign
+from services.dispatcher.domain.customers import Customer
+from services.dispatcher.domain.orders import Order
+from services.dispatcher.domain.registers import earliest, text_of
+
+_LONGEST_LABEL = 100
+_MOST_VALUES = 20
+_CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+
+Segments = dict[str, str | list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Segmentation:
+    """``pairs`` such as ("country", "tier"); ``value_bands``: currency (or ``*``) to ascending limits of its bands."""
+
+    pairs: tuple[tuple[str, str], ...] = ()
+    value_bands: Mapping[str, tuple[Decimal, ...]] = field(default_factory=dict)
+
+
+def taken(
+    segmentation: Segmentation, campaign: Campaign, customer: Customer, order: Order | None, now: datetime
+) -> Segments:
+    """Dimension to value, or to values for category. What is not known is absent."""
+    found: dict[str, str | list[str] | None] = {
+        "country": _either("country", order, customer),
+        "region": _either("region", order, customer),
+        "category": _categories(order),
+        "tier": _either("tier", order, customer),
+        "cohort": _cohort(customer),
+        "order_value": None if order is None else _band(segmentation, order),
+        "sales_channel": None if order is None else text_of(order.details, "sales_channel"),
+        "survey_channel": campaign.channel,
+        "campaign": campaign.id,
+        "experiment": _attribute(order, "experiment"),
+        "delivery": None if order is None else _delivery(order, now),
+    }
+    segments: Segments = {dimension: value for dimension, value in found.items() if value}
+    for one, other in segmentation.pairs:
+        if one in segments and other in segments:
+            values = [f"{a}+{b}" for a, b in product(_several(segments[one]), _several(segments[other]))]
+            cut = list(dict.fromkeys(value[:_LONGEST_LABEL] for value in values))[:_MOST_VALUES]
+            segments[f"{one}+{other}"] = cut[0] if len(cut) == 1 else cut
+    return segments
+
+
+def matches(audience: Mapping[str, Iterable[str]], segments: Segments, order: Order | None) -> bool:
+    """Whether each dimension, or attribute of the order, that ``audience`` names has one of its wanted values."""
+    for dimension, wanted in audience.items():
+        if dimension.startswith(ATTRIBUTE):
+            value = _attribute(order, dimension.removeprefix(ATTRIBUTE))
+            values = [] if value is None else [value]
+        else:
+            values = _several(segments.get(dimension, []))
+        if not set(wanted) & set(values):
+            return False
+    return True
+
+
+def _several(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def _either(name: str, order: Order | None, customer: Customer) -> str | None:
+    """As the order had it, or else as the customer is known."""
+    of_order = None if order is None else text_of(order.details, name)
+    return of_order or customer.detail(name)
+
+
+def _categories(order: Order | None) -> str | list[str] | None:
+    known = None if order is None else order.details.get("categories")
+    if known is None or not isinstance(known[1], list):
+        return None
+    return known[1] if len(known[1]) > 1 else known[1][0]
+
+
+def _cohort(customer: Customer) -> str | None:
+    """The month (UTC) of the first order."""
+    first = earliest(customer.since, customer.first_event_at)
+    return None if first is None else f"{first:%Y-%m}"
+
+
+def _attribute(order: Order | None, name: str) -> str | None:
+    known = None if order is None else order.details.get("attributes")
+    if known is None or not isinstance(known[1], dict):
+        return None
+    return _CONTROL.sub(" ", known[1].get(name, "")).strip()[:_LONGEST_LABEL] or None
+
+
+def _band(segmentation: Segmentation, order: Order) -> str | None:
+    """Such as ``BRL 100-300``, from the lower limit up to below the upper one."""
+    amount, currency = text_of(order.details, "amount"), text_of(order.details, "currency")
+    if amount is None or currency is None:
+        return None
+    limits = segmentation.value_bands.get(currency, segmentation.value_bands.get("*", ()))
+    below = [limit for limit in limits if limit <= Decimal(amount)]
+    above = limits[len(below) :]
+    if not limits:
+        return None
+    if not below:
+        return f"{currency} under {above[0]}"
+    return f"{currency} {below[-1]}-{above[0]}" if above else f"{currency} {below[-1]} and more"
+
+
+def _delivery(order: Order, now: datetime) -> str | None:
+    promised, delivered = order.promised_at, order.delivered_at
+    if promised is None:
+        return None
+    if delivered is None:
+        return "late" if now > promised else None
+    return "on_time" if delivered <= promised else "late"

@@ -1,0 +1,8 @@
+"""``python -m services.scorer``"""
+
+from services.scorer.service import build
+from services.scorer.settings import ScorerSettings
+from shared.runtime import run
+
+if __name__ == "__main__":
+    run("scorer", ScorerSettings, build)

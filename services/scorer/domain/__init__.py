@@ -1,0 +1,1 @@
+"""What is counted where, and for which days: pure rules and arithmetic."""

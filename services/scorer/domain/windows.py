@@ -1,0 +1,91 @@
+"""Windows of days: (end − N, end], where a day is a day in the shop's own time zone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from shared.contracts.scores import WINDOW_DAYS, WINDOWS, Window
+from shared.nps import Counts
+
+EARLIEST = date(1900, 1, 1)
+"""Before any answer: where the window of all time begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """The days after ``after`` up to and including ``end``."""
+
+    after: date
+    end: date
+
+
+def day_of(moment: datetime, zone: ZoneInfo) -> date:
+    """The day ``moment`` falls on where the shop keeps its books. Days of 23 or 25 hours are days like others."""
+    return moment.astimezone(zone).date()
+
+
+def window_days(window: Window, end: date) -> Days:
+    """The days of ``window`` when ``end`` is its last."""
+    length = WINDOW_DAYS[window]
+    return Days(EARLIEST if length is None else end - timedelta(days=length), end)
+
+
+def days_before(window: Window, end: date) -> Days | None:
+    """The window of the same length just before; None for all time, which has none."""
+    length = WINDOW_DAYS[window]
+    if length is None:
+        return None
+    last = end - timedelta(days=length)
+    return Days(last - timedelta(days=length), last)
+
+
+def days_that_moved(previous_end: date, end: date) -> list[Days]:
+    """The days that entered or left any window, or any window before, when the last day went from one to the other.
+
+    Counts of these days, and only of these, mean other figures although no answer came.
+    """
+    earlier, later = sorted((previous_end, end))
+    moved = [Days(earlier, later)]
+    for window in WINDOWS:
+        length = WINDOW_DAYS[window]
+        if length is not None:
+            for lengths in (1, 2):
+                back = timedelta(days=lengths * length)
+                moved.append(Days(earlier - back, later - back))
+    return moved
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The counts of the window that ends on ``day``."""
+
+    day: date
+    counts: Counts
+
+
+def rolling(daily: Mapping[date, Counts], before: Counts, window: Window, ends: Sequence[date]) -> list[Point]:
+    """The window's counts at each of ``ends``, which ascend.
+
+    ``daily`` holds every day of all those windows that had answers; ``before``, for the window of all time, what was
+    counted earlier than ``daily`` begins.
+    """
+    points: list[Point] = []
+    days = sorted(daily)
+    total = before
+    entering = leaving = 0
+    for end in ends:
+        first_out = window_days(window, end).after
+        while entering < len(days) and days[entering] <= end:
+            total += daily[days[entering]]
+            entering += 1
+        while leaving < entering and days[leaving] <= first_out:
+            total -= daily[days[leaving]]
+            leaving += 1
+        points.append(Point(end, total))
+    return points
+
+
+def ends_of(end: date, step_days: int, points: int) -> list[date]:
+    """``points`` last days, ``step_days`` apart, the newest being ``end``, oldest first."""
+    return [end - timedelta(days=step_days * back) for back in reversed(range(points))]

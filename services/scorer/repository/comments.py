@@ -1,0 +1,107 @@
+"""The newest comments, for reading; the answers' own service keeps them all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+_REMOVE = text("DELETE FROM comments WHERE key = ANY(CAST(:keys AS uuid[]))")
+_ADD = text(
+    """
+    INSERT INTO comments (key, answered_at, day, campaign_id, score, segment_ids, comment)
+    SELECT key, answered_at, day, campaign_id, score, CAST(segment_ids AS integer[]), comment
+    FROM unnest(
+        CAST(:keys AS uuid[]), CAST(:answered_at AS timestamptz[]), CAST(:days AS date[]),
+        CAST(:campaign_ids AS integer[]), CAST(:scores AS smallint[]), CAST(:segment_ids AS text[]),
+        CAST(:comments AS text[])
+    ) AS given (key, answered_at, day, campaign_id, score, segment_ids, comment)
+    """
+)
+_KEEP_NEWEST = text(
+    """
+    DELETE FROM comments
+    WHERE (answered_at, key) <= (SELECT answered_at, key FROM comments ORDER BY answered_at DESC, key DESC
+                                 OFFSET :kept LIMIT 1)
+    """
+)
+_NEWEST = text(
+    """
+    SELECT comment.answered_at, comment.score, comment.comment, campaigns.name AS campaign
+    FROM comments AS comment
+    JOIN campaigns ON campaigns.id = comment.campaign_id
+    WHERE comment.day > :after AND comment.day <= :end
+      AND comment.segment_ids @> CAST(:segment_ids AS integer[])
+      AND (CAST(:campaign_id AS integer) IS NULL OR comment.campaign_id = :campaign_id)
+    ORDER BY comment.answered_at DESC, comment.key DESC
+    LIMIT :limit
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    answered_at: datetime
+    score: int
+    comment: str
+    campaign: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewComment:
+    """``segment_ids`` as PostgreSQL writes an array."""
+
+    key: str
+    answered_at: datetime
+    day: date
+    campaign_id: int
+    score: int
+    segment_ids: str
+    comment: str
+
+
+async def remove(connection: AsyncConnection, keys: Sequence[str]) -> None:
+    if keys:
+        await connection.execute(_REMOVE, {"keys": list(keys)})
+
+
+async def add(connection: AsyncConnection, comments: Sequence[NewComment]) -> None:
+    if comments:
+        columns: dict[str, Any] = {
+            "keys": [new.key for new in comments],
+            "answered_at": [new.answered_at for new in comments],
+            "days": [new.day for new in comments],
+            "campaign_ids": [new.campaign_id for new in comments],
+            "scores": [new.score for new in comments],
+            "segment_ids": [new.segment_ids for new in comments],
+            "comments": [new.comment for new in comments],
+        }
+        await connection.execute(_ADD, columns)
+
+
+async def keep_newest(connection: AsyncConnection, kept: int) -> None:
+    await connection.execute(_KEEP_NEWEST, {"kept": kept})
+
+
+async def newest(
+    connection: AsyncConnection,
+    segment_ids: Sequence[int],
+    campaign_id: int | None,
+    after: date,
+    end: date,
+    limit: int,
+) -> list[Comment]:
+    """Newest first, of answers given on the days after ``after`` up to ``end``, in all of the segments."""
+    rows = await connection.execute(
+        _NEWEST,
+        {
+            "segment_ids": list(segment_ids),
+            "campaign_id": campaign_id,
+            "after": after,
+            "end": end,
+            "limit": limit,
+        },
+    )
+    return [Comment(row.answered_at, row.score, row.comment, row.campaign) for row in rows]

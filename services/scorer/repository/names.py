@@ -1,0 +1,131 @@
+"""Campaigns and segments by number: names are looked up once and then remembered, within bounds."""
+
+from collections.abc import Collection, Iterable
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.scorer.domain.segments import Segment, flatten
+from shared.contracts.types import SegmentValue
+
+NO_CAMPAIGN = ""
+
+_FIND_CAMPAIGNS = text("SELECT name, id FROM campaigns WHERE name = ANY(CAST(:names AS text[]))")
+_ADD_CAMPAIGNS = text(
+    """
+    INSERT INTO campaigns (name)
+    SELECT name FROM unnest(CAST(:names AS text[])) AS name ORDER BY name
+    ON CONFLICT (name) DO NOTHING
+    """
+)
+_FIND_SEGMENTS = text(
+    """
+    SELECT known.dimension, known.value, known.id
+    FROM segments AS known
+    JOIN unnest(CAST(:dimensions AS text[]), CAST(:values AS text[])) AS wanted (dimension, value)
+      USING (dimension, value)
+    """
+)
+_ADD_SEGMENTS = text(
+    """
+    INSERT INTO segments (dimension, value)
+    SELECT dimension, value
+    FROM unnest(CAST(:dimensions AS text[]), CAST(:values AS text[])) AS wanted (dimension, value)
+    ORDER BY dimension, value
+    ON CONFLICT (dimension, value) DO NOTHING
+    """
+)
+
+
+async def find_campaigns(connection: AsyncConnection, names: Collection[str]) -> dict[str, int]:
+    rows = await connection.execute(_FIND_CAMPAIGNS, {"names": list(names)})
+    return {name: number for name, number in rows}
+
+
+async def find_segments(connection: AsyncConnection, segments: Collection[Segment]) -> dict[Segment, int]:
+    dimensions, values = zip(*segments, strict=True) if segments else ((), ())
+    rows = await connection.execute(_FIND_SEGMENTS, {"dimensions": list(dimensions), "values": list(values)})
+    return {(dimension, value): number for dimension, value, number in rows}
+
+
+# A combination of segments as an answer carries it: the numbers it counts in, everybody among them, and the same as
+# PostgreSQL writes an array, because arrays of different lengths cannot travel in one parameter otherwise.
+Combination = tuple[tuple[int, ...], str]
+
+
+class Names:
+    """Numbers of names, kept in memory while they fit.
+
+    New names are committed on a connection of their own before anybody counts under their number: a batch that is
+    rolled back can then leave no number in memory that the database does not know, and two processes that meet the
+    same new name do not wait for each other's batches. A name nobody counts under does no harm.
+    """
+
+    def __init__(self, engine: AsyncEngine, limit: int = 50_000) -> None:
+        self._engine = engine
+        self._limit = limit
+        self._campaigns: dict[str, int] = {NO_CAMPAIGN: 0}
+        self._segments: dict[Segment, int] = {}
+        self._combinations: dict[object, Combination] = {}
+
+    async def learn(self, campaigns: Iterable[str], segments: Iterable[dict[str, SegmentValue]]) -> None:
+        """Makes ``campaign`` and ``combination`` know these; asks the database only about new ones."""
+        for memory in (self._campaigns, self._segments, self._combinations):
+            if len(memory) > self._limit:
+                memory.clear()
+        new_campaigns = {name for name in campaigns if name not in self._campaigns}
+        if new_campaigns:
+            self._campaigns.update(await self._numbers_of_campaigns(new_campaigns))
+        unknown = {
+            segment
+            for carried in segments
+            if _identity(carried) not in self._combinations
+            for segment in flatten(carried)
+            if segment not in self._segments
+        }
+        if unknown:
+            self._segments.update(await self._numbers_of_segments(unknown))
+
+    def campaign(self, name: str) -> int:
+        return self._campaigns[name]
+
+    def combination(self, segments: dict[str, SegmentValue]) -> Combination:
+        identity = _identity(segments)
+        known = self._combinations.get(identity)
+        if known is None:
+            numbers = (0, *sorted({self._segments[segment] for segment in flatten(segments)}))
+            known = numbers, "{" + ",".join(map(str, numbers)) + "}"
+            self._combinations[identity] = known
+        return known
+
+    async def _numbers_of_campaigns(self, names: set[str]) -> dict[str, int]:
+        async with self._engine.begin() as connection:
+            found = await find_campaigns(connection, names)
+            missing = names - found.keys()
+            if missing:
+                await connection.execute(_ADD_CAMPAIGNS, {"names": list(missing)})
+        if missing:
+            async with self._engine.connect() as connection:
+                found |= await find_campaigns(connection, missing)
+        return found
+
+    async def _numbers_of_segments(self, segments: set[Segment]) -> dict[Segment, int]:
+        async with self._engine.begin() as connection:
+            found = await find_segments(connection, segments)
+            missing = list(segments - found.keys())
+            if missing:
+                dimensions, values = zip(*missing, strict=True)
+                await connection.execute(_ADD_SEGMENTS, {"dimensions": list(dimensions), "values": list(values)})
+        if missing:
+            async with self._engine.connect() as connection:
+                found |= await find_segments(connection, missing)
+        return found
+
+
+def _identity(segments: dict[str, SegmentValue]) -> object:
+    identity = tuple(segments.items())
+    try:
+        hash(identity)
+    except TypeError:
+        return tuple((name, value if isinstance(value, str) else tuple(value)) for name, value in identity)
+    return identity

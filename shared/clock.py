@@ -1,0 +1,94 @@
+"""The one clock all business time comes from: real, started elsewhere and running faster, or stepped by a file.
+
+Technical waits (poll intervals, retries, leases) use real seconds; when an order's survey is due, when an answer was
+given and which day a window ends are asked of this clock.
+"""
+
+import mmap
+import struct
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+_STEP = struct.Struct("<q")
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """The present moment, in UTC."""
+        ...
+
+
+class RealClock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class FastClock:
+    """Started at another moment and running ``speed`` times as fast; the same in every process given the same text."""
+
+    def __init__(self, virtual_start: datetime, real_start: datetime, speed: float) -> None:
+        self._virtual_start = virtual_start
+        self._real_start = real_start.timestamp()
+        self.speed = speed
+
+    def now(self) -> datetime:
+        return self._virtual_start + timedelta(seconds=(time.time() - self._real_start) * self.speed)
+
+
+class SteppedClock:
+    """Stands still until whoever drives it writes a new moment into its file: 8 bytes, microseconds since 1970 UTC.
+
+    The file is mapped into memory, so that asking the time costs no system call.
+    """
+
+    def __init__(self, path: Path) -> None:
+        with path.open("r+b") as file:
+            self._memory = mmap.mmap(file.fileno(), _STEP.size)
+
+    def now(self) -> datetime:
+        (microseconds,) = _STEP.unpack_from(self._memory)
+        return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=microseconds)
+
+    def step_to(self, moment: datetime) -> None:
+        """Moves the clock, for every process that mapped the file. It never goes back: ValueError."""
+        if moment < self.now():
+            raise ValueError(f"the clock stands at {self.now().isoformat()}; it cannot go back to {moment.isoformat()}")
+        _STEP.pack_into(self._memory, 0, _microseconds(moment))
+
+    @classmethod
+    def create(cls, path: Path, start: datetime) -> "SteppedClock":
+        temporary = path.with_suffix(".new")
+        temporary.write_bytes(_STEP.pack(_microseconds(start)))
+        temporary.replace(path)
+        return cls(path)
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def clock_from(setting: str) -> Clock:
+    """The clock a setting describes.
+
+    Empty is the real one; ``2026-01-01T00:00:00Z@2026-11-23T08:00:00Zx86400`` was at the first moment when the real
+    time was the second, and runs 86,400 times as fast; ``file:PATH`` is stepped. ValueError names what is wrong.
+    """
+    if not setting:
+        return RealClock()
+    if setting.startswith("file:"):
+        path = Path(setting.removeprefix("file:"))
+        if not path.exists() or path.stat().st_size < _STEP.size:
+            raise ValueError(f"the clock file {path} does not exist or is shorter than {_STEP.size} bytes")
+        return SteppedClock(path)
+    virtual, at, rest = setting.partition("@")
+    real, times, speed = rest.rpartition("x")
+    try:
+        virtual_start, real_start = datetime.fromisoformat(virtual), datetime.fromisoformat(real)
+        rate = float(speed)
+    except ValueError as error:
+        raise ValueError(f"{setting!r} is not <time>@<real time>x<speed> nor file:<path>") from error
+    if not at or not times or virtual_start.tzinfo is None or real_start.tzinfo is None or not 0 < rate <= 10_000_000:
+        raise ValueError(f"{setting!r} needs both times with an offset and a speed above 0 and up to 10,000,000")
+    return FastClock(virtual_start.astimezone(UTC), real_start, rate)

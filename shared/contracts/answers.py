@@ -1,0 +1,46 @@
+"""``surveys.answers``: confirmed answers, their amendments, and their erasure."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from shared.contracts.sends import Channel
+from shared.contracts.types import Comment, Contract, Identifier, Instant, Label, Score, Segments
+
+RECORDED = "answer.recorded"
+AMENDED = "answer.amended"
+ERASED = "answer.erased"
+
+Revision = Annotated[int, Field(ge=1, le=2_147_483_647)]
+
+
+class Answer(Contract):
+    """One customer's confirmed answer as it stands at ``revision``; a higher revision replaces a lower one.
+
+    ``answered_at`` is when the customer gave the score and decides the day it counts on; it stays the same when a
+    comment is added later. ``received_at`` is when this revision was acknowledged.
+    """
+
+    answer_id: Identifier
+    revision: Revision
+    score: Score
+    answered_at: Instant
+    received_at: Instant
+    channel: Channel = "api"
+    send_id: Identifier | None = None
+    customer_id: Identifier | None = None
+    order_id: Identifier | None = None
+    campaign: Identifier | None = None
+    campaign_version: int | None = None
+    comment: Comment | None = None
+    further_answers: Annotated[dict[Label, Comment], Field(max_length=20)] = {}
+    segments: Segments = {}
+    locale: Label | None = None
+
+
+class AnswerErased(Contract):
+    """Replaces everything this answer held; carries nothing about the person."""
+
+    answer_id: Identifier
+    revision: Revision
+    erased_at: Instant

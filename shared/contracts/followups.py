@@ -1,0 +1,73 @@
+"""``followups.<queue>``: a case, whole, each time it changes."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from shared.contracts.orders import Money
+from shared.contracts.sends import Channel
+from shared.contracts.types import Comment, Contract, Identifier, Instant, Label, Score, Segments, ShortText
+
+OPENED = "case.opened"
+ASSIGNED = "case.assigned"
+CONTACTED = "case.contacted"
+ESCALATED = "case.escalated"
+REOPENED = "case.reopened"
+CLOSED = "case.closed"
+
+CaseStatus = Literal["open", "assigned", "contacted", "escalated", "closed"]
+Group = Literal["detractor", "passive", "promoter"]
+
+
+class CaseAnswer(Contract):
+    answer_id: Identifier
+    revision: int
+    score: Score
+    group: Group
+    answered_at: Instant
+    channel: Channel
+    campaign: Identifier | None = None
+    comment: Comment | None = None
+    segments: Segments = {}
+
+
+class CaseCustomer(Contract):
+    """What a support agent needs to reach the customer; all absent when the answer was anonymous."""
+
+    customer_id: Identifier
+    name: ShortText | None = None
+    email: ShortText | None = None
+    phone: ShortText | None = None
+    locale: Label | None = None
+
+
+class CaseOrder(Contract):
+    order_id: Identifier
+    status: Label | None = None
+    placed_at: Instant | None = None
+    promised_at: Instant | None = None
+    delivered_at: Instant | None = None
+    total: Money | None = None
+    products: Annotated[list[ShortText], Field(max_length=20)] = []
+
+
+class Case(Contract):
+    """``sequence`` grows with every event of the case. ``due_at`` is null where the queue has no deadline.
+
+    An erased case keeps only its id, queue, status and times.
+    """
+
+    case_id: Identifier
+    queue: Label
+    status: CaseStatus
+    sequence: Annotated[int, Field(ge=1)]
+    opened_at: Instant
+    changed_at: Instant
+    due_at: Instant | None = None
+    owner: ShortText | None = None
+    suggested_action: ShortText | None = None
+    closed_reason: ShortText | None = None
+    root_cause: ShortText | None = None
+    answer: CaseAnswer | None = None
+    customer: CaseCustomer | None = None
+    order: CaseOrder | None = None

@@ -1,0 +1,41 @@
+"""``surveys.sends``: a survey the dispatcher decided to send; the courier delivers it, the collector awaits it."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from shared.contracts.types import Contract, Identifier, Instant, Label, Segments, ShortText, Text
+
+SENT = "survey.sent"
+REMINDED = "survey.reminded"
+
+Channel = Literal["email", "sms", "webhook", "widget", "api", "link", "import"]
+
+
+class Recipient(Contract):
+    """Where the survey goes and how to greet; the address is an e-mail address for ``email``."""
+
+    address: ShortText
+    name: ShortText | None = None
+    timezone: Label | None = None
+
+
+class SurveySent(Contract):
+    """``due_at`` is when the milestone came due, ``sent_at`` when the send was decided, ``expires_at`` when the
+    link closes."""
+
+    send_id: Identifier
+    campaign: Identifier
+    campaign_version: Annotated[int, Field(ge=1)]
+    channel: Channel
+    locale: Label
+    customer_id: Identifier
+    recipient: Recipient
+    order_id: Identifier | None = None
+    product: ShortText | None = None
+    segments: Segments
+    answer_url: Text
+    unsubscribe_url: Text
+    due_at: Instant
+    sent_at: Instant
+    expires_at: Instant

@@ -1,0 +1,211 @@
+"""The catalogue of topics: every topic, what may be in it, and how long Kafka keeps it.
+
+``python -m shared.contracts.generate`` turns it into the AsyncAPI document; ``shared.messaging.topics`` creates the
+topics from it. Nothing creates a topic by itself.
+"""
+
+from dataclasses import dataclass
+
+from shared.contracts import answers, campaigns, deliveries, followups, orders, preferences, requests, scores, sends
+from shared.contracts.types import Contract
+
+DAY_MILLISECONDS = 86_400_000
+QUEUES = ("detractors", "passives", "promoters")
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """``key`` says in words what the record key is; ``retention_days`` is None for "until compacted away"."""
+
+    name: str
+    key: str
+    bodies: dict[str, type[Contract]]
+    partitions: int
+    retention_days: int | None
+    compacted: bool = False
+    summary: str = ""
+
+    def configuration(self) -> dict[str, str]:
+        """Kafka's topic settings for this entry."""
+        policy = "compact" if self.compacted else "delete"
+        if self.compacted and self.retention_days is not None:
+            policy = "compact,delete"
+        retention = -1 if self.retention_days is None else self.retention_days * DAY_MILLISECONDS
+        return {"cleanup.policy": policy, "retention.ms": str(retention)}
+
+
+ORDERS = Topic(
+    "orders",
+    "customer id",
+    dict.fromkeys(
+        (
+            orders.PLACED,
+            orders.PAID,
+            orders.SHIPPED,
+            orders.DELIVERED,
+            orders.CANCELLED,
+            orders.REFUNDED,
+            orders.RETURNED,
+        ),
+        orders.OrderEvent,
+    ),
+    partitions=6,
+    retention_days=7,
+    summary="What happened to an order, as the shop's backend tells it.",
+)
+CAMPAIGNS = Topic(
+    "surveys.campaigns",
+    "campaign id",
+    {campaigns.PUBLISHED: campaigns.CampaignPublished},
+    partitions=1,
+    retention_days=None,
+    compacted=True,
+    summary="Published campaign definitions: questions, texts, brand.",
+)
+SENDS = Topic(
+    "surveys.sends",
+    "customer id",
+    {sends.SENT: sends.SurveySent, sends.REMINDED: sends.SurveySent},
+    partitions=6,
+    retention_days=30,
+    summary="Surveys decided to be sent.",
+)
+DELIVERIES = Topic(
+    "surveys.deliveries",
+    "send id",
+    dict.fromkeys(
+        (
+            deliveries.ACCEPTED,
+            deliveries.DELIVERED,
+            deliveries.BOUNCED,
+            deliveries.COMPLAINED,
+            deliveries.FAILED,
+            deliveries.OPENED,
+            deliveries.CLICKED,
+        ),
+        deliveries.Delivery,
+    ),
+    partitions=6,
+    retention_days=30,
+    summary="What became of a survey on its way to the customer.",
+)
+ANSWERS = Topic(
+    "surveys.answers",
+    "answer id",
+    {
+        answers.RECORDED: answers.Answer,
+        answers.AMENDED: answers.Answer,
+        answers.ERASED: answers.AnswerErased,
+    },
+    partitions=6,
+    retention_days=None,
+    compacted=True,
+    summary="Confirmed answers, their amendments and their erasure.",
+)
+SCORES = Topic(
+    "nps.scores",
+    "campaign, window and segment, joined by U+001F",
+    {scores.UPDATED: scores.ScoreUpdated},
+    partitions=3,
+    retention_days=None,
+    compacted=True,
+    summary="The score of each campaign, window and segment, when it changes.",
+)
+PREFERENCES = Topic(
+    "customers.preferences",
+    "customer id",
+    dict.fromkeys(
+        (
+            preferences.UNSUBSCRIBED,
+            preferences.RESUBSCRIBED,
+            preferences.BOUNCED,
+            preferences.COMPLAINED,
+            preferences.ERASED,
+        ),
+        preferences.Preference,
+    ),
+    partitions=6,
+    retention_days=None,
+    compacted=True,
+    summary="What a customer allows, and which addresses still work.",
+)
+REQUESTS = Topic(
+    "surveys.requests",
+    "customer id",
+    {requests.REQUESTED: requests.SurveyRequested},
+    partitions=3,
+    retention_days=30,
+    summary="Requests to survey a customer, such as after a resolved case.",
+)
+
+_CASE_BODIES: dict[str, type[Contract]] = dict.fromkeys(
+    (
+        followups.OPENED,
+        followups.ASSIGNED,
+        followups.CONTACTED,
+        followups.ESCALATED,
+        followups.REOPENED,
+        followups.CLOSED,
+    ),
+    followups.Case,
+)
+
+
+def followup_topic(queue: str) -> Topic:
+    """The topic of one follow-up queue; queues come from the routing rules."""
+    return Topic(
+        f"followups.{queue}",
+        "case id",
+        _CASE_BODIES,
+        partitions=3,
+        retention_days=90,
+        compacted=True,
+        summary=f"Cases of the queue {queue}, whole, each time one changes.",
+    )
+
+
+def dead_letter_topic(topic: str, service: str) -> Topic:
+    """Where a service puts what it cannot read: the raw bytes, where they came from and why."""
+    return Topic(
+        f"{topic}.{service}.dlq",
+        "the key of the record that could not be read",
+        {},
+        partitions=1,
+        retention_days=30,
+        summary=f"What {service} could not read from {topic}.",
+    )
+
+
+CATALOGUE: tuple[Topic, ...] = (
+    ORDERS,
+    CAMPAIGNS,
+    SENDS,
+    DELIVERIES,
+    ANSWERS,
+    SCORES,
+    PREFERENCES,
+    REQUESTS,
+    *(followup_topic(queue) for queue in QUEUES),
+)
+
+CONSUMED_BY: dict[str, tuple[Topic, ...]] = {
+    "dispatcher": (ORDERS, PREFERENCES, REQUESTS, ANSWERS),
+    "courier": (SENDS,),
+    "collector": (CAMPAIGNS, SENDS),
+    "scorer": (SENDS, DELIVERIES, ANSWERS),
+    "alerter": (PREFERENCES, ORDERS, SENDS, ANSWERS),
+}
+"""Which service reads which topics, in the order a batch of several is handled: facts before what builds on them."""
+
+
+def by_name(name: str) -> Topic:
+    """The catalogue's entry for a topic name without prefix.
+
+    Raises KeyError for a name that is neither in the catalogue nor a follow-up queue.
+    """
+    for topic in CATALOGUE:
+        if topic.name == name:
+            return topic
+    if name.startswith("followups."):
+        return followup_topic(name.removeprefix("followups."))
+    raise KeyError(f"no topic {name!r} in the catalogue; known are {', '.join(t.name for t in CATALOGUE)}")

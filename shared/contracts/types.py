@@ -1,0 +1,70 @@
+"""The small types every event is made of: identifiers, times, scores, segments, money."""
+
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+
+# PostgreSQL cannot store U+0000 in text, and lone surrogates cannot be encoded as UTF-8.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+# Identifiers and labels end up in keys, headers and log lines, where control characters would split them.
+_CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+
+
+def _storable(value: str) -> str:
+    if _UNSTORABLE.search(value):
+        raise ValueError("contains U+0000 or half a surrogate pair, which cannot be stored; leave it out")
+    return value
+
+
+def _printable(value: str) -> str:
+    if _CONTROL.search(value):
+        raise ValueError("contains a control character; leave it out")
+    return value
+
+
+def _utc(value: datetime) -> datetime:
+    """The same instant in UTC, refused outside 1970–2200, where arithmetic with offsets may overflow."""
+    try:
+        instant = value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("is outside the years 1970 to 2200; send the real time") from error
+    if not _EARLIEST <= instant < _LATEST:
+        raise ValueError("is outside the years 1970 to 2200; send the real time")
+    return instant
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_printable)]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_printable)]
+ShortText = Annotated[str, StringConstraints(max_length=500), AfterValidator(_storable)]
+Comment = Annotated[str, StringConstraints(max_length=5_000), AfterValidator(_storable)]
+Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
+"""A moment: RFC 3339 with an offset when written, UTC once read."""
+
+Score = Annotated[int, Field(ge=0, le=10)]
+"""The answer to "how likely are you to recommend us?", 0 (not at all) to 10 (extremely)."""
+
+Amount = Annotated[
+    Decimal,
+    Field(max_digits=19, decimal_places=4, allow_inf_nan=False, strict=False),
+    PlainSerializer(str, return_type=str, when_used="json"),
+]
+"""Money as a decimal string such as "159.90"; never a float."""
+
+SegmentValue = Label | Annotated[list[Label], Field(min_length=1, max_length=20)]
+Segments = Annotated[dict[Label, SegmentValue], Field(max_length=40)]
+"""Dimension to one value, or to several where an order belongs to several (its product categories)."""
+
+
+class Contract(BaseModel):
+    """What goes over Kafka. Strict when we write it; unknown fields are passed over when we read it.
+
+    Reading goes through ``shared.contracts.cloudevents.read``, which relaxes only ``extra``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

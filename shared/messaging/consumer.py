@@ -1,0 +1,396 @@
+"""The consumer loop: a batch's changes, its events and its position are one transaction, and nothing else counts.
+
+The way of a batch: fetch → decode (``cloudevents.read``) → fence, handlers, dead letters in one transaction
+(``transaction.py``) → Kafka commit in the background, for lag monitoring only. While one batch's transaction runs the
+next one is fetched and decoded.
+
+What stands behind the odd-looking parts, all of aiokafka 0.14: exceptions in a rebalance listener are swallowed, so
+ours only notes that something changed; the listener would deadlock on a lock held around ``getmany``, so there is
+none; without ``getmany`` for ``max_poll_interval_ms`` the member leaves, so a loop that retries keeps polling paused
+partitions; ``rebalance_timeout_ms`` follows the session timeout unless set.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from shared import metrics
+from shared.contracts import cloudevents
+from shared.contracts.cloudevents import Message, UnreadableRecord
+from shared.contracts.topics import Topic
+from shared.health import Health
+from shared.messaging import positions
+from shared.messaging.deadletters import DeadLetter, DeadLetterLimit
+from shared.messaging.handler import Handler
+from shared.messaging.positions import Fenced, Positions
+from shared.messaging.transaction import BatchTransaction
+from shared.persistence.engine import is_fault_of_data
+from shared.settings import ServiceSettings
+
+log = structlog.get_logger()
+
+_FETCH_SECONDS = 0.2
+_KAFKA_COMMIT_SECONDS = 1.0
+_REBALANCE_MILLISECONDS = 60_000
+_MAX_POLL_MILLISECONDS = 120_000
+_PROBE_SECONDS = 2.0
+# Generations count from 0.
+_NEVER = -1
+_DROPPED = -2
+
+
+class PositionsAheadOfTopic(RuntimeError):
+    """The topic ends before our position: it was made anew, or this is another cluster. Somebody must decide."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Decoded records in the order fetched; ``following`` is where each partition stands after them."""
+
+    items: list[Message | DeadLetter] = field(default_factory=list)
+    following: Positions = field(default_factory=dict)
+    generation: int = 0
+    fetched_at: float = 0.0
+
+
+class _Assignments(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """Counts rebalances; the loop compares the count and looks for itself."""
+
+    def __init__(self) -> None:
+        self.generation = 0
+
+    async def on_partitions_revoked(self, _revoked: set[TopicPartition]) -> None:
+        self.generation += 1
+
+    async def on_partitions_assigned(self, _assigned: set[TopicPartition]) -> None:
+        self.generation += 1
+
+
+class Consumer:
+    """Reads ``topics`` as one group named ``name`` and hands each topic's messages to its handler."""
+
+    def __init__(
+        self,
+        name: str,
+        topics: Sequence[Topic],
+        handlers: Mapping[str, Handler],
+        *,
+        engine: AsyncEngine,
+        settings: ServiceSettings,
+        health: Health,
+        wake_relay: Any,
+    ) -> None:
+        self.name = name
+        self.loop_name = f"{name} consumer"
+        self._topics = {settings.topic(topic.name): topic for topic in topics}
+        self._engine = engine
+        self._settings = settings
+        self._health = health
+        self._wake_relay = wake_relay
+        self._transaction = BatchTransaction(name, list(topics), handlers, engine, settings)
+        self._assignments = _Assignments()
+        self._synchronized = _NEVER
+        self._next: Positions = {}
+        self._kafka: AIOKafkaConsumer | None = None
+        self._committed: Positions = {}
+        self._committing: asyncio.Task[None] | None = None
+        self._committed_at = 0.0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until ``stop``: then the batch under way is finished. Raises only what a new process might cure."""
+        pause = 0.1
+        self._health.trouble(self.loop_name, "is joining its group")
+        self._health.add_check(f"{self.name} kafka", self._probe)
+        while not stop.is_set():
+            try:
+                await self._start()
+                await self._consume(stop)
+            except PositionsAheadOfTopic:
+                raise
+            except Exception as error:
+                if is_fault_of_data(error):
+                    raise
+                await self._meet_trouble(error, pause, stop)
+                pause = min(pause * 2, self._settings.retry_limit_seconds)
+            else:
+                pause = 0.1
+            finally:
+                await self._close()
+        self._health.forget(self.loop_name)
+
+    # One member of the group -----------------------------------------------------------------------------------
+
+    async def _start(self) -> None:
+        session = int(self._settings.consumer_session_seconds * 1_000)
+        kafka = AIOKafkaConsumer(
+            *self._topics,
+            bootstrap_servers=self._settings.kafka_bootstrap_servers,
+            group_id=self._settings.topic(f"hearback.{self.name}"),
+            client_id=f"hearback-{self.name}",
+            enable_auto_commit=False,
+            # A shop that publishes in transactions means only what it committed.
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",
+            session_timeout_ms=session,
+            heartbeat_interval_ms=min(1_000, session // 3),
+            rebalance_timeout_ms=_REBALANCE_MILLISECONDS,
+            max_poll_interval_ms=_MAX_POLL_MILLISECONDS,
+            # With an idle sibling partition a fetch stalls for this long; the default of 500 ms is felt.
+            fetch_max_wait_ms=50,
+            max_partition_fetch_bytes=2_097_152,
+        )
+        kafka.subscribe(topics=list(self._topics), listener=self._assignments)
+        self._kafka = kafka
+        await kafka.start()
+
+    async def _close(self) -> None:
+        kafka, self._kafka = self._kafka, None
+        self._synchronized = _NEVER
+        self._next = {}
+        if self._committing is not None:
+            self._committing.cancel()
+            self._committing = None
+        if kafka is not None:
+            with contextlib.suppress(KafkaError, OSError, TimeoutError):
+                await asyncio.wait_for(kafka.stop(), 5)
+
+    async def _consume(self, stop: asyncio.Event) -> None:
+        running: asyncio.Task[bool] | None = None
+        try:
+            while not stop.is_set():
+                self._health.tick(self.loop_name)
+                if self._synchronized != self._assignments.generation:
+                    if running is not None:
+                        await self._finish(running)
+                        running = None
+                    await self._synchronize()
+                batch = await self._fetch()
+                if running is not None and (batch.items or running.done()):
+                    await self._finish(running)
+                    running = None
+                if batch.generation != self._assignments.generation:
+                    self._synchronized = _NEVER
+                if batch.items and self._synchronized == batch.generation:
+                    expected = {partition: self._next[partition] for partition in batch.following}
+                    self._next.update(batch.following)
+                    running = asyncio.create_task(self._commit(batch, expected, stop))
+            if running is not None:
+                await self._finish(running)
+                running = None
+        finally:
+            if running is not None:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+
+    async def _finish(self, running: asyncio.Task[bool]) -> None:
+        """Ends a batch; when it could not be committed, what was fetched after it is dropped too."""
+        if not await running:
+            self._synchronized = _NEVER
+
+    async def _probe(self) -> str | None:
+        """A sentence when the broker does not answer; ``getmany`` itself would wait in silence."""
+        kafka = self._kafka
+        if kafka is None:
+            return "is not connected to Kafka"
+        first = TopicPartition(next(iter(self._topics)), 0)
+        try:
+            await asyncio.wait_for(kafka.end_offsets([first]), _PROBE_SECONDS)
+        except (KafkaError, OSError, TimeoutError) as error:
+            return f"Kafka does not answer: {type(error).__name__}"
+        return None
+
+    # Positions -------------------------------------------------------------------------------------------------
+
+    async def _synchronize(self) -> None:
+        """Seeks every assigned partition to its position in PostgreSQL; what was fetched before is dropped."""
+        assert self._kafka is not None
+        generation = self._assignments.generation
+        assigned = set(self._kafka.assignment())
+        self._next = {}
+        if assigned:
+            ends = await self._kafka.end_offsets(assigned)
+            beginnings = await self._kafka.beginning_offsets(assigned)
+            async with self._engine.begin() as connection:
+                stored = await positions.load(connection, self.name)
+                unseen = {
+                    self._stored_name(partition): offset
+                    for partition, offset in beginnings.items()
+                    if self._stored_name(partition) not in stored
+                }
+                if unseen:
+                    await positions.introduce(connection, self.name, unseen)
+                    stored = await positions.load(connection, self.name)
+            for partition in assigned:
+                position = stored[self._stored_name(partition)]
+                if position < beginnings[partition] and not self._topics[partition.topic].compacted:
+                    lost = beginnings[partition] - position
+                    metrics.lost_records.labels(self._topics[partition.topic].name).inc(lost)
+                    log.error("records were deleted by Kafka before they were read", topic=partition.topic, count=lost)
+                if position > ends[partition]:
+                    raise PositionsAheadOfTopic(
+                        f"{partition.topic}, partition {partition.partition} ends at {ends[partition]}, but "
+                        f"{self.name} has read up to {position}: the topic was made anew, or this is another cluster. "
+                        "Point HEARBACK_KAFKA_BOOTSTRAP_SERVERS at the right one, or delete the rows of "
+                        "consumer_positions to read from the beginning"
+                    )
+                try:
+                    self._kafka.seek(partition, position)
+                except IllegalStateError:
+                    return  # revoked meanwhile; the listener has noted it
+                self._next[partition] = position
+            log.info("partitions assigned", count=len(assigned))
+        self._synchronized = generation
+        self._health.well(self.loop_name)
+
+    def _stored_name(self, partition: TopicPartition) -> TopicPartition:
+        """Positions are kept under the catalogue's name."""
+        return TopicPartition(self._topics[partition.topic].name, partition.partition)
+
+    # Fetch and decode ------------------------------------------------------------------------------------------
+
+    async def _fetch(self) -> Batch:
+        """The next records, decoded. A small batch waits a moment for company; ``getmany`` itself would not."""
+        assert self._kafka is not None
+        limit = self._settings.consumer_batch_size
+        batch = Batch(generation=self._assignments.generation)
+        fetched = await self._kafka.getmany(timeout_ms=int(_FETCH_SECONDS * 1_000), max_records=limit)
+        batch.fetched_at = time.monotonic()
+        self._take(fetched, batch)
+        if batch.items and len(batch.items) < limit // 2:
+            await asyncio.sleep(self._settings.consumer_linger_seconds)
+            self._take(await self._kafka.getmany(timeout_ms=0, max_records=limit - len(batch.items)), batch)
+        return batch
+
+    def _take(self, fetched: Mapping[TopicPartition, Sequence[ConsumerRecord[Any, Any]]], batch: Batch) -> None:
+        for partition, records in fetched.items():
+            topic = self._topics[partition.topic]
+            expected = batch.following.get(partition, self._next.get(partition))
+            if expected is None or records[0].offset < expected:
+                # Fetched before the seek took effect, or no longer ours.
+                batch.generation = _DROPPED
+                return
+            batch.items.extend(_decoded(topic, records))
+            batch.following[partition] = records[-1].offset + 1
+
+    # Commit ----------------------------------------------------------------------------------------------------
+
+    async def _commit(self, batch: Batch, expected: Positions, stop: asyncio.Event) -> bool:
+        """Whether the batch is committed; False when it must be dropped and the positions read anew."""
+        pause = 0.05
+        while batch.generation == self._assignments.generation:
+            try:
+                await self._transaction.commit(
+                    batch.items,
+                    {self._stored_name(partition): offset for partition, offset in expected.items()},
+                    {self._stored_name(partition): offset for partition, offset in batch.following.items()},
+                )
+            except Fenced:
+                metrics.fenced.inc()
+                log.info("batch given up: another process has taken it in")
+                return False
+            except DeadLetterLimit as error:
+                self._health.trouble(self.loop_name, str(error))
+                log.error("too many dead letters; waiting for somebody to look", reason=str(error))
+                await self._keep_membership(self._settings.retry_limit_seconds, stop)
+            except Exception as error:
+                if is_fault_of_data(error):
+                    raise
+                metrics.backend_retries.labels("consumer").inc()
+                self._health.trouble(self.loop_name, f"cannot write: {type(error).__name__}")
+                log.warning("writing a batch failed, trying again", error=_name(error), seconds=round(pause, 2))
+                await self._keep_membership(pause, stop)
+                pause = min(pause * 2, self._settings.retry_limit_seconds)
+            else:
+                self._health.well(self.loop_name)
+                self._wake_relay()
+                self._report(batch)
+                return True
+            if stop.is_set():
+                return False
+        return False
+
+    async def _keep_membership(self, seconds: float, stop: asyncio.Event) -> None:
+        """Waits, while the loop's own ``getmany`` goes on for at most one batch; so pauses and polls here."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), seconds)
+        self._health.tick(self.loop_name)
+        assert self._kafka is not None
+        assigned = self._kafka.assignment()
+        self._kafka.pause(*assigned)
+        try:
+            await self._kafka.getmany(timeout_ms=0)
+        finally:
+            still = set(self._kafka.assignment()) & set(assigned)
+            if still:
+                self._kafka.resume(*still)
+
+    def _report(self, batch: Batch) -> None:
+        metrics.batch_seconds.observe(time.monotonic() - batch.fetched_at)
+        assert self._kafka is not None
+        behind = dict.fromkeys((topic.name for topic in self._topics.values()), 0)
+        for partition, position in self._next.items():
+            with contextlib.suppress(IllegalStateError):
+                behind[self._topics[partition.topic].name] += max(
+                    0, (self._kafka.highwater(partition) or position) - position
+                )
+        for topic, records in behind.items():
+            metrics.lag.labels(topic).set(records)
+        self._committed.update(batch.following)
+        now = time.monotonic()
+        if now - self._committed_at > _KAFKA_COMMIT_SECONDS and (self._committing is None or self._committing.done()):
+            self._committed_at = now
+            self._committing = asyncio.create_task(self._commit_to_kafka(self._kafka, self._committed))
+            self._committed = {}
+
+    async def _commit_to_kafka(self, kafka: AIOKafkaConsumer, offsets: Positions) -> None:
+        """Advisory: other tools measure lag by it. It costs more than the transaction, so nobody waits for it."""
+        assigned = kafka.assignment()
+        with contextlib.suppress(KafkaError):
+            await kafka.commit({partition: offset for partition, offset in offsets.items() if partition in assigned})
+
+    async def _meet_trouble(self, error: Exception, pause: float, stop: asyncio.Event) -> None:
+        metrics.backend_retries.labels("consumer").inc()
+        self._health.tick(self.loop_name)
+        self._health.trouble(self.loop_name, f"cannot read: {type(error).__name__}")
+        log.warning("consuming failed, trying again", error=_name(error), seconds=round(pause, 2))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), pause)
+
+
+def _decoded(topic: Topic, records: Sequence[ConsumerRecord[Any, Any]]) -> list[Message | DeadLetter]:
+    """Each record as a message, or as the dead letter it must become. Never raises: one bad record harms itself."""
+    items: list[Message | DeadLetter] = []
+    for record in records:
+        try:
+            items.append(
+                cloudevents.read(
+                    topic,
+                    partition=record.partition,
+                    offset=record.offset,
+                    key=record.key,
+                    value=record.value,
+                    headers=record.headers,
+                )
+            )
+        except Exception as error:
+            reason = str(error) if isinstance(error, UnreadableRecord) else type(error).__name__
+            items.append(
+                DeadLetter(
+                    topic.name, record.partition, record.offset, record.key, record.value, record.headers, reason
+                )
+            )
+    return items
+
+
+def _name(error: BaseException) -> str:
+    original = getattr(error, "orig", None) if isinstance(error, SQLAlchemyError) else None
+    return type(error if original is None else original.__cause__ or original).__name__

@@ -1,0 +1,164 @@
+"""Publishes the outbox, in order, and removes what the broker acknowledged."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, OutOfOrderSequenceNumber
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from shared import metrics
+from shared.health import Health
+from shared.messaging.outbox import unpack_headers
+from shared.settings import ServiceSettings
+
+log = structlog.get_logger()
+
+# Only one relay of a schema publishes at a time, so that order holds; a transaction's end frees it by itself.
+_TAKE_TURN = text("SELECT pg_try_advisory_xact_lock(hashtextextended('hearback.relay.' || current_schema(), 0))")
+_NEXT = text(
+    """
+    SELECT id, topic, key, headers, value, EXTRACT(epoch FROM clock_timestamp() - created_at) AS age
+    FROM outbox
+    ORDER BY id
+    LIMIT :limit
+    """
+)
+_REMOVE = text("DELETE FROM outbox WHERE id = ANY(CAST(:ids AS bigint[]))")
+
+# The sender drops what it could not send in this time, well before PostgreSQL ends a hanging transaction and thereby
+# gives the turn to a twin (IDLE_IN_TRANSACTION_MILLISECONDS): a stalled relay that wakes up finds its records expired.
+SEND_MILLISECONDS = 10_000
+_POLL_SECONDS = 0.25
+_TURN_SECONDS = 0.02
+
+
+class ProducerBroken(RuntimeError):
+    """The idempotent producer lost its sequence and cannot be mended; the process must be started again."""
+
+
+class Relay:
+    """``wake`` after each commit; ``run`` until stopped, then ``drain`` what is left."""
+
+    name = "outbox relay"
+
+    def __init__(self, engine: AsyncEngine, settings: ServiceSettings, health: Health, client: str) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._health = health
+        self._client = client
+        self._work = asyncio.Event()
+        self._producer: AIOKafkaProducer | None = None
+
+    def wake(self) -> None:
+        """There may be something to publish."""
+        self._work.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Raises ProducerBroken when only a new process can help; anything passing is retried."""
+        pause = 0.1
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            while not stop.is_set():
+                try:
+                    published = await self._publish_batch()
+                    self._health.tick(self.name)
+                    self._health.well(self.name)
+                    pause = 0.1
+                except (KafkaError, OSError, TimeoutError, SQLAlchemyError) as error:
+                    await self._meet_trouble(error, pause, stopping)
+                    pause = min(pause * 2, self._settings.retry_limit_seconds)
+                    continue
+                if published is None:
+                    await self._wait(stopping, _TURN_SECONDS)
+                elif published < self._settings.outbox_batch_size:
+                    await self._wait(stopping, _POLL_SECONDS)
+            with contextlib.suppress(KafkaError, OSError, TimeoutError, SQLAlchemyError):
+                while await self._publish_batch():
+                    pass
+        finally:
+            stopping.cancel()
+            self._health.forget(self.name)
+            await self._close()
+
+    async def _wait(self, stopping: asyncio.Task[Any], seconds: float) -> None:
+        work = asyncio.create_task(self._work.wait())
+        await asyncio.wait({work, stopping}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        work.cancel()
+
+    async def _meet_trouble(self, error: Exception, pause: float, stopping: asyncio.Task[Any]) -> None:
+        if isinstance(error, OutOfOrderSequenceNumber):
+            raise ProducerBroken("the broker refused our sequence numbers; start this process again") from error
+        metrics.backend_retries.labels(self.name).inc()
+        self._health.tick(self.name)
+        self._health.trouble(self.name, f"cannot publish: {type(error).__name__}")
+        log.warning("publishing failed, trying again", error=type(error).__name__, seconds=round(pause, 2))
+        await self._close()
+        await asyncio.wait({stopping}, timeout=pause)
+
+    async def _publish_batch(self) -> int | None:
+        """How many were published; None while a twin has its turn."""
+        self._work.clear()
+        async with self._engine.begin() as connection:
+            if not (await connection.execute(_TAKE_TURN)).scalar_one():
+                return None
+            rows = (await connection.execute(_NEXT, {"limit": self._settings.outbox_batch_size})).all()
+            if not rows:
+                metrics.outbox_age_seconds.set(0)
+                return 0
+            metrics.outbox_age_seconds.set(float(rows[0].age))
+            await self._send(rows)
+            await connection.execute(_REMOVE, {"ids": [row.id for row in rows]})
+        for row in rows:
+            metrics.published.labels(_label(row.topic)).inc()
+        return len(rows)
+
+    async def _send(self, rows: Sequence[Any]) -> None:
+        producer = await self._open()
+        acknowledged = [
+            await producer.send(
+                self._settings.topic(row.topic), key=row.key, value=row.value, headers=unpack_headers(row.headers)
+            )
+            for row in rows
+        ]
+        # All are awaited, also after one failed: none may stay behind unseen.
+        results = await asyncio.wait_for(
+            asyncio.gather(*acknowledged, return_exceptions=True), 2 * SEND_MILLISECONDS / 1_000
+        )
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _open(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._settings.kafka_bootstrap_servers,
+                client_id=f"hearback-{self._client}",
+                enable_idempotence=True,
+                acks="all",
+                request_timeout_ms=SEND_MILLISECONDS,
+                max_batch_size=131_072,
+                max_request_size=2_000_000,
+            )
+            try:
+                await producer.start()
+            except BaseException:
+                await producer.stop()
+                raise
+            self._producer = producer
+        return self._producer
+
+    async def _close(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            with contextlib.suppress(KafkaError, OSError, TimeoutError):
+                await asyncio.wait_for(producer.stop(), 5)
+
+
+def _label(topic: str) -> str:
+    return "dead letters" if topic.endswith(".dlq") else topic

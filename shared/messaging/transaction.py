@@ -1,0 +1,108 @@
+"""One batch, one transaction; and the search for the one message that makes it fail."""
+
+from collections.abc import Mapping, Sequence
+
+import structlog
+from aiokafka import TopicPartition
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from shared import metrics
+from shared.contracts.cloudevents import Message
+from shared.contracts.topics import Topic
+from shared.messaging import positions
+from shared.messaging.deadletters import DeadLetter, DeadLetterLimit, put_aside
+from shared.messaging.handler import Handler
+from shared.messaging.positions import Positions
+from shared.persistence.engine import is_fault_of_data
+from shared.settings import ServiceSettings
+
+log = structlog.get_logger()
+
+Items = Sequence[Message | DeadLetter]
+
+
+class BatchTransaction:
+    """Commits batches. Topics are handled in the order of ``topics``: facts before what builds on them."""
+
+    def __init__(
+        self,
+        consumer: str,
+        topics: Sequence[Topic],
+        handlers: Mapping[str, Handler],
+        engine: AsyncEngine,
+        settings: ServiceSettings,
+    ) -> None:
+        missing = [topic.name for topic in topics if topic.name not in handlers]
+        if missing:
+            raise ValueError(f"{consumer} has no handler for {', '.join(missing)}")
+        self._consumer = consumer
+        self._order = [topic.name for topic in topics]
+        self._handlers = handlers
+        self._engine = engine
+        self._limit = settings.dead_letter_limit
+
+    async def commit(self, items: Items, expected: Positions, following: Positions) -> None:
+        """Commits the batch and moves the positions from ``expected`` to ``following``.
+
+        When the data is at fault, halves are tried, down to the message, which becomes a dead letter. What was
+        committed on the way stays. Raises Fenced, DeadLetterLimit, or whatever the backend's trouble is; ``expected``
+        then stands where the committed part ends.
+        """
+        try:
+            await self._attempt(items, expected, following)
+        except Exception as error:
+            if not is_fault_of_data(error) or isinstance(error, _OWN_SIGNALS):
+                raise
+            if len(items) == 1:
+                await self._attempt([_as_dead_letter(items[0], error)], expected, following)
+            else:
+                half = len(items) // 2
+                between = {**expected, **_after(items[:half])}
+                await self.commit(items[:half], expected, _only(between, expected))
+                await self.commit(items[half:], expected, following)
+        expected.update(following)
+
+    async def _attempt(self, items: Items, expected: Positions, following: Positions) -> None:
+        messages: dict[str, list[Message]] = {}
+        letters: list[DeadLetter] = []
+        for item in items:
+            if isinstance(item, Message):
+                messages.setdefault(item.topic, []).append(item)
+            else:
+                letters.append(item)
+        async with self._engine.begin() as connection:
+            await positions.advance(connection, self._consumer, expected, following)
+            for topic in self._order:
+                if topic in messages:
+                    await self._handlers[topic](connection, messages[topic])
+            if letters:
+                await put_aside(connection, self._consumer, letters, self._limit)
+        for topic, handled in messages.items():
+            metrics.messages.labels(topic).inc(len(handled))
+
+
+# Raised by the loop's own parts: they say something about the batch, not about a message in it.
+_OWN_SIGNALS = (positions.Fenced, DeadLetterLimit)
+
+
+def _after(items: Items) -> Positions:
+    return {TopicPartition(item.topic, item.partition): item.offset + 1 for item in items}
+
+
+def _only(positions_after: Mapping[TopicPartition, int], known: Positions) -> Positions:
+    return {partition: offset for partition, offset in positions_after.items() if partition in known}
+
+
+def _as_dead_letter(item: Message | DeadLetter, error: Exception) -> DeadLetter:
+    if isinstance(item, DeadLetter):
+        raise error
+    log.error("a message cannot be handled and is put aside", topic=item.topic, error=type(error).__name__)
+    return DeadLetter(
+        item.topic,
+        item.partition,
+        item.offset,
+        item.key,
+        item.value,
+        item.headers,
+        f"could not be handled: {type(error).__name__}",
+    )

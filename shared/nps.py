@@ -1,0 +1,138 @@
+"""The Net Promoter Score, its interval, and whether two scores really differ.
+
+0–6 is a detractor, 7–8 a passive, 9–10 a promoter; NPS = 100·(promoters − detractors)/n points, undefined for n = 0
+(F. Reichheld, "The One Number You Need to Grow", Harvard Business Review, December 2003).
+"""
+
+from dataclasses import dataclass
+from math import ceil, sqrt
+from statistics import NormalDist
+from typing import Literal
+
+Group = Literal["detractor", "passive", "promoter"]
+
+CONFIDENCE = 0.95
+Z_95 = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
+
+
+def group_of(score: int) -> Group:
+    """The group of a score from 0 to 10; ValueError outside."""
+    if not 0 <= score <= 10:
+        raise ValueError(f"score is {score}; it must be a whole number from 0 to 10")
+    if score <= 6:
+        return "detractor"
+    return "passive" if score <= 8 else "promoter"
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many of each group answered. They add and subtract: ``Counts(1, 0, 2) + Counts(0, 1, 0)``."""
+
+    promoters: int = 0
+    passives: int = 0
+    detractors: int = 0
+
+    @property
+    def n(self) -> int:
+        return self.promoters + self.passives + self.detractors
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(
+            self.promoters + other.promoters, self.passives + other.passives, self.detractors + other.detractors
+        )
+
+    def __sub__(self, other: "Counts") -> "Counts":
+        """What is left when ``other``, a part of these, is taken away."""
+        return Counts(
+            self.promoters - other.promoters, self.passives - other.passives, self.detractors - other.detractors
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NetPromoterScore:
+    """Points from −100 to 100; ``nps`` is None for nobody, and then the interval is all that is possible."""
+
+    nps: float | None
+    low: float
+    high: float
+    counts: Counts
+
+    @property
+    def margin(self) -> float:
+        """Half the interval's width, the "±" beside the figure, in points."""
+        return (self.high - self.low) / 2
+
+
+def net_promoter_score(counts: Counts, z: float = Z_95) -> NetPromoterScore:
+    """The score with its adjusted Wald interval, clipped to ±100.
+
+    Three pseudo-answers are added, ¾ promoter, 1½ passive, ¾ detractor, which keeps the interval's coverage near its
+    name in small samples (J. Sauro and J. R. Lewis, after B. Rocks, "Interval Estimation for the Net Promoter
+    Score", The American Statistician 70(4), 2016).
+    """
+    n = counts.n
+    if n == 0:
+        return NetPromoterScore(None, -100.0, 100.0, counts)
+    promoters = (counts.promoters + 0.75) / (n + 3)
+    detractors = (counts.detractors + 0.75) / (n + 3)
+    centre = promoters - detractors
+    spread = z * sqrt(variance(promoters, detractors) / (n + 3))
+    return NetPromoterScore(
+        100 * (counts.promoters - counts.detractors) / n,
+        100 * max(-1.0, centre - spread),
+        100 * min(1.0, centre + spread),
+        counts,
+    )
+
+
+def variance(promoters: float, detractors: float) -> float:
+    """V = p + d − (p − d)² of one answer valued 1, 0 or −1; ``promoters`` and ``detractors`` are shares of 1."""
+    return promoters + detractors - (promoters - detractors) ** 2
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """``points`` is the difference of two scores; ``significant`` when it is more than chance would explain."""
+
+    points: float
+    low: float
+    high: float
+    significant: bool
+
+
+def change(now: Counts, before: Counts, comparisons: int = 1) -> Change | None:
+    """The difference of two independent scores with its interval, SE = √(V₁/n₁ + V₂/n₂); None when one is empty.
+
+    V is taken of the adjusted shares, as in the interval, so that a group that is unanimous by chance is not taken
+    for certain. ``comparisons`` is how many are shown together; the level is divided by it (Bonferroni).
+    """
+    if now.n == 0 or before.n == 0:
+        return None
+    z = NormalDist().inv_cdf(1 - (1 - CONFIDENCE) / (2 * max(1, comparisons)))
+    error = 0.0
+    for counts in (now, before):
+        promoters = (counts.promoters + 0.75) / (counts.n + 3)
+        detractors = (counts.detractors + 0.75) / (counts.n + 3)
+        error += variance(promoters, detractors) / (counts.n + 3)
+    points = 100 * ((now.promoters - now.detractors) / now.n - (before.promoters - before.detractors) / before.n)
+    spread = 100 * z * sqrt(error)
+    return Change(points, max(-200.0, points - spread), min(200.0, points + spread), abs(points) > spread)
+
+
+def sample_size(margin: float, variance_of_one: float, population: int | None = None, z: float = Z_95) -> int:
+    """How many answers give an interval of ± ``margin`` points: n = V·z²/m², m as a share of 1.
+
+    ``variance_of_one`` is V as ``variance`` gives it, at most 1 (half promoters, half detractors), which is four times
+    that of a proportion: the tables printed for proportions are too small for NPS. With a finite ``population`` of
+    customers fewer do: n / (1 + (n − 1)/N) (W. G. Cochran, "Sampling Techniques", 1977, §4.4).
+    """
+    if not 0 < margin <= 100:
+        raise ValueError(f"margin is {margin}; it must be above 0 and at most 100 points")
+    if not 0 <= variance_of_one <= 1:
+        raise ValueError(f"variance is {variance_of_one}; it must be from 0 to 1")
+    n = variance_of_one * (z / (margin / 100)) ** 2
+    if population is not None:
+        if population < 1:
+            raise ValueError(f"population is {population}; it must be at least 1")
+        n = min(float(population), n / (1 + (n - 1) / population)) if n > 1 else n
+    return max(1, ceil(n))

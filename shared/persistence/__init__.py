@@ -1,0 +1,1 @@
+"""PostgreSQL: engines, migrations, and telling a backend's trouble from a message's."""

@@ -1,0 +1,62 @@
+"""Connections to PostgreSQL through SQLAlchemy and asyncpg."""
+
+from typing import Any
+
+import orjson
+from aiokafka.errors import KafkaError
+from asyncpg.exceptions import PostgresError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+# A transaction that hangs is a stalled process: PostgreSQL ends it, so that its locks pass to whoever is awake.
+IDLE_IN_TRANSACTION_MILLISECONDS = 30_000
+STATEMENT_MILLISECONDS = 60_000
+
+
+def _asyncpg_url(url: str) -> str:
+    for scheme in ("postgresql+asyncpg://", "postgresql://", "postgres://"):
+        if url.startswith(scheme):
+            return "postgresql+asyncpg://" + url.removeprefix(scheme)
+    raise ValueError("HEARBACK_DATABASE_URL must start with postgresql://")
+
+
+def open_engine(url: str, *, name: str, pool_size: int = 8, **server_settings: str) -> AsyncEngine:
+    """An engine whose sessions are named, bounded in time, and in UTC. ``url`` is a ``postgresql://`` address."""
+    return create_async_engine(
+        _asyncpg_url(url),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=10,
+        json_serializer=_dumps,
+        json_deserializer=orjson.loads,
+        connect_args={
+            "timeout": 10,
+            "server_settings": {
+                "application_name": f"hearback-{name}",
+                "timezone": "UTC",
+                "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MILLISECONDS),
+                "statement_timeout": str(STATEMENT_MILLISECONDS),
+                **server_settings,
+            },
+        },
+    )
+
+
+def _dumps(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+# SQLSTATE classes that blame the data: data exception, integrity violation, program limit exceeded (PostgreSQL
+# documentation, appendix A). Every other class is the server's state or our own SQL, and no message's fault.
+_DATA_CLASSES = ("22", "23", "54")
+
+
+def is_fault_of_data(error: BaseException) -> bool:
+    """Whether trying again cannot help because a message's content is what fails.
+
+    False for a database or broker that is down, restarting, full or slow, and for two of us meeting on a row: then
+    the same batch is tried again, however often it takes, and nothing is lost.
+    """
+    if isinstance(error, DBAPIError):
+        return str(getattr(error.orig, "sqlstate", None))[:2] in _DATA_CLASSES
+    return not isinstance(error, SQLAlchemyError | PostgresError | KafkaError | OSError | TimeoutError | MemoryError)

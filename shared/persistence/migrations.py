@@ -1,0 +1,82 @@
+"""Brings a service's schema up to date, and the tables every service's runtime needs."""
+
+import importlib
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.operations import Operations
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+_ENVIRONMENT = Path(__file__).parent / "alembic"
+
+
+def configuration(service: str) -> Config:
+    """Alembic's configuration for ``services/<service>/migrations``."""
+    package = importlib.import_module(f"services.{service}")
+    versions = Path(next(iter(package.__path__))) / "migrations" / "versions"
+    config = Config()
+    config.set_main_option("script_location", str(_ENVIRONMENT))
+    config.set_main_option("version_locations", str(versions))
+    config.set_main_option("path_separator", "newline")
+    return config
+
+
+async def migrate(service: str, engine: AsyncEngine) -> None:
+    """Upgrades the schema to the newest revision; replicas that start together take turns."""
+    config = configuration(service)
+
+    def upgrade(connection: Connection) -> None:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+    async with engine.begin() as connection:
+        await connection.execute(text("SELECT set_config('statement_timeout', '0', true)"))
+        await connection.execute(
+            text("SELECT pg_advisory_xact_lock(hashtextextended('hearback.migrate.' || current_schema(), 0))")
+        )
+        await connection.run_sync(upgrade)
+
+
+def create_runtime_tables(op: Operations) -> None:
+    """The tables of ``shared.messaging``; to be called from a service's first migration."""
+    op.execute(
+        """
+        CREATE TABLE consumer_positions (
+            consumer    text        NOT NULL,
+            topic       text        NOT NULL,
+            partition   integer     NOT NULL,
+            next_offset bigint      NOT NULL,
+            changed_at  timestamptz NOT NULL DEFAULT now(),
+            PRIMARY KEY (consumer, topic, partition)
+        )
+        """
+    )
+    # Emptied as fast as it fills, so that autovacuum must come after a few thousand dead rows, not a fifth of a peak.
+    op.execute(
+        """
+        CREATE TABLE outbox (
+            id         bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            topic      text        NOT NULL,
+            key        bytea,
+            headers    text        NOT NULL,
+            value      bytea       NOT NULL,
+            created_at timestamptz NOT NULL DEFAULT now()
+        ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000)
+        """
+    )
+    op.execute(
+        """
+        CREATE TABLE dead_letters (
+            consumer      text        NOT NULL,
+            topic         text        NOT NULL,
+            partition     integer     NOT NULL,
+            record_offset bigint      NOT NULL,
+            reason        text        NOT NULL,
+            recorded_at   timestamptz NOT NULL DEFAULT now(),
+            PRIMARY KEY (consumer, topic, partition, record_offset)
+        )
+        """
+    )
+    op.execute("CREATE INDEX dead_letters_recent ON dead_letters (consumer, topic, recorded_at)")

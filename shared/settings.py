@@ -1,0 +1,110 @@
+"""Settings every service shares, from the environment (``HEARBACK_…``) or a mounted file for the secret ones."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.clock import clock_from
+
+PREFIX = "HEARBACK_"
+SECRETS_DIRECTORY = Path("/run/secrets")
+
+Positive = Annotated[float, Field(gt=0)]
+Settings = TypeVar("Settings", bound="ServiceSettings")
+
+
+class ServiceSettings(BaseSettings):
+    """What each service needs to know. A field ``http_port`` is read from ``HEARBACK_HTTP_PORT``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        secrets_dir=SECRETS_DIRECTORY if SECRETS_DIRECTORY.is_dir() else None,
+        extra="ignore",
+        hide_input_in_errors=True,
+    )
+
+    kafka_bootstrap_servers: str = Field("127.0.0.1:9092", description="Kafka brokers, host:port, comma-separated.")
+    database_url: SecretStr = Field(
+        SecretStr("postgresql://hearback@127.0.0.1:5432/hearback"),
+        description="PostgreSQL 18 or newer, as the role of this service; its search_path is the service's schema.",
+    )
+    database_pool_size: int = Field(8, ge=2, le=200, description="Database connections a process may hold.")
+    topic_prefix: str = Field("", pattern=r"^[a-zA-Z0-9._-]{0,60}$", description="Put before every topic's name.")
+    topic_replication: int = Field(1, ge=1, le=10, description="Replicas of each topic this process creates.")
+    http_host: str = Field("127.0.0.1", description="Address the HTTP server listens on.")
+    http_port: int = Field(8000, ge=0, le=65_535, description="Port the HTTP server listens on.")
+    api_keys: SecretStr = Field(
+        SecretStr(""),
+        description="Who may call the API: name:SHA-256 of the key in hexadecimal:scope,scope;… ; the scope * is all.",
+    )
+    secret: SecretStr = Field(
+        SecretStr(""), description="Signs answer links and sign-ins; at least 32 characters, the same everywhere."
+    )
+    public_collector_url: str = Field("http://127.0.0.1:8002", description="Where customers reach the collector.")
+    dashboard_url: str = Field("http://127.0.0.1:8003/", description="Where staff reach the dashboard.")
+    inbox_url: str = Field("http://127.0.0.1:8004/", description="Where staff reach the inbox.")
+    clock: str = Field("", description="Another clock: <time>@<real time>x<speed>, or file:<path>. Empty is real time.")
+    timezone: str = Field("UTC", description="The shop's time zone; a day of a window is a day there.")
+    brand_name: str = Field(
+        "Our shop", min_length=1, max_length=100, description="The shop's name, as customers know it."
+    )
+    brand_logo_url: str = Field("", description="An https address of the shop's logo; empty shows the name.")
+    brand_color: str = Field("#0b5fff", pattern=r"^#[0-9a-fA-F]{6}$", description="The shop's colour, #rrggbb.")
+    log_format: Literal["auto", "console", "json"] = Field(
+        "auto", description="auto: readable in a terminal, else JSON."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
+    consumer_batch_size: int = Field(5_000, ge=1, le=50_000, description="Most records one transaction takes in.")
+    consumer_linger_seconds: Positive = Field(0.02, le=5, description="How long a small batch waits for more records.")
+    consumer_session_seconds: Positive = Field(10, ge=1, le=300, description="Silence after which another takes over.")
+    retry_limit_seconds: Positive = Field(15, le=300, description="Longest pause between retries of a failing backend.")
+    dead_letter_limit: int = Field(
+        100, ge=0, description="Dead letters a topic may have in an hour; one more stops its consumer."
+    )
+    outbox_batch_size: int = Field(2_000, ge=1, le=20_000, description="Most records the relay publishes at once.")
+    drain_seconds: Positive = Field(20, le=300, description="Time to finish what is under way after SIGTERM.")
+
+    @field_validator("clock")
+    @classmethod
+    def _readable_clock(cls, value: str) -> str:
+        clock_from(value)
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"{value!r} is no time zone; write one such as America/Sao_Paulo") from error
+        return value
+
+    @field_validator("secret")
+    @classmethod
+    def _long_secret(cls, value: SecretStr) -> SecretStr:
+        if len(value.get_secret_value()) < 32:
+            raise ValueError("must have at least 32 characters; make one with: openssl rand -hex 32")
+        return value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    def topic(self, name: str) -> str:
+        """The topic's name on this cluster."""
+        return self.topic_prefix + name
+
+
+def load(settings_type: type[Settings]) -> Settings:
+    """The settings, or a sentence for each bad one on standard error and exit status 2."""
+    try:
+        return settings_type()
+    except ValidationError as error:
+        for violation in error.errors(include_url=False, include_input=False):
+            name = PREFIX + str(violation["loc"][0]).upper() if violation["loc"] else PREFIX
+            print(f"{name}: {violation['msg'].removeprefix('Value error, ')}", file=sys.stderr)
+        raise SystemExit(2) from None

@@ -1,0 +1,28 @@
+"""W3C trace context, carried from request to event to event (https://www.w3.org/TR/trace-context/)."""
+
+import re
+import secrets
+from contextvars import ContextVar
+
+_PATTERN = re.compile(r"^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$")
+_current: ContextVar[str | None] = ContextVar("traceparent", default=None)
+
+
+def current() -> str | None:
+    """The ``traceparent`` of the request or message being handled, if any."""
+    return _current.get()
+
+
+def continued(traceparent: str | None) -> str:
+    """A new span of the trace given, or the first of a new trace when none (or nonsense) was given."""
+    match = _PATTERN.match(traceparent or "")
+    if match is None or match[1] == "0" * 32 or match[2] == "0" * 16:
+        return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+    return f"00-{match[1]}-{secrets.token_hex(8)}-{match[3]}"
+
+
+def enter(traceparent: str | None) -> str:
+    """Makes a continued span the current one of this task, and gives it back."""
+    span = continued(traceparent)
+    _current.set(span)
+    return span

@@ -1,0 +1,1 @@
+"""HTTP as every service serves it: probes, metrics, problems, keys, and the look of pages."""

@@ -1,0 +1,99 @@
+"""The application every service starts from: probes, metrics, problems, trace context."""
+
+import time
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared import metrics, tracing
+from shared.persistence.engine import is_fault_of_data
+from shared.runtime import Runtime
+from shared.web import auth, problems
+from shared.web.pages import SHARED, Pages
+
+log = structlog.get_logger()
+
+
+def create_app(runtime: Runtime[Any], title: str) -> FastAPI:
+    """A FastAPI application with what every service serves; routes of the service are added to it."""
+    app = FastAPI(title=title, version="1", docs_url=None, redoc_url=None)
+    problems.install(app)
+    auth.install(app, runtime, Pages((SHARED,), inline_styles=False))
+
+    @app.get("/healthz", include_in_schema=False)
+    async def healthz() -> JSONResponse:
+        """Do the loops still tick? If not, only a restart helps."""
+        dead = runtime.health.dead_loops()
+        return JSONResponse({"ok": not dead, "loops": dead}, 503 if dead else 200)
+
+    @app.get("/readyz", include_in_schema=False)
+    async def readyz() -> JSONResponse:
+        """Can this process do its work now?"""
+        obstacles = await runtime.health.obstacles()
+        return JSONResponse({"ready": not obstacles, "obstacles": obstacles}, 503 if obstacles else 200)
+
+    @app.get("/metrics", include_in_schema=False)
+    async def prometheus() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    @app.get("/robots.txt", include_in_schema=False)
+    async def robots() -> PlainTextResponse:
+        return PlainTextResponse("User-agent: *\nDisallow: /\n")
+
+    @app.exception_handler(SQLAlchemyError)
+    async def _database(_request: Request, error: SQLAlchemyError) -> JSONResponse:
+        return _failure(error)
+
+    @app.exception_handler(OSError)
+    async def _connection(_request: Request, error: OSError) -> JSONResponse:
+        return _failure(error)
+
+    app.add_middleware(Observed)
+    return app
+
+
+def _failure(error: Exception) -> JSONResponse:
+    """A backend in trouble is worth another try; nothing was acknowledged."""
+    if is_fault_of_data(error):
+        log.error("a request could not be stored", error=type(error).__name__)
+        return problems.response(422, "The request cannot be stored", "a field has a value the database refuses")
+    log.warning("a request met a backend in trouble", error=type(error).__name__)
+    return problems.response(
+        503, "Try again shortly", "the database does not answer; nothing was recorded", {"Retry-After": "2"}
+    )
+
+
+class Observed:
+    """Trace context in, metrics out. Plain ASGI: the usual middleware class would buffer live streams."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        tracing.enter(dict(scope["headers"]).get(b"traceparent", b"").decode("ascii", "replace"))
+        started = time.perf_counter()
+        status = 500
+
+        async def observe(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = message.setdefault("headers", [])
+                headers.append((b"x-content-type-options", b"nosniff"))
+            await send(message)
+
+        try:
+            await self._app(scope, receive, observe)
+        finally:
+            # The template, never the path: a path holds tokens and has no end of values.
+            route = getattr(scope.get("route"), "path", "unmatched")
+            metrics.http_requests.labels(route, scope["method"], f"{status // 100}xx").inc()
+            metrics.http_seconds.labels(route).observe(time.perf_counter() - started)

@@ -1,0 +1,202 @@
+"""Who may do what: API keys with scopes for machines, the same keys once at sign-in for staff pages.
+
+Keys are kept as SHA-256 only: they are long and random, so that a slow hash would add nothing.
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+from urllib.parse import urlencode, urlsplit
+
+from fastapi import Depends, FastAPI, Form, Query, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+
+from shared.runtime import Runtime
+from shared.web.pages import Pages
+from shared.web.problems import Problem
+
+SCOPES = (
+    "campaigns:read",
+    "campaigns:write",
+    "decisions:read",
+    "answers:write",
+    "customers:erase",
+    "scores:read",
+    "cases:read",
+    "cases:write",
+)
+EVERY_SCOPE = "*"
+COOKIE = "hearback_session"
+SESSION_SECONDS = 12 * 3_600
+
+_ENTRY = re.compile(r"^([A-Za-z0-9._-]{1,60}):([0-9a-f]{64}):([a-z:,*]+)$")
+_bearer = HTTPBearer(auto_error=False, description="An API key with the scope the operation names.")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is calling: the name given to the key, and what it may do."""
+
+    name: str
+    scopes: frozenset[str]
+
+    def may(self, scope: str) -> bool:
+        return scope in self.scopes or EVERY_SCOPE in self.scopes
+
+
+def read_keys(setting: str) -> dict[str, Caller]:
+    """SHA-256 in hexadecimal to caller, from ``name:hash:scope,scope;…``. ValueError names the entry that is wrong."""
+    callers: dict[str, Caller] = {}
+    for number, entry in enumerate(filter(None, (part.strip() for part in re.split(r"[;\n]", setting))), 1):
+        match = _ENTRY.match(entry)
+        if match is None:
+            raise ValueError(f"HEARBACK_API_KEYS: entry {number} is not name:SHA-256 in hexadecimal:scope,scope")
+        name, digest, listed = match.groups()
+        scopes = frozenset(listed.split(","))
+        if unknown := scopes.difference(SCOPES, {EVERY_SCOPE}):
+            raise ValueError(
+                f"HEARBACK_API_KEYS: entry {number} names the scope {sorted(unknown)[0]!r}; "
+                f"known are {', '.join(SCOPES)}"
+            )
+        callers[digest] = Caller(name, scopes)
+    return callers
+
+
+class Doorkeeper:
+    """Knows the keys, and signs the sessions of those who showed one."""
+
+    def __init__(self, keys: str, secret: str) -> None:
+        self._callers = read_keys(keys)
+        self._sessions = URLSafeTimedSerializer(secret, salt="hearback.session")
+
+    def caller(self, key: str) -> Caller | None:
+        digest = hashlib.sha256(key.encode()).hexdigest()
+        found = None
+        for known, caller in self._callers.items():
+            if hmac.compare_digest(known, digest):
+                found = caller
+        return found
+
+    def session_for(self, key: str) -> str:
+        return self._sessions.dumps(hashlib.sha256(key.encode()).hexdigest())
+
+    def caller_of_session(self, session: str) -> Caller | None:
+        """None when it is forged, too old, or its key was withdrawn."""
+        try:
+            digest = self._sessions.loads(session, max_age=SESSION_SECONDS)
+        except BadSignature:
+            return None
+        return self._callers.get(digest) if isinstance(digest, str) else None
+
+
+class SignInNeeded(Exception):
+    """A page was asked for by somebody we do not know yet."""
+
+
+def require(scope: str) -> Callable[..., Awaitable[Caller]]:
+    """A dependency: the caller, whose API key has ``scope``; a 401 or 403 problem otherwise."""
+    if scope not in SCOPES:
+        raise ValueError(f"{scope!r} is not a scope; known are {', '.join(SCOPES)}")
+
+    async def check(
+        request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    ) -> Caller:
+        caller = _caller(request, credentials)
+        if caller is None:
+            raise Problem(
+                401,
+                "An API key is needed",
+                "send the header Authorization: Bearer <key>; HEARBACK_API_KEYS lists who has one",
+                {"WWW-Authenticate": "Bearer"},
+            )
+        if not caller.may(scope):
+            raise Problem(403, "The key's scopes do not cover this", f"this needs the scope {scope}")
+        return caller
+
+    return check
+
+
+def staff(scope: str) -> Callable[..., Awaitable[Caller]]:
+    """A dependency for pages: as ``require``, but who is unknown is led to the sign-in page."""
+    checked = require(scope)
+
+    async def check(
+        request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    ) -> Caller:
+        if _caller(request, credentials) is None:
+            raise SignInNeeded
+        return await checked(request, credentials)
+
+    return check
+
+
+def _caller(request: Request, credentials: HTTPAuthorizationCredentials | None) -> Caller | None:
+    doorkeeper: Doorkeeper = request.app.state.doorkeeper
+    if credentials is not None:
+        return doorkeeper.caller(credentials.credentials)
+    session = request.cookies.get(COOKIE)
+    if session is None or not _is_same_site(request):
+        return None
+    return doorkeeper.caller_of_session(session)
+
+
+def _is_same_site(request: Request) -> bool:
+    """A session counts for changes only when the page that sends them is ours (the browser says so)."""
+    if request.method in ("GET", "HEAD", "OPTIONS"):
+        return True
+    return request.headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
+
+
+def install(app: FastAPI, runtime: Runtime[Any], pages: Pages) -> None:
+    """Adds the doorkeeper, the sign-in page and the sign-out to an application."""
+    settings = runtime.settings
+    app.state.doorkeeper = Doorkeeper(settings.api_keys.get_secret_value(), settings.secret.get_secret_value())
+
+    @app.exception_handler(SignInNeeded)
+    async def _sign_in_needed(request: Request, _error: SignInNeeded) -> Response:
+        target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return RedirectResponse("/sign-in?" + urlencode({"next": target}), 303)
+
+    @app.get("/sign-in", include_in_schema=False)
+    async def sign_in_page(
+        request: Request, target: Annotated[str, Query(alias="next")] = "/", failed: bool = False
+    ) -> HTMLResponse:
+        context = {"brand": runtime.brand, "target": _own_path(target), "failed": failed}
+        return pages.TemplateResponse(request, "sign_in.html", context, 401 if failed else 200)
+
+    @app.post("/sign-in", include_in_schema=False)
+    async def sign_in(
+        request: Request,
+        key: Annotated[str, Form(max_length=500)],
+        target: Annotated[str, Form(alias="next")] = "/",
+    ) -> Response:
+        doorkeeper: Doorkeeper = request.app.state.doorkeeper
+        if doorkeeper.caller(key) is None:
+            return RedirectResponse("/sign-in?" + urlencode({"next": _own_path(target), "failed": "1"}), 303)
+        response = RedirectResponse(_own_path(target), 303)
+        response.set_cookie(
+            COOKIE,
+            doorkeeper.session_for(key),
+            max_age=SESSION_SECONDS,
+            httponly=True,
+            samesite="lax",
+            secure=request.url.scheme == "https",
+        )
+        return response
+
+    @app.post("/sign-out", include_in_schema=False)
+    async def sign_out() -> Response:
+        response = RedirectResponse("/sign-in", 303)
+        response.delete_cookie(COOKIE)
+        return response
+
+
+def _own_path(target: str) -> str:
+    """Where to go after signing in: a path of ours, never another site."""
+    parts = urlsplit(target.replace("\\", "/"))
+    return target if not parts.scheme and not parts.netloc and parts.path.startswith("/") else "/"

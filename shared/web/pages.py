@@ -1,0 +1,141 @@
+"""Pages: templates of a service with the shared ones behind them, static files, and the headers that keep pages safe.
+
+A service has ``web/templates`` and ``web/static``; what is not found there is looked for in ``shared/web``. Every
+page goes out with a Content-Security-Policy that allows nothing from elsewhere but the shop's logo.
+"""
+
+import secrets
+from collections.abc import Callable, Mapping
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI, Request
+from fastapi.staticfiles import StaticFiles
+from fastapi.templating import Jinja2Templates
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from starlette.background import BackgroundTask
+from starlette.responses import HTMLResponse, Response
+from starlette.types import Scope
+
+from shared.web.colour import accent_style
+
+SHARED = Path(__file__).parent
+STATIC_PATH = "/static"
+_YEAR = "public, max-age=31536000, immutable"
+
+
+class Pages(Jinja2Templates):
+    """``TemplateResponse(request, name, context)`` as in Starlette, with the page headers set.
+
+    Templates see ``static("base.css")``, the address of a static file, which changes with its content;
+    ``accent_style(color)``, the CSS of the brand's accent; ``csp_nonce`` for a style element of the page's own; and
+    ``brand`` from the context, whose ``logo_url``'s origin is allowed for pictures.
+
+    ``inline_styles`` allows style attributes, which chart libraries write; scripts stay files in any case.
+    """
+
+    def __init__(self, folders: tuple[Path, ...], *, inline_styles: bool) -> None:
+        environment = Environment(
+            loader=FileSystemLoader([folder / "templates" for folder in folders]),
+            autoescape=select_autoescape(default=True),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        environment.globals.update(static=static_address(folders), accent_style=accent_style)
+        super().__init__(env=environment)
+        self._inline_styles = inline_styles
+
+    def TemplateResponse(  # type: ignore[override]  # HTMLResponse is what callers get to see
+        self,
+        request: Request,
+        name: str,
+        context: dict[str, Any] | None = None,
+        status_code: int = 200,
+        headers: Mapping[str, str] | None = None,
+        media_type: str | None = None,
+        background: BackgroundTask | None = None,
+    ) -> HTMLResponse:
+        nonce = secrets.token_urlsafe(16)
+        values = {"brand": None, **(context or {}), "csp_nonce": nonce}
+        logo = getattr(values["brand"], "logo_url", None)
+        safe = page_headers(None if self._inline_styles else nonce, logo)
+        return super().TemplateResponse(
+            request, name, values, status_code, {**safe, **(headers or {})}, media_type, background
+        )
+
+
+def templates(service_folder: Path, *, inline_styles: bool = False) -> Pages:
+    """The pages of the service whose package is ``service_folder``, such as ``Path(__file__).parent``."""
+    return Pages((service_folder / "web", SHARED), inline_styles=inline_styles)
+
+
+def mount_static(app: FastAPI, service_folder: Path) -> None:
+    """Serves ``web/static`` of the service, then the shared static files, under ``/static``, without a key."""
+    app.mount(STATIC_PATH, _LayeredStaticFiles((service_folder / "web", SHARED)), name="static")
+
+
+def page_headers(nonce: str | None, logo_url: str | None = None) -> dict[str, str]:
+    """Headers of every page. Its address may hold a customer's token, so it is never told to others, never cached.
+
+    ``nonce`` is that of the page's own style element; None allows all inline styles.
+    """
+    styles = "'unsafe-inline'" if nonce is None else f"'nonce-{nonce}'"
+    pictures = " ".join(("'self' data: blob:", *_origin(logo_url)))
+    policy = (
+        f"default-src 'none'; script-src 'self'; style-src 'self' {styles}; img-src {pictures}; font-src 'self'; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+    return {
+        "Content-Security-Policy": policy,
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "no-referrer",
+        "X-Robots-Tag": "noindex, nofollow",
+    }
+
+
+def static_address(folders: tuple[Path, ...]) -> Callable[[str], str]:
+    """Gives the address of a static file. It carries a digest of the content, so that browsers may keep it for good.
+
+    The function raises FileNotFoundError for a file that is in none of ``folders``, when a template names it.
+    """
+
+    @cache
+    def address(name: str) -> str:
+        for folder in folders:
+            file = folder / "static" / name
+            if file.is_file():
+                return f"{STATIC_PATH}/{name}?v={sha256(file.read_bytes()).hexdigest()[:12]}"
+        places = ", ".join(str(folder / "static") for folder in folders)
+        raise FileNotFoundError(f"no static file {name!r} in {places}")
+
+    return address
+
+
+class _LayeredStaticFiles(StaticFiles):
+    """Static files from the first folder that has them."""
+
+    def __init__(self, folders: tuple[Path, ...]) -> None:
+        super().__init__()
+        self.all_directories = [folder / "static" for folder in folders]
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        if b"v=" in scope["query_string"]:
+            response.headers["Cache-Control"] = _YEAR
+        return response
+
+
+def _origin(address: str | None) -> tuple[str, ...]:
+    """The origin of a picture's address as a policy's source; nothing for what is no plain http(s) address."""
+    parts = urlsplit(address or "")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return ()
+    host = parts.hostname.encode("idna", "ignore").decode() if not parts.hostname.isascii() else parts.hostname
+    if not all(letter.isalnum() or letter in "-." for letter in host):
+        return ()
+    port = f":{parts.port}" if parts.port else ""
+    return (f"{parts.scheme}://{host}{port}",)

@@ -1,0 +1,46 @@
+import socket
+from dataclasses import astuple
+
+import pytest
+
+from deploy.local.backends import External
+from deploy.local.errors import StackError
+from deploy.local.ports import HOST, StackPorts, require_free
+
+
+def test_the_port_base_moves_every_port_by_the_same_distance() -> None:
+    here, there = astuple(StackPorts.from_base(8000)), astuple(StackPorts.from_base(18000))
+    assert {b - a for a, b in zip(here, there, strict=True)} == {10_000}
+    assert StackPorts.from_base(8000).dispatcher == 8001
+    assert len(set(here)) == len(here)
+
+
+@pytest.mark.parametrize("base", [0, 80, 65_001, 70_000])
+def test_a_senseless_port_base_is_named(base: int) -> None:
+    with pytest.raises(StackError, match=f"HEARBACK_PORT_BASE is {base}"):
+        StackPorts.from_base(base)
+
+
+def test_free_ports_are_all_different() -> None:
+    ports = astuple(StackPorts.free())
+    assert len(set(ports)) == len(ports)
+
+
+def test_a_taken_port_is_told_in_one_sentence_with_the_way_out() -> None:
+    with socket.socket() as other:
+        other.bind((HOST, 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(StackError, match=f"Port {port}, meant for the scorer.*HEARBACK_PORT_BASE") as told:
+            require_free({"the scorer": port})
+        assert str(told.value).count("\n") == 0
+    require_free({"the scorer": port})
+
+
+def test_a_shell_that_sourced_our_env_file_does_not_make_our_own_servers_somebody_elses() -> None:
+    ports = StackPorts.from_base(8000)
+    own = External(f"{HOST}:{ports.kafka}", f"postgresql://hearback:x@{HOST}:{ports.postgresql}/hearback")
+    assert own.other_than(ports) == External(None, None)
+    elsewhere = External("kafka.example:9092", "postgresql://shop:x@db.example/shop")
+    assert elsewhere.other_than(ports) == elsewhere
+    assert own.other_than(StackPorts.from_base(18000)) == own
