@@ -60,7 +60,9 @@ class ServiceSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
     consumer_batch_size: int = Field(5_000, ge=1, le=50_000, description="Most records one transaction takes in.")
     consumer_linger_seconds: Positive = Field(0.02, le=5, description="How long a small batch waits for more records.")
-    consumer_session_seconds: Positive = Field(10, ge=1, le=300, description="Silence after which another takes over.")
+    consumer_session_seconds: Positive = Field(
+        10, ge=6, le=300, description="Silence after which another process takes over; brokers refuse less than 6."
+    )
     retry_limit_seconds: Positive = Field(15, le=300, description="Longest pause between retries of a failing backend.")
     dead_letter_limit: int = Field(
         100, ge=0, description="Dead letters a topic may have in an hour; one more stops its consumer."

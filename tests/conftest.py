@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest_asyncio
 from aiokafka.admin import AIOKafkaAdminClient
 
-from deploy.local.backends import Backends, External, start_backends
+from deploy.local.backends import Backends, External, start_backends, unreported
 from deploy.local.lodging import elsewhere
 from deploy.local.ports import StackPorts
 from deploy.local.provision import Database, temporary_database
@@ -32,7 +32,9 @@ async def backends() -> AsyncIterator[Backends]:
     folder = _session_folder()
     supervisor = Supervisor(folder / "processes.json")
     try:
-        yield await start_backends(supervisor, folder, StackPorts.free(), secrets.token_urlsafe(16), external)
+        yield await start_backends(
+            supervisor, folder, StackPorts.free(), secrets.token_urlsafe(16), external, unreported
+        )
     finally:
         await supervisor.stop_all()
         _remove(folder)

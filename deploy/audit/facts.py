@@ -49,8 +49,10 @@ class CampaignRule:
     id: str
     triggers: tuple[tuple[str, timedelta], ...]
     stop_on: frozenset[str]
-    quiet_period: timedelta
+    quiet_period: timedelta | None
+    """None where the campaign leaves it to the setting."""
     pair_with: str | None
+    active: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,7 @@ class TopicFacts:
     answers: dict[str, AnswerState] = field(default_factory=dict)
     scores: dict[ScoreKey, dict[str, Any]] = field(default_factory=dict)
     cases: dict[str, dict[str, CaseState]] = field(default_factory=dict)
-    erased_customers: set[str] = field(default_factory=set)
+    erased_customers: dict[str, datetime] = field(default_factory=dict)
     dead_letters: set[tuple[str, Place]] = field(default_factory=set)
     complete: set[str] = field(default_factory=set)
     personal: dict[str, set[str]] = field(default_factory=dict)
@@ -152,7 +154,7 @@ class TopicFacts:
 class DatabaseFacts:
     """What the four schemas hold."""
 
-    OPEN_DELIVERIES: ClassVar[frozenset[str]] = frozenset({"queued", "claimed", "transmitting"})
+    OPEN_DELIVERIES: ClassVar[frozenset[str]] = frozenset({"queued", "transmitting"})
 
     decisions: list[Decision] = field(default_factory=list)
     timers: list[Timer] = field(default_factory=list)

@@ -159,6 +159,8 @@ class Topics:
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
+            # What a shop took back in a transaction was never told to anybody.
+            isolation_level="read_committed",
             fetch_max_wait_ms=50,
             max_partition_fetch_bytes=4 * 1024 * 1024,
         )

@@ -18,6 +18,11 @@ T = TypeVar("T")
 Report = Callable[[str, str], None]
 """Called with a part of the stack and what it is doing now, for whoever shows progress."""
 
+
+def unreported(_part: str, _doing: str) -> None:
+    """For a stack whose progress nobody watches."""
+
+
 KAFKA_VARIABLE = "HEARBACK_KAFKA_BOOTSTRAP_SERVERS"
 DATABASE_VARIABLE = "HEARBACK_DATABASE_URL"
 
@@ -54,7 +59,7 @@ async def start_backends(
     ports: StackPorts,
     password: str,
     external: External,
-    report: Report = lambda part, doing: None,
+    report: Report,
 ) -> Backends:
     """Starts what `external` does not name, with data and logs under `folder`, and returns when both are ready.
 

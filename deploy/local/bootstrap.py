@@ -7,13 +7,15 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 NEEDED = (3, 11)
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-VENV = os.path.join(ROOT, ".venv")
-PYTHON = os.path.join(VENV, "bin", "python")
-LOCK = os.path.join(ROOT, "requirements.lock")
-STAMP = os.path.join(VENV, ".installed")
+THIS = Path(__file__).resolve()
+ROOT = THIS.parents[2]
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+LOCK = ROOT / "requirements.lock"
+STAMP = VENV / ".installed"
 NO_NETWORK = ("Max retries exceeded", "Temporary failure", "NewConnectionError", "from versions: none")
 
 
@@ -23,8 +25,7 @@ def main() -> None:
     require_venv_module()
     make_environment()
     install()
-    with open(STAMP, "w") as stamp:
-        stamp.write("requirements.lock is installed\n")
+    STAMP.write_text("requirements.lock is installed\n")
 
 
 def run_with_a_newer_python() -> None:
@@ -32,7 +33,7 @@ def run_with_a_newer_python() -> None:
         newer = shutil.which(f"python3.{minor}")
         # A version manager's stand-in has the name of a Python that is not there.
         if newer and subprocess.call([newer, "-c", ""], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0:
-            os.execv(newer, [newer, "-I", os.path.abspath(__file__)])
+            os.execv(newer, [newer, "-I", str(THIS)])  # noqa: S606
     sys.exit(
         f"Hearback needs Python 3.11 or newer, and {sys.executable} is {sys.version.split()[0]}: install a newer "
         "one and name it, for example `make PYTHON=/usr/local/bin/python3.12 demo`."
@@ -51,12 +52,12 @@ def require_venv_module() -> None:
 
 
 def make_environment() -> None:
-    if os.path.exists(PYTHON) and subprocess.call([PYTHON, "-m", "pip", "--version"], stdout=subprocess.DEVNULL) == 0:
+    if PYTHON.exists() and subprocess.call([str(PYTHON), "-m", "pip", "--version"], stdout=subprocess.DEVNULL) == 0:
         return
     print(f"Making .venv with Python {sys.version.split()[0]}.", flush=True)
     shutil.rmtree(VENV, ignore_errors=True)
     made = subprocess.run(
-        [sys.executable, "-m", "venv", VENV],
+        [sys.executable, "-m", "venv", str(VENV)],
         check=False,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -73,8 +74,8 @@ def install() -> None:
     print(f"Installing {wanted} packages; the first time this downloads about 250 MB.", flush=True)
     pip = subprocess.Popen(
         [
-            PYTHON, "-m", "pip", "install", "--require-hashes", "--no-deps", "--progress-bar", "off",
-            "--disable-pip-version-check", "--no-input", "--retries", "2", "--requirement", LOCK,
+            str(PYTHON), "-m", "pip", "install", "--require-hashes", "--no-deps", "--progress-bar", "off",
+            "--disable-pip-version-check", "--no-input", "--retries", "2", "--requirement", str(LOCK),
         ],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
@@ -110,8 +111,7 @@ def explain(output: str) -> None:
 
 
 def count_pins() -> int:
-    with open(LOCK) as lock:
-        return sum(1 for line in lock if line[:1].isalnum() and "==" in line)
+    return sum(1 for line in LOCK.read_text().splitlines() if line[:1].isalnum() and "==" in line)
 
 
 def last_line(text: str) -> str:

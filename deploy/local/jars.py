@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import requests
 from jgo.config import GlobalSettings
@@ -29,6 +30,10 @@ PARALLEL_DOWNLOADS = 8
 
 Progress = Callable[[int, int], None]
 """Called with the number of jars done and the number wanted."""
+
+
+def uncounted(_done: int, _wanted: int) -> None:
+    """For a download whose progress nobody watches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,29 +68,29 @@ def jar_cache() -> Path:
     return Path(base) / "hearback" / "jars"
 
 
-def maven(cache: Path) -> MavenContext:
-    """Reads from the user's Maven mirror where jgo's settings name one, else from Maven Central."""
+def maven(folder: Path) -> MavenContext:
+    """Downloads into `folder`, from the user's Maven mirror where jgo's settings name one, else from Maven Central."""
     settings = GlobalSettings.load()
-    return MavenContext(repo_cache=cache, remote_repos=settings.repositories or None, timeout=30)
+    return MavenContext(repo_cache=folder, remote_repos=settings.repositories or None, timeout=30)
 
 
 async def fetch_jars(
-    jars: Sequence[LockedJar], cache: Path | None = None, progress: Progress = lambda done, wanted: None
+    jars: Sequence[LockedJar], cache: Path | None = None, progress: Progress = uncounted
 ) -> list[Path]:
     """Paths of `jars`, downloading what is missing; every file's sum is checked every time.
 
-    A file damaged on disk (an interrupted download) is fetched anew once.
+    A file damaged on disk is fetched anew.
     Raises StackError without a network, and when a freshly downloaded file has another sum.
     """
     cache = cache or jar_cache()
-    context = maven(cache)
+    cache.mkdir(parents=True, exist_ok=True)
     loop = asyncio.get_running_loop()
     done = 0
-    with ThreadPoolExecutor(PARALLEL_DOWNLOADS) as pool:
+    with TemporaryDirectory(dir=cache, prefix=".new-") as drafts, ThreadPoolExecutor(PARALLEL_DOWNLOADS) as pool:
 
         async def fetch(jar: LockedJar) -> Path:
             nonlocal done
-            path = await loop.run_in_executor(pool, _verified, context, jar)
+            path = await loop.run_in_executor(pool, _verified, jar, cache, Path(drafts))
             done += 1
             progress(done, len(jars))
             return path
@@ -93,22 +98,22 @@ async def fetch_jars(
         return list(await asyncio.gather(*(fetch(jar) for jar in jars)))
 
 
-def _verified(context: MavenContext, jar: LockedJar) -> Path:
-    cached: Path | None = context.create_dependency(jar.coordinate).artifact.cached_path
-    if cached is not None and cached.exists():
-        if sha256_of(cached) == jar.sha256:
-            return cached
-        cached.unlink()
-    path = _download(context, jar.coordinate)
+def _verified(jar: LockedJar, cache: Path, drafts: Path) -> Path:
+    """The jar in the cache. It gets there by renaming only: two stacks may fetch into one cache at once."""
+    group, artifact, version = jar.coordinate.split(":")
+    cached = cache.joinpath(*group.split("."), artifact, version, f"{artifact}-{version}.jar")
+    if cached.exists() and sha256_of(cached) == jar.sha256:
+        return cached
+    path = _download(maven(drafts), jar.coordinate)
     actual = sha256_of(path)
     if actual != jar.sha256:
-        path.unlink()
         raise StackError(
             f"{jar.coordinate} was downloaded with SHA-256 {actual}, but {LOCK_FILE.name} pins {jar.sha256}: "
             "it is not the file this project was tested with, so it was thrown away; "
             "check your Maven mirror, then try again."
         )
-    return path
+    cached.parent.mkdir(parents=True, exist_ok=True)
+    return path.replace(cached)
 
 
 def _download(context: MavenContext, coordinate: str) -> Path:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import secrets
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -11,6 +12,7 @@ from deploy.local.errors import StackError
 HOST = "127.0.0.1"
 DEFAULT_BASE = 8000
 HIGHEST_BASE = 65_000
+FREE_FROM, FREE_UNTIL = 10_000, 28_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +52,28 @@ class StackPorts:
     def free(cls) -> "StackPorts":
         """Ports nobody listens on at this moment, all different."""
         names = [field.name for field in fields(cls)]
-        with contextlib.ExitStack() as held:
-            probes = [held.enter_context(socket.socket()) for _ in names]
-            for probe in probes:
-                probe.bind((HOST, 0))
-            return cls(**{name: probe.getsockname()[1] for name, probe in zip(names, probes, strict=True)})
+        return cls(**dict(zip(names, free_ports(len(names)), strict=True)))
+
+
+def free_ports(count: int) -> list[int]:
+    """Different ports nobody listens on at this moment.
+
+    They lie below those the kernel gives to outgoing connections: there, a client that keeps trying to reach a
+    process which is just being started again can be given that very port, and then talks to itself.
+    """
+    found: list[int] = []
+    with contextlib.ExitStack() as held:
+        while len(found) < count:
+            port = FREE_FROM + secrets.randbelow(FREE_UNTIL - FREE_FROM)
+            probe = held.enter_context(socket.socket())
+            with contextlib.suppress(OSError):
+                probe.bind((HOST, port))
+                found.append(port)
+    return found
 
 
 def free_port() -> int:
-    """A port nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return free_ports(1)[0]
 
 
 def require_free(ports: Mapping[str, int]) -> None:

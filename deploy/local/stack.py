@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from deploy.local.backends import Backends, External, Report, all_or_none, start_backends
+from deploy.local.backends import Backends, External, Report, all_or_none, start_backends, unreported
 from deploy.local.errors import StackError
 from deploy.local.ports import HOST, StackPorts, free_port, require_free
 from deploy.local.programs import PROJECT, Program
@@ -57,7 +57,7 @@ class Stack:
     replicas: Mapping[str, int] = field(default_factory=dict)
     processes: Sequence[str] = PROCESSES
     external: External = field(default_factory=External)
-    report: Report = lambda part, doing: None
+    report: Report = unreported
 
     def __post_init__(self) -> None:
         self.state = self.state.resolve()
@@ -110,7 +110,7 @@ class Stack:
 
     async def down(self) -> None:
         """Stops everything: what works first, what it works on last. Leaves no process."""
-        names = list(self._supervisor.processes)
+        names = self._supervisor.names
         await self._supervisor.stop_all(
             tuple(name for name in names if name not in (*BACKENDS, "mailbox")), ("mailbox",), BACKENDS
         )
@@ -120,8 +120,8 @@ class Stack:
             self._lock = None
 
     async def ready(self, *names: str) -> None:
-        """Returns when the named processes (none named: all) are ready. Raises StackError when one does not get there."""
-        await asyncio.gather(*(self._supervisor.ready(name) for name in names or self._supervisor.processes))
+        """Returns when the named processes (none named: all) are ready. Raises StackError when one never is."""
+        await asyncio.gather(*(self._supervisor.ready(name) for name in names or self._supervisor.names))
 
     async def kill(self, name: str) -> int:
         """Sends SIGKILL; returns the process id when it is dead. The supervisor starts it again by itself."""

@@ -25,7 +25,7 @@ DEATHS_WHILE_STARTING = 4
 """After so many, a program that has never been ready is given up."""
 LOG_BYTES = 20 * 1024 * 1024
 """A log file is moved to `<name>.log.1` beyond this size; so one program's logs take twice as much at most."""
-POLL = 0.05
+POLL = 0.03
 LOG_CHECK = 5.0
 
 
@@ -48,8 +48,13 @@ class Supervisor:
 
     @property
     def processes(self) -> dict[str, ProcessRecord]:
-        """What runs now, in the order of starting."""
+        """What runs at this moment, in the order of starting; not what is just being started again."""
         return {name: kept.record for name, kept in self._kept.items() if kept.record is not None}
+
+    @property
+    def names(self) -> list[str]:
+        """What is kept running, in the order of starting."""
+        return list(self._kept)
 
     async def start(self, program: Program) -> None:
         """Starts `program` and returns when it is ready. Raises StackError when it does not get there."""
@@ -130,8 +135,7 @@ class _Kept:
             self._process = spawn(self.program)
             self.record = ProcessRecord(self.program.name, self._process.pid, start_time(self._process.pid) or 0)
             self._changed()
-            while self._process.poll() is None:
-                await asyncio.sleep(POLL)
+            await _dead(self._process)
             self.record = None
             self._changed()
             if not self._was_ready:
@@ -152,12 +156,10 @@ class _Kept:
         return True
 
     async def kill(self) -> int:
-        while self._process is None or self._process.poll() is not None:
+        while (process := self._process) is None or process.poll() is not None:  # noqa: ASYNC110 (being started again)
             await asyncio.sleep(POLL)
-        process = self._process
         process.kill()
-        while process.poll() is None:
-            await asyncio.sleep(0.005)
+        await _dead(process)
         return process.pid
 
     async def stop(self) -> None:
@@ -169,15 +171,21 @@ class _Kept:
         if process is None or process.poll() is not None:
             return
         process.send_signal(self.program.stop_signal)
-        deadline = time.monotonic() + self.program.stop_within
-        while process.poll() is None:
-            if time.monotonic() > deadline:
-                process.kill()
-            await asyncio.sleep(POLL)
+        try:
+            await asyncio.wait_for(_dead(process), self.program.stop_within)
+        except TimeoutError:
+            process.kill()
+            await _dead(process)
 
     def last_words(self) -> str:
         lines = last_lines(self.program.log_file, 3)
         return f"{' / '.join(lines) or 'it wrote no log'} (log: {self.program.log_file})"
+
+
+async def _dead(process: "subprocess.Popen[bytes]") -> None:
+    """Returns when the process has ended, and clears away its remains."""
+    while process.poll() is None:  # noqa: ASYNC110 (only asking clears them away)
+        await asyncio.sleep(POLL)
 
 
 def last_lines(log_file: Path, count: int) -> list[str]:
@@ -236,9 +244,13 @@ def _signal(record: ProcessRecord, number: signal.Signals) -> None:
 
 
 def start_time(pid: int) -> int | None:
-    """When the process started, in clock ticks since boot; None when there is none, or only its remains."""
+    """When the process started, in clock ticks since boot; None when there is none, or only its remains.
+
+    A killed one is there until its last thread is gone: until then it still holds its ports.
+    """
     try:
         fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return None if fields[0] in (b"Z", b"X") else int(fields[19])
+    state, threads, started = fields[0], int(fields[17]), int(fields[19])
+    return None if state in (b"Z", b"X") and threads <= 1 else started

@@ -56,10 +56,9 @@ async def change(
 async def surroundings(connection: AsyncConnection, of: Iterable[Case]) -> Mapping[str, Surroundings]:
     """What is known around each case, by case id."""
     answers = {case.case_id: case.answer for case in of}
-    keys = {
-        answer.customer_id: customer_key(answer.customer_id) for answer in answers.values() if answer and answer.customer_id
-    }
-    order_ids = {answer.order_id for answer in answers.values() if answer and answer.order_id}
+    given = [answer for answer in answers.values() if answer is not None]
+    keys = {answer.customer_id: customer_key(answer.customer_id) for answer in given if answer.customer_id}
+    order_ids = {answer.order_id for answer in given if answer.order_id}
     people = await customers.read(connection, keys.values()) if keys else {}
     orders = await customers.read_orders(connection, order_ids) if order_ids else {}
     return {

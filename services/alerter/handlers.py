@@ -1,6 +1,6 @@
 """What each topic's batch does. Every handler may see the same events again, and in any order."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -46,10 +46,8 @@ class Handlers:
             case_id = identity.case_id(message.body.answer_id)
             known = heard.get(case_id)
             heard[case_id] = message.body if known is None else revisions.newest(known, message.body)
-        erased = await customers.erasures(
-            connection,
-            {customer_key(body.customer_id) for body in heard.values() if isinstance(body, Answer) and body.customer_id},
-        )
+        named = [body.customer_id for body in heard.values() if isinstance(body, Answer) and body.customer_id]
+        erased = await customers.erasures(connection, {customer_key(customer_id) for customer_id in named})
         routing = (await self._rules.current(connection)).routing
         now = self._clock.now()
 
@@ -122,7 +120,7 @@ class Handlers:
         await change(connection, self._outbox, await cases.ids_of_customers(connection, times), decide)
 
     async def _tell_again(
-        self, connection: AsyncConnection, people: "dict[UUID, Customer]", order_ids: "dict[str, tuple[UUID, Order]] | tuple[()]"
+        self, connection: AsyncConnection, people: Iterable[UUID], order_ids: Iterable[str]
     ) -> None:
         """Cases that were told of before their customer or order was known are told of once more."""
         waiting = await cases.awaiting(connection, people, order_ids)
@@ -135,7 +133,7 @@ class Handlers:
         )
 
 
-def _of_erased_customer(answer: Answer, erased: "dict[UUID, datetime]") -> bool:
+def _of_erased_customer(answer: Answer, erased: Mapping[UUID, datetime]) -> bool:
     """Whether the answer came in before its customer was erased: one given afterwards is a new beginning."""
     if answer.customer_id is None:
         return False

@@ -5,6 +5,7 @@ read and decided again, so that two who press at once leave one answer.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -49,9 +50,7 @@ async def answer_survey(runtime: Runtime[CollectorSettings], send_id: str, said:
     answer_id = identity.answer_id(send_id)
     for _ in range(_ROUNDS):
         async with runtime.transaction() as connection:
-            survey = await repository.hold_survey(connection, send_id, answer_id)
-            _check_open(runtime, survey)
-            assert survey is not None
+            survey = _open(await repository.hold_survey(connection, send_id, answer_id), runtime.clock.now())
             if survey.stored is None:
                 said = {**_facts(survey.send), **said}
             answer = await _keep(runtime, connection, answer_id, survey.stored, said)
@@ -74,13 +73,15 @@ async def answer_directly(runtime: Runtime[CollectorSettings], answer_id: str, s
     raise Contended(f"answer {answer_id} changed {_ROUNDS} times while it was being amended")
 
 
-def _check_open(runtime: Runtime[CollectorSettings], survey: Survey | None) -> None:
+def _open(survey: Survey | None, now: datetime) -> Survey:
+    """The survey, when it may be answered."""
     if survey is None:
         raise UnknownSurvey("the survey is not known here yet; try again in a few seconds")
     if survey.send.erased_at is not None or (survey.stored is not None and survey.stored.answer is None):
         raise ErasedSurvey("the data of this survey's customer was erased")
-    if runtime.clock.now() > survey.send.expires_at:
+    if now > survey.send.expires_at:
         raise ClosedSurvey(survey)
+    return survey
 
 
 def _facts(send: Send) -> Said:

@@ -7,9 +7,9 @@ does nothing when another came between (compare-and-set), and then the caller re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import orjson
+from pydantic import TypeAdapter
 from sqlalchemy import text
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,6 +19,8 @@ from shared.contracts.campaigns import CampaignPublished
 from shared.contracts.preferences import ChannelPreference
 from shared.contracts.sends import Channel, SurveySent
 from shared.contracts.types import Segments
+
+_CHANNELS = TypeAdapter(list[ChannelPreference])
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +176,8 @@ def _ids(send_id: str, answer_id: str) -> dict[str, str]:
 def _survey(row: RowMapping | None) -> Survey | None:
     if row is None:
         return None
-    send = Send(**{field: row[field] for field in Send.__slots__ if field != "segments"}, segments=_json(row["segments"]))
+    columns = {field: row[field] for field in Send.__slots__ if field != "segments"}
+    send = Send(**columns, segments=orjson.loads(_raw(row["segments"])))
     definition = row["definition"]
     return Survey(
         send,
@@ -224,7 +227,7 @@ async def read_preferences(connection: AsyncConnection, customer_id: str) -> Pre
     row = (await connection.execute(_READ_PREFERENCES, {"customer_id": customer_id})).first()
     if row is None:
         return None
-    return Preferences(row.revision, [ChannelPreference.model_validate_json(orjson.dumps(channel)) for channel in _json(row.channels)])
+    return Preferences(row.revision, _CHANNELS.validate_json(_raw(row.channels)))
 
 
 _PUT_PREFERENCES = text(
@@ -240,13 +243,12 @@ _PUT_PREFERENCES = text(
 
 async def put_preferences(connection: AsyncConnection, customer_id: str, preferences: Preferences) -> bool:
     """Writes every channel's state; False when the revision before it is not the newest any more."""
-    channels = [preference.model_dump(mode="json") for preference in preferences.channels]
     result = await connection.execute(
         _PUT_PREFERENCES,
         {
             "customer_id": customer_id,
             "revision": preferences.revision,
-            "channels": orjson.dumps(channels).decode(),
+            "channels": _CHANNELS.dump_json(preferences.channels).decode(),
         },
     )
     return result.first() is not None
@@ -274,7 +276,3 @@ def _stored(revision: int, body: object) -> StoredAnswer:
 def _raw(document: object) -> str | bytes:
     """A jsonb column as JSON text: the driver hands it over as text, a typed column as objects."""
     return document if isinstance(document, str) else orjson.dumps(document)
-
-
-def _json(document: object) -> Any:
-    return orjson.loads(document) if isinstance(document, str) else document

@@ -36,9 +36,7 @@ async def change_preference(runtime: Runtime[CollectorSettings], send_id: str, w
                 return
             revision = 1 + (known.revision if known else await _last_revision(runtime, connection, send.customer_id))
             if await repository.put_preferences(connection, send.customer_id, Preferences(revision, channels)):
-                body = Preference(
-                    customer_id=send.customer_id, revision=revision, channels=channels, occurred_at=now
-                )
+                body = Preference(customer_id=send.customer_id, revision=revision, channels=channels, occurred_at=now)
                 await runtime.outbox.put(connection, [preference_event(_KINDS[wish], body)])
                 return
     raise Contended(f"the preferences changed {_ROUNDS} times while they were being changed")
@@ -56,9 +54,7 @@ def preference_event(kind: str, body: Preference) -> Event:
     )
 
 
-async def _last_revision(
-    runtime: Runtime[CollectorSettings], connection: AsyncConnection, customer_id: str
-) -> int:
+async def _last_revision(runtime: Runtime[CollectorSettings], connection: AsyncConnection, customer_id: str) -> int:
     """Where a customer without preferences goes on from: one who was erased once must not start at 1 again."""
     digest = erasures.digest(runtime.settings.secret.get_secret_value(), customer_id)
     return await erasures.last_preference_revision(connection, digest)

@@ -6,6 +6,7 @@ twice, late, or in another process at the same time.
 """
 
 from collections.abc import Sequence
+from datetime import date
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -97,7 +98,7 @@ class Handlers:
         """Whether a survey reached anybody. Opened and clicked say nothing: machines do both."""
         reached: dict[str, bool] = {}
         failed: dict[str, bool] = {}
-        known_on = {}
+        known_on: dict[str, date] = {}
         for message in messages:
             if isinstance(message.body, Delivery) and message.type in (*_REACHED, *_NOT_REACHED):
                 key = key_of(message.body.send_id)

@@ -5,7 +5,16 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+)
 
 # PostgreSQL cannot store U+0000 in text, and lone surrogates cannot be encoded as UTF-8.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -49,8 +58,16 @@ Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
 Score = Annotated[int, Field(ge=0, le=10)]
 """The answer to "how likely are you to recommend us?", 0 (not at all) to 10 (extremely)."""
 
+
+def _decimal_string(value: object) -> object:
+    if isinstance(value, int | float):
+        raise ValueError('must be a decimal string such as "159.90", because a number loses cents on its way')
+    return value
+
+
 Amount = Annotated[
     Decimal,
+    BeforeValidator(_decimal_string),
     Field(max_digits=19, decimal_places=4, allow_inf_nan=False, strict=False),
     PlainSerializer(str, return_type=str, when_used="json"),
 ]

@@ -5,6 +5,7 @@ page goes out with a Content-Security-Policy that allows nothing from elsewhere 
 """
 
 import secrets
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from functools import cache
 from hashlib import sha256
@@ -20,6 +21,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Scope
 
+from shared.contracts.campaigns import Brand
 from shared.web.colour import accent_style
 
 SHARED = Path(__file__).parent
@@ -49,7 +51,7 @@ class Pages(Jinja2Templates):
         super().__init__(env=environment)
         self._inline_styles = inline_styles
 
-    def TemplateResponse(  # type: ignore[override]  # HTMLResponse is what callers get to see
+    def TemplateResponse(  # type: ignore[override]  # noqa: N802  # Starlette's name; HTMLResponse is what it is
         self,
         request: Request,
         name: str,
@@ -61,8 +63,7 @@ class Pages(Jinja2Templates):
     ) -> HTMLResponse:
         nonce = secrets.token_urlsafe(16)
         values = {"brand": None, **(context or {}), "csp_nonce": nonce}
-        logo = getattr(values["brand"], "logo_url", None)
-        safe = page_headers(None if self._inline_styles else nonce, logo)
+        safe = page_headers(None if self._inline_styles else nonce, values["brand"])
         return super().TemplateResponse(
             request, name, values, status_code, {**safe, **(headers or {})}, media_type, background
         )
@@ -78,13 +79,17 @@ def mount_static(app: FastAPI, service_folder: Path) -> None:
     app.mount(STATIC_PATH, _LayeredStaticFiles((service_folder / "web", SHARED)), name="static")
 
 
-def page_headers(nonce: str | None, logo_url: str | None = None) -> dict[str, str]:
+def page_headers(nonce: str | None, brand: Brand | None = None) -> dict[str, str]:
     """Headers of every page. Its address may hold a customer's token, so it is never told to others, never cached.
 
-    ``nonce`` is that of the page's own style element; None allows all inline styles.
+    ``nonce`` is that of a style element of the page's own; None allows all inline styles. The brand's accent is
+    allowed by its digest, which stays the same when a script puts the next page in this one's place.
     """
     styles = "'unsafe-inline'" if nonce is None else f"'nonce-{nonce}'"
-    pictures = " ".join(("'self' data: blob:", *_origin(logo_url)))
+    if brand is not None and nonce is not None:
+        digest = sha256(accent_style(brand.color).encode()).digest()
+        styles += f" 'sha256-{b64encode(digest).decode()}'"
+    pictures = " ".join(("'self' data: blob:", *_origin(brand.logo_url if brand else None)))
     policy = (
         f"default-src 'none'; script-src 'self'; style-src 'self' {styles}; img-src {pictures}; font-src 'self'; "
         "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"

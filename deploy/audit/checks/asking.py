@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from datetime import timedelta
 
 from deploy.audit.facts import DatabaseFacts, Sent, TopicFacts
 from deploy.audit.report import Check
@@ -9,8 +10,11 @@ from deploy.audit.report import Check
 OUTCOMES = {"delivery.accepted", "delivery.bounced", "delivery.failed"}
 
 
-def quiet_periods(database: DatabaseFacts) -> Check:
-    """Between two sends to one customer lies the quiet period of the later one; a pair about one order is one asking."""
+def quiet_periods(database: DatabaseFacts, default: timedelta) -> Check:
+    """Between two sends to one customer lies the quiet period of the later one; a pair about one order is one asking.
+
+    ``default`` holds for campaigns that name none of their own.
+    """
     check = Check("quiet periods kept", 1)
     by_customer: defaultdict[str, list[Sent]] = defaultdict(list)
     for sent in database.sends.values():
@@ -24,13 +28,14 @@ def quiet_periods(database: DatabaseFacts) -> Check:
             if campaign is None:
                 check.differs(f"send {later.send_id} is of the campaign {later.campaign}, which nobody knows")
                 continue
+            quiet = default if campaign.quiet_period is None else campaign.quiet_period
             for earlier in reversed(ordered[:number]):
-                if later.sent_at - earlier.sent_at >= campaign.quiet_period:
+                if later.sent_at - earlier.sent_at >= quiet:
                     break
                 if not _one_asking(earlier, later, database):
                     check.differs(
                         f"sends {earlier.send_id} and {later.send_id} to one customer are only "
-                        f"{later.sent_at - earlier.sent_at} apart; the quiet period is {campaign.quiet_period}"
+                        f"{later.sent_at - earlier.sent_at} apart; the quiet period is {quiet}"
                     )
     return check
 

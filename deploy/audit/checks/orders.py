@@ -105,7 +105,7 @@ def timers_recomputed(topics: TopicFacts, database: DatabaseFacts) -> Check:
     for order_id, order in orders.items():
         customer_id = order.customer[1] if order.customer else ""
         for campaign in database.campaigns.values():
-            if not campaign.triggers:
+            if not campaign.triggers or not campaign.active:
                 continue
             check.compared += 1
             timer_id = timer_id_of(campaign.id, customer_id, order_id)

@@ -15,7 +15,10 @@ FOLDER = Path(__file__).parent
 MAILS_A_PAGE = 50
 MAILS_A_REQUEST = 1000
 # A mail is somebody else's page: no scripts, no forms, nothing loaded but pictures; links open a new tab.
-MAIL_POLICY = "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; img-src * data:; style-src 'unsafe-inline'"
+MAIL_POLICY = (
+    "sandbox allow-popups allow-popups-to-escape-sandbox; "
+    "default-src 'none'; img-src * data:; style-src 'unsafe-inline'"
+)
 
 
 def routes(store: MessageStore) -> APIRouter:
@@ -35,16 +38,16 @@ def routes(store: MessageStore) -> APIRouter:
         }
         return templates.TemplateResponse(request, "list.html", context)
 
-    @router.get("/messages/{id}", response_class=HTMLResponse)
-    async def message_page(request: Request, id: int) -> HTMLResponse:
-        message = await _existing(store, id)
+    @router.get("/messages/{number}", response_class=HTMLResponse)
+    async def message_page(request: Request, number: int) -> HTMLResponse:
+        message = await _existing(store, number)
         context = {"message": message, "content": content_of(message.raw)}
         return templates.TemplateResponse(request, "message.html", context)
 
-    @router.get("/messages/{id}/body", response_class=HTMLResponse)
-    async def message_body(id: int) -> HTMLResponse:
+    @router.get("/messages/{number}/body", response_class=HTMLResponse)
+    async def message_body(number: int) -> HTMLResponse:
         """The HTML part for the page's frame, with links that open a tab of their own."""
-        content = content_of((await _existing(store, id)).raw)
+        content = content_of((await _existing(store, number)).raw)
         body = '<!doctype html><base target="_blank">' + content.html
         return HTMLResponse(body, headers={"Content-Security-Policy": MAIL_POLICY})
 
@@ -58,14 +61,14 @@ def routes(store: MessageStore) -> APIRouter:
         found = await store.after(after, limit, to)
         return JSONResponse({"messages": [_as_json(message) for message in found]})
 
-    @router.get("/api/messages/{id}")
-    async def message_json(id: int) -> JSONResponse:
-        return JSONResponse(_as_json(await _existing(store, id)))
+    @router.get("/api/messages/{number}")
+    async def message_json(number: int) -> JSONResponse:
+        return JSONResponse(_as_json(await _existing(store, number)))
 
-    @router.get("/api/messages/{id}/html", response_class=HTMLResponse)
-    async def message_html(id: int) -> HTMLResponse:
+    @router.get("/api/messages/{number}/html", response_class=HTMLResponse)
+    async def message_html(number: int) -> HTMLResponse:
         """The HTML part as it was sent."""
-        content = content_of((await _existing(store, id)).raw)
+        content = content_of((await _existing(store, number)).raw)
         return HTMLResponse(content.html, headers={"Content-Security-Policy": MAIL_POLICY})
 
     @router.get("/api/receipts")
@@ -85,10 +88,10 @@ def static_files() -> StaticFiles:
     return StaticFiles(directory=FOLDER / "static")
 
 
-async def _existing(store: MessageStore, id: int) -> StoredMessage:
-    message = await store.get(id)
+async def _existing(store: MessageStore, number: int) -> StoredMessage:
+    message = await store.get(number)
     if message is None:
-        raise HTTPException(404, f"No mail {id}: it never came, or newer ones have replaced it.")
+        raise HTTPException(404, f"No mail {number}: it never came, or newer ones have replaced it.")
     return message
 
 

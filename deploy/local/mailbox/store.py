@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS receipts (
     message_id TEXT NOT NULL UNIQUE
 );
 """
+_SELECT = "SELECT id, message_id, sender, recipient, subject, received_at, raw FROM messages"
 RECEIPTS_PER_MESSAGE = 50
 """A receipt is one short row, so this many times more receipts are kept than mails."""
 
@@ -96,8 +97,8 @@ class MessageStore:
         """Mails with an id below `first_id` (None: all), newest first."""
         return await self._messages("id < ?", "id DESC", first_id or 2**62, limit, recipient)
 
-    async def get(self, id: int) -> StoredMessage | None:
-        rows = await self._messages("id = ?", "id", id, 1, None)
+    async def get(self, number: int) -> StoredMessage | None:
+        rows = await self._messages("id = ?", "id", number, 1, None)
         return rows[0] if rows else None
 
     async def count(self) -> int:
@@ -105,15 +106,14 @@ class MessageStore:
         return int(rows[0][0])
 
     async def _messages(
-        self, condition: str, order: str, id: int, limit: int, recipient: str | None
+        self, condition: str, order: str, number: int, limit: int, recipient: str | None
     ) -> list[StoredMessage]:
-        parameters: list[object] = [id]
+        parameters: list[object] = [number]
         if recipient:
             condition += " AND recipient = ?"
             parameters.append(recipient.lower())
         rows = await self._rows(
-            "SELECT id, message_id, sender, recipient, subject, received_at, raw FROM messages "
-            f"WHERE {condition} ORDER BY {order} LIMIT ?",
+            f"{_SELECT} WHERE {condition} ORDER BY {order} LIMIT ?",
             *parameters,
             limit,
         )

@@ -70,15 +70,6 @@ def events(steps: Sequence[Step], around: Surroundings) -> list[Event]:
     return told
 
 
-def incomplete(case: Case, around: Surroundings) -> bool:
-    """Whether the customer or the order the answer names is still unknown, so that it is worth telling when known."""
-    if case.answer is None or not case.waiting:
-        return False
-    return (case.answer.customer_id is not None and around.customer is None) or (
-        case.answer.order_id is not None and around.order is None
-    )
-
-
 def searched(case: Case, around: Surroundings) -> str:
     """The words staff may find a case by."""
     if case.answer is None:

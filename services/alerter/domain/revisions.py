@@ -128,7 +128,11 @@ def _moved(case: Case, answer: Answer, rule: Rule, now: datetime) -> list[Step]:
         closed_reason=None,
         root_cause=None,
     )
-    details = {"queue_before": case.queue, "score_before": case.answer.score, "score": answer.score}
+    details: dict[str, str | int] = {
+        "queue_before": case.queue,
+        "score_before": case.answer.score,
+        "score": answer.score,
+    }
     entry = Entry(arrived.sequence, now, "moved", details=details)
     return [Step(left, followups.CLOSED), Step(arrived, followups.OPENED, entry)]
 

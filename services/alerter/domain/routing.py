@@ -61,7 +61,7 @@ class Rule(_Strict):
     @model_validator(mode="after")
     def _one_way_to_choose_scores(self) -> Self:
         if (self.group is None) == (self.scores is None):
-            raise ValueError("give either group (detractor, passive or promoter) or scores (from, to), not both or none")
+            raise ValueError("give either group (detractor, passive, promoter) or scores (from, to), not both or none")
         return self
 
     @property

@@ -15,6 +15,7 @@ from services.alerter.domain.history import customer_key
 from services.alerter.domain.publication import Surroundings
 from shared.contracts.answers import Answer
 
+# What the statements below are composed of: names of columns, never values (which is why S608 does not apply).
 _COLUMNS = {
     "case_id": "text",
     "revision": "bigint",
@@ -34,17 +35,19 @@ _COLUMNS = {
     "position": "bigint",
     "customer_key": "uuid",
     "order_id": "text",
-    "incomplete": "boolean",
+    "awaits_customer": "boolean",
+    "awaits_order": "boolean",
     "searched": "text",
 }
 _NAMES = ", ".join(_COLUMNS)
 _VALUES = ", ".join("answer::jsonb" if name == "answer" else name for name in _COLUMNS)
+_SET = ", ".join(f"{name} = given.{name}{'::jsonb' if name == 'answer' else ''}" for name in _COLUMNS)
 _GIVEN = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in _COLUMNS.items())
 _READ = """case_id, revision, answer::text AS answer, queue, rule, status, sequence, opened_at, changed_at, due_at,
     owner, suggested_action, closed_reason, root_cause, erased"""
 
-_LOCK = text(f"SELECT {_READ} FROM cases WHERE case_id = ANY(:case_ids) ORDER BY case_id FOR UPDATE")
-_READ_SOME = text(f"SELECT {_READ} FROM cases WHERE case_id = ANY(:case_ids)")
+_LOCK = text(f"SELECT {_READ} FROM cases WHERE case_id = ANY(:case_ids) ORDER BY case_id FOR UPDATE")  # noqa: S608
+_READ_SOME = text(f"SELECT {_READ} FROM cases WHERE case_id = ANY(:case_ids)")  # noqa: S608
 # A row somebody else is inserting at this moment is waited for, and then left out of what is returned.
 _INSERT = text(
     f"""
@@ -52,14 +55,12 @@ _INSERT = text(
     SELECT {_VALUES} FROM unnest({_GIVEN}) AS given ({_NAMES}) ORDER BY case_id
     ON CONFLICT (case_id) DO NOTHING
     RETURNING case_id
-    """
+    """  # noqa: S608
 )
 _UPDATE = text(
     f"""
-    UPDATE cases SET ({_NAMES}) = (SELECT {", ".join("given." + name.strip() for name in _VALUES.split(","))})
-    FROM unnest({_GIVEN}) AS given ({_NAMES})
-    WHERE cases.case_id = given.case_id
-    """
+    UPDATE cases SET {_SET} FROM unnest({_GIVEN}) AS given ({_NAMES}) WHERE cases.case_id = given.case_id
+    """  # noqa: S608
 )
 _ADD_HISTORY = text(
     """
@@ -81,14 +82,14 @@ _OF_CUSTOMER = text(
     f"""
     SELECT {_READ} FROM cases
     WHERE customer_key = :customer_key AND case_id <> :but ORDER BY opened_at DESC LIMIT :most
-    """
+    """  # noqa: S608
 )
 _OF_CUSTOMERS = text("SELECT case_id FROM cases WHERE customer_key = ANY(CAST(:customer_keys AS uuid[]))")
 _AWAITING = text(
     """
-    SELECT case_id FROM cases WHERE incomplete AND customer_key = ANY(CAST(:customer_keys AS uuid[]))
+    SELECT case_id FROM cases WHERE awaits_customer AND customer_key = ANY(CAST(:customer_keys AS uuid[]))
     UNION
-    SELECT case_id FROM cases WHERE incomplete AND order_id = ANY(:order_ids)
+    SELECT case_id FROM cases WHERE awaits_order AND order_id = ANY(:order_ids)
     """
 )
 # Counts stop at a number nobody tells from a larger one at a glance, so that a full queue costs no more than this.
@@ -244,7 +245,7 @@ def page_statement(wanted: Wanted, after: Place | None, limit: int) -> tuple[str
         conditions.append("(position, case_id) > (:position, :case_id)")
         given |= {"position": after.position, "case_id": after.case_id}
     where = " AND ".join(conditions)
-    return f"SELECT {_READ} FROM cases WHERE {where} ORDER BY position, case_id LIMIT :limit", given
+    return f"SELECT {_READ} FROM cases WHERE {where} ORDER BY position, case_id LIMIT :limit", given  # noqa: S608
 
 
 def _arrays(kept: Sequence[Kept]) -> dict[str, list[Any]]:
@@ -274,7 +275,8 @@ def _row(case: Case, around: Surroundings) -> Mapping[str, Any]:
         "position": case.position,
         "customer_key": customer,
         "order_id": None if answer is None else answer.order_id,
-        "incomplete": publication.incomplete(case, around),
+        "awaits_customer": case.waiting and customer is not None and around.customer is None,
+        "awaits_order": case.waiting and answer is not None and answer.order_id is not None and around.order is None,
         "searched": publication.searched(case, around),
     }
 

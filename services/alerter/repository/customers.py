@@ -4,7 +4,7 @@ The row of a customer is locked before anything of theirs is written, so that an
 same moment, to two replicas, take turns.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -135,16 +135,16 @@ class Locked:
         return self.erased_at is None or at > self.erased_at
 
 
-async def lock(connection: AsyncConnection, keys: Iterable[UUID]) -> dict[UUID, Locked]:
+async def lock(connection: AsyncConnection, keys: Collection[UUID]) -> dict[UUID, Locked]:
     """The rows of these customers, made where missing, kept from change by others until the transaction ends."""
-    given = {"keys": sorted(set(keys))}
-    await connection.execute(_INTRODUCE, given)
-    return {
-        row.customer_key: Locked(
-            None if row.document is None else Customer.model_validate_json(row.document), row.erased_at
-        )
-        for row in await connection.execute(_LOCK, given)
-    }
+    locked: dict[UUID, Locked] = {}
+    # Another round only where a row was pruned between its two statements.
+    while missing := sorted(set(keys) - set(locked)):
+        await connection.execute(_INTRODUCE, {"keys": missing})
+        for row in await connection.execute(_LOCK, {"keys": missing}):
+            customer = None if row.document is None else Customer.model_validate_json(row.document)
+            locked[row.customer_key] = Locked(customer, row.erased_at)
+    return locked
 
 
 async def save(connection: AsyncConnection, customers: Mapping[UUID, Customer]) -> None:

@@ -1,6 +1,6 @@
 """What a customer allows on each channel, and how a wish changes it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 

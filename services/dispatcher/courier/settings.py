@@ -24,7 +24,7 @@ class CourierSettings(ServiceSettings):
         "", description="Where to ask whether a mail was accepted: answers ?message_id= with {accepted: true or false}."
     )
     mail_from: str = Field("surveys@localhost", description="The address surveys come from; its domain signs them.")
-    mail_from_name: str = Field("", max_length=100, description="The name they come from; empty is the campaign's brand.")
+    mail_from_name: str = Field("", max_length=100, description="Their sender's name; empty is the campaign's brand.")
     mail_reply_to: str = Field("", description="Where replies go; empty is the address surveys come from.")
     courier_unknown_outcome: Literal["hold", "resend"] = Field(
         "hold", description="A mail whose outcome nobody can tell: hold (never twice) or resend (never lost)."
@@ -36,7 +36,7 @@ class CourierSettings(ServiceSettings):
     courier_lease_seconds: Positive = Field(
         40, le=3_600, description="Real seconds after which another courier looks after a mail in transmission."
     )
-    courier_retry_seconds: Positive = Field(10, le=3_600, description="First pause before a mail put off is tried again.")
+    courier_retry_seconds: Positive = Field(10, le=3_600, description="First pause after a mail was put off.")
     courier_retry_limit_seconds: Positive = Field(3_600, le=86_400, description="Longest such pause.")
 
     @field_validator("smtp_url")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import aiosmtplib
 from aiosmtplib import SMTP, SMTPDataError, SMTPRecipientRefused, SMTPResponseException, SMTPServerDisconnected
 
-from services.dispatcher.courier.domain.outcomes import ACCEPTED, Outcome, outcome_of_reply
+from services.dispatcher.courier.domain.outcomes import ACCEPTED, LATE, Outcome, outcome_of_reply
 from services.dispatcher.courier.mail import Letter
 
 IDLE_SECONDS = 20.0
@@ -59,7 +59,7 @@ class Pace:
 
 
 class Connections:
-    """``connections`` at once, ``greeting`` is what we call ourselves, ``mail_seconds`` the longest one mail may take."""
+    """``connections`` at once; ``greeting`` is what we call ourselves, ``mail_seconds`` the longest a step may take."""
 
     def __init__(
         self, server: Server, *, greeting: str, connections: int, mail_seconds: float, a_second: float = 0
@@ -75,12 +75,12 @@ class Connections:
         """Hands one mail over.
 
         ``may_begin`` is asked right before the content goes out, for the last time at which not sending is certain.
-        Raises ServerUnavailable when the server, and not this mail, is in the way; the server cannot have the mail then.
+        Raises ServerUnavailable when the server, and not this mail, is in the way; it cannot have the mail then.
         """
         async with self._slots:
             await self._pace.turn()
             if not may_begin():
-                return Outcome("unbegun", "late")
+                return LATE
             client, reused = await self._connected()
             try:
                 refused = await self._address(client, letter)
@@ -91,7 +91,7 @@ class Connections:
                 client, _ = await self._connected(fresh=True)
                 refused = await self._address(client, letter)
             outcome = refused or await self._hand_over(client, letter, may_begin)
-            await self._put_back(client)
+            await self._put_back(client, clean=outcome is ACCEPTED)
             return outcome
 
     async def close(self) -> None:
@@ -157,7 +157,7 @@ class Connections:
     async def _hand_over(self, client: SMTP, letter: Letter, may_begin: Callable[[], bool]) -> Outcome:
         """DATA. Whatever ends it without the server's answer leaves the outcome unknown."""
         if not may_begin():
-            return Outcome("unbegun", "late")
+            return LATE
         try:
             async with asyncio.timeout(self._mail_seconds):
                 await client.data(letter.content)
@@ -168,13 +168,15 @@ class Connections:
             return Outcome("unknown", type(error).__name__)
         return ACCEPTED
 
-    async def _put_back(self, client: SMTP) -> None:
-        """Keeps the connection for the next mail, cleared of what this one may have left."""
+    async def _put_back(self, client: SMTP, *, clean: bool) -> None:
+        """Keeps the connection for the next mail; one that was not accepted may have left its envelope there."""
+        if not client.is_connected:
+            return
         try:
-            if client.is_connected:
+            if not clean:
                 async with asyncio.timeout(self._mail_seconds):
                     await client.rset()
-                self._idle.append((client, time.monotonic()))
+            self._idle.append((client, time.monotonic()))
         except (*_NO_REPLY, aiosmtplib.SMTPException):
             client.close()
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from urllib.parse import urlsplit
+from re import compile as pattern
 
 import mrml
-from jinja2 import BaseLoader, DictLoader, Environment, StrictUndefined
+from jinja2 import DictLoader, Environment, StrictUndefined, select_autoescape
 
 from services.dispatcher.courier.domain.wording import Wording
 from shared.contracts.campaigns import Brand
@@ -18,11 +19,15 @@ LONGEST_MAIL = 102_400
 """Bytes of HTML beyond which Gmail cuts a mail off, and with it the unsubscribe link."""
 
 
+_accent = lru_cache(100)(accent)
+_LINK = pattern(r"https?://[A-Za-z0-9\[][!#-;=?-\[\]_a-z{|}~]{1,900}")
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """How a group's numbers look in light mode; ``web/mail/survey.mjml`` has the dark one.
 
-    The colours are those of red, yellow and green eyes of every kind can keep apart by lightness; the corners grow
+    Red, yellow and green of such lightness that eyes of every kind keep them apart on their edges; the corners grow
     rounder from group to group, so that the three are told apart without colour too.
     """
 
@@ -71,8 +76,15 @@ class SurveyTemplate:
         # No web fonts: a mail that loads something from elsewhere tells that it was read.
         compiled = mrml.to_html(sources["survey.mjml"], mrml.ParserOptions(), mrml.RenderOptions(fonts={}))
         sources["survey.html"] = compiled.content
-        self._html = _environment(DictLoader(sources), escaped=True).get_template("survey.html")
-        self._text = _environment(DictLoader(sources), escaped=False).get_template("survey.txt")
+        environment = Environment(
+            loader=DictLoader(sources),
+            autoescape=select_autoescape(["html"]),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._html = environment.get_template("survey.html")
+        self._text = environment.get_template("survey.txt")
 
     def render(self, words: Wording, brand: Brand, answer_url: str, unsubscribe_url: str) -> Rendered:
         """The two parts of one mail. Raises ValueError when a link is not http(s)."""
@@ -83,8 +95,8 @@ class SurveyTemplate:
             "language": words.language,
             "brand": words.brand,
             "logo_url": brand.logo_url or "",
-            "accent": accent(brand.color, LIGHT_SURFACES).color,
-            "accent_dark": accent(brand.color, DARK_SURFACES).color,
+            "accent": _accent(brand.color, LIGHT_SURFACES).color,
+            "accent_dark": _accent(brand.color, DARK_SURFACES).color,
             "subject": words.subject,
             "introduction": words.introduction,
             "question": words.question,
@@ -100,14 +112,10 @@ class SurveyTemplate:
         return Rendered(self._html.render(context), self._text.render(context))
 
 
-def _environment(loader: BaseLoader, *, escaped: bool) -> Environment:
-    return Environment(
-        loader=loader, autoescape=escaped, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-
-
 def _web_address(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise ValueError("a survey's link must be an http or https address; check HEARBACK_PUBLIC_COLLECTOR_URL")
+    # Without blanks and control characters it can stand in a header, too.
+    if not _LINK.fullmatch(url):
+        raise ValueError(
+            "a survey's link must be an http or https address of plain characters; check HEARBACK_PUBLIC_COLLECTOR_URL"
+        )
     return url

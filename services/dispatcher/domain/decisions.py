@@ -89,6 +89,7 @@ _OUTCOMES = {
 }
 _REASONS = {
     "already_asked": "this order was asked about already",
+    "already_requested": "this very request was met already",
     "already_stopped": "the order had been cancelled, refunded or returned before",
     "bounced": "mail to this address bounced",
     "campaign_inactive": "the campaign is switched off",

@@ -78,11 +78,8 @@ class Order:
         return self.promised_at if name == "order.promised" else self.happened.get(name)
 
 
-def fold(order: Order, event_type: str, event: OrderEvent, *, forgotten: bool = False) -> Order:
-    """``order`` after ``event``. ``forgotten``: its person was erased since; free attributes are left out.
-
-    Folding is commutative and idempotent, but for the events beyond SHIPMENTS_KEPT deliveries of an order.
-    """
+def fold(order: Order, event_type: str, event: OrderEvent) -> Order:
+    """``order`` after ``event``. Folding the same events in any order, any number of times, gives the same order."""
     at = event.occurred_at
     happened, delivered = order.happened, order.delivered
     if event_type == orders.DELIVERED:
@@ -90,22 +87,19 @@ def fold(order: Order, event_type: str, event: OrderEvent, *, forgotten: bool = 
         delivered = _first_kept({**delivered, shipment: earliest(delivered.get(shipment), at) or at})
     else:
         happened = {**happened, event_type: earliest(happened.get(event_type), at) or at}
-    details = take_in(order.details, _details(event), at)
-    if forgotten:
-        details = without_attributes(details)
     return replace(
         order,
         first_event_at=earliest(order.first_event_at, at),
         happened=happened,
         delivered=delivered,
         shipments=max(order.shipments, 1 if event.shipment is None else event.shipment.of),
-        details=details,
+        details=take_in(order.details, _details(event), at),
     )
 
 
-def without_attributes(details: Registers) -> Registers:
+def without_attributes(order: Order) -> Order:
     """A shop may write anything into the attributes, so nothing of them outlives the person's erasure."""
-    return {name: entry for name, entry in details.items() if name != "attributes"}
+    return replace(order, details={name: entry for name, entry in order.details.items() if name != "attributes"})
 
 
 def _first_kept(delivered: Mapping[str, datetime]) -> Mapping[str, datetime]:

@@ -12,7 +12,7 @@ from services.dispatcher.domain.campaigns import Campaign, are_pair
 from services.dispatcher.domain.customers import Customer
 from services.dispatcher.domain.orders import Order
 from services.dispatcher.domain.segments import Segmentation, Segments, matches, taken
-from services.dispatcher.domain.timers import Timer
+from services.dispatcher.domain.timers import Timer, ordered_within
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +84,7 @@ class Policy:
         campaign = self.campaigns.get(timer.campaign)
         return (0 if campaign is None else campaign.priority, timer.milestone_at, timer.timer_id)
 
-    def _decide_one(
-        self, timer: Timer, situation: Situation, history: Sequence[PastSend], now: datetime
-    ) -> Verdict:
+    def _decide_one(self, timer: Timer, situation: Situation, history: Sequence[PastSend], now: datetime) -> Verdict:
         campaign = self.campaigns.get(timer.campaign)
         if campaign is None or not campaign.active:
             return Verdict(timer, "skipped", "campaign_inactive")
@@ -119,7 +117,7 @@ class Policy:
         unreachable = situation.customer.unreachable_by(campaign.channel)
         if unreachable is not None:
             return unreachable
-        if timer.cause == "recurrence" and not _ordered_within(campaign, situation.last_ordered_at, now):
+        if timer.cause == "recurrence" and not ordered_within(campaign, situation.last_ordered_at, now):
             return "no_recent_order"
         if campaign.audience and not matches(campaign.audience, segments, order):
             return "not_in_audience"
@@ -170,11 +168,9 @@ class Policy:
 
     def _one_asking(self, campaign: Campaign, timer: Timer, other: str, order_id: str | None) -> bool:
         mate = self.campaigns.get(other)
-        return timer.order_id is not None and timer.order_id == order_id and mate is not None and are_pair(campaign, mate)
+        return (
+            timer.order_id is not None and timer.order_id == order_id and mate is not None and are_pair(campaign, mate)
+        )
 
     def _quiet(self, campaign: Campaign) -> timedelta:
         return campaign.quiet_for(self.quiet_period)
-
-
-def _ordered_within(campaign: Campaign, last_ordered_at: datetime | None, now: datetime) -> bool:
-    return last_ordered_at is not None and last_ordered_at + campaign.active_within >= now

@@ -51,9 +51,7 @@ class Effect:
     due_at: datetime | None = None
 
 
-def plan_order(
-    campaign: Campaign, order: Order, customer: Customer, segmentation: Segmentation, now: datetime
-) -> Plan:
+def plan_order(campaign: Campaign, order: Order, customer: Customer, segmentation: Segmentation, now: datetime) -> Plan:
     """When ``campaign`` asks about ``order``: the earliest of its triggers, unless something speaks against it."""
     if not campaign.active:
         return Plan(None, "campaign_inactive")
@@ -67,9 +65,7 @@ def plan_order(
     due_at = min(reached, default=None)
     if due_at is None:
         return Plan(None, "milestone_awaited")
-    if campaign.audience and not matches(
-        campaign.audience, taken(segmentation, campaign, customer, order, now), order
-    ):
+    if campaign.audience and not matches(campaign.audience, taken(segmentation, campaign, customer, order, now), order):
         return Plan(None, "not_in_audience")
     if due_at + campaign.valid_for < now:
         return Plan(None, "too_late")
@@ -94,9 +90,12 @@ def plan_recurrence(campaign: Campaign, customer: Customer, fired_at: datetime |
     return Plan(due_at, "recurs")
 
 
-def order_effect(
-    campaign: Campaign, plan: Plan, pending: Timer | None, order: Order, *, already_asked: bool
-) -> Effect:
+def ordered_within(campaign: Campaign, last_ordered_at: datetime | None, now: datetime) -> bool:
+    """Whether the customer's newest order is recent enough for a recurring campaign to ask."""
+    return last_ordered_at is not None and last_ordered_at + campaign.active_within >= now
+
+
+def order_effect(campaign: Campaign, plan: Plan, pending: Timer | None, order: Order, *, already_asked: bool) -> Effect:
     """What to do with the timer of ``campaign`` about ``order`` so that it is as planned."""
     if already_asked:
         return Effect(campaign.id, "none", "already_asked")

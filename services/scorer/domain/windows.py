@@ -64,15 +64,11 @@ class Point:
     counts: Counts
 
 
-def rolling(daily: Mapping[date, Counts], before: Counts, window: Window, ends: Sequence[date]) -> list[Point]:
-    """The window's counts at each of ``ends``, which ascend.
-
-    ``daily`` holds every day of all those windows that had answers; ``before``, for the window of all time, what was
-    counted earlier than ``daily`` begins.
-    """
+def rolling(daily: Mapping[date, Counts], window: Window, ends: Sequence[date]) -> list[Point]:
+    """The window's counts at each of ``ends``, which ascend. ``daily`` has the days of these windows with answers."""
     points: list[Point] = []
     days = sorted(daily)
-    total = before
+    total = Counts()
     entering = leaving = 0
     for end in ends:
         first_out = window_days(window, end).after

@@ -39,13 +39,13 @@ _ADD_SEGMENTS = text(
 
 async def find_campaigns(connection: AsyncConnection, names: Collection[str]) -> dict[str, int]:
     rows = await connection.execute(_FIND_CAMPAIGNS, {"names": list(names)})
-    return {name: number for name, number in rows}
+    return {row.name: row.id for row in rows}
 
 
 async def find_segments(connection: AsyncConnection, segments: Collection[Segment]) -> dict[Segment, int]:
     dimensions, values = zip(*segments, strict=True) if segments else ((), ())
     rows = await connection.execute(_FIND_SEGMENTS, {"dimensions": list(dimensions), "values": list(values)})
-    return {(dimension, value): number for dimension, value, number in rows}
+    return {(row.dimension, row.value): row.id for row in rows}
 
 
 # A combination of segments as an answer carries it: the numbers it counts in, everybody among them, and the same as

@@ -42,7 +42,10 @@ _MARK_DAYS = text(
 _TAKE_CHANGED = text(
     """
     WITH chosen AS (
-        SELECT DISTINCT segment_id FROM day_counts WHERE changed AND segment_id > :after ORDER BY segment_id LIMIT :limit
+        SELECT DISTINCT segment_id FROM day_counts
+        WHERE changed AND segment_id > :after
+        ORDER BY segment_id
+        LIMIT :limit
     ), taken AS (
         SELECT segment_id, campaign_id, day
         FROM day_counts

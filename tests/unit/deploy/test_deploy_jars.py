@@ -1,5 +1,6 @@
 """Kafka's jars come from a Maven repository over HTTP here too; only it is ours, and lies when told to."""
 
+import asyncio
 import hashlib
 import threading
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ PIN = LockedJar(COORDINATE, hashlib.sha256(CONTENT).hexdigest())
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         pass
 
 
@@ -73,8 +74,14 @@ async def test_without_a_network_one_sentence_says_so(tmp_path: Path, monkeypatc
 
 async def test_progress_counts_every_jar(repository: Path, tmp_path: Path) -> None:
     said: list[tuple[int, int]] = []
-    await fetch_jars([PIN, PIN], tmp_path / "cache", lambda done, wanted: said.append((done, wanted)))
-    assert said == [(1, 2), (2, 2)]
+    await fetch_jars([PIN], tmp_path / "cache", lambda done, wanted: said.append((done, wanted)))
+    assert said == [(1, 1)]
+
+
+async def test_two_stacks_fetch_into_one_cache_at_once(repository: Path, tmp_path: Path) -> None:
+    fetched = await asyncio.gather(*(fetch_jars([PIN], tmp_path / "cache") for _ in range(5)))
+    assert {path.read_bytes() for [path] in fetched} == {CONTENT}
+    assert [path for path in (tmp_path / "cache").iterdir() if path.name.startswith(".new-")] == []
 
 
 def test_the_committed_lock_pins_kafka_and_what_writes_its_log() -> None:

@@ -11,7 +11,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    create_runtime_tables(op)
+    create_runtime_tables(op)  # type: ignore[arg-type]  # alembic.op is the module that stands for its Operations
     # An answer that was erased before it was heard is a row without queue: a tombstone under the same primary key, so
     # that two replicas hearing of one answer at once always meet on it.
     op.execute(
@@ -35,7 +35,8 @@ def upgrade() -> None:
             position         bigint      NOT NULL,
             customer_key     uuid,
             order_id         text,
-            incomplete       boolean     NOT NULL,
+            awaits_customer  boolean     NOT NULL,
+            awaits_order     boolean     NOT NULL,
             searched         text        NOT NULL,
             CHECK (NOT erased OR (answer IS NULL AND owner IS NULL AND customer_key IS NULL AND order_id IS NULL
                                   AND searched = ''))
@@ -50,8 +51,8 @@ def upgrade() -> None:
     op.execute("CREATE INDEX cases_closed_in_queue ON cases (queue, position, case_id) WHERE status = 'closed'")
     op.execute("CREATE INDEX cases_searched ON cases USING gin (to_tsvector('simple', searched))")
     op.execute("CREATE INDEX cases_of_customer ON cases (customer_key, opened_at DESC) WHERE customer_key IS NOT NULL")
-    op.execute("CREATE INDEX cases_awaiting_customer ON cases (customer_key) WHERE incomplete")
-    op.execute("CREATE INDEX cases_awaiting_order ON cases (order_id) WHERE incomplete")
+    op.execute("CREATE INDEX cases_awaiting_customer ON cases (customer_key) WHERE awaits_customer")
+    op.execute("CREATE INDEX cases_awaiting_order ON cases (order_id) WHERE awaits_order")
     op.execute(
         """
         CREATE TABLE case_history (

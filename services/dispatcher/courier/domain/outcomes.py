@@ -28,6 +28,8 @@ class Outcome:
 
 
 ACCEPTED = Outcome("accepted")
+LATE = Outcome("unbegun", "late")
+"""Its turn came when too little of the lease was left, or when the process was told to stop."""
 
 
 def outcome_of_reply(stage: Stage, code: int, text: str) -> Outcome:

@@ -1,0 +1,76 @@
+"""What a benchmark found, and how it is shown and kept."""
+
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One figure. ``expected`` is what it is held to, in words; ``met`` whether it is, None where nothing is asked."""
+
+    name: str
+    value: float
+    unit: str
+    expected: str = ""
+    met: bool | None = None
+
+    @property
+    def shown(self) -> str:
+        digits = 0 if abs(self.value) >= 1_000 else 2 if abs(self.value) < 10 else 1
+        return f"{self.value:,.{digits}f} {self.unit}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """``checks`` are what was asserted of the outcome; a benchmark that computes something wrong raises instead."""
+
+    name: str
+    measures: Sequence[Measure]
+    checks: Sequence[str] = field(default_factory=tuple)
+
+    @property
+    def met(self) -> bool:
+        return all(measure.met is not False for measure in self.measures)
+
+
+class WrongOutcome(AssertionError):
+    """What was measured did not do its work, so its speed means nothing."""
+
+
+def show(console: Console, results: Sequence[Result]) -> None:
+    for result in results:
+        table = Table(title=result.name, title_justify="left", show_edge=False)
+        table.add_column("measure")
+        table.add_column("value", justify="right")
+        table.add_column("expected")
+        for measure in result.measures:
+            verdict = "" if measure.met is None else (" ✓" if measure.met else " ✗ not met")
+            table.add_row(measure.name, measure.shown, measure.expected + verdict)
+        console.print(table)
+        for check in result.checks:
+            console.print(f"  asserted: {check}")
+        console.print()
+
+
+def keep(results: Sequence[Result], file: Path) -> None:
+    """Writes the results as JSON, with what machine they are of."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    document = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": {
+            "system": platform.platform(),
+            "python": platform.python_version(),
+            "processors": psutil.cpu_count(),
+            "memory_gigabytes": round(psutil.virtual_memory().total / 2**30, 1),
+        },
+        "results": [asdict(result) for result in results],
+    }
+    file.write_text(json.dumps(document, indent=2) + "\n")

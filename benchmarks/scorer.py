@@ -1,0 +1,213 @@
+"""The scorer at full speed, next to a bare loop that decodes and counts in memory.
+
+The bare loop keeps nothing: no state that survives, no duplicates recognised, nothing published. The scorer does all of
+that, in one process, on the same topic in the same run.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import asyncpg
+import orjson
+import psutil
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from benchmarks.answers import Answers, Record
+from benchmarks.result import Measure, Result, WrongOutcome
+from benchmarks.surroundings import Surroundings
+from shared.contracts.topics import ANSWERS
+from shared.messaging.topics import ensure_topics
+from shared.nps import group_of
+
+EXPECTED_RATIO = 0.2
+MEMORY_GROWTH_ALLOWED = 1.15
+"""Resident memory at the end over that after a third of the answers: caches are full by then."""
+
+_BYTES_A_BATCH = 500_000
+
+Progress = Callable[[str, float], None]
+"""What is being done, and how much of it is (0 to 1)."""
+
+
+async def measure(on: Surroundings, progress: Progress, messages: int = 1_000_000) -> Result:
+    """Raises WrongOutcome when one count differs from what the answers come to."""
+    await ensure_topics(on.settings(), [ANSWERS])
+    topic = on.topic(ANSWERS.name)
+    answers = Answers(messages)
+    size = await _fill(on, topic, answers, progress)
+    bare = [await _bare_loop(on, topic, messages, progress)]
+    run = await _run_scorer(on, messages, progress)
+    bare.append(await _bare_loop(on, topic, messages, progress))
+    await _compare(on, answers.expected)
+
+    ratio = run.rate / (sum(bare) / len(bare))
+    growth = run.memory_end / run.memory_third
+    return Result(
+        "scorer",
+        (
+            Measure("answers taken in, everything on", run.rate, "a second"),
+            Measure("bare aiokafka loop, before", bare[0], "a second"),
+            Measure("bare aiokafka loop, after", bare[1], "a second"),
+            Measure("ratio", ratio, "", f"at least {EXPECTED_RATIO}", ratio >= EXPECTED_RATIO),
+            Measure("processor time of the scorer", run.processor_seconds / messages * 1e6, "µs an answer"),
+            Measure("resident memory after a third", run.memory_third / 2**20, "MiB"),
+            Measure("resident memory at the end", run.memory_end / 2**20, "MiB"),
+            Measure("memory growth", growth, "", f"at most {MEMORY_GROWTH_ALLOWED}", growth <= MEMORY_GROWTH_ALLOWED),
+            Measure("size of an answer", size, "bytes"),
+        ),
+        (f"all {len(answers.expected):,} counts of segments and days are what {messages:,} records come to",),
+    )
+
+
+async def _fill(on: Surroundings, topic: str, answers: Answers, progress: Progress) -> float:
+    """Publishes all of them and gives back the average size of a value in bytes."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=on.kafka_bootstrap_servers, linger_ms=0, max_batch_size=_BYTES_A_BATCH * 2
+    )
+    await producer.start()
+    try:
+        partitions = ANSWERS.partitions
+        builders = [producer.create_batch() for _ in range(partitions)]
+        sizes = [0] * partitions
+        total = 0
+
+        async def send(partition: int) -> None:
+            builders[partition].close()
+            await (await producer.send_batch(builders[partition], topic, partition=partition))
+            builders[partition] = producer.create_batch()
+            sizes[partition] = 0
+
+        for number, record in enumerate(answers):
+            partition = _partition(record, partitions)
+            builders[partition].append(timestamp=None, key=record.key, value=record.value, headers=record.headers)
+            sizes[partition] += len(record.value) + 300
+            total += len(record.value)
+            if sizes[partition] > _BYTES_A_BATCH:
+                await send(partition)
+                progress("publishing answers", number / answers.count)
+        for partition in range(partitions):
+            await send(partition)
+        return total / answers.count
+    finally:
+        await producer.stop()
+
+
+def _partition(record: Record, partitions: int) -> int:
+    """The same for every record of one answer, as a producer that goes by the key would have it."""
+    return int(record.key[:8], 16) % partitions
+
+
+async def _bare_loop(on: Surroundings, topic: str, messages: int, progress: Progress) -> float:
+    """Records a second, from the first record in hand to the last counted."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=on.kafka_bootstrap_servers,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=2_097_152,
+        fetch_max_wait_ms=50,
+    )
+    await consumer.start()
+    try:
+        consumer.assign([TopicPartition(topic, partition) for partition in range(ANSWERS.partitions)])
+        counts: Counter[tuple[str, str, str]] = Counter()
+        taken, started = 0, 0.0
+        while taken < messages:
+            batch = await consumer.getmany(timeout_ms=200, max_records=5_000)
+            started = started or time.perf_counter()
+            for records in batch.values():
+                for record in records:
+                    answer = orjson.loads(record.value)
+                    day, group = answer["answered_at"][:10], group_of(answer["score"])
+                    for dimension, value in answer["segments"].items():
+                        counts[dimension + ":" + value, day, group] += 1
+                taken += len(records)
+            progress("bare loop", taken / messages)
+        return taken / (time.perf_counter() - started)
+    finally:
+        await consumer.stop()
+
+
+@dataclass
+class _Run:
+    rate: float
+    memory_third: float
+    memory_end: float
+    processor_seconds: float
+
+
+@dataclass
+class _Samples:
+    """Taken while the scorer works: seconds, records committed, resident bytes."""
+
+    taken: list[tuple[float, int, int]] = field(default_factory=list)
+
+    def memory_at(self, records: float) -> float:
+        return next(memory for _, committed, memory in self.taken if committed >= records)
+
+
+async def _run_scorer(on: Surroundings, messages: int, progress: Progress) -> _Run:
+    progress("starting the scorer", 0)
+    async with on.stack("scorer") as stack:
+        process = psutil.Process(stack.running["scorer"].pid)
+        database = await asyncpg.connect(on.database.owner_url)
+        try:
+            samples = _Samples()
+            while not samples.taken or samples.taken[-1][1] < messages:
+                committed = await _committed(database)
+                samples.taken.append((time.perf_counter(), committed, process.memory_info().rss))
+                progress("scorer", committed / messages)
+                await asyncio.sleep(0.03)
+            times = process.cpu_times()
+            await _until_published(database)
+        finally:
+            await database.close()
+    began, before, _ = next(sample for sample in samples.taken if sample[1] > 0)
+    ended, after, _ = samples.taken[-1]
+    return _Run(
+        (after - before) / (ended - began),
+        samples.memory_at(messages / 3),
+        samples.taken[-1][2],
+        times.user + times.system,
+    )
+
+
+async def _committed(database: "asyncpg.Connection[asyncpg.Record]") -> int:
+    return int(
+        await database.fetchval(
+            "SELECT COALESCE(sum(next_offset), 0) FROM scorer.consumer_positions WHERE topic = $1", ANSWERS.name
+        )
+    )
+
+
+async def _until_published(database: "asyncpg.Connection[asyncpg.Record]") -> None:
+    due = "SELECT EXISTS (SELECT FROM scorer.day_counts WHERE changed) OR EXISTS (SELECT FROM scorer.outbox)"
+    async with asyncio.timeout(60):
+        while await database.fetchval(due):  # noqa: ASYNC110  # another process's table has no event to wait for
+            await asyncio.sleep(0.05)
+
+
+async def _compare(on: Surroundings, expected: Counter[tuple[str, str, str]]) -> None:
+    database = await asyncpg.connect(on.database.owner_url)
+    try:
+        rows = await database.fetch(
+            """
+            SELECT dimension, value, day, promoters, passives, detractors
+            FROM scorer.day_counts JOIN scorer.segments ON segments.id = segment_id
+            """
+        )
+    finally:
+        await database.close()
+    stored: Counter[tuple[str, str, str]] = Counter()
+    for row in rows:
+        segment = f"{row['dimension']}:{row['value']}" if row["dimension"] else row["value"]
+        for group in ("promoter", "passive", "detractor"):
+            stored[segment, row["day"].isoformat(), group] += row[f"{group}s"]
+    wrong = [place for place in expected.keys() | stored.keys() if expected[place] != stored[place]]
+    if wrong:
+        place = min(wrong)
+        raise WrongOutcome(
+            f"{len(wrong)} counts are wrong, such as {place}: {stored[place]} stored, {expected[place]} expected"
+        )

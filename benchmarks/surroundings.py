@@ -1,0 +1,78 @@
+"""A Kafka and a PostgreSQL to measure on, with a corner of each that is gone afterwards."""
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiokafka.admin import AIOKafkaAdminClient
+from pydantic import SecretStr
+
+from deploy.local.backends import External, start_backends, unreported
+from deploy.local.ports import StackPorts
+from deploy.local.provision import Database, temporary_database
+from deploy.local.stack import Stack
+from deploy.local.supervisor import Supervisor, end_leftovers
+from shared.settings import ServiceSettings
+
+STATE = Path(".hearback") / "bench"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    kafka_bootstrap_servers: str
+    database: Database
+    topic_prefix: str
+
+    def topic(self, name: str) -> str:
+        return self.topic_prefix + name
+
+    def settings(self) -> ServiceSettings:
+        """What shared code needs to know to reach this Kafka; good for no service."""
+        return ServiceSettings(
+            kafka_bootstrap_servers=self.kafka_bootstrap_servers,
+            topic_prefix=self.topic_prefix,
+            secret=SecretStr(secrets.token_hex(32)),
+        )
+
+    def stack(self, *processes: str, **environment: str) -> Stack:
+        """The named services on these backends, not yet started."""
+        return Stack(
+            state=STATE / "services",
+            ports=StackPorts.free(),
+            processes=processes,
+            topic_prefix=self.topic_prefix,
+            environment=environment,
+            external=External(self.kafka_bootstrap_servers, self.database.owner_url),
+        )
+
+
+@asynccontextmanager
+async def surroundings() -> AsyncIterator[Surroundings]:
+    """Those of the environment, or some started for the purpose; always with a database and topics of their own."""
+    supervisor = Supervisor(STATE / "processes.json")
+    end_leftovers(STATE / "processes.json")
+    try:
+        backends = await start_backends(
+            supervisor, STATE, StackPorts.free(), "benchmark", External.from_environment(), unreported
+        )
+        prefix = f"bench-{secrets.token_hex(4)}."
+        async with temporary_database(backends.database_url) as database:
+            try:
+                yield Surroundings(backends.kafka_bootstrap_servers, database, prefix)
+            finally:
+                await _delete_topics(backends.kafka_bootstrap_servers, prefix)
+    finally:
+        await supervisor.stop_all()
+
+
+async def _delete_topics(bootstrap_servers: str, prefix: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    await admin.start()
+    try:
+        topics = [topic for topic in await admin.list_topics() if topic.startswith(prefix)]
+        if topics:
+            await admin.delete_topics(topics)
+    finally:
+        await admin.close()

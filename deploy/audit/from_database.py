@@ -1,0 +1,194 @@
+"""The facts in the four schemas, read as the owner of the database."""
+
+import json
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any, TypeAlias
+
+import asyncpg
+
+from deploy.audit.facts import (
+    EVERYBODY,
+    CampaignRule,
+    CaseState,
+    DatabaseFacts,
+    Decision,
+    ScorerRow,
+    Segment,
+    Sent,
+    Timer,
+)
+from deploy.audit.from_topics import answer_state
+from shared.nps import Counts
+
+SCHEMAS = ("dispatcher", "collector", "scorer", "alerter")
+OUTCOME_OF_DELIVERY = {
+    "accepted": "delivery.accepted",
+    "bounced": "delivery.bounced",
+    "failed": "delivery.failed",
+    # Nobody can know whether it arrived, and it is not sent again: the others hear of it as failed.
+    "held": "delivery.failed",
+}
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+
+async def read_facts(database_url: str, erased: dict[str, set[str]]) -> DatabaseFacts:
+    """Everything in one snapshot. ``erased`` is customer to what nobody may know of them any more."""
+    connection: Connection = await asyncpg.connect(database_url, timeout=30)
+    try:
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            facts = DatabaseFacts()
+            await _dispatcher(connection, facts)
+            await _collector(connection, facts)
+            await _scorer(connection, facts)
+            await _alerter(connection, facts)
+            await _runtime(connection, facts)
+            facts.traces = await _traces(connection, erased)
+            return facts
+    finally:
+        await connection.close()
+
+
+async def _dispatcher(connection: Connection, facts: DatabaseFacts) -> None:
+    rows = await connection.fetch(
+        """
+        SELECT source, event_id, outcome, reason, order_id, timer_id::text AS timer_id, effects::text AS effects
+        FROM dispatcher.decisions
+        """
+    )
+    for row in rows:
+        effects = json.loads(row["effects"]) if row["effects"] else []
+        facts.decisions.append(
+            Decision(
+                event=(row["source"], row["event_id"]) if row["event_id"] is not None else None,
+                outcome=row["outcome"],
+                reason=row["reason"],
+                order_id=row["order_id"],
+                timer_id=row["timer_id"],
+                effects=tuple((effect["campaign"], effect["reason"]) for effect in effects),
+            )
+        )
+    rows = await connection.fetch(
+        "SELECT timer_id::text AS timer_id, campaign, cause, milestone_at, due_at FROM dispatcher.timers"
+    )
+    facts.timers = [Timer(**dict(row)) for row in rows]
+    rows = await connection.fetch(
+        """
+        SELECT send_id::text AS send_id, timer_id::text AS timer_id, campaign, customer_id, order_id, sent_at
+        FROM dispatcher.sends
+        """
+    )
+    facts.sends = {row["send_id"]: Sent(**dict(row)) for row in rows}
+    rows = await connection.fetch("SELECT send_id, state FROM dispatcher.deliveries")
+    facts.deliveries = {
+        row["send_id"]: OUTCOME_OF_DELIVERY.get(row["state"], row["state"]) for row in rows
+    }
+    rows = await connection.fetch("SELECT definition::text AS definition FROM dispatcher.campaigns")
+    rules = [campaign_rule(json.loads(row["definition"])) for row in rows]
+    facts.campaigns = {rule.id: rule for rule in rules}
+
+
+def campaign_rule(definition: dict[str, Any]) -> CampaignRule:
+    """What decides when a campaign asks, from its definition."""
+    written = definition.get("trigger") or ()
+    triggers = [written] if isinstance(written, dict) else written
+    return CampaignRule(
+        id=definition["id"],
+        triggers=tuple((trigger["after"], length(trigger.get("delay", "0 days"))) for trigger in triggers),
+        stop_on=frozenset(definition.get("stop_on", ("order.cancelled", "order.refunded", "order.returned"))),
+        quiet_period=length(definition["quiet_period"]) if definition.get("quiet_period") else None,
+        pair_with=definition.get("pair_with"),
+        active=definition.get("active", True),
+    )
+
+
+def length(written: str) -> timedelta:
+    """"30 days" as a length of time."""
+    number, unit = written.split()
+    return int(number) * timedelta(**{unit.rstrip("s") + "s": 1})
+
+
+async def _collector(connection: Connection, facts: DatabaseFacts) -> None:
+    rows = await connection.fetch("SELECT answer_id, revision, body::text AS body FROM collector.answers")
+    for row in rows:
+        body = {"revision": row["revision"]} if row["body"] is None else json.loads(row["body"])
+        facts.answers[row["answer_id"]] = answer_state(body, erased=row["body"] is None)
+
+
+async def _scorer(connection: Connection, facts: DatabaseFacts) -> None:
+    campaigns = {row["id"]: row["name"] for row in await connection.fetch("SELECT id, name FROM scorer.campaigns")}
+    segments: dict[int, Segment] = {
+        row["id"]: (row["dimension"], row["value"])
+        for row in await connection.fetch("SELECT id, dimension, value FROM scorer.segments")
+    }
+    rows = await connection.fetch(
+        "SELECT key::text AS key, revision, score, day, campaign_id, segment_ids FROM scorer.answers"
+    )
+    for row in rows:
+        carried = [segments[number] for number in row["segment_ids"] or ()]
+        facts.scorer_rows[row["key"]] = ScorerRow(
+            revision=row["revision"],
+            score=row["score"],
+            day=row["day"],
+            campaign=campaigns[row["campaign_id"]] if row["campaign_id"] is not None else "",
+            segments=frozenset(carried) - {EVERYBODY},
+        )
+    rows = await connection.fetch(
+        "SELECT segment_id, campaign_id, day, promoters, passives, detractors FROM scorer.day_counts"
+    )
+    for row in rows:
+        cell = segments[row["segment_id"]], campaigns[row["campaign_id"]], row["day"]
+        facts.day_counts[cell] = Counts(row["promoters"], row["passives"], row["detractors"])
+
+
+async def _alerter(connection: Connection, facts: DatabaseFacts) -> None:
+    rows = await connection.fetch(
+        """
+        SELECT case_id, queue, status, sequence, answer->>'answer_id' AS answer_id,
+               (answer->>'score')::int AS score, (answer->>'revision')::int AS revision, closed_reason
+        FROM alerter.cases
+        """
+    )
+    facts.cases = {row["case_id"]: CaseState(**dict(row)) for row in rows}
+
+
+async def _runtime(connection: Connection, facts: DatabaseFacts) -> None:
+    for schema in SCHEMAS:
+        facts.outbox[schema] = await connection.fetchval(f"SELECT count(*) FROM {schema}.outbox")
+        rows = await connection.fetch(
+            f"SELECT consumer, topic, partition, record_offset FROM {schema}.dead_letters"
+        )
+        facts.dead_letters |= {
+            (row["consumer"], (row["topic"], row["partition"], row["record_offset"])) for row in rows
+        }
+
+
+async def _traces(connection: Connection, erased: dict[str, set[str]]) -> dict[str, list[str]]:
+    """In which tables an address of an erased customer still stands, whatever the column."""
+    found: dict[str, list[str]] = {}
+    if not any(erased.values()):
+        return found
+    owners = {address.lower(): customer for customer, addresses in erased.items() for address in addresses}
+    for schema, table in await _tables(connection):
+        rows = await connection.fetch(
+            f"""
+            SELECT DISTINCT address FROM {schema}.{table} AS looked_at
+            JOIN unnest($1::text[]) AS address ON strpos(lower(looked_at::text), address) > 0
+            """,
+            list(owners),
+        )
+        for row in rows:
+            found.setdefault(owners[row["address"]], []).append(f"{schema}.{table}")
+    return found
+
+
+async def _tables(connection: Connection) -> Iterable[tuple[str, str]]:
+    rows = await connection.fetch(
+        """
+        SELECT schemaname, tablename FROM pg_tables WHERE schemaname = ANY($1::text[])
+        ORDER BY schemaname, tablename
+        """,
+        list(SCHEMAS),
+    )
+    return [(row["schemaname"], row["tablename"]) for row in rows]

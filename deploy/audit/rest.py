@@ -1,0 +1,64 @@
+"""Waiting until the loop is at rest: everything taken in, everything published, nothing due.
+
+Only a loop at rest can be compared: on its way an answer is rightly in one ledger and not yet in the next.
+"""
+
+import asyncio
+from datetime import datetime
+
+import asyncpg
+
+from deploy.audit.from_database import SCHEMAS, Connection
+from deploy.audit.topics import Topics
+from shared.contracts.topics import CONSUMED_BY
+
+PAUSE_SECONDS = 0.2
+STILL_FOR = 3
+"""How many looks in a row must find nothing under way: what one service commits, the next takes in a moment later."""
+
+
+async def under_way(connection: Connection, ends: dict[tuple[str, int], int], prefix: str, now: datetime) -> dict[str, int]:
+    """What has not come to its end yet, by what it is; empty when the loop is at rest."""
+    moving: dict[str, int] = {}
+    positions: dict[tuple[str, str, int], int] = {}
+    for schema in SCHEMAS:
+        moving[f"events {schema} has not published"] = await connection.fetchval(f"SELECT count(*) FROM {schema}.outbox")
+        rows = await connection.fetch(f"SELECT consumer, topic, partition, next_offset FROM {schema}.consumer_positions")
+        for row in rows:
+            positions[row["consumer"], row["topic"].removeprefix(prefix), row["partition"]] = row["next_offset"]
+    for consumer, topics in CONSUMED_BY.items():
+        wanted = {topic.name for topic in topics}
+        behind = sum(
+            max(0, end - positions.get((consumer, topic, partition), 0))
+            for (topic, partition), end in ends.items()
+            if topic in wanted
+        )
+        moving[f"records {consumer} has not taken in"] = behind
+    moving["timers due"] = await connection.fetchval("SELECT count(*) FROM dispatcher.timers WHERE due_at <= $1", now)
+    moving["mails on their way"] = await connection.fetchval(
+        """
+        SELECT count(*) FROM dispatcher.deliveries
+        WHERE state = 'transmitting' OR (state = 'queued' AND available_at <= now())
+        """
+    )
+    moving["scores to publish"] = await connection.fetchval("SELECT count(*) FROM scorer.day_counts WHERE changed")
+    return {name: count for name, count in moving.items() if count}
+
+
+async def rest(database_url: str, topics: Topics, names: list[str], prefix: str, now: datetime, within: float) -> dict[str, int]:
+    """Returns when the loop is at rest, or after ``within`` seconds with what still moves."""
+    deadline = asyncio.get_running_loop().time() + within
+    still = 0
+    seen: dict[tuple[str, int], int] = {}
+    connection: Connection = await asyncpg.connect(database_url, timeout=30)
+    try:
+        while True:
+            ends = await topics.ends(names)
+            moving = await under_way(connection, ends, prefix, now)
+            still = still + 1 if not moving and ends == seen else 0
+            seen = ends
+            if still >= STILL_FOR or asyncio.get_running_loop().time() > deadline:
+                return moving
+            await asyncio.sleep(PAUSE_SECONDS)
+    finally:
+        await connection.close()

@@ -1,0 +1,69 @@
+"""What is served over HTTP: scores, cases, and the mail that arrived."""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import httpx
+
+from deploy.audit.checks.scores import ALL_CAMPAIGNS
+from deploy.audit.facts import CaseState, ScoreKey
+from deploy.audit.from_topics import case_state
+
+AT_ONCE = 8
+
+
+async def now(client: httpx.AsyncClient, url: str) -> datetime:
+    """What time it is for the services, which may run on another clock than ours. Raises httpx.HTTPError."""
+    return datetime.fromisoformat((await _get(client, f"{url}/v1/nps", {}))["at"])
+
+
+async def scores(client: httpx.AsyncClient, url: str, keys: Iterable[ScoreKey]) -> dict[ScoreKey, dict[str, Any]]:
+    """GET /v1/nps for each key. Raises httpx.HTTPError."""
+    few_at_once = asyncio.Semaphore(AT_ONCE)
+
+    async def one(key: ScoreKey) -> tuple[ScoreKey, dict[str, Any]]:
+        campaign, window, segment = key
+        asked = {"window": window, "segment": segment}
+        if campaign != ALL_CAMPAIGNS:
+            asked["campaign"] = campaign
+        async with few_at_once:
+            return key, await _get(client, f"{url}/v1/nps", asked)
+
+    return dict(await asyncio.gather(*(one(key) for key in keys)))
+
+
+async def cases(client: httpx.AsyncClient, url: str) -> dict[str, CaseState]:
+    """Every case GET /v1/cases lists. Raises httpx.HTTPError."""
+    found: dict[str, CaseState] = {}
+    asked: dict[str, str | int] = {"status": "any", "limit": 200}
+    while True:
+        page = await _get(client, f"{url}/v1/cases", asked)
+        for body in page["cases"]:
+            state = case_state(body)
+            found[state.case_id] = state
+        if page["next_cursor"] is None:
+            return found
+        asked["cursor"] = page["next_cursor"]
+
+
+async def survey_mails(client: httpx.AsyncClient, url: str) -> list[str]:
+    """The send id of every survey in the mailbox, by its Message-ID; other mail is passed over."""
+    found: list[str] = []
+    after = 0
+    while messages := (await _get(client, f"{url}/api/messages", {"after": after, "limit": 1_000}))["messages"]:
+        after = messages[-1]["id"]
+        found += [
+            message["message_id"].strip("<>").partition("@")[0]
+            for message in messages
+            if any("/s/" in link for link in message["links"])
+        ]
+    return found
+
+
+async def _get(client: httpx.AsyncClient, url: str, asked: dict[str, Any]) -> dict[str, Any]:
+    response = await client.get(url, params=asked)
+    response.raise_for_status()
+    body: dict[str, Any] = response.json()
+    return body

@@ -1,0 +1,95 @@
+"""`python -m deploy.replay FOLDER`: past orders and answers through the running loop, then the audit. `make replay`."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import httpx
+import typer
+from rich.console import Console
+
+from deploy.audit import Report
+from deploy.audit.table import show as show_audit
+from deploy.local.errors import StackError
+from deploy.local.programs import PROJECT
+from deploy.local.progress import Display
+from deploy.replay import table
+from deploy.replay.ledger import Stuck
+from deploy.replay.olist import MissingData
+from deploy.replay.outcome import Outcome
+from deploy.replay.run import Replay
+from deploy.replay.show import Showing
+from deploy.simulation.shop import BackendUnreachable
+from deploy.simulation.visitor import NotAcknowledged
+
+DIFFERENCES, BROKEN_OFF, INTERRUPTED = 1, 2, 130
+STATE = PROJECT / ".hearback" / "replay"
+
+console = Console()
+
+
+def main(
+    data: Annotated[Path, typer.Argument(help="Folder with Olist's public CSV files.")],
+    step_hours: Annotated[
+        float, typer.Option(help="How far the clock moves at once; what happens within a step, happens at its end.", min=1)
+    ] = 24,
+    fresh: Annotated[bool, typer.Option(help="Begin anew even where an earlier replay was broken off.")] = False,
+) -> None:
+    """Publish the life of every order, ask and answer as happened then, audit, and print NPS by segment.
+
+    A replay that was broken off goes on where it stopped. Exit code 0: everything adds up; 1: there are differences;
+    2: it could not be finished.
+    """
+    began = time.monotonic()
+    try:
+        replay = Replay(data, step_hours, STATE, fresh=fresh)
+        with Showing(console, replay) as showing:
+            report, outcome = asyncio.run(replay.run(Display(console), showing.step_done, showing.doing))
+    except KeyboardInterrupt:
+        console.print("Interrupted: everything is stopped. The same command goes on from here.")
+        raise typer.Exit(INTERRUPTED) from None
+    except* (MissingData, StackError, Stuck, NotAcknowledged, BackendUnreachable, httpx.HTTPError, OSError) as errors:
+        fail(" ".join(dict.fromkeys(str(error) for error in _leaves(errors))))
+    tell(report, outcome, time.monotonic() - began)
+    if report.unrest:
+        raise typer.Exit(BROKEN_OFF)
+    if not report.clean or outcome.differences:
+        raise typer.Exit(DIFFERENCES)
+
+
+def tell(report: Report, outcome: Outcome, seconds: float) -> None:
+    show_audit(report, console)
+    console.print()
+    table.show(outcome, console)
+    console.print()
+    unasked = sum(outcome.unasked.values())
+    reasons = "; ".join(f"{count:,}: {reason}" for reason, count in outcome.unasked.items())
+    console.print(f"{outcome.asked:,} orders were asked about; no quiet period, as that shop asked about every order.")
+    console.print(f"{unasked:,} recorded answers were not asked for ({reasons}).", highlight=False)
+    for check in outcome.checks:
+        console.print(f"Against the files, {check.name}: {check.compared:,} compared, {check.differences} differences.")
+        for example in check.examples:
+            console.print(f"  {example}", style="red", highlight=False, markup=False)
+    differences = report.differences + outcome.differences
+    verdict = "zero differences" if differences == 0 and report.clean else f"{differences:,} differences"
+    console.print(f"Replayed in {seconds:.0f} s: {verdict}.", highlight=False)
+
+
+def fail(sentence: str) -> NoReturn:
+    Console(stderr=True).print(sentence, highlight=False, markup=False, soft_wrap=True)
+    raise typer.Exit(BROKEN_OFF)
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found
+
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app.command(epilog="Example: make replay DATA=../olist")(main)
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,117 @@
+"""What the driver has to know of the loop before it may let time go on: how far the dispatcher is."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import TypeVar
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+T = TypeVar("T")
+POLL_SECONDS = 0.01
+PATIENCE_SECONDS = 240.0
+
+
+class Stuck(Exception):
+    """Something did not happen within the patience; the message says what was waited for."""
+
+
+async def until(condition: Callable[[], Awaitable[bool]], what: str, patience: float = PATIENCE_SECONDS) -> None:
+    """Returns when the condition holds. Raises Stuck."""
+    deadline = asyncio.get_running_loop().time() + patience
+    while not await condition():
+        if asyncio.get_running_loop().time() > deadline:
+            raise Stuck(f"waited {patience:.0f} s for {what}")
+        await asyncio.sleep(POLL_SECONDS)
+
+
+class Dispatcher:
+    """Looks at the dispatcher's tables as the owner of the database, and at where ``orders`` ends.
+
+    Whatever is killed meanwhile is asked again: a connection is made anew when the old one is gone.
+    """
+
+    def __init__(self, database_url: str, bootstrap_servers: str, topic_prefix: str) -> None:
+        self._database_url = database_url
+        self._bootstrap_servers = bootstrap_servers
+        self._topic = f"{topic_prefix}orders"
+        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self._consumer: AIOKafkaConsumer | None = None
+
+    async def close(self) -> None:
+        await self._drop()
+
+    async def took_in_everything(self) -> None:
+        """Returns when every record now on ``orders`` has had its effect. Raises Stuck."""
+        end = await self._persistently(self._end)
+
+        async def reached() -> bool:
+            return await self._persistently(self._position) >= end
+
+        await until(reached, f"the dispatcher to take in {end} order events")
+
+    async def decided_everything(self, now: datetime) -> None:
+        """Returns when no timer is due at ``now`` any more. Raises Stuck."""
+
+        async def decided() -> bool:
+            return await self._persistently(lambda: self._due(now)) == 0
+
+        await until(decided, f"the dispatcher to decide what is due at {now.isoformat()}")
+
+    async def _end(self) -> int:
+        if self._consumer is None:
+            consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap_servers)
+            await consumer.start()
+            self._consumer = consumer
+        partitions = self._consumer.partitions_for_topic(self._topic)
+        if not partitions:
+            await self._consumer.topics()
+            partitions = self._consumer.partitions_for_topic(self._topic) or set()
+        ends = await self._consumer.end_offsets([TopicPartition(self._topic, number) for number in partitions])
+        return sum(ends.values())
+
+    async def _position(self) -> int:
+        found = await (await self._database()).fetchval(
+            """
+            SELECT coalesce(sum(next_offset), 0)::bigint FROM dispatcher.consumer_positions
+            WHERE consumer = 'dispatcher' AND topic = $1
+            """,
+            self._topic,
+        )
+        return int(found)
+
+    async def _due(self, now: datetime) -> int:
+        found = await (await self._database()).fetchval(
+            "SELECT count(*) FROM dispatcher.timers WHERE due_at <= $1", now
+        )
+        return int(found)
+
+    async def _database(self) -> "asyncpg.Connection[asyncpg.Record]":
+        if self._connection is None:
+            self._connection = await asyncpg.connect(self._database_url, timeout=10, command_timeout=30)
+        return self._connection
+
+    async def _persistently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        while True:
+            try:
+                return await ask()
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError, OSError, TimeoutError) as error:
+                await self._drop()
+                if asyncio.get_running_loop().time() > deadline:
+                    raise Stuck(f"Kafka or PostgreSQL did not come back: {type(error).__name__}") from error
+                await asyncio.sleep(0.3)
+
+    async def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        consumer, self._consumer = self._consumer, None
+        if connection is not None:
+            connection.terminate()
+        if consumer is not None:
+            try:
+                async with asyncio.timeout(5):
+                    await consumer.stop()
+            except (KafkaError, OSError, TimeoutError):
+                pass  # It is gone already.

@@ -1,0 +1,192 @@
+"""What the inbox's templates show of a case: words and numbers instead of fields."""
+
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_datetime, get_timezone_name
+from babel.numbers import format_currency
+from jinja2 import Environment
+from markupsafe import Markup, escape
+
+from services.alerter.domain import wording
+from services.alerter.domain.case import Case, Entry
+from services.alerter.domain.publication import Surroundings
+from services.alerter.domain.routing import Routing
+from services.alerter.staff import Story
+from shared.contracts import followups
+from shared.contracts.orders import Money
+
+_LOCALE = "en"
+
+WAY_WORDS: dict[str, str] = {
+    "email": "E-mail",
+    "phone": "Phone",
+    "chat": "Chat",
+    "post": "Post",
+    "other": "Another way",
+}
+REASON_WORDS: dict[str, str] = {
+    "resolved": "Put right",
+    "no_reply": "They did not reply",
+    "no_action_needed": "Nothing to be done",
+    "not_reachable": "Could not be reached",
+    "duplicate": "Known from another case",
+}
+STATUS_WORDS: dict[str, str] = {
+    "waiting": "All that wait",
+    "open": "Open",
+    "assigned": "Assigned",
+    "contacted": "Contacted",
+    "escalated": "Escalated",
+    "closed": "Closed",
+    "any": "All",
+}
+
+
+def install(environment: Environment, zone: ZoneInfo) -> None:
+    """Gives the templates their filters. ``zone`` is the shop's; the script shows times in the reader's."""
+    environment.filters["moment"] = lambda at: moment(at, zone)
+    environment.filters["money"] = money
+    environment.globals.update(way_words=WAY_WORDS, reason_words=REASON_WORDS, status_words=STATUS_WORDS)
+
+
+def moment(at: datetime, zone: ZoneInfo) -> Markup:
+    """A time element: short to read, whole with its zone on hover."""
+    local = at.astimezone(zone)
+    short = format_datetime(local, "d MMM y, HH:mm", locale=_LOCALE)
+    whole = f"{format_datetime(local, 'full', locale=_LOCALE)} ({get_timezone_name(local, locale=_LOCALE)})"
+    exact = at.astimezone(UTC).isoformat(timespec="seconds")
+    return Markup(f'<time datetime="{escape(exact)}" title="{escape(whole)}">{escape(short)}</time>')  # noqa: S704
+
+
+def money(value: Money) -> str:
+    return format_currency(value.amount, value.currency, locale=_LOCALE)
+
+
+def row_view(case: Case, around: Surroundings, now: datetime) -> dict[str, Any]:
+    """A line of the list. ``case`` has a queue; without an answer it was erased."""
+    answer = case.answer
+    order = around.order
+    products = order.description.products if order is not None and order.description is not None else ()
+    return {
+        "case_id": case.case_id,
+        "sequence": case.sequence,
+        "group": case.group,
+        "group_word": wording.GROUP_WORDS[case.group] if case.group else None,
+        "score": None if answer is None else answer.score,
+        "name": _name(case, around),
+        "words": wording.first_words(answer.comment) if answer is not None and answer.comment else None,
+        "product": wording.first_words(products[0], 40) if products else None,
+        "owner": case.owner,
+        "status": case.status,
+        "status_word": STATUS_WORDS[case.status],
+        "time_left": wording.time_left(case.time_left(now)),
+        "due_at": case.due_at,
+        "changed_at": case.changed_at,
+        "opened_at": case.opened_at,
+    }
+
+
+def case_view(story: Story, routing: Routing, me: str, now: datetime) -> dict[str, Any]:
+    """A case as its page tells it."""
+    case, told = story.case, story.published
+    row = row_view(case, story.around, now)
+    order = told.order
+    return {
+        **row,
+        "told": told,
+        "queue_title": routing.queues.get(told.queue, told.queue),
+        "further_answers": {} if case.answer is None else case.answer.further_answers,
+        "survey": story.survey,
+        "asked_words": _came(None if story.survey is None else story.survey.channel),
+        "answered_words": _came(None if case.answer is None else case.answer.channel),
+        "lateness": None if order is None else wording.lateness(order.promised_at, order.delivered_at, now),
+        "segments": _segments(told.answer),
+        "history": [entry_view(entry, routing) for entry in story.history],
+        "orders": [other for other in story.orders if order is None or other.order_id != order.order_id],
+        "surveys": [sent for sent in story.surveys if story.survey is None or sent.send_id != story.survey.send_id],
+        "earlier": [row_view(earlier, Surroundings(), now) for earlier in story.earlier],
+        "next_action": next_action(case, me),
+        "waiting": case.waiting,
+        "erased": case.erased,
+        "closed_word": REASON_WORDS.get(case.closed_reason or "", case.closed_reason),
+    }
+
+
+def next_action(case: Case, me: str) -> str:
+    """What should sensibly be done next; its button is the first."""
+    if case.erased:
+        return "none"
+    if not case.waiting:
+        return "reopen"
+    if case.status == "contacted":
+        return "close"
+    return "contact" if case.owner == me else "assign"
+
+
+def entry_view(entry: Entry, routing: Routing) -> dict[str, Any]:
+    """A line of the history in words. ``text`` is what somebody wrote, None where nothing was."""
+    details = entry.details
+    text = details.get("text")
+    return {"at": entry.at, "actor": entry.actor, "words": _happened(entry, routing), "text": text}
+
+
+def _happened(entry: Entry, routing: Routing) -> str:
+    details = entry.details
+    score = details.get("score")
+    before = details.get("score_before")
+    rescored = before is not None and before != score
+    match entry.kind:
+        case "opened":
+            return f"The case was opened for a score of {score}."
+        case "amended":
+            changed = f"The customer changed the score from {before} to {score}."
+            return changed if rescored else "The customer said more."
+        case "moved":
+            queue = str(details.get("queue_before"))
+            return f"Moved here from “{routing.queues.get(queue, queue)}”: the score changed from {before} to {score}."
+        case "reopened":
+            if entry.actor is not None:
+                return "Reopened."
+            if rescored:
+                return f"Reopened: the customer changed the score from {before} to {score}."
+            return "Reopened: the customer said more."
+        case "assigned":
+            owner = details.get("owner")
+            return "Took the case." if owner == entry.actor else f"Gave the case to {owner}."
+        case "contacted":
+            way = WAY_WORDS.get(str(details.get("way")), "Another way")
+            return f"Contacted the customer ({way.lower()})."
+        case "note":
+            return "Noted:"
+        case "closed":
+            reason = REASON_WORDS.get(str(details.get("reason")), str(details.get("reason")))
+            cause = details.get("root_cause")
+            return f"Closed: {reason.lower()}." + (f" Root cause: {cause}." if cause else "")
+        case "erased":
+            return "The customer’s data was erased."
+    return entry.kind
+
+
+def _name(case: Case, around: Surroundings) -> str:
+    if case.answer is None:
+        return "Erased"
+    if around.customer is not None and around.customer.name:
+        return around.customer.name
+    if case.answer.customer_id is None:
+        return "Anonymous"
+    return f"Customer {case.answer.customer_id}"
+
+
+def _segments(answer: followups.CaseAnswer | None) -> list[tuple[str, str]]:
+    if answer is None:
+        return []
+    return [
+        (dimension.replace("_", " "), ", ".join(values) if isinstance(values, list) else values)
+        for dimension, values in sorted(answer.segments.items())
+    ]
+
+
+def _came(channel: str | None) -> str | None:
+    return None if channel is None else wording.CHANNEL_WORDS.get(channel, channel)

@@ -1,0 +1,43 @@
+"""What the collector consists of, wired together."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from services.collector import api, repository, survey_pages, unsubscribe_pages
+from services.collector.handlers import Handlers
+from services.collector.requests import BodyLimit
+from services.collector.settings import CollectorSettings
+from services.collector.showing import Showing
+from shared.loops import Periodic
+from shared.runtime import Runtime, Service
+from shared.web.app import create_app
+from shared.web.pages import mount_static
+
+
+def build(runtime: Runtime[CollectorSettings]) -> Service:
+    settings = runtime.settings
+    app = create_app(runtime, "Hearback collector")
+    app.add_middleware(BodyLimit)
+    mount_static(app, Path(__file__).parent)
+    showing = Showing(runtime)
+    app.include_router(api.routes(runtime))
+    app.include_router(survey_pages.routes(runtime, showing))
+    app.include_router(unsubscribe_pages.routes(runtime, showing))
+
+    async def prune() -> bool:
+        return await prune_sends(runtime)
+
+    return Service(
+        handlers=Handlers(settings.secret.get_secret_value()).by_topic,
+        loops=[Periodic("prune", settings.prune_seconds, prune)],
+        app=app,
+    )
+
+
+async def prune_sends(runtime: Runtime[CollectorSettings]) -> bool:
+    """Removes one batch of surveys that are long closed; True when there may be more."""
+    settings = runtime.settings
+    before = runtime.clock.now() - timedelta(days=settings.send_retention_days)
+    async with runtime.engine.begin() as connection:
+        removed = await repository.prune_sends(connection, before, settings.prune_batch_size)
+    return removed == settings.prune_batch_size

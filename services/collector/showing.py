@@ -1,0 +1,130 @@
+"""Pages as customers get to see them: language, brand and words put together, in every state a link can be in."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import urlencode
+
+from babel.dates import format_date
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+
+from services.collector.domain.language import direction_of, language_of
+from services.collector.repository import Survey
+from services.collector.settings import CollectorSettings
+from services.collector.wording import Wording
+from shared import metrics
+from shared.runtime import Runtime
+from shared.web.pages import templates
+
+REFRESH_SECONDS = 3
+# A survey that is still on its way comes within seconds; one that was removed never does.
+_TRIES = 20
+
+
+class Showing:
+    """Renders; decides nothing but the looks."""
+
+    def __init__(self, runtime: Runtime[CollectorSettings]) -> None:
+        self._runtime = runtime
+        self._pages = templates(Path(__file__).parent)
+        self._wording = Wording()
+
+    def step(
+        self,
+        request: Request,
+        template: str,
+        survey: Survey | None,
+        *,
+        score: int | None = None,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        **values: object,
+    ) -> HTMLResponse:
+        """A page in the reader's language and the campaign's colours. ``score`` decides the group's words."""
+        campaign = survey.campaign if survey else None
+        language = self._language(request, survey)
+        brand = campaign.brand if campaign else self._runtime.brand
+        words = self._wording.words(language, brand, survey, score)
+        context = {
+            "language": language,
+            "direction": direction_of(language),
+            "brand": brand,
+            "words": words,
+            "address": address(request),
+            **values,
+        }
+        for name, key in (("title", "title_key"), ("text", "text_key")):
+            if key in values:
+                context[name] = words[str(values[key])]
+        return self._pages.TemplateResponse(request, template, context, status, dict(headers or {}))
+
+    def forged(self, request: Request) -> HTMLResponse:
+        metrics.survey_pages.labels("forged").inc()
+        return self._message(request, "forged", "stop", status=404)
+
+    def erased(self, request: Request, survey: Survey | None = None) -> HTMLResponse:
+        metrics.survey_pages.labels("erased").inc()
+        return self._message(request, "erased", "stop", survey, status=410)
+
+    def trouble(self, request: Request) -> HTMLResponse:
+        headers = {"Retry-After": str(REFRESH_SECONDS)}
+        return self._message(request, "trouble", "stop", status=503, headers=headers, again=address(request))
+
+    def unknown(self, request: Request, score: int | None = None) -> HTMLResponse:
+        """The link is ours, but its survey is not here: on its way, and then the page continues by itself; or
+        removed, which is assumed after some tries."""
+        metrics.survey_pages.labels("unknown").inc()
+        tries = request.query_params.get("tries", "0")
+        count = int(tries) if tries.isascii() and tries.isdigit() and len(tries) < 4 else 0
+        if count >= _TRIES:
+            return self._message(request, "missing", "stop", status=404, again=address(request))
+        refresh = address(request, tries=count + 1, score=score)
+        return self._message(
+            request, "waiting", "wait", status=503, headers={"Retry-After": str(REFRESH_SECONDS)},
+            refresh=refresh, again=refresh,
+        )  # fmt: skip
+
+    def closed(self, request: Request, survey: Survey) -> HTMLResponse:
+        metrics.survey_pages.labels("closed").inc()
+        day = _date(survey.send.expires_at.astimezone(self._runtime.settings.zone), self._language(request, survey))
+        return self._message(request, "closed", "stop", survey, status=410, day=day)
+
+    def _message(
+        self,
+        request: Request,
+        name: str,
+        mark: str,
+        survey: Survey | None = None,
+        *,
+        status: int,
+        headers: Mapping[str, str] | None = None,
+        refresh: str | None = None,
+        again: str | None = None,
+        day: str = "",
+    ) -> HTMLResponse:
+        return self.step(
+            request, "message.html", survey, status=status, headers=headers,
+            title_key=f"{name}_title", text_key=f"{name}_text",
+            mark=mark, refresh=refresh, again=again, seconds=REFRESH_SECONDS, day=day,
+        )  # fmt: skip
+
+    def _language(self, request: Request, survey: Survey | None) -> str:
+        campaign = survey.campaign if survey else None
+        return language_of(
+            request.query_params.get("lang"),
+            survey.send.locale if survey else None,
+            request.headers.get("accept-language"),
+            campaign.default_locale if campaign else "en",
+        )
+
+
+def address(request: Request, **parameters: object) -> str:
+    """This page's address with the parameters, and the language if one was asked for; those that are None left out."""
+    wanted = {**parameters, "lang": request.query_params.get("lang")}
+    query = urlencode({name: value for name, value in wanted.items() if value is not None})
+    return request.url.path + (f"?{query}" if query else "")
+
+
+def _date(moment: datetime, language: str) -> str:
+    return format_date(moment, format="long", locale=language)

@@ -1,0 +1,51 @@
+// The pages work without this. With it, a step is sent and the next one opens in place, and nothing that was written
+// is lost when the connection fails.
+"use strict";
+
+const step = document.getElementById("step");
+
+function open(html, address) {
+  const page = new DOMParser().parseFromString(html, "text/html");
+  const next = page.getElementById("step");
+  if (!next) return false;
+  history.replaceState(null, "", address);
+  document.title = page.title;
+  const first = next.querySelector("[autofocus]") ?? next.querySelector("h1");
+  first.removeAttribute("autofocus");
+  step.replaceChildren(...next.childNodes);
+  step.classList.add("fresh");
+  first.focus();
+  return true;
+}
+
+function complain(form) {
+  let notice = form.querySelector(".notice");
+  if (!notice) {
+    notice = document.createElement("p");
+    notice.className = "notice error";
+    notice.setAttribute("role", "alert");
+    form.querySelector("button").before(notice);
+  }
+  notice.textContent = step.dataset.notSaved;
+}
+
+async function send(form) {
+  if (form.getAttribute("aria-busy") === "true") return;
+  form.setAttribute("aria-busy", "true");
+  try {
+    const response = await fetch(form.action, {
+      method: "POST", body: new URLSearchParams(new FormData(form)), headers: { Accept: "text/html" },
+    });
+    // The page's own answers, a missing score among them, are shown; trouble leaves what was written where it is.
+    if (response.status >= 500 || !open(await response.text(), response.url)) complain(form);
+  } catch {
+    complain(form);
+  } finally {
+    form.removeAttribute("aria-busy");
+  }
+}
+
+step.addEventListener("submit", (event) => {
+  event.preventDefault();
+  send(event.target);
+});

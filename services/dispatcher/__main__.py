@@ -1,0 +1,17 @@
+"""``python -m services.dispatcher``, and ``python -m services.dispatcher courier`` for its second process."""
+
+import sys
+
+from services.dispatcher import service
+from services.dispatcher.courier import service as courier
+from services.dispatcher.courier.settings import CourierSettings
+from services.dispatcher.settings import DispatcherSettings
+from shared.runtime import run
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["courier"]:
+        run("courier", CourierSettings, courier.build, schema="dispatcher")
+    elif sys.argv[1:]:
+        sys.exit(f"unknown argument {sys.argv[1]!r}; there is only: courier")
+    else:
+        run("dispatcher", DispatcherSettings, service.build)

@@ -1,0 +1,182 @@
+"""Timers and recurrences: claiming what is due, reading what lies ahead, writing what was decided."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.dispatcher.domain.timers import Timer
+
+TIMERS_OF_CUSTOMER = 100
+"""Most timers of one customer that one decision looks at; the rest is looked at in the next."""
+
+_COLUMNS = (
+    "timer_id::text AS timer_id, campaign, customer_id, order_id, cause, occurrence, milestone_at, due_at, traceparent"
+)
+
+# The index on due_at walked in order, and nothing else: a plan that sorts all that is due is as slow as all that is
+# due, and after a bulk load the statistics would choose it.
+_WALK_THE_INDEX = text(
+    """
+    SELECT set_config(name, :state, true)
+    FROM unnest(ARRAY['enable_sort', 'enable_hashjoin', 'enable_mergejoin', 'enable_bitmapscan', 'enable_seqscan',
+                      'enable_material', 'enable_memoize']) AS setting (name)
+    """
+)
+# Locks the customers of the first timers due whom nobody else holds. It never waits, so it can be part of no deadlock.
+CLAIM = """
+    WITH claimed AS (
+        SELECT customers.customer_id, timers.due_at
+        FROM timers JOIN customers USING (customer_id)
+        WHERE timers.due_at >= :watermark AND timers.due_at <= :now
+        ORDER BY timers.due_at
+        LIMIT :most
+        FOR UPDATE OF customers SKIP LOCKED
+    )
+    SELECT customer_id, due_at FROM claimed
+"""
+_CLAIM = text(CLAIM)
+_OF_CUSTOMERS = text(
+    f"""
+    SELECT {_COLUMNS.replace("customer_id,", "ahead.customer_id,")}
+    FROM unnest(CAST(:customer_ids AS text[])) AS customer (customer_id)
+    CROSS JOIN LATERAL (
+        SELECT * FROM timers
+        WHERE timers.customer_id = customer.customer_id AND timers.due_at <= :until
+        ORDER BY timers.due_at LIMIT :most
+    ) AS ahead
+    """
+)
+_ABOUT = text(
+    f"""
+    SELECT {_COLUMNS} FROM timers WHERE order_id = ANY(CAST(:order_ids AS text[])) AND cause = 'milestone'
+    UNION ALL
+    SELECT {_COLUMNS} FROM timers WHERE customer_id = ANY(CAST(:customer_ids AS text[])) AND cause = 'recurrence'
+    """
+)
+_ALL_OF_CUSTOMERS = text(f"SELECT {_COLUMNS} FROM timers WHERE customer_id = ANY(CAST(:customer_ids AS text[]))")
+_PUT = text(
+    """
+    INSERT INTO timers (timer_id, campaign, customer_id, order_id, cause, occurrence, milestone_at, due_at, traceparent)
+    SELECT * FROM unnest(
+        CAST(:timer_ids AS uuid[]), CAST(:campaigns AS text[]), CAST(:customer_ids AS text[]),
+        CAST(:order_ids AS text[]), CAST(:causes AS text[]), CAST(:occurrences AS integer[]),
+        CAST(:milestone_ats AS timestamptz[]), CAST(:due_ats AS timestamptz[]), CAST(:traceparents AS text[])
+    )
+    ON CONFLICT (timer_id) DO UPDATE SET milestone_at = excluded.milestone_at, due_at = excluded.due_at
+    """
+)
+_REMOVE = text("DELETE FROM timers WHERE timer_id = ANY(CAST(:timer_ids AS uuid[]))")
+_RECURRENCES = text(
+    """
+    SELECT campaign, customer_id, occurrence, fired_at
+    FROM recurrences WHERE customer_id = ANY(CAST(:customer_ids AS text[]))
+    """
+)
+_FIRED = text(
+    """
+    INSERT INTO recurrences (campaign, customer_id, occurrence, fired_at)
+    SELECT * FROM unnest(
+        CAST(:campaigns AS text[]), CAST(:customer_ids AS text[]), CAST(:occurrences AS integer[]),
+        CAST(:fired_ats AS timestamptz[])
+    )
+    ON CONFLICT (customer_id, campaign) DO UPDATE
+    SET occurrence = excluded.occurrence, fired_at = excluded.fired_at
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The customers locked, and how far the walk came; ``full`` when more may be due behind."""
+
+    customer_ids: Sequence[str]
+    reached: datetime | None
+    full: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Recurrence:
+    """The last time a recurring campaign came due for a customer."""
+
+    occurrence: int
+    fired_at: datetime
+
+
+async def claim(connection: AsyncConnection, now: datetime, watermark: datetime, most: int) -> Claimed:
+    """Locks the customers of at most ``most`` timers due between ``watermark`` and ``now``, the oldest first."""
+    await connection.execute(_WALK_THE_INDEX, {"state": "off"})
+    rows = (await connection.execute(_CLAIM, {"now": now, "watermark": watermark, "most": most})).all()
+    await connection.execute(_WALK_THE_INDEX, {"state": "on"})
+    customers = sorted({row.customer_id for row in rows})
+    return Claimed(customers, max((row.due_at for row in rows), default=None), len(rows) == most)
+
+
+async def of_customers(connection: AsyncConnection, customer_ids: Sequence[str], until: datetime) -> list[Timer]:
+    """What these customers have due up to ``until``, at most TIMERS_OF_CUSTOMER each, the oldest first."""
+    rows = await connection.execute(
+        _OF_CUSTOMERS, {"customer_ids": list(customer_ids), "until": until, "most": TIMERS_OF_CUSTOMER}
+    )
+    return [_timer(row) for row in rows]
+
+
+async def about(connection: AsyncConnection, order_ids: Iterable[str], customer_ids: Iterable[str]) -> list[Timer]:
+    """The timers orders have set: about these orders, and of these customers' recurring campaigns."""
+    rows = await connection.execute(_ABOUT, {"order_ids": list(order_ids), "customer_ids": list(customer_ids)})
+    return [_timer(row) for row in rows]
+
+
+async def all_of_customers(connection: AsyncConnection, customer_ids: Sequence[str]) -> list[Timer]:
+    rows = await connection.execute(_ALL_OF_CUSTOMERS, {"customer_ids": list(customer_ids)})
+    return [_timer(row) for row in rows]
+
+
+async def put(connection: AsyncConnection, timers: Sequence[Timer]) -> None:
+    """Sets timers, or moves those that are there."""
+    if timers:
+        await connection.execute(
+            _PUT,
+            {
+                "timer_ids": [timer.timer_id for timer in timers],
+                "campaigns": [timer.campaign for timer in timers],
+                "customer_ids": [timer.customer_id for timer in timers],
+                "order_ids": [timer.order_id for timer in timers],
+                "causes": [timer.cause for timer in timers],
+                "occurrences": [timer.occurrence for timer in timers],
+                "milestone_ats": [timer.milestone_at for timer in timers],
+                "due_ats": [timer.due_at for timer in timers],
+                "traceparents": [timer.traceparent for timer in timers],
+            },
+        )
+
+
+async def remove(connection: AsyncConnection, timer_ids: Sequence[str]) -> None:
+    if timer_ids:
+        await connection.execute(_REMOVE, {"timer_ids": list(timer_ids)})
+
+
+async def recurrences(connection: AsyncConnection, customer_ids: Iterable[str]) -> dict[tuple[str, str], Recurrence]:
+    """By campaign and customer."""
+    rows = await connection.execute(_RECURRENCES, {"customer_ids": list(customer_ids)})
+    return {(row.campaign, row.customer_id): Recurrence(row.occurrence, row.fired_at) for row in rows}
+
+
+async def note_fired(connection: AsyncConnection, fired: Mapping[tuple[str, str], Recurrence]) -> None:
+    """Remembers that recurring campaigns came due, by campaign and customer."""
+    if fired:
+        await connection.execute(
+            _FIRED,
+            {
+                "campaigns": [campaign for campaign, _ in fired],
+                "customer_ids": [customer_id for _, customer_id in fired],
+                "occurrences": [recurrence.occurrence for recurrence in fired.values()],
+                "fired_ats": [recurrence.fired_at for recurrence in fired.values()],
+            },
+        )
+
+
+def _timer(row: Row[Any]) -> Timer:
+    return Timer(**row._mapping)

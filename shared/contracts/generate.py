@@ -1,0 +1,172 @@
+"""Writes the contract down for other languages: a JSON Schema an event type, and one AsyncAPI 3.1 document.
+
+``python -m shared.contracts.generate`` writes ``docs/contracts/``; with ``--check`` it only compares and exits with 1
+when a file is stale, missing or left over.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import orjson
+import yaml
+
+from shared.contracts.topics import CATALOGUE, CONSUMED_BY, Topic
+from shared.contracts.types import Contract
+
+TARGET = Path(__file__).parents[2] / "docs" / "contracts"
+
+_PUBLISHED_BY = {
+    "orders": "the shop's backend",
+    "surveys.campaigns": "the dispatcher",
+    "surveys.sends": "the dispatcher",
+    "surveys.deliveries": "the courier and the collector",
+    "surveys.answers": "the collector",
+    "nps.scores": "the scorer",
+    "customers.preferences": "the collector",
+    "surveys.requests": "the alerter",
+}
+_HEADERS = {
+    "type": "object",
+    "required": ["ce_specversion", "ce_id", "ce_source", "ce_type"],
+    "properties": {
+        "ce_specversion": {"const": "1.0"},
+        "ce_id": {"type": "string", "description": "The same whenever the same event is published again."},
+        "ce_source": {"type": "string", "description": "Who publishes; with ce_id it names the event."},
+        "ce_type": {"type": "string"},
+        "ce_time": {"type": "string", "format": "date-time"},
+        "content-type": {"const": "application/json"},
+        "traceparent": {"type": "string", "description": "W3C trace context."},
+    },
+}
+
+
+def json_schema(event_type: str, model: type[Contract]) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a body as a reader may rely on it: fields not listed may be added later."""
+    schema = _open(model.model_json_schema(mode="serialization" if not _is_input(event_type) else "validation"))
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": event_type}
+
+
+def _is_input(event_type: str) -> bool:
+    return event_type.startswith("order.")
+
+
+def _open(schema: Any) -> Any:
+    """Readers pass unknown fields over, so the published schema must not forbid them."""
+    if isinstance(schema, dict):
+        return {
+            key: _open(value) for key, value in schema.items() if not (key == "additionalProperties" and value is False)
+        }
+    if isinstance(schema, list):
+        return [_open(entry) for entry in schema]
+    return schema
+
+
+def asyncapi() -> dict[str, Any]:
+    """The AsyncAPI 3.1 document of every topic, its messages, and who sends and receives them."""
+    channels: dict[str, Any] = {}
+    operations: dict[str, Any] = {}
+    messages: dict[str, Any] = {}
+    for topic in CATALOGUE:
+        channels[topic.name] = _channel(topic)
+        publisher = _PUBLISHED_BY.get(topic.name, "the alerter")
+        operations[f"publish {topic.name}"] = {
+            "action": "send",
+            "channel": {"$ref": f"#/channels/{_pointer(topic.name)}"},
+            "summary": f"Published by {publisher}.",
+        }
+        readers = [name for name, topics in CONSUMED_BY.items() if topic in topics]
+        if readers:
+            operations[f"consume {topic.name}"] = {
+                "action": "receive",
+                "channel": {"$ref": f"#/channels/{_pointer(topic.name)}"},
+                "summary": f"Consumed by {', '.join(readers)}.",
+            }
+        for event_type in topic.bodies:
+            messages[event_type] = {
+                "name": event_type,
+                "contentType": "application/json",
+                "headers": _HEADERS,
+                "payload": {"$ref": f"./{event_type}.schema.json"},
+            }
+    return {
+        "asyncapi": "3.1.0",
+        "info": {
+            "title": "Hearback events",
+            "version": "1.0.0",
+            "description": "Every record is a CloudEvent in binary mode with a JSON body; structured mode is read too.",
+        },
+        "defaultContentType": "application/json",
+        "channels": channels,
+        "operations": operations,
+        "components": {"messages": messages},
+    }
+
+
+def _channel(topic: Topic) -> dict[str, Any]:
+    configuration = topic.configuration()
+    return {
+        "address": topic.name,
+        "description": f"{topic.summary} Key: {topic.key}.",
+        "messages": {
+            event_type: {"$ref": f"#/components/messages/{_pointer(event_type)}"} for event_type in topic.bodies
+        },
+        "bindings": {
+            "kafka": {
+                "topic": topic.name,
+                "partitions": topic.partitions,
+                "topicConfiguration": {
+                    "cleanup.policy": configuration["cleanup.policy"].split(","),
+                    "retention.ms": int(configuration["retention.ms"]),
+                },
+                "bindingVersion": "0.5.0",
+            }
+        },
+    }
+
+
+def _pointer(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+def files() -> dict[str, bytes]:
+    """Every generated file's name and content."""
+    generated: dict[str, bytes] = {}
+    for topic in CATALOGUE:
+        for event_type, model in topic.bodies.items():
+            schema = json_schema(event_type, model)
+            generated[f"{event_type}.schema.json"] = orjson.dumps(schema, option=orjson.OPT_INDENT_2) + b"\n"
+    document = yaml.safe_dump(asyncapi(), sort_keys=False, allow_unicode=True, width=120)
+    generated["asyncapi.yaml"] = document.encode()
+    return generated
+
+
+def stale() -> list[str]:
+    """Names of files that are missing, differ, or should not be there."""
+    wanted = files()
+    present = {path.name: path.read_bytes() for path in TARGET.iterdir()} if TARGET.is_dir() else {}
+    return sorted(name for name in wanted.keys() | present.keys() if wanted.get(name) != present.get(name))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="compare only; exit with 1 when something is stale")
+    if parser.parse_args().check:
+        if found := stale():
+            print(f"stale: {', '.join(found)}; run python -m shared.contracts.generate", file=sys.stderr)
+            raise SystemExit(1)
+        print(f"docs/contracts is up to date ({len(files())} files)")
+        return
+    TARGET.mkdir(parents=True, exist_ok=True)
+    wanted = files()
+    for name in stale():
+        if name not in wanted:
+            (TARGET / name).unlink()
+    for name, content in wanted.items():
+        (TARGET / name).write_bytes(content)
+    print(f"wrote {len(wanted)} files to docs/contracts")
+
+
+if __name__ == "__main__":
+    main()

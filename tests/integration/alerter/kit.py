@@ -1,0 +1,118 @@
+"""An alerter's parts on a real PostgreSQL and Kafka, at a moment of the test's choosing, without its loops."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+import orjson
+from fastapi import FastAPI
+from sqlalchemy import text
+
+from services.alerter.handlers import Handlers
+from services.alerter.rules import Rules
+from services.alerter.settings import AlerterSettings
+from services.alerter.staff import Staff
+from shared.contracts.answers import AMENDED, ERASED, RECORDED, Answer, AnswerErased
+from shared.contracts.cloudevents import Message
+from shared.contracts.types import Contract
+from shared.messaging.outbox import unpack_headers
+from shared.runtime import Runtime
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+READ_KEY, WRITE_KEY = "a-key-that-may-read", "a-key-that-may-write"
+API_KEYS = (
+    f"reader:{sha256(READ_KEY.encode()).hexdigest()}:cases:read;"
+    f"kim:{sha256(WRITE_KEY.encode()).hexdigest()}:cases:read,cases:write"
+)
+
+
+class ChosenClock:
+    """Stands at ``NOON`` until the test moves it."""
+
+    def __init__(self) -> None:
+        self.moment = NOON
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def pass_time(self, length: timedelta) -> None:
+        self.moment += length
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A record waiting in the outbox."""
+
+    topic: str
+    key: str
+    type: str
+    event_id: str
+    body: dict[str, Any]
+
+
+@dataclass
+class Alerter:
+    runtime: Runtime[AlerterSettings]
+    rules: Rules
+    handlers: Handlers
+    staff: Staff
+    app: FastAPI
+    clock: ChosenClock
+
+    async def take(self, topic: str, *events: tuple[str, Contract]) -> None:
+        """Hands a batch of (type, body) to the topic's handler, in one transaction as the consumer does."""
+        messages = [message(topic, event_type, body) for event_type, body in events]
+        async with self.runtime.transaction() as connection:
+            await self.handlers.by_topic()[topic](connection, messages)
+
+    async def hear(self, *answers: Answer | AnswerErased) -> None:
+        await self.take("surveys.answers", *((type_of(answer), answer) for answer in answers))
+
+    async def published(self) -> list[Published]:
+        """Everything published so far, in order."""
+        async with self.runtime.reading() as connection:
+            rows = (await connection.execute(text("SELECT topic, key, headers, value FROM outbox ORDER BY id"))).all()
+        told = []
+        for row in rows:
+            headers = dict(unpack_headers(row.headers))
+            body = orjson.loads(row.value)
+            told.append(
+                Published(row.topic, row.key.decode(), headers["ce_type"].decode(), headers["ce_id"].decode(), body)
+            )
+        return told
+
+    async def standing(self) -> dict[tuple[str, str], Published]:
+        """What a compacted topic keeps: the last record of each topic and key."""
+        return {(one.topic, one.key): one for one in await self.published()}
+
+    async def query(self, statement: str, **values: Any) -> Sequence[Any]:
+        async with self.runtime.reading() as connection:
+            return (await connection.execute(text(statement), values)).all()
+
+
+def type_of(answer: Answer | AnswerErased) -> str:
+    if isinstance(answer, AnswerErased):
+        return ERASED
+    return RECORDED if answer.revision == 1 else AMENDED
+
+
+def message(topic: str, event_type: str, body: Contract) -> Message:
+    return Message(
+        topic=topic,
+        partition=0,
+        offset=0,
+        key=None,
+        event_id="an-id",
+        source="/test",
+        type=event_type,
+        time=NOON,
+        body=body,
+        traceparent=None,
+        value=None,
+        headers=(),
+    )
+
+
+Open = Callable[[], Awaitable[Alerter]]

@@ -1,0 +1,86 @@
+"""A mail server of the tests' own: really SMTP, with every misbehaviour at hand, and a place to ask for receipts."""
+
+import asyncio
+import json
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from email import message_from_bytes
+from email.message import Message
+from urllib.parse import parse_qs, urlsplit
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+Action = str | Callable[[], Awaitable[None]]
+"""What happens to one mail: an SMTP code at RCPT (``451``), at DATA (``data 554``), ``drop`` (hang up instead of taking
+it), ``cut`` (take it, then hang up instead of saying so), or something to wait for before it is taken."""
+
+
+class PostOffice:
+    """``script[address]`` holds what happens to the next mails for an address; afterwards they are taken."""
+
+    def __init__(self) -> None:
+        self.mails: list[Message] = []
+        self.script: defaultdict[str, deque[Action]] = defaultdict(deque)
+        self.connections = 0
+        self.questions = 0
+        self.port = 0
+        self.receipts_url = ""
+
+    def recipients(self) -> list[str]:
+        return [str(mail["To"]).rpartition("<")[2].rstrip(">") for mail in self.mails]
+
+    async def handle_EHLO(
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        self.connections += 1
+        session.host_name = hostname
+        return responses
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        script = self.script[address]
+        if script and isinstance(script[0], str) and script[0][:3].isdigit():
+            return str(script.popleft())
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        [address] = envelope.rcpt_tos
+        action = self.script[address].popleft() if self.script[address] else None
+        if callable(action):
+            await action()
+        elif action is not None and action.startswith("data "):
+            return action.removeprefix("data ")
+        elif action == "drop":
+            server.transport.abort()
+            return "250 never read"
+        self.mails.append(message_from_bytes(envelope.original_content))
+        if action == "cut":
+            server.transport.abort()
+        return "250 2.0.0 stored"
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """The receipts, over HTTP."""
+        self.questions += 1
+        target = (await reader.readline()).split()[1].decode()
+        wanted = parse_qs(urlsplit(target).query)["message_id"][0]
+        body = json.dumps({"accepted": any(mail["Message-ID"] == wanted for mail in self.mails)}).encode()
+        writer.write(b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        await writer.drain()
+        writer.close()
+
+
+@asynccontextmanager
+async def open_post_office() -> AsyncIterator[PostOffice]:
+    office, loop = PostOffice(), asyncio.get_running_loop()
+    smtp = await loop.create_server(lambda: SMTP(office, loop=loop, hostname="office.test"), "127.0.0.1", 0)
+    receipts = await asyncio.start_server(office.answer, "127.0.0.1", 0)
+    office.port = smtp.sockets[0].getsockname()[1]
+    office.receipts_url = f"http://127.0.0.1:{receipts.sockets[0].getsockname()[1]}/receipts"
+    try:
+        yield office
+    finally:
+        smtp.close()
+        receipts.close()

@@ -1,0 +1,152 @@
+"""A consumer of ``orders`` that counts every event it handled, on the real Kafka and PostgreSQL."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pytest
+import pytest_asyncio
+from aiokafka import AIOKafkaProducer
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from pydantic import SecretStr
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from deploy.local.backends import Backends
+from deploy.local.provision import Database
+from shared.contracts import orders
+from shared.contracts.cloudevents import Event, Message, write
+from shared.contracts.topics import ORDERS, dead_letter_topic
+from shared.health import Health
+from shared.messaging.consumer import Consumer
+from shared.messaging.handler import Handler
+from shared.messaging.outbox import Outbox
+from shared.messaging.relay import Relay
+from shared.messaging.topics import ensure_topics
+from shared.persistence.engine import open_engine
+from shared.persistence.migrations import create_runtime_tables
+from shared.settings import ServiceSettings
+
+CONSUMER = "counter"
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]], what: str, seconds: float = 30) -> None:
+    """Waits for the condition; a failure says what was waited for."""
+    try:
+        async with asyncio.timeout(seconds):
+            while not await condition():
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        pytest.fail(f"not within {seconds:.0f} s: {what}")
+
+
+def order_event(number: int, customer: str = "c-1") -> Event:
+    moment = datetime(2026, 11, 1, tzinfo=UTC)
+    body = orders.OrderEvent(
+        order_id=str(number), occurred_at=moment, customer=orders.Customer(id=customer), total=None
+    )
+    return Event("orders", customer, f"event-{number}", orders.PLACED, moment, body)
+
+
+@dataclass
+class Bench:
+    """One schema, one topic, and as many consumers of it as a test wants."""
+
+    settings: ServiceSettings
+    engine: AsyncEngine
+    producer: AIOKafkaProducer
+    outbox: Outbox = field(default_factory=lambda: Outbox("/hearback/test"))
+
+    @property
+    def topic(self) -> str:
+        return self.settings.topic(ORDERS.name)
+
+    async def publish(self, numbers: Sequence[int], partition: int | None = None) -> None:
+        for number in numbers:
+            headers, value = write(order_event(number), "/shop")
+            key = str(number).encode()
+            await self.producer.send(self.topic, value=value, key=key, headers=headers, partition=partition)
+        await self.producer.flush()
+
+    async def publish_raw(self, value: bytes | None, headers: list[tuple[str, bytes]], partition: int = 0) -> None:
+        await self.producer.send_and_wait(self.topic, value=value, key=b"k", headers=headers, partition=partition)
+
+    async def counted(self) -> dict[str, int]:
+        async with self.engine.connect() as connection:
+            rows = await connection.execute(text("SELECT event_id, times FROM counted"))
+            return {row.event_id: row.times for row in rows}
+
+    async def dead_letters(self) -> list[str]:
+        async with self.engine.connect() as connection:
+            rows = await connection.execute(text("SELECT reason FROM dead_letters ORDER BY recorded_at, record_offset"))
+            return list(rows.scalars())
+
+    def consumer(self, handler: Handler | None = None, health: Health | None = None) -> Consumer:
+        return Consumer(
+            CONSUMER,
+            [ORDERS],
+            {ORDERS.name: handler or count},
+            engine=self.engine,
+            settings=self.settings,
+            health=health or Health(),
+            wake_relay=lambda: None,
+        )
+
+    def relay(self) -> Relay:
+        return Relay(self.engine, self.settings, Health(), "test")
+
+
+async def count(connection: AsyncConnection, messages: Sequence[Message]) -> None:
+    """Adds one for each message: deliberately not idempotent, so that a second time would show."""
+    await connection.execute(
+        text(
+            """
+            INSERT INTO counted (event_id, times)
+            SELECT event_id, count(*) FROM unnest(CAST(:ids AS text[])) AS m (event_id) GROUP BY 1 ORDER BY 1
+            ON CONFLICT (event_id) DO UPDATE SET times = counted.times + excluded.times
+            """
+        ),
+        {"ids": [message.event_id for message in messages]},
+    )
+
+
+@contextlib.asynccontextmanager
+async def running(loop: Consumer | Relay) -> AsyncIterator[asyncio.Task[None]]:
+    """The loop at work; asked to stop, and its failure raised, at the end of the block."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(loop.run(stop))
+    try:
+        yield task
+    finally:
+        stop.set()
+        await asyncio.wait_for(task, 20)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def bench(backends: Backends, database: Database, topic_prefix: str) -> AsyncIterator[Bench]:
+    settings = ServiceSettings(
+        kafka_bootstrap_servers=backends.kafka_bootstrap_servers,
+        database_url=SecretStr(database.service_urls["scorer"]),
+        topic_prefix=topic_prefix,
+        secret=SecretStr("x" * 32),
+        consumer_session_seconds=6,
+        retry_limit_seconds=0.5,
+        dead_letter_limit=5,
+    )
+    await ensure_topics(settings, [ORDERS, dead_letter_topic(ORDERS.name, CONSUMER)])
+    engine = open_engine(settings.database_url.get_secret_value(), name="test")
+
+    def make_tables(connection: Connection) -> None:
+        create_runtime_tables(Operations(MigrationContext.configure(connection)))
+        connection.execute(text("CREATE TABLE counted (event_id text PRIMARY KEY, times integer NOT NULL)"))
+
+    async with engine.begin() as connection:
+        await connection.run_sync(make_tables)
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers)
+    await producer.start()
+    yield Bench(settings, engine, producer)
+    await producer.stop()
+    await engine.dispose()

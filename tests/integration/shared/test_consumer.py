@@ -1,0 +1,234 @@
+"""The batch loop against duplicates, twins, poison and a failing handler: every record counts exactly once."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from prometheus_client import REGISTRY
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.contracts.cloudevents import Message
+from shared.contracts.topics import ORDERS
+from shared.health import Health
+from shared.messaging.consumer import PositionsAheadOfTopic
+from shared.messaging.transaction import BatchTransaction
+from tests.integration.shared.conftest import CONSUMER, Bench, count, eventually, running
+
+
+def everything_once(numbers: range) -> dict[str, int]:
+    return {f"event-{number}": 1 for number in numbers}
+
+
+async def test_every_record_is_handled_once(bench: Bench) -> None:
+    await bench.publish(range(500))
+    async with running(bench.consumer()):
+        await eventually(lambda: has_counted(bench, 500), "500 events counted")
+        await bench.publish(range(500, 600))
+        await eventually(lambda: has_counted(bench, 600), "100 more counted while running")
+    assert await bench.counted() == everything_once(range(600))
+
+
+async def test_a_restart_goes_on_where_postgresql_says(bench: Bench) -> None:
+    await bench.publish(range(50))
+    async with running(bench.consumer()):
+        await eventually(lambda: has_counted(bench, 50), "50 events counted")
+    # Kafka's own offsets are advisory: pulled back to the start, they must not make anything count again.
+    await pull_kafka_offsets_back(bench)
+    await bench.publish(range(50, 60))
+    async with running(bench.consumer()):
+        await eventually(lambda: has_counted(bench, 60), "10 more counted after the restart")
+    assert await bench.counted() == everything_once(range(60))
+
+
+async def test_a_stalled_twin_that_wakes_up_writes_nothing(bench: Bench) -> None:
+    woken = asyncio.Event()
+    in_hand: asyncio.Queue[Sequence[Message]] = asyncio.Queue()
+
+    async def stall_first(connection: AsyncConnection, messages: Sequence[Message]) -> None:
+        if not woken.is_set():
+            in_hand.put_nowait(messages)
+            await woken.wait()
+        await count(connection, messages)
+
+    await bench.publish(range(20), partition=0)
+    async with running(bench.consumer(stall_first)):
+        batch = await asyncio.wait_for(in_hand.get(), 20)
+        # The stalled one holds its transaction. PostgreSQL ends such a session by itself; here we do, to save time.
+        await end_sessions_in_transaction(bench)
+        first = TopicPartition("orders", 0)
+        other = BatchTransaction(CONSUMER, [ORDERS], {"orders": count}, bench.engine, bench.settings)
+        await other.commit(batch, {first: batch[0].offset}, {first: batch[-1].offset + 1})
+        assert len(await bench.counted()) == len(batch)
+        given_up = metric("hearback_fenced_batches_total")
+        woken.set()
+        await bench.publish(range(20, 40))
+        await eventually(lambda: has_counted(bench, 40), "it goes on behind the other")
+    assert await bench.counted() == everything_once(range(40))
+    assert metric("hearback_fenced_batches_total") == given_up + 1
+
+
+async def test_two_replicas_share_and_hand_over(bench: Bench) -> None:
+    await bench.publish(range(300))
+    async with running(bench.consumer()):
+        async with running(bench.consumer()):
+            await bench.publish(range(300, 600))
+            await eventually(lambda: has_counted(bench, 600), "both counted")
+        await bench.publish(range(600, 700))
+        await eventually(lambda: has_counted(bench, 700), "the one left took over")
+    assert await bench.counted() == everything_once(range(700))
+
+
+@pytest.mark.parametrize(
+    ("value", "headers", "reason"),
+    [
+        (b"not json", [("ce_type", b"order.placed"), ("ce_id", b"1"), ("ce_source", b"/shop")], "Invalid JSON"),
+        (b"{}", [("ce_type", b"order.placed"), ("ce_id", b"1"), ("ce_source", b"/shop")], "order_id: Field required"),
+        (b"{}", [("ce_id", b"1"), ("ce_source", b"/shop")], "ce_type is missing"),
+        (b"{}", [("ce_type", b"order.eaten"), ("ce_id", b"1"), ("ce_source", b"/shop")], "does not belong in orders"),
+        (None, [("ce_type", b"order.placed"), ("ce_id", b"1"), ("ce_source", b"/shop")], "no value"),
+        (b"\xff\xfe", [("content-type", b"application/cloudevents+json")], "not JSON"),
+    ],
+    ids=["no-json", "no-fields", "no-type", "wrong-type", "tombstone", "structured-garbage"],
+)
+async def test_poison_is_put_aside_with_its_bytes_and_its_reason(
+    bench: Bench, value: bytes | None, headers: list[tuple[str, bytes]], reason: str
+) -> None:
+    await bench.publish(range(10), partition=0)
+    await bench.publish_raw(value, headers)
+    await bench.publish(range(10, 20), partition=0)
+    async with running(bench.consumer()), running(bench.relay()):
+        await eventually(lambda: has_counted(bench, 20), "what surrounds the poison is counted")
+        letter = await read_one(bench, f"orders.{CONSUMER}.dlq")
+    assert await bench.counted() == everything_once(range(20))
+    assert [reason in found for found in await bench.dead_letters()] == [True]
+    told = dict(letter.headers)
+    assert letter.value == (value or b"")
+    assert (told["hearback-topic"], told["hearback-partition"], told["hearback-offset"]) == (b"orders", b"0", b"10")
+    assert reason in told["hearback-reason"].decode()
+    assert set(headers) <= set(letter.headers)
+
+
+async def test_a_message_the_database_refuses_is_found_among_the_good_ones(bench: Bench) -> None:
+    async def refuse_seven(connection: AsyncConnection, messages: Sequence[Message]) -> None:
+        await count(connection, messages)
+        for message in messages:
+            divisor = 0 if message.event_id == "event-7" else 1
+            await connection.execute(text("SELECT 1 / CAST(:divisor AS integer)"), {"divisor": divisor})
+
+    await bench.publish(range(40), partition=0)
+    async with running(bench.consumer(refuse_seven)):
+        await eventually(lambda: has_counted(bench, 39), "all but one counted")
+    expected = everything_once(range(40))
+    del expected["event-7"]
+    assert await bench.counted() == expected
+    assert await bench.dead_letters() == ["could not be handled: DBAPIError"]
+
+
+async def test_a_database_in_trouble_is_never_the_messages_fault(bench: Bench) -> None:
+    attempts = 0
+
+    async def fail_thrice(connection: AsyncConnection, messages: Sequence[Message]) -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts <= 3:
+            await connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+        await count(connection, messages)
+
+    await bench.publish(range(30))
+    async with running(bench.consumer(fail_thrice)):
+        await eventually(lambda: has_counted(bench, 30), "counted after the database came back")
+    assert attempts > 3
+    assert await bench.counted() == everything_once(range(30))
+    assert await bench.dead_letters() == []
+
+
+async def test_too_many_dead_letters_stop_the_consumer_before_the_next(bench: Bench) -> None:
+    headers = [("ce_id", b"1"), ("ce_source", b"/shop")]
+    for _ in range(bench.settings.dead_letter_limit):
+        await bench.publish_raw(b"{}", headers)
+    health = Health()
+    health.started = True
+    async with running(bench.consumer(health=health)):
+        await eventually(lambda: has_dead_letters(bench, 5), "the limit is reached")
+        await bench.publish_raw(b"{}", headers)
+        await bench.publish(range(3), partition=0)
+
+        async def complains() -> bool:
+            return any("cannot be read (limit 5)" in sentence for sentence in (await health.obstacles()).values())
+
+        await eventually(complains, "readiness says why")
+        assert len(await bench.dead_letters()) == 5
+        assert await bench.counted() == {}
+    # Nothing is lost: with a higher limit it goes on from the same record.
+    bench.settings = bench.settings.model_copy(update={"dead_letter_limit": 6})
+    async with running(bench.consumer()):
+        await eventually(lambda: has_counted(bench, 3), "goes on once somebody raised the limit")
+    assert len(await bench.dead_letters()) == 6
+
+
+async def test_a_position_beyond_the_topics_end_is_no_ones_to_guess(bench: Bench) -> None:
+    async with bench.engine.begin() as connection:
+        await connection.execute(
+            text(
+                """
+                INSERT INTO consumer_positions (consumer, topic, partition, next_offset)
+                SELECT :consumer, 'orders', partition, 1000 FROM generate_series(0, 5) AS p (partition)
+                """
+            ),
+            {"consumer": CONSUMER},
+        )
+    with pytest.raises(PositionsAheadOfTopic, match="made anew, or this is another cluster"):
+        async with running(bench.consumer()) as task:
+            await asyncio.wait({task}, timeout=20)
+
+
+def metric(name: str) -> float:
+    return REGISTRY.get_sample_value(name) or 0
+
+
+async def has_counted(bench: Bench, number: int) -> bool:
+    return len(await bench.counted()) >= number
+
+
+async def has_dead_letters(bench: Bench, number: int) -> bool:
+    return len(await bench.dead_letters()) >= number
+
+
+async def pull_kafka_offsets_back(bench: Bench) -> None:
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bench.settings.kafka_bootstrap_servers,
+        group_id=bench.settings.topic(f"hearback.{CONSUMER}"),
+        enable_auto_commit=False,
+    )
+    await consumer.start()
+    consumer.assign([TopicPartition(bench.topic, partition) for partition in range(6)])
+    await consumer.commit({TopicPartition(bench.topic, partition): 0 for partition in range(6)})
+    await consumer.stop()
+
+
+async def end_sessions_in_transaction(bench: Bench) -> None:
+    async with bench.engine.connect() as connection:
+        await connection.execute(
+            text(
+                """
+                SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                WHERE datname = current_database() AND state = 'idle in transaction' AND pid <> pg_backend_pid()
+                """
+            )
+        )
+
+
+async def read_one(bench: Bench, topic: str) -> ConsumerRecord[Any, Any]:
+    consumer = AIOKafkaConsumer(
+        bench.settings.topic(topic),
+        bootstrap_servers=bench.settings.kafka_bootstrap_servers,
+        auto_offset_reset="earliest",
+    )
+    await consumer.start()
+    try:
+        return await asyncio.wait_for(consumer.getone(), 20)
+    finally:
+        await consumer.stop()

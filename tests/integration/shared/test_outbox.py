@@ -1,0 +1,84 @@
+"""Events leave in order, exactly as written, survive a broker that is away, and only after their commit."""
+
+import asyncio
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from sqlalchemy import text
+
+from shared.contracts.cloudevents import read
+from shared.contracts.topics import ORDERS
+from tests.integration.shared.conftest import Bench, eventually, order_event, running
+
+
+async def test_events_arrive_in_order_and_leave_the_outbox(bench: Bench) -> None:
+    relay = bench.relay()
+    async with running(relay):
+        for start in range(0, 200, 50):
+            async with bench.engine.begin() as connection:
+                await bench.outbox.put(connection, [order_event(n, "c-1") for n in range(start, start + 50)])
+            relay.wake()
+        await eventually(lambda: is_empty(bench), "the outbox is empty")
+    assert await published(bench) == [f"event-{n}" for n in range(200)]
+
+
+async def test_what_was_rolled_back_is_never_published(bench: Bench) -> None:
+    async with running(bench.relay()):
+        async with bench.engine.connect() as connection:
+            await bench.outbox.put(connection, [order_event(1)])
+            await connection.rollback()
+        async with bench.engine.begin() as connection:
+            await bench.outbox.put(connection, [order_event(2)])
+        await eventually(lambda: is_empty(bench), "the outbox is empty")
+    assert await published(bench) == ["event-2"]
+
+
+async def test_two_relays_take_turns(bench: Bench) -> None:
+    async with running(bench.relay()), running(bench.relay()):
+        for start in range(0, 300, 10):
+            async with bench.engine.begin() as connection:
+                await bench.outbox.put(connection, [order_event(n, "c-1") for n in range(start, start + 10)])
+        await eventually(lambda: is_empty(bench), "the outbox is empty")
+    assert await published(bench) == [f"event-{n}" for n in range(300)]
+
+
+async def test_what_is_left_at_the_end_is_still_published(bench: Bench) -> None:
+    stop = asyncio.Event()
+    stop.set()
+    async with bench.engine.begin() as connection:
+        await bench.outbox.put(connection, [order_event(1)])
+    await asyncio.wait_for(bench.relay().run(stop), 20)
+    assert await published(bench) == ["event-1"]
+
+
+async def is_empty(bench: Bench) -> bool:
+    async with bench.engine.connect() as connection:
+        return bool((await connection.execute(text("SELECT NOT EXISTS (SELECT FROM outbox)"))).scalar_one())
+
+
+async def published(bench: Bench) -> list[str]:
+    """Ids of everything in the topic, read back as any consumer would; one customer's events share a partition."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bench.settings.kafka_bootstrap_servers, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        partitions = [TopicPartition(bench.topic, number) for number in range(ORDERS.partitions)]
+        consumer.assign(partitions)
+        await consumer.seek_to_beginning()
+        ends = await consumer.end_offsets(partitions)
+        found: list[str] = []
+        for partition in partitions:
+            while await consumer.position(partition) < ends[partition]:
+                for records in (await consumer.getmany(partition, timeout_ms=1_000)).values():
+                    for record in records:
+                        message = read(
+                            ORDERS,
+                            partition=record.partition,
+                            offset=record.offset,
+                            key=record.key,
+                            value=record.value,
+                            headers=record.headers,
+                        )
+                        assert message.source == "/hearback/test"
+                        found.append(message.event_id)
+        return found
+    finally:
+        await consumer.stop()

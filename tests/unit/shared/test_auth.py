@@ -1,0 +1,49 @@
+"""API keys: read strictly, compared by hash, limited to their scopes."""
+
+from hashlib import sha256
+
+import pytest
+
+from shared.web.auth import Doorkeeper, read_keys, require
+
+DIGEST = sha256(b"the key").hexdigest()
+
+
+def test_a_key_is_known_by_its_hash_and_may_do_what_it_says() -> None:
+    doorkeeper = Doorkeeper(f"shop:{DIGEST}:answers:write,scores:read", "s" * 32)
+    caller = doorkeeper.caller("the key")
+    assert caller is not None
+    assert caller.name == "shop"
+    assert caller.may("answers:write")
+    assert not caller.may("cases:read")
+    assert doorkeeper.caller("another key") is None
+    assert doorkeeper.caller(DIGEST) is None
+
+
+def test_a_session_ends_with_its_key() -> None:
+    entry = f"ana:{DIGEST}:*"
+    session = Doorkeeper(entry, "s" * 32).session_for("the key")
+    caller = Doorkeeper(entry, "s" * 32).caller_of_session(session)
+    assert caller is not None
+    assert caller.may("cases:write")
+    assert Doorkeeper("", "s" * 32).caller_of_session(session) is None
+    assert Doorkeeper(entry, "t" * 32).caller_of_session(session) is None
+    assert Doorkeeper(entry, "s" * 32).caller_of_session(session[:-2]) is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "complaint"),
+    [
+        ("shop:abc:*", "entry 1 is not name"),
+        (f"shop:{DIGEST}:answers:burn", "the scope 'answers:burn'"),
+        ("x", "entry 1"),
+    ],
+)
+def test_a_bad_entry_is_named(entry: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        read_keys(entry)
+
+
+def test_a_scope_nobody_can_have_is_a_mistake_in_the_code() -> None:
+    with pytest.raises(ValueError, match="is not a scope"):
+        require("answers:burn")

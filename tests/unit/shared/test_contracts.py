@@ -1,0 +1,165 @@
+"""What is published is strict; what is read is tolerant; nothing that cannot be stored gets in."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from shared.contracts import answers, followups, identity, orders
+from shared.contracts.cloudevents import Event, UnreadableRecord, read, write
+from shared.contracts.topics import ANSWERS, CATALOGUE, CONSUMED_BY, ORDERS, Topic, by_name
+
+MOMENT = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
+BINARY = [("ce_specversion", b"1.0"), ("ce_id", b"e-1"), ("ce_source", b"/shop"), ("ce_type", b"order.placed")]
+SMALLEST = {"order_id": "1", "occurred_at": "2026-11-01T09:30:00-03:00", "customer": {"id": "c-1"}}
+
+
+def read_order(body: Any, headers: list[tuple[str, bytes]] = BINARY) -> orders.OrderEvent:
+    message = read(ORDERS, partition=0, offset=0, key=b"c-1", value=orjson.dumps(body), headers=headers)
+    assert isinstance(message.body, orders.OrderEvent)
+    return message.body
+
+
+def test_the_smallest_order_is_enough() -> None:
+    order = read_order(SMALLEST)
+    assert order.occurred_at == datetime(2026, 11, 1, 12, 30, tzinfo=UTC)
+    assert (order.order_id, order.customer.id, order.items, order.total) == ("1", "c-1", [], None)
+
+
+def test_the_documented_order_is_read_whole() -> None:
+    order = read_order(
+        {
+            "order_id": "1001",
+            "occurred_at": "2026-11-01T09:30:00-03:00",
+            "customer": {"id": "c-42", "email": "ana@example.com", "locale": "pt-BR", "country": "BR"},
+            "total": {"amount": "159.90", "currency": "BRL"},
+            "items": [{"sku": "s", "name": "n", "category": "toys", "quantity": 1, "price": "159.90"}],
+            "promised_at": "2026-11-05T00:00:00Z",
+            "shipment": {"id": "s-1", "of": 2},
+            "channel": "web",
+            "attributes": {"experiment": "B"},
+        }
+    )
+    assert order.total is not None
+    assert order.total.amount == Decimal("159.90")
+    assert order.shipment == orders.Shipment(id="s-1", of=2)
+
+
+def test_unknown_fields_are_passed_over_at_every_depth() -> None:
+    order = read_order({**SMALLEST, "new": 1, "customer": {"id": "c-1", "new": {"deep": True}}})
+    assert order.customer.id == "c-1"
+
+
+def test_unknown_fields_are_refused_when_we_write() -> None:
+    with pytest.raises(ValidationError, match="new"):
+        orders.OrderEvent.model_validate({"order_id": "1", "occurred_at": MOMENT, "customer": {"id": "c"}, "new": 1})
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"order_id": 1001}, "order_id: Input should be a valid string"),
+        ({"order_id": ""}, "order_id: String should have at least 1 character"),
+        ({"order_id": "a\x00b"}, "order_id: .*control character"),
+        ({"order_id": "line\nbreak"}, "order_id: .*control character"),
+        ({"occurred_at": "2026-11-01T09:30:00"}, "occurred_at: Input should have timezone info"),
+        ({"occurred_at": "0001-01-01T00:00:00+14:00"}, "occurred_at: .*years 1970 to 2200"),
+        ({"customer": {}}, "customer.id: Field required"),
+        ({"total": {"amount": 159.9, "currency": "BRL"}}, "total.amount"),
+        ({"total": {"amount": "159.90", "currency": "reais"}}, "total.currency"),
+        ({"total": {"amount": "NaN", "currency": "BRL"}}, "total.amount"),
+        ({"shipment": {"id": "s", "of": 0}}, "shipment.of"),
+    ],
+)
+def test_a_broken_order_names_field_and_rule(change: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(UnreadableRecord, match=complaint):
+        read_order({**SMALLEST, **change})
+
+
+def test_the_complaint_never_quotes_a_value() -> None:
+    with pytest.raises(UnreadableRecord) as refused:
+        read_order(
+            {**SMALLEST, "customer": {"id": "c", "email": {"ana@example.com": 1}}, "channel": ["ana@example.com"]}
+        )
+    assert "ana@example.com" not in str(refused.value)
+
+
+def test_structured_mode_is_read_too() -> None:
+    envelope = {"specversion": "1.0", "id": "e-1", "source": "/shop", "type": "order.placed", "data": SMALLEST}
+    headers = [("content-type", b"application/cloudevents+json; charset=utf-8")]
+    assert read_order(envelope, headers).order_id == "1"
+
+
+texts = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=200)
+labels = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=60)
+offsets = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+
+
+@given(
+    answer_id=labels,
+    score=st.integers(0, 10),
+    comment=st.none() | texts,
+    segments=st.dictionaries(labels, labels | st.lists(labels, min_size=1, max_size=5), max_size=5),
+    at=st.datetimes(datetime(1971, 1, 1), datetime(2199, 1, 1), timezones=offsets),
+)
+def test_what_is_written_is_read_back(
+    answer_id: str, score: int, comment: str | None, segments: dict[str, Any], at: datetime
+) -> None:
+    answer = answers.Answer(
+        answer_id=answer_id,
+        revision=1,
+        score=score,
+        answered_at=at,
+        received_at=at,
+        comment=comment,
+        segments=segments,
+    )
+    headers, value = write(Event("surveys.answers", answer_id, "e", answers.RECORDED, at, answer), "/hearback/test")
+    message = read(ANSWERS, partition=3, offset=7, key=answer_id.encode(), value=value, headers=headers)
+    assert message.body == answer
+    assert (message.time, message.type, message.source) == (at, answers.RECORDED, "/hearback/test")
+
+
+@given(
+    value=st.binary(max_size=200),
+    headers=st.lists(
+        st.tuples(
+            st.sampled_from([n for n, _ in BINARY] + ["content-type", "ce_time", "traceparent"]), st.binary(max_size=40)
+        ),
+        max_size=6,
+    ),
+)
+def test_no_bytes_break_the_reader(value: bytes, headers: list[tuple[str, bytes]]) -> None:
+    for topic in (ORDERS, ANSWERS):
+        with pytest.raises(UnreadableRecord):
+            read(topic, partition=0, offset=0, key=None, value=value, headers=headers)
+
+
+@pytest.mark.parametrize("topic", CATALOGUE, ids=lambda topic: topic.name)
+def test_every_topic_is_found_by_its_name_and_has_bodies(topic: Topic) -> None:
+    assert by_name(topic.name) == topic
+    assert topic.bodies
+
+
+def test_an_unknown_topic_is_named() -> None:
+    with pytest.raises(KeyError, match="no topic 'order'"):
+        by_name("order")
+    assert by_name("followups.vip").bodies[followups.OPENED] is followups.Case
+
+
+def test_consumers_read_facts_before_what_builds_on_them() -> None:
+    alerter = [topic.name for topic in CONSUMED_BY["alerter"]]
+    assert alerter.index("orders") < alerter.index("surveys.sends") < alerter.index("surveys.answers")
+
+
+@given(st.lists(st.tuples(labels, labels, st.none() | labels), min_size=2, max_size=2, unique=True))
+def test_identities_are_stable_and_never_meet(pair: list[tuple[str, str, str | None]]) -> None:
+    first, second = (identity.timer_id(campaign, customer, order) for campaign, customer, order in pair)
+    assert first != second
+    assert first == identity.timer_id(*pair[0])
+    assert len({identity.send_id(first), identity.answer_id(first), identity.case_id(first), first}) == 4

@@ -1,0 +1,41 @@
+"""A link is ours or it is nothing, and an answer link cannot unsubscribe."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.links import BadLink, Links
+
+LINKS = Links("s" * 32, "https://survey.example/")
+
+
+def test_a_link_leads_back_to_its_send() -> None:
+    url = LINKS.answer_url("5d0b-1")
+    assert url.startswith("https://survey.example/s/")
+    assert LINKS.send_id_of(url.rpartition("/")[2], "answer") == "5d0b-1"
+
+
+def test_one_purpose_does_not_open_the_other() -> None:
+    with pytest.raises(BadLink):
+        LINKS.send_id_of(LINKS.token("answer", "a"), "unsubscribe")
+
+
+def test_another_secret_does_not_open_it() -> None:
+    with pytest.raises(BadLink, match="incomplete or was changed"):
+        Links("t" * 32, "").send_id_of(LINKS.token("answer", "a"), "answer")
+
+
+@given(st.text(max_size=80))
+def test_nothing_made_up_opens_anything(token: str) -> None:
+    with pytest.raises(BadLink):
+        LINKS.send_id_of(token, "answer")
+
+
+@given(st.integers(0, 60), st.characters(codec="ascii"))
+def test_one_changed_letter_closes_it(position: int, letter: str) -> None:
+    token = LINKS.token("answer", "5d0b6a52-3f0e-5d0b-9a3c-1d7a7a3e6b51")
+    position %= len(token) - 1  # the last letter of base64 has bits that mean nothing
+    changed = token[:position] + letter + token[position + 1 :]
+    if changed != token:
+        with pytest.raises(BadLink):
+            LINKS.send_id_of(changed, "answer")

@@ -1,0 +1,56 @@
+"""A bad setting stops the start with a sentence that names it, and never shows a secret."""
+
+import pytest
+
+from shared.settings import ServiceSettings, load
+
+GOOD = {"HEARBACK_SECRET": "s" * 32}
+
+
+def start(monkeypatch: pytest.MonkeyPatch, **environment: str) -> ServiceSettings:
+    for name, value in {**GOOD, **environment}.items():
+        monkeypatch.setenv(name, value)
+    return load(ServiceSettings)
+
+
+def test_defaults_are_enough_but_for_the_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = start(monkeypatch)
+    assert settings.topic("orders") == "orders"
+    assert settings.zone.key == "UTC"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("HEARBACK_HTTP_PORT", "99999", "less than or equal to 65535"),
+        ("HEARBACK_SECRET", "short", "at least 32 characters"),
+        ("HEARBACK_TIMEZONE", "Atlantis/Center", "no time zone"),
+        ("HEARBACK_CLOCK", "soon", "is not <time>"),
+        ("HEARBACK_BRAND_COLOR", "blue", "pattern"),
+        ("HEARBACK_TOPIC_PREFIX", "a b", "pattern"),
+    ],
+)
+def test_a_bad_setting_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str, sentence: str
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        start(monkeypatch, **{name: value})
+    assert stopped.value.code == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"{name}: ")
+    assert sentence in told
+    assert told.count("\n") == 1
+
+
+def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = start(monkeypatch, HEARBACK_SECRET="k" * 40, HEARBACK_DATABASE_URL="postgresql://u:hunter2@h/d")
+    assert "k" * 40 not in repr(settings)
+    assert "hunter2" not in repr(settings)
+    with pytest.raises(SystemExit):
+        start(monkeypatch, HEARBACK_SECRET="too-short-secret")
+    assert "too-short-secret" not in capsys.readouterr().err
+
+
+def test_every_setting_says_what_it_is_for() -> None:
+    undescribed = [name for name, field in ServiceSettings.model_fields.items() if not field.description]
+    assert undescribed == []
