@@ -32,3 +32,7 @@ answers = Counter("hearback_answers_total", "Answers acknowledged.", ["channel",
 # What became of the mails of one courier: accepted, bounced, failed, held (never sent again, because nobody can tell
 # whether it arrived), put_off, unknown (to be asked about), resent, unavailable (the mail server was in the way).
 courier_mails = Counter("hearback_courier_mails_total", "Survey mails by what became of them.", ["outcome"])
+# What was decided about timers that came due: sent, skipped, deferred.
+timer_decisions = Counter("hearback_timer_decisions_total", "Timers decided by outcome.", ["outcome"])
+# How late the latest batch of timers was decided, by the business clock; 0 when nothing was due.
+timer_lateness_seconds = Gauge("hearback_timer_lateness_seconds", "Lateness of the oldest timer of the last batch.")

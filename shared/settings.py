@@ -42,12 +42,15 @@ class ServiceSettings(BaseSettings):
         description="Who may call the API: name:SHA-256 of the key in hexadecimal:scope,scope;… ; the scope * is all.",
     )
     secret: SecretStr = Field(
-        SecretStr(""), description="Signs answer links and sign-ins; at least 32 characters, the same everywhere."
+        SecretStr(""),
+        # There is no safe default: links signed with a known secret could be made by anybody.
+        validate_default=True,
+        description="Required. Signs answer links and sign-ins; at least 32 characters, the same for every process.",
     )
     public_collector_url: str = Field("http://127.0.0.1:8002", description="Where customers reach the collector.")
     dashboard_url: str = Field("http://127.0.0.1:8003/", description="Where staff reach the dashboard.")
     inbox_url: str = Field("http://127.0.0.1:8004/", description="Where staff reach the inbox.")
-    clock: str = Field("", description="Another clock: <time>@<real time>x<speed>, or file:<path>. Empty is real time.")
+    clock: str = Field("", description="Another clock: TIME@REALTIMExSPEED or file:PATH. Empty is real time.")
     timezone: str = Field("UTC", description="The shop's time zone; a day of a window is a day there.")
     brand_name: str = Field(
         "Our shop", min_length=1, max_length=100, description="The shop's name, as customers know it."

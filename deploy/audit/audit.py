@@ -19,6 +19,8 @@ from deploy.audit.topics import Topics
 TRIES = 3
 """How often it looks again when something came in while it looked."""
 HTTP_SECONDS = 30
+MOVED = "something came in each time it looked; run it again when less is going on."
+UTC = ZoneInfo("UTC")
 
 
 class CannotAudit(Exception):
@@ -36,7 +38,7 @@ class Installation:
     api_key: str
     mailbox_url: str | None = None
     topic_prefix: str = ""
-    zone: ZoneInfo = ZoneInfo("UTC")
+    zone: ZoneInfo = UTC
     quiet_period: timedelta = timedelta(days=90)
 
     @classmethod
@@ -65,9 +67,11 @@ class Installation:
 Progress = Callable[[str], None]
 
 
-async def audit(
-    installation: Installation, *, within: float = 60, progress: Progress = lambda doing: None
-) -> Report:
+def in_silence(_doing: str) -> None:
+    """Progress for nobody."""
+
+
+async def audit(installation: Installation, *, within: float = 60, progress: Progress = in_silence) -> Report:
     """Recomputes everything from the ledgers and compares it with what is served.
 
     Waits up to ``within`` seconds for the loop to come to rest; where it does not, the report says so and is not
@@ -78,19 +82,17 @@ async def audit(
         report = Report()
         for _ in range(TRIES):
             report = await _look(installation, client, within, progress)
-            if report.unrest is None or report.pending:
+            if report.unrest != MOVED:
                 break
         return report
 
 
-async def _look(
-    installation: Installation, client: httpx.AsyncClient, within: float, progress: Progress
-) -> Report:
+async def _look(installation: Installation, client: httpx.AsyncClient, within: float, progress: Progress) -> Report:
     topics = Topics(installation.kafka_bootstrap_servers, installation.topic_prefix)
     names = from_topics.watched(await topics.names())
     now = await served.now(client, installation.scorer_url)
     progress("waiting until the loop is at rest")
-    moving = await rest(installation.database_url, topics, names, installation.topic_prefix, now, within)
+    moving = await rest(installation.database_url, topics, names, now, within)
     if moving:
         what = ", ".join(f"{count:,} {name}" for name, count in moving.items())
         return Report(pending=moving, unrest=f"the loop did not come to rest within {within:.0f} s: {what}.")
@@ -102,7 +104,7 @@ async def _look(
     progress("comparing")
     report = await _compare(installation, client, told, kept)
     if await topics.ends(names) != before:
-        report.unrest = "something came in while it was looked at; run it again when less is going on."
+        report.unrest = MOVED
     return report
 
 

@@ -167,6 +167,5 @@ class DatabaseFacts:
     day_counts: dict[tuple[Segment, str, date], Counts] = field(default_factory=dict)
     cases: dict[str, CaseState] = field(default_factory=dict)
     dead_letters: set[tuple[str, Place]] = field(default_factory=set)
-    outbox: dict[str, int] = field(default_factory=dict)
     traces: dict[str, list[str]] = field(default_factory=dict)
     """Erased customer to the tables in which one of their addresses was found."""

@@ -1,6 +1,6 @@
 """The facts in the topics. Every record is read once; of compacted topics the newest of each key counts."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from deploy.audit.facts import AnswerState, CaseState, OrderTold, Segment, Sent, TopicFacts
@@ -10,12 +10,14 @@ FIXED = ("orders", "surveys.sends", "surveys.deliveries", "surveys.answers", "np
 QUEUE_PREFIX = "followups."
 DEAD_LETTERS = ".dlq"
 
+Taker = Callable[[TopicFacts, Record, Event | None], None]
+
 
 async def read_facts(topics: Topics) -> TopicFacts:
     """Everything on the cluster's topics, as far as each went when it was begun."""
     facts = TopicFacts()
     names = await topics.names()
-    takers = {
+    takers: dict[str, Taker] = {
         "orders": _take_order,
         "surveys.sends": _take_send,
         "surveys.deliveries": _take_delivery,
@@ -23,6 +25,7 @@ async def read_facts(topics: Topics) -> TopicFacts:
         "nps.scores": _take_score,
         "customers.preferences": _take_preference,
     }
+    take: Taker
     for name in sorted(names):
         if name.endswith(DEAD_LETTERS):
             take = _take_dead_letter
@@ -78,7 +81,7 @@ def _order(record: Record, event: Event) -> OrderTold | None:
         return None
 
 
-def _take_send(facts: TopicFacts, record: Record, event: Event | None) -> None:
+def _take_send(facts: TopicFacts, _record: Record, event: Event | None) -> None:
     if event is not None and event.type == "survey.sent":
         body = event.body
         facts.sends[body["send_id"]] = Sent(
@@ -91,12 +94,12 @@ def _take_send(facts: TopicFacts, record: Record, event: Event | None) -> None:
         facts.personal.setdefault(body["customer_id"], set()).add(body["recipient"]["address"])
 
 
-def _take_delivery(facts: TopicFacts, record: Record, event: Event | None) -> None:
+def _take_delivery(facts: TopicFacts, _record: Record, event: Event | None) -> None:
     if event is not None:
         facts.outcomes.setdefault(event.body["send_id"], set()).add(event.type)
 
 
-def _take_answer(facts: TopicFacts, record: Record, event: Event | None) -> None:
+def _take_answer(facts: TopicFacts, _record: Record, event: Event | None) -> None:
     if event is None:
         return
     state = answer_state(event.body, erased=event.type == "answer.erased")
@@ -129,7 +132,7 @@ def segments_of(segments: dict[str, str | list[str]]) -> frozenset[Segment]:
     )
 
 
-def _take_score(facts: TopicFacts, record: Record, event: Event | None) -> None:
+def _take_score(facts: TopicFacts, _record: Record, event: Event | None) -> None:
     if event is not None:
         body = event.body
         key = body["campaign"], body["window"], body["segment"]
@@ -163,7 +166,7 @@ def case_state(body: dict[str, Any]) -> CaseState:
     )
 
 
-def _take_preference(facts: TopicFacts, record: Record, event: Event | None) -> None:
+def _take_preference(facts: TopicFacts, _record: Record, event: Event | None) -> None:
     if event is None:
         return
     customer_id = event.body["customer_id"]
@@ -171,7 +174,7 @@ def _take_preference(facts: TopicFacts, record: Record, event: Event | None) -> 
         facts.erased_customers[customer_id] = moment(event.body["occurred_at"])
 
 
-def _take_dead_letter(facts: TopicFacts, record: Record, event: Event | None) -> None:
+def _take_dead_letter(facts: TopicFacts, record: Record, _event: Event | None) -> None:
     topic, partition, offset, consumer = (
         record.header(f"hearback-{name}") for name in ("topic", "partition", "offset", "consumer")
     )

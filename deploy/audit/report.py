@@ -41,7 +41,7 @@ class Check:
 
 @dataclass(slots=True)
 class Report:
-    """``pending`` is what had not come to an end when it was looked at, by name; ``unrest`` why the loop was not still."""
+    """``pending`` is what had not come to an end when it was looked at, by name; ``unrest`` why there is no verdict."""
 
     checks: list[Check] = field(default_factory=list)
     pending: dict[str, int] = field(default_factory=dict)

@@ -17,15 +17,19 @@ STILL_FOR = 3
 """How many looks in a row must find nothing under way: what one service commits, the next takes in a moment later."""
 
 
-async def under_way(connection: Connection, ends: dict[tuple[str, int], int], prefix: str, now: datetime) -> dict[str, int]:
+async def under_way(connection: Connection, ends: dict[tuple[str, int], int], now: datetime) -> dict[str, int]:
     """What has not come to its end yet, by what it is; empty when the loop is at rest."""
     moving: dict[str, int] = {}
     positions: dict[tuple[str, str, int], int] = {}
     for schema in SCHEMAS:
-        moving[f"events {schema} has not published"] = await connection.fetchval(f"SELECT count(*) FROM {schema}.outbox")
-        rows = await connection.fetch(f"SELECT consumer, topic, partition, next_offset FROM {schema}.consumer_positions")
+        moving[f"events {schema} has not published"] = await connection.fetchval(
+            f"SELECT count(*) FROM {schema}.outbox"  # noqa: S608 - our own schemas
+        )
+        rows = await connection.fetch(
+            f"SELECT consumer, topic, partition, next_offset FROM {schema}.consumer_positions"  # noqa: S608 - the same
+        )
         for row in rows:
-            positions[row["consumer"], row["topic"].removeprefix(prefix), row["partition"]] = row["next_offset"]
+            positions[row["consumer"], row["topic"], row["partition"]] = row["next_offset"]
     for consumer, topics in CONSUMED_BY.items():
         wanted = {topic.name for topic in topics}
         behind = sum(
@@ -45,7 +49,7 @@ async def under_way(connection: Connection, ends: dict[tuple[str, int], int], pr
     return {name: count for name, count in moving.items() if count}
 
 
-async def rest(database_url: str, topics: Topics, names: list[str], prefix: str, now: datetime, within: float) -> dict[str, int]:
+async def rest(database_url: str, topics: Topics, names: list[str], now: datetime, within: float) -> dict[str, int]:
     """Returns when the loop is at rest, or after ``within`` seconds with what still moves."""
     deadline = asyncio.get_running_loop().time() + within
     still = 0
@@ -54,7 +58,7 @@ async def rest(database_url: str, topics: Topics, names: list[str], prefix: str,
     try:
         while True:
             ends = await topics.ends(names)
-            moving = await under_way(connection, ends, prefix, now)
+            moving = await under_way(connection, ends, now)
             still = still + 1 if not moving and ends == seen else 0
             seen = ends
             if still >= STILL_FOR or asyncio.get_running_loop().time() > deadline:

@@ -17,8 +17,8 @@ def show(report: Report, console: Console) -> None:
         console.print(table)
     for check in report.checks:
         for example in check.examples:
-            console.print(f"  {check.name}: {example}", style="red", highlight=False, markup=False)
+            console.print(f"  {check.name}: {example}", style="red", highlight=False, markup=False, soft_wrap=True)
     if report.pending and not report.unrest:
         rest = ", ".join(f"{count:,} {name}" for name, count in report.pending.items())
-        console.print(f"Not at its end yet, and rightly so: {rest}.", highlight=False)
+        console.print(f"Not at its end yet, and rightly so: {rest}.", highlight=False, soft_wrap=True)
     console.print(report.sentence(), style="green" if report.clean else "bold red", highlight=False, markup=False)

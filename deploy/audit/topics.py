@@ -1,6 +1,7 @@
 """Reading whole topics, from the first record that is kept to the last, with a decoder of the audit's own."""
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -56,12 +57,12 @@ def event_of(record: Record) -> Event | None:
     if not isinstance(content, dict):
         return None
     if (record.header("content-type") or "").startswith("application/cloudevents+json"):
-        source, id, type, body = (content.get(name) for name in ("source", "id", "type", "data"))
+        source, event_id, event_type, body = (content.get(name) for name in ("source", "id", "type", "data"))
     else:
-        source, id, type = (record.header(name) for name in ("ce_source", "ce_id", "ce_type"))
+        source, event_id, event_type = (record.header(name) for name in ("ce_source", "ce_id", "ce_type"))
         body = content
-    if isinstance(source, str) and isinstance(id, str) and isinstance(type, str) and isinstance(body, dict):
-        return Event(source, id, type, body)
+    if isinstance(source, str) and isinstance(event_id, str) and isinstance(event_type, str) and isinstance(body, dict):
+        return Event(source, event_id, event_type, body)
     return None
 
 
@@ -78,89 +79,62 @@ class Topics:
 
     async def names(self) -> set[str]:
         """Every topic with the prefix, named without it."""
-        consumer = self._consumer()
-        await consumer.start()
-        try:
+        async with self._consumer() as consumer:
             names = await consumer.topics()
-        finally:
-            await consumer.stop()
         return {name.removeprefix(self._prefix) for name in names if name.startswith(self._prefix)}
 
     async def ends(self, names: Sequence[str]) -> dict[tuple[str, int], int]:
         """Where each partition ends now: the offset its next record will get."""
-        consumer = self._consumer()
-        await consumer.start()
-        try:
-            partitions = await self._partitions(consumer, names)
-            ends = await consumer.end_offsets(partitions)
-        finally:
-            await consumer.stop()
-        return {(self._bare(at), at.partition): end for at, end in ends.items()}
+        async with self._consumer(names, "latest") as consumer:
+            ends = await consumer.end_offsets(self._partitions(consumer, names))
+        return {(at.topic.removeprefix(self._prefix), at.partition): end for at, end in ends.items()}
 
     async def read(self, name: str) -> AsyncIterator[Record]:
         """Every record of a topic up to where it ends now.
 
         Raises TimeoutError when the broker stops giving them.
         """
-        consumer = self._consumer()
-        await consumer.start()
-        try:
-            partitions = await self._partitions(consumer, [name])
-            consumer.assign(partitions)
+        async with self._consumer([name], "earliest") as consumer:
+            partitions = self._partitions(consumer, [name])
             beginnings = await consumer.beginning_offsets(partitions)
             ends = await consumer.end_offsets(partitions)
-            for partition in partitions:
-                consumer.seek(partition, beginnings[partition])
             waiting = {at for at in partitions if beginnings[at] < ends[at]}
             while waiting:
-                batches = await consumer.getmany(
-                    *waiting, timeout_ms=STALL_SECONDS * 1000, max_records=10_000
-                )
-                if not batches and not await self._moved(consumer, waiting, ends):
-                    raise TimeoutError(
-                        f"{name} was not read to its end: the broker gave nothing for {STALL_SECONDS} s"
-                    )
+                batches = await consumer.getmany(*waiting, timeout_ms=STALL_SECONDS * 1000, max_records=10_000)
                 for at, records in batches.items():
                     for record in records:
                         if record.offset < ends[at]:
-                            yield Record(
-                                name, at.partition, record.offset, record.key, record.value, record.headers
-                            )
-                await self._moved(consumer, waiting, ends)
-        finally:
-            await consumer.stop()
+                            yield Record(name, at.partition, record.offset, record.key, record.value, record.headers)
+                # By position and not by the last record: a compacted topic may end in offsets that hold nothing.
+                done = {at for at in waiting if await consumer.position(at) >= ends[at]}
+                if not batches and not done:
+                    raise TimeoutError(f"{name} was not read to its end: nothing came for {STALL_SECONDS} s")
+                waiting -= done
 
-    async def _moved(
-        self, consumer: AIOKafkaConsumer, waiting: set[TopicPartition], ends: dict[TopicPartition, int]
-    ) -> bool:
-        """Takes the partitions that were read to their end out of ``waiting``; whether there were any.
+    def _partitions(self, consumer: AIOKafkaConsumer, names: Sequence[str]) -> list[TopicPartition]:
+        """All of them. Raises LookupError for a topic without any: then there is nothing to be sure of."""
+        partitions = sorted(consumer.assignment())
+        missing = {self._prefix + name for name in names} - {partition.topic for partition in partitions}
+        if missing:
+            raise LookupError(f"no partition is known of {', '.join(sorted(missing))}")
+        return partitions
 
-        By position and not by the last record: a compacted topic may end in offsets that hold nothing any more.
-        """
-        done = {at for at in waiting if await consumer.position(at) >= ends[at]}
-        waiting -= done
-        return bool(done)
-
-    async def _partitions(self, consumer: AIOKafkaConsumer, names: Sequence[str]) -> list[TopicPartition]:
-        await consumer.topics()
-        found = []
-        for name in names:
-            for partition in sorted(consumer.partitions_for_topic(self._prefix + name) or ()):
-                found.append(TopicPartition(self._prefix + name, partition))
-        return found
-
-    def _bare(self, partition: TopicPartition) -> str:
-        topic: str = partition.topic
-        return topic.removeprefix(self._prefix)
-
-    def _consumer(self) -> AIOKafkaConsumer:
-        return AIOKafkaConsumer(
+    @asynccontextmanager
+    async def _consumer(self, names: Sequence[str] = (), beginning: str = "latest") -> AsyncIterator[AIOKafkaConsumer]:
+        """Of every partition of these topics: without a group nobody shares them."""
+        consumer = AIOKafkaConsumer(
+            *(self._prefix + name for name in names),
             bootstrap_servers=self._bootstrap_servers,
             group_id=None,
             enable_auto_commit=False,
-            auto_offset_reset="earliest",
+            auto_offset_reset=beginning,
             # What a shop took back in a transaction was never told to anybody.
             isolation_level="read_committed",
             fetch_max_wait_ms=50,
             max_partition_fetch_bytes=4 * 1024 * 1024,
         )
+        await consumer.start()
+        try:
+            yield consumer
+        finally:
+            await consumer.stop()

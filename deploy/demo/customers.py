@@ -7,6 +7,7 @@ from random import Random
 from typing import Literal
 
 from deploy.demo.shop import Order
+from shared.nps import group_of
 
 Kind = Literal["look", "answer", "comment", "unsubscribe", "scan"]
 
@@ -59,7 +60,7 @@ class Action:
 
 def reaction(seed: int, send_id: str, order: Order, read_at: datetime) -> Sequence[Action]:
     """What this customer does about this survey; the same whenever it is asked."""
-    random = Random(f"{seed}/{send_id}")
+    random = Random(f"{seed}/{send_id}")  # noqa: S311 - not for secrets: it must be repeatable
     behaviour = random.choices(tuple(BEHAVIOURS), tuple(BEHAVIOURS.values()))[0]
     after = timedelta(days=random.uniform(*ANSWER_DAYS))
     score = opinion(random, order, read_at + after)
@@ -75,7 +76,7 @@ def reaction(seed: int, send_id: str, order: Order, read_at: datetime) -> Sequen
                 Action(soon, "comment", score, comment),
             )
         case "changes_mind":
-            second = min(10, max(0, score + random.choice((-4, -3, 3, 4))))
+            second = score + random.choice((3, 4)) * (1 if score < 5 else -1)
             return (Action(after, "answer", score), Action(after + timedelta(days=2), "answer", second))
         case "scanned":
             # A mail scanner opens every link at once; whether a person answers later has nothing to do with it.
@@ -93,7 +94,7 @@ def opinion(random: Random, order: Order, now: datetime) -> int:
         return random.choices(range(11), (14, 10, 12, 12, 10, 12, 10, 8, 6, 4, 2))[0]
     weights = [1, 1, 1, 1, 2, 3, 5, 12, 20, 26, 28]
     if order.person.tier == "gold":
-        weights = weights[:9] + [40, 45]
+        weights = [*weights[:9], 40, 45]
     if "audio" in order.categories:
         weights = [3, 2, 3, 3, 4, 8, 12, 20, 20, 15, 10]
     return random.choices(range(11), weights)[0]
@@ -102,8 +103,6 @@ def opinion(random: Random, order: Order, now: datetime) -> int:
 def remark(random: Random, order: Order, score: int, now: datetime) -> str:
     """A comment in the customer's language that goes with the score."""
     language = {"no": "nb"}.get(order.person.locale[:2], order.person.locale[:2])
-    if score <= 6:
-        tone = "late" if order.late(now) else "poor"
-    else:
-        tone = "good" if score <= 8 else "great"
+    unhappy = "late" if order.late(now) else "poor"
+    tone = {"detractor": unhappy, "passive": "good", "promoter": "great"}[group_of(score)]
     return random.choice(COMMENTS[language][tone])

@@ -18,6 +18,7 @@ CATALOGUE = {
     "audio": ("Bookshelf speaker", "Headphones", "Kitchen radio"),
 }
 RETURNING = 0.15
+POPULATION = 50_000
 CANCELLED = 0.05
 REFUNDED = 0.04
 SPLIT = 0.10
@@ -63,7 +64,7 @@ class Shop:
     """Draws orders at ``orders_a_day`` on average, and hands out their events as time passes."""
 
     def __init__(self, seed: int, opens_at: datetime, orders_a_day: float) -> None:
-        self._random = Random(seed)
+        self._random = Random(seed)  # noqa: S311 - not for secrets: it must be repeatable
         self._orders_a_day = orders_a_day
         self._next_order_at = opens_at
         self._people: list[Person] = []
@@ -71,12 +72,14 @@ class Shop:
         self._scheduled = 0
         self.orders: dict[str, Order] = {}
         """By id, every order placed so far."""
+        self._latest: dict[str, Order] = {}
 
     def until(self, now: datetime) -> list[ShopEvent]:
         """What happened since the last call, in time order."""
         while self._next_order_at <= now:
             order = self._draw(self._next_order_at)
             self.orders[order.id] = order
+            self._latest[order.person.address] = order
             for event in life(order):
                 self._scheduled += 1
                 heapq.heappush(self._ahead, (event.occurred_at, self._scheduled, event))
@@ -85,6 +88,10 @@ class Shop:
         while self._ahead and self._ahead[0][0] <= now:
             happened.append(heapq.heappop(self._ahead)[2])
         return happened
+
+    def latest_order_of(self, address: str) -> Order | None:
+        """What the customer with this address ordered last; None for a stranger."""
+        return self._latest.get(address)
 
     def _draw(self, placed_at: datetime) -> Order:
         random = self._random
@@ -112,7 +119,7 @@ class Shop:
         )
 
     def _customer(self) -> Person:
-        if self._people and self._random.random() < RETURNING:
+        if self._people and (self._random.random() < RETURNING or len(self._people) >= POPULATION):
             return self._random.choice(self._people)
         person = meet(self._random, len(self._people) + 1)
         self._people.append(person)
@@ -145,9 +152,7 @@ def life(order: Order) -> list[ShopEvent]:
     return events
 
 
-def _event(
-    order: Order, event_type: str, occurred_at: datetime, shipment: dict[str, Any] | None = None
-) -> ShopEvent:
+def _event(order: Order, event_type: str, occurred_at: datetime, shipment: dict[str, Any] | None = None) -> ShopEvent:
     person = order.person
     body: dict[str, Any] = {
         "order_id": order.id,

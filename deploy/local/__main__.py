@@ -12,14 +12,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deploy.local import commands, jars
-from deploy.local.backends import External
-from deploy.local.daemon import supervise
+from deploy.local import commands
 from deploy.local.errors import StackError
 from deploy.local.ports import DEFAULT_BASE, StackPorts
 from deploy.local.programs import PROJECT
 from deploy.local.progress import Display
-from deploy.local.stack import Stack, settings_from_environment
 
 NOT_RUNNING = 3
 INTERRUPTED = 130
@@ -49,17 +46,6 @@ def ports_from_environment() -> StackPorts:
     if not text.isdigit():
         raise StackError(f"HEARBACK_PORT_BASE is {text!r}, which is no port number: use one such as 18000.")
     return StackPorts.from_base(int(text))
-
-
-def stack_from_environment(state: Path) -> Stack:
-    """The stack that the environment's HEARBACK_ settings describe."""
-    return Stack(
-        state=state,
-        ports=ports_from_environment(),
-        topic_prefix=os.environ.get("HEARBACK_TOPIC_PREFIX", ""),
-        environment=settings_from_environment(),
-        external=External.from_environment(),
-    )
 
 
 @app.command(epilog="Example: HEARBACK_PORT_BASE=18000 python -m deploy.local up")
@@ -123,6 +109,8 @@ def clean(state: State = DEFAULT_STATE) -> None:
 @app.command("lock-jars", epilog="Example: python -m deploy.local lock-jars")
 def lock_jars() -> None:
     """Resolve Kafka's jars anew and pin them, with their sums, in deploy/local/kafka.lock."""
+    from deploy.local import jars  # takes long to load, and `down` and `status` do without
+
     try:
         with console.status(f"Resolving {jars.KAFKA}"):
             locked = jars.write_lock()
@@ -134,9 +122,11 @@ def lock_jars() -> None:
 @app.command("supervise", hidden=True)
 def supervise_command(state: State = DEFAULT_STATE) -> None:
     """What `up` starts in the background."""
+    from deploy.local.daemon import stack_from_environment, supervise  # takes long to load, as above
+
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-5s %(message)s")
     try:
-        stack = stack_from_environment(state.resolve())
+        stack = stack_from_environment(state.resolve(), ports_from_environment())
     except StackError as error:
         fail(error)
     sys.exit(asyncio.run(supervise(stack)))

@@ -2,13 +2,28 @@
 
 import asyncio
 import logging
+import os
 import signal
+from pathlib import Path
 
+from deploy.local.backends import External
 from deploy.local.errors import StackError
-from deploy.local.stack import Stack
+from deploy.local.ports import StackPorts
+from deploy.local.stack import Stack, settings_from_environment
 from deploy.local.status import StatusFile
 
 log = logging.getLogger(__name__)
+
+
+def stack_from_environment(state: Path, ports: StackPorts) -> Stack:
+    """The stack that the environment's HEARBACK_ settings describe."""
+    return Stack(
+        state=state,
+        ports=ports,
+        topic_prefix=os.environ.get("HEARBACK_TOPIC_PREFIX", ""),
+        environment=settings_from_environment(),
+        external=External.from_environment(),
+    )
 
 
 async def supervise(stack: Stack) -> int:

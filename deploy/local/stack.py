@@ -85,7 +85,7 @@ class Stack:
         self.state.mkdir(parents=True, exist_ok=True)
         self._take_lock()
         try:
-            end_leftovers(self.state / "processes.json")
+            await asyncio.to_thread(end_leftovers, self.state / "processes.json")
             require_acceptable(self._given())
             self._require_ports()
             self._secrets = load_or_create(self.state / "secrets.json")

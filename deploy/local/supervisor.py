@@ -23,9 +23,12 @@ STABLE_AFTER = 30.0
 """Seconds a process has to live for its next death to count as the first one again."""
 DEATHS_WHILE_STARTING = 4
 """After so many, a program that has never been ready is given up."""
+BAD_SETTING = 2
+"""The exit status of a program that was told nonsense: trying again cannot help."""
 LOG_BYTES = 20 * 1024 * 1024
 """A log file is moved to `<name>.log.1` beyond this size; so one program's logs take twice as much at most."""
 POLL = 0.03
+READY_POLL = 0.1
 LOG_CHECK = 5.0
 
 
@@ -82,7 +85,7 @@ class Supervisor:
                 raise StackError(f"{name} stops as soon as it is started: {kept.last_words()}")
             if time.monotonic() > deadline:
                 raise StackError(f"{name} was not ready within {kept.program.ready_within:.0f} s: {kept.last_words()}")
-            await asyncio.sleep(POLL)
+            await asyncio.sleep(READY_POLL)
 
     async def kill(self, name: str) -> int:
         """Sends SIGKILL and returns the process id once it is dead; it will be started again."""
@@ -139,7 +142,8 @@ class _Kept:
             self.record = None
             self._changed()
             if not self._was_ready:
-                self.deaths_before_ready += 1
+                hopeless = self._process.returncode == BAD_SETTING
+                self.deaths_before_ready += DEATHS_WHILE_STARTING if hopeless else 1
             if time.monotonic() - began > STABLE_AFTER:
                 delay = FIRST_RESTART_AFTER
             await asyncio.sleep(delay)
@@ -178,7 +182,7 @@ class _Kept:
             await _dead(process)
 
     def last_words(self) -> str:
-        lines = last_lines(self.program.log_file, 3)
+        lines = dict.fromkeys(last_lines(self.program.log_file, 3))
         return f"{' / '.join(lines) or 'it wrote no log'} (log: {self.program.log_file})"
 
 

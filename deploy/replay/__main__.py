@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -13,7 +14,6 @@ from deploy.audit import Report
 from deploy.audit.table import show as show_audit
 from deploy.local.errors import StackError
 from deploy.local.programs import PROJECT
-from deploy.local.progress import Display
 from deploy.replay import table
 from deploy.replay.ledger import Stuck
 from deploy.replay.olist import MissingData
@@ -32,7 +32,8 @@ console = Console()
 def main(
     data: Annotated[Path, typer.Argument(help="Folder with Olist's public CSV files.")],
     step_hours: Annotated[
-        float, typer.Option(help="How far the clock moves at once; what happens within a step, happens at its end.", min=1)
+        float,
+        typer.Option(help="How far the clock moves at once; what happens within a step, happens at its end.", min=1),
     ] = 24,
     fresh: Annotated[bool, typer.Option(help="Begin anew even where an earlier replay was broken off.")] = False,
 ) -> None:
@@ -43,14 +44,14 @@ def main(
     """
     began = time.monotonic()
     try:
-        replay = Replay(data, step_hours, STATE, fresh=fresh)
+        replay = Replay(data, timedelta(hours=step_hours), STATE, fresh=fresh)
         with Showing(console, replay) as showing:
-            report, outcome = asyncio.run(replay.run(Display(console), showing.step_done, showing.doing))
+            report, outcome = asyncio.run(replay.run(showing))
     except KeyboardInterrupt:
         console.print("Interrupted: everything is stopped. The same command goes on from here.")
         raise typer.Exit(INTERRUPTED) from None
-    except* (MissingData, StackError, Stuck, NotAcknowledged, BackendUnreachable, httpx.HTTPError, OSError) as errors:
-        fail(" ".join(dict.fromkeys(str(error) for error in _leaves(errors))))
+    except (MissingData, StackError, Stuck, NotAcknowledged, BackendUnreachable, httpx.HTTPError, OSError) as error:
+        fail(str(error) or type(error).__name__)
     tell(report, outcome, time.monotonic() - began)
     if report.unrest:
         raise typer.Exit(BROKEN_OFF)
@@ -66,11 +67,11 @@ def tell(report: Report, outcome: Outcome, seconds: float) -> None:
     unasked = sum(outcome.unasked.values())
     reasons = "; ".join(f"{count:,}: {reason}" for reason, count in outcome.unasked.items())
     console.print(f"{outcome.asked:,} orders were asked about; no quiet period, as that shop asked about every order.")
-    console.print(f"{unasked:,} recorded answers were not asked for ({reasons}).", highlight=False)
+    console.print(f"{unasked:,} recorded answers were not asked for ({reasons}).", highlight=False, soft_wrap=True)
     for check in outcome.checks:
         console.print(f"Against the files, {check.name}: {check.compared:,} compared, {check.differences} differences.")
         for example in check.examples:
-            console.print(f"  {example}", style="red", highlight=False, markup=False)
+            console.print(f"  {example}", style="red", highlight=False, markup=False, soft_wrap=True)
     differences = report.differences + outcome.differences
     verdict = "zero differences" if differences == 0 and report.clean else f"{differences:,} differences"
     console.print(f"Replayed in {seconds:.0f} s: {verdict}.", highlight=False)
@@ -79,13 +80,6 @@ def tell(report: Report, outcome: Outcome, seconds: float) -> None:
 def fail(sentence: str) -> NoReturn:
     Console(stderr=True).print(sentence, highlight=False, markup=False, soft_wrap=True)
     raise typer.Exit(BROKEN_OFF)
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
-    found: list[BaseException] = []
-    for error in group.exceptions:
-        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
-    return found
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

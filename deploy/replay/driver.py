@@ -87,7 +87,13 @@ class Driver:
 
     async def run(self, after: int = -1) -> None:
         """All steps after number ``after``. Raises Stuck, NotAcknowledged or BackendUnreachable."""
-        wake = [number for number in self._plan.wake if number > after]
+        try:
+            await self._run([number for number in self._plan.wake if number > after])
+        except BaseExceptionGroup as group:
+            # Of several that failed together, one cause is enough to know.
+            raise first_of(group) from group
+
+    async def _run(self, wake: Sequence[int]) -> None:
         if wake:
             await self._tell(wake[0])
         for number, following in zip(wake, [*wake[1:], None], strict=True):
@@ -140,3 +146,8 @@ class Driver:
     def _note(self, mail: Mail) -> None:
         if mail.answer_links:
             self._answer_urls[mail.send_id] = mail.answer_url
+
+
+def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    first = group.exceptions[0]
+    return first_of(first) if isinstance(first, BaseExceptionGroup) else first

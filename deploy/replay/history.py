@@ -24,7 +24,7 @@ def events_of(orders: Iterable[PastOrder]) -> list[ShopEvent]:
 
 
 def cancelled_at(order: PastOrder) -> datetime | None:
-    """The data does not say when an order was cancelled: the last thing known of it is the earliest it can have been."""
+    """The data does not say when an order was cancelled: not before the last thing that is known of it."""
     if order.status != CANCELLED:
         return None
     known = (order.placed_at, order.paid_at, order.shipped_at, order.delivered_at)

@@ -106,8 +106,7 @@ def end_of_day(text: str) -> datetime:
 
 def _items(folder: Path) -> dict[str, list[PastItem]]:
     english = {
-        row["product_category_name"]: row["product_category_name_english"]
-        for row in _rows(folder, "categories")
+        row["product_category_name"]: row["product_category_name_english"] for row in _rows(folder, "categories")
     }
     category_of = {
         row["product_id"]: english.get(row["product_category_name"], row["product_category_name"]) or None

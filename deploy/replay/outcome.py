@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -16,7 +16,8 @@ from deploy.replay.oracle import Asked, counts_by, total
 from shared.contracts.identity import answer_id
 from shared.nps import Counts, NetPromoterScore, net_promoter_score
 
-DIMENSIONS: tuple[Literal["delivery", "region"], ...] = ("delivery", "region")
+Dimension = Literal["delivery", "region"]
+DIMENSIONS: tuple[Dimension, ...] = ("delivery", "region")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Outcome:
 
     checks: Sequence[Check]
     everybody: NetPromoterScore
-    scores: dict[str, dict[str, NetPromoterScore]]
+    scores: Mapping[str, Mapping[str, NetPromoterScore]]
     asked: int
     unasked: dict[str, int] = field(default_factory=dict)
 
@@ -50,12 +51,15 @@ async def compare(
         everybody = await _served(client, scorer_url, "everybody")
         scores = {
             dimension: {
-                value: await _served(client, scorer_url, f"{dimension}:{value}")
-                for value in counts_by(asks, dimension)
+                value: await _served(client, scorer_url, f"{dimension}:{value}") for value in counts_by(asks, dimension)
             }
             for dimension in DIMENSIONS
         }
-    checks = [_asked_as_ruled(asks, sent), _answered_as_recorded(asks, bodies), _counted_as_added_up(asks, everybody, scores)]
+    checks = [
+        _asked_as_ruled(asks, sent),
+        _answered_as_recorded(asks, bodies),
+        _counted_as_added_up(asks, everybody, scores),
+    ]
     asked_orders = {ask.order.order_id for ask in asks}
     unasked: Counter[str] = Counter()
     for order in orders:
@@ -64,7 +68,10 @@ async def compare(
     return Outcome(
         checks,
         net_promoter_score(everybody),
-        {dimension: {value: net_promoter_score(counts) for value, counts in of.items()} for dimension, of in scores.items()},
+        {
+            dimension: {value: net_promoter_score(counts) for value, counts in of.items()}
+            for dimension, of in scores.items()
+        },
         len(sent),
         dict(unasked.most_common()),
     )
@@ -99,7 +106,7 @@ def _answered_as_recorded(asks: Sequence[Asked], bodies: dict[str, dict[str, Any
 
 
 def _counted_as_added_up(
-    asks: Sequence[Asked], everybody: Counts, scores: dict[str, dict[str, Counts]]
+    asks: Sequence[Asked], everybody: Counts, scores: Mapping[Dimension, Mapping[str, Counts]]
 ) -> Check:
     check = Check("scores served as the files add up", 2)
     check.same("everybody", total(asks), everybody)
@@ -132,9 +139,7 @@ async def _reasons(connection: "asyncpg.Connection[asyncpg.Record]") -> dict[str
 
 
 async def _served(client: httpx.AsyncClient, url: str, segment: str) -> Counts:
-    response = await client.get(
-        f"{url}/v1/nps", params={"window": "all", "segment": segment, "campaign": CAMPAIGN}
-    )
+    response = await client.get(f"{url}/v1/nps", params={"window": "all", "segment": segment, "campaign": CAMPAIGN})
     response.raise_for_status()
     body = response.json()
     return Counts(body["promoters"], body["passives"], body["detractors"])

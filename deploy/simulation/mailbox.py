@@ -32,9 +32,7 @@ class Mail:
     def answer_url(self) -> str:
         """The landing page without a score chosen. ValueError when this mail asks nothing."""
         if not self.answer_links:
-            raise ValueError(
-                f"the mail {self.message_id} has no link to answer by; its links: {self.links[:3]}"
-            )
+            raise ValueError(f"the mail {self.message_id} has no link to answer by; its links: {self.links[:3]}")
         return self.answer_links[0].partition("?")[0]
 
     @property

@@ -99,9 +99,7 @@ class ShopBackend:
 
     async def _connected(self) -> AIOKafkaProducer:
         if self._producer is None:
-            producer = AIOKafkaProducer(
-                bootstrap_servers=self._bootstrap_servers, enable_idempotence=True, linger_ms=5
-            )
+            producer = AIOKafkaProducer(bootstrap_servers=self._bootstrap_servers, enable_idempotence=True, linger_ms=5)
             try:
                 await producer.start()
             except BaseException:

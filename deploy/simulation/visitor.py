@@ -39,9 +39,7 @@ class Visitor:
             sent["comment"] = comment
         response = await self._persistently("POST", answer_url, json=sent)
         if response.status_code not in (200, 202):
-            raise NotAcknowledged(
-                f"POST to the landing page answered {response.status_code}: {response.text[:200]}"
-            )
+            raise NotAcknowledged(f"POST to the landing page answered {response.status_code}: {response.text[:200]}")
         body = response.json()
         return Acknowledgement(body["answer_id"], body["revision"])
 
@@ -58,17 +56,13 @@ class Visitor:
         wait = 0.05
         while True:
             try:
-                response = await self._client.request(
-                    method, url, headers={"Accept": "application/json"}, **request
-                )
+                response = await self._client.request(method, url, headers={"Accept": "application/json"}, **request)
                 if response.status_code not in _LATER and response.status_code != 500:
                     return response
                 trouble = f"status {response.status_code}"
             except httpx.TransportError as error:
                 trouble = type(error).__name__
             if asyncio.get_running_loop().time() > deadline:
-                raise NotAcknowledged(
-                    f"{method} was tried for {self._patience:.0f} s; the last time: {trouble}"
-                )
+                raise NotAcknowledged(f"{method} was tried for {self._patience:.0f} s; the last time: {trouble}")
             await asyncio.sleep(wait)
             wait = min(1.0, wait * 1.5)

@@ -177,9 +177,7 @@ def _changing(staff: Staff) -> APIRouter:
 
     @router.post("/cases/{case_id}/close")
     async def close(caller: MayWrite, case_id: CaseId, body: CloseBody) -> followups.Case:
-        return await _changed(
-            staff.close(case_id, body.sequence, caller.name, body.reason, body.root_cause, body.text)
-        )
+        return await _changed(staff.close(case_id, body.sequence, caller.name, body.reason, body.root_cause, body.text))
 
     @router.post("/cases/{case_id}/reopen")
     async def reopen(caller: MayWrite, case_id: CaseId, body: ReopenBody) -> followups.Case:

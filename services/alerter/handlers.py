@@ -119,9 +119,7 @@ class Handlers:
 
         await change(connection, self._outbox, await cases.ids_of_customers(connection, times), decide)
 
-    async def _tell_again(
-        self, connection: AsyncConnection, people: Iterable[UUID], order_ids: Iterable[str]
-    ) -> None:
+    async def _tell_again(self, connection: AsyncConnection, people: Iterable[UUID], order_ids: Iterable[str]) -> None:
         """Cases that were told of before their customer or order was known are told of once more."""
         waiting = await cases.awaiting(connection, people, order_ids)
         now = self._clock.now()

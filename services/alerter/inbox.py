@@ -74,6 +74,7 @@ GivenFilters = Annotated[Filters, Depends(_filters)]
 class Typed:
     """What somebody sent with a form; given back to them when it could not be done."""
 
+    action: Action | None
     sequence: int
     text: str = ""
     owner: str = ""
@@ -103,6 +104,7 @@ class Inbox:
         """The whole page. Without ``case_id`` the first case of the list is shown beside it, where there is room."""
         context = await self._list(caller, filters, case_id)
         shown = case_id or next((row["case_id"] for row in context["rows"]), None)
+        context["selected"] = shown
         context |= await self._case(caller, shown, trouble, typed)
         context |= {
             "brand": self._runtime.brand,
@@ -150,8 +152,9 @@ class Inbox:
     async def _case(self, caller: Caller, case_id: str | None, trouble: str, typed: Typed | None) -> dict[str, Any]:
         context: dict[str, Any] = {
             "case": None,
+            "missing": case_id is not None,
             "trouble": trouble,
-            "typed": typed or Typed(0),
+            "typed": typed or Typed(None, 0),
             "may_write": caller.may("cases:write"),
             "me": caller.name,
             "ways": CONTACT_WAYS,
@@ -222,7 +225,7 @@ def add_routes(app: FastAPI, runtime: Runtime[AlerterSettings], staff: Staff, pa
         root_cause: Annotated[str, Form(max_length=100)] = "",
     ) -> Response:
         """A form of the case. What cannot be done is said above the form, with what was typed still in it."""
-        typed = Typed(sequence, _storable(text), _storable(owner), way, reason, root_cause)
+        typed = Typed(action, sequence, _storable(text), _storable(owner), way, reason, root_cause)
         try:
             await inbox.act(case_id, action, caller, typed)
         except NoSuchCase as error:

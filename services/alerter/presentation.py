@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime, get_timezone_name
@@ -48,6 +49,8 @@ def install(environment: Environment, zone: ZoneInfo) -> None:
     """Gives the templates their filters. ``zone`` is the shop's; the script shows times in the reader's."""
     environment.filters["moment"] = lambda at: moment(at, zone)
     environment.filters["money"] = money
+    environment.filters["mailto"] = lambda address: "mailto:" + quote(address, safe="@")
+    environment.filters["tel"] = lambda number: "tel:" + quote(number.replace(" ", ""), safe="+")
     environment.globals.update(way_words=WAY_WORDS, reason_words=REASON_WORDS, status_words=STATUS_WORDS)
 
 

@@ -15,6 +15,4 @@ class AlerterSettings(ServiceSettings):
     customer_history_days: int = Field(
         400, ge=1, le=3_650, description="How long orders and surveys are kept to show a customer's history."
     )
-    inbox_refresh_seconds: float = Field(
-        4, gt=0, le=300, description="How often an open inbox looks for what is new."
-    )
+    inbox_refresh_seconds: float = Field(4, gt=0, le=300, description="How often an open inbox looks for what is new.")

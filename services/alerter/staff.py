@@ -141,9 +141,7 @@ class Staff:
         async with self._runtime.transaction() as connection:
             return await self._change(connection, case_id, sequence, action)
 
-    async def _change(
-        self, connection: AsyncConnection, case_id: str, sequence: int, action: Action
-    ) -> Case:
+    async def _change(self, connection: AsyncConnection, case_id: str, sequence: int, action: Action) -> Case:
         routing = (await self._rules.current(connection)).routing
         now = self.now()
 

@@ -255,7 +255,7 @@ async def put_preferences(connection: AsyncConnection, customer_id: str, prefere
 
 
 # By the index on expires_at, a bounded batch at a time, passing over rows somebody is answering just now.
-_PRUNE_SENDS = text(
+PRUNE_SENDS = text(
     """
     DELETE FROM sends WHERE send_id IN (
         SELECT send_id FROM sends WHERE expires_at < :before ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED
@@ -266,7 +266,7 @@ _PRUNE_SENDS = text(
 
 async def prune_sends(connection: AsyncConnection, before: datetime, limit: int) -> int:
     """Removes up to ``limit`` sends whose link closed before then; gives back how many it were."""
-    return (await connection.execute(_PRUNE_SENDS, {"before": before, "limit": limit})).rowcount
+    return (await connection.execute(PRUNE_SENDS, {"before": before, "limit": limit})).rowcount
 
 
 def _stored(revision: int, body: object) -> StoredAnswer:

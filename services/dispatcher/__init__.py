@@ -1,0 +1,1 @@
+"""The dispatcher: decides which customer is asked, when, and why not."""

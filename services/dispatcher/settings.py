@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -25,7 +26,7 @@ class DispatcherSettings(ServiceSettings):
     )
     order_value_bands: str = Field(
         "*:50,100,250",
-        description="Limits of the order-value segments by currency; * is any other: BRL:100,300;NOK:500,1000;*:50,100.",
+        description="Limits of the order-value segments by currency (* is any other): BRL:100,300;NOK:500,1000",
     )
     timer_batch_size: int = Field(500, ge=1, le=10_000, description="Most timers one transaction decides.")
     timer_seconds: Annotated[float, Field(gt=0, le=60)] = Field(
@@ -80,7 +81,7 @@ def _bands(written: str) -> dict[str, tuple[Decimal, ...]]:
             values = tuple(Decimal(limit.strip()) for limit in limits.split(","))
         except InvalidOperation as error:
             raise ValueError(f"{entry!r} must be a currency and numbers, such as BRL:100,300") from error
-        ascending = all(low < high for low, high in zip(values, values[1:], strict=False))
+        ascending = all(low < high for low, high in pairwise(values))
         if (
             not colon
             or not currency

@@ -1,5 +1,6 @@
 """The loop that takes timers when they come due: decides under the customers' locks, and sends in the same breath."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from services.dispatcher.repository import campaigns, customers, decisions, orde
 from services.dispatcher.repository.campaigns import StoredCampaign
 from services.dispatcher.repository.timers import Recurrence
 from services.dispatcher.settings import DispatcherSettings
+from shared import metrics
 from shared.contracts import identity
 from shared.contracts.cloudevents import Event
 from shared.contracts.sends import SENT, Recipient, SurveySent
@@ -41,16 +43,19 @@ class TimerLoop:
     async def run_once(self) -> bool:
         """Decides one batch. True when more may be due."""
         now = self._runtime.clock.now()
-        async with self._runtime.transaction() as connection:
+        verdicts: Sequence[Verdict] = ()
+        async with self._runtime.engine.begin() as connection:
             claimed = await timers.claim(connection, now, self._watermark, self._settings.timer_batch_size)
             if claimed.customer_ids:
-                await self._decide(connection, claimed.customer_ids, now)
+                verdicts = await self._decide(connection, claimed.customer_ids, now)
+        self._report(verdicts, now)
         self._rounds += 1
         to_the_beginning = not claimed.full or self._rounds % _ROUNDS_BETWEEN_SWEEPS == 0
         self._watermark = _BEGINNING if to_the_beginning or claimed.reached is None else claimed.reached
         return claimed.full
 
-    async def _decide(self, connection: AsyncConnection, customer_ids: Sequence[str], now: datetime) -> None:
+    async def _decide(self, connection: AsyncConnection, customer_ids: Sequence[str], now: datetime) -> list[Verdict]:
+        """Decides all that these locked customers have due, and writes it."""
         in_force = await campaigns.all_of_them(connection)
         policy = Policy(
             {name: stored.campaign for name, stored in in_force.items()},
@@ -73,6 +78,16 @@ class TimerLoop:
         await self._runtime.outbox.put(
             connection, [_survey_event(survey, traces[timer_id]) for timer_id, survey in surveys]
         )
+        return verdicts
+
+    def _report(self, verdicts: Sequence[Verdict], now: datetime) -> None:
+        """After the commit: the relay has something to publish, and the metrics to tell."""
+        late = max((now - verdict.timer.due_at for verdict in verdicts), default=timedelta(0))
+        metrics.timer_lateness_seconds.set(late.total_seconds())
+        for outcome, count in Counter(verdict.outcome for verdict in verdicts).items():
+            metrics.timer_decisions.labels(outcome).inc(count)
+        if any(verdict.outcome == "sent" for verdict in verdicts):
+            self._runtime.relay.wake()
 
     async def _situations(
         self, connection: AsyncConnection, customer_ids: Sequence[str], policy: Policy, now: datetime

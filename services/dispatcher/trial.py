@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+import orjson
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.domain import customers as customer_rules
@@ -17,8 +18,19 @@ from services.dispatcher.domain.policy import Policy, Situation
 from services.dispatcher.domain.timers import Plan, order_timer, plan_order, plan_recurrence, recurring_timer
 from services.dispatcher.repository import campaigns, customers, orders, sends, timers
 from services.dispatcher.settings import DispatcherSettings
+from shared.contracts.cloudevents import explain as explain_violations
 from shared.contracts.orders import OrderEvent
 from shared.runtime import Runtime
+
+
+def _as_from_kafka(body: object) -> object:
+    """The contracts are strict about Python values; a body that came as JSON is read as one from Kafka is."""
+    if not isinstance(body, dict):
+        return body
+    try:
+        return OrderEvent.model_validate_json(orjson.dumps(body), extra="ignore")
+    except ValidationError as error:
+        raise ValueError(explain_violations(error)) from error
 
 
 class SampleEvent(BaseModel):
@@ -34,7 +46,7 @@ class SampleEvent(BaseModel):
         "order.refunded",
         "order.returned",
     ]
-    body: OrderEvent
+    body: Annotated[OrderEvent, BeforeValidator(_as_from_kafka)]
 
 
 class Trial(BaseModel):

@@ -15,7 +15,7 @@ from services.scorer.domain.fold import Tally, delivered_place, key_of, newest, 
 from services.scorer.domain.windows import day_of
 from services.scorer.repository import comments, counting
 from services.scorer.repository.comments import NewComment
-from services.scorer.repository.names import NO_CAMPAIGN, Names
+from services.scorer.repository.names import NO_CAMPAIGN, Combination, Names
 from shared.contracts import deliveries, sends
 from shared.contracts.answers import Answer, AnswerErased
 from shared.contracts.cloudevents import Message
@@ -36,14 +36,18 @@ class Handlers:
 
     async def answers(self, connection: AsyncConnection, messages: Sequence[Message]) -> None:
         held = newest(message.body for message in messages)  # type: ignore[misc]  # the topic carries nothing else
-        given = [body for body in held.values() if isinstance(body, Answer)]
-        await self._names.learn(
-            {body.campaign for body in given if body.campaign is not None}, (body.segments for body in given)
-        )
-        batch = _AnswerBatch(self._names, self._zone)
-        for key, body in sorted((key_of(answer_id), body) for answer_id, body in held.items()):
-            batch.take(key, body)
-        written = await counting.write_answers(connection, batch.columns())
+        ordered = sorted((key_of(answer_id), body) for answer_id, body in held.items())
+        given = [(key, body) for key, body in ordered if isinstance(body, Answer)]
+        campaign_ids = await self._names.campaigns([body.campaign or NO_CAMPAIGN for _, body in given])
+        combinations = await self._names.combinations([body.segments for _, body in given])
+        batch = _AnswerBatch(self._zone)
+        numbers = zip(campaign_ids, combinations, strict=True)
+        for key, body in ordered:
+            if isinstance(body, Answer):
+                batch.take(key, body, *next(numbers))
+            else:
+                batch.take_erased(key, body)
+        written = await counting.write_answers(connection, len(ordered), batch.columns())
 
         tally = Tally()
         tally.add(batch.places, batch.segments)
@@ -77,20 +81,20 @@ class Handlers:
                 sent.setdefault(key_of(message.body.send_id), message.body)
         if not sent:
             return
-        await self._names.learn({body.campaign for body in sent.values()}, (body.segments for body in sent.values()))
         keys = sorted(sent)
         bodies = [sent[key] for key in keys]
         days = [day_of(body.sent_at, self._zone) for body in bodies]
+        combinations = await self._names.combinations([body.segments for body in bodies])
         await self._count_delivered(
             connection,
             {
                 "keys": keys,
                 "known_on": days,
-                "campaign_ids": [self._names.campaign(body.campaign) for body in bodies],
+                "campaign_ids": await self._names.campaigns([body.campaign for body in bodies]),
                 "sent_on": days,
                 "accepted": [False] * len(keys),
                 "failed": [False] * len(keys),
-                "segment_ids": [self._names.combination(body.segments)[1] for body in bodies],
+                "segment_ids": [array for _, array in combinations],
             },
         )
 
@@ -132,35 +136,48 @@ class Handlers:
 
 
 class _AnswerBatch:
-    """The columns of ``answers``, and beside them where each answer counts."""
+    """The rows of ``answers``, and beside them where each answer counts."""
 
-    def __init__(self, names: Names, zone: ZoneInfo) -> None:
-        self._names = names
+    def __init__(self, zone: ZoneInfo) -> None:
         self._zone = zone
-        self._rows: list[tuple[object, ...]] = []
+        self._rows: list[tuple[str, ...]] = []
+        self._arrays: list[str] = []
         self._counted: list[str] = []
         self.places: list[int] = []
         self.segments: list[Sequence[int]] = []
         self.comments: list[NewComment] = []
 
-    def take(self, key: str, body: Answer | AnswerErased) -> None:
-        if isinstance(body, AnswerErased):
-            self._rows.append((key, body.revision, None, None, None, None, None))
-            return
-        campaign_id = self._names.campaign(body.campaign or NO_CAMPAIGN)
-        numbers, array = self._names.combination(body.segments)
+    def take(self, key: str, body: Answer, campaign_id: int, combination: Combination) -> None:
+        numbers, array = combination
         day = body.answered_at.astimezone(self._zone).date()
         surveyed = body.send_id is not None
-        self._rows.append((key, body.revision, campaign_id, day, body.score, surveyed, array))
+        self._rows.append(
+            (
+                key,
+                str(body.revision),
+                str(campaign_id),
+                day.isoformat(),
+                str(body.score),
+                "true" if surveyed else "false",
+            )
+        )
+        self._arrays.append(array)
         self._counted.append(key)
         self.places.append(place(campaign_id, day, body.score, surveyed))
         self.segments.append(numbers)
         if body.comment and not body.comment.isspace():
             self.comments.append(NewComment(key, body.answered_at, day, campaign_id, body.score, array, body.comment))
 
-    def columns(self) -> dict[str, Sequence[object]]:
-        names = ("keys", "revisions", "campaign_ids", "days", "scores", "surveyed", "segment_ids")
-        return dict(zip(names, zip(*self._rows, strict=True), strict=True))
+    def take_erased(self, key: str, body: AnswerErased) -> None:
+        self._rows.append((key, str(body.revision), "NULL", "NULL", "NULL", "NULL"))
+        self._arrays.append("NULL")
+
+    def columns(self) -> dict[str, str]:
+        names = ("keys", "revisions", "campaign_ids", "days", "scores", "surveyed")
+        columns = {
+            name: counting.column(values) for name, values in zip(names, zip(*self._rows, strict=True), strict=True)
+        }
+        return {**columns, "segment_ids": counting.column_of_arrays(self._arrays)}
 
     def take_back(self, tally: Tally, written: frozenset[str]) -> None:
         """Takes out of the tally what was refused because a newer revision is stored already."""

@@ -1,5 +1,6 @@
 """Publishes scores that changed: because answers came, or because a day passed and none did."""
 
+import time
 from collections.abc import Iterator
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -21,6 +22,8 @@ from shared.nps import Counts, change, net_promoter_score
 from shared.runtime import Runtime
 
 _SEGMENTS_AT_ONCE = 100
+_REST_OVER_WORK = 6.0
+"""Publishing everything takes longer the more there is; it then rests so many times as long, and coalesces more."""
 _SURVEYS_KEPT_DAYS = 90
 """Sends and deliveries are kept for 30 days in Kafka; neither comes later than this."""
 
@@ -34,6 +37,20 @@ class Publisher:
         self._runtime = runtime
         self._zone: ZoneInfo = runtime.settings.zone
         self._after = -1
+        self._worked = 0.0
+        self._rest_until = 0.0
+
+    async def paced(self) -> bool:
+        """``publish`` as a loop's action: at most a small share of the process's time goes into publishing."""
+        started = time.monotonic()
+        if started < self._rest_until:
+            return False
+        more = await self.publish()
+        ended = time.monotonic()
+        self._worked += ended - started
+        if not more:
+            self._rest_until, self._worked = ended + _REST_OVER_WORK * self._worked, 0.0
+        return more
 
     async def publish(self) -> bool:
         """Publishes the next segments that changed; True when there may be more."""

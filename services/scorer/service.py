@@ -36,7 +36,7 @@ def build(runtime: Runtime[ScorerSettings]) -> Service:
             ANSWERS.name: handlers.answers,
         },
         loops=(
-            Periodic("score publisher", settings.publish_seconds, publisher.publish),
+            Periodic("score publisher", settings.publish_seconds, publisher.paced),
             Periodic("live stream", _STREAM_SECONDS, stream.poll),
             Periodic("scorer tidying", _TIDY_SECONDS, publisher.tidy),
         ),

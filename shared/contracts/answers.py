@@ -33,8 +33,9 @@ class Answer(Contract):
     campaign: Identifier | None = None
     campaign_version: int | None = None
     comment: Comment | None = None
-    further_answers: Annotated[dict[Label, Comment], Field(max_length=20)] = {}
-    segments: Segments = {}
+    # A factory, because pydantic makes a deep copy of a mutable default: that took more time than all the rest.
+    further_answers: Annotated[dict[Label, Comment], Field(max_length=20)] = Field(default_factory=dict)
+    segments: Segments = Field(default_factory=dict)
     locale: Label | None = None
 
 

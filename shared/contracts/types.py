@@ -73,7 +73,9 @@ Amount = Annotated[
 ]
 """Money as a decimal string such as "159.90"; never a float."""
 
-SegmentValue = Label | Annotated[list[Label], Field(min_length=1, max_length=20)]
+SegmentValue = Annotated[
+    Label | Annotated[list[Label], Field(min_length=1, max_length=20)], Field(union_mode="left_to_right")
+]
 Segments = Annotated[dict[Label, SegmentValue], Field(max_length=40)]
 """Dimension to one value, or to several where an order belongs to several (its product categories)."""
 

@@ -4,6 +4,7 @@ A service has ``web/templates`` and ``web/static``; what is not found there is l
 page goes out with a Content-Security-Policy that allows nothing from elsewhere but the shop's logo.
 """
 
+import re
 import secrets
 from base64 import b64encode
 from collections.abc import Callable, Mapping
@@ -26,6 +27,7 @@ from shared.web.colour import accent_style
 
 SHARED = Path(__file__).parent
 STATIC_PATH = "/static"
+_HOST = re.compile(r"[a-z0-9.-]+")
 _YEAR = "public, max-age=31536000, immutable"
 
 
@@ -136,11 +138,11 @@ class _LayeredStaticFiles(StaticFiles):
 
 def _origin(address: str | None) -> tuple[str, ...]:
     """The origin of a picture's address as a policy's source; nothing for what is no plain http(s) address."""
-    parts = urlsplit(address or "")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(address or "")
+        host, port = (parts.hostname or "").encode("idna").decode(), parts.port
+    except ValueError:
         return ()
-    host = parts.hostname.encode("idna", "ignore").decode() if not parts.hostname.isascii() else parts.hostname
-    if not all(letter.isalnum() or letter in "-." for letter in host):
+    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(host):
         return ()
-    port = f":{parts.port}" if parts.port else ""
-    return (f"{parts.scheme}://{host}{port}",)
+    return (f"{parts.scheme}://{host}:{port}" if port else f"{parts.scheme}://{host}",)

@@ -34,7 +34,7 @@ def published(topics: TopicFacts, database: DatabaseFacts) -> Check:
 def held_by_scorer(topics: TopicFacts, database: DatabaseFacts, zone: ZoneInfo) -> Check:
     """Each published answer is one row of the scorer's, on the right day, in the right segments."""
     check = Check("published answers are in the scorer", 2)
-    expected = {scorer_key(id): _as_row(state, zone) for id, state in topics.answers.items()}
+    expected = {scorer_key(answer_id): _as_row(state, zone) for answer_id, state in topics.answers.items()}
     for key in expected.keys() | database.scorer_rows.keys():
         check.same(f"answer {key}", expected.get(key), database.scorer_rows.get(key))
     return check
@@ -62,10 +62,7 @@ def count_by_day(topics: TopicFacts, zone: ZoneInfo) -> CountsByDay:
             day = state.answered_at.astimezone(zone).date()
             for segment in state.counted_in():
                 groups[segment, state.campaign or "", day][group_of(state.score)] += 1
-    return {
-        cell: Counts(group["promoter"], group["passive"], group["detractor"])
-        for cell, group in groups.items()
-    }
+    return {cell: Counts(group["promoter"], group["passive"], group["detractor"]) for cell, group in groups.items()}
 
 
 def _as_row(state: AnswerState, zone: ZoneInfo) -> ScorerRow:

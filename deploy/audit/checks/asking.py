@@ -20,7 +20,7 @@ def quiet_periods(database: DatabaseFacts, default: timedelta) -> Check:
     for sent in database.sends.values():
         if sent.customer_id is not None:
             by_customer[sent.customer_id].append(sent)
-    for customer_id, sends in by_customer.items():
+    for sends in by_customer.values():
         ordered = sorted(sends, key=lambda sent: (sent.sent_at, sent.send_id))
         check.compared += len(ordered)
         for number, later in enumerate(ordered):

@@ -45,9 +45,7 @@ def in_right_queue(database: DatabaseFacts, queue_of_group: Mapping[str, str] = 
         queue = queue_of_group[group_of(case.score)]
         staff_came_first = case.score > 6 and case.status != "open"
         if case.queue != queue and not staff_came_first:
-            check.differs(
-                f"case {case.case_id}, score {case.score}, {case.status}, is in {case.queue}, not {queue}"
-            )
+            check.differs(f"case {case.case_id}, score {case.score}, {case.status}, is in {case.queue}, not {queue}")
     return check
 
 

@@ -27,7 +27,9 @@ def accounted_for(topics: TopicFacts, database: DatabaseFacts) -> Check:
         check.compared += 1
         all_dead = all(copy.place in dead for copy in copies)
         if rows[identity] != (0 if all_dead else 1):
-            check.differs(f"event {identity[1]} of {identity[0]} has {rows[identity]} decisions, dead letter: {all_dead}")
+            check.differs(
+                f"event {identity[1]} of {identity[0]} has {rows[identity]} decisions, dead letter: {all_dead}"
+            )
     for place in topics.unreadable_orders - dead:
         check.differs(f"the unreadable record at {place} is no dead letter")
     if "orders" in topics.complete:

@@ -21,9 +21,7 @@ class Windows:
     """The counts of any window, campaign and segment, from counts by day."""
 
     def __init__(self, by_day: CountsByDay) -> None:
-        days: defaultdict[tuple[str, str], defaultdict[date, Counts]] = defaultdict(
-            lambda: defaultdict(Counts)
-        )
+        days: defaultdict[tuple[str, str], defaultdict[date, Counts]] = defaultdict(lambda: defaultdict(Counts))
         for (segment, campaign, day), counts in by_day.items():
             for counted_under in {campaign, ALL_CAMPAIGNS} - {""}:
                 days[counted_under, written(segment)][day] += counts
@@ -72,9 +70,7 @@ def written(segment: Segment) -> str:
     return f"{dimension.replace('%', '%25').replace(':', '%3A')}:{value}"
 
 
-def published(
-    windows: Windows, scores: Mapping[ScoreKey, Mapping[str, Any]], now: datetime, zone: ZoneInfo
-) -> Check:
+def published(windows: Windows, scores: Mapping[ScoreKey, Mapping[str, Any]], now: datetime, zone: ZoneInfo) -> Check:
     """The last record of every key on ``nps.scores`` says what is true today.
 
     Also where it was published on an earlier day: then the days that passed must have changed nothing.
@@ -107,8 +103,6 @@ def _compare(check: Check, subject: str, expected: Counts, given: Mapping[str, A
         figures = {"nps": score.nps, "low": score.low, "high": score.high, "n": expected.n}
         for name, value in figures.items():
             other = given.get(name)
-            equal = value == other or (
-                value is not None and other is not None and abs(value - other) <= ROUNDING
-            )
+            equal = value == other or (value is not None and other is not None and abs(value - other) <= ROUNDING)
             if not equal:
                 check.differs(f"{subject}: {name} recomputed {value}, found {other}")

@@ -64,9 +64,7 @@ def note(case: Case, text: str, actor: str, now: datetime) -> Step:
     return Step(changed, EVENT_OF_STATUS[case.status], _entry(changed, "note", actor, text=text))
 
 
-def close(
-    case: Case, reason: CloseReason, root_cause: str | None, text: str, actor: str, now: datetime
-) -> Step:
+def close(case: Case, reason: CloseReason, root_cause: str | None, text: str, actor: str, now: datetime) -> Step:
     """Ends the case. ``root_cause`` is what went wrong, in the shop's words."""
     _must_wait(case, "closed")
     changed = replace(

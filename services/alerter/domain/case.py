@@ -22,8 +22,8 @@ EVENT_OF_STATUS: Mapping[CaseStatus, str] = {
 """The event type under which a case is published again when something other than its status changed."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_WITHOUT_DEADLINE = 10**16
-"""Microseconds since 1970, in the year 2286: after every deadline that can be."""
+LAST_WAITING = 10**16
+"""The greatest position of a case that waits: microseconds since 1970, in the year 2286, after every deadline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +75,15 @@ class Case:
     def position(self) -> int:
         """Where it stands in a list, the smallest first.
 
-        Those that wait: the next deadline first, and where there is none the newest first. The closed: the one closed
-        last first. One number rather than several sort columns, so that a page of a list is one range of an index.
+        Those that wait up to LAST_WAITING, the next deadline first, then those without one, the newest first. Beyond
+        it the closed ones, the one closed last first. One number rather than several sort columns, so that a page of
+        any list is one range of an index.
         """
-        if self.waiting and self.due_at is not None:
-            return _microseconds(self.due_at)
-        return _WITHOUT_DEADLINE - _microseconds(self.opened_at if self.waiting else self.changed_at)
+        if not self.waiting:
+            return 2 * LAST_WAITING - _microseconds(self.changed_at)
+        if self.due_at is None:
+            return LAST_WAITING - _microseconds(self.opened_at)
+        return _microseconds(self.due_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,13 +150,9 @@ def _reopened(case: Case, answer: Answer, rule: Rule, now: datetime) -> Step:
 
 def _amended(case: Case, answer: Answer, rule: Rule | None, now: datetime) -> Step:
     """The same case with what the customer says now; a new deadline only where another rule of its queue fits now."""
-    amended = replace(
-        case, revision=answer.revision, answer=answer, sequence=case.sequence + 1, changed_at=now
-    )
+    amended = replace(case, revision=answer.revision, answer=answer, sequence=case.sequence + 1, changed_at=now)
     if rule is not None and rule.name != case.rule and rule.queue == case.queue and case.waiting:
-        amended = replace(
-            amended, rule=rule.name, due_at=rule.due_at(now), suggested_action=rule.suggested_action
-        )
+        amended = replace(amended, rule=rule.name, due_at=rule.due_at(now), suggested_action=rule.suggested_action)
     return Step(amended, EVENT_OF_STATUS[case.status], _amendment(case, amended, "amended", now))
 
 

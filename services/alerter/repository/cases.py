@@ -10,7 +10,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerter.domain import publication, search
-from services.alerter.domain.case import Case, Entry
+from services.alerter.domain.case import LAST_WAITING, Case, Entry
 from services.alerter.domain.history import customer_key
 from services.alerter.domain.publication import Surroundings
 from shared.contracts.answers import Answer
@@ -99,7 +99,8 @@ _COUNT = text(
     SELECT queue, waiting.many
     FROM unnest(CAST(:queues AS text[])) AS queue,
          LATERAL (SELECT count(*) AS many
-                  FROM (SELECT 1 FROM cases WHERE cases.queue = queue.queue AND status <> 'closed' LIMIT :most) AS some
+                  FROM (SELECT 1 FROM cases
+                        WHERE cases.queue = queue.queue AND position <= :last_waiting LIMIT :most) AS counted
          ) AS waiting
     """
 )
@@ -205,7 +206,9 @@ async def awaiting(connection: AsyncConnection, keys: Iterable[UUID], order_ids:
 
 async def count_waiting(connection: AsyncConnection, queues: Sequence[str]) -> dict[str, int]:
     """How many cases wait in each queue, at most MOST_COUNTED."""
-    rows = await connection.execute(_COUNT, {"queues": list(queues), "most": MOST_COUNTED})
+    rows = await connection.execute(
+        _COUNT, {"queues": list(queues), "most": MOST_COUNTED, "last_waiting": LAST_WAITING}
+    )
     return {row.queue: row.many for row in rows}
 
 
@@ -219,13 +222,12 @@ def page_statement(wanted: Wanted, after: Place | None, limit: int) -> tuple[str
     """The query of a page and its values; its conditions are those the indexes of ``cases`` were made for."""
     conditions = ["queue IS NOT NULL"]
     given: dict[str, Any] = {"limit": limit}
-    if wanted.status == "closed":
-        conditions.append("status = 'closed'")
-    elif wanted.status:
-        conditions.append("status <> 'closed'")
-        if wanted.status != "waiting":
-            conditions.append("status = :status")
-            given["status"] = wanted.status
+    if wanted.status:
+        conditions.append("position > :last_waiting" if wanted.status == "closed" else "position <= :last_waiting")
+        given["last_waiting"] = LAST_WAITING
+    if wanted.status not in ("", "waiting", "closed"):
+        conditions.append("status = :status")
+        given["status"] = wanted.status
     if wanted.queue:
         conditions.append("queue = :queue")
         given["queue"] = wanted.queue
@@ -242,8 +244,8 @@ def page_statement(wanted: Wanted, after: Place | None, limit: int) -> tuple[str
             conditions.append("to_tsvector('simple', searched) @@ to_tsquery('simple', :words)")
             given["words"] = words
     if after is not None:
-        conditions.append("(position, case_id) > (:position, :case_id)")
-        given |= {"position": after.position, "case_id": after.case_id}
+        conditions.append("(position, case_id) > (:after_position, :after_case_id)")
+        given |= {"after_position": after.position, "after_case_id": after.case_id}
     where = " AND ".join(conditions)
     return f"SELECT {_READ} FROM cases WHERE {where} ORDER BY position, case_id LIMIT :limit", given  # noqa: S608
 

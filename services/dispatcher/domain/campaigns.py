@@ -30,7 +30,7 @@ DIMENSIONS = (
     "experiment",
     "delivery",
 )
-"""Segments taken of every survey; what a configured pair or, beside ``attributes.<name>`` of the order, a campaign's audience may name."""
+"""Segments taken of every survey; a configured pair names two, an audience these or ``attributes.<name>``."""
 
 ATTRIBUTE = "attributes."
 

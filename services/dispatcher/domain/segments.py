@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import product
 
-from services.dispatcher.domain.campaigns import ATTRIBUTE, DIMENSIONS, Campaign
+from services.dispatcher.domain.campaigns import ATTRIBUTE, Campaign
 from services.dispatcher.domain.customers import Customer
 from services.dispatcher.domain.orders import Order
 from services.dispatcher.domain.registers import earliest, text_of
@@ -53,7 +53,9 @@ def taken(
     return segments
 
 
-def matches(audience: Mapping[str, Iterable[str]], segments: Segments, order: Order | None) -> bool:
+def matches(
+    audience: Mapping[str, Iterable[str]], segments: Mapping[str, str | list[str]], order: Order | None
+) -> bool:
     """Whether each dimension, or attribute of the order, that ``audience`` names has one of its wanted values."""
     for dimension, wanted in audience.items():
         if dimension.startswith(ATTRIBUTE):

@@ -12,8 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.dispatcher.domain.campaigns import Campaign
 from shared.contracts.campaigns import Brand
 
-_COLUMNS = "campaign, version, definition::text AS definition, brand::text AS brand, file_definition::text AS from_file"
-_ALL = text(f"SELECT {_COLUMNS} FROM campaigns ORDER BY campaign LIMIT :most")
+_ALL = text(
+    """
+    SELECT campaign, version, definition::text AS definition, brand::text AS brand, file_definition::text AS from_file
+    FROM campaigns ORDER BY campaign LIMIT :most
+    """
+)
 _LOCK = text("LOCK TABLE campaigns IN SHARE ROW EXCLUSIVE MODE")
 _WRITE = text(
     """

@@ -11,20 +11,24 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.dispatcher.domain.customers import Customer
 from shared.contracts.preferences import ChannelPreference
 
-_COLUMNS = """
-    customer_id, details::text AS details, first_event_at, since, preference_revision, channels::text AS channels,
-    erased_at, last_answered_at
-"""
 _ENSURE = text(
     "INSERT INTO customers (customer_id) SELECT * FROM unnest(CAST(:customer_ids AS text[])) ON CONFLICT DO NOTHING"
 )
 _LOCK = text(
-    f"""
-    SELECT {_COLUMNS} FROM customers WHERE customer_id = ANY(CAST(:customer_ids AS text[]))
+    """
+    SELECT customer_id, details::text AS details, first_event_at, since, preference_revision,
+           channels::text AS channels, erased_at, last_answered_at
+    FROM customers WHERE customer_id = ANY(CAST(:customer_ids AS text[]))
     ORDER BY customer_id FOR UPDATE
     """
 )
-_READ = text(f"SELECT {_COLUMNS} FROM customers WHERE customer_id = ANY(CAST(:customer_ids AS text[]))")
+_READ = text(
+    """
+    SELECT customer_id, details::text AS details, first_event_at, since, preference_revision,
+           channels::text AS channels, erased_at, last_answered_at
+    FROM customers WHERE customer_id = ANY(CAST(:customer_ids AS text[]))
+    """
+)
 _WRITE = text(
     """
     UPDATE customers

@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import orjson
-from sqlalchemy import Row, text
+from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.domain.decisions import Decision
@@ -101,21 +100,20 @@ async def put(connection: AsyncConnection, decisions: Sequence[Decision]) -> Non
 
 async def story(connection: AsyncConnection, customer_id: str, before: int | None, most: int) -> Page:
     """The decisions about a customer, newest first, older than position ``before``."""
-    rows = (
-        await connection.execute(
-            _STORY, {"customer_id": customer_id, "before": 2**62 if before is None else before, "most": most + 1}
-        )
-    ).all()
+    found = await connection.execute(
+        _STORY, {"customer_id": customer_id, "before": 2**62 if before is None else before, "most": most + 1}
+    )
+    rows = found.mappings().all()
     shown = rows[:most]
-    return Page([_decision(row) for row in shown], shown[-1].position if len(rows) > most else None)
+    return Page([_decision(row) for row in shown], shown[-1]["position"] if len(rows) > most else None)
 
 
 def _effects(effects: Sequence[Effect]) -> str | None:
     return orjson.dumps(list(effects)).decode() if effects else None
 
 
-def _decision(row: Row[Any]) -> Decision:
-    values = dict(row._mapping)
+def _decision(row: RowMapping) -> Decision:
+    values = dict(row)
     del values["position"]
     written = values.pop("effects")
     effects = [] if written is None else orjson.loads(written)

@@ -3,19 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.domain.timers import Timer
 
 TIMERS_OF_CUSTOMER = 100
 """Most timers of one customer that one decision looks at; the rest is looked at in the next."""
-
-_COLUMNS = (
-    "timer_id::text AS timer_id, campaign, customer_id, order_id, cause, occurrence, milestone_at, due_at, traceparent"
-)
 
 # The index on due_at walked in order, and nothing else: a plan that sorts all that is due is as slow as all that is
 # due, and after a bulk load the statistics would choose it.
@@ -27,7 +22,8 @@ _WALK_THE_INDEX = text(
     """
 )
 # Locks the customers of the first timers due whom nobody else holds. It never waits, so it can be part of no deadlock.
-CLAIM = """
+_CLAIM = text(
+    """
     WITH claimed AS (
         SELECT customers.customer_id, timers.due_at
         FROM timers JOIN customers USING (customer_id)
@@ -37,27 +33,39 @@ CLAIM = """
         FOR UPDATE OF customers SKIP LOCKED
     )
     SELECT customer_id, due_at FROM claimed
-"""
-_CLAIM = text(CLAIM)
+    """
+)
 _OF_CUSTOMERS = text(
-    f"""
-    SELECT {_COLUMNS.replace("customer_id,", "ahead.customer_id,")}
+    """
+    SELECT ahead.*
     FROM unnest(CAST(:customer_ids AS text[])) AS customer (customer_id)
     CROSS JOIN LATERAL (
-        SELECT * FROM timers
+        SELECT timer_id::text AS timer_id, campaign, customer_id, order_id, cause, occurrence, milestone_at, due_at,
+               traceparent
+        FROM timers
         WHERE timers.customer_id = customer.customer_id AND timers.due_at <= :until
         ORDER BY timers.due_at LIMIT :most
     ) AS ahead
     """
 )
 _ABOUT = text(
-    f"""
-    SELECT {_COLUMNS} FROM timers WHERE order_id = ANY(CAST(:order_ids AS text[])) AND cause = 'milestone'
-    UNION ALL
-    SELECT {_COLUMNS} FROM timers WHERE customer_id = ANY(CAST(:customer_ids AS text[])) AND cause = 'recurrence'
+    """
+    SELECT timer_id::text AS timer_id, campaign, customer_id, order_id, cause, occurrence, milestone_at, due_at,
+           traceparent
+    FROM (
+        SELECT * FROM timers WHERE order_id = ANY(CAST(:order_ids AS text[])) AND cause = 'milestone'
+        UNION ALL
+        SELECT * FROM timers WHERE customer_id = ANY(CAST(:customer_ids AS text[])) AND cause = 'recurrence'
+    ) AS theirs
     """
 )
-_ALL_OF_CUSTOMERS = text(f"SELECT {_COLUMNS} FROM timers WHERE customer_id = ANY(CAST(:customer_ids AS text[]))")
+_ALL_OF_CUSTOMERS = text(
+    """
+    SELECT timer_id::text AS timer_id, campaign, customer_id, order_id, cause, occurrence, milestone_at, due_at,
+           traceparent
+    FROM timers WHERE customer_id = ANY(CAST(:customer_ids AS text[]))
+    """
+)
 _PUT = text(
     """
     INSERT INTO timers (timer_id, campaign, customer_id, order_id, cause, occurrence, milestone_at, due_at, traceparent)
@@ -120,18 +128,18 @@ async def of_customers(connection: AsyncConnection, customer_ids: Sequence[str],
     rows = await connection.execute(
         _OF_CUSTOMERS, {"customer_ids": list(customer_ids), "until": until, "most": TIMERS_OF_CUSTOMER}
     )
-    return [_timer(row) for row in rows]
+    return [Timer(**row) for row in rows.mappings()]
 
 
 async def about(connection: AsyncConnection, order_ids: Iterable[str], customer_ids: Iterable[str]) -> list[Timer]:
     """The timers orders have set: about these orders, and of these customers' recurring campaigns."""
     rows = await connection.execute(_ABOUT, {"order_ids": list(order_ids), "customer_ids": list(customer_ids)})
-    return [_timer(row) for row in rows]
+    return [Timer(**row) for row in rows.mappings()]
 
 
 async def all_of_customers(connection: AsyncConnection, customer_ids: Sequence[str]) -> list[Timer]:
     rows = await connection.execute(_ALL_OF_CUSTOMERS, {"customer_ids": list(customer_ids)})
-    return [_timer(row) for row in rows]
+    return [Timer(**row) for row in rows.mappings()]
 
 
 async def put(connection: AsyncConnection, timers: Sequence[Timer]) -> None:
@@ -176,7 +184,3 @@ async def note_fired(connection: AsyncConnection, fired: Mapping[tuple[str, str]
                 "fired_ats": [recurrence.fired_at for recurrence in fired.values()],
             },
         )
-
-
-def _timer(row: Row[Any]) -> Timer:
-    return Timer(**row._mapping)

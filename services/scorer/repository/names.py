@@ -1,6 +1,7 @@
 """Campaigns and segments by number: names are looked up once and then remembered, within bounds."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -49,7 +50,7 @@ async def find_segments(connection: AsyncConnection, segments: Collection[Segmen
 
 
 # A combination of segments as an answer carries it: the numbers it counts in, everybody among them, and the same as
-# PostgreSQL writes an array, because arrays of different lengths cannot travel in one parameter otherwise.
+# PostgreSQL writes an array.
 Combination = tuple[tuple[int, ...], str]
 
 
@@ -61,42 +62,51 @@ class Names:
     same new name do not wait for each other's batches. A name nobody counts under does no harm.
     """
 
-    def __init__(self, engine: AsyncEngine, limit: int = 50_000) -> None:
+    def __init__(self, engine: AsyncEngine, limit: int = 20_000) -> None:
         self._engine = engine
         self._limit = limit
         self._campaigns: dict[str, int] = {NO_CAMPAIGN: 0}
         self._segments: dict[Segment, int] = {}
         self._combinations: dict[object, Combination] = {}
 
-    async def learn(self, campaigns: Iterable[str], segments: Iterable[dict[str, SegmentValue]]) -> None:
-        """Makes ``campaign`` and ``combination`` know these; asks the database only about new ones."""
-        for memory in (self._campaigns, self._segments, self._combinations):
-            if len(memory) > self._limit:
-                memory.clear()
-        new_campaigns = {name for name in campaigns if name not in self._campaigns}
-        if new_campaigns:
-            self._campaigns.update(await self._numbers_of_campaigns(new_campaigns))
-        unknown = {
-            segment
-            for carried in segments
-            if _identity(carried) not in self._combinations
-            for segment in flatten(carried)
-            if segment not in self._segments
-        }
+    async def campaigns(self, names: Sequence[str]) -> list[int]:
+        """The number of each."""
+        unknown = set(names) - self._campaigns.keys()
         if unknown:
-            self._segments.update(await self._numbers_of_segments(unknown))
+            self._make_room(self._campaigns, {NO_CAMPAIGN: 0})
+            unknown = set(names) - self._campaigns.keys()
+            self._campaigns.update(await self._numbers_of_campaigns(unknown))
+        return [self._campaigns[name] for name in names]
 
-    def campaign(self, name: str) -> int:
-        return self._campaigns[name]
+    async def combinations(self, carried: Sequence[dict[str, SegmentValue]]) -> list[Combination]:
+        """The combination of each."""
+        known = self._combinations
+        identities = [_identity(segments) for segments in carried]
+        missing = {identity: carried[at] for at, identity in enumerate(identities) if identity not in known}
+        if missing:
+            if len(known) + len(missing) > self._limit:
+                known.clear()
+                missing = dict(zip(identities, carried, strict=True))
+            await self._learn_segments(missing.values())
+            for identity, segments in missing.items():
+                known[identity] = self._combination(segments)
+        return [known[identity] for identity in identities]
 
-    def combination(self, segments: dict[str, SegmentValue]) -> Combination:
-        identity = _identity(segments)
-        known = self._combinations.get(identity)
-        if known is None:
-            numbers = (0, *sorted({self._segments[segment] for segment in flatten(segments)}))
-            known = numbers, "{" + ",".join(map(str, numbers)) + "}"
-            self._combinations[identity] = known
-        return known
+    def _combination(self, segments: dict[str, SegmentValue]) -> Combination:
+        numbers = (0, *sorted({self._segments[segment] for segment in flatten(segments)}))
+        return numbers, "{" + ",".join(map(str, numbers)) + "}"
+
+    async def _learn_segments(self, carried: Collection[dict[str, SegmentValue]]) -> None:
+        wanted = {segment for segments in carried for segment in flatten(segments)}
+        unknown = wanted - self._segments.keys()
+        if unknown:
+            self._make_room(self._segments, {})
+            self._segments.update(await self._numbers_of_segments(wanted - self._segments.keys()))
+
+    def _make_room(self, memory: dict[Any, int], always: dict[Any, int]) -> None:
+        if len(memory) > self._limit:
+            memory.clear()
+            memory.update(always)
 
     async def _numbers_of_campaigns(self, names: set[str]) -> dict[str, int]:
         async with self._engine.begin() as connection:
@@ -123,9 +133,10 @@ class Names:
 
 
 def _identity(segments: dict[str, SegmentValue]) -> object:
+    """The same for the same segments in the same order, and fit for a dictionary's key."""
     identity = tuple(segments.items())
     try:
         hash(identity)
     except TypeError:
-        return tuple((name, value if isinstance(value, str) else tuple(value)) for name, value in identity)
+        return tuple((name, value if isinstance(value, str) else tuple(value)) for name, value in segments.items())
     return identity

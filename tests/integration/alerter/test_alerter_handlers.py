@@ -3,8 +3,6 @@
 import asyncio
 from datetime import timedelta
 
-import pytest
-
 from services.alerter.repository import customers
 from shared.contracts import identity, orders, preferences, sends
 from tests.integration.alerter.kit import Alerter, Open
@@ -34,12 +32,14 @@ async def test_a_detractor_gets_a_case_with_a_deadline_and_all_that_is_known(ale
     assert told.body["order"]["total"] == {"amount": "159.90", "currency": "BRL"}
 
 
-@pytest.mark.parametrize(("score", "queue"), [(0, "detractors"), (6, "detractors"), (7, "passives"), (9, "promoters")])
-async def test_each_group_goes_to_its_queue(alerter: Alerter, score: int, queue: str) -> None:
-    await alerter.hear(answer(score))
-    (told,) = await alerter.published()
-    assert told.topic == f"followups.{queue}"
-    assert ("due_at" in told.body) is (score <= 6)
+async def test_each_group_goes_to_its_queue(alerter: Alerter) -> None:
+    await alerter.hear(*(answer(score, answer_id=f"a-{score}") for score in range(11)))
+    told = await alerter.published()
+    queues = {one.body["answer"]["score"]: one.topic.removeprefix("followups.") for one in told}
+    assert queues == {
+        score: "detractors" if score < 7 else "passives" if score < 9 else "promoters" for score in range(11)
+    }
+    assert all(("due_at" in one.body) is (one.body["answer"]["score"] < 7) for one in told)
 
 
 async def test_an_answer_told_again_tells_nothing_again(alerter: Alerter) -> None:
@@ -77,7 +77,7 @@ async def test_an_erased_answer_leaves_nothing_of_the_person(alerter: Alerter) -
     await alerter.take("orders", (orders.PLACED, order()))
     await alerter.take("surveys.sends", (sends.SENT, send()))
     await alerter.hear(answer(9, customer_id="c-42", order_id="1001", comment="Secret praise", send_id="s-1"))
-    await alerter.hear(answer(2, revision=2, customer_id="c-42", order_id="1001", comment="Secret anger", send_id="s-1"))
+    await alerter.hear(answer(2, 2, customer_id="c-42", order_id="1001", comment="Secret anger", send_id="s-1"))
     case = (await alerter.staff.story(CASE)).case
     await alerter.staff.note(CASE, case.sequence, "kim", "Ana told me a secret on the phone")
     await alerter.hear(erased(revision=3))

@@ -31,14 +31,14 @@ class PostOffice:
         return [str(mail["To"]).rpartition("<")[2].rstrip(">") for mail in self.mails]
 
     async def handle_EHLO(
-        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+        self, _server: SMTP, session: Session, _envelope: Envelope, hostname: str, responses: list[str]
     ) -> list[str]:
         self.connections += 1
         session.host_name = hostname
         return responses
 
     async def handle_RCPT(
-        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         script = self.script[address]
         if script and isinstance(script[0], str) and script[0][:3].isdigit():
@@ -46,20 +46,29 @@ class PostOffice:
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:
         [address] = envelope.rcpt_tos
         action = self.script[address].popleft() if self.script[address] else None
-        if callable(action):
-            await action()
-        elif action is not None and action.startswith("data "):
+        if isinstance(action, str) and action.startswith("data "):
             return action.removeprefix("data ")
-        elif action == "drop":
-            server.transport.abort()
+        if action == "drop":
+            _hang_up(server)
             return "250 never read"
-        self.mails.append(message_from_bytes(envelope.original_content))
+        if callable(action):
+            # A server that has the whole mail goes on, whether or not the sender waits for the answer.
+            await asyncio.shield(asyncio.ensure_future(self._take_after(action, envelope)))
+        else:
+            self._take(envelope)
         if action == "cut":
-            server.transport.abort()
+            _hang_up(server)
         return "250 2.0.0 stored"
+
+    async def _take_after(self, action: Callable[[], Awaitable[None]], envelope: Envelope) -> None:
+        await action()
+        self._take(envelope)
+
+    def _take(self, envelope: Envelope) -> None:
+        self.mails.append(message_from_bytes(envelope.original_content or b""))
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """The receipts, over HTTP."""
@@ -70,6 +79,11 @@ class PostOffice:
         writer.write(b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
         await writer.drain()
         writer.close()
+
+
+def _hang_up(server: SMTP) -> None:
+    assert isinstance(server.transport, asyncio.WriteTransport)
+    server.transport.abort()
 
 
 @asynccontextmanager

@@ -1,24 +1,26 @@
 """What becomes of a survey on its way: accepted, put off, bounced, failed, expired, and told to everybody once."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import text
 
 from services.dispatcher.courier.handlers import handle_sends
 from services.dispatcher.courier.results import PROVIDER
+from services.dispatcher.domain.customers import Customer, fold
+from services.dispatcher.repository import customers
 from shared.clock import SteppedClock
-from shared.contracts import sends
+from shared.contracts import orders, sends
 from shared.contracts.cloudevents import Message
+from shared.contracts.orders import OrderEvent
+from shared.contracts.preferences import ChannelPreference, ChannelState
 from shared.contracts.sends import Recipient, SurveySent
 from tests.integration.courier.conftest import NOW, Office, Open, survey
 from tests.integration.courier.post_office import PostOffice
 
 
 def message(body: SurveySent, offset: int = 0, event_type: str = sends.SENT) -> Message:
-    return Message(
-        "surveys.sends", 0, offset, b"c", f"e-{offset}", "/test", event_type, NOW, body, None, b"", ()
-    )
+    return Message("surveys.sends", 0, offset, b"c", f"e-{offset}", "/test", event_type, NOW, body, None, b"", ())
 
 
 async def test_a_survey_is_delivered_once_however_often_its_event_comes(office: Office, post: PostOffice) -> None:
@@ -100,24 +102,18 @@ async def test_a_survey_is_not_sent_after_its_link_has_closed(office: Office, po
 
 
 async def test_who_has_unsubscribed_or_was_erased_since_gets_nothing(office: Office, post: PostOffice) -> None:
-    channel = '[{"channel": "email", "state": "%s", "address": null, "changed_at": "2026-11-01T12:01:00Z"}]'
+    known = [
+        _customer(1, "unsubscribed"),
+        _customer(2, "complained"),
+        _customer(3, "bounced"),
+        _customer(4, "allowed", erased_at=NOW + timedelta(minutes=1)),
+        _customer(5, "allowed"),
+        # Erased long before this survey was decided: that was another life.
+        _customer(6, "allowed", erased_at=NOW - timedelta(days=1)),
+    ]
     async with office.runtime.transaction() as connection:
-        for number, state, erased_at in (
-            (1, "unsubscribed", None),
-            (2, "complained", None),
-            (3, "bounced", None),
-            (4, "allowed", NOW + timedelta(minutes=1)),
-            (5, "allowed", None),
-            # Erased long before this survey was decided: that was another life.
-            (6, "allowed", NOW - timedelta(days=1)),
-        ):
-            await connection.execute(
-                text(
-                    "INSERT INTO customers (customer_id, channels, erased_at, details) VALUES (:id, "
-                    'CAST(:channels AS jsonb), :erased_at, \'{"email": ["e@example.com", "2026-10-31T12:00:00Z"]}\')'
-                ),
-                {"id": f"customer-{number}", "channels": channel % state, "erased_at": erased_at},
-            )
+        await customers.lock(connection, [customer.customer_id for customer in known])
+        await customers.write(connection, known)
     await office.queue([survey(number) for number in range(1, 8)])
     await office.carry()
     assert sorted(post.recipients()) == [f"ana-{number}@example.com" for number in (5, 6, 7)]
@@ -128,6 +124,14 @@ async def test_who_has_unsubscribed_or_was_erased_since_gets_nothing(office: Off
         "send-3": "bounced",
         "send-4": "erased",
     }
+
+
+def _customer(number: int, state: ChannelState, erased_at: datetime | None = None) -> Customer:
+    address = f"ana-{number}@example.com"
+    preference = ChannelPreference(channel="email", state=state, address=address, changed_at=NOW)
+    told = OrderEvent(order_id="1", occurred_at=NOW, customer=orders.Customer(id=f"customer-{number}", email=address))
+    customer = fold(Customer(f"customer-{number}"), told)
+    return replace(customer, channels={"email": preference}, erased_at=erased_at)
 
 
 @pytest.mark.parametrize(
@@ -166,9 +170,7 @@ async def test_connections_are_kept_and_a_dead_one_is_noticed(open_office: Open,
     assert set((await office.states()).values()) == {"accepted"}
 
 
-async def test_a_server_that_is_away_is_waited_for_and_no_mail_is_blamed(
-    open_office: Open, post: PostOffice
-) -> None:
+async def test_a_server_that_is_away_is_waited_for_and_no_mail_is_blamed(open_office: Open, post: PostOffice) -> None:
     away = await open_office(smtp_url="smtp://127.0.0.1:1")
     await away.queue([survey(number) for number in range(30)])
     assert await away.courier.round() is False
@@ -182,9 +184,7 @@ async def test_a_server_that_is_away_is_waited_for_and_no_mail_is_blamed(
     assert (await back.published()).count(("delivery.accepted", "send-1", None)) == 1
 
 
-async def test_one_mail_that_hangs_the_server_does_not_hold_up_the_others(
-    open_office: Open, post: PostOffice
-) -> None:
+async def test_one_mail_that_hangs_the_server_does_not_hold_up_the_others(open_office: Open, post: PostOffice) -> None:
     import asyncio
 
     office = await open_office(courier_connections=2, courier_burst=4)

@@ -62,16 +62,19 @@ async def test_the_state_file_tells_the_process_that_runs_now(supervisor: Superv
     assert read_records(tmp_path / "processes.json") == [supervisor.processes["worker"]]
 
 
+async def never() -> bool:
+    return False
+
+
+@pytest.mark.parametrize(("status", "tries"), [(1, supervisor_module.DEATHS_WHILE_STARTING), (2, 1)])
 async def test_a_program_that_never_gets_ready_is_given_up_with_its_last_words(
-    supervisor: Supervisor, tmp_path: Path
+    supervisor: Supervisor, tmp_path: Path, status: int, tries: int
 ) -> None:
-    failing = python("import sys; sys.exit('HEARBACK_CLOCK: yesterday is no clock')", tmp_path)
-
-    async def never() -> bool:
-        return False
-
+    """Status 2 says that a setting is wrong: then once is enough."""
+    code = f"import sys; print('HEARBACK_CLOCK: yesterday is no clock', flush=True); sys.exit({status})"
     with pytest.raises(StackError, match="yesterday is no clock"):
-        await supervisor.start(replace(failing, ready=never))
+        await supervisor.start(replace(python(code, tmp_path), ready=never))
+    assert (tmp_path / "worker.log").read_text().count("yesterday") == tries
 
 
 async def test_a_program_that_does_not_exist_is_told_at_once(supervisor: Supervisor, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from deploy.demo.customers import COMMENTS, opinion, reaction
 from deploy.demo.shop import Shop
+from deploy.simulation.shop import ShopEvent
 from shared.contracts.orders import OrderEvent
 from shared.contracts.topics import ORDERS
 from shared.nps import group_of
@@ -99,5 +100,5 @@ def test_every_language_can_say_everything(language: str) -> None:
     assert COMMENTS[language].keys() == COMMENTS["en"].keys()
 
 
-def _placed(events: list, order_id: str) -> datetime:  # type: ignore[type-arg]
+def _placed(events: list[ShopEvent], order_id: str) -> datetime:
     return next(event.occurred_at for event in events if event.body["order_id"] == order_id)

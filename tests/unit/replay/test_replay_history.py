@@ -30,7 +30,9 @@ REVIEW = {
 }  # fmt: skip
 
 
-def past(folder: Path, *, order: dict[str, str] | None = None, reviews: list[dict[str, str]] | None = None) -> PastOrder:
+def past(
+    folder: Path, *, order: dict[str, str] | None = None, reviews: list[dict[str, str]] | None = None
+) -> PastOrder:
     """The one order of a data set made of ORDER and REVIEW with these differences."""
     tables: dict[str, list[dict[str, str]]] = {
         "orders": [{**ORDER, **(order or {})}],
@@ -62,7 +64,7 @@ def test_an_order_lives_in_time_order_and_keeps_the_contract(tmp_path: Path) -> 
 
 def test_what_the_data_dates_wrongly_is_published_as_dated(tmp_path: Path) -> None:
     order = past(tmp_path, order={"order_delivered_carrier_date": "2018-01-01 09:00:00"})
-    assert [event.type for event in events_of([order])][0] == "order.shipped"
+    assert events_of([order])[0].type == "order.shipped"
 
 
 def test_an_hour_that_never_was_has_one_meaning(tmp_path: Path) -> None:
@@ -140,7 +142,10 @@ def test_cancelled_and_yet_delivered_is_not_asked(tmp_path: Path) -> None:
 def test_the_last_score_counts_and_the_last_comment_stays(tmp_path: Path) -> None:
     order = past(
         tmp_path,
-        reviews=[{"review_comment_message": "Bom"}, {"review_score": "1", "review_answer_timestamp": "2018-01-09 00:00:00"}],
+        reviews=[
+            {"review_comment_message": "Bom"},
+            {"review_score": "1", "review_answer_timestamp": "2018-01-09 00:00:00"},
+        ],
     )
     asks = asked([order], STEPS)
     assert (asks[0].final_score, asks[0].final_comment) == (0, "Bom")

@@ -42,6 +42,13 @@ def test_a_bad_setting_is_named(
     assert told.count("\n") == 1
 
 
+def test_no_secret_is_no_start(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delenv("HEARBACK_SECRET", raising=False)
+    with pytest.raises(SystemExit):
+        load(ServiceSettings)
+    assert "HEARBACK_SECRET: must have at least 32 characters" in capsys.readouterr().err
+
+
 def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     settings = start(monkeypatch, HEARBACK_SECRET="k" * 40, HEARBACK_DATABASE_URL="postgresql://u:hunter2@h/d")
     assert "k" * 40 not in repr(settings)

@@ -1,0 +1,1 @@
+"""The dashboard: one page that answers how we are doing, whether it is changing, and where."""

@@ -1,0 +1,111 @@
+// The two charts, drawn from the figures the page carries. Colours and fonts are the page's own.
+"use strict";
+
+const Charts = (() => {
+  const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+  function translucent(color, opacity) {
+    const probe = document.createElement("canvas").getContext("2d");
+    probe.fillStyle = color;
+    const [red, green, blue] = [1, 3, 5].map((at) => parseInt(probe.fillStyle.slice(at, at + 2), 16));
+    return `rgba(${red},${green},${blue},${opacity})`;
+  }
+
+  const whole = (value) => (value === null ? "–" : String(Math.round(value)).replace("-", "−"));
+  const answers = (n) => (n === 1 ? "1 answer" : `${n.toLocaleString()} answers`);
+  const sentence = (point) => `NPS ${whole(point.nps)} (${whole(point.low)} to ${whole(point.high)}), ${answers(point.n)}`;
+
+  function layout(changes) {
+    const axis = {
+      gridcolor: style("--line"), linecolor: style("--line"), zerolinecolor: style("--outline"),
+      tickfont: { color: style("--quiet"), size: 13 }, fixedrange: true, automargin: true,
+    };
+    return {
+      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false, dragmode: false,
+      font: { family: getComputedStyle(document.body).fontFamily, color: style("--text"), size: 14 },
+      hoverlabel: { bgcolor: style("--surface"), bordercolor: style("--outline"), font: { color: style("--text") } },
+      ...changes, xaxis: { ...axis, ...changes.xaxis }, yaxis: { ...axis, ...changes.yaxis },
+    };
+  }
+
+  function span(points) {
+    const shown = points.filter((point) => point.nps !== null);
+    const low = Math.min(...shown.map((point) => point.low));
+    const high = Math.max(...shown.map((point) => point.high));
+    return shown.length ? [Math.max(-104, low - 5), Math.min(104, high + 5)] : [-100, 100];
+  }
+
+  async function draw(id, traces, arrangement) {
+    const place = document.getElementById(id);
+    if (!place) return;
+    place.querySelector(":scope > p")?.remove();
+    await Plotly.react(place, traces, arrangement, { displayModeBar: false, responsive: true });
+  }
+
+  function trend(points) {
+    const days = points.map((point) => point.day);
+    const accent = style("--accent");
+    const edge = { x: days, mode: "lines", line: { width: 0 }, hoverinfo: "skip", connectgaps: false };
+    return draw("trend-chart", [
+      { ...edge, y: points.map((point) => point.low) },
+      { ...edge, y: points.map((point) => point.high), fill: "tonexty", fillcolor: translucent(accent, 0.2) },
+      {
+        x: days, y: points.map((point) => point.nps), mode: points.length > 1 ? "lines" : "markers",
+        line: { color: accent, width: 3 }, marker: { color: accent, size: 9 },
+        text: points.map(sentence), hovertemplate: "%{x|%e %B %Y}<br>%{text}<extra></extra>",
+      },
+    ], layout({
+      height: 320, hovermode: "x", margin: { l: 8, r: 12, t: 8, b: 8 },
+      xaxis: { type: "date", showgrid: false, nticks: innerWidth < 600 ? 4 : 8 },
+      yaxis: { range: span(points), title: { text: "NPS points", font: { size: 13, color: style("--quiet") } } },
+    }));
+  }
+
+  function segments(rows, overall) {
+    const accent = style("--accent");
+    const cut = innerWidth < 600 ? 14 : 30;
+    const name = (row) => (row.value.length > cut ? `${row.value.slice(0, cut - 1)}…` : row.value);
+    const positions = rows.map((_, at) => at);
+    const color = (row) => translucent(accent, row.held_back ? 0.35 : 1);
+    const traces = rows.map((row, at) => ({
+      x: [row.low, row.high], y: [at, at], mode: "lines", hoverinfo: "skip", line: { color: color(row), width: 2 },
+    }));
+    traces.push({
+      x: rows.map((row) => row.nps), y: positions, mode: "markers", text: rows.map(sentence),
+      customdata: rows.map((row) => row.value.replace(/</g, "&lt;")),
+      hovertemplate: "%{customdata}<br>%{text}<extra></extra>",
+      marker: {
+        size: 12, color: rows.map((row) => (row.differs ? color(row) : style("--surface"))),
+        symbol: rows.map((row) => (row.differs ? "diamond" : "circle")), line: { color: rows.map(color), width: 2.5 },
+      },
+    });
+    return draw("segments-chart", traces, layout({
+      height: 64 + 30 * rows.length, hovermode: "closest", margin: { l: 8, r: 12, t: 8, b: 40 },
+      xaxis: { range: span(rows), title: { text: "NPS points", font: { size: 13, color: style("--quiet") } } },
+      yaxis: {
+        tickvals: positions, ticktext: rows.map((row) => name(row).replace(/</g, "&lt;")),
+        range: [rows.length - 0.4, -0.6], showgrid: false, zeroline: false,
+      },
+      shapes: overall === null ? [] : [{
+        type: "line", x0: overall, x1: overall, yref: "paper", y0: 0, y1: 1,
+        line: { color: style("--outline"), width: 1, dash: "dot" },
+      }],
+    }));
+  }
+
+  async function all() {
+    const carrier = document.getElementById("chart-data");
+    if (!carrier) return;
+    if (!window.Plotly) {
+      document.querySelectorAll(".chart > p").forEach((note) => {
+        note.textContent = "The chart could not be loaded; the numbers are below.";
+      });
+      return;
+    }
+    const data = JSON.parse(carrier.textContent);
+    await trend(data.trend);
+    await segments(data.segments, data.overall);
+  }
+
+  return { all };
+})();

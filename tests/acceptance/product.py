@@ -1,0 +1,173 @@
+"""The product from outside, in the words of its tests: orders, time, mail, answers, scores, cases."""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import httpx
+
+from deploy.audit import Installation, Report, audit
+from deploy.local.stack import Stack
+from deploy.replay.ledger import Dispatcher
+from deploy.simulation.mailbox import Mail, MailboxReader
+from deploy.simulation.shop import ShopBackend, ShopEvent
+from deploy.simulation.visitor import Acknowledgement, Visitor
+from shared.clock import SteppedClock
+
+T = TypeVar("T")
+PATIENCE_SECONDS = 30.0
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+@dataclass
+class Buyer:
+    """A customer nobody else is; ``region`` is a segment of theirs alone."""
+
+    locale: str = "en"
+    id: str = field(default_factory=lambda: f"c-{secrets.token_hex(4)}")
+    orders: int = 0
+
+    @property
+    def address(self) -> str:
+        return f"{self.id}@customers.example"
+
+    @property
+    def region(self) -> str:
+        return f"region of {self.id}"
+
+    @property
+    def segment(self) -> str:
+        return f"region:{self.region}"
+
+
+@dataclass
+class Product:
+    """``visitors`` is a browser without a key, ``staff`` carries one with every scope."""
+
+    stack: Stack
+    clock: SteppedClock
+    shop: ShopBackend
+    dispatcher: Dispatcher
+    visitors: httpx.AsyncClient
+    staff: httpx.AsyncClient
+
+    def __post_init__(self) -> None:
+        self._mailbox = MailboxReader(self.visitors, self.stack.url("mailbox"))
+        self._mails: list[Mail] = []
+        self._visitor = Visitor(self.visitors)
+
+    # The shop -------------------------------------------------------------------------------------------------
+
+    async def order(self, buyer: Buyer, **more: Any) -> str:
+        """Places an order now; gives back its id."""
+        buyer.orders += 1
+        order_id = f"{buyer.id}-{buyer.orders}"
+        await self.tell("order.placed", buyer, order_id, **more)
+        return order_id
+
+    async def tell(self, event_type: str, buyer: Buyer, order_id: str, **more: Any) -> ShopEvent:
+        """Publishes that something happened to an order now."""
+        event = self.event(event_type, buyer, order_id, **more)
+        await self.shop.publish([event])
+        return event
+
+    def event(self, event_type: str, buyer: Buyer, order_id: str, **more: Any) -> ShopEvent:
+        now = self.clock.now()
+        customer = {
+            "id": buyer.id,
+            "email": buyer.address,
+            "locale": buyer.locale,
+            "region": buyer.region,
+            "name": "Ana",
+        }
+        body = {
+            "order_id": order_id, "occurred_at": now.isoformat(), "customer": customer,
+            "items": [{"name": "Tea kettle", "category": "kitchen"}, {"name": "Marble run", "category": "toys"}],
+            **more,
+        }  # fmt: skip
+        return ShopEvent(f"{order_id}/{event_type}", event_type, now, buyer.id, body)
+
+    # Time -----------------------------------------------------------------------------------------------------
+
+    async def after(self, length: timedelta) -> None:
+        """Lets time pass, once what was told is taken in; returns when everything due by then is decided."""
+        await self.dispatcher.took_in_everything()
+        self.clock.step_to(self.clock.now() + length)
+        await self.dispatcher.decided_everything(self.clock.now())
+
+    # The customer ---------------------------------------------------------------------------------------------
+
+    async def mails(self, buyer: Buyer) -> list[Mail]:
+        """What is in the customer's mailbox now; mail on its way may still come."""
+        self._mails += await self._mailbox.new()
+        return [mail for mail in self._mails if mail.to == buyer.address]
+
+    async def mail(self, buyer: Buyer, count: int = 1) -> Mail:
+        """The customer's ``count``-th mail, once it is there."""
+        return (await eventually(lambda: self.mails(buyer), lambda mails: len(mails) >= count, "mail"))[count - 1]
+
+    async def answer(self, mail: Mail, score: int, comment: str | None = None) -> Acknowledgement:
+        return await self._visitor.answer(mail.answer_url, score, comment)
+
+    async def unsubscribe(self, mail: Mail) -> None:
+        assert mail.unsubscribe_url is not None
+        await self._visitor.unsubscribe(mail.unsubscribe_url)
+
+    async def surveyed(self, buyer: Buyer) -> Mail:
+        """An order, an hour, and the mail about it."""
+        await self.order(buyer)
+        await self.after(HOUR)
+        return await self.mail(buyer)
+
+    # Staff ----------------------------------------------------------------------------------------------------
+
+    async def get(self, service: str, path: str, **asked: str) -> dict[str, Any]:
+        response = await self.staff.get(f"{self.stack.url(service)}{path}", params=asked)
+        response.raise_for_status()
+        body: dict[str, Any] = response.json()
+        return body
+
+    async def score(self, segment: str, n: int, window: str = "30d") -> dict[str, Any]:
+        """The segment's score, once ``n`` answers count in it."""
+
+        async def ask() -> dict[str, Any]:
+            return await self.get("scorer", "/v1/nps", segment=segment, window=window)
+
+        return await eventually(ask, lambda score: score["n"] == n, f"{n} answers in {segment}")
+
+    async def case(self, acknowledged: Acknowledgement, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The case about an answer, once it is as wanted."""
+
+        async def ask() -> dict[str, Any]:
+            listed = await self.get("alerter", "/v1/cases", status="any", limit="200")
+            of_answer = (case for case in listed["cases"] if _answer_of(case) == acknowledged.answer_id)
+            return next(of_answer, {})
+
+        return await eventually(ask, lambda case: bool(case) and wanted(case), "a case")
+
+    async def decisions(self, buyer: Buyer) -> list[dict[str, Any]]:
+        """Why the customer was asked or not, newest first."""
+        body = await self.get("dispatcher", f"/v1/customers/{buyer.id}/decisions", limit="100")
+        decisions: list[dict[str, Any]] = body["decisions"]
+        return decisions
+
+    async def audited(self) -> Report:
+        settings = {**self.stack.client_environment(), "HEARBACK_TOPIC_PREFIX": self.stack.topic_prefix}
+        return await audit(Installation.from_environment(settings), within=PATIENCE_SECONDS)
+
+
+def _answer_of(case: dict[str, Any]) -> str | None:
+    return (case.get("answer") or {}).get("answer_id")
+
+
+async def eventually(ask: Callable[[], Awaitable[T]], wanted: Callable[[T], bool], what: str) -> T:
+    """Asks until the answer is as wanted. AssertionError with the last answer when it does not get there."""
+    deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+    while not wanted(found := await ask()):
+        if asyncio.get_running_loop().time() > deadline:
+            raise AssertionError(f"waited {PATIENCE_SECONDS:.0f} s for {what}; last seen: {found}")
+        await asyncio.sleep(0.05)
+    return found

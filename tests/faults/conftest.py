@@ -1,0 +1,138 @@
+"""The whole loop under traffic: a shop that publishes, customers who answer, and a list of what was promised them."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from deploy.audit import Installation, audit
+from deploy.local.ports import StackPorts
+from deploy.local.stack import Stack
+from deploy.simulation.mailbox import Mail, MailboxReader
+from deploy.simulation.shop import ShopBackend, ShopEvent
+from deploy.simulation.visitor import Visitor
+
+AT_ONCE = """
+id: at-once
+subject_of_question: service
+trigger:
+  after: order.placed
+"""
+PATIENCE_SECONDS = 90
+
+
+@dataclass
+class Traffic:
+    """Orders of customers who order once each and answer every survey they get, some of them twice."""
+
+    stack: Stack
+    client: httpx.AsyncClient
+    run: str = field(default_factory=lambda: secrets.token_hex(4))
+    ordered: set[str] = field(default_factory=set)
+    acknowledged: dict[str, int] = field(default_factory=dict)
+    mails: list[Mail] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.shop = ShopBackend(self.stack.kafka_bootstrap_servers, f"/shop/{self.run}")
+        self._mailbox = MailboxReader(self.client, self.stack.url("mailbox"))
+        self._visitor = Visitor(self.client)
+
+    async def order(self, count: int) -> None:
+        """Publishes orders, each by another customer; every tenth is also published a second time."""
+        numbers = range(len(self.ordered), len(self.ordered) + count)
+        events = [self._placed(number) for number in numbers]
+        await self.shop.publish(events + events[::10])
+        self.ordered |= {event.customer_id for event in events}
+
+    def _placed(self, number: int) -> ShopEvent:
+        now = datetime.now(UTC)
+        customer = f"{self.run}-{number}"
+        body = {
+            "order_id": f"o-{customer}",
+            "occurred_at": now.isoformat(),
+            "customer": {"id": customer, "email": f"{customer}@example.com", "country": ("BR", "NO")[number % 2]},
+            "items": [{"name": "a kite", "category": ("toys", "outdoor")[number % 3 == 0]}],
+        }
+        return ShopEvent(f"placed-{customer}", "order.placed", now, customer, body)
+
+    async def answer(self) -> None:
+        """Goes on answering what arrives, until cancelled. A collector that is away is tried again."""
+        while True:
+            for mail in await self._mailbox.new():
+                if not mail.to.startswith(self.run):
+                    continue
+                self.mails.append(mail)
+                score = len(self.mails) % 11
+                told = await self._visitor.answer(mail.answer_url, score)
+                if score == 4:
+                    told = await self._visitor.answer(mail.answer_url, 9, "It got better")
+                elif score == 6:
+                    told = await self._visitor.answer(mail.answer_url, 6, "Too late")
+                self.acknowledged[told.answer_id] = told.revision
+            await asyncio.sleep(0.05)
+
+    async def all_answered(self) -> None:
+        await eventually(
+            lambda: len(self.acknowledged) >= len(self.ordered),
+            lambda: f"{len(self.acknowledged)} of {len(self.ordered)} customers were asked and answered",
+        )
+        assert len(self.mails) == len(self.ordered)
+
+
+async def eventually(condition: Callable[[], bool], found: Callable[[], str]) -> None:
+    """Waits for the condition; a failure says what was found instead."""
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not condition():
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        pytest.fail(f"after {PATIENCE_SECONDS} s: {found()}")
+
+
+@contextlib.asynccontextmanager
+async def traffic_on(stack: Stack) -> AsyncIterator[Traffic]:
+    """Traffic of its own on a stack; at the end everybody has answered and the audit is clean."""
+    async with httpx.AsyncClient(timeout=10) as client:
+        traffic = Traffic(stack, client)
+        answering = asyncio.create_task(traffic.answer())
+        try:
+            yield traffic
+            await traffic.all_answered()
+        finally:
+            answering.cancel()
+            await asyncio.gather(answering, return_exceptions=True)
+            await traffic.shop.__aexit__(None, None, None)
+    report = await audit(Installation.from_environment(stack.client_environment()), within=PATIENCE_SECONDS)
+    assert report.clean, report
+
+
+@contextlib.asynccontextmanager
+async def started(folder: Path, **replicas: int) -> AsyncIterator[Stack]:
+    campaigns = folder / "campaigns"
+    campaigns.mkdir()
+    (campaigns / "at-once.yaml").write_text(AT_ONCE)
+    stack = Stack(
+        state=folder / "state",
+        ports=StackPorts.free(),
+        campaigns=campaigns,
+        replicas=replicas,
+        # A twin takes over sooner, and a mail under way at a kill is looked after sooner, than by default.
+        environment={"HEARBACK_CONSUMER_SESSION_SECONDS": "6", "HEARBACK_COURIER_LEASE_SECONDS": "6",
+                     "HEARBACK_COURIER_MAIL_SECONDS": "3", "HEARBACK_RETRY_LIMIT_SECONDS": "2"},
+    )
+    async with stack:
+        yield stack
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """One of each process, shared by the tests of a module: each test has customers of its own."""
+    async with started(tmp_path_factory.mktemp("faults")) as running:
+        yield running

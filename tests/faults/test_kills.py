@@ -1,0 +1,59 @@
+"""Any process may die at any instruction; the loop's books are clean afterwards."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from deploy.local.stack import Stack
+from tests.faults.conftest import eventually, started, traffic_on
+
+PROCESSES = ("dispatcher", "courier", "collector", "scorer", "alerter")
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+async def test_a_process_killed_in_the_middle_comes_back_and_the_books_are_clean(stack: Stack, process: str) -> None:
+    async with traffic_on(stack) as traffic:
+        await traffic.order(60)
+        await eventually(lambda: len(traffic.acknowledged) >= 5, lambda: f"{len(traffic.acknowledged)} answers")
+        await stack.kill(process)
+        await traffic.order(60)
+        await stack.ready(process)
+
+
+async def test_a_broker_restart_loses_nothing(stack: Stack) -> None:
+    async with traffic_on(stack) as traffic:
+        await traffic.order(40)
+        await eventually(lambda: len(traffic.acknowledged) >= 5, lambda: f"{len(traffic.acknowledged)} answers")
+        await stack.stop("kafka")
+        # Customers go on answering what they have: an answer needs no broker to be acknowledged.
+        await eventually(
+            lambda: len(traffic.acknowledged) >= len(traffic.mails), lambda: f"{len(traffic.acknowledged)} answers"
+        )
+        await stack.start("kafka")
+        await traffic.order(40)
+
+
+async def test_a_database_restart_loses_nothing(stack: Stack) -> None:
+    async with traffic_on(stack) as traffic:
+        await traffic.order(40)
+        await eventually(lambda: len(traffic.acknowledged) >= 5, lambda: f"{len(traffic.acknowledged)} answers")
+        await stack.stop("postgresql")
+        await traffic.order(40)
+        await stack.start("postgresql")
+
+
+async def test_a_poison_message_harms_itself_alone(stack: Stack) -> None:
+    async with traffic_on(stack) as traffic:
+        await traffic.order(20)
+        await traffic.shop.publish_raw(b"\x00 not an order", key="poison")
+        await traffic.shop.publish_raw(b'{"order_id": 1}', key="poison")
+        await traffic.order(20)
+
+
+async def test_two_of_each_share_the_work_and_outlive_a_kill(tmp_path: Path) -> None:
+    async with started(tmp_path, **dict.fromkeys(PROCESSES, 2)) as stack, traffic_on(stack) as traffic:
+        await traffic.order(60)
+        await eventually(lambda: len(traffic.acknowledged) >= 5, lambda: f"{len(traffic.acknowledged)} answers")
+        await asyncio.gather(*(stack.kill(process) for process in PROCESSES if process != "collector"))
+        await traffic.order(60)

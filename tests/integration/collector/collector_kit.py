@@ -1,0 +1,147 @@
+"""A collector on the real database, asked over HTTP, with a clock the test sets and the outbox to look into."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from services.collector.handlers import Handlers
+from services.collector.settings import CollectorSettings
+from shared.contracts import campaigns, sends, topics
+from shared.contracts.campaigns import Brand, CampaignPublished
+from shared.contracts.cloudevents import Message
+from shared.contracts.sends import Recipient, SurveySent
+from shared.contracts.types import Contract
+from shared.runtime import Runtime
+
+KEY = "k" * 32
+API_KEYS = f"shop:{sha256(KEY.encode()).hexdigest()}:answers:write,customers:erase"
+NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
+
+
+@dataclass
+class ChosenClock:
+    moment: datetime = NOON
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def forward(self, **length: float) -> None:
+        self.moment += timedelta(**length)
+
+
+@dataclass
+class Published:
+    """An event in the outbox, not yet published."""
+
+    topic: str
+    type: str
+    id: str
+    key: str
+    body: dict[str, Any]
+
+
+@dataclass
+class Collector:
+    runtime: Runtime[CollectorSettings]
+    clock: ChosenClock
+    client: httpx.AsyncClient
+    offsets: int = field(default=0)
+
+    async def consume(self, *bodies: Contract, event_type: str | None = None) -> None:
+        """Hands the bodies to the handlers in one transaction, as the consumer loop would."""
+        handlers = Handlers(self.runtime.settings.secret.get_secret_value()).by_topic
+        async with self.runtime.transaction() as connection:
+            for body in bodies:
+                known = isinstance(body, SurveySent)
+                topic = topics.SENDS if known else topics.CAMPAIGNS
+                kind = event_type or (sends.SENT if known else campaigns.PUBLISHED)
+                self.offsets += 1
+                message = Message(
+                    topic.name, 0, self.offsets, b"k", str(self.offsets), "/test", kind, NOON, body, None, b"", []
+                )
+                await handlers[topic.name](connection, [message])
+
+    async def send(self, send_id: str = "s-1", **fields: Any) -> str:
+        """A survey the collector knows of; gives back the path of its page."""
+        await self.consume(survey(send_id, **fields))
+        return self.page(send_id)
+
+    def page(self, send_id: str = "s-1") -> str:
+        return f"/s/{self.runtime.links.token('answer', send_id)}"
+
+    def unsubscribe_page(self, send_id: str = "s-1") -> str:
+        return f"/unsubscribe/{self.runtime.links.token('unsubscribe', send_id)}"
+
+    async def post_answer(self, /, headers: dict[str, str] | None = None, **body: Any) -> httpx.Response:
+        allowed = {"Authorization": f"Bearer {KEY}", **(headers or {})}
+        # Not the client's own way, which would refuse half a surrogate pair before we can.
+        allowed["Content-Type"] = "application/json"
+        return await self.client.post("/v1/answers", content=json.dumps(body), headers=allowed)
+
+    async def erase(self, customer_id: str) -> httpx.Response:
+        return await self.client.delete(f"/v1/customers/{customer_id}", headers={"Authorization": f"Bearer {KEY}"})
+
+    async def outbox(self, topic: str | None = None) -> list[Published]:
+        async with self.runtime.reading() as connection:
+            rows = await connection.execute(text("SELECT topic, key, headers, value FROM outbox ORDER BY id"))
+            events = []
+            for row in rows:
+                headers = dict(json.loads(row.headers))
+                body = json.loads(row.value)
+                events.append(Published(row.topic, headers["ce_type"], headers["ce_id"], row.key.decode(), body))
+        return [event for event in events if topic is None or event.topic == topic]
+
+    async def answers(self) -> list[Published]:
+        return await self.outbox(topics.ANSWERS.name)
+
+    async def count(self, table: str) -> int:
+        async with self.runtime.reading() as connection:
+            return int((await connection.execute(text(f"SELECT count(*) FROM {table}"))).scalar_one())
+
+
+def survey(send_id: str = "s-1", **fields: Any) -> SurveySent:
+    values: dict[str, Any] = {
+        "campaign": "service-nps",
+        "campaign_version": 1,
+        "channel": "email",
+        "locale": "en",
+        "customer_id": "c-42",
+        "recipient": Recipient(address="ana.souza@example.com", name="Ana Souza"),
+        "order_id": "order-1001",
+        "product": None,
+        "segments": {"country": "BR", "category": ["toys", "books"]},
+        "answer_url": "https://example.com/s/x",
+        "unsubscribe_url": "https://example.com/unsubscribe/x",
+        "due_at": NOON,
+        "sent_at": NOON,
+        "expires_at": NOON + timedelta(days=30),
+    }
+    return SurveySent(send_id=send_id, **{**values, **fields})
+
+
+def campaign(**fields: Any) -> CampaignPublished:
+    values: dict[str, Any] = {
+        "campaign": "service-nps",
+        "campaign_version": 1,
+        "subject_of_question": "service",
+        "brand": Brand(name="Lumen Home", color="#e8590c"),
+    }
+    return CampaignPublished(**{**values, **fields})
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]], what: str, seconds: float = 30) -> None:
+    """Waits for the condition; a failure says what was waited for."""
+    try:
+        async with asyncio.timeout(seconds):
+            while not await condition():
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        pytest.fail(f"not within {seconds:.0f} s: {what}")

@@ -1,0 +1,132 @@
+"""`up`, `status` and `down` as somebody types them, with all five processes, on the session's Kafka and PostgreSQL."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest_asyncio
+
+from deploy.local.backends import Backends
+from deploy.local.ports import free_ports
+from deploy.local.programs import PROJECT
+from deploy.local.provision import Database
+from deploy.local.stack import PROCESSES
+from deploy.local.status import read_status
+from deploy.local.supervisor import read_records, start_time
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """Where somebody types; `state` is the stack's folder."""
+
+    state: Path
+    environment: dict[str, str]
+
+    async def begin(self, command: str) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "deploy.local", command, cwd=PROJECT, env=self.environment, start_new_session=True,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+
+    async def run(self, command: str) -> tuple[int | None, str]:
+        process = await self.begin(command)
+        output, _ = await process.communicate()
+        return process.returncode, output.decode()
+
+    def running(self) -> dict[str, int]:
+        return {record.name: record.pid for record in read_records(self.state / "processes.json")}
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def terminal(
+    backends: Backends, database: Database, topic_prefix: str, tmp_path: Path
+) -> AsyncIterator[Terminal]:
+    base = free_ports(1)[0]
+    terminal = Terminal(
+        tmp_path / "state",
+        {
+            "PATH": os.environ["PATH"],
+            "HOME": os.environ["HOME"],
+            "HEARBACK_STATE": str(tmp_path / "state"),
+            "HEARBACK_PORT_BASE": str(base),
+            "HEARBACK_TOPIC_PREFIX": topic_prefix,
+            "HEARBACK_KAFKA_BOOTSTRAP_SERVERS": backends.kafka_bootstrap_servers,
+            "HEARBACK_DATABASE_URL": database.owner_url,
+        },
+    )
+    yield terminal
+    await terminal.run("down")
+
+
+async def test_a_day_with_the_stack(terminal: Terminal) -> None:
+    code, said = await terminal.run("status")
+    assert (code, said) == (3, "Nothing is running. `make up` starts it.\n")
+
+    code, said = await terminal.run("up")
+    assert code == 0, said
+    assert "Up in" in said and "\x1b" not in said, "plain where it is no terminal"
+    first = terminal.running()
+    assert set(first) == {*PROCESSES, "mailbox"}, "Kafka and PostgreSQL are somebody else's, and left alone"
+    environment = dict(
+        line.removeprefix("export ").split("=", 1) for line in (terminal.state / "env").read_text().splitlines()
+    )
+    async with httpx.AsyncClient() as client:
+        for service in ("DISPATCHER", "COLLECTOR", "SCORER", "ALERTER", "MAILBOX"):
+            assert (await client.get(f"{environment[f'HEARBACK_{service}_URL']}/readyz")).status_code == 200
+        scores = f"{environment['HEARBACK_SCORER_URL']}/v1/nps"
+        key = {"Authorization": f"Bearer {environment['HEARBACK_API_KEY']}"}
+        assert (await client.get(scores, headers=key)).status_code == 200
+        assert (await client.get(scores, headers={"Authorization": "Bearer hb_wrong"})).status_code == 401
+
+    code, said = await terminal.run("up")
+    assert code == 0 and "Already up" in said
+    assert terminal.running() == first
+
+    os.kill(first["collector"], signal.SIGKILL)
+    async with asyncio.timeout(60):
+        while (await terminal.run("status"))[0] != 0 or terminal.running().get("collector") == first["collector"]:
+            await asyncio.sleep(0.2)
+
+    last = terminal.running()
+    supervisor = read_status(terminal.state)
+    code, said = await terminal.run("down")
+    assert (code, said) == (0, "Stopped; no process is left.\n")
+    assert [name for name, pid in last.items() if start_time(pid) is not None] == []
+    assert supervisor is not None and not supervisor.alive
+    assert not (terminal.state / "env").exists()
+
+    assert await terminal.run("down") == (0, "Nothing was running.\n")
+
+
+async def test_ctrl_c_while_it_starts_leaves_no_process(terminal: Terminal) -> None:
+    process = await terminal.begin("up")
+    async with asyncio.timeout(60):
+        while "scorer" not in terminal.running():
+            await asyncio.sleep(0.05)
+    started = terminal.running()
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = await process.communicate()
+    assert process.returncode == 130
+    assert b"Interrupted" in output and b"Traceback" not in output
+    assert [name for name, pid in started.items() if start_time(pid) is not None] == []
+    assert terminal.running() == {}
+
+
+async def test_a_service_that_cannot_start_is_told_with_its_own_words_and_nothing_is_left(terminal: Terminal) -> None:
+    terminal.environment["HEARBACK_CAMPAIGNS_DIR"] = "/nowhere/campaigns"
+    code, said = await terminal.run("up")
+    assert code == 1
+    assert "dispatcher" in said and "/nowhere/campaigns" in said and "Traceback (most recent" not in said
+    assert terminal.running() == {}
+
+
+async def test_a_port_base_that_is_none_is_told_in_one_sentence(terminal: Terminal) -> None:
+    terminal.environment["HEARBACK_PORT_BASE"] = "eighty"
+    code, said = await terminal.run("up")
+    assert code == 1
+    assert said == "HEARBACK_PORT_BASE is 'eighty', which is no port number: use one such as 18000.\n"

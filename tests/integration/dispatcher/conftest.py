@@ -1,0 +1,61 @@
+"""Dispatchers on the real database; see ``kit``."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest_asyncio
+from pydantic import SecretStr
+
+from deploy.local.backends import Backends
+from deploy.local.provision import Database
+from services.dispatcher import catalogue
+from services.dispatcher.handlers import Handlers
+from services.dispatcher.service import build
+from services.dispatcher.settings import DispatcherSettings
+from services.dispatcher.timers import TimerLoop
+from shared.persistence.migrations import migrate
+from shared.runtime import open_runtime
+from tests.integration.dispatcher.kit import API_KEYS, ChosenClock, Dispatcher, Open
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def open_dispatcher(backends: Backends, database: Database) -> AsyncIterator[Open]:
+    """Opens dispatchers, as many replicas as the test wants, on one database. Campaigns are the shipped ones."""
+    opened = []
+
+    async def open_one(**values: Any) -> Dispatcher:
+        settings = DispatcherSettings(
+            kafka_bootstrap_servers=backends.kafka_bootstrap_servers,
+            database_url=SecretStr(database.service_urls["dispatcher"]),
+            api_keys=SecretStr(API_KEYS),
+            secret=SecretStr("x" * 32),
+            **values,
+        )
+        context = open_runtime("dispatcher", settings)
+        runtime = await context.__aenter__()
+        opened.append(context)
+        clock = ChosenClock()
+        runtime.clock = clock
+        await migrate("dispatcher", runtime.engine)
+        await catalogue.take_in_files(runtime, catalogue.read_folder(settings.campaigns_dir))
+        app = build(runtime).app
+        assert app is not None
+        return Dispatcher(runtime, Handlers(settings, clock), TimerLoop(runtime), clock, app)
+
+    yield open_one
+    for context in opened:
+        await context.__aexit__(None, None, None)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def dispatcher(open_dispatcher: Open) -> Dispatcher:
+    return await open_dispatcher()
+
+
+def campaign_folder(folder: Path, **files: str) -> Path:
+    """A folder of campaigns with these files."""
+    folder.mkdir(exist_ok=True)
+    for name, written in files.items():
+        (folder / f"{name.replace('_', '-')}.yaml").write_text(written, encoding="utf-8")
+    return folder

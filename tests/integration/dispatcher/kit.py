@@ -1,0 +1,169 @@
+"""A dispatcher for tests: its parts on a database of their own, with a clock the test sets."""
+
+import hashlib
+import itertools
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+from fastapi import FastAPI
+from sqlalchemy import text
+
+from services.dispatcher.handlers import Handlers
+from services.dispatcher.settings import DispatcherSettings
+from services.dispatcher.timers import TimerLoop
+from shared.contracts import preferences, requests
+from shared.contracts.cloudevents import Message
+from shared.contracts.orders import Customer, Item, OrderEvent
+from shared.contracts.preferences import ChannelPreference, Preference
+from shared.contracts.requests import SurveyRequested
+from shared.contracts.types import Contract
+from shared.runtime import Runtime
+
+START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+KEY = "a-key-for-tests"
+API_KEYS = f"tests:{hashlib.sha256(KEY.encode()).hexdigest()}:*"
+
+_numbers = itertools.count(1)
+
+
+class ChosenClock:
+    """Stands where the test puts it."""
+
+    def __init__(self, moment: datetime = START) -> None:
+        self.moment = moment
+
+    def now(self) -> datetime:
+        return self.moment
+
+
+def message(topic: str, kind: str, body: Contract, event_id: str | None = None, source: str = "/shop") -> Message:
+    return Message(
+        topic=topic,
+        partition=0,
+        offset=next(_numbers),
+        key=None,
+        event_id=event_id or f"e-{next(_numbers)}",
+        source=source,
+        type=kind,
+        time=START,
+        body=body,
+        traceparent=None,
+        value=b"{}",
+        headers=(),
+    )
+
+
+def order_event(
+    milestone: str,
+    order_id: str = "o-1",
+    customer_id: str = "c-1",
+    *,
+    at: datetime = START,
+    event_id: str | None = None,
+    email: str | None = "ana@example.com",
+    country: str | None = None,
+    **fields: Any,
+) -> Message:
+    """An ``order.<milestone>`` event; ``fields`` are more of its body."""
+    body = OrderEvent(
+        order_id=order_id,
+        occurred_at=at,
+        customer=Customer(id=customer_id, email=email, name="Ana", locale="pt-BR", country=country),
+        items=[Item(name="A wooden train", category="toys")],
+        **fields,
+    )
+    return message("orders", f"order.{milestone}", body, event_id)
+
+
+def preference(
+    kind: str, customer_id: str = "c-1", revision: int = 1, at: datetime = START, address: str | None = None
+) -> Message:
+    channels = (
+        []
+        if kind == "erased"
+        else [
+            ChannelPreference(
+                channel="email",
+                state="allowed" if kind == "resubscribed" else kind,  # type: ignore[arg-type]
+                address=address,
+                changed_at=at,
+            )
+        ]
+    )
+    body = Preference(customer_id=customer_id, revision=revision, channels=channels, occurred_at=at)
+    name = {"erased": preferences.ERASED, "resubscribed": preferences.RESUBSCRIBED}.get(kind, f"preference.{kind}")
+    return message("customers.preferences", name, body)
+
+
+def request(campaign: str, customer_id: str = "c-1", not_before: datetime = START, request_id: str = "r-1") -> Message:
+    body = SurveyRequested(
+        request_id=request_id,
+        customer_id=customer_id,
+        campaign=campaign,
+        requested_by="tests",
+        requested_at=START,
+        not_before=not_before,
+    )
+    return message("surveys.requests", requests.REQUESTED, body)
+
+
+@dataclass
+class Dispatcher:
+    """One replica."""
+
+    runtime: Runtime[DispatcherSettings]
+    handlers: Handlers
+    loop: TimerLoop
+    clock: ChosenClock
+    app: FastAPI
+
+    async def take_in(self, *messages: Message) -> None:
+        """Handles the messages as one batch of one topic, as the consumer would."""
+        handler = self.handlers.by_topic()[messages[0].topic]
+        async with self.runtime.engine.begin() as connection:
+            await handler(connection, messages)
+
+    async def pass_time(self, to: datetime) -> None:
+        """Moves the clock, and decides all that came due."""
+        self.clock.moment = to
+        await self.decide()
+
+    async def decide(self) -> None:
+        for _ in range(1_000):
+            if not await self.loop.run_once():
+                return
+        raise AssertionError("the timer loop finds no end")
+
+    async def rows(self, query: str, **values: Any) -> list[dict[str, Any]]:
+        async with self.runtime.reading() as connection:
+            return [dict(row) for row in (await connection.execute(text(query), values)).mappings()]
+
+    async def timers(self) -> dict[str, datetime]:
+        """Campaign (and order, when it is about one) to the moment it is looked at next."""
+        rows = await self.rows("SELECT campaign, order_id, due_at FROM timers")
+        return {row["campaign"] + (f" {row['order_id']}" if row["order_id"] else ""): row["due_at"] for row in rows}
+
+    async def sends(self) -> list[tuple[str, str | None, datetime]]:
+        rows = await self.rows("SELECT campaign, order_id, sent_at FROM sends ORDER BY sent_at, campaign")
+        return [(row["campaign"], row["order_id"], row["sent_at"]) for row in rows]
+
+    async def outcomes(self, customer_id: str = "c-1") -> list[tuple[str, str]]:
+        """(outcome, reason) of the customer's story, oldest first."""
+        rows = await self.rows(
+            "SELECT outcome, reason FROM decisions WHERE customer_id = :customer_id ORDER BY position",
+            customer_id=customer_id,
+        )
+        return [(row["outcome"], row["reason"]) for row in rows]
+
+    async def published(self, topic: str = "surveys.sends") -> Sequence[dict[str, Any]]:
+        """The bodies of what the outbox holds for a topic."""
+        rows = await self.rows("SELECT value FROM outbox WHERE topic = :topic ORDER BY id", topic=topic)
+        return [orjson.loads(row["value"]) for row in rows]
+
+
+Open = Callable[..., Awaitable[Dispatcher]]

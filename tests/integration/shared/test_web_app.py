@@ -1,0 +1,188 @@
+"""What every service serves: probes, problems, keys, sign-in."""
+
+from collections.abc import AsyncIterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+import pytest
+import pytest_asyncio
+from fastapi import Depends, FastAPI
+from pydantic import BaseModel, SecretStr
+from sqlalchemy import text
+
+from deploy.local.provision import Database
+from shared.runtime import Runtime, open_runtime
+from shared.settings import ServiceSettings
+from shared.web.app import create_app
+from shared.web.auth import Caller, require, staff
+from shared.web.pages import mount_static
+from shared.web.problems import Problem
+
+KEY = "a-long-random-key"
+KEYS = f"reader:{sha256(KEY.encode()).hexdigest()}:scores:read"
+
+
+class Order(BaseModel):
+    email: str
+    number: int
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def runtime(database: Database) -> AsyncIterator[Runtime[ServiceSettings]]:
+    settings = ServiceSettings(
+        database_url=SecretStr(database.service_urls["scorer"]),
+        secret=SecretStr("s" * 32),
+        api_keys=SecretStr(KEYS),
+    )
+    async with open_runtime("scorer", settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+def app(runtime: Runtime[ServiceSettings]) -> FastAPI:
+    app = create_app(runtime, "Test")
+    mount_static(app, Path(__file__).parent)
+
+    @app.get("/v1/scores")
+    async def scores(caller: Annotated[Caller, Depends(require("scores:read"))]) -> dict[str, str]:
+        return {"caller": caller.name}
+
+    @app.get("/v1/cases")
+    async def cases(_caller: Annotated[Caller, Depends(require("cases:read"))]) -> None: ...
+
+    @app.get("/page")
+    async def page(caller: Annotated[Caller, Depends(staff("scores:read"))]) -> str:
+        return caller.name
+
+    @app.post("/change")
+    async def change(caller: Annotated[Caller, Depends(staff("scores:read"))]) -> str:
+        return caller.name
+
+    @app.post("/orders")
+    async def orders(order: Order) -> int:
+        return order.number
+
+    @app.get("/gone")
+    async def gone() -> None:
+        raise Problem(410, "Gone", "it was here yesterday", kind="example")
+
+    @app.get("/database")
+    async def from_database() -> None:
+        async with runtime.engine.connect() as connection:
+            await connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+    return app
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://here") as opened:
+        yield opened
+
+
+async def test_readiness_follows_what_the_loops_say(
+    client: httpx.AsyncClient, runtime: Runtime[ServiceSettings]
+) -> None:
+    assert (await client.get("/readyz")).status_code == 503
+    runtime.health.started = True
+    assert (await client.get("/readyz")).json() == {"ready": True, "obstacles": {}}
+    runtime.health.trouble("a loop", "cannot write")
+    response = await client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json()["obstacles"] == {"a loop": "cannot write"}
+    runtime.health.well("a loop")
+    assert (await client.get("/readyz")).status_code == 200
+    runtime.health.stopping = True
+    assert (await client.get("/readyz")).status_code == 503
+
+
+async def test_a_loop_that_no_longer_ticks_is_dead(
+    client: httpx.AsyncClient, runtime: Runtime[ServiceSettings]
+) -> None:
+    runtime.health.tick("a loop", allowed_seconds=60)
+    assert (await client.get("/healthz")).status_code == 200
+    runtime.health.tick("a loop", allowed_seconds=-1)
+    response = await client.get("/healthz")
+    assert response.status_code == 503
+    assert "a loop" in response.json()["loops"]
+
+
+async def test_metrics_name_the_route_never_the_path(client: httpx.AsyncClient) -> None:
+    await client.get("/no/such/ana@example.com")
+    told = (await client.get("/metrics")).text
+    assert 'hearback_http_requests_total{method="GET",route="unmatched",status="4xx"}' in told
+    assert "ana@example.com" not in told
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "detail"),
+    [
+        ({}, 401, "Authorization: Bearer"),
+        ({"Authorization": "Bearer wrong"}, 401, "Authorization: Bearer"),
+        ({"Authorization": f"Bearer {KEY}"}, 200, ""),
+    ],
+)
+async def test_a_key_opens_what_its_scope_covers(
+    client: httpx.AsyncClient, headers: dict[str, str], status: int, detail: str
+) -> None:
+    response = await client.get("/v1/scores", headers=headers)
+    assert response.status_code == status
+    if detail:
+        assert response.headers["content-type"] == "application/problem+json"
+        assert detail in response.json()["detail"]
+
+
+async def test_a_key_without_the_scope_is_told_which(client: httpx.AsyncClient) -> None:
+    response = await client.get("/v1/cases", headers={"Authorization": f"Bearer {KEY}"})
+    assert response.status_code == 403
+    assert response.json()["detail"] == "this needs the scope cases:read"
+
+
+async def test_problems_name_field_and_rule_not_the_value(client: httpx.AsyncClient) -> None:
+    response = await client.post("/orders", json={"email": "ana@example.com", "number": "ana@example.com"})
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["field"] == "number"
+    assert "ana@example.com" not in response.text
+    response = await client.get("/gone")
+    assert (response.status_code, response.json()["title"], response.json()["kind"]) == (410, "Gone", "example")
+    assert (await client.get("/nothing")).headers["content-type"] == "application/problem+json"
+
+
+async def test_a_database_that_goes_away_is_worth_another_try(client: httpx.AsyncClient) -> None:
+    response = await client.get("/database")
+    assert response.status_code == 503
+    assert response.headers["retry-after"] == "2"
+
+
+async def test_staff_sign_in_once_and_are_led_back(client: httpx.AsyncClient) -> None:
+    response = await client.get("/page?window=30d")
+    assert response.status_code == 303
+    assert response.headers["location"] == "/sign-in?next=%2Fpage%3Fwindow%3D30d"
+    assert "Sign in" in (await client.get(response.headers["location"])).text
+    refused = await client.post("/sign-in", data={"key": "wrong", "next": "/page"}, follow_redirects=True)
+    assert refused.status_code == 401
+    assert "not known here" in refused.text
+    accepted = await client.post("/sign-in", data={"key": KEY, "next": "/page?window=30d"})
+    assert accepted.headers["location"] == "/page?window=30d"
+    cookie = accepted.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=lax" in cookie
+    assert KEY not in cookie
+    assert (await client.get("/page")).json() == "reader"
+    await client.post("/sign-out")
+    assert (await client.get("/page")).status_code == 303
+
+
+@pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)"])
+async def test_signing_in_never_leads_elsewhere(client: httpx.AsyncClient, target: str) -> None:
+    response = await client.post("/sign-in", data={"key": KEY, "next": target})
+    assert response.headers["location"] == "/"
+
+
+async def test_another_sites_form_cannot_use_a_session(client: httpx.AsyncClient) -> None:
+    await client.post("/sign-in", data={"key": KEY, "next": "/"})
+    assert (await client.post("/change", headers={"Sec-Fetch-Site": "same-origin"})).status_code == 200
+    assert (await client.post("/change", headers={"Sec-Fetch-Site": "cross-site"})).status_code == 303

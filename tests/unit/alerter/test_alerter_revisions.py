@@ -1,0 +1,161 @@
+"""Whatever order revisions come in, and however often: the same case, open in one queue, and erased for good."""
+
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.alerter.domain import actions, revisions
+from services.alerter.domain.case import Case, Step
+from shared.contracts.answers import Answer, AnswerErased
+from shared.nps import group_of
+from tests.unit.alerter.examples import NOON, answer, erased, routing
+
+RULES = routing()
+CASE = "case-1"
+
+
+def hear_all(heard: list[Answer | AnswerErased]) -> tuple[Case | None, list[Step]]:
+    case, taken = None, []
+    for body in heard:
+        if isinstance(body, AnswerErased):
+            steps = revisions.forget(case, CASE, body.revision, NOON)
+        else:
+            steps = revisions.hear(case, body, RULES, NOON)
+        taken += steps
+        case = steps[-1].case if steps else case
+    return case, taken
+
+
+def told_of(case: Case | None) -> object:
+    assert case is not None
+    return (
+        case.answer, case.revision, case.queue, case.rule, case.status, case.opened_at, case.due_at, case.owner,
+        case.suggested_action, case.closed_reason, case.erased,
+    )  # fmt: skip
+
+
+def open_queues(steps: list[Step]) -> list[str]:
+    """The queues whose compacted topic says the case waits."""
+    standing = {step.case.queue: step.case for step in steps if step.event_type is not None}
+    return [queue for queue, case in standing.items() if queue is not None and case.waiting]
+
+
+scores = st.lists(st.integers(0, 10), min_size=1, max_size=6)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[list[Answer], list[Answer]]:
+    """An answer's revisions in order, and the same shuffled, with some of them twice."""
+    given = [
+        answer(score, revision, comment=draw(st.sampled_from([None, "late", "broken"])))
+        for revision, score in enumerate(draw(scores), 1)
+    ]
+    again = draw(st.lists(st.sampled_from(given), max_size=6))
+    return given, draw(st.permutations(given + again))
+
+
+@given(histories())
+def test_any_order_and_any_repetition_end_in_the_same_case(history: tuple[list[Answer], list[Answer]]) -> None:
+    in_order, shuffled = history
+    assert (
+        told_of(hear_all([*in_order])[0]) == told_of(hear_all([*shuffled])[0]) == told_of(hear_all([in_order[-1]])[0])
+    )
+
+
+@given(histories())
+def test_after_each_step_the_case_waits_in_exactly_one_queue_the_right_one(
+    history: tuple[list[Answer], list[Answer]],
+) -> None:
+    _, shuffled = history
+    for end in range(1, len(shuffled) + 1):
+        case, steps = hear_all([*shuffled[:end]])
+        assert case is not None and case.answer is not None
+        newest = max(shuffled[:end], key=lambda one: one.revision)
+        assert case.answer == newest
+        assert open_queues(steps) == [RULES.rule_for(newest).queue]
+
+
+@given(histories())
+def test_every_event_of_a_case_has_a_sequence_of_its_own(history: tuple[list[Answer], list[Answer]]) -> None:
+    sequences = [step.case.sequence for step in hear_all([*history[1]])[1]]
+    assert sequences == list(range(1, len(sequences) + 1))
+
+
+@given(histories(), st.integers(0, 12), st.integers(1, 9))
+def test_an_erasure_at_any_place_is_never_undone(
+    history: tuple[list[Answer], list[Answer]], place: int, revision: int
+) -> None:
+    heard: list[Answer | AnswerErased] = [*history[1]]
+    heard.insert(min(place, len(heard)), erased(revision))
+    case, steps = hear_all(heard)
+    assert case is not None and case.erased and case.answer is None and case.owner is None
+    assert open_queues(steps) == []
+
+
+@given(histories(), st.data())
+def test_folding_a_batch_first_decides_the_same(
+    history: tuple[list[Answer], list[Answer]], data: st.DataObject
+) -> None:
+    heard: list[Answer | AnswerErased] = [*history[1]]
+    if data.draw(st.booleans()):
+        heard.insert(data.draw(st.integers(0, len(heard))), erased(3))
+    folded = heard[0]
+    for body in heard[1:]:
+        folded = revisions.newest(folded, body)
+    at_once, one_by_one = hear_all([folded])[0], hear_all(heard)[0]
+    assert at_once is not None and one_by_one is not None
+    assert (at_once.answer, at_once.status, at_once.erased) == (one_by_one.answer, one_by_one.status, one_by_one.erased)
+
+
+def taken_up() -> Case:
+    case = revisions.hear(None, answer(3), RULES, NOON)[0].case
+    return actions.assign(case, "kim", "kim", NOON).case
+
+
+def test_a_comment_later_keeps_queue_owner_and_deadline() -> None:
+    (step,) = revisions.hear(taken_up(), answer(3, 2, comment="Broken"), RULES, NOON + timedelta(hours=5))
+    assert step.event_type == "case.assigned"
+    assert (step.case.owner, step.case.due_at) == ("kim", NOON + timedelta(hours=24))
+    assert step.case.answer is not None and step.case.answer.comment == "Broken"
+
+
+def test_who_took_a_case_up_keeps_it_when_the_customer_is_happy_again() -> None:
+    (step,) = revisions.hear(taken_up(), answer(10, 2), RULES, NOON)
+    assert (step.case.queue, step.case.owner, step.case.group) == ("detractors", "kim", "promoter")
+
+
+def test_who_becomes_a_detractor_gets_there_whoever_had_the_case() -> None:
+    happy = actions.assign(revisions.hear(None, answer(9), RULES, NOON)[0].case, "noor", "noor", NOON).case
+    for before in (happy, actions.close(happy, "resolved", None, "", "noor", NOON).case):
+        left, arrived = revisions.hear(before, answer(2, 2), RULES, NOON)
+        assert (left.case.queue, left.event_type, left.case.answer) == ("promoters", "case.closed", None)
+        assert (arrived.case.queue, arrived.event_type, arrived.case.status) == ("detractors", "case.opened", "open")
+        assert arrived.case.due_at == NOON + timedelta(hours=4)
+        assert arrived.case.owner is None
+
+
+def test_a_lower_score_in_the_same_queue_shortens_the_deadline() -> None:
+    case = revisions.hear(None, answer(5), RULES, NOON)[0].case
+    (step,) = revisions.hear(case, answer(1, 2), RULES, NOON + timedelta(hours=1))
+    assert step.case.due_at == NOON + timedelta(hours=5)
+
+
+def test_a_detractor_who_says_more_after_the_end_is_heard_again() -> None:
+    closed = actions.close(taken_up(), "no_reply", None, "", "kim", NOON).case
+    (step,) = revisions.hear(closed, answer(3, 2, comment="Still broken"), RULES, NOON + timedelta(days=3))
+    assert (step.event_type, step.case.status, step.case.owner) == ("case.reopened", "assigned", "kim")
+    assert step.case.due_at == NOON + timedelta(days=4)
+    assert step.case.closed_reason is None
+
+
+def test_a_promoter_who_says_more_after_the_end_stays_closed() -> None:
+    closed = actions.close(taken_up(), "resolved", None, "", "kim", NOON).case
+    (step,) = revisions.hear(closed, answer(9, 2, comment="Thanks"), RULES, NOON)
+    assert (step.event_type, step.case.status) == ("case.closed", "closed")
+
+
+@given(st.integers(0, 10))
+def test_only_detractors_have_a_deadline(score: int) -> None:
+    case = revisions.hear(None, answer(score), RULES, NOON)[0].case
+    assert (case.due_at is not None) is (group_of(score) == "detractor")

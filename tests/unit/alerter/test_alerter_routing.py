@@ -1,0 +1,78 @@
+"""Routing rules: what they decide, and that a file that cannot be used says so, naming rule, field and way out."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.alerter.domain.routing import Routing, RoutingError, parse
+from tests.unit.alerter.examples import answer, routing
+
+GOOD = """
+queues: {detractors: Unhappy, vip: Very important, others: Others}
+rules:
+  - {name: gold, group: detractor, segments: {tier: gold}, queue: vip, sla_hours: 1, suggested_action: Call}
+  - {name: unhappy, group: detractor, queue: detractors, sla_hours: 24, suggested_action: Write}
+  - {name: asked, scores: {from: 7, to: 10}, campaign: product-nps, queue: vip, suggested_action: Thank}
+  - {name: others, scores: {from: 7, to: 10}, queue: others, suggested_action: Thank}
+"""
+
+
+@given(st.integers(0, 10))
+def test_the_rules_shipped_route_every_score(score: int) -> None:
+    rule = routing().rule_for(answer(score))
+    assert rule.queue == ("detractors" if score <= 6 else "passives" if score <= 8 else "promoters")
+    assert rule.sla_hours == (4 if score <= 2 else 24 if score <= 6 else None)
+
+
+@pytest.mark.parametrize(
+    ("given", "queue"),
+    [
+        (answer(3), "detractors"),
+        (answer(3, segments={"tier": "gold"}), "vip"),
+        (answer(3, segments={"tier": ["silver", "gold"]}), "vip"),
+        (answer(3, segments={"tier": "golden"}), "detractors"),
+        (answer(8, campaign="product-nps"), "vip"),
+        (answer(8, campaign="service-nps"), "others"),
+    ],
+)
+def test_the_first_rule_that_fits_decides(given: object, queue: str) -> None:
+    assert parse(GOOD).rule_for(given).queue == queue  # type: ignore[arg-type]
+
+
+def changed(old: str, new: str) -> str:
+    assert old in GOOD
+    return GOOD.replace(old, new)
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ("", "valid dictionary"),
+        ("queues: [", "is not YAML in line 1"),
+        ("[" * 50_000, "nested too deeply"),
+        ("x" * 200_000, "longer than"),
+        (changed("queue: others", "queue: other"), "rule 'others' names the queue 'other'"),
+        (changed("name: asked", "name: others"), "two rules are named 'others'"),
+        (changed(", sla_hours: 24", ""), "rule 'unhappy' takes detractors and has no sla_hours"),
+        (changed("sla_hours: 24", "sla_hours: 0"), "rules.1.sla_hours: Input should be greater than 0 (it is 0)"),
+        (changed("sla_hours: 24", "sla: 24"), "rules.1.sla: Extra inputs are not permitted"),
+        (changed("name: others, scores: {from: 7, to: 10}", "name: others, group: promoter"), "score 7, 8"),
+        (changed("campaign: product-nps, queue: vip", "queue: vip"), "rule 'others' can never apply"),
+        (changed("scores: {from: 7, to: 10}, campaign", "scores: {from: 10, to: 7}, campaign"), "lower score first"),
+        (changed("scores: {from: 7, to: 10}, campaign", "scores: {from: 7, to: 11}, campaign"), "(it is 11)"),
+        (changed("name: asked, ", "name: asked, group: passive, "), "give either group"),
+        (changed("queues: {detractors: Unhappy,", "queues: {detractors: Unhappy, 'No Good': Bad,"), "No Good"),
+    ],
+)
+def test_rules_that_cannot_be_used_say_why(document: str, said: str) -> None:
+    with pytest.raises(RoutingError) as raised:
+        parse(document)
+    assert said in str(raised.value)
+
+
+@given(st.text(max_size=300) | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(str))
+def test_any_text_is_rules_or_a_routing_error(document: str) -> None:
+    try:
+        assert isinstance(parse(document), Routing)
+    except RoutingError as error:
+        assert str(error)

@@ -1,0 +1,60 @@
+"""Words staff read and words they search by."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.alerter.domain import search, wording
+from tests.unit.alerter.examples import NOON
+
+
+@pytest.mark.parametrize(
+    ("left", "words", "urgency"),
+    [
+        (timedelta(minutes=-1), "1 min overdue", "overdue"),
+        (timedelta(hours=-30), "30 h overdue", "overdue"),
+        (timedelta(days=-9), "9 days overdue", "overdue"),
+        (timedelta(minutes=45), "45 min left", "soon"),
+        (timedelta(hours=2), "2 h left", "calm"),
+        (timedelta(hours=23, minutes=59), "23 h left", "calm"),
+    ],
+)
+def test_time_left_says_how_urgent_it_is(left: timedelta, words: str, urgency: str) -> None:
+    assert wording.time_left(left) == wording.TimeLeft(words, urgency)  # type: ignore[arg-type]
+
+
+def test_lateness_tells_a_promise_kept_from_one_broken() -> None:
+    day = timedelta(days=1)
+    assert wording.lateness(None, NOON, NOON) is None
+    assert wording.lateness(NOON, NOON - day, NOON + day) == "on time"
+    assert wording.lateness(NOON, NOON + 3 * day, NOON + 9 * day) == "3 days later than promised"
+    assert wording.lateness(NOON, None, NOON - day) is None
+    assert wording.lateness(NOON, None, NOON + 4 * day) == "promised 4 days ago, not delivered"
+
+
+@given(st.text(max_size=400), st.integers(10, 120))
+def test_first_words_are_one_short_line(text: str, most: int) -> None:
+    line = wording.first_words(text, most)
+    assert len(line) <= most + 1
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("typed", "query"),
+    [
+        ("Ana", "(ana:*)"),
+        ("  train, BROKE ", "(train:*) & (broke:*)"),
+        ("ana@example.com", "(ana:*) & (example:*) & (com:*)"),
+        ("颜色不", "(颜 <-> 色 <-> 不:*)"),
+        ("' & | !()", None),
+        ("", None),
+    ],
+)
+def test_what_is_typed_becomes_words_to_look_for(typed: str, query: str | None) -> None:
+    assert search.query(typed) == query
+
+
+def test_documents_hold_lower_case_words_and_single_ideographs() -> None:
+    assert search.document(["Far TOO late!", "颜色 ok_1"]) == "far too late 颜 色 ok 1"

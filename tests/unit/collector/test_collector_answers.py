@@ -1,0 +1,115 @@
+"""An answer is the sum of what was said: revisions grow one by one, and repeating oneself changes nothing."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.collector.domain.answers import CLOCK_SKEW, Said, ScoreMissing, answer_after, plain_comment, too_early
+from shared.contracts.answers import Answer
+
+NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
+LATER = NOON + timedelta(days=2)
+
+
+def recorded(said: Said | None = None) -> Answer:
+    answer = answer_after(None, "a-1", said or {"score": 4, "comment": "late"}, NOON)
+    assert answer is not None
+    return answer
+
+
+def test_a_first_score_is_revision_one_and_given_now() -> None:
+    answer = recorded({"score": 0})
+    assert (answer.revision, answer.score, answer.answered_at, answer.received_at) == (1, 0, NOON, NOON)
+
+
+def test_a_comment_without_a_score_is_nothing_to_keep() -> None:
+    with pytest.raises(ScoreMissing, match="score"):
+        answer_after(None, "a-1", {"comment": "hello"}, NOON)
+
+
+def test_a_comment_keeps_the_day_of_the_score() -> None:
+    answer = answer_after(recorded(), "a-1", {"comment": "very late"}, LATER)
+    assert answer is not None
+    assert (answer.revision, answer.answered_at, answer.received_at) == (2, NOON, LATER)
+
+
+def test_another_score_moves_the_answer_to_the_day_it_was_given() -> None:
+    answer = answer_after(recorded(), "a-1", {"score": 9}, LATER)
+    assert answer is not None
+    assert (answer.score, answer.comment, answer.answered_at) == (9, "late", LATER)
+
+
+def test_another_score_with_a_moment_of_its_own_keeps_that_moment() -> None:
+    answer = answer_after(recorded(), "a-1", {"score": 9, "answered_at": NOON}, LATER)
+    assert answer is not None
+    assert answer.answered_at == NOON
+
+
+def test_the_same_again_changes_nothing() -> None:
+    assert answer_after(recorded(), "a-1", {"score": 4}, LATER) is None
+    assert answer_after(recorded(), "a-1", {"score": 4, "comment": "late"}, LATER) is None
+    assert answer_after(recorded(), "a-1", {}, LATER) is None
+
+
+def test_an_empty_comment_takes_the_comment_away_once() -> None:
+    without = answer_after(recorded(), "a-1", {"comment": ""}, LATER)
+    assert without is not None
+    assert without.comment is None
+    assert answer_after(without, "a-1", {"comment": ""}, LATER) is None
+
+
+parts = st.fixed_dictionaries({}, optional={"score": st.integers(0, 10), "comment": st.sampled_from(["", "a", "b"])})
+
+
+@given(st.lists(parts, max_size=12))
+def test_whatever_is_said_the_last_word_of_each_part_stands(sayings: list[Said]) -> None:
+    current: Answer | None = None
+    score: int | None = None
+    comment: str | None = None
+    moment = NOON
+    for said in sayings:
+        moment += timedelta(hours=1)
+        if score is None and "score" not in said:
+            continue
+        score = said.get("score", score)
+        comment = (said["comment"] or None) if "comment" in said else comment
+        before = current
+        after = answer_after(current, "a-1", said, moment)
+        if after is not None:
+            assert after.revision == (before.revision if before else 0) + 1
+            assert after.model_dump(exclude={"revision", "received_at"}) != (
+                before and before.model_dump(exclude={"revision", "received_at"})
+            )
+            current = after
+        assert current is not None
+        assert (current.score, current.comment) == (score, comment)
+        Answer.model_validate(current.model_dump())
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("  so late\r\nreally \r ", "so late\nreally"),
+        ("a\x00b", "ab"),
+        ("👩‍👩‍👧 ótimo 최고 很好", "👩‍👩‍👧 ótimo 최고 很好"),
+        (" \n\t\r\n", ""),
+        ("half \ud83d pair", "half  pair"),
+    ],
+)
+def test_a_written_comment_is_kept_as_it_can_be_stored(written: str, kept: str) -> None:
+    assert plain_comment(written) == kept
+
+
+@given(st.text())
+def test_any_text_of_a_form_can_be_stored(text: str) -> None:
+    kept = plain_comment(text)
+    kept.encode()
+    assert "\x00" not in kept
+    assert "\r" not in kept
+
+
+def test_clocks_may_differ_a_little() -> None:
+    assert not too_early(NOON + CLOCK_SKEW, NOON)
+    assert too_early(NOON + CLOCK_SKEW + timedelta(microseconds=1), NOON)
