@@ -43,7 +43,8 @@ async def measure(on: Surroundings, progress: Progress, messages: int = 1_000_00
     bare.append(await _bare_loop(on, topic, messages, progress))
     await _compare(on, answers.expected)
 
-    ratio = run.rate / (sum(bare) / len(bare))
+    # Whatever else the machine does only slows a loop down: the faster one is nearer to what it can.
+    ratio = run.rate / max(bare)
     growth = run.memory_end / run.memory_third
     return Result(
         "scorer",
@@ -51,7 +52,7 @@ async def measure(on: Surroundings, progress: Progress, messages: int = 1_000_00
             Measure("answers taken in, everything on", run.rate, "a second"),
             Measure("bare aiokafka loop, before", bare[0], "a second"),
             Measure("bare aiokafka loop, after", bare[1], "a second"),
-            Measure("ratio", ratio, "", f"at least {EXPECTED_RATIO}", ratio >= EXPECTED_RATIO),
+            Measure("ratio to the faster bare loop", ratio, "", f"at least {EXPECTED_RATIO}", ratio >= EXPECTED_RATIO),
             Measure("processor time of the scorer", run.processor_seconds / messages * 1e6, "µs an answer"),
             Measure("resident memory after a third", run.memory_third / 2**20, "MiB"),
             Measure("resident memory at the end", run.memory_end / 2**20, "MiB"),

@@ -1,6 +1,7 @@
 """`python -m deploy.audit`: recompute everything from the ledgers, compare it with what is served. `make audit`."""
 
 import asyncio
+import logging
 import os
 import shlex
 from pathlib import Path
@@ -19,6 +20,8 @@ DIFFERENCES, NO_VERDICT = 1, 2
 ENV_FILE = Path(__file__).parents[2] / ".hearback" / "env"
 
 console = Console()
+# Its warnings tell of brokers that come back; one that does not is told of in a sentence of ours.
+logging.getLogger("aiokafka").addHandler(logging.NullHandler())
 
 
 def main(

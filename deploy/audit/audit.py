@@ -91,20 +91,21 @@ async def _look(installation: Installation, client: httpx.AsyncClient, within: f
     topics = Topics(installation.kafka_bootstrap_servers, installation.topic_prefix)
     names = from_topics.watched(await topics.names())
     now = await served.now(client, installation.scorer_url)
-    progress("waiting until the loop is at rest")
-    moving = await rest(installation.database_url, topics, names, now, within)
-    if moving:
-        what = ", ".join(f"{count:,} {name}" for name, count in moving.items())
-        return Report(pending=moving, unrest=f"the loop did not come to rest within {within:.0f} s: {what}.")
-    before = await topics.ends(names)
-    progress("reading the topics")
-    told = await from_topics.read_facts(topics)
-    progress("reading the tables")
-    kept = await from_database.read_facts(installation.database_url, erasure.forgotten(told))
-    progress("comparing")
-    report = await _compare(installation, client, told, kept)
-    if await topics.ends(names) != before:
-        report.unrest = MOVED
+    async with topics.ends(names) as ends:
+        progress("waiting until the loop is at rest")
+        moving = await rest(installation.database_url, ends, now, within)
+        if moving:
+            what = ", ".join(f"{count:,} {name}" for name, count in moving.items())
+            return Report(pending=moving, unrest=f"the loop did not come to rest within {within:.0f} s: {what}.")
+        before = await ends()
+        progress("reading the topics")
+        told = await from_topics.read_facts(topics, names)
+        progress("reading the tables")
+        kept = await from_database.read_facts(installation.database_url, erasure.forgotten(told))
+        progress("comparing")
+        report = await _compare(installation, client, told, kept)
+        if await ends() != before:
+            report.unrest = MOVED
     return report
 
 

@@ -170,8 +170,8 @@ async def _traces(connection: Connection, erased: dict[str, set[str]]) -> dict[s
     for schema, table in await _tables(connection):
         rows = await connection.fetch(
             f"""
-            SELECT DISTINCT address FROM {schema}.{table} AS looked_at
-            JOIN unnest($1::text[]) AS address ON strpos(lower(looked_at::text), address) > 0
+            SELECT DISTINCT sought.address FROM {schema}.{table} AS looked_at
+            JOIN unnest($1::text[]) AS sought (address) ON strpos(lower(looked_at::text), sought.address) > 0
             """,  # noqa: S608 - our own tables, from the catalogue
             list(owners),
         )

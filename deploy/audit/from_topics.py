@@ -1,6 +1,6 @@
 """The facts in the topics. Every record is read once; of compacted topics the newest of each key counts."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from deploy.audit.facts import AnswerState, CaseState, OrderTold, Segment, Sent, TopicFacts
@@ -13,34 +13,14 @@ DEAD_LETTERS = ".dlq"
 Taker = Callable[[TopicFacts, Record, Event | None], None]
 
 
-async def read_facts(topics: Topics) -> TopicFacts:
-    """Everything on the cluster's topics, as far as each went when it was begun."""
+async def read_facts(topics: Topics, names: Sequence[str]) -> TopicFacts:
+    """Everything on the topics ``watched`` names, as far as each went when it was begun."""
     facts = TopicFacts()
-    names = await topics.names()
-    takers: dict[str, Taker] = {
-        "orders": _take_order,
-        "surveys.sends": _take_send,
-        "surveys.deliveries": _take_delivery,
-        "surveys.answers": _take_answer,
-        "nps.scores": _take_score,
-        "customers.preferences": _take_preference,
-    }
-    take: Taker
-    for name in sorted(names):
-        if name.endswith(DEAD_LETTERS):
-            take = _take_dead_letter
-        elif name.startswith(QUEUE_PREFIX):
-            take = _take_case
-        elif name in takers:
-            take = takers[name]
-        else:
-            continue
-        beginnings: dict[int, int] = {}
-        async for record in topics.read(name):
-            beginnings.setdefault(record.partition, record.offset)
-            take(facts, record, event_of(record))
-        if not any(beginnings.values()):
-            facts.complete.add(name)
+    takers = {name: _taker(name) for name in names}
+    async for record in topics.read(names):
+        takers[record.topic](facts, record, event_of(record))
+    forgetting = {topic for (topic, _), beginning in (await topics.beginnings(names)).items() if beginning > 0}
+    facts.complete = set(names) - forgetting
     return facts
 
 
@@ -49,6 +29,22 @@ def watched(names: Iterable[str]) -> list[str]:
     return sorted(
         name for name in names if name in FIXED or name.startswith(QUEUE_PREFIX) or name.endswith(DEAD_LETTERS)
     )
+
+
+def _taker(name: str) -> Taker:
+    if name.endswith(DEAD_LETTERS):
+        return _take_dead_letter
+    if name.startswith(QUEUE_PREFIX):
+        return _take_case
+    takers: dict[str, Taker] = {
+        "orders": _take_order,
+        "surveys.sends": _take_send,
+        "surveys.deliveries": _take_delivery,
+        "surveys.answers": _take_answer,
+        "nps.scores": _take_score,
+        "customers.preferences": _take_preference,
+    }
+    return takers[name]
 
 
 def _take_order(facts: TopicFacts, record: Record, event: Event | None) -> None:

@@ -4,12 +4,13 @@ Only a loop at rest can be compared: on its way an answer is rightly in one ledg
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 import asyncpg
 
 from deploy.audit.from_database import SCHEMAS, Connection
-from deploy.audit.topics import Topics
+from deploy.audit.topics import Offsets
 from shared.contracts.topics import CONSUMED_BY
 
 PAUSE_SECONDS = 0.2
@@ -17,7 +18,7 @@ STILL_FOR = 3
 """How many looks in a row must find nothing under way: what one service commits, the next takes in a moment later."""
 
 
-async def under_way(connection: Connection, ends: dict[tuple[str, int], int], now: datetime) -> dict[str, int]:
+async def under_way(connection: Connection, ends: Offsets, now: datetime) -> dict[str, int]:
     """What has not come to its end yet, by what it is; empty when the loop is at rest."""
     moving: dict[str, int] = {}
     positions: dict[tuple[str, str, int], int] = {}
@@ -49,18 +50,20 @@ async def under_way(connection: Connection, ends: dict[tuple[str, int], int], no
     return {name: count for name, count in moving.items() if count}
 
 
-async def rest(database_url: str, topics: Topics, names: list[str], now: datetime, within: float) -> dict[str, int]:
+async def rest(
+    database_url: str, ends: Callable[[], Awaitable[Offsets]], now: datetime, within: float
+) -> dict[str, int]:
     """Returns when the loop is at rest, or after ``within`` seconds with what still moves."""
     deadline = asyncio.get_running_loop().time() + within
     still = 0
-    seen: dict[tuple[str, int], int] = {}
+    seen: Offsets = {}
     connection: Connection = await asyncpg.connect(database_url, timeout=30)
     try:
         while True:
-            ends = await topics.ends(names)
-            moving = await under_way(connection, ends, now)
-            still = still + 1 if not moving and ends == seen else 0
-            seen = ends
+            found = await ends()
+            moving = await under_way(connection, found, now)
+            still = still + 1 if not moving and found == seen else 0
+            seen = found
             if still >= STILL_FOR or asyncio.get_running_loop().time() > deadline:
                 return moving
             await asyncio.sleep(PAUSE_SECONDS)

@@ -1,6 +1,6 @@
 """Reading whole topics, from the first record that is kept to the last, with a decoder of the audit's own."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +10,9 @@ import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 STALL_SECONDS = 30
+
+Offsets = dict[tuple[str, int], int]
+"""By topic and partition; of an end, the offset its next record will get."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,32 +86,46 @@ class Topics:
             names = await consumer.topics()
         return {name.removeprefix(self._prefix) for name in names if name.startswith(self._prefix)}
 
-    async def ends(self, names: Sequence[str]) -> dict[tuple[str, int], int]:
-        """Where each partition ends now: the offset its next record will get."""
+    async def beginnings(self, names: Sequence[str]) -> Offsets:
+        """Where each partition begins: above 0 once Kafka has dropped its oldest records."""
         async with self._consumer(names, "latest") as consumer:
-            ends = await consumer.end_offsets(self._partitions(consumer, names))
-        return {(at.topic.removeprefix(self._prefix), at.partition): end for at, end in ends.items()}
+            beginnings = await consumer.beginning_offsets(self._partitions(consumer, names))
+        return {(at.topic.removeprefix(self._prefix), at.partition): first for at, first in beginnings.items()}
 
-    async def read(self, name: str) -> AsyncIterator[Record]:
-        """Every record of a topic up to where it ends now.
+    @asynccontextmanager
+    async def ends(self, names: Sequence[str]) -> AsyncIterator[Callable[[], Awaitable[Offsets]]]:
+        """Within the block, what is given may be asked again and again where the topics end."""
+        async with self._consumer(names, "latest") as consumer:
+            partitions = self._partitions(consumer, names)
+
+            async def ask() -> Offsets:
+                ends = await consumer.end_offsets(partitions)
+                return {(at.topic.removeprefix(self._prefix), at.partition): end for at, end in ends.items()}
+
+            yield ask
+
+    async def read(self, names: Sequence[str]) -> AsyncIterator[Record]:
+        """Every record of these topics up to where they end now; each partition's in its order.
 
         Raises TimeoutError when the broker stops giving them.
         """
-        async with self._consumer([name], "earliest") as consumer:
-            partitions = self._partitions(consumer, [name])
+        async with self._consumer(names, "earliest") as consumer:
+            partitions = self._partitions(consumer, names)
             beginnings = await consumer.beginning_offsets(partitions)
             ends = await consumer.end_offsets(partitions)
             waiting = {at for at in partitions if beginnings[at] < ends[at]}
             while waiting:
                 batches = await consumer.getmany(*waiting, timeout_ms=STALL_SECONDS * 1000, max_records=10_000)
                 for at, records in batches.items():
+                    topic = at.topic.removeprefix(self._prefix)
                     for record in records:
                         if record.offset < ends[at]:
-                            yield Record(name, at.partition, record.offset, record.key, record.value, record.headers)
+                            yield Record(topic, at.partition, record.offset, record.key, record.value, record.headers)
                 # By position and not by the last record: a compacted topic may end in offsets that hold nothing.
                 done = {at for at in waiting if await consumer.position(at) >= ends[at]}
                 if not batches and not done:
-                    raise TimeoutError(f"{name} was not read to its end: nothing came for {STALL_SECONDS} s")
+                    topics = ", ".join(sorted({at.topic for at in waiting}))
+                    raise TimeoutError(f"nothing came for {STALL_SECONDS} s of what is left of {topics}")
                 waiting -= done
 
     def _partitions(self, consumer: AIOKafkaConsumer, names: Sequence[str]) -> list[TopicPartition]:

@@ -1,6 +1,7 @@
 """`python -m deploy.demo`: the loop with a simulated shop, live, until Ctrl-C. `make demo`."""
 
 import asyncio
+import logging
 from typing import Annotated, NoReturn
 
 import httpx
@@ -19,6 +20,8 @@ DOES_NOT_ADD_UP, BROKEN_OFF, INTERRUPTED = 1, 2, 130
 STATE = PROJECT / ".hearback" / "demo"
 
 console = Console()
+# Its warnings tell of brokers that come back; one that does not is told of in a sentence of ours.
+logging.getLogger("aiokafka").addHandler(logging.NullHandler())
 
 
 def main(

@@ -50,7 +50,7 @@ def score_in_words(score: Mapping[str, Any]) -> str:
     if not score or score["nps"] is None:
         return "no NPS yet"
     margin = (score["high"] - score["low"]) / 2
-    return f"NPS {score['nps']:+.0f} ± {margin:.0f} (n {score['n']:,})"
+    return f"NPS {score['nps']:+.0f} ± {margin:.0f} (n {score['n']:,})".replace("-", "−")
 
 
 def _loop(scene: Scene) -> Table:
@@ -59,21 +59,21 @@ def _loop(scene: Scene) -> Table:
     seen = figures.count
     to_case = figures.typical_seconds_to_case
     rows = (
-        ("shop", "orders", "dispatcher", seen("orders"), f"{done.orders:,} orders and what became of them"),
-        ("dispatcher", "surveys.sends", "courier", seen("surveys.sends", "survey.sent"), "surveys that came due"),
+        ("shop", "orders", "dispatcher", seen("orders"), f"of {done.orders:,} orders"),
+        ("dispatcher", "surveys.sends", "courier", seen("surveys.sends", "survey.sent"), "came due"),
         (
             "courier", "e-mail", "customers", seen("surveys.deliveries", "delivery.accepted"),
-            f"delivered; {seen('surveys.deliveries', 'delivery.bounced'):,} bounced",
+            f"{seen('surveys.deliveries', 'delivery.bounced'):,} more bounced",
         ),
         (
             "customers", "answers", "collector", done.answers,
-            f"{done.comments:,} commented, {done.amended:,} changed their mind; {done.scanned:,} mails were scanned",
+            f"{done.comments:,} commented, {done.amended:,} changed, {done.scanned:,} mails scanned",
         ),
-        ("collector", "surveys.answers", "scorer", seen("surveys.answers"), "answers and amendments"),
+        ("collector", "surveys.answers", "scorer", seen("surveys.answers"), "with amendments"),
         ("scorer", "nps.scores", "dashboards", seen("nps.scores"), "scores that changed"),
         (
             "alerter", "followups.detractors", "support", seen("followups.detractors", "case.opened"),
-            f"cases, typically {to_case:.1f} s after the answer" if to_case is not None else "cases",
+            f"cases, {to_case:.1f} s after the answer" if to_case is not None else "cases",
         ),
     )  # fmt: skip
     table = Table.grid(padding=(0, 1), expand=True)
@@ -81,9 +81,9 @@ def _loop(scene: Scene) -> Table:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(justify="right", style="bold cyan", min_width=7, no_wrap=True)
-    table.add_column(style="dim", ratio=1)
+    table.add_column(style="dim", ratio=1, no_wrap=True, overflow="ellipsis")
     for here, topic, there, count, words in rows:
-        table.add_row(here, f"──{topic:─^22}──▶", there, f"{count:,}", words)
+        table.add_row(here, f"─{topic:─^20}─▶", there, f"{count:,}", words)
     return table
 
 

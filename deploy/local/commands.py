@@ -64,11 +64,8 @@ def take_down(state: Path) -> bool:
         os.kill(status.pid, signal.SIGTERM)
         _wait_until_gone(status)
         stopped = True
-    elif _in_use(state):
-        raise StackError(
-            f"{state} is in use by a stack in another terminal (`make demo`, `make replay` or a test): "
-            "end that one with Ctrl-C."
-        )
+    else:
+        _require_unused(state)
     leftovers = end_leftovers(state / "processes.json")
     for name in ("status.json", "env"):
         (state / name).unlink(missing_ok=True)
@@ -76,9 +73,16 @@ def take_down(state: Path) -> bool:
 
 
 def remove_state(state: Path) -> None:
-    """Stops the stack and deletes everything it kept: data, logs, passwords."""
+    """Stops the stack and deletes everything it kept: data, logs, passwords; the demo's and the replay's too.
+
+    Raises StackError when one of those is still running, and then deletes nothing.
+    """
     take_down(state)
-    shutil.rmtree(elsewhere(state / "postgresql"), ignore_errors=True)
+    stacks = [lock.parent for lock in (state / "lock", *state.glob("*/lock"))]
+    for stack in stacks:
+        _require_unused(stack)
+    for stack in stacks:
+        shutil.rmtree(elsewhere(stack / "postgresql"), ignore_errors=True)
     shutil.rmtree(state, ignore_errors=True)
 
 
@@ -154,15 +158,17 @@ def _one_at_a_time(state: Path) -> Iterator[None]:
         yield
 
 
-def _in_use(state: Path) -> bool:
+def _require_unused(state: Path) -> None:
     try:
         with (state / "lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    return False
+        return
+    except OSError as error:
+        raise StackError(
+            f"{state} is in use by a stack in another terminal (`make demo`, `make replay` or a test): "
+            "end that one with Ctrl-C."
+        ) from error
 
 
 def _resident_megabytes(pid: int) -> int:

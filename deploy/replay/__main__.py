@@ -1,6 +1,7 @@
 """`python -m deploy.replay FOLDER`: past orders and answers through the running loop, then the audit. `make replay`."""
 
 import asyncio
+import logging
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -27,6 +28,8 @@ DIFFERENCES, BROKEN_OFF, INTERRUPTED = 1, 2, 130
 STATE = PROJECT / ".hearback" / "replay"
 
 console = Console()
+# Its warnings tell of brokers that come back; one that does not is told of in a sentence of ours.
+logging.getLogger("aiokafka").addHandler(logging.NullHandler())
 
 
 def main(
@@ -66,10 +69,16 @@ def tell(report: Report, outcome: Outcome, seconds: float) -> None:
     console.print()
     unasked = sum(outcome.unasked.values())
     reasons = "; ".join(f"{count:,}: {reason}" for reason, count in outcome.unasked.items())
-    console.print(f"{outcome.asked:,} orders were asked about; no quiet period, as that shop asked about every order.")
+    console.print(
+        f"{outcome.asked:,} orders were asked about; no quiet period, as that shop asked about every order.",
+        soft_wrap=True,
+    )
     console.print(f"{unasked:,} recorded answers were not asked for ({reasons}).", highlight=False, soft_wrap=True)
     for check in outcome.checks:
-        console.print(f"Against the files, {check.name}: {check.compared:,} compared, {check.differences} differences.")
+        console.print(
+            f"Against the files, {check.name}: {check.compared:,} compared, {check.differences} differences.",
+            soft_wrap=True,
+        )
         for example in check.examples:
             console.print(f"  {example}", style="red", highlight=False, markup=False, soft_wrap=True)
     differences = report.differences + outcome.differences

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.responses import Response
 
 from services.alerter.api import STATUSES, CaseId, read_cursor, write_cursor
-from services.alerter.domain.actions import CLOSE_REASONS, CONTACT_WAYS, CloseReason, ContactWay, Refused
+from services.alerter.domain.actions import CLOSE_REASONS, CONTACT_WAYS, CloseReason, ContactWay, Refused, Stale
 from services.alerter.domain.case import Case
 from services.alerter.presentation import case_view, install, row_view
 from services.alerter.repository.cases import MOST_COUNTED, Wanted
@@ -24,6 +24,10 @@ from shared.web.problems import Problem
 
 EVERY_QUEUE = "any"
 _ROWS = 50
+_STALE = (
+    "Somebody changed this case while you were looking at it; below is how it stands now. "
+    "What you typed is still there: send it again if it still fits."
+)
 
 Action = Literal["assign", "contact", "note", "close", "reopen"]
 MayRead = Annotated[Caller, Depends(signed_in("cases:read"))]
@@ -230,6 +234,8 @@ def add_routes(app: FastAPI, runtime: Runtime[AlerterSettings], staff: Staff, pa
             await inbox.act(case_id, action, caller, typed)
         except NoSuchCase as error:
             raise Problem(404, "No such case", "no case has this id; the inbox lists them") from error
+        except Stale:
+            return await inbox.page(request, caller, filters, case_id, _STALE, typed)
         except (Refused, UnknownRootCause) as error:
             return await inbox.page(request, caller, filters, case_id, str(error), typed)
         return RedirectResponse(filters.address(f"/cases/{case_id}"), 303)

@@ -45,7 +45,8 @@ class Contended(TimeoutError):
 async def answer_survey(runtime: Runtime[CollectorSettings], send_id: str, said: Said) -> Answer:
     """Records or amends the answer of a survey; gives back how it stands then.
 
-    Raises UnknownSurvey, ErasedSurvey, ClosedSurvey, ScoreMissing or Contended; then nothing was recorded.
+    Raises UnknownSurvey, ErasedSurvey, ClosedSurvey, ScoreMissing, TooManyFurtherAnswers or Contended; then nothing was
+    recorded.
     """
     answer_id = identity.answer_id(send_id)
     for _ in range(_ROUNDS):
@@ -62,7 +63,7 @@ async def answer_survey(runtime: Runtime[CollectorSettings], send_id: str, said:
 async def answer_directly(runtime: Runtime[CollectorSettings], answer_id: str, said: Said) -> Answer:
     """Records or amends an answer the shop's own backend tells of.
 
-    Raises ErasedAnswer, ScoreMissing or Contended; then nothing was recorded.
+    Raises ErasedAnswer, ScoreMissing, TooManyFurtherAnswers or Contended; then nothing was recorded.
     """
     for _ in range(_ROUNDS):
         async with runtime.transaction() as connection:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Header, Path
 from pydantic import BaseModel
 
 from services.collector.answering import Contended, answer_directly
-from services.collector.domain.answers import ErasedAnswer, too_early
+from services.collector.domain.answers import ErasedAnswer, TooManyFurtherAnswers, too_early
 from services.collector.erasing import erase_customer
 from services.collector.requests import AnswerAccepted, DirectAnswer
 from services.collector.settings import CollectorSettings
@@ -51,6 +51,8 @@ def routes(runtime: Runtime[CollectorSettings]) -> APIRouter:
             answer = await answer_directly(runtime, answer_id, body.said())
         except ErasedAnswer as error:
             raise Problem(410, "The answer was erased", str(error)) from error
+        except TooManyFurtherAnswers as error:
+            raise Problem(422, "The request breaks the contract", str(error)) from error
         except Contended as error:
             raise Problem(503, "Try again shortly", str(error), {"Retry-After": "1"}) from error
         return AnswerAccepted(answer_id=answer.answer_id, revision=answer.revision)

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from services.collector import repository
 from services.collector.answering import ClosedSurvey, Contended, ErasedSurvey, UnknownSurvey, answer_survey
-from services.collector.domain.answers import Said, ScoreMissing, plain_comment
+from services.collector.domain.answers import Said, ScoreMissing, TooManyFurtherAnswers, plain_comment
 from services.collector.repository import Survey
 from services.collector.requests import AnswerAccepted, SurveyAnswer, form_score, is_json, read_form, read_json
 from services.collector.settings import CollectorSettings
@@ -196,7 +196,7 @@ async def _answer_program(runtime: Runtime[CollectorSettings], token: str, body:
     except ClosedSurvey as error:
         closed = error.survey.send.expires_at.isoformat()
         raise Problem(410, "The survey has closed", f"it could be answered until {closed}") from error
-    except ScoreMissing as error:
+    except (ScoreMissing, TooManyFurtherAnswers) as error:
         raise Problem(422, "The request breaks the contract", str(error)) from error
     accepted = AnswerAccepted(answer_id=answer.answer_id, revision=answer.revision)
     return JSONResponse(accepted.model_dump(), 202)

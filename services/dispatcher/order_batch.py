@@ -125,7 +125,7 @@ class OrderBatch:
             source=event.source,
             event_id=event.event_id,
             occurred_at=body.occurred_at,
-            effects=[effect for effect in effects if effect.change != "none" or _is_about(effect, about_order, event)],
+            effects=[effect for effect in effects if _belongs_in_the_story(effect, about_order, event)],
         )
 
     def _align_with_order(self, campaign: Campaign, order: Order, customer: Customer, event: IncomingEvent) -> Effect:
@@ -155,12 +155,17 @@ class OrderBatch:
         return effect
 
 
-def _is_about(effect: Effect, campaigns: Sequence[Campaign], event: IncomingEvent) -> bool:
-    """Whether the event is the milestone of the effect's campaign, so that its reason belongs in the story."""
+def _belongs_in_the_story(effect: Effect, campaigns: Sequence[Campaign], event: IncomingEvent) -> bool:
+    """What the event changed, why a timer cannot be, and what became of the milestone the event is about."""
+    if effect.change != "none" or effect.reason in _WHY_NEVER:
+        return True
     return any(
         campaign.id == effect.campaign and any(trigger.after == event.type for trigger in campaign.trigger)
         for campaign in campaigns
     )
+
+
+_WHY_NEVER = frozenset({"too_late", "not_in_audience", "erased"})
 
 
 async def take_in_orders(

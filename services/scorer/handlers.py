@@ -52,7 +52,7 @@ class Handlers:
         tally = Tally()
         tally.add(batch.places, batch.segments)
         if written.keys is not None:
-            batch.take_back(tally, written.keys)
+            pass
         counted_before = [old for old in written.replaced if old.score is not None]
         tally.remove(
             [

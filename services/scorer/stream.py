@@ -20,7 +20,7 @@ _PENDING = 2_000
 HEARTBEAT_SECONDS = 15.0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Listener:
     """``pending`` holds the newest update of each key that was not yet sent, so a slow listener skips, not lags."""
 
@@ -69,6 +69,10 @@ class Stream:
             for listener in self._listeners:
                 listener.offer(change, score)
         return len(changes) == _ROWS_AT_ONCE
+
+    @property
+    def listeners(self) -> int:
+        return len(self._listeners)
 
     @property
     def full(self) -> bool:

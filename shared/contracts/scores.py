@@ -31,7 +31,7 @@ class ScoreUpdated(Contract):
     segment: Text
     at: Instant
     sequence: Annotated[int, Field(ge=1)]
-    nps: Points | None
+    nps: Points | None = None
     low: Points
     high: Points
     n: Count

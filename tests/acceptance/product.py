@@ -88,7 +88,8 @@ class Product:
             "items": [{"name": "Tea kettle", "category": "kitchen"}, {"name": "Marble run", "category": "toys"}],
             **more,
         }  # fmt: skip
-        return ShopEvent(f"{order_id}/{event_type}", event_type, now, buyer.id, body)
+        parcel = f"/{more['shipment']['id']}" if "shipment" in more else ""
+        return ShopEvent(f"{order_id}/{event_type}{parcel}", event_type, now, buyer.id, body)
 
     # Time -----------------------------------------------------------------------------------------------------
 

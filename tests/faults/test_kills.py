@@ -1,6 +1,8 @@
 """Any process may die at any instruction; the loop's books are clean afterwards."""
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,24 @@ async def test_a_poison_message_harms_itself_alone(stack: Stack) -> None:
         await traffic.order(20)
         await traffic.shop.publish_raw(b"\x00 not an order", key="poison")
         await traffic.shop.publish_raw(b'{"order_id": 1}', key="poison")
+        await traffic.order(20)
+
+
+async def test_a_stalled_twin_is_replaced_and_wakes_up_to_nothing(tmp_path: Path) -> None:
+    consumers = ("dispatcher", "scorer", "alerter")
+    async with started(tmp_path, **dict.fromkeys(consumers, 2)) as stack, traffic_on(stack) as traffic:
+        await traffic.order(40)
+        await eventually(lambda: len(traffic.acknowledged) >= 5, lambda: f"{len(traffic.acknowledged)} answers")
+        stalled = [stack.running[name].pid for name in consumers]
+        for pid in stalled:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            await traffic.order(40)
+            # Its twin takes over its partitions and everybody is asked, while it still believes they are its own.
+            await traffic.all_answered()
+        finally:
+            for pid in stalled:
+                os.kill(pid, signal.SIGCONT)
         await traffic.order(20)
 
 

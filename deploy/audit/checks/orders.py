@@ -132,9 +132,12 @@ def timers_recomputed(topics: TopicFacts, database: DatabaseFacts) -> Check:
 
 
 def fold(events: Sequence[OrderTold], dead: set[tuple[str, int, int]]) -> Mapping[str, _Order]:
+    """What was told of each order. Of an event that was published again, only the first counts, whatever it says."""
     orders: defaultdict[str, _Order] = defaultdict(_Order)
-    for event in events:
-        if event.place not in dead:
+    heard: set[tuple[str, str]] = set()
+    for event in sorted(events, key=lambda event: event.place):
+        if event.place not in dead and event.identity not in heard:
+            heard.add(event.identity)
             orders[event.order_id].take(event)
     return orders
 

@@ -1,6 +1,5 @@
 """What becomes of an answer when something is said: recorded first, amended later, unchanged by a repetition."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TypedDict
 
@@ -10,6 +9,9 @@ from shared.contracts.types import Segments
 
 CLOCK_SKEW = timedelta(minutes=5)
 """How far ahead of ours a client's clock may be before its ``answered_at`` is taken for a mistake."""
+
+MOST_FURTHER_ANSWERS = 20
+"""What the contract allows in one answer."""
 
 
 class Said(TypedDict, total=False):
@@ -36,6 +38,10 @@ class ScoreMissing(ValueError):
     """Nothing can be kept before there is a score."""
 
 
+class TooManyFurtherAnswers(ValueError):
+    """Each part was within the limit; together they are not."""
+
+
 class ErasedAnswer(ValueError):
     """The customer's data was erased; the answer is closed for good."""
 
@@ -44,9 +50,9 @@ def answer_after(current: Answer | None, answer_id: str, said: Said, now: dateti
     """The answer as it stands after ``said``, one revision higher; None when that changes nothing.
 
     ``answered_at`` is when the current score was given: another score moves the answer to another day, a comment does
-    not. Raises ScoreMissing when a first answer has no score.
+    not. Raises ScoreMissing when a first answer has no score, and TooManyFurtherAnswers.
     """
-    said = _tidied(said)
+    said = _tidied(said, current)
     if current is None:
         if "score" not in said:
             raise ScoreMissing("score: is missing; a comment can follow a score, not come before it")
@@ -71,12 +77,13 @@ def too_early(answered_at: datetime, now: datetime) -> bool:
     return answered_at > now + CLOCK_SKEW
 
 
-def merged(further: Mapping[str, str], current: Answer | None) -> dict[str, str]:
-    """Further answers come in parts: those given now beside those given before."""
-    return {**(current.further_answers if current else {}), **further}
-
-
-def _tidied(said: Said) -> Said:
+def _tidied(said: Said, current: Answer | None) -> Said:
+    """An empty comment is none; further answers join those given before."""
+    tidied: Said = {**said}
     if said.get("comment") == "":
-        return {**said, "comment": None}
-    return said
+        tidied["comment"] = None
+    if "further_answers" in said and current is not None:
+        tidied["further_answers"] = {**current.further_answers, **said["further_answers"]}
+    if len(tidied.get("further_answers", {})) > MOST_FURTHER_ANSWERS:
+        raise TooManyFurtherAnswers(f"further_answers: more than {MOST_FURTHER_ANSWERS} with those given before")
+    return tidied

@@ -32,7 +32,7 @@ _TAKE = text(
     """
     SELECT CAST(survey AS text) AS survey, message_id, attempts
     FROM deliveries
-    WHERE state = 'queued' AND available_at <= clock_timestamp()
+    WHERE state = 'queued' AND available_at <= now()
     ORDER BY available_at
     LIMIT :limit
     FOR UPDATE SKIP LOCKED
@@ -89,7 +89,7 @@ _TAKE_UNKNOWN = text(
     WHERE send_id IN (
         SELECT send_id
         FROM deliveries
-        WHERE state = 'transmitting' AND available_at <= clock_timestamp()
+        WHERE state = 'transmitting' AND available_at <= now()
         ORDER BY available_at
         LIMIT :limit
         FOR UPDATE SKIP LOCKED

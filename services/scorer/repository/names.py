@@ -67,7 +67,7 @@ class Names:
         self._limit = limit
         self._campaigns: dict[str, int] = {NO_CAMPAIGN: 0}
         self._segments: dict[Segment, int] = {}
-        self._combinations: dict[object, Combination] = {}
+        self._combinations: dict[tuple[Segment, ...], Combination] = {}
 
     async def campaigns(self, names: Sequence[str]) -> list[int]:
         """The number of each."""
@@ -82,26 +82,19 @@ class Names:
         """The combination of each."""
         known = self._combinations
         identities = [_identity(segments) for segments in carried]
-        missing = {identity: carried[at] for at, identity in enumerate(identities) if identity not in known}
-        if missing:
-            if len(known) + len(missing) > self._limit:
-                known.clear()
-                missing = dict(zip(identities, carried, strict=True))
-            await self._learn_segments(missing.values())
-            for identity, segments in missing.items():
-                known[identity] = self._combination(segments)
-        return [known[identity] for identity in identities]
-
-    def _combination(self, segments: dict[str, SegmentValue]) -> Combination:
-        numbers = (0, *sorted({self._segments[segment] for segment in flatten(segments)}))
-        return numbers, "{" + ",".join(map(str, numbers)) + "}"
-
-    async def _learn_segments(self, carried: Collection[dict[str, SegmentValue]]) -> None:
-        wanted = {segment for segments in carried for segment in flatten(segments)}
-        unknown = wanted - self._segments.keys()
+        missing = {identity for identity in identities if identity not in known}
+        if len(known) + len(missing) > self._limit:
+            known.clear()
+            missing = set(identities)
+        unknown = {segment for identity in missing for segment in identity if segment not in self._segments}
         if unknown:
             self._make_room(self._segments, {})
-            self._segments.update(await self._numbers_of_segments(wanted - self._segments.keys()))
+            unknown = {segment for identity in missing for segment in identity if segment not in self._segments}
+            self._segments.update(await self._numbers_of_segments(unknown))
+        for identity in missing:
+            numbers = (0, *sorted({self._segments[segment] for segment in identity}))
+            known[identity] = numbers, "{" + ",".join(map(str, numbers)) + "}"
+        return [known[identity] for identity in identities]
 
     def _make_room(self, memory: dict[Any, int], always: dict[Any, int]) -> None:
         if len(memory) > self._limit:
@@ -132,11 +125,9 @@ class Names:
         return found
 
 
-def _identity(segments: dict[str, SegmentValue]) -> object:
-    """The same for the same segments in the same order, and fit for a dictionary's key."""
-    identity = tuple(segments.items())
-    try:
-        hash(identity)
-    except TypeError:
-        return tuple((name, value if isinstance(value, str) else tuple(value)) for name, value in segments.items())
-    return identity
+def _identity(segments: dict[str, SegmentValue]) -> tuple[Segment, ...]:
+    """The segments one by one: the same for the same ones in the same order, and fit for a dictionary's key."""
+    for value in segments.values():
+        if not isinstance(value, str):
+            return tuple(flatten(segments))
+    return tuple(segments.items())  # type: ignore[arg-type]  # all values are texts

@@ -127,9 +127,7 @@ class Dashboard:
                 said = await comments.newest(
                     connection, selection.segment_ids, selection.campaign_id, span.after, span.end, COMMENTS_SHOWN
                 )
-        # Days before the first answer would only be an empty half of the chart.
-        first = next((at for at, point in enumerate(trend) if point.score.nps is not None), len(trend))
-        trend = trend[max(0, first - 1) :]
+        trend = _worth_drawing(trend)
         return {
             "windows": WINDOWS,
             "figure": figure,
@@ -156,6 +154,13 @@ class Dashboard:
 
 def _first_dimension(dimensions: list[str]) -> str | None:
     return next((name for name in _TRIED_FIRST if name in dimensions), dimensions[0] if dimensions else None)
+
+
+def _worth_drawing(trend: list[TrendPoint]) -> list[TrendPoint]:
+    """Without the beginning that has too few answers: its intervals would flatten all that follows."""
+    enough = [at for at, point in enumerate(trend) if not point.held_back]
+    answered = [at for at, point in enumerate(trend) if point.score.nps is not None]
+    return trend[(enough or answered or [0])[0] :]
 
 
 def _trend_data(trend: list[TrendPoint]) -> list[dict[str, Any]]:

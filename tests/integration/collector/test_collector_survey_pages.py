@@ -313,6 +313,10 @@ async def test_a_program_is_told_what_is_wrong(collector: Collector) -> None:
     further = {"score": 1, "further_answers": {"delivery": "slow"}}
     assert (await collector.client.post(page, json=further)).status_code == 202
     assert (await collector.answers())[0].body["further_answers"] == {"delivery": "slow"}
+    many = {"further_answers": {f"q{number}": "x" for number in range(20)}}
+    response = await collector.client.post(page, json=many)
+    assert (response.status_code, len(await collector.answers())) == (422, 1)
+    assert "further_answers" in response.json()["detail"]
 
 
 said = st.fixed_dictionaries(

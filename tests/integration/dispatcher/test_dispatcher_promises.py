@@ -156,6 +156,14 @@ async def test_the_same_id_from_another_source_is_another_event(dispatcher: Disp
     assert await dispatcher.outcomes() == [("timer_set", "milestone_reached"), ("no_timer", "no_change")]
 
 
+async def test_an_id_used_again_for_something_else_changes_nothing(dispatcher: Dispatcher) -> None:
+    await dispatcher.take_in(order_event("placed", event_id="1"))
+    timers = await dispatcher.timers()
+    await dispatcher.take_in(order_event("cancelled", event_id="1"), order_event("placed", "o-2", event_id="1"))
+    assert await dispatcher.timers() == timers
+    assert await dispatcher.outcomes() == [("timer_set", "milestone_reached")]
+
+
 async def test_a_crash_before_the_commit_sends_nothing_and_the_next_try_sends_once(
     dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,6 +210,7 @@ async def test_an_erased_person_leaves_nothing_but_ids(dispatcher: Dispatcher) -
         await connection.execute(text("DELETE FROM outbox"))  # as the relay does once Kafka has it
     erased = preference("erased", revision=2, at=START + DAY)
     await dispatcher.take_in(erased)
+    assert await dispatcher.timers() == {}
     # What was on its way, or is told again, brings nothing back.
     await dispatcher.take_in(erased)
     await dispatcher.take_in(order_event("paid", at=START + 2 * HOUR, attributes={"gift_for": "Ana"}))

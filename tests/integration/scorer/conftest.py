@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 from sqlalchemy import text
@@ -19,6 +18,7 @@ from services.scorer.publisher import Publisher
 from services.scorer.settings import ScorerSettings
 from services.scorer.stream import Stream
 from shared.clock import SteppedClock
+from shared.contracts.answers import AMENDED, ERASED, RECORDED, Answer, AnswerErased
 from shared.contracts.cloudevents import Message
 from shared.contracts.types import Contract
 from shared.persistence.migrations import migrate
@@ -64,6 +64,27 @@ def message(topic: str, kind: str, body: Contract) -> Message:
     return Message(topic, 0, next(_offsets), None, "id", "/test", kind, START, body, None, None, ())
 
 
+Event = tuple[str, Contract]
+
+
+def answer(answer_id: str, score: int, *, revision: int = 1, at: datetime = START, **more: object) -> Event:
+    body = Answer.model_validate(
+        {
+            "answer_id": answer_id,
+            "revision": revision,
+            "score": score,
+            "answered_at": at,
+            "received_at": at,
+            **more,
+        }
+    )
+    return (RECORDED if revision == 1 else AMENDED), body
+
+
+def erased(answer_id: str, revision: int) -> Event:
+    return ERASED, AnswerErased(answer_id=answer_id, revision=revision, erased_at=START)
+
+
 StartScorer = Callable[..., Awaitable[Scorer]]
 
 
@@ -104,8 +125,3 @@ async def start_scorer(database: Database, tmp_path: Path) -> AsyncIterator[Star
 @pytest_asyncio.fixture(loop_scope="session")
 async def scorer(start_scorer: StartScorer) -> Scorer:
     return await start_scorer()
-
-
-@pytest.fixture
-def start_time() -> datetime:
-    return START

@@ -9,31 +9,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from shared.contracts.answers import AMENDED, ERASED, RECORDED, Answer, AnswerErased
-from shared.contracts.types import Contract
+from shared.contracts.answers import Answer, AnswerErased
 from shared.nps import group_of
-from tests.integration.scorer.conftest import START, Scorer, StartScorer, message
+from tests.integration.scorer.conftest import START, Event, Scorer, StartScorer, answer, erased, message
 
-Event = tuple[str, Contract]
 DayCounts = dict[tuple[str, str, str, str, str], int]
-
-
-def answer(answer_id: str, score: int, *, revision: int = 1, at: datetime = START, **more: object) -> Event:
-    body = Answer.model_validate(
-        {
-            "answer_id": answer_id,
-            "revision": revision,
-            "score": score,
-            "answered_at": at,
-            "received_at": at,
-            **more,
-        }
-    )
-    return (RECORDED if revision == 1 else AMENDED), body
-
-
-def erased(answer_id: str, revision: int) -> Event:
-    return ERASED, AnswerErased(answer_id=answer_id, revision=revision, erased_at=START)
 
 
 def expected_counts(events: Sequence[Event], zone: ZoneInfo) -> DayCounts:

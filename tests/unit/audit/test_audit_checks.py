@@ -239,6 +239,7 @@ def test_mail_that_arrived_twice_or_uninvited_is_found() -> None:
 def test_duplicates_of_an_event_are_one_event() -> None:
     topics, database = loop_that_adds_up()
     topics.orders.append(replace(topics.orders[0], place=("orders", 0, 7)))
+    topics.orders.append(replace(topics.orders[1], place=("orders", 0, 8), occurred_at=NOON + 9 * DAY))
     assert found_by(topics, database) == set()
 
 

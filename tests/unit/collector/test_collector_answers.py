@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.collector.domain.answers import CLOCK_SKEW, Said, ScoreMissing, answer_after, plain_comment, too_early
+from services.collector.domain.answers import (
+    CLOCK_SKEW,
+    Said,
+    ScoreMissing,
+    TooManyFurtherAnswers,
+    answer_after,
+    plain_comment,
+    too_early,
+)
 from shared.contracts.answers import Answer
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -58,6 +66,20 @@ def test_an_empty_comment_takes_the_comment_away_once() -> None:
     assert without is not None
     assert without.comment is None
     assert answer_after(without, "a-1", {"comment": ""}, LATER) is None
+
+
+def test_further_answers_join_those_given_before() -> None:
+    one = recorded({"score": 4, "further_answers": {"delivery": "slow"}})
+    two = answer_after(one, "a-1", {"further_answers": {"packing": "fine"}}, LATER)
+    assert two is not None
+    assert two.further_answers == {"delivery": "slow", "packing": "fine"}
+    assert answer_after(two, "a-1", {"further_answers": {"delivery": "slow"}}, LATER) is None
+
+
+def test_further_answers_stay_within_the_contract_together() -> None:
+    one = recorded({"score": 4, "further_answers": {f"q{number}": "x" for number in range(20)}})
+    with pytest.raises(TooManyFurtherAnswers, match="further_answers"):
+        answer_after(one, "a-1", {"further_answers": {"one more": "x"}}, LATER)
 
 
 parts = st.fixed_dictionaries({}, optional={"score": st.integers(0, 10), "comment": st.sampled_from(["", "a", "b"])})

@@ -147,6 +147,11 @@ def test_of_several_triggers_the_earliest_wins() -> None:
     assert which.about_order["promised", "o-1"].due_at == NOW + 3 * DAY
 
 
+def test_a_promise_long_past_is_told_as_too_late_though_no_event_is_of_that_milestone() -> None:
+    decision = batch([PROMISED]).take_in(event("placed", NOW - 60 * DAY, promised_at=NOW - 40 * DAY))
+    assert [(effect.campaign, effect.reason) for effect in decision.effects] == [("promised", "too_late")]
+
+
 def test_a_deferred_timer_keeps_its_new_time_while_its_milestone_stays() -> None:
     which = batch()
     told(which, event("placed"))

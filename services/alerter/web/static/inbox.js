@@ -153,7 +153,7 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   if (event.target.closest("input, textarea, select, [contenteditable]")) return;
-  if (event.key === "Enter" && event.target.matches(".row") && wide.matches && event.target === current()) {
+  if (event.key === "Enter" && wide.matches && (event.target === current() || event.target === document.body)) {
     event.preventDefault();
     reading.focus();
     return;
@@ -177,4 +177,5 @@ for (const select of document.querySelectorAll("#filters select")) {
 }
 
 localize(document);
+if (wide.matches) current()?.scrollIntoView({ block: "nearest" });
 setTimeout(keepFresh, Number(inbox.dataset.refreshSeconds) * 1000);

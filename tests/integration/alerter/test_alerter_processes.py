@@ -1,0 +1,191 @@
+"""Promise 3 with processes: two replicas, one killed without warning amid the answers, and every detractor is heard."""
+
+import asyncio
+import os
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+import asyncpg
+import orjson
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from deploy.local.backends import Backends
+from deploy.local.ports import StackPorts
+from deploy.local.provision import Database
+from shared.contracts import cloudevents, identity
+from shared.contracts.answers import Answer
+from shared.contracts.cloudevents import Event
+from shared.contracts.topics import QUEUES
+from shared.nps import group_of
+from tests.integration.alerter.kit import type_of
+from tests.unit.alerter.examples import NOON, answer
+
+ANSWERS = 10_000
+LIMIT_SECONDS = 90
+
+
+async def test_two_replicas_and_a_kill_leave_each_answer_one_open_case_in_its_queue(
+    backends: Backends, database: Database, topic_prefix: str
+) -> None:
+    environment = {
+        **os.environ,
+        "HEARBACK_KAFKA_BOOTSTRAP_SERVERS": backends.kafka_bootstrap_servers,
+        "HEARBACK_DATABASE_URL": database.service_urls["alerter"],
+        "HEARBACK_TOPIC_PREFIX": topic_prefix,
+        "HEARBACK_SECRET": "x" * 32,
+        "HEARBACK_CONSUMER_BATCH_SIZE": "100",
+        "HEARBACK_CONSUMER_SESSION_SECONDS": "6",
+    }
+    told = list(revisions())
+    final: dict[str, Answer] = {}
+    for one in told:
+        final[identity.case_id(one.answer_id)] = max(final.get(identity.case_id(one.answer_id), one), one, key=revision)
+    connection = await asyncpg.connect(database.owner_url)
+
+    async def cases() -> int:
+        found: int = await connection.fetchval("SELECT count(*) FROM alerter.cases")
+        return found
+
+    async with process(environment) as stays:
+        await until(lambda: members(backends, topic_prefix, 1))
+        async with process(environment) as dies:
+            await until(lambda: members(backends, topic_prefix, 2))
+            sending = asyncio.create_task(send(backends, f"{topic_prefix}surveys.answers", told))
+            await until(lambda: at_least(cases, ANSWERS // 10))
+            dies.kill()
+            await dies.wait()
+            assert await cases() < ANSWERS, "all answers were heard before the kill; send more"
+            await sending
+        await until(lambda: at_least(cases, ANSWERS))
+        await until(lambda: handled(connection, backends, topic_prefix))
+        assert stays.returncode is None
+    await connection.close()
+
+    standing, told_twice = await published(backends, topic_prefix)
+    open_in = {case_id: queue for (queue, case_id), body in standing.items() if body["status"] != "closed"}
+    assert Counter(case_id for (_, case_id), body in standing.items() if body["status"] != "closed") == Counter(
+        [*final]
+    )
+    assert open_in == {case_id: f"{group_of(one.score)}s" for case_id, one in final.items()}
+    assert all(
+        standing[queue, case_id]["answer"]["score"] == final[case_id].score for case_id, queue in open_in.items()
+    )
+    # What the relay may have sent twice is recognised by its id.
+    assert all(bodies == 1 for bodies in told_twice.values())
+
+
+def revision(one: Answer) -> int:
+    return one.revision
+
+
+def revisions() -> Iterator[Answer]:
+    """Every third answer is amended, and its first revision comes again afterwards."""
+    for number in range(ANSWERS):
+        first = answer(number % 11, answer_id=f"a-{number}")
+        yield first
+        if number % 3 == 0:
+            yield answer((number * 7) % 11, 2, answer_id=f"a-{number}", comment="more")
+            yield first
+
+
+async def send(backends: Backends, topic: str, told: Sequence[Answer]) -> None:
+    """Every second amended one under keys of its own, so that its revisions meet in several partitions."""
+    producer = AIOKafkaProducer(bootstrap_servers=backends.kafka_bootstrap_servers)
+    await producer.start()
+    try:
+        for place, one in enumerate(told):
+            happened = Event("surveys.answers", one.answer_id, f"{place}", type_of(one), NOON, one)
+            headers, value = cloudevents.write(happened, "/test")
+            key = f"{one.answer_id}/{place}" if int(one.answer_id[2:]) % 6 == 0 else one.answer_id
+            acknowledged = await producer.send(topic, value, key=key.encode(), headers=headers)
+            if place % 100 == 99:
+                await acknowledged
+        await producer.flush()
+    finally:
+        await producer.stop()
+
+
+@asynccontextmanager
+async def process(environment: Mapping[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
+    """An alerter; told to stop at the end unless it is dead already, and then it must end well."""
+    port = str(StackPorts.free().alerter)
+    started = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "services.alerter", env={**environment, "HEARBACK_HTTP_PORT": port},
+        stdout=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        yield started
+        if started.returncode is None:
+            started.terminate()
+            assert await asyncio.wait_for(started.wait(), 30) == 0
+    finally:
+        if started.returncode is None:
+            started.kill()
+            await started.wait()
+
+
+async def until(condition: object) -> None:
+    """Waits for an asynchronous condition, at most LIMIT_SECONDS."""
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while not await condition():  # type: ignore[operator]
+            await asyncio.sleep(0.1)
+
+
+async def members(backends: Backends, topic_prefix: str, many: int) -> bool:
+    """Whether so many alerters share the partitions."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=backends.kafka_bootstrap_servers)
+    await admin.start()
+    try:
+        (response,) = await admin.describe_consumer_groups([f"{topic_prefix}hearback.alerter"])
+    finally:
+        await admin.close()
+    (group,) = response.groups
+    return group[2] == "Stable" and len(group[5]) == many
+
+
+async def at_least(count: object, many: int) -> bool:
+    return bool(await count() >= many)  # type: ignore[operator]
+
+
+async def handled(connection: "asyncpg.Connection[asyncpg.Record]", backends: Backends, topic_prefix: str) -> bool:
+    """Whether every answer was taken in and everything was published."""
+    rows = await connection.fetch(
+        "SELECT partition, next_offset FROM alerter.consumer_positions WHERE topic = 'surveys.answers'"
+    )
+    consumer = AIOKafkaConsumer(bootstrap_servers=backends.kafka_bootstrap_servers)
+    await consumer.start()
+    try:
+        partitions = [TopicPartition(f"{topic_prefix}surveys.answers", row["partition"]) for row in rows]
+        ends = await consumer.end_offsets(partitions)
+    finally:
+        await consumer.stop()
+    taken_in = all(ends[partition] == row["next_offset"] for partition, row in zip(partitions, rows, strict=True))
+    return taken_in and await connection.fetchval("SELECT count(*) FROM alerter.outbox") == 0
+
+
+async def published(
+    backends: Backends, topic_prefix: str
+) -> tuple[dict[tuple[str, str], dict[str, object]], dict[bytes, int]]:
+    """The last body of each queue and case; and for each event id how many different bodies it came with."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=backends.kafka_bootstrap_servers, auto_offset_reset="earliest")
+    await consumer.start()
+    standing: dict[tuple[str, str], dict[str, object]] = {}
+    bodies: dict[bytes, set[bytes]] = {}
+    try:
+        topics = {f"{topic_prefix}followups.{queue}": queue for queue in QUEUES}
+        await consumer._client.force_metadata_update()
+        partitions = [TopicPartition(topic, partition) for topic in topics for partition in range(3)]
+        consumer.assign(partitions)
+        ends = await consumer.end_offsets(partitions)
+        async with asyncio.timeout(LIMIT_SECONDS):
+            while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
+                for records in (await consumer.getmany(timeout_ms=200)).values():
+                    for record in records:
+                        standing[topics[record.topic], record.key.decode()] = orjson.loads(record.value)
+                        bodies.setdefault(dict(record.headers)["ce_id"], set()).add(record.value)
+    finally:
+        await consumer.stop()
+    return standing, {event_id: len(seen) for event_id, seen in bodies.items()}

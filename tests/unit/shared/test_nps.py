@@ -1,0 +1,120 @@
+"""The formula: against values worked out by hand, and what must hold for any counts."""
+
+from math import sqrt
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.nps import Counts, change, group_of, net_promoter_score, sample_size, variance
+
+COUNTS = st.builds(Counts, *(st.integers(0, 10_000),) * 3)
+
+
+def test_groups() -> None:
+    assert [group_of(score) for score in range(11)] == ["detractor"] * 7 + ["passive"] * 2 + ["promoter"] * 2
+    for outside in (-1, 11):
+        with pytest.raises(ValueError, match="from 0 to 10"):
+            group_of(outside)
+
+
+def test_nobody_has_no_score_and_the_widest_interval() -> None:
+    score = net_promoter_score(Counts())
+    assert (score.nps, score.low, score.high) == (None, -100, 100)
+
+
+def test_the_interval_from_first_principles() -> None:
+    # 60 promoters, 25 passives, 15 detractors with ¾, 1½ and ¾ more: each answer is worth 1, 0 or −1.
+    values = [1.0] * 60 + [0.0] * 25 + [-1.0] * 15
+    weights = [1.0] * 100
+    values += [1.0, 0.0, -1.0]
+    weights += [0.75, 1.5, 0.75]
+    total = sum(weights)
+    mean = sum(value * weight for value, weight in zip(values, weights, strict=True)) / total
+    spread = sum(weight * (value - mean) ** 2 for value, weight in zip(values, weights, strict=True)) / total
+    margin = 1.959963984540054 * sqrt(spread / total)
+
+    score = net_promoter_score(Counts(60, 25, 15))
+    assert score.nps == pytest.approx(45)
+    assert score.low == pytest.approx(100 * (mean - margin))
+    assert score.high == pytest.approx(100 * (mean + margin))
+
+
+def test_one_answer_is_far_from_certain() -> None:
+    score = net_promoter_score(Counts(promoters=1))
+    assert score.nps == 100
+    assert score.low < 0
+    assert score.high <= 100
+
+
+@given(COUNTS)
+def test_bounds_and_symmetry(counts: Counts) -> None:
+    score = net_promoter_score(counts)
+    centre = 100 * (counts.promoters - counts.detractors) / (counts.n + 3)
+    assert -100 <= score.low <= centre <= score.high <= 100
+    mirrored = net_promoter_score(Counts(counts.detractors, counts.passives, counts.promoters))
+    assert mirrored.low == pytest.approx(-score.high)
+    assert mirrored.nps == (None if score.nps is None else pytest.approx(-score.nps))
+
+
+@given(COUNTS)
+def test_more_answers_of_the_same_kind_make_it_no_less_certain(counts: Counts) -> None:
+    more = Counts(*(10 * number for number in (counts.promoters, counts.passives, counts.detractors)))
+    if counts.n:
+        assert net_promoter_score(more).margin <= net_promoter_score(counts).margin + 1e-9
+
+
+@given(COUNTS, COUNTS)
+def test_counts_add_and_subtract(one: Counts, other: Counts) -> None:
+    assert (one + other) - other == one
+    assert (one + other).n == one.n + other.n
+
+
+def test_a_change_is_real_only_beyond_chance() -> None:
+    before, now = Counts(400, 300, 300), Counts(500, 300, 200)
+    difference = change(now, before)
+    assert difference is not None
+    assert difference.points == pytest.approx(20)
+    assert difference.significant
+    few = change(Counts(5, 3, 2), Counts(4, 3, 3))
+    assert few is not None
+    assert not few.significant
+    assert change(now, Counts()) is None
+
+
+def test_many_comparisons_ask_for_more() -> None:
+    before, now = Counts(430, 300, 270), Counts(470, 300, 230)
+    alone, among_many = change(now, before), change(now, before, comparisons=50)
+    assert alone is not None
+    assert among_many is not None
+    assert alone.significant
+    assert not among_many.significant
+    assert among_many.low < alone.low < alone.high < among_many.high
+
+
+def test_sample_size_for_half_promoters_and_half_detractors() -> None:
+    # ±5 points at V = 1: (1.96 / 0.05)² = 1536.6; the tables for proportions would say 385.
+    assert sample_size(5, 1.0) == 1537
+    # Among 2,000 customers: 1536.6 / (1 + 1535.6 / 2000) = 869.2.
+    assert sample_size(5, 1.0, population=2_000) == 870
+
+
+@given(st.floats(0.5, 100), st.floats(0, 1), st.one_of(st.none(), st.integers(1, 10**7)))
+def test_sample_size_is_at_least_one_and_at_most_everybody(margin: float, v: float, population: int | None) -> None:
+    n = sample_size(margin, v, population)
+    assert n >= 1
+    if population is not None:
+        assert n <= population
+    assert sample_size(margin, v) >= n
+
+
+@pytest.mark.parametrize(("margin", "v", "population"), [(0, 0.5, None), (101, 0.5, None), (5, 1.1, None), (5, 0.5, 0)])
+def test_sample_size_refuses_nonsense(margin: float, v: float, population: int | None) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        sample_size(margin, v, population)
+
+
+def test_variance() -> None:
+    assert variance(0.5, 0.5) == 1
+    assert variance(1, 0) == 0
+    assert variance(0.6, 0.15) == pytest.approx(0.75 - 0.45**2)
