@@ -50,7 +50,10 @@ COMMENTS: dict[str, dict[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One visit, ``after`` so much time of the simulated world since the mail was read."""
+    """One visit, ``after`` so much time of the simulated world since the mail was read.
+
+    Kind "comment" gives the score and then, as the page's second step, the comment.
+    """
 
     after: timedelta
     kind: Kind
@@ -64,7 +67,6 @@ def reaction(seed: int, send_id: str, order: Order, read_at: datetime) -> Sequen
     behaviour = random.choices(tuple(BEHAVIOURS), tuple(BEHAVIOURS.values()))[0]
     after = timedelta(days=random.uniform(*ANSWER_DAYS))
     score = opinion(random, order, read_at + after)
-    soon = after + timedelta(hours=1)
     match behaviour:
         case "answers":
             return (Action(after, "look"), Action(after, "answer", score))

@@ -124,14 +124,15 @@ class World:
                 await self._visitor.unsubscribe(mail.unsubscribe_url)
                 done.unsubscribed += 1
             case "answer" | "comment" if action.score is not None:
-                acknowledged = await self._visitor.answer(mail.answer_url, action.score, action.comment)
+                acknowledged = await self._visitor.answer(mail.answer_url, action.score)
                 if acknowledged.revision == 1:
                     done.answers += 1
                     self._note(acknowledged.answer_id, action.score)
-                elif action.kind == "comment":
-                    done.comments += 1
                 else:
                     done.amended += 1
+                if action.comment is not None:
+                    await self._visitor.answer(mail.answer_url, action.score, action.comment)
+                    done.comments += 1
 
     def _note(self, answer_id: str, score: int) -> None:
         if group_of(score) == "detractor":

@@ -206,6 +206,7 @@ class Stack:
             "HEARBACK_PUBLIC_COLLECTOR_URL": self.url("collector"),
             "HEARBACK_DASHBOARD_URL": f"{self.url('scorer')}/",
             "HEARBACK_INBOX_URL": f"{self.url('alerter')}/",
+            "HEARBACK_MAIL_FROM": "surveys@shop.example",
             "HEARBACK_SMTP_URL": f"smtp://{HOST}:{self.ports.smtp}",
             "HEARBACK_SMTP_RECEIPTS_URL": f"{self.url('mailbox')}/api/receipts",
             **self._given(),

@@ -52,7 +52,7 @@ class Handlers:
         tally = Tally()
         tally.add(batch.places, batch.segments)
         if written.keys is not None:
-            pass
+            batch.take_back(tally, written.keys)
         counted_before = [old for old in written.replaced if old.score is not None]
         tally.remove(
             [

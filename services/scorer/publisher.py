@@ -23,7 +23,7 @@ from shared.runtime import Runtime
 
 _SEGMENTS_AT_ONCE = 25
 """A round holds the counts it takes, and batches wait for it: about 6 ms a segment with three years of days."""
-_REST_OVER_WORK = 6.0
+_REST_OVER_WORK = 12.0
 """Publishing everything takes longer the more there is; it then rests so many times as long, and coalesces more."""
 _SURVEYS_KEPT_DAYS = 90
 """Sends and deliveries are kept for 30 days in Kafka; neither comes later than this."""

@@ -101,6 +101,7 @@ class Consumer:
         self._synchronized = _NEVER
         self._next: Positions = {}
         self._kafka: AIOKafkaConsumer | None = None
+        self._connected = False
         self._committed: Positions = {}
         self._committing: asyncio.Task[None] | None = None
         self._committed_at = 0.0
@@ -151,9 +152,11 @@ class Consumer:
         kafka.subscribe(topics=list(self._topics), listener=self._assignments)
         self._kafka = kafka
         await kafka.start()
+        self._connected = True
 
     async def _close(self) -> None:
         kafka, self._kafka = self._kafka, None
+        self._connected = False
         self._synchronized = _NEVER
         self._next = {}
         if self._committing is not None:
@@ -199,7 +202,7 @@ class Consumer:
     async def _probe(self) -> str | None:
         """A sentence when the broker does not answer; ``getmany`` itself would wait in silence."""
         kafka = self._kafka
-        if kafka is None:
+        if kafka is None or not self._connected:
             return "is not connected to Kafka"
         first = TopicPartition(next(iter(self._topics)), 0)
         try:

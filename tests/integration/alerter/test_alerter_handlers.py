@@ -3,12 +3,14 @@
 import asyncio
 from datetime import timedelta
 
+from services.alerter.domain.history import customer_key, with_event
 from services.alerter.repository import customers
 from shared.contracts import identity, orders, preferences, sends
 from tests.integration.alerter.kit import Alerter, Open
 from tests.unit.alerter.examples import NOON, answer, erased, erased_customer, order, send
 
 CASE = identity.case_id("a-1")
+WAITING_FOR_A_LOCK = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 async def test_a_detractor_gets_a_case_with_a_deadline_and_all_that_is_known(alerter: Alerter) -> None:
@@ -152,6 +154,24 @@ async def test_an_order_and_its_customers_erasure_at_once_leave_nothing(open_ale
             first.take("orders", (orders.PLACED, order(f"o-{number}", who))),
             second.take("customers.preferences", (preferences.ERASED, erased_customer(who))),
         )
+    await _assert_nowhere(first, "ana", "train")
+
+
+async def test_an_erasure_waits_for_an_order_under_way_and_takes_it_along(open_alerter: Open) -> None:
+    first, second = await open_alerter(), await open_alerter()
+    key = customer_key("c-42")
+    await first.take("orders", (orders.PLACED, order(at=NOON - timedelta(days=1))))
+    async with first.runtime.transaction() as connection:
+        locked = await customers.lock(connection, [key])
+        erasing = asyncio.create_task(second.take("customers.preferences", (preferences.ERASED, erased_customer())))
+        async with asyncio.timeout(20):
+            while not erasing.done() and not await first.query(WAITING_FOR_A_LOCK):
+                await asyncio.sleep(0.02)
+        known = locked[key].customer
+        assert known is not None
+        await customers.save(connection, {key: known})
+        await customers.save_orders(connection, [(key, with_event(None, orders.PAID, order()))])
+    await erasing
     await _assert_nowhere(first, "ana", "train")
 
 

@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import asyncpg
 import orjson
@@ -168,11 +169,11 @@ async def handled(connection: "asyncpg.Connection[asyncpg.Record]", backends: Ba
 
 async def published(
     backends: Backends, topic_prefix: str
-) -> tuple[dict[tuple[str, str], dict[str, object]], dict[bytes, int]]:
+) -> tuple[dict[tuple[str, str], dict[str, Any]], dict[bytes, int]]:
     """The last body of each queue and case; and for each event id how many different bodies it came with."""
     consumer = AIOKafkaConsumer(bootstrap_servers=backends.kafka_bootstrap_servers, auto_offset_reset="earliest")
     await consumer.start()
-    standing: dict[tuple[str, str], dict[str, object]] = {}
+    standing: dict[tuple[str, str], dict[str, Any]] = {}
     bodies: dict[bytes, set[bytes]] = {}
     try:
         topics = {f"{topic_prefix}followups.{queue}": queue for queue in QUEUES}

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -198,6 +199,31 @@ async def test_what_a_stalled_courier_found_out_late_changes_nothing(
     await stalled.courier.round()
     assert await heir.states() == {"send-1": "held"}
     assert await heir.published() == [("delivery.failed", "send-1", "unknown_outcome")]
+
+
+@pytest.mark.parametrize("reply", [None, "550 5.1.1 unknown", "451 later", "cut"])
+async def test_a_stalled_courier_writes_nothing_about_a_mail_another_looks_after(
+    open_office: Open, post: PostOffice, monkeypatch: pytest.MonkeyPatch, reply: str | None
+) -> None:
+    stalled: Office = await open_office()
+    heir: Office = await open_office()
+    if reply:
+        post.script["ana-1@example.com"].append(reply)
+    await stalled.queue([survey()])
+    write = stalled.courier._write
+    claim = uuid4()
+
+    async def late(done: Any) -> None:
+        await heir.at_once()
+        async with heir.runtime.transaction() as connection:
+            assert await repository.take_unknown(connection, claim, 10, 60) == {"send-1": "<send-1@shop.test>"}
+        await write(done)
+
+    monkeypatch.setattr(stalled.courier, "_write", late)
+    await stalled.courier.round()
+    [row] = await heir.rows("SELECT state, claim, attempts FROM deliveries")
+    assert (row.state, str(row.claim), row.attempts) == ("transmitting", str(claim), 0)
+    assert await heir.published() == []
 
 
 async def test_results_survive_a_database_that_is_away_when_they_are_known(

@@ -4,7 +4,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
+from services.dispatcher.courier import repository
 from services.dispatcher.courier.handlers import handle_sends
 from services.dispatcher.courier.results import PROVIDER
 from services.dispatcher.domain.customers import Customer, fold
@@ -199,6 +201,22 @@ async def test_one_mail_that_hangs_the_server_does_not_hold_up_the_others(open_o
     assert sorted(post.recipients()) == [f"ana-{number}@example.com" for number in range(2, 9)]
     assert (await office.states())["send-1"] == "transmitting"
     forever.set()
+
+
+async def test_finding_what_is_due_walks_its_index_however_much_waits_for_later(office: Office) -> None:
+    async with office.runtime.transaction() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO deliveries (send_id, message_id, campaign, expires_at, available_at) "
+                "SELECT i, i, 'c', now(), now() + interval '1 hour' FROM generate_series(1, 20000) i"
+            )
+        )
+        await connection.execute(text("ANALYZE deliveries"))
+        statement = repository._TAKE.text.replace(":limit", "24")
+        plan = "\n".join(row[0] for row in await connection.execute(text(f"EXPLAIN {statement}")))
+    assert "Index Scan using deliveries_queued" in plan
+    assert "Index Cond: (available_at <= now())" in plan, "every row that waits for later would be looked at"
+    assert "Sort" not in plan
 
 
 async def test_the_rate_is_kept(open_office: Open, post: PostOffice) -> None:
