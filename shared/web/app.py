@@ -62,7 +62,9 @@ def _failure(error: Exception) -> JSONResponse:
     if is_fault_of_data(error):
         log.error("a request could not be stored", error=type(error).__name__)
         return problems.response(422, "The request cannot be stored", "a field has a value the database refuses")
-    log.warning("a request met a backend in trouble", error=type(error).__name__)
+    # The state tells a fault in our SQL (42…) from a server that is away; the text could quote a customer's words.
+    sqlstate = getattr(getattr(error, "orig", None), "sqlstate", None)
+    log.warning("a request met a backend in trouble", error=type(error).__name__, sqlstate=sqlstate)
     return problems.response(
         503, "Try again shortly", "the database does not answer; nothing was recorded", {"Retry-After": "2"}
     )
