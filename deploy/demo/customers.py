@@ -72,11 +72,7 @@ def reaction(seed: int, send_id: str, order: Order, read_at: datetime) -> Sequen
             return (Action(after, "look"), Action(after, "answer", score))
         case "comments":
             comment = remark(random, order, score, read_at + after)
-            return (
-                Action(after, "look"),
-                Action(after, "answer", score),
-                Action(soon, "comment", score, comment),
-            )
+            return (Action(after, "look"), Action(after, "comment", score, comment))
         case "changes_mind":
             second = score + random.choice((3, 4)) * (1 if score < 5 else -1)
             return (Action(after, "answer", score), Action(after + timedelta(days=2), "answer", second))

@@ -1,0 +1,123 @@
+"""The shop around the pages: its customers who order and are asked, its backend, its staff. No browser here."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+
+from deploy.local.stack import Stack
+from deploy.simulation.mailbox import Mail, MailboxReader
+from deploy.simulation.shop import ShopBackend, ShopEvent
+from deploy.simulation.visitor import Visitor
+from tests.acceptance.product import eventually
+
+
+def new_word() -> str:
+    """A word that nothing else in the shop contains: to find what a test made, and only that."""
+    return f"w{secrets.token_hex(5)}"
+
+
+@dataclass
+class Shop:
+    """``staff`` carries a key with every scope, ``visitors`` none."""
+
+    stack: Stack
+    staff: httpx.AsyncClient
+    visitors: httpx.AsyncClient
+    backend: ShopBackend
+
+    def __post_init__(self) -> None:
+        self._mailbox = MailboxReader(self.visitors, self.stack.url("mailbox"))
+        self._mails: dict[str, Mail] = {}
+        self.visitor = Visitor(self.visitors)
+
+    def url(self, service: str, path: str = "/") -> str:
+        return f"{self.stack.url(service)}{path}"
+
+    # Customers ------------------------------------------------------------------------------------------------
+
+    async def asked(self, locale: str = "en", *, customer_id: str | None = None, **of_customer: str) -> Mail:
+        """A new customer orders; the mail that asks them about it."""
+        customer = customer_id or new_word()
+        address = await self.order(customer, locale=locale, **of_customer)
+
+        async def arrived() -> Mail | None:
+            self._mails |= {mail.to: mail for mail in await self._mailbox.new()}
+            return self._mails.get(address)
+
+        mail = await eventually(arrived, lambda mail: mail is not None, f"a mail to {address}")
+        assert mail is not None
+        return mail
+
+    async def order(self, customer: str, **of_customer: str) -> str:
+        """Publishes an order placed now; the customer's address."""
+        now = datetime.now(UTC)
+        address = f"{customer}@customers.example"
+        body = {
+            "order_id": f"{customer}-1",
+            "occurred_at": now.isoformat(),
+            "customer": {"id": customer, "email": address, "name": "Ana", **of_customer},
+            "total": {"amount": "74.50", "currency": "EUR"},
+            "items": [{"name": "Tea kettle", "category": "kitchen", "quantity": 1, "price": "74.50"}],
+            "promised_at": (now + timedelta(days=3)).isoformat(),
+        }
+        await self.backend.publish([ShopEvent(f"{customer}-1/placed", "order.placed", now, customer, body)])
+        return address
+
+    async def answers(self, mail: Mail) -> int:
+        """How many answers were recorded by this mail's links before now.
+
+        Gives one more to find out: its revision says how many came before it.
+        """
+        return (await self.visitor.answer(mail.answer_url, 5, f"asked by the test: {new_word()}")).revision - 1
+
+    # The shop's backend ---------------------------------------------------------------------------------------
+
+    async def give(
+        self, score: int, comment: str | None = None, *, answered_at: datetime | None = None,
+        segments: Mapping[str, str | list[str]] | None = None, **more: str,
+    ) -> str:  # fmt: skip
+        """An answer given elsewhere, which the shop hands in; its id."""
+        given: dict[str, Any] = {"score": score, **more}
+        if comment is not None:
+            given["comment"] = comment
+        if answered_at is not None:
+            given["answered_at"] = answered_at.isoformat()
+        if segments is not None:
+            given["segments"] = dict(segments)
+        response = await self.staff.post(self.url("collector", "/v1/answers"), json=given)
+        response.raise_for_status()
+        answer_id: str = response.json()["answer_id"]
+        return answer_id
+
+    # Staff ----------------------------------------------------------------------------------------------------
+
+    async def counted(self, segment: str, n: int) -> dict[str, Any]:
+        """The segment's score, once ``n`` answers count in it."""
+
+        async def ask() -> dict[str, Any]:
+            response = await self.staff.get(self.url("scorer", "/v1/nps"), params={"segment": segment, "window": "all"})
+            response.raise_for_status()
+            score: dict[str, Any] = response.json()
+            return score
+
+        return await eventually(ask, lambda score: score["n"] == n, f"{n} answers in {segment}")
+
+    async def case_of(self, *, answer_id: str | None = None, email: str | None = None) -> dict[str, Any]:
+        """The case about an answer, or of the customer with an address, as it stands now, once there is one."""
+
+        async def ask() -> dict[str, Any]:
+            response = await self.staff.get(self.url("alerter", "/v1/cases"), params={"status": "any", "limit": "200"})
+            response.raise_for_status()
+            for case in response.json()["cases"]:
+                of_answer = (case.get("answer") or {}).get("answer_id")
+                of_email = (case.get("customer") or {}).get("email")
+                if (answer_id or of_email) == of_answer or (email is not None and email == of_email):
+                    found: dict[str, Any] = case
+                    return found
+            return {}
+
+        return await eventually(ask, bool, "a case")
