@@ -12,6 +12,7 @@ from deploy.local.stack import Stack
 from deploy.simulation.mailbox import Mail, MailboxReader
 from deploy.simulation.shop import ShopBackend, ShopEvent
 from deploy.simulation.visitor import Visitor
+from shared.contracts import identity
 from tests.acceptance.product import eventually
 
 
@@ -106,18 +107,30 @@ class Shop:
 
         return await eventually(ask, lambda score: score["n"] == n, f"{n} answers in {segment}")
 
-    async def case_of(self, *, answer_id: str | None = None, email: str | None = None) -> dict[str, Any]:
-        """The case about an answer, or of the customer with an address, as it stands now, once there is one."""
+    async def case(self, answer_id: str, status: str = "") -> dict[str, Any]:
+        """The case about an answer, once it is there and, where one is named, in that status."""
+        path = f"/v1/cases/{identity.case_id(answer_id)}"
 
         async def ask() -> dict[str, Any]:
-            response = await self.staff.get(self.url("alerter", "/v1/cases"), params={"status": "any", "limit": "200"})
+            response = await self.staff.get(self.url("alerter", path))
+            if response.status_code == 404:
+                return {}
             response.raise_for_status()
-            for case in response.json()["cases"]:
-                of_answer = (case.get("answer") or {}).get("answer_id")
-                of_email = (case.get("customer") or {}).get("email")
-                if (answer_id or of_email) == of_answer or (email is not None and email == of_email):
-                    found: dict[str, Any] = case
-                    return found
-            return {}
+            found: dict[str, Any] = response.json()["case"]
+            return found
 
-        return await eventually(ask, bool, "a case")
+        def wanted(case: dict[str, Any]) -> bool:
+            return bool(case) and status in ("", case["status"])
+
+        return await eventually(ask, wanted, f"a case {status}".rstrip())
+
+    async def change(self, case: Mapping[str, Any], action: str, **how: str) -> None:
+        """Does something with a case as another member of staff would, by the API."""
+        path = f"/v1/cases/{case['case_id']}/{action}"
+        response = await self.staff.post(self.url("alerter", path), json={"sequence": case["sequence"], **how})
+        response.raise_for_status()
+
+
+def answer_of(mail: Mail) -> str:
+    """The id of the answer that is given by this mail's links."""
+    return identity.answer_id(mail.send_id)

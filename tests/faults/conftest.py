@@ -124,8 +124,12 @@ async def started(folder: Path, **replicas: int) -> AsyncIterator[Stack]:
         campaigns=campaigns,
         replicas=replicas,
         # A twin takes over sooner, and a mail under way at a kill is looked after sooner, than by default.
-        environment={"HEARBACK_CONSUMER_SESSION_SECONDS": "6", "HEARBACK_COURIER_LEASE_SECONDS": "6",
-                     "HEARBACK_COURIER_MAIL_SECONDS": "3", "HEARBACK_RETRY_LIMIT_SECONDS": "2"},
+        environment={
+            "HEARBACK_CONSUMER_SESSION_SECONDS": "6",
+            "HEARBACK_COURIER_LEASE_SECONDS": "6",
+            "HEARBACK_COURIER_MAIL_SECONDS": "3",
+            "HEARBACK_RETRY_LIMIT_SECONDS": "2",
+        },
     )
     async with stack:
         yield stack

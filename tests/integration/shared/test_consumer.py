@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.contracts.cloudevents import Message
 from shared.contracts.topics import ORDERS
 from shared.health import Health
+from shared.messaging import positions
 from shared.messaging.consumer import PositionsAheadOfTopic
 from shared.messaging.transaction import BatchTransaction
 from tests.integration.shared.conftest import CONSUMER, Bench, count, eventually, running
@@ -187,6 +188,32 @@ async def test_a_position_beyond_the_topics_end_is_no_ones_to_guess(bench: Bench
 
 def metric(name: str) -> float:
     return REGISTRY.get_sample_value(name) or 0
+
+
+async def test_a_twin_at_work_while_we_look_is_not_taken_for_another_cluster(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.publish(range(10), partition=0)
+    end_offsets = AIOKafkaConsumer.end_offsets
+    first = TopicPartition("orders", 0)
+
+    async def while_a_twin_goes_on(
+        kafka: AIOKafkaConsumer, partitions: Sequence[TopicPartition]
+    ) -> dict[TopicPartition, int]:
+        ends: dict[TopicPartition, int] = await end_offsets(kafka, partitions)
+        if len(partitions) > 1:
+            await bench.publish(range(10, 15), partition=0)
+            async with bench.engine.begin() as connection:
+                await positions.introduce(connection, CONSUMER, {first: 0})
+                now = await positions.load(connection, CONSUMER)
+                if now[first] == 0:
+                    await positions.advance(connection, CONSUMER, {first: 0}, {first: 15})
+        return ends
+
+    monkeypatch.setattr(AIOKafkaConsumer, "end_offsets", while_a_twin_goes_on)
+    async with running(bench.consumer()):
+        await bench.publish(range(20, 25), partition=0)
+        await eventually(lambda: has_counted(bench, 5), "it goes on behind the twin")
 
 
 async def has_counted(bench: Bench, number: int) -> bool:

@@ -176,7 +176,9 @@ async def test_staff_sign_in_once_and_are_led_back(client: httpx.AsyncClient) ->
     assert (await client.get("/page")).status_code == 303
 
 
-@pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)"])
+@pytest.mark.parametrize(
+    "target", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)"]
+)
 async def test_signing_in_never_leads_elsewhere(client: httpx.AsyncClient, target: str) -> None:
     response = await client.post("/sign-in", data={"key": KEY, "next": target})
     assert response.headers["location"] == "/"

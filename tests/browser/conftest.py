@@ -1,0 +1,97 @@
+"""The product with everything on, and a browser to look at it with. Started once; each test has customers of its own."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
+
+from deploy.local.backends import Backends, External
+from deploy.local.ports import StackPorts
+from deploy.local.provision import temporary_database
+from deploy.local.stack import Stack
+from deploy.simulation.shop import ShopBackend
+from tests.browser.chromium import Visits, chromium, launched
+from tests.browser.shop import Shop
+from tests.conftest import delete_topics
+
+PREFIX = "browser."
+BRAND_NAME = "Pine & Pebble"
+# As pale as a shop's colour gets: what is readable with it is readable with any.
+PALE = "#ffe27a"
+AT_ONCE = """
+id: at-once
+subject_of_question: service
+trigger:
+  after: order.placed
+"""
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    path = chromium()
+    if path is None:
+        pytest.skip("there is no Chromium on this machine (Debian: apt-get install chromium)")
+    async with launched(path) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shop(
+    browser: Browser, backends: Backends, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Shop]:
+    """Depends on the browser, so that nothing is started where the tests are skipped."""
+    folder = tmp_path_factory.mktemp("browser")
+    (folder / "campaigns").mkdir()
+    (folder / "campaigns" / "at-once.yaml").write_text(AT_ONCE)
+    async with temporary_database(backends.database_url) as database:
+        stack = Stack(
+            state=folder / "state",
+            ports=StackPorts.free(),
+            campaigns=folder / "campaigns",
+            topic_prefix=PREFIX,
+            environment={
+                "HEARBACK_BRAND_NAME": BRAND_NAME,
+                "HEARBACK_BRAND_COLOR": PALE,
+                "HEARBACK_TIMER_SECONDS": "0.05",
+                "HEARBACK_PUBLISH_SECONDS": "0.1",
+                "HEARBACK_INBOX_REFRESH_SECONDS": "0.3",
+            },
+            external=External(backends.kafka_bootstrap_servers, database.owner_url),
+        )
+        try:
+            async with (
+                stack,
+                httpx.AsyncClient(timeout=20, headers={"Authorization": f"Bearer {stack.api_key}"}) as staff,
+                httpx.AsyncClient(timeout=20) as visitors,
+                ShopBackend(stack.kafka_bootstrap_servers, "/shop", topic=f"{PREFIX}orders") as backend,
+            ):
+                yield Shop(stack, staff, visitors, backend)
+        finally:
+            await delete_topics(backends.kafka_bootstrap_servers, PREFIX)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def visits(browser: Browser) -> AsyncIterator[Visits]:
+    """Afterwards: no page asked another origin for anything, none had a script fail or its policy broken."""
+    opened = Visits(browser)
+    try:
+        yield opened
+    finally:
+        await opened.close()
+    assert opened.strangers == []
+    assert opened.errors == []
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def signed_in(browser: Browser, shop: Shop) -> Any:
+    """What a browser keeps of somebody who signed in: the session, for ``visits.open(storage_state=…)``."""
+    context = await browser.new_context()
+    page = await context.new_page()
+    await page.goto(shop.url("scorer", f"/sign-in?next=/#key={shop.stack.api_key}"))
+    await page.wait_for_selector("#dashboard")
+    state = await context.storage_state()
+    await context.close()
+    return state
