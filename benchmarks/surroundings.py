@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from aiokafka.admin import AIOKafkaAdminClient
 from pydantic import SecretStr
 
 from deploy.local.backends import External, start_backends, unreported
@@ -14,6 +13,7 @@ from deploy.local.ports import StackPorts
 from deploy.local.provision import Database, temporary_database
 from deploy.local.stack import Stack
 from deploy.local.supervisor import Supervisor, end_leftovers
+from deploy.local.topics import delete_topics
 from shared.settings import ServiceSettings
 
 STATE = Path(".hearback") / "bench"
@@ -62,17 +62,6 @@ async def surroundings() -> AsyncIterator[Surroundings]:
             try:
                 yield Surroundings(backends.kafka_bootstrap_servers, database, prefix)
             finally:
-                await _delete_topics(backends.kafka_bootstrap_servers, prefix)
+                await delete_topics(backends.kafka_bootstrap_servers, prefix)
     finally:
         await supervisor.stop_all()
-
-
-async def _delete_topics(bootstrap_servers: str, prefix: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
-    await admin.start()
-    try:
-        topics = [topic for topic in await admin.list_topics() if topic.startswith(prefix)]
-        if topics:
-            await admin.delete_topics(topics)
-    finally:
-        await admin.close()

@@ -11,13 +11,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest_asyncio
-from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.local.backends import Backends, External, start_backends, unreported
 from deploy.local.lodging import elsewhere
 from deploy.local.ports import StackPorts
 from deploy.local.provision import Database, temporary_database
 from deploy.local.supervisor import Supervisor, start_time
+from deploy.local.topics import delete_topics
 
 TEST_STATE = Path(__file__).parent.parent / ".hearback" / "test"
 
@@ -57,17 +57,6 @@ async def topic_prefix(backends: Backends) -> AsyncIterator[str]:
     prefix = f"test-{secrets.token_hex(6)}."
     yield prefix
     await delete_topics(backends.kafka_bootstrap_servers, prefix)
-
-
-async def delete_topics(bootstrap_servers: str, prefix: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
-    await admin.start()
-    try:
-        topics = [topic for topic in await admin.list_topics() if topic.startswith(prefix)]
-        if topics:
-            await admin.delete_topics(topics)
-    finally:
-        await admin.close()
 
 
 def _session_folder() -> Path:

@@ -116,7 +116,7 @@ class Demo:
                         await world.run()
                 # Time stands still from here on: only then can what is served be compared with what should be.
                 await world.settle()
-                report = await audit(installation_of(stack))
+                report = await audit(Installation.from_environment(stack.client_environment()))
                 for task in looking:
                     task.cancel()
             return Ending(report, missing_in(scene()), line(scene()))
@@ -158,15 +158,3 @@ def missing_in(scene: Scene) -> tuple[str, ...]:
         "no detractor became a case": scene.figures.count("followups.detractors", "case.opened"),
     }
     return tuple(sentence for sentence, number in wanted.items() if not number)
-
-
-def installation_of(stack: Stack) -> Installation:
-    return Installation(
-        kafka_bootstrap_servers=stack.kafka_bootstrap_servers,
-        database_url=stack.database.owner_url,
-        scorer_url=stack.url("scorer"),
-        alerter_url=stack.url("alerter"),
-        api_key=stack.api_key,
-        mailbox_url=stack.url("mailbox"),
-        topic_prefix=stack.topic_prefix,
-    )

@@ -35,6 +35,7 @@ SERVICES = ("dispatcher", "collector", "scorer", "alerter")
 PROCESSES = (*SERVICES, "courier")
 """What the product runs; the courier is the dispatcher's second process, on the same tables."""
 BACKENDS = ("kafka", "postgresql")
+_AUDITED_BY = ("HEARBACK_TIMEZONE", "HEARBACK_QUIET_PERIOD_DAYS")
 
 
 @dataclass(kw_only=True)
@@ -164,6 +165,9 @@ class Stack:
             **{f"HEARBACK_{service.upper()}_URL": self.url(service) for service in SERVICES},
             "HEARBACK_MAILBOX_URL": self.url("mailbox"),
             "HEARBACK_API_KEY": self.api_key,
+            # Only an audit needs them, and only where they are not the defaults.
+            **({"HEARBACK_TOPIC_PREFIX": self.topic_prefix} if self.topic_prefix else {}),
+            **{name: value for name, value in self._given().items() if name in _AUDITED_BY},
         }
 
     async def _start_and_report(self, program: Program) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
@@ -24,6 +25,18 @@ async def provide_topics(environment: Mapping[str, str]) -> list[str]:
             f"Kafka at {settings.kafka_bootstrap_servers} could not be given its topics ({error}): "
             "check HEARBACK_KAFKA_BOOTSTRAP_SERVERS, or unset it to use the stack's own."
         ) from error
+
+
+async def delete_topics(bootstrap_servers: str, prefix: str) -> None:
+    """Deletes the topics whose names begin with `prefix`: those of one run, on a cluster that others use too."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    await admin.start()
+    try:
+        topics = [topic for topic in await admin.list_topics() if topic.startswith(prefix)]
+        if topics:
+            await admin.delete_topics(topics)
+    finally:
+        await admin.close()
 
 
 def require_acceptable(environment: Mapping[str, str]) -> None:

@@ -86,7 +86,7 @@ class Replay:
             async with stack:
                 await self._drive(stack, clock, watcher)
                 watcher.doing("audit", "comparing everything")
-                report = await audit(installation_of(stack))
+                report = await audit(Installation.from_environment(stack.client_environment()))
                 outcome = await compare(
                     self.orders, self.asks, stack.database.owner_url, stack.url("scorer"), stack.api_key
                 )
@@ -112,19 +112,6 @@ class Replay:
                 await driver.run(after=self.progress.done)
             finally:
                 await dispatcher.close()
-
-
-def installation_of(stack: Stack) -> Installation:
-    return Installation(
-        kafka_bootstrap_servers=stack.kafka_bootstrap_servers,
-        database_url=stack.database.owner_url,
-        scorer_url=stack.url("scorer"),
-        alerter_url=stack.url("alerter"),
-        api_key=stack.api_key,
-        mailbox_url=stack.url("mailbox"),
-        topic_prefix=stack.topic_prefix,
-        zone=olist.ZONE,
-    )
 
 
 def _midnight_before(moment: datetime) -> datetime:

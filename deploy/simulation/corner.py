@@ -5,10 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from aiokafka.admin import AIOKafkaAdminClient
-
 from deploy.local.backends import External
 from deploy.local.provision import temporary_database
+from deploy.local.topics import delete_topics
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +31,5 @@ async def fresh_corner(external: External) -> AsyncIterator[Corner]:
         prefix = ""
         if external.kafka_bootstrap_servers is not None:
             prefix = f"run-{secrets.token_hex(4)}."
-            stack.push_async_callback(_delete_topics, external.kafka_bootstrap_servers, prefix)
+            stack.push_async_callback(delete_topics, external.kafka_bootstrap_servers, prefix)
         yield Corner(External(external.kafka_bootstrap_servers, database_url), prefix)
-
-
-async def _delete_topics(bootstrap_servers: str, prefix: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
-    await admin.start()
-    try:
-        topics = [topic for topic in await admin.list_topics() if topic.startswith(prefix)]
-        if topics:
-            await admin.delete_topics(topics)
-    finally:
-        await admin.close()

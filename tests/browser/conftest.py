@@ -12,10 +12,10 @@ from deploy.local.backends import Backends, External
 from deploy.local.ports import StackPorts
 from deploy.local.provision import temporary_database
 from deploy.local.stack import Stack
+from deploy.local.topics import delete_topics
 from deploy.simulation.shop import ShopBackend
 from tests.browser.chromium import Visits, chromium, launched
 from tests.browser.shop import Shop
-from tests.conftest import delete_topics
 
 PREFIX = "browser."
 BRAND_NAME = "Pine & Pebble"

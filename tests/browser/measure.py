@@ -70,6 +70,13 @@ _TEXTS = """
 }
 """
 
+# What fades in has its colours when it has faded in; what turns for ever is not waited for.
+_SETTLED = """
+() => Promise.allSettled(
+  document.getAnimations().filter((one) => one.effect.getTiming().iterations !== Infinity).map((one) => one.finished)
+)
+"""
+
 # What is wider than the window, unless it scrolls in a box of its own or is hidden from view.
 _STICKING_OUT = """
 () => {
@@ -107,6 +114,7 @@ class Text:
 
 async def texts(page: Page | Frame) -> list[Text]:
     """What there is to read, with its colours, scrolled out of sight or not."""
+    await page.evaluate(_SETTLED)
     found: list[dict[str, Any]] = await page.evaluate(_TEXTS)
     return [Text(**one) for one in found]
 

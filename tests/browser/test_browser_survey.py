@@ -27,10 +27,6 @@ def words(language: str) -> dict[str, str]:
     return {key: text.replace("{brand}", BRAND_NAME) for key, text in said.items()}
 
 
-def chosen(page: Page, score: int) -> object:
-    return page.locator(f"input[name=score][value='{score}']:checked")
-
-
 async def marked(page: Page) -> str | None:
     checked = page.locator("input[name=score]:checked")
     return await checked.get_attribute("value") if await checked.count() else None
@@ -197,9 +193,7 @@ async def test_every_step_is_readable_with_a_pale_brand(
     assert await hard_to_read(page) == []
     await page.get_by_role("button", name=said["send"]).click()
     await expect(page.locator("textarea")).to_be_visible()
-    await page.evaluate("Promise.all(document.getAnimations().map((one) => one.finished))")
     assert await hard_to_read(page) == []
     await page.get_by_role("button", name=said["send_comment"], exact=True).click()
     await expect(page.get_by_text(said["thanks_detractor"])).to_be_visible()
-    await page.evaluate("Promise.all(document.getAnimations().map((one) => one.finished))")
     assert await hard_to_read(page) == []

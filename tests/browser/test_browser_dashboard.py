@@ -1,0 +1,220 @@
+"""The dashboard as a shop's staff see it: the score, whether it changes, where, and all of it live."""
+
+import asyncio
+import csv
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page, expect
+
+from tests.browser.chromium import NARROWEST, PHONE, Visits
+from tests.browser.measure import hard_to_read, sticking_out
+from tests.browser.shop import Shop, new_word
+
+LIVE_MILLISECONDS = 10_000
+SCORES = (10, 9, 3, 10, 8, 9, 6, 10, 7, 9, 2, 10)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def region(shop: Shop) -> str:
+    """A region with 36 answers over nine weeks, from three tiers; the newest came today."""
+    name, now = new_word(), datetime.now(UTC)
+    given = (
+        shop.give(
+            SCORES[number % 12],
+            f"comment {number} of {name}" if number % 6 == 0 else None,
+            answered_at=now - timedelta(days=number * 1.75),
+            segments={"region": name, "tier": f"{name} {('gold', 'silver', 'bronze')[number % 3]}"},
+        )
+        for number in range(36)
+    )
+    await asyncio.gather(*given)
+    await shop.counted(f"region:{name}", 36)
+    return name
+
+
+async def dashboard(shop: Shop, visits: Visits, signed_in: Any, query: str = "", **how: Any) -> Page:
+    return await visits.open(shop.url("scorer", f"/?{query}"), storage_state=signed_in, **how)
+
+
+async def is_drawn(page: Page) -> None:
+    await expect(page.locator("#trend-chart .main-svg").first).to_be_attached()
+    await expect(page.locator("#segments-chart .main-svg").first).to_be_attached()
+
+
+# Getting in -----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_link_with_the_key_signs_in_and_leaves_no_trace_of_it(shop: Shop, visits: Visits) -> None:
+    page = await visits.open(shop.url("scorer", f"/sign-in?next=/%3Fwindow%3D90d#key={shop.stack.api_key}"))
+    await page.wait_for_selector("#dashboard")
+    assert page.url == shop.url("scorer", "/?window=90d")
+    assert shop.stack.api_key not in await page.content()
+    (session,) = await page.context.cookies()
+    assert session.get("httpOnly") and shop.stack.api_key not in str(session)
+    await page.go_back()
+    assert shop.stack.api_key not in page.url
+
+
+async def test_a_stranger_is_asked_for_a_key_and_led_on_to_where_they_wanted(shop: Shop, visits: Visits) -> None:
+    page = await visits.open(shop.url("scorer", "/?window=365d"), script=False, width=NARROWEST)
+    await expect(page).to_have_url(re.compile("/sign-in"))
+    assert await sticking_out(page) == [] and await hard_to_read(page) == []
+    await page.get_by_label("API key").fill("wrong")
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("alert")).to_contain_text("not known")
+    await page.get_by_label("API key").fill(shop.stack.api_key)
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page).to_have_url(shop.url("scorer", "/?window=365d"))
+    await page.get_by_role("button", name="Sign out").click()
+    await page.goto(shop.url("scorer"))
+    await expect(page).to_have_url(re.compile("/sign-in"))
+
+
+# How are we doing? ----------------------------------------------------------------------------------------------------
+
+
+async def test_the_score_stands_there_with_its_margin_and_its_answers(
+    shop: Shop, visits: Visits, signed_in: Any, region: str
+) -> None:
+    served = await shop.counted(f"region:{region}", 36)
+    page = await dashboard(shop, visits, signed_in, f"window=all&segment=region:{region}", script=False)
+    shown = page.locator("#score .figure")
+    await expect(shown.locator(".nps")).to_have_text(str(round(served["nps"])).replace("-", "−"))
+    await expect(shown.locator(".margin")).to_have_text(f"±{round((served['high'] - served['low']) / 2)}")
+    await expect(shown).to_contain_text("36 answers")
+    await expect(page.locator("#score .groups li")).to_have_count(3)
+
+
+async def test_a_new_answer_moves_the_score_without_reloading(shop: Shop, visits: Visits, signed_in: Any) -> None:
+    here, comment = new_word(), new_word()
+    await asyncio.gather(*(shop.give(10, segments={"region": here}) for _ in range(3)))
+    await shop.counted(f"region:{here}", 3)
+    page = await dashboard(shop, visits, signed_in, f"window=30d&segment=region:{here}")
+    await expect(page.locator("#live")).to_contain_text("Live")
+    await expect(page.locator("#score .nps")).to_have_text("100")
+    await page.evaluate("window.same = true")
+    await page.locator("details.numbers summary").first.click()
+
+    await shop.give(0, comment, segments={"region": here})
+    await expect(page.locator("#score .nps")).to_have_text("50", timeout=LIVE_MILLISECONDS)
+    await expect(page.locator("#score .figure")).to_contain_text("4 answers")
+    await expect(page.locator("#comments")).to_contain_text(comment)
+    await expect(page).to_have_title(re.compile("^50 "))
+    assert await page.evaluate("window.same === true")
+    await expect(page.locator("#trend-table")).to_be_visible()
+    await expect(page.locator("#trend-table tbody tr").first.locator("td").first).to_have_text("50")
+
+
+async def test_the_first_answer_of_all_appears_by_itself(shop: Shop, visits: Visits, signed_in: Any) -> None:
+    here = new_word()
+    page = await dashboard(shop, visits, signed_in, f"window=30d&segment=region:{here}")
+    await expect(page.locator("#nothing")).to_contain_text("No answers here yet")
+    await expect(page.locator("#live")).to_contain_text("Live")
+    await shop.give(9, segments={"region": here})
+    await expect(page.locator("#score .figure")).to_contain_text("1 answer", timeout=LIVE_MILLISECONDS)
+
+
+# Charts ---------------------------------------------------------------------------------------------------------------
+
+
+async def test_both_charts_are_drawn_by_the_library_served_from_here(
+    shop: Shop, visits: Visits, signed_in: Any, region: str
+) -> None:
+    page = await visits.blank(storage_state=signed_in)
+    async with page.expect_response(re.compile(r"/assets/plotly-[0-9.]+\.min\.js$")) as served:
+        await page.goto(shop.url("scorer", f"/?window=30d&segment=region:{region}&by=tier"))
+    response = await served.value
+    assert response.ok and response.url.startswith(shop.url("scorer"))
+    await is_drawn(page)
+    line = page.locator("#trend-chart path.js-line").last
+    box = await line.bounding_box()
+    assert box is not None and box["width"] > 300
+    await expect(page.locator("#trend-chart path.js-fill").last).to_be_attached()
+    await expect(page.locator("#segments-chart .points path.point")).to_have_count(3)
+    names = await page.locator("#segments-chart .ytick text").all_text_contents()
+    assert sorted(names) == sorted(f"{region} {tier}" for tier in ("gold", "silver", "bronze"))
+
+
+async def test_the_numbers_are_a_click_away_and_can_be_taken_along(
+    shop: Shop, visits: Visits, signed_in: Any, region: str
+) -> None:
+    page = await dashboard(shop, visits, signed_in, f"window=all&segment=region:{region}&by=tier")
+    table = page.locator("#segments-table")
+    await expect(table).to_be_hidden()
+    await page.locator(".where summary").click()
+    await expect(table.locator("tbody tr")).to_have_count(3)
+    shown = await table.locator("tbody tr").first.locator("th, td").all_inner_texts()
+    async with page.expect_download() as downloading:
+        await page.locator("[data-download=segments-table]").click()
+    rows = list(csv.reader(Path(await (await downloading.value).path()).read_text().splitlines()))
+    assert rows[0][:2] == ["Tier", "NPS"] and len(rows) == 4
+    assert rows[1] == [cell.replace("−", "-") for cell in shown]
+    await page.locator(".where summary").click()
+    await expect(table).to_be_hidden()
+
+
+# Filters --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with script", "without"])
+async def test_filters_are_chips_and_stand_in_the_address(
+    shop: Shop, visits: Visits, signed_in: Any, region: str, script: bool
+) -> None:
+    page = await dashboard(shop, visits, signed_in, script=script)
+    windows = page.get_by_role("group", name="Window")
+    await windows.get_by_role("link", name="90 days").click()
+    await expect(page).to_have_url(re.compile(r"[?&]window=90d"))
+    await expect(windows.locator("[aria-current=true]")).to_have_text("90 days")
+    await page.get_by_label(re.compile("^Segment")).fill(f"region:{region}")
+    await page.get_by_role("button", name="Filter").click()
+    await expect(page).to_have_url(re.compile(rf"window=90d.*segment=region%3A{region}"))
+    await expect(page.locator("#score .figure")).to_contain_text("36 answers")
+    await expect(page.locator("#comments")).to_contain_text(f"of {region}")
+    await page.get_by_role("group", name="Compare by").get_by_role("link", name="tier").click()
+    await expect(page).to_have_url(re.compile("by=tier"))
+    await page.locator(".where summary").click()
+    await page.get_by_role("link", name=f"{region} gold").click()
+    await expect(page.locator("#score .figure")).to_contain_text("12 answers")
+    for _ in range(2):
+        await page.get_by_role("link", name=re.compile("remove this filter")).first.click()
+    await expect(page.locator(".chip.chosen")).to_have_count(0)
+    assert "segment=" not in page.url and "window=90d" in page.url
+
+
+async def test_a_filter_nobody_fits_leads_back(shop: Shop, visits: Visits, signed_in: Any, region: str) -> None:
+    page = await dashboard(shop, visits, signed_in, "segment=region:nowhere")
+    await page.get_by_role("link", name="Show everybody").click()
+    await expect(page.locator("#score .figure")).to_contain_text("answers")
+    bad = await dashboard(shop, visits, signed_in, "segment=nonsense")
+    await expect(bad.get_by_role("alert")).to_contain_text("nonsense")
+
+
+# For everybody's eyes -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [NARROWEST, PHONE])
+async def test_it_fits_a_phone_with_the_tables_open(
+    shop: Shop, visits: Visits, signed_in: Any, region: str, width: int
+) -> None:
+    page = await dashboard(shop, visits, signed_in, f"window=90d&segment=region:{region}&by=tier", width=width)
+    await is_drawn(page)
+    for summary in await page.locator("details.numbers summary").all():
+        await summary.click()
+    assert await sticking_out(page) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_it_is_readable_with_a_pale_brand(
+    shop: Shop, visits: Visits, signed_in: Any, region: str, scheme: Literal["light", "dark"]
+) -> None:
+    query = f"window=90d&segment=region:{region}&by=tier"
+    page = await dashboard(shop, visits, signed_in, query, color_scheme=scheme)
+    await is_drawn(page)
+    for summary in await page.locator("details.numbers summary").all():
+        await summary.click()
+    assert await hard_to_read(page) == []

@@ -1,0 +1,203 @@
+"""The support inbox: reading and answering cases by keys, by buttons, without script, and as they come in."""
+
+import re
+from typing import Any, Literal
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.browser.chromium import NARROWEST, PHONE, WIDE, Visits
+from tests.browser.measure import hard_to_read, sticking_out
+from tests.browser.shop import Shop, answer_of, new_word
+
+LIVE_MILLISECONDS = 10_000
+
+
+async def cases(shop: Shop, count: int = 3) -> tuple[str, list[str]]:
+    """Fresh detractor cases: a word all of their comments have, and the answers' ids."""
+    word = new_word()
+    answers = [await shop.give(number % 7, f"{word} number {number}") for number in range(count)]
+    for answer in answers:
+        await shop.case(answer)
+    return word, answers
+
+
+async def inbox(shop: Shop, visits: Visits, signed_in: Any, word: str, **how: Any) -> Page:
+    page = await visits.open(shop.url("alerter", f"/?search={word}"), storage_state=signed_in, **how)
+    await expect(page.get_by_role("heading", name="Inbox")).to_be_visible()
+    return page
+
+
+def row(page: Page, words: str) -> Any:
+    return page.locator("#rows .row", has_text=words)
+
+
+async def shown_first(page: Page) -> tuple[str, str]:
+    """The ids of the first two cases of the list."""
+    found = await page.locator("#rows .row").evaluate_all("(all) => all.map((one) => one.dataset.case)")
+    return found[0], found[1]
+
+
+async def test_keys_go_through_the_list_and_into_a_case(shop: Shop, visits: Visits, signed_in: Any) -> None:
+    word, _ = await cases(shop)
+    page = await inbox(shop, visits, signed_in, word)
+    await expect(page.locator("#rows .row")).to_have_count(3)
+    first, second = await shown_first(page)
+    article = page.locator("article.case")
+    await expect(article).to_have_attribute("data-case", first)
+    await page.keyboard.press("j")
+    await expect(article).to_have_attribute("data-case", second)
+    await expect(page.locator(f"#rows .row[data-case='{second}']")).to_be_focused()
+    await expect(page).to_have_url(re.compile(f"/cases/{second}"))
+    await page.keyboard.press("k")
+    await expect(article).to_have_attribute("data-case", first)
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#reading")).to_be_focused()
+    await page.keyboard.press("/")
+    await expect(page.locator("#search")).to_be_focused()
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("?")
+    await expect(page.get_by_role("dialog")).to_contain_text("next, previous case")
+
+
+async def test_a_case_is_dealt_with_by_keys_alone(shop: Shop, visits: Visits, signed_in: Any) -> None:
+    word, (answer,) = await cases(shop, 1)
+    page = await inbox(shop, visits, signed_in, word)
+    await expect(row(page, word)).to_be_visible()
+    await page.keyboard.press("a")
+    await expect(page.locator(".case .facts")).to_contain_text("Assigned")
+    assert (await shop.case(answer))["status"] == "assigned"
+
+    await page.keyboard.press("c")
+    await expect(page.locator("#contact-text")).to_be_focused()
+    await page.keyboard.type("Told her a new one is on its way")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".case .facts")).to_contain_text("Contacted")
+    await expect(page.locator(".deeds")).to_contain_text("Told her a new one is on its way")
+    assert (await shop.case(answer))["status"] == "contacted"
+
+    await page.keyboard.press("r")
+    await expect(page.locator("#close-text")).to_be_focused()
+    await page.keyboard.type("Sent another kettle")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".case .facts")).to_contain_text("Closed")
+    case = await shop.case(answer)
+    assert (case["status"], case["closed_reason"]) == ("closed", "resolved")
+
+
+@pytest.mark.parametrize(
+    ("width", "script"), [(WIDE, True), (WIDE, False), (PHONE, False)], ids=["wide", "wide, no script", "phone, no script"]
+)
+async def test_a_case_is_dealt_with_by_buttons(
+    shop: Shop, visits: Visits, signed_in: Any, width: int, script: bool
+) -> None:
+    word, (answer, _) = await cases(shop, 2)
+    page = await inbox(shop, visits, signed_in, word, width=width, script=script)
+    await row(page, f"{word} number 0").click()
+    await expect(page.locator("blockquote")).to_have_text(f"{word} number 0")
+    await page.get_by_role("button", name="Assign to me").click()
+    await expect(page.locator(".case .facts")).to_contain_text("Assigned")
+    await page.locator("#contact > summary").click()
+    await page.get_by_label("How", exact=True).select_option(label="Phone")
+    await page.get_by_label("What was said").fill("Called, sorry")
+    await page.get_by_role("button", name="Record the contact").click()
+    await expect(page.locator(".case .facts")).to_contain_text("Contacted")
+    await page.locator("#note > summary").click()
+    await page.get_by_label("What should be remembered").fill("Likes blue")
+    await page.get_by_role("button", name="Keep the note").click()
+    await expect(page.locator(".deeds")).to_contain_text("Likes blue")
+    await page.locator("#close > summary").click()
+    await page.get_by_label("What went wrong").select_option("Delivered late")
+    await page.get_by_role("button", name="Close the case").click()
+    await expect(page.locator(".case .facts")).to_contain_text("Closed")
+    case = await shop.case(answer)
+    assert (case["status"], case["root_cause"]) == ("closed", "Delivered late")
+    # What is closed waits no more.
+    await page.goto(shop.url("alerter", f"/?search={word}"))
+    await expect(page.locator("#rows .row")).to_have_count(1)
+    await page.locator("#status").select_option(label="Closed")
+    if not script:
+        await page.get_by_role("button", name="Search").click()
+    await expect(row(page, f"{word} number 0")).to_be_visible()
+    await expect(page.locator("#rows .row")).to_have_count(1)
+
+
+async def test_a_new_case_comes_into_the_open_list_by_itself(shop: Shop, visits: Visits, signed_in: Any) -> None:
+    word, _ = await cases(shop, 1)
+    page = await inbox(shop, visits, signed_in, word)
+    await expect(page.locator("#rows .row")).to_have_count(1)
+    waiting = page.locator("#queues [aria-current=page] .figures")
+    before = int(await waiting.inner_text())
+    await page.evaluate("window.same = true")
+    await shop.give(2, f"{word} just now")
+    await expect(row(page, f"{word} just now")).to_be_visible(timeout=LIVE_MILLISECONDS)
+    await expect(row(page, f"{word} just now")).to_contain_text("2 of 10, ", use_inner_text=False)
+    await expect(waiting).to_have_text(str(before + 1))
+    assert await page.evaluate("window.same === true")
+
+
+async def test_what_is_being_written_survives_somebody_elses_change(
+    shop: Shop, visits: Visits, signed_in: Any
+) -> None:
+    word, (answer,) = await cases(shop, 1)
+    page = await inbox(shop, visits, signed_in, word)
+    await page.keyboard.press("c")
+    await page.keyboard.type("Half a sentence")
+    await shop.change(await shop.case(answer), "note", text="from a colleague")
+    await expect(page.locator("#renewed")).to_contain_text("has changed", timeout=LIVE_MILLISECONDS)
+    await expect(page.locator("#contact-text")).to_have_value("Half a sentence")
+    await page.get_by_role("button", name="Record the contact").click()
+    await expect(page.get_by_role("alert")).to_contain_text("still there")
+    await expect(page.locator("#contact-text")).to_have_value("Half a sentence")
+    await expect(page.locator(".deeds")).to_contain_text("from a colleague")
+    await page.get_by_role("button", name="Record the contact").click()
+    await expect(page.locator(".case .facts")).to_contain_text("Contacted")
+
+
+async def test_an_unhappy_customers_order_and_words_are_told_as_a_story(
+    shop: Shop, visits: Visits, signed_in: Any
+) -> None:
+    mail, word = await shop.asked(), new_word()
+    await shop.visitor.answer(mail.answer_url, 1, f"{word}: the kettle leaks")
+    case = await shop.case(answer_of(mail))
+    page = await visits.open(shop.url("alerter", f"/cases/{case['case_id']}"), storage_state=signed_in)
+    told = page.locator("article.case")
+    await expect(told).to_contain_text("Tea kettle")
+    await expect(told).to_contain_text("€74.50")
+    await expect(told.locator("blockquote")).to_have_text(f"{word}: the kettle leaks")
+    await expect(told.get_by_role("link", name=mail.to, exact=True)).to_have_attribute("href", f"mailto:{mail.to}")
+    await expect(told.locator("h3")).to_have_text(
+        ["What they bought", "What was asked", "What they said", "What we did", "Customer"]
+    )
+
+
+async def test_on_a_phone_the_case_is_behind_the_list(shop: Shop, visits: Visits, signed_in: Any) -> None:
+    word, _ = await cases(shop, 2)
+    page = await inbox(shop, visits, signed_in, word, width=NARROWEST)
+    await expect(page.locator("article.case")).to_be_hidden()
+    assert await sticking_out(page) == []
+    await row(page, f"{word} number 1").click()
+    await expect(page.locator("blockquote")).to_have_text(f"{word} number 1")
+    await expect(page.locator("#rows")).to_be_hidden()
+    for summary in await page.locator(".actions summary").all():
+        await summary.click()
+        assert await sticking_out(page) == []
+    await page.get_by_role("link", name="Back to the list").click()
+    await expect(page.locator("#rows .row")).to_have_count(2)
+    await expect(page.locator("#search")).to_have_value(word)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_it_is_readable_with_a_pale_brand(
+    shop: Shop, visits: Visits, signed_in: Any, scheme: Literal["light", "dark"]
+) -> None:
+    word, _ = await cases(shop, 2)
+    page = await inbox(shop, visits, signed_in, word, color_scheme=scheme)
+    assert await hard_to_read(page) == []
+    await page.locator("#contact > summary").click()
+    assert await hard_to_read(page) == []
+    empty = await inbox(shop, visits, signed_in, new_word(), color_scheme=scheme)
+    await expect(empty.locator("#rows")).to_contain_text("No case fits")
+    assert await hard_to_read(empty) == []
