@@ -38,6 +38,7 @@ check: $(INSTALLED) ## lint, format, types, import rules, generated schemas up t
 	@$(BIN)/mypy --strict $(CODE)
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m shared.contracts.generate --check
+	@$(BIN)/python -m deploy.settings_table --check
 
 bench: $(INSTALLED) ## the benchmarks, as ratios in one run
 	@$(BIN)/python -m benchmarks
@@ -45,7 +46,7 @@ bench: $(INSTALLED) ## the benchmarks, as ratios in one run
 lock: $(INSTALLED) ## resolve the Python packages anew and pin them with their hashes
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements.lock
+		--no-header --quiet --output-file requirements.lock
 
 clean: ## stop everything and remove what was made: .hearback, .venv, caches
 	@if [ -e $(INSTALLED) ]; then $(BIN)/python -m deploy.local clean; fi

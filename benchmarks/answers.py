@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from benchmarks.stream import Record
 from shared.nps import group_of
 
 DIMENSIONS = {"country": 20, "category": 150, "tier": 30}
@@ -21,13 +22,6 @@ _HEADERS = (
 
 Place = tuple[str, str, str]
 """Segment, day and group."""
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    key: bytes
-    value: bytes
-    headers: list[tuple[str, bytes]]
 
 
 @dataclass

@@ -7,16 +7,17 @@ that, in one process, on the same topic in the same run.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import asyncpg
 import orjson
 import psutil
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import ConsumerRecord
 
-from benchmarks.answers import Answers, Record
+from benchmarks.answers import Answers
 from benchmarks.result import Measure, Result, WrongOutcome
+from benchmarks.stream import Progress, bare_loop, committed, publish
 from benchmarks.surroundings import Surroundings
 from shared.contracts.topics import ANSWERS
 from shared.messaging.topics import ensure_topics
@@ -26,21 +27,15 @@ EXPECTED_RATIO = 0.2
 MEMORY_GROWTH_ALLOWED = 1.15
 """Resident memory at the end over that after a third of the answers: caches are full by then."""
 
-_BYTES_A_BATCH = 500_000
-
-Progress = Callable[[str, float], None]
-"""What is being done, and how much of it is (0 to 1)."""
-
 
 async def measure(on: Surroundings, progress: Progress, messages: int = 1_000_000) -> Result:
     """Raises WrongOutcome when one count differs from what the answers come to."""
     await ensure_topics(on.settings(), [ANSWERS])
-    topic = on.topic(ANSWERS.name)
     answers = Answers(messages)
-    size = await _fill(on, topic, answers, progress)
-    bare = [await _bare_loop(on, topic, messages, progress)]
+    size = await publish(on, ANSWERS, answers, messages, progress)
+    bare = [await _bare_loop(on, messages, progress)]
     run = await _run_scorer(on, messages, progress)
-    bare.append(await _bare_loop(on, topic, messages, progress))
+    bare.append(await _bare_loop(on, messages, progress))
     await _compare(on, answers.expected)
 
     # Whatever else the machine does only slows a loop down: the faster one is nearer to what it can.
@@ -63,72 +58,17 @@ async def measure(on: Surroundings, progress: Progress, messages: int = 1_000_00
     )
 
 
-async def _fill(on: Surroundings, topic: str, answers: Answers, progress: Progress) -> float:
-    """Publishes all of them and gives back the average size of a value in bytes."""
-    producer = AIOKafkaProducer(
-        bootstrap_servers=on.kafka_bootstrap_servers, linger_ms=0, max_batch_size=_BYTES_A_BATCH * 2
-    )
-    await producer.start()
-    try:
-        partitions = ANSWERS.partitions
-        builders = [producer.create_batch() for _ in range(partitions)]
-        sizes = [0] * partitions
-        total = 0
+async def _bare_loop(on: Surroundings, messages: int, progress: Progress) -> float:
+    counts: Counter[tuple[str, str, str]] = Counter()
 
-        async def send(partition: int) -> None:
-            builders[partition].close()
-            await (await producer.send_batch(builders[partition], topic, partition=partition))
-            builders[partition] = producer.create_batch()
-            sizes[partition] = 0
+    def count(records: "Sequence[ConsumerRecord[bytes, bytes]]") -> None:
+        for record in records:
+            answer = orjson.loads(record.value)
+            day, group = answer["answered_at"][:10], group_of(answer["score"])
+            for dimension, value in answer["segments"].items():
+                counts[dimension + ":" + value, day, group] += 1
 
-        for number, record in enumerate(answers):
-            partition = _partition(record, partitions)
-            builders[partition].append(timestamp=None, key=record.key, value=record.value, headers=record.headers)
-            sizes[partition] += len(record.value) + 300
-            total += len(record.value)
-            if sizes[partition] > _BYTES_A_BATCH:
-                await send(partition)
-                progress("publishing answers", number / answers.count)
-        for partition in range(partitions):
-            await send(partition)
-        return total / answers.count
-    finally:
-        await producer.stop()
-
-
-def _partition(record: Record, partitions: int) -> int:
-    """The same for every record of one answer, as a producer that goes by the key would have it."""
-    return int(record.key[:8], 16) % partitions
-
-
-async def _bare_loop(on: Surroundings, topic: str, messages: int, progress: Progress) -> float:
-    """Records a second, from the first record in hand to the last counted."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=on.kafka_bootstrap_servers,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=2_097_152,
-        fetch_max_wait_ms=50,
-    )
-    await consumer.start()
-    try:
-        consumer.assign([TopicPartition(topic, partition) for partition in range(ANSWERS.partitions)])
-        counts: Counter[tuple[str, str, str]] = Counter()
-        taken, started = 0, 0.0
-        while taken < messages:
-            batch = await consumer.getmany(timeout_ms=200, max_records=5_000)
-            started = started or time.perf_counter()
-            for records in batch.values():
-                for record in records:
-                    answer = orjson.loads(record.value)
-                    day, group = answer["answered_at"][:10], group_of(answer["score"])
-                    for dimension, value in answer["segments"].items():
-                        counts[dimension + ":" + value, day, group] += 1
-                taken += len(records)
-            progress("bare loop", taken / messages)
-        return taken / (time.perf_counter() - started)
-    finally:
-        await consumer.stop()
+    return await bare_loop(on, ANSWERS, messages, count, progress)
 
 
 @dataclass
@@ -157,9 +97,9 @@ async def _run_scorer(on: Surroundings, messages: int, progress: Progress) -> _R
         try:
             samples = _Samples()
             while not samples.taken or samples.taken[-1][1] < messages:
-                committed = await _committed(database)
-                samples.taken.append((time.perf_counter(), committed, process.memory_info().rss))
-                progress("scorer", committed / messages)
+                taken = await committed(database, "scorer", ANSWERS)
+                samples.taken.append((time.perf_counter(), taken, process.memory_info().rss))
+                progress("scorer", taken / messages)
                 await asyncio.sleep(0.03)
             times = process.cpu_times()
             await _until_published(database)
@@ -172,14 +112,6 @@ async def _run_scorer(on: Surroundings, messages: int, progress: Progress) -> _R
         samples.memory_at(messages / 3),
         samples.taken[-1][2],
         times.user + times.system,
-    )
-
-
-async def _committed(database: "asyncpg.Connection[asyncpg.Record]") -> int:
-    return int(
-        await database.fetchval(
-            "SELECT COALESCE(sum(next_offset), 0) FROM scorer.consumer_positions WHERE topic = $1", ANSWERS.name
-        )
     )
 
 

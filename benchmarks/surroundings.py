@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from deploy.local.backends import External, start_backends, unreported
 from deploy.local.ports import StackPorts
 from deploy.local.provision import Database, temporary_database
-from deploy.local.stack import Stack
+from deploy.local.stack import PROCESSES, Stack
 from deploy.local.supervisor import Supervisor, end_leftovers
 from deploy.local.topics import delete_topics
 from shared.settings import ServiceSettings
@@ -37,11 +37,11 @@ class Surroundings:
         )
 
     def stack(self, *processes: str, **environment: str) -> Stack:
-        """The named services on these backends, not yet started."""
+        """The named processes on these backends, not yet started; none named: the whole product."""
         return Stack(
             state=STATE / "services",
             ports=StackPorts.free(),
-            processes=processes,
+            processes=processes or PROCESSES,
             topic_prefix=self.topic_prefix,
             environment=environment,
             external=External(self.kafka_bootstrap_servers, self.database.owner_url),

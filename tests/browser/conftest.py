@@ -1,4 +1,4 @@
-"""The product with everything on, and a browser to look at it with. Started once; each test has customers of its own."""
+"""The product with everything on, and a browser to look at it with; started once for all tests."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -39,9 +39,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def shop(
-    browser: Browser, backends: Backends, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Shop]:
+async def shop(browser: Browser, backends: Backends, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
     """Depends on the browser, so that nothing is started where the tests are skipped."""
     folder = tmp_path_factory.mktemp("browser")
     (folder / "campaigns").mkdir()

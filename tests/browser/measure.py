@@ -44,7 +44,8 @@ _TEXTS = """
   const found = [];
   const take = (words, element, color) => {
     const below = ground(element);
-    found.push({ words: words.trim().slice(0, 40), ink: hex(over(rgba(color), below, opacity(element))), ground: hex(below) });
+    const ink = over(rgba(color), below, opacity(element));
+    found.push({ words: words.trim().slice(0, 40), ink: hex(ink), ground: hex(below) });
   };
   const seen = (element, box) => {
     const style = getComputedStyle(element);
@@ -90,7 +91,8 @@ _STICKING_OUT = """
   const found = [...document.body.querySelectorAll("*")].filter((element) => {
     const box = element.getBoundingClientRect();
     if (box.width <= 1 || box.height <= 1 || !element.checkVisibility()) return false;
-    return (box.right > width + 1 || box.left < -1) && !boxed(element) && !element.closest(".skip-link");
+    const out = box.right > width + 1 || (box.left < -1 && box.right > 0);
+    return out && !boxed(element) && !element.closest(".skip-link");
   }).map((element) => element.outerHTML.slice(0, 120));
   const scrolls = document.scrollingElement.scrollWidth > width + 1;
   return scrolls && !found.length ? ["the page scrolls sideways"] : found;

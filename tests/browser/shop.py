@@ -97,18 +97,19 @@ class Shop:
     # Staff ----------------------------------------------------------------------------------------------------
 
     async def counted(self, segment: str, n: int) -> dict[str, Any]:
-        """The segment's score, once ``n`` answers count in it."""
+        """The score of a segment, or of everybody without one, once ``n`` answers count in it."""
 
         async def ask() -> dict[str, Any]:
-            response = await self.staff.get(self.url("scorer", "/v1/nps"), params={"segment": segment, "window": "all"})
+            asked = {"window": "all", **({"segment": segment} if segment else {})}
+            response = await self.staff.get(self.url("scorer", "/v1/nps"), params=asked)
             response.raise_for_status()
             score: dict[str, Any] = response.json()
             return score
 
         return await eventually(ask, lambda score: score["n"] == n, f"{n} answers in {segment}")
 
-    async def case(self, answer_id: str, status: str = "") -> dict[str, Any]:
-        """The case about an answer, once it is there and, where one is named, in that status."""
+    async def case(self, answer_id: str, revision: int = 1) -> dict[str, Any]:
+        """The case about an answer, once it knows of this revision of the answer or a later one."""
         path = f"/v1/cases/{identity.case_id(answer_id)}"
 
         async def ask() -> dict[str, Any]:
@@ -120,9 +121,9 @@ class Shop:
             return found
 
         def wanted(case: dict[str, Any]) -> bool:
-            return bool(case) and status in ("", case["status"])
+            return bool(case) and case["answer"]["revision"] >= revision
 
-        return await eventually(ask, wanted, f"a case {status}".rstrip())
+        return await eventually(ask, wanted, f"a case about revision {revision}")
 
     async def change(self, case: Mapping[str, Any], action: str, **how: str) -> None:
         """Does something with a case as another member of staff would, by the API."""

@@ -4,7 +4,6 @@ import asyncio
 import csv
 import re
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -151,7 +150,8 @@ async def test_the_numbers_are_a_click_away_and_can_be_taken_along(
     shown = await table.locator("tbody tr").first.locator("th, td").all_inner_texts()
     async with page.expect_download() as downloading:
         await page.locator("[data-download=segments-table]").click()
-    rows = list(csv.reader(Path(await (await downloading.value).path()).read_text().splitlines()))
+    file = await (await downloading.value).path()
+    rows = list(csv.reader((await asyncio.to_thread(file.read_text)).splitlines()))
     assert rows[0][:2] == ["Tier", "NPS"] and len(rows) == 4
     assert rows[1] == [cell.replace("−", "-") for cell in shown]
     await page.locator(".where summary").click()
@@ -170,7 +170,7 @@ async def test_filters_are_chips_and_stand_in_the_address(
     await windows.get_by_role("link", name="90 days").click()
     await expect(page).to_have_url(re.compile(r"[?&]window=90d"))
     await expect(windows.locator("[aria-current=true]")).to_have_text("90 days")
-    await page.get_by_label(re.compile("^Segment")).fill(f"region:{region}")
+    await page.get_by_role("combobox", name=re.compile("^Segment")).fill(f"region:{region}")
     await page.get_by_role("button", name="Filter").click()
     await expect(page).to_have_url(re.compile(rf"window=90d.*segment=region%3A{region}"))
     await expect(page.locator("#score .figure")).to_contain_text("36 answers")

@@ -51,6 +51,7 @@ async def test_keys_go_through_the_list_and_into_a_case(shop: Shop, visits: Visi
     await expect(page).to_have_url(re.compile(f"/cases/{second}"))
     await page.keyboard.press("k")
     await expect(article).to_have_attribute("data-case", first)
+    await expect(page.locator(f"#rows .row[data-case='{first}']")).to_be_focused()
     await page.keyboard.press("Enter")
     await expect(page.locator("#reading")).to_be_focused()
     await page.keyboard.press("/")
@@ -88,7 +89,9 @@ async def test_a_case_is_dealt_with_by_keys_alone(shop: Shop, visits: Visits, si
 
 
 @pytest.mark.parametrize(
-    ("width", "script"), [(WIDE, True), (WIDE, False), (PHONE, False)], ids=["wide", "wide, no script", "phone, no script"]
+    ("width", "script"),
+    [(WIDE, True), (WIDE, False), (PHONE, False)],
+    ids=["wide", "wide, no script", "phone, no script"],
 )
 async def test_a_case_is_dealt_with_by_buttons(
     shop: Shop, visits: Visits, signed_in: Any, width: int, script: bool
@@ -138,9 +141,7 @@ async def test_a_new_case_comes_into_the_open_list_by_itself(shop: Shop, visits:
     assert await page.evaluate("window.same === true")
 
 
-async def test_what_is_being_written_survives_somebody_elses_change(
-    shop: Shop, visits: Visits, signed_in: Any
-) -> None:
+async def test_what_is_being_written_survives_somebody_elses_change(shop: Shop, visits: Visits, signed_in: Any) -> None:
     word, (answer,) = await cases(shop, 1)
     page = await inbox(shop, visits, signed_in, word)
     await page.keyboard.press("c")

@@ -1,0 +1,174 @@
+"""The dispatcher at full speed, next to a bare loop that decodes and counts in memory.
+
+The shipped campaigns are in force, so what an order event does is the real thing: facts folded, timers set and moved,
+a decision with its reason. No timer comes due meanwhile: this is taking orders in, not sending.
+"""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from uuid import UUID
+
+import asyncpg
+import orjson
+import psutil
+from aiokafka import ConsumerRecord
+
+from benchmarks.result import Measure, Result, WrongOutcome
+from benchmarks.stream import Progress, Record, bare_loop, committed, publish
+from benchmarks.surroundings import Surroundings
+from shared.contracts.topics import ORDERS
+from shared.messaging.topics import ensure_topics
+
+LIFE = ("order.placed", "order.paid", "order.shipped", "order.delivered")
+ORDERS_BETWEEN_STEPS = 500
+"""How many orders are placed while one goes from one step to the next, so that a batch holds many lives at once."""
+ORDERS_A_CUSTOMER = 2
+REPEATED_SHARE = 0.01
+LIMIT_SECONDS = 300
+
+
+async def measure(on: Surroundings, progress: Progress, events: int = 40_000) -> Result:
+    """Raises WrongOutcome unless every order event has exactly one decision, and every order its timers."""
+    await ensure_topics(on.settings(), [ORDERS])
+    shop = _Shop(events // len(LIFE))
+    records = list(shop)
+    size = await publish(on, ORDERS, records, len(records), progress)
+    bare = [await _bare_loop(on, len(records), progress)]
+    rate, processor_seconds = await _run_dispatcher(on, len(records), progress)
+    bare.append(await _bare_loop(on, len(records), progress))
+    await _check(on, shop)
+    return Result(
+        "orders",
+        (
+            Measure("order events taken in, a decision each", rate, "a second"),
+            Measure("whole orders, four events each", rate / len(LIFE), "a second"),
+            Measure("bare aiokafka loop, before", bare[0], "events a second"),
+            Measure("bare aiokafka loop, after", bare[1], "events a second"),
+            # Whatever else the machine does only slows a loop down: the faster one is nearer to what it can.
+            Measure("ratio to the faster bare loop", rate / max(bare), ""),
+            Measure("processor time of the dispatcher", processor_seconds / len(records) * 1e6, "µs an event"),
+            Measure("size of an order event", size, "bytes"),
+        ),
+        (
+            (
+                f"{len(shop.published):,} events, {len(records) - len(shop.published):,} of them published twice, "
+                "have one decision each"
+            ),
+            f"each of {shop.orders:,} orders has its two timers, each of {shop.customers:,} customers one more",
+        ),
+    )
+
+
+@dataclass
+class _Shop:
+    """Orders that are placed, paid, shipped and delivered, many at a time. ``published`` has the events' ids."""
+
+    orders: int
+    published: set[str] = field(default_factory=set)
+
+    @property
+    def customers(self) -> int:
+        return -(-self.orders // ORDERS_A_CUSTOMER)
+
+    def __iter__(self) -> Iterator[Record]:
+        rng = random.Random(1)
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        for step in range(self.orders + ORDERS_BETWEEN_STEPS * (len(LIFE) - 1)):
+            for place, kind in enumerate(LIFE):
+                order = step - place * ORDERS_BETWEEN_STEPS
+                if 0 <= order < self.orders:
+                    record = self._record(order, kind, now, str(UUID(int=rng.getrandbits(128), version=4)))
+                    yield record
+                    if rng.random() < REPEATED_SHARE:
+                        yield record
+
+    def _record(self, order: int, kind: str, now: str, event_id: str) -> Record:
+        customer = f"c-{order % self.customers}"
+        body = {
+            "order_id": f"o-{order}",
+            "occurred_at": now,
+            "customer": {
+                "id": customer,
+                "email": f"{customer}@customers.example",
+                "locale": "pt-BR",
+                "country": "BR",
+                "region": f"r{order % 27}",
+                "tier": ("gold", "silver", "bronze")[order % 3],
+            },
+            "total": {"amount": f"{10 + order % 400}.90", "currency": "BRL"},
+            "items": [{"sku": f"s-{order % 997}", "category": f"k{order % 70}", "quantity": 1, "price": "59.90"}],
+        }
+        self.published.add(event_id)
+        headers = [
+            ("ce_specversion", b"1.0"),
+            ("ce_id", event_id.encode()),
+            ("ce_source", b"/shop"),
+            ("ce_type", kind.encode()),
+            ("ce_time", now.encode()),
+            ("content-type", b"application/json"),
+        ]
+        return Record(customer.encode(), orjson.dumps(body), headers)
+
+
+async def _bare_loop(on: Surroundings, events: int, progress: Progress) -> float:
+    seen: Counter[str] = Counter()
+
+    def count(records: "Sequence[ConsumerRecord[bytes, bytes]]") -> None:
+        for record in records:
+            seen[orjson.loads(record.value)["customer"]["region"]] += 1
+
+    return await bare_loop(on, ORDERS, events, count, progress)
+
+
+async def _run_dispatcher(on: Surroundings, events: int, progress: Progress) -> tuple[float, float]:
+    """Events a second between the first batch and the last, and processor seconds from start to end."""
+    progress("starting the dispatcher", 0)
+    async with on.stack("dispatcher") as stack:
+        process = psutil.Process(stack.running["dispatcher"].pid)
+        database = await asyncpg.connect(on.database.owner_url)
+        try:
+            samples = [(time.perf_counter(), 0)]
+            async with asyncio.timeout(LIMIT_SECONDS):
+                while samples[-1][1] < events:
+                    taken = await committed(database, "dispatcher", ORDERS)
+                    if taken != samples[-1][1]:
+                        samples.append((time.perf_counter(), taken))
+                    progress("dispatcher", taken / events)
+                    await asyncio.sleep(0.02)
+            times = process.cpu_times()
+        finally:
+            await database.close()
+    (began, before), (ended, after) = samples[1], samples[-1]
+    if after == before:
+        raise WrongOutcome("all events were taken in one batch, which says nothing of a rate: publish more")
+    return (after - before) / (ended - began), times.user + times.system
+
+
+async def _check(on: Surroundings, shop: _Shop) -> None:
+    database = await asyncpg.connect(on.database.owner_url)
+    try:
+        rows = await database.fetch("SELECT event_id FROM dispatcher.decisions WHERE event_id IS NOT NULL")
+        about_order, recurring = await database.fetchrow(
+            "SELECT count(order_id), count(*) - count(order_id) FROM dispatcher.timers"
+        )
+        letters = await database.fetchval("SELECT count(*) FROM dispatcher.dead_letters")
+    finally:
+        await database.close()
+    decided = Counter(row["event_id"] for row in rows)
+    wrong = [event_id for event_id in shop.published | decided.keys() if decided[event_id] != 1]
+    wrong += [event_id for event_id in decided if event_id not in shop.published]
+    if wrong or letters:
+        raise WrongOutcome(
+            f"{len(wrong)} of {len(shop.published)} order events do not have exactly one decision, "
+            f"{letters} became dead letters"
+        )
+    if (about_order, recurring) != (2 * shop.orders, shop.customers):
+        raise WrongOutcome(
+            f"{about_order} timers about orders and {recurring} about customers are set; "
+            f"expected are {2 * shop.orders} and {shop.customers}"
+        )
