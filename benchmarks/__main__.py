@@ -87,7 +87,9 @@ def main(
     events: Annotated[int, typer.Option(min=20_000, help="orders: how many order events.")] = 40_000,
     rate: Annotated[int, typer.Option(min=1, max=1_000, help="reaction: answers a second.")] = 200,
     seconds: Annotated[float, typer.Option(min=2, max=300, help="reaction: for how long.")] = 20.0,
-    json: Annotated[Path, typer.Option(help="Where to keep the figures.")] = STATE / "results.json",
+    json: Annotated[
+        Path, typer.Option(help="Where to keep the figures.", show_default=".hearback/bench/results.json")
+    ] = STATE / "results.json",
 ) -> None:
     chosen = names or list(BENCHMARKS)
     if unknown := [name for name in chosen if name not in BENCHMARKS]:

@@ -21,7 +21,7 @@ REST_SECONDS = 10.0
 async def measure(progress: Progress) -> Result:
     """A fresh stack of its own. Raises WrongOutcome when a process was started again meanwhile or is not ready."""
     state = STATE / "memory"
-    await asyncio.to_thread(remove_state, state.resolve())
+    await asyncio.to_thread(remove_state, state)
     progress("starting the stack", 0)
     try:
         async with Stack(state=state, ports=StackPorts.free()) as stack:
@@ -40,7 +40,7 @@ async def measure(progress: Progress) -> Result:
             async with asyncio.timeout(10):
                 await stack.ready()
     finally:
-        await asyncio.to_thread(remove_state, state.resolve())
+        await asyncio.to_thread(remove_state, state)
     return Result(
         "memory",
         (

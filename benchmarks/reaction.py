@@ -6,6 +6,7 @@ run before and after, while the product's processes are up and idle.
 """
 
 import asyncio
+import math
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -62,8 +63,9 @@ async def measure(on: Surroundings, progress: Progress, rate: int = 200, seconds
         bare.append(await _bare(on, rate, seconds / 2, progress))
 
     hops = sorted([*bare[0].hops, *bare[1].hops])
-    figures = {"p50": (_quantile(product.hops, 0.5), _quantile(hops, 0.5))}
-    figures["p99"] = (_quantile(product.hops, 0.99), _quantile(hops, 0.99))
+    figures = {
+        name: (_quantile(product.hops, share), _quantile(hops, share)) for name, share in (("p50", 0.5), ("p99", 0.99))
+    }
     milliseconds = 1_000
     return Result(
         "reaction",
@@ -82,14 +84,8 @@ async def measure(on: Surroundings, progress: Progress, rate: int = 200, seconds
             Measure("request to acknowledgement, p99", _quantile(product.sending, 0.99) * milliseconds, "ms"),
         ),
         (
-            (
-                f"each of {product.detractors:,} detractors among {product.sent:,} answers arrived exactly once, "
-                "and nobody else"
-            ),
-            (
-                f"{len(product.hops):,} of them measured, after {WARM_UP_SECONDS:.0f} s to warm up; "
-                f"{len(hops):,} of the bare hops"
-            ),
+            f"each of {product.detractors:,} detractors of {product.sent:,} answers arrived once, and nobody else did",
+            f"{len(product.hops):,} of them measured and {len(hops):,} bare hops, after {WARM_UP_SECONDS:.0f} s each",
         ),
     )
 
@@ -131,14 +127,13 @@ async def _drive(send: Send, arrivals: _Arrivals, rate: int, seconds: float, pro
         asked[number] = time.perf_counter()
         return await send(*answers[number])
 
-    async with asyncio.TaskGroup() as group:
-        tasks = []
-        for number in range(total):
-            await asyncio.sleep(max(0.0, began + number / rate - time.perf_counter()))
-            tasks.append(group.create_task(one(number)))
-            if number % 50 == 0:
-                progress(f"{doing}, {rate} a second", number / total)
-    started = [task.result() for task in tasks]
+    tasks = []
+    for number in range(total):
+        await asyncio.sleep(max(0.0, began + number / rate - time.perf_counter()))
+        tasks.append(asyncio.create_task(one(number)))
+        if number % 50 == 0:
+            progress(f"{doing}, {rate} a second", number / total)
+    started = await asyncio.gather(*tasks)
     kept = (total - 1) / (max(started) - asked[0])
     if kept < rate * LEAST_OF_THE_RATE:
         raise WrongOutcome(f"{kept:.0f} answers a second instead of {rate}: this machine does not keep the rate")
@@ -257,4 +252,4 @@ def _answer_of_bare(record: "ConsumerRecord[bytes, bytes]") -> str:
 
 def _quantile(ordered: Sequence[float], share: float) -> float:
     """The smallest value that ``share`` of them do not exceed."""
-    return ordered[max(0, -(-int(len(ordered) * share * 1_000) // 1_000) - 1)]
+    return ordered[math.ceil(len(ordered) * share) - 1]

@@ -118,7 +118,7 @@ async def _run_scorer(on: Surroundings, messages: int, progress: Progress) -> _R
 async def _until_published(database: "asyncpg.Connection[asyncpg.Record]") -> None:
     due = "SELECT EXISTS (SELECT FROM scorer.day_counts WHERE changed) OR EXISTS (SELECT FROM scorer.outbox)"
     async with asyncio.timeout(60):
-        while await database.fetchval(due):  # noqa: ASYNC110  # another process's table has no event to wait for
+        while await database.fetchval(due):  # another process's table has no event to wait for
             await asyncio.sleep(0.05)
 
 

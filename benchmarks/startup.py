@@ -1,8 +1,8 @@
 """Seconds until `make up` returns with everything ready: the first time, and when it was up before.
 
 Cold is a state folder that does not exist: Kafka's storage formatted, PostgreSQL's data folder and database made,
-roles, schemas, migrations, topics. Packages and jars are there already, and the machine's file cache is as it is. Warm is
-the same folder again, after a clean stop, with an answer in it.
+roles, schemas, migrations, topics. Packages and jars are there already, and the machine's file cache is as it is. Warm
+is the same folder again, after a clean stop, with an answer in it.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ PROCESSES = ("dispatcher", "collector", "scorer", "alerter", "courier", "mailbox
 
 async def measure(progress: Progress) -> Result:
     """Raises WrongOutcome when something is not ready after all, or a warm start does not find the answer."""
-    installation = _Installation((STATE / "startup").resolve(), _free_base())
+    installation = _Installation(STATE / "startup", _free_base())
     await asyncio.to_thread(remove_state, installation.state)
     try:
         progress("cold", 0)

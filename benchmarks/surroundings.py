@@ -4,19 +4,19 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from pydantic import SecretStr
 
 from deploy.local.backends import External, start_backends, unreported
 from deploy.local.ports import StackPorts
+from deploy.local.programs import PROJECT
 from deploy.local.provision import Database, temporary_database
 from deploy.local.stack import PROCESSES, Stack
 from deploy.local.supervisor import Supervisor, end_leftovers
 from deploy.local.topics import delete_topics
 from shared.settings import ServiceSettings
 
-STATE = Path(".hearback") / "bench"
+STATE = PROJECT / ".hearback" / "bench"
 
 
 @dataclass(frozen=True, slots=True)
