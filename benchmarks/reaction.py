@@ -134,9 +134,9 @@ async def _drive(send: Send, arrivals: _Arrivals, rate: int, seconds: float, pro
         if number % 50 == 0:
             progress(f"{doing}, {rate} a second", number / total)
     started = await asyncio.gather(*tasks)
-    kept = (total - 1) / (max(started) - asked[0])
+    kept = (total - 1) / (max(started) - min(started))
     if kept < rate * LEAST_OF_THE_RATE:
-        raise WrongOutcome(f"{kept:.0f} answers a second instead of {rate}: this machine does not keep the rate")
+        raise WrongOutcome(f"{doing}: {kept:.0f} a second instead of {rate}; on a busy machine try a lower --rate")
 
     detractors = {answer_id for answer_id, score in answers if group_of(score) == "detractor"}
     await _arrived(arrivals, detractors)

@@ -1,5 +1,6 @@
 """The product with everything on, and a browser to look at it with; started once for all tests."""
 
+import secrets
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -17,7 +18,7 @@ from deploy.simulation.shop import ShopBackend
 from tests.browser.chromium import Visits, chromium, launched
 from tests.browser.shop import Shop
 
-PREFIX = "browser."
+MAILS = 30
 BRAND_NAME = "Pine & Pebble"
 # As pale as a shop's colour gets: what is readable with it is readable with any.
 PALE = "#ffe27a"
@@ -44,12 +45,13 @@ async def shop(browser: Browser, backends: Backends, tmp_path_factory: pytest.Te
     folder = tmp_path_factory.mktemp("browser")
     (folder / "campaigns").mkdir()
     (folder / "campaigns" / "at-once.yaml").write_text(AT_ONCE)
+    prefix = f"browser-{secrets.token_hex(4)}."
     async with temporary_database(backends.database_url) as database:
         stack = Stack(
             state=folder / "state",
             ports=StackPorts.free(),
             campaigns=folder / "campaigns",
-            topic_prefix=PREFIX,
+            topic_prefix=prefix,
             environment={
                 "HEARBACK_BRAND_NAME": BRAND_NAME,
                 "HEARBACK_BRAND_COLOR": PALE,
@@ -64,11 +66,13 @@ async def shop(browser: Browser, backends: Backends, tmp_path_factory: pytest.Te
                 stack,
                 httpx.AsyncClient(timeout=20, headers={"Authorization": f"Bearer {stack.api_key}"}) as staff,
                 httpx.AsyncClient(timeout=20) as visitors,
-                ShopBackend(stack.kafka_bootstrap_servers, "/shop", topic=f"{PREFIX}orders") as backend,
+                ShopBackend(stack.kafka_bootstrap_servers, "/shop", topic=f"{prefix}orders") as backend,
             ):
-                yield Shop(stack, staff, visitors, backend)
+                opened = Shop(stack, staff, visitors, backend)
+                await opened.prepare(MAILS)
+                yield opened
         finally:
-            await delete_topics(backends.kafka_bootstrap_servers, PREFIX)
+            await delete_topics(backends.kafka_bootstrap_servers, prefix)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

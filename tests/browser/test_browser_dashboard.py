@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.browser.chromium import NARROWEST, PHONE, Visits
 from tests.browser.measure import hard_to_read, sticking_out
@@ -55,8 +55,19 @@ async def test_a_link_with_the_key_signs_in_and_leaves_no_trace_of_it(shop: Shop
     assert shop.stack.api_key not in await page.content()
     (session,) = await page.context.cookies()
     assert session.get("httpOnly") and shop.stack.api_key not in str(session)
-    await page.go_back()
-    assert shop.stack.api_key not in page.url
+
+
+async def test_the_key_is_out_of_the_address_before_anything_is_sent(shop: Shop, visits: Visits) -> None:
+    page = await visits.blank()
+
+    async def unanswered(route: Route) -> None:
+        await (route.fulfill(status=204) if route.request.method == "POST" else route.continue_())
+
+    await page.route("**/sign-in*", unanswered)
+    # The answer without content keeps the page where it is, and from ever being called loaded.
+    await page.goto(shop.url("scorer", f"/sign-in#key={shop.stack.api_key}"), wait_until="commit")
+    await expect(page.get_by_label("API key")).to_have_value(shop.stack.api_key)
+    assert page.url == shop.url("scorer", "/sign-in")
 
 
 async def test_a_stranger_is_asked_for_a_key_and_led_on_to_where_they_wanted(shop: Shop, visits: Visits) -> None:
