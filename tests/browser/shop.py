@@ -1,6 +1,5 @@
 """The shop around the pages: its customers who order and are asked, its backend, its staff. No browser here."""
 
-import asyncio
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,8 +46,14 @@ class Shop:
         if self._prepared and locale == "en" and customer_id is None and not of_customer:
             return self._prepared.pop()
         customer = customer_id or new_word()
-        address = await self.order(customer, locale=locale, **of_customer)
+        return await self._mail_to(await self.order(customer, locale=locale, **of_customer))
 
+    async def prepare(self, count: int) -> None:
+        """So many customers are asked at once, for ``asked`` to hand out: one by one they take most of the time."""
+        addresses = [await self.order(new_word(), locale="en") for _ in range(count)]
+        self._prepared += [await self._mail_to(address) for address in addresses]
+
+    async def _mail_to(self, address: str) -> Mail:
         async def arrived() -> Mail | None:
             self._mails |= {mail.to: mail for mail in await self._mailbox.new()}
             return self._mails.get(address)
@@ -56,10 +61,6 @@ class Shop:
         mail = await eventually(arrived, lambda mail: mail is not None, f"a mail to {address}")
         assert mail is not None
         return mail
-
-    async def prepare(self, count: int) -> None:
-        """So many customers are asked at once, for ``asked`` to hand out: one by one they take most of the time."""
-        self._prepared += await asyncio.gather(*(self.asked(customer_id=new_word()) for _ in range(count)))
 
     async def order(self, customer: str, **of_customer: str) -> str:
         """Publishes an order placed now; the customer's address."""
