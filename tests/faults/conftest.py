@@ -109,6 +109,8 @@ async def traffic_on(stack: Stack) -> AsyncIterator[Traffic]:
             answering.cancel()
             await asyncio.gather(answering, return_exceptions=True)
             await traffic.shop.__aexit__(None, None, None)
+    # What was killed may still be starting while its twin has done the work; the audit asks it what it serves.
+    await stack.ready()
     report = await audit(Installation.from_environment(stack.client_environment()), within=PATIENCE_SECONDS)
     assert report.clean, report
 
