@@ -43,6 +43,9 @@ class TimerLoop:
     async def run_once(self) -> bool:
         """Decides one batch. True when more may be due."""
         now = self._runtime.clock.now()
+        if self._watermark == _BEGINNING and not await self._anything_due(now):
+            metrics.timer_lateness_seconds.set(0)
+            return False
         verdicts: Sequence[Verdict] = ()
         async with self._runtime.engine.begin() as connection:
             claimed = await timers.claim(connection, now, self._watermark, self._settings.timer_batch_size)
@@ -53,6 +56,11 @@ class TimerLoop:
         to_the_beginning = not claimed.full or self._rounds % _ROUNDS_BETWEEN_SWEEPS == 0
         self._watermark = _BEGINNING if to_the_beginning or claimed.reached is None else claimed.reached
         return claimed.full
+
+    async def _anything_due(self, now: datetime) -> bool:
+        async with self._runtime.glancing() as connection:
+            first = await timers.first_due(connection)
+        return first is not None and first <= now
 
     async def _decide(self, connection: AsyncConnection, customer_ids: Sequence[str], now: datetime) -> list[Verdict]:
         """Decides all that these locked customers have due, and writes it."""

@@ -60,6 +60,10 @@ class Courier:
         if time.monotonic() < self._resume_at:
             return False
         burst = 1 if self._in_trouble else self._runtime.settings.courier_burst
+        async with self._runtime.glancing() as connection:
+            if not await repository.anything_due(connection):
+                await self._connections.rest()
+                return False
         claim, taken_at = uuid4(), _now()
         taken, letters = await self._take(claim, burst)
         if not letters:

@@ -28,6 +28,12 @@ _QUEUE = text(
     """
 )
 
+_ANYTHING_DUE = text(
+    """
+    SELECT available_at <= now() FROM deliveries WHERE state = 'queued' ORDER BY available_at LIMIT 1
+    """
+)
+
 _TAKE = text(
     """
     SELECT CAST(survey AS text) AS survey, message_id, attempts
@@ -141,6 +147,11 @@ async def queue(connection: AsyncConnection, surveys: Sequence[Sent]) -> None:
             "traceparents": [sent.traceparent for sent in surveys],
         },
     )
+
+
+async def anything_due(connection: AsyncConnection) -> bool:
+    """Whether the turn of any survey has come."""
+    return bool((await connection.execute(_ANYTHING_DUE)).scalar_one_or_none())
 
 
 async def take(connection: AsyncConnection, limit: int) -> list[Waiting]:

@@ -21,6 +21,7 @@ _WALK_THE_INDEX = text(
                       'enable_material', 'enable_memoize']) AS setting (name)
     """
 )
+_FIRST_DUE = text("SELECT due_at FROM timers ORDER BY due_at LIMIT 1")
 # Locks the customers of the first timers due whom nobody else holds. It never waits, so it can be part of no deadlock.
 _CLAIM = text(
     """
@@ -112,6 +113,12 @@ class Recurrence:
 
     occurrence: int
     fired_at: datetime
+
+
+async def first_due(connection: AsyncConnection) -> datetime | None:
+    """When the next timer comes due; None when there is none."""
+    due_at: datetime | None = (await connection.execute(_FIRST_DUE)).scalar_one_or_none()
+    return due_at
 
 
 async def claim(connection: AsyncConnection, now: datetime, watermark: datetime, most: int) -> Claimed:
