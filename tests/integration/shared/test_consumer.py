@@ -14,7 +14,7 @@ from shared.contracts.cloudevents import Message
 from shared.contracts.topics import ORDERS
 from shared.health import Health
 from shared.messaging import positions
-from shared.messaging.consumer import PositionsAheadOfTopic
+from shared.messaging.starting import PositionsAheadOfTopic
 from shared.messaging.transaction import BatchTransaction
 from tests.integration.shared.conftest import CONSUMER, Bench, count, eventually, running
 
