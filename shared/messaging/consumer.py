@@ -309,11 +309,11 @@ class Consumer:
         metrics.batch_seconds.observe(time.monotonic() - batch.fetched_at)
         assert self._kafka is not None
         behind = dict.fromkeys((topic.name for topic in self._topics.values()), 0)
+        assigned = self._kafka.assignment()
         for partition, position in self._next.items():
-            with contextlib.suppress(IllegalStateError):
-                behind[self._topics[partition.topic].name] += max(
-                    0, (self._kafka.highwater(partition) or position) - position
-                )
+            if partition in assigned:  # of one that was revoked since, Kafka's client refuses to speak
+                end = self._kafka.highwater(partition) or position
+                behind[self._topics[partition.topic].name] += max(0, end - position)
         for topic, records in behind.items():
             metrics.lag.labels(topic).set(records)
         self._committed.update(batch.following)
