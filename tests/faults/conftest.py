@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from deploy.audit import Installation, audit
+from deploy.local.lodging import vacate
 from deploy.local.ports import StackPorts
 from deploy.local.stack import Stack
 from deploy.simulation.mailbox import Mail, MailboxReader
@@ -134,8 +135,11 @@ async def started(folder: Path, **replicas: int) -> AsyncIterator[Stack]:
             "HEARBACK_RETRY_LIMIT_SECONDS": "2",
         },
     )
-    async with stack:
-        yield stack
+    try:
+        async with stack:
+            yield stack
+    finally:
+        vacate(stack.state / "postgresql")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -18,7 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.local.backends import Backends, External
 from deploy.local.errors import StackError
-from deploy.local.lodging import elsewhere
+from deploy.local.lodging import vacate
 from deploy.local.ports import HOST, StackPorts, free_port
 from deploy.local.programs import PROJECT
 from deploy.local.stack import Stack
@@ -31,8 +30,7 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
     state = tmp_path_factory.mktemp("state")
     async with Stack(state=state, ports=StackPorts.free(), processes=()) as stack:
         yield stack
-    # Where PostgreSQL lives when its user cannot reach pytest's own folders, which pytest removes itself.
-    shutil.rmtree(elsewhere(state / "postgresql"), ignore_errors=True)
+    vacate(state / "postgresql")
 
 
 async def test_a_fresh_stack_has_topics_schemas_and_a_mailbox(stack: Stack) -> None:
