@@ -24,7 +24,7 @@ status: $(INSTALLED) ## what runs, and whether it is ready
 
 replay: $(INSTALLED) ## past orders and answers through the running loop, then the audit: DATA=folder
 	@$(if $(DATA),,$(error Name the folder with the orders to replay, for example: make replay DATA=../olist))
-	@$(BIN)/python -m deploy.replay $(DATA)
+	@$(BIN)/python -m deploy.replay "$(DATA)"
 
 audit: $(INSTALLED) ## recompute everything from the ledgers and compare with what is served
 	@$(BIN)/python -m deploy.audit

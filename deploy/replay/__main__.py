@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -16,8 +17,8 @@ from deploy.audit.table import show as show_audit
 from deploy.local.errors import StackError
 from deploy.local.programs import PROJECT
 from deploy.replay import table
+from deploy.replay.files import MissingData
 from deploy.replay.ledger import Stuck
-from deploy.replay.olist import MissingData
 from deploy.replay.outcome import Outcome
 from deploy.replay.run import Replay
 from deploy.replay.show import Showing
@@ -55,14 +56,14 @@ def main(
         raise typer.Exit(INTERRUPTED) from None
     except (MissingData, StackError, Stuck, NotAcknowledged, BackendUnreachable, httpx.HTTPError, OSError) as error:
         fail(str(error) or type(error).__name__)
-    tell(report, outcome, time.monotonic() - began)
+    tell(report, outcome, replay.past.left_out, time.monotonic() - began)
     if report.unrest:
         raise typer.Exit(BROKEN_OFF)
     if not report.clean or outcome.differences:
         raise typer.Exit(DIFFERENCES)
 
 
-def tell(report: Report, outcome: Outcome, seconds: float) -> None:
+def tell(report: Report, outcome: Outcome, left_out: Counter[str], seconds: float) -> None:
     show_audit(report, console)
     console.print()
     table.show(outcome, console)
@@ -74,6 +75,8 @@ def tell(report: Report, outcome: Outcome, seconds: float) -> None:
         soft_wrap=True,
     )
     console.print(f"{unasked:,} recorded answers were not asked for ({reasons}).", highlight=False, soft_wrap=True)
+    for what, count in left_out.most_common():
+        console.print(f"Left out of the files: {count:,} {what}.", highlight=False, soft_wrap=True)
     for check in outcome.checks:
         console.print(
             f"Against the files, {check.name}: {check.compared:,} compared, {check.differences} differences.",

@@ -27,8 +27,7 @@ def cancelled_at(order: PastOrder) -> datetime | None:
     """The data does not say when an order was cancelled: not before the last thing that is known of it."""
     if order.status != CANCELLED:
         return None
-    known = (order.placed_at, order.paid_at, order.shipped_at, order.delivered_at)
-    return max(moment for moment in known if moment is not None)
+    return order.last_known_at
 
 
 def _life(order: PastOrder, first_order_at: datetime) -> list[ShopEvent]:
@@ -58,13 +57,13 @@ def _facts(order: PastOrder, first_order_at: datetime) -> Mapping[str, Any]:
         {
             "sku": item.product_id,
             "quantity": 1,
-            "price": str(item.price),
+            **({"price": str(item.price)} if item.price is not None else {}),
             # The data has no product names; its category is what a customer would recognise.
             **({"category": item.category, "name": item.category.replace("_", " ")} if item.category else {}),
         }
         for item in order.items
     ]
-    return {
+    facts: dict[str, Any] = {
         "order_id": order.order_id,
         "customer": {
             "id": order.customer_id,
@@ -75,11 +74,14 @@ def _facts(order: PastOrder, first_order_at: datetime) -> Mapping[str, Any]:
             "region": order.state,
             "first_order_at": _local(first_order_at),
         },
-        "total": {"amount": str(order.total), "currency": "BRL"},
         "items": items,
-        "promised_at": _local(order.promised_at),
         "channel": "web",
     }
+    if order.total is not None:
+        facts["total"] = {"amount": str(order.total), "currency": "BRL"}
+    if order.promised_at is not None:
+        facts["promised_at"] = _local(order.promised_at)
+    return facts
 
 
 def _local(moment: datetime) -> str:

@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from deploy.replay.olist import FILES
+from deploy.replay.files import FILES
 
 
 @dataclass(frozen=True, slots=True)

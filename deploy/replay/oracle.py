@@ -1,8 +1,8 @@
 """What must come out of a replay, computed from the past alone: who is asked, when, and what their answers add up to.
 
 The rule, as the shop of the data asked: an order is asked about when it was delivered or when the day it was promised
-for is over, whichever comes first, unless it was cancelled by then. The clock of a replay moves in steps, and what
-happens within one step happens at its end.
+for is over, whichever comes first, unless it was cancelled by then; not before the first that is heard of it. The
+clock of a replay moves in steps, and what happens within one step happens at its end.
 """
 
 from collections import Counter
@@ -39,7 +39,7 @@ class Asked:
 
     order: PastOrder
     step: int
-    delivery: Delivery
+    delivery: Delivery | None
     answers: tuple[tuple[int, PastAnswer], ...]
 
     @property
@@ -52,12 +52,16 @@ class Asked:
         return next((answer.comment for _, answer in reversed(self.answers) if answer.comment), None)
 
 
-def due_at(order: PastOrder) -> datetime:
-    return min(moment for moment in (order.delivered_at, order.promised_at) if moment is not None)
+def due_at(order: PastOrder) -> datetime | None:
+    """None when it was neither delivered nor promised, and so is never asked about."""
+    moments = [moment for moment in (order.delivered_at, order.promised_at) if moment is not None]
+    return max(min(moments), order.known_at) if moments else None
 
 
-def delivery_of(order: PastOrder, known_at: datetime) -> Delivery:
-    """On time when it is known by ``known_at`` to have been delivered within the promised day."""
+def delivery_of(order: PastOrder, known_at: datetime) -> Delivery | None:
+    """On time when it is known by ``known_at`` to have been delivered within the promised day; None without one."""
+    if order.promised_at is None:
+        return None
     delivered = order.delivered_at
     return "on_time" if delivered and delivered <= order.promised_at and delivered <= known_at else "late"
 
@@ -66,7 +70,10 @@ def asked(orders: Iterable[PastOrder], steps: Steps) -> list[Asked]:
     """Every order that must be asked about, by step."""
     found = []
     for order in orders:
-        step = steps.number(max(due_at(order), order.placed_at))
+        due = due_at(order)
+        if due is None:
+            continue
+        step = steps.number(due)
         cancelled = cancelled_at(order)
         if cancelled is not None and steps.number(cancelled) <= step:
             continue
@@ -80,8 +87,8 @@ def counts_by(asks: Sequence[Asked], dimension: Literal["region", "delivery"]) -
     """The groups of the final scores in each value of a segment dimension."""
     groups: dict[str, Counter[str]] = {}
     for ask in asks:
-        if ask.final_score is not None:
-            value = ask.order.state if dimension == "region" else ask.delivery
+        value = ask.order.state if dimension == "region" else ask.delivery
+        if ask.final_score is not None and value is not None:
             groups.setdefault(value, Counter())[group_of(ask.final_score)] += 1
     return {value: counts_of(groups[value]) for value in sorted(groups)}
 

@@ -63,7 +63,7 @@ async def compare(
     asked_orders = {ask.order.order_id for ask in asks}
     unasked: Counter[str] = Counter()
     for order in orders:
-        if order.order_id not in asked_orders:
+        if order.answers and order.order_id not in asked_orders:
             unasked[reasons.get(order.order_id, "no decision")] += len(order.answers)
     return Outcome(
         checks,

@@ -45,10 +45,10 @@ class Replay:
     """Reads the past when made. Raises MissingData."""
 
     def __init__(self, data: Path, step: timedelta, state: Path, *, fresh: bool = False) -> None:
-        self.orders = olist.read_orders(data)
-        events = history.events_of(self.orders)
+        self.past = olist.read_past(data)
+        events = history.events_of(self.past.orders)
         steps = oracle.Steps(_midnight_before(events[0].occurred_at), step)
-        self.asks = oracle.asked(self.orders, steps)
+        self.asks = oracle.asked(self.past.orders, steps)
         self.plan: Plan = plan(events, self.asks, steps)
         self.state = state
         self._journal = Journal(state / "progress.json")
@@ -88,7 +88,7 @@ class Replay:
                 watcher.doing("audit", "comparing everything")
                 report = await audit(Installation.from_environment(stack.client_environment()))
                 outcome = await compare(
-                    self.orders, self.asks, stack.database.owner_url, stack.url("scorer"), stack.api_key
+                    self.past.orders, self.asks, stack.database.owner_url, stack.url("scorer"), stack.api_key
                 )
         self._journal.write(replace(self.progress, finished=True))
         return report, outcome

@@ -127,7 +127,7 @@ def create_router(runtime: Runtime[DispatcherSettings]) -> APIRouter:
         async with runtime.reading() as connection:
             return await trial.of_event(runtime, connection, stored.campaign, sample)
 
-    @router.get("/v1/customers/{customer_id}/decisions", dependencies=[Depends(require("decisions:read"))])
+    @router.get("/v1/customers/{customer_id:path}/decisions", dependencies=[Depends(require("decisions:read"))])
     async def list_decisions(
         customer_id: CustomerId,
         cursor: Annotated[str, Query(pattern=r"^\d{0,18}$", description="next_cursor of the page before.")] = "",

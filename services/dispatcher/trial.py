@@ -30,7 +30,7 @@ def _as_from_kafka(body: object) -> object:
     try:
         return OrderEvent.model_validate_json(orjson.dumps(body), extra="ignore")
     except ValidationError as error:
-        raise ValueError(explain_violations(error)) from error
+        raise ValueError(explain_violations(error, OrderEvent)) from error
 
 
 class SampleEvent(BaseModel):

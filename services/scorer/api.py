@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel
 
 from services.scorer.domain.segments import BadSegment, Segment, parse, write
 from services.scorer.figures import Figures, Question, Step, label_of
@@ -16,6 +16,7 @@ from services.scorer.repository import reading
 from services.scorer.settings import ScorerSettings
 from services.scorer.stream import Score, Stream
 from shared.contracts.scores import ANY_CAMPAIGN, Window
+from shared.contracts.types import Instant
 from shared.nps import CONFIDENCE, NetPromoterScore, sample_size, variance
 from shared.runtime import Runtime
 from shared.web.auth import require
@@ -30,7 +31,7 @@ SegmentQuery = Annotated[
 ]
 CampaignQuery = Annotated[str | None, Query(max_length=200, description="One campaign; without it, all together.")]
 AtQuery = Annotated[
-    AwareDatetime | None, Query(description="The window's end, with an offset; its whole day counts. Now by default.")
+    Instant | None, Query(description="The window's end, with an offset; its whole day counts. Now by default.")
 ]
 WindowQuery = Annotated[Window, Query(description="Days up to and including the day of `at`.")]
 Cursor = Annotated[str | None, Query(max_length=1_000, description="`next` of the page before.")]
@@ -207,7 +208,7 @@ def create_router(runtime: Runtime[ScorerSettings], figures: Figures, stream: St
     @router.get("/sample-size")
     async def sample_size_needed(
         question: Annotated[Question, asked],
-        margin: Annotated[float, Query(gt=0, le=100, description="Wanted ± in points.")] = 5,
+        margin: Annotated[float, Query(ge=0.01, le=100, description="Wanted ± in points.")] = 5,
         population: Annotated[int | None, Query(ge=1, description="How many customers there are at most.")] = None,
     ) -> SampleSizeBody:
         """How many answers a margin takes, from the variance of the answers so far, or the largest while too few."""
@@ -232,7 +233,9 @@ def create_router(runtime: Runtime[ScorerSettings], figures: Figures, stream: St
         segment: SegmentQuery = [],  # noqa: B006  # FastAPI copies defaults
         window: Window | None = None,
         campaign: CampaignQuery = None,
-        after: Annotated[int | None, Query(ge=0, description="As `Last-Event-ID`, for a first connection.")] = None,
+        after: Annotated[
+            int | None, Query(ge=0, lt=10**18, description="As `Last-Event-ID`, for a first connection.")
+        ] = None,
         last_event_id: Annotated[str | None, Header(pattern=r"^[0-9]{1,18}$")] = None,
     ) -> StreamingResponse:
         """Scores as they change, as server-sent events named `score.updated`; a repeated `segment` means any of them.

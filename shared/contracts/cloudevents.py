@@ -7,9 +7,10 @@ library because it stands in the innermost loop: one record is read in a few mic
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 
 import orjson
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from shared.contracts.topics import Topic
 from shared.contracts.types import Contract
@@ -17,7 +18,8 @@ from shared.contracts.types import Contract
 BINARY_CONTENT_TYPE = b"application/json"
 STRUCTURED_CONTENT_TYPE = b"application/cloudevents+json"
 
-Headers = Sequence[tuple[str, bytes]]
+Headers = Sequence[tuple[str, bytes | None]]
+"""As Kafka has them: a header may have no value, and is then as good as absent."""
 
 
 class UnreadableRecord(ValueError):
@@ -85,7 +87,7 @@ def read(
     """
     if value is None:
         raise UnreadableRecord("the record has no value; every event needs a body")
-    attributes = dict(headers)
+    attributes = {name: content for name, content in headers if content is not None}
     content_type = attributes.get("content-type", BINARY_CONTENT_TYPE)
     if content_type.startswith(b"application/cloudevents+json"):
         return _read_structured(topic, partition, offset, key, value, headers)
@@ -111,7 +113,7 @@ def read(
         type=event_type,
         time=time,
         body=_body(topic, event_type, value),
-        traceparent=None if trace is None else trace.decode("ascii", "replace")[:55],
+        traceparent=None if trace is None else _trace(trace.decode("ascii", "replace")),
         value=value,
         headers=headers,
     )
@@ -144,10 +146,15 @@ def _read_structured(
         type=texts["type"],
         time=_time(time.encode() if isinstance(time, str) else None),
         body=_body(topic, texts["type"], orjson.dumps(envelope.get("data"))),
-        traceparent=trace[:55] if isinstance(trace, str) else None,
+        traceparent=_trace(trace) if isinstance(trace, str) else None,
         value=value,
         headers=headers,
     )
+
+
+def _trace(written: str) -> str | None:
+    """A trace is a convenience: what is none must not cost the event its life, so it is passed over."""
+    return written[:55] if written.isprintable() else None
 
 
 def _time(written: bytes | None) -> datetime:
@@ -169,13 +176,25 @@ def _body(topic: Topic, event_type: str, value: bytes) -> Contract:
     try:
         return model.model_validate_json(value, extra="ignore")
     except ValidationError as error:
-        raise UnreadableRecord(explain(error)) from error
+        raise UnreadableRecord(explain(error, model)) from error
 
 
-def explain(error: ValidationError) -> str:
-    """Field and rule of the first five violations, without the offending values: they may be personal data."""
+def explain(error: ValidationError, model: type[BaseModel]) -> str:
+    """Field and rule of the first five violations, without the offending values: they may be personal data.
+
+    Nor with the names a sender chose, such as an attribute's: they may be anything, and stand as ``*``.
+    """
+    ours = _field_names(model)
     parts = []
     for violation in error.errors(include_url=False, include_context=False, include_input=False)[:5]:
-        field = ".".join(str(part) for part in violation["loc"]) or "body"
+        field = ".".join(str(p) if isinstance(p, int) or p in ours else "*" for p in violation["loc"]) or "body"
         parts.append(f"{field}: {violation['msg']}")
     return "; ".join(parts)
+
+
+@cache
+def _field_names(model: type[BaseModel]) -> frozenset[str]:
+    """The fields of a body and of all that is in it."""
+    schema = model.model_json_schema()
+    parts = [schema, *schema.get("$defs", {}).values()]
+    return frozenset(name for part in parts for name in part.get("properties", ()))

@@ -11,8 +11,11 @@ from shared.contracts.cloudevents import Headers
 from shared.contracts.topics import dead_letter_topic
 from shared.messaging.outbox import Record, put_records
 
-# A record of the largest size a broker takes by default, with our headers added, would be refused.
+# A record of the largest size a broker takes by default, with our headers added, would be refused, and hold up all
+# that waits in the outbox behind it.
 _LARGEST_VALUE = 900_000
+_LARGEST_KEY = 20_000
+_LARGEST_HEADERS = 50_000
 _LONGEST_REASON = 1_000
 
 _RECENT = text(
@@ -79,8 +82,11 @@ async def put_aside(connection: AsyncConnection, consumer: str, letters: Sequenc
 
 def _record(letter: DeadLetter, consumer: str) -> Record:
     value = letter.value or b""
-    headers = [
-        *((name, content) for name, content in letter.headers if not name.startswith("hearback-")),
+    key = letter.key
+    theirs = [(name, content) for name, content in letter.headers if not name.startswith("hearback-")]
+    kept = _that_fit(theirs)
+    headers: list[tuple[str, bytes | None]] = [
+        *kept,
         ("hearback-topic", letter.topic.encode()),
         ("hearback-partition", str(letter.partition).encode()),
         ("hearback-offset", str(letter.offset).encode()),
@@ -92,4 +98,19 @@ def _record(letter: DeadLetter, consumer: str) -> Record:
     if len(value) > _LARGEST_VALUE:
         headers.append(("hearback-value", b"cut from %d bytes" % len(value)))
         value = value[:_LARGEST_VALUE]
-    return Record(dead_letter_topic(letter.topic, consumer).name, letter.key, value, headers)
+    if key is not None and len(key) > _LARGEST_KEY:
+        headers.append(("hearback-key", b"cut from %d bytes" % len(key)))
+        key = key[:_LARGEST_KEY]
+    if len(kept) < len(theirs):
+        headers.append(("hearback-headers", b"%d of %d" % (len(kept), len(theirs))))
+    return Record(dead_letter_topic(letter.topic, consumer).name, key, value, headers)
+
+
+def _that_fit(headers: Headers) -> Headers:
+    """The first of them, as far as there is room."""
+    room = _LARGEST_HEADERS
+    for number, (name, content) in enumerate(headers):
+        room -= len(name.encode()) + len(content or b"") + 10
+        if room < 0:
+            return headers[:number]
+    return headers

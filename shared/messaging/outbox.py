@@ -63,8 +63,8 @@ async def put_records(connection: AsyncConnection, records: Sequence[Record]) ->
 
 def pack_headers(headers: Headers) -> str:
     """Headers as JSON text; Latin-1 maps every byte to one character and back, whatever encoding it was."""
-    return json.dumps([[name, value.decode("latin-1")] for name, value in headers])
+    return json.dumps([[name, None if value is None else value.decode("latin-1")] for name, value in headers])
 
 
-def unpack_headers(packed: str) -> list[tuple[str, bytes]]:
-    return [(name, value.encode("latin-1")) for name, value in json.loads(packed)]
+def unpack_headers(packed: str) -> list[tuple[str, bytes | None]]:
+    return [(name, None if value is None else value.encode("latin-1")) for name, value in json.loads(packed)]

@@ -53,6 +53,11 @@ def create_app(runtime: Runtime[Any], title: str) -> FastAPI:
     async def _connection(_request: Request, error: OSError) -> JSONResponse:
         return _failure(error)
 
+    @app.exception_handler(Exception)
+    async def _fault(_request: Request, _error: Exception) -> JSONResponse:
+        # The server logs it with its trace, whose number the answer has.
+        return problems.response(500, "Something is wrong here", "the fault is ours; what it was is in the log")
+
     app.add_middleware(Observed)
     return app
 

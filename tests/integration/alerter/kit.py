@@ -76,11 +76,9 @@ class Alerter:
             rows = (await connection.execute(text("SELECT topic, key, headers, value FROM outbox ORDER BY id"))).all()
         told = []
         for row in rows:
-            headers = dict(unpack_headers(row.headers))
+            headers = {name: (value or b"").decode() for name, value in unpack_headers(row.headers)}
             body = orjson.loads(row.value)
-            told.append(
-                Published(row.topic, row.key.decode(), headers["ce_type"].decode(), headers["ce_id"].decode(), body)
-            )
+            told.append(Published(row.topic, row.key.decode(), headers["ce_type"], headers["ce_id"], body))
         return told
 
     async def standing(self) -> dict[tuple[str, str], Published]:

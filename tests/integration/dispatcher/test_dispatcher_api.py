@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -46,6 +47,15 @@ async def test_the_story_of_a_customer_is_told_newest_first_in_pages(
         "relationship-nps": "2026-05-30T12:00:00Z",
     }
     assert (await client.get("/v1/customers/nobody/decisions")).json() == {"decisions": [], "next_cursor": None}
+
+
+@pytest.mark.parametrize("customer", ["gid://shopify/Customer/1", "/", "a/decisions", "a%2Fb?c#d", "ж 🙂"])
+async def test_the_story_is_found_under_whatever_id_the_shop_gives(
+    dispatcher: Dispatcher, client: httpx.AsyncClient, customer: str
+) -> None:
+    await dispatcher.take_in(order_event("placed", customer_id=customer))
+    found = await client.get(f"/v1/customers/{quote(customer, safe='')}/decisions")
+    assert [entry["outcome"] for entry in found.json()["decisions"]] == ["timer_set"]
 
 
 @pytest.mark.parametrize(

@@ -141,12 +141,18 @@ async def test_nobody_is_no_error_and_has_no_score(served: Scorer, client: httpx
         ("/v1/nps?window=31d", "window"),
         ("/v1/nps?at=2026-03-01T12:00:00", "at"),
         ("/v1/nps?at=yesterday", "at"),
+        ("/v1/nps?at=0001-01-01T00:00:00Z", "at: "),
+        ("/v1/nps?at=0001-01-01T00:00:00%2B14:00", "at: "),
+        ("/v1/nps?window=all&at=9999-12-31T23:59:59-14:00", "at: "),
+        ("/v1/nps/trend?step=week&points=730&at=0010-01-01T00:00:00Z", "at: "),
         ("/v1/nps/compare", "dimension"),
         ("/v1/nps/compare?dimension=country&cursor=nonsense", "cursor"),
         ("/v1/segments?cursor=W10", "cursor"),
         ("/v1/nps/trend?points=100000", "points"),
         ("/v1/sample-size?margin=0", "margin"),
+        ("/v1/sample-size?margin=1e-300", "margin"),
         ("/v1/stream?segment=x", "country:BR"),
+        ("/v1/stream?after=1000000000000000000", "after"),
     ],
 )
 async def test_a_bad_request_is_a_problem_that_names_the_field(client: httpx.AsyncClient, path: str, says: str) -> None:

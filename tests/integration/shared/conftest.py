@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from deploy.local.backends import Backends
 from deploy.local.provision import Database
 from shared.contracts import orders
-from shared.contracts.cloudevents import Event, Message, write
+from shared.contracts.cloudevents import Event, Headers, Message, write
 from shared.contracts.topics import ORDERS, dead_letter_topic
 from shared.health import Health
 from shared.messaging.consumer import Consumer
@@ -71,8 +71,8 @@ class Bench:
             await self.producer.send(self.topic, value=value, key=key, headers=headers, partition=partition)
         await self.producer.flush()
 
-    async def publish_raw(self, value: bytes | None, headers: list[tuple[str, bytes]], partition: int = 0) -> None:
-        await self.producer.send_and_wait(self.topic, value=value, key=b"k", headers=headers, partition=partition)
+    async def publish_raw(self, value: bytes | None, headers: Headers, partition: int = 0, key: bytes = b"k") -> None:
+        await self.producer.send_and_wait(self.topic, value=value, key=key, headers=headers, partition=partition)
 
     async def counted(self) -> dict[str, int]:
         async with self.engine.connect() as connection:

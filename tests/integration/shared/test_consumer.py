@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.contracts.cloudevents import Message
+from shared.contracts.cloudevents import Headers, Message
 from shared.contracts.topics import ORDERS
 from shared.health import Health
 from shared.messaging import positions
@@ -119,11 +119,26 @@ async def test_partitions_handed_over_while_a_batch_is_written_harm_nobody(bench
         (b"{}", [("ce_type", b"order.eaten"), ("ce_id", b"1"), ("ce_source", b"/shop")], "does not belong in orders"),
         (None, [("ce_type", b"order.placed"), ("ce_id", b"1"), ("ce_source", b"/shop")], "no value"),
         (b"\xff\xfe", [("content-type", b"application/cloudevents+json")], "not JSON"),
+        (b"{}", [("ce_type", None), ("ce_id", b"1"), ("ce_source", b"/shop")], "ce_type is missing"),
+        (
+            b'{"order_id":"1","occurred_at":"2026-11-01T00:00Z","customer":{"id":"c"},"attributes":{"\\u0000":""}}',
+            [("ce_type", b"order.placed"), ("ce_id", b"1"), ("ce_source", b"/shop")],
+            "attributes.*.*: Value error, contains a control character",
+        ),
     ],
-    ids=["no-json", "no-fields", "no-type", "wrong-type", "tombstone", "structured-garbage"],
+    ids=[
+        "no-json",
+        "no-fields",
+        "no-type",
+        "wrong-type",
+        "tombstone",
+        "structured-garbage",
+        "header-without-value",
+        "unstorable-name",
+    ],
 )
 async def test_poison_is_put_aside_with_its_bytes_and_its_reason(
-    bench: Bench, value: bytes | None, headers: list[tuple[str, bytes]], reason: str
+    bench: Bench, value: bytes | None, headers: Headers, reason: str
 ) -> None:
     await bench.publish(range(10), partition=0)
     await bench.publish_raw(value, headers)
@@ -138,6 +153,19 @@ async def test_poison_is_put_aside_with_its_bytes_and_its_reason(
     assert (told["hearback-topic"], told["hearback-partition"], told["hearback-offset"]) == (b"orders", b"0", b"10")
     assert reason in told["hearback-reason"].decode()
     assert set(headers) <= set(letter.headers)
+
+
+async def test_poison_as_large_as_a_broker_takes_does_not_hold_up_the_outbox(bench: Bench) -> None:
+    large = [("ce_id", b"1"), ("note", b"n" * 10), ("baggage", b"b" * 700_000)]
+    await bench.publish_raw(b"v", large, key=b"k" * 348_300)
+    await bench.publish_raw(b"{}", [("ce_id", b"2")])
+    async with running(bench.consumer()), running(bench.relay()):
+        letters = await read_some(bench, f"orders.{CONSUMER}.dlq", 2)
+    first, second = sorted(letters, key=lambda letter: dict(letter.headers)["hearback-offset"])
+    told = dict(first.headers)
+    assert (first.value, len(first.key), told["note"]) == (b"v", 20_000, b"n" * 10)
+    assert (told["hearback-key"], told["hearback-headers"]) == (b"cut from 348300 bytes", b"2 of 3")
+    assert second.value == b"{}"
 
 
 async def test_a_message_the_database_refuses_is_found_among_the_good_ones(bench: Bench) -> None:
@@ -277,6 +305,10 @@ async def end_sessions_in_transaction(bench: Bench) -> None:
 
 
 async def read_one(bench: Bench, topic: str) -> ConsumerRecord[Any, Any]:
+    return (await read_some(bench, topic, 1))[0]
+
+
+async def read_some(bench: Bench, topic: str, number: int) -> list[ConsumerRecord[Any, Any]]:
     consumer = AIOKafkaConsumer(
         bench.settings.topic(topic),
         bootstrap_servers=bench.settings.kafka_bootstrap_servers,
@@ -284,6 +316,6 @@ async def read_one(bench: Bench, topic: str) -> ConsumerRecord[Any, Any]:
     )
     await consumer.start()
     try:
-        return await asyncio.wait_for(consumer.getone(), 20)
+        return [await asyncio.wait_for(consumer.getone(), 20) for _ in range(number)]
     finally:
         await consumer.stop()

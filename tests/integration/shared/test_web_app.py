@@ -73,6 +73,10 @@ def app(runtime: Runtime[ServiceSettings]) -> FastAPI:
         async with runtime.engine.connect() as connection:
             await connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
 
+    @app.get("/fault")
+    async def fault() -> None:
+        raise ZeroDivisionError("ana@example.com")
+
     return app
 
 
@@ -81,6 +85,13 @@ async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://here") as opened:
         yield opened
+
+
+async def test_a_fault_of_ours_is_a_problem_too_and_tells_nothing(client: httpx.AsyncClient) -> None:
+    response = await client.get("/fault")
+    assert (response.status_code, response.headers["content-type"]) == (500, "application/problem+json")
+    assert len(response.json()["trace"]) == 32
+    assert "ana@example.com" not in response.text
 
 
 async def test_readiness_follows_what_the_loops_say(

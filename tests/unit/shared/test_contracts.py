@@ -89,6 +89,18 @@ def test_the_complaint_never_quotes_a_value() -> None:
     assert "ana@example.com" not in str(refused.value)
 
 
+def test_nor_does_it_quote_a_name_the_shop_chose() -> None:
+    with pytest.raises(UnreadableRecord, match=r"^attributes\.\*: "):
+        read_order({**SMALLEST, "attributes": {"ana@example.com": 1}})
+
+
+def test_a_trace_that_is_none_costs_nothing() -> None:
+    value = orjson.dumps(SMALLEST)
+    for trace in (b"\x00" * 40, None):
+        message = read(ORDERS, partition=0, offset=0, key=None, value=value, headers=[*BINARY, ("traceparent", trace)])
+        assert message.traceparent is None
+
+
 def test_structured_mode_is_read_too() -> None:
     envelope = {"specversion": "1.0", "id": "e-1", "source": "/shop", "type": "order.placed", "data": SMALLEST}
     headers = [("content-type", b"application/cloudevents+json; charset=utf-8")]

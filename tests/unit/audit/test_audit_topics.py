@@ -1,0 +1,38 @@
+"""The audit's own decoder, against what a shop may put on a topic."""
+
+import pytest
+
+from deploy.audit.topics import Event, Record, event_of
+
+HEADERS = [("ce_source", b"/shop"), ("ce_id", b"e-1"), ("ce_type", b"order.placed")]
+STRUCTURED = b'{"source": "/shop", "id": "e-1", "type": "order.placed", "data": {}}'
+
+
+def record(value: bytes | None, headers: list[tuple[str, bytes | None]]) -> Record:
+    return Record("orders", 0, 0, None, value, headers)
+
+
+@pytest.mark.parametrize(
+    ("value", "headers"),
+    [
+        (b"{}", HEADERS),
+        (b"{}", [*HEADERS, ("content-type", None), ("baggage", None)]),
+        (STRUCTURED, [("content-type", b"application/cloudevents+json; charset=utf-8")]),
+    ],
+)
+def test_an_event_is_read_in_either_mode(value: bytes, headers: list[tuple[str, bytes | None]]) -> None:
+    assert event_of(record(value, headers)) == Event("/shop", "e-1", "order.placed", {})
+
+
+@pytest.mark.parametrize(
+    ("value", "headers"),
+    [
+        (None, HEADERS),
+        (b"[]", HEADERS),
+        (b"\xff", HEADERS),
+        (b"{}", [("ce_source", b"/shop"), ("ce_id", None), ("ce_type", b"order.placed")]),
+        (b'{"id": 1}', [("content-type", b"application/cloudevents+json")]),
+    ],
+)
+def test_what_is_no_event_is_none_and_no_failure(value: bytes | None, headers: list[tuple[str, bytes | None]]) -> None:
+    assert event_of(record(value, headers)) is None
