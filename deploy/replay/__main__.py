@@ -11,7 +11,7 @@ import httpx
 import typer
 from rich.console import Console
 
-from deploy.audit import Report
+from deploy.audit import CannotAudit, Report
 from deploy.audit.table import show as show_audit
 from deploy.local.errors import StackError
 from deploy.local.programs import PROJECT
@@ -53,7 +53,16 @@ def main(
     except KeyboardInterrupt:
         console.print("Interrupted: everything is stopped. The same command goes on from here.")
         raise typer.Exit(INTERRUPTED) from None
-    except (MissingData, StackError, Stuck, NotAcknowledged, BackendUnreachable, httpx.HTTPError, OSError) as error:
+    except (
+        MissingData,
+        StackError,
+        Stuck,
+        NotAcknowledged,
+        BackendUnreachable,
+        CannotAudit,
+        httpx.HTTPError,
+        OSError,
+    ) as error:
         fail(str(error) or type(error).__name__)
     tell(report, outcome, time.monotonic() - began)
     if report.unrest:
