@@ -133,8 +133,8 @@ async def _collector(connection: Connection, facts: DatabaseFacts) -> None:
     )
     for row in rows:
         fields = dict(row)
-        segments = segments_of(json.loads(fields.pop("segments")))
-        facts.awaited[fields.pop("send_id")] = Awaited(**fields, segments=segments)
+        send_id, segments = fields.pop("send_id"), segments_of(json.loads(fields.pop("segments")))
+        facts.awaited[send_id] = Awaited(**fields, segments=segments)
 
 
 async def _scorer(connection: Connection, facts: DatabaseFacts) -> None:
