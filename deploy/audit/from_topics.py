@@ -29,7 +29,7 @@ Taker = Callable[[TopicFacts, Record, Event], None]
 async def read_facts(topics: Topics, names: Sequence[str]) -> TopicFacts:
     """Everything on the topics ``watched`` names, as far as each went when it was begun."""
     facts = TopicFacts()
-    takers = {name: _taker(name) for name in names if not name.endswith(DEAD_LETTERS)}
+    takers = {name: taker_of(name) for name in names if not name.endswith(DEAD_LETTERS)}
     first_kept: dict[tuple[str, int], datetime] = {}
     async for record in topics.read(names):
         if (record.topic, record.partition) not in first_kept:
@@ -71,7 +71,8 @@ def watched(names: Iterable[str]) -> list[str]:
     )
 
 
-def _taker(name: str) -> Taker:
+def taker_of(name: str) -> Taker:
+    """What reads the records of a topic; names of topics are without prefix."""
     if name.startswith(QUEUE_PREFIX):
         return _take_case
     takers: dict[str, Taker] = {

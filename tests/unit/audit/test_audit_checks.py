@@ -332,8 +332,10 @@ def test_every_damage_is_found(name: str) -> None:
 
 def test_what_cannot_be_read_is_put_aside_by_everybody_who_reads_the_topic() -> None:
     topics, database = loop_that_adds_up()
+    topics.unreadable.add(("nps.scores", 0, 9))
+    assert found_by(topics, database) == {"unreadable records put aside"}
     place = ("surveys.answers", 0, 9)
-    topics.unreadable.add(place)
+    topics.unreadable = {place}
     for consumer in ("scorer", "alerter"):
         database.dead_letters.add((consumer, place))
         topics.dead_letters.add((consumer, place))
@@ -389,6 +391,13 @@ def test_a_case_staff_had_taken_up_may_stay_where_it_is() -> None:
     assert not cases.in_right_queue(database).differences
     database.cases[case.case_id] = replace(case, score=9, status="open")
     assert cases.in_right_queue(database).differences
+
+
+def test_a_case_given_otherwise_than_kept_or_not_at_all_is_found() -> None:
+    _, database = loop_that_adds_up()
+    (case,) = database.cases.values()
+    for given in ({}, {case.case_id: replace(case, owner="x")}, {case.case_id: case, "x": case}):
+        assert cases.served(database, given).differences == 1
 
 
 def test_an_erased_answer_must_be_gone_everywhere() -> None:
