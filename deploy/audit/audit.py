@@ -36,6 +36,7 @@ UNREACHABLE = (
     httpx.HTTPError,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     KafkaError,
     UnknownTopic,
 )
