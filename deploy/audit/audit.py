@@ -157,8 +157,9 @@ async def _look(
         report = await _compare(installation, client, told, kept)
         after = await ends()
         a_day_passed = _day(await served.now(client, installation.scorer_url), installation) != _day(now, installation)
-        if after != before or await between_services(connection, after) or a_day_passed:
-            report.unrest = MOVED
+        if after != before or a_day_passed or await between_services(connection, after):
+            # What it found may be nothing but what came in between two looks.
+            return Report(unrest=MOVED)
     return report
 
 

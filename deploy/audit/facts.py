@@ -265,6 +265,8 @@ class DatabaseFacts:
 
     decisions: list[Decision] = field(default_factory=list)
     timers: list[Timer] = field(default_factory=list)
+    recurrences: dict[tuple[str, str], tuple[int, datetime]] = field(default_factory=dict)
+    """Campaign and customer to which asking came due last, and when, as the next one is planned by."""
     sends: dict[str, Sent] = field(default_factory=dict)
     deliveries: dict[str, str] = field(default_factory=dict)
     """Send to the ``ce_type`` of its outcome, or to one of OPEN_DELIVERIES."""

@@ -65,6 +65,8 @@ async def _dispatcher(connection: Connection, facts: DatabaseFacts) -> None:
         """
     )
     facts.timers = [Timer(**dict(row)) for row in rows]
+    rows = await connection.fetch("SELECT campaign, customer_id, occurrence, fired_at FROM dispatcher.recurrences")
+    facts.recurrences = {(row["campaign"], row["customer_id"]): (row["occurrence"], row["fired_at"]) for row in rows}
     rows = await connection.fetch(
         """
         SELECT send_id::text AS send_id, timer_id::text AS timer_id, campaign, campaign_version, channel, customer_id,

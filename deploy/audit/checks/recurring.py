@@ -62,6 +62,11 @@ def recurring_recomputed(topics: TopicFacts, database: DatabaseFacts, log: Log) 
             subject = f"{campaign.id} of customer {customer_id}"
             if len(found) > 1:
                 check.differs(f"{subject}: {len(found)} timers wait at once")
+            asked = _last_asked(campaign, customer_id, log)
+            came_due = (asked[0], asked[1].decided_at) if asked else None
+            remembered = database.recurrences.get((campaign.id, customer_id))
+            if remembered != came_due:
+                check.differs(f"{subject}: came due last as {came_due}, which is remembered as {remembered}")
             if customer_id in erased:
                 _of_erased(check, subject, found, events, erased[customer_id])
             elif customer_id in shared or not _under_present_rule(campaign, customer_id, events, log):
