@@ -39,6 +39,7 @@ def main(
         typer.Option(help="How far the clock moves at once; what happens within a step, happens at its end.", min=1),
     ] = 24,
     fresh: Annotated[bool, typer.Option(help="Begin anew even where an earlier replay was broken off.")] = False,
+    state: Annotated[Path, typer.Option(help="Folder for its data and logs.", show_default=".hearback/replay")] = STATE,
 ) -> None:
     """Publish the life of every order, ask and answer as happened then, audit, and print NPS by segment.
 
@@ -47,7 +48,7 @@ def main(
     """
     began = time.monotonic()
     try:
-        replay = Replay(data, timedelta(hours=step_hours), STATE, fresh=fresh)
+        replay = Replay(data, timedelta(hours=step_hours), state.resolve(), fresh=fresh)
         with Showing(console, replay) as showing:
             report, outcome = asyncio.run(replay.run(showing))
     except KeyboardInterrupt:
