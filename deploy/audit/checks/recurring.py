@@ -20,6 +20,9 @@ STOPS = frozenset({"order.cancelled", "order.refunded", "order.returned"})
 NOTHING_YET = 0
 """Before the first position of the log."""
 
+Asked = tuple[int, Decision]
+"""The number of the last asking that came to its verdict, with the verdict."""
+
 
 @dataclass(frozen=True, slots=True)
 class Heard:
@@ -69,13 +72,11 @@ def recurring_recomputed(topics: TopicFacts, database: DatabaseFacts, log: Log) 
                 check.differs(f"{subject}: came due last as {came_due}, which is remembered as {remembered}")
             if customer_id in erased:
                 _of_erased(check, subject, found, events, erased[customer_id])
-            elif customer_id in shared or not _under_present_rule(campaign, customer_id, events, log):
+            elif customer_id in shared or not _under_present_rule(campaign, events, asked):
                 check.left_out += 1
             else:
                 check.compared += 1
-                _compare(
-                    check, subject, campaign, customer_id, found, expected(campaign, customer_id, events, log), log
-                )
+                _compare(check, subject, campaign, customer_id, found, expected(campaign, events, asked), log)
     for (campaign_id, customer_id), timers in pending.items():
         if topics.complete("orders") or campaign_id not in database.campaigns:
             check.differs(
@@ -84,11 +85,11 @@ def recurring_recomputed(topics: TopicFacts, database: DatabaseFacts, log: Log) 
     return check
 
 
-def expected(campaign: CampaignRule, customer_id: str, events: Sequence[Heard], log: Log) -> Expected | None:
-    """The timer there must be; None when there must be none. ``events`` are in the order they were taken in."""
+def expected(campaign: CampaignRule, events: Sequence[Heard], asked: Asked | None) -> Expected | None:
+    """The timer there must be; None when there must be none. ``events`` are in the order they were taken in, ``asked``
+    is the last asking, if there was any."""
     if campaign.every is None or not campaign.active:
         return None
-    asked = _last_asked(campaign, customer_id, log)
     occurrence, fired = asked if asked is not None else (0, None)
     since = NOTHING_YET if fired is None else fired.position
     heard_since = [event for event in events if event.decision.position > since]
@@ -172,15 +173,14 @@ def _customers_of_shared_orders(heard: Mapping[str, Sequence[Heard]]) -> set[str
     return {customer_id for sharing in owners.values() if len(sharing) > 1 for customer_id in sharing}
 
 
-def _under_present_rule(campaign: CampaignRule, customer_id: str, events: Sequence[Heard], log: Log) -> bool:
+def _under_present_rule(campaign: CampaignRule, events: Sequence[Heard], asked: Asked | None) -> bool:
     """Whether the campaign was as it is now when the customer's timer was planned last."""
-    asked = _last_asked(campaign, customer_id, log)
     moments = [events[-1].decision.decided_at] + ([asked[1].decided_at] if asked else [])
     return max(moments) >= campaign.changed_at
 
 
-def _last_asked(campaign: CampaignRule, customer_id: str, log: Log) -> tuple[int, Decision] | None:
-    """The number of the last asking that came to its verdict, with the verdict; None before the first."""
+def _last_asked(campaign: CampaignRule, customer_id: str, log: Log) -> Asked | None:
+    """None before the first asking came due."""
     last = None
     occurrence = 1
     while verdict := log.verdicts.get(timer_id_of(campaign.id, customer_id, None, occurrence)):
