@@ -10,7 +10,8 @@ from services.alerter.rules import Rules
 from services.alerter.settings import AlerterSettings
 from services.alerter.staff import Staff
 from shared.loops import Periodic
-from shared.runtime import Runtime, Service
+from shared.process import Service
+from shared.runtime import Runtime
 from shared.web.app import create_app
 from shared.web.pages import mount_static, templates
 

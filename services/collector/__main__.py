@@ -2,7 +2,7 @@
 
 from services.collector.service import build
 from services.collector.settings import CollectorSettings
-from shared.runtime import run
+from shared.process import run
 
 if __name__ == "__main__":
     run("collector", CollectorSettings, build)

@@ -9,7 +9,8 @@ from services.collector.requests import BodyLimit
 from services.collector.settings import CollectorSettings
 from services.collector.showing import Showing
 from shared.loops import Periodic
-from shared.runtime import Runtime, Service
+from shared.process import Service
+from shared.runtime import Runtime
 from shared.web.app import create_app
 from shared.web.pages import mount_static
 

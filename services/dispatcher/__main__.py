@@ -6,7 +6,7 @@ from services.dispatcher import service
 from services.dispatcher.courier import service as courier
 from services.dispatcher.courier.settings import CourierSettings
 from services.dispatcher.settings import DispatcherSettings
-from shared.runtime import run
+from shared.process import run
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["courier"]:

@@ -9,7 +9,8 @@ from services.dispatcher.handlers import Handlers
 from services.dispatcher.settings import DispatcherSettings
 from services.dispatcher.timers import TimerLoop
 from shared.loops import Periodic
-from shared.runtime import Runtime, Service
+from shared.process import Service
+from shared.runtime import Runtime
 from shared.web.app import create_app
 
 

@@ -2,7 +2,7 @@
 
 from services.scorer.service import build
 from services.scorer.settings import ScorerSettings
-from shared.runtime import run
+from shared.process import run
 
 if __name__ == "__main__":
     run("scorer", ScorerSettings, build)

@@ -11,7 +11,8 @@ from services.scorer.stream import Stream
 from services.scorer.web.dashboard import add_dashboard
 from shared.contracts.topics import ANSWERS, DELIVERIES, SENDS
 from shared.loops import Periodic
-from shared.runtime import Runtime, Service
+from shared.process import Service
+from shared.runtime import Runtime
 from shared.web.app import create_app
 from shared.web.pages import mount_static
 

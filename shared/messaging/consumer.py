@@ -1,6 +1,6 @@
 """The consumer loop: a batch's changes, its events and its position are one transaction, and nothing else counts.
 
-The way of a batch: fetch → decode (``cloudevents.read``) → fence, handlers, dead letters in one transaction
+The way of a batch: fetch → decode (``decoding.py``) → fence, handlers, dead letters in one transaction
 (``transaction.py``) → Kafka commit in the background, for lag monitoring only. While one batch's transaction runs the
 next one is fetched and decoded.
 
@@ -24,14 +24,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared import metrics
-from shared.contracts import cloudevents
-from shared.contracts.cloudevents import Message, UnreadableRecord
+from shared.contracts.cloudevents import Message
 from shared.contracts.topics import Topic
 from shared.health import Health
-from shared.messaging import positions
 from shared.messaging.deadletters import DeadLetter, DeadLetterLimit
+from shared.messaging.decoding import decode
 from shared.messaging.handler import Handler
 from shared.messaging.positions import Fenced, Positions
+from shared.messaging.starting import PositionsAheadOfTopic, starting_positions, stored_name
 from shared.messaging.transaction import BatchTransaction
 from shared.persistence.engine import is_fault_of_data
 from shared.settings import ServiceSettings
@@ -46,10 +46,6 @@ _PROBE_SECONDS = 2.0
 # Generations count from 0.
 _NEVER = -1
 _DROPPED = -2
-
-
-class PositionsAheadOfTopic(RuntimeError):
-    """The topic ends before our position: it was made anew, or this is another cluster. Somebody must decide."""
 
 
 @dataclass(slots=True)
@@ -220,34 +216,8 @@ class Consumer:
         assigned = set(self._kafka.assignment())
         self._next = {}
         if assigned:
-            # Positions before ends: a twin that is still at work moves both, and the other way round a position read
-            # late would seem to lie beyond an end read early.
-            async with self._engine.connect() as connection:
-                stored = await positions.load(connection, self.name)
-            ends = await self._kafka.end_offsets(assigned)
-            beginnings = await self._kafka.beginning_offsets(assigned)
-            unseen = {
-                self._stored_name(partition): offset
-                for partition, offset in beginnings.items()
-                if self._stored_name(partition) not in stored
-            }
-            if unseen:
-                async with self._engine.begin() as connection:
-                    await positions.introduce(connection, self.name, unseen)
-                stored = {**unseen, **stored}
-            for partition in assigned:
-                position = stored[self._stored_name(partition)]
-                if position < beginnings[partition] and not self._topics[partition.topic].compacted:
-                    lost = beginnings[partition] - position
-                    metrics.lost_records.labels(self._topics[partition.topic].name).inc(lost)
-                    log.error("records were deleted by Kafka before they were read", topic=partition.topic, count=lost)
-                if position > ends[partition]:
-                    raise PositionsAheadOfTopic(
-                        f"{partition.topic}, partition {partition.partition} ends at {ends[partition]}, but "
-                        f"{self.name} has read up to {position}: the topic was made anew, or this is another cluster. "
-                        "Point HEARBACK_KAFKA_BOOTSTRAP_SERVERS at the right one, or delete the rows of "
-                        "consumer_positions to read from the beginning"
-                    )
+            beginning = await starting_positions(self._kafka, self._engine, self.name, self._topics, assigned)
+            for partition, position in beginning.items():
                 try:
                     self._kafka.seek(partition, position)
                 except IllegalStateError:
@@ -256,10 +226,6 @@ class Consumer:
             log.info("partitions assigned", count=len(assigned))
         self._synchronized = generation
         self._health.well(self.loop_name)
-
-    def _stored_name(self, partition: TopicPartition) -> TopicPartition:
-        """Positions are kept under the catalogue's name."""
-        return TopicPartition(self._topics[partition.topic].name, partition.partition)
 
     # Fetch and decode ------------------------------------------------------------------------------------------
 
@@ -284,7 +250,7 @@ class Consumer:
                 # Fetched before the seek took effect, or no longer ours.
                 batch.generation = _DROPPED
                 return
-            batch.items.extend(_decoded(topic, records))
+            batch.items.extend(decode(topic, records))
             batch.following[partition] = records[-1].offset + 1
 
     # Commit ----------------------------------------------------------------------------------------------------
@@ -296,8 +262,8 @@ class Consumer:
             try:
                 await self._transaction.commit(
                     batch.items,
-                    {self._stored_name(partition): offset for partition, offset in expected.items()},
-                    {self._stored_name(partition): offset for partition, offset in batch.following.items()},
+                    {stored_name(self._topics, partition): offset for partition, offset in expected.items()},
+                    {stored_name(self._topics, partition): offset for partition, offset in batch.following.items()},
                 )
             except Fenced:
                 metrics.fenced.inc()
@@ -343,11 +309,11 @@ class Consumer:
         metrics.batch_seconds.observe(time.monotonic() - batch.fetched_at)
         assert self._kafka is not None
         behind = dict.fromkeys((topic.name for topic in self._topics.values()), 0)
+        assigned = self._kafka.assignment()
         for partition, position in self._next.items():
-            with contextlib.suppress(IllegalStateError):
-                behind[self._topics[partition.topic].name] += max(
-                    0, (self._kafka.highwater(partition) or position) - position
-                )
+            if partition in assigned:  # of one that was revoked since, Kafka's client refuses to speak
+                end = self._kafka.highwater(partition) or position
+                behind[self._topics[partition.topic].name] += max(0, end - position)
         for topic, records in behind.items():
             metrics.lag.labels(topic).set(records)
         self._committed.update(batch.following)
@@ -370,31 +336,6 @@ class Consumer:
         log.warning("consuming failed, trying again", error=_name(error), seconds=round(pause, 2))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), pause)
-
-
-def _decoded(topic: Topic, records: Sequence[ConsumerRecord[Any, Any]]) -> list[Message | DeadLetter]:
-    """Each record as a message, or as the dead letter it must become. Never raises: one bad record harms itself."""
-    items: list[Message | DeadLetter] = []
-    for record in records:
-        try:
-            items.append(
-                cloudevents.read(
-                    topic,
-                    partition=record.partition,
-                    offset=record.offset,
-                    key=record.key,
-                    value=record.value,
-                    headers=record.headers,
-                )
-            )
-        except Exception as error:
-            reason = str(error) if isinstance(error, UnreadableRecord) else type(error).__name__
-            items.append(
-                DeadLetter(
-                    topic.name, record.partition, record.offset, record.key, record.value, record.headers, reason
-                )
-            )
-    return items
 
 
 def _name(error: BaseException) -> str:

@@ -33,7 +33,7 @@ _REMOVE = text("DELETE FROM outbox WHERE id = ANY(CAST(:ids AS bigint[]))")
 
 # The sender drops what it could not send in this time, well before PostgreSQL ends a hanging transaction and thereby
 # gives the turn to a twin (IDLE_IN_TRANSACTION_MILLISECONDS): a stalled relay that wakes up finds its records expired.
-SEND_MILLISECONDS = 10_000
+SEND_MILLISECONDS = 5_000
 # Only for what a process left that died before it could publish: every commit wakes its own relay.
 _POLL_SECONDS = 1.0
 _TURN_SECONDS = 0.02

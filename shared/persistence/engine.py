@@ -8,9 +8,13 @@ from asyncpg.exceptions import PostgresError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-# A transaction that hangs is a stalled process: PostgreSQL ends it, so that its locks pass to whoever is awake.
-IDLE_IN_TRANSACTION_MILLISECONDS = 30_000
-STATEMENT_MILLISECONDS = 60_000
+# A transaction that hangs is a stalled process: PostgreSQL ends it, so that its locks pass to whoever is awake. The
+# limit on idleness is not enough: a process that stalls between the messages of one statement leaves its session
+# waiting in the middle of it, where neither that limit nor the one on statements is looked at (PostgreSQL's
+# ProcessInterrupts ignores a cancellation while a command is being read). Only the limit on whole transactions ends it.
+IDLE_IN_TRANSACTION_MILLISECONDS = 15_000
+STATEMENT_MILLISECONDS = 20_000
+TRANSACTION_MILLISECONDS = 30_000
 
 
 def _asyncpg_url(url: str) -> str:
@@ -36,6 +40,7 @@ def open_engine(url: str, *, name: str, pool_size: int = 8, **server_settings: s
                 "timezone": "UTC",
                 "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MILLISECONDS),
                 "statement_timeout": str(STATEMENT_MILLISECONDS),
+                "transaction_timeout": str(TRANSACTION_MILLISECONDS),
                 **server_settings,
             },
         },

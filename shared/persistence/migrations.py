@@ -32,7 +32,9 @@ async def migrate(service: str, engine: AsyncEngine) -> None:
         command.upgrade(config, "head")
 
     async with engine.begin() as connection:
-        await connection.execute(text("SELECT set_config('statement_timeout', '0', true)"))
+        # An index on a large table takes its time, and so does waiting for a replica that makes it.
+        for limit in ("statement_timeout", "transaction_timeout"):
+            await connection.execute(text("SELECT set_config(:limit, '0', true)"), {"limit": limit})
         await connection.execute(
             text("SELECT pg_advisory_xact_lock(hashtextextended('hearback.migrate.' || current_schema(), 0))")
         )

@@ -26,6 +26,7 @@ trigger:
   after: order.placed
 """
 PATIENCE_SECONDS = 90
+PROCESSES = ("dispatcher", "courier", "collector", "scorer", "alerter")
 
 
 @dataclass
@@ -141,4 +142,11 @@ async def started(folder: Path, **replicas: int) -> AsyncIterator[Stack]:
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """One of each process, shared by the tests of a module: each test has customers of its own."""
     async with started(tmp_path_factory.mktemp("faults")) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def twins(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """The same with two of each process."""
+    async with started(tmp_path_factory.mktemp("twins"), **dict.fromkeys(PROCESSES, 2)) as running:
         yield running

@@ -3,14 +3,11 @@
 import asyncio
 import os
 import signal
-from pathlib import Path
 
 import pytest
 
 from deploy.local.stack import Stack
-from tests.faults.conftest import eventually, started, traffic_on
-
-PROCESSES = ("dispatcher", "courier", "collector", "scorer", "alerter")
+from tests.faults.conftest import PROCESSES, eventually, traffic_on
 
 
 @pytest.mark.parametrize("process", PROCESSES)
@@ -53,12 +50,11 @@ async def test_a_poison_message_harms_itself_alone(stack: Stack) -> None:
         await traffic.order(20)
 
 
-async def test_a_stalled_twin_is_replaced_and_wakes_up_to_nothing(tmp_path: Path) -> None:
-    consumers = ("dispatcher", "scorer", "alerter")
-    async with started(tmp_path, **dict.fromkeys(consumers, 2)) as stack, traffic_on(stack) as traffic:
+async def test_a_stalled_twin_is_replaced_and_wakes_up_to_nothing(twins: Stack) -> None:
+    async with traffic_on(twins) as traffic:
         await traffic.order(40)
         await eventually(lambda: len(traffic.acknowledged) >= 5, lambda: f"{len(traffic.acknowledged)} answers")
-        stalled = [stack.running[name].pid for name in consumers]
+        stalled = [twins.running[name].pid for name in ("dispatcher", "scorer", "alerter")]
         for pid in stalled:
             os.kill(pid, signal.SIGSTOP)
         try:
@@ -71,9 +67,9 @@ async def test_a_stalled_twin_is_replaced_and_wakes_up_to_nothing(tmp_path: Path
         await traffic.order(20)
 
 
-async def test_two_of_each_share_the_work_and_outlive_a_kill(tmp_path: Path) -> None:
-    async with started(tmp_path, **dict.fromkeys(PROCESSES, 2)) as stack, traffic_on(stack) as traffic:
+async def test_two_of_each_share_the_work_and_outlive_a_kill(twins: Stack) -> None:
+    async with traffic_on(twins) as traffic:
         await traffic.order(60)
         await eventually(lambda: len(traffic.acknowledged) >= 5, lambda: f"{len(traffic.acknowledged)} answers")
-        await asyncio.gather(*(stack.kill(process) for process in PROCESSES if process != "collector"))
+        await asyncio.gather(*(twins.kill(process) for process in PROCESSES if process != "collector"))
         await traffic.order(60)

@@ -9,7 +9,9 @@ from services.dispatcher.courier.smtp import Connections
 from services.dispatcher.courier.unknown import UnknownOutcomes
 from shared.contracts.topics import SENDS
 from shared.loops import Periodic
-from shared.runtime import Runtime, Service
+from shared.process import Service
+from shared.runtime import Runtime
+from shared.web.app import create_app
 
 
 def build(runtime: Runtime[CourierSettings]) -> Service:
@@ -28,6 +30,7 @@ def build(runtime: Runtime[CourierSettings]) -> Service:
     allowed = 60 + 2 * settings.courier_lease_seconds
     return Service(
         handlers={SENDS.name: handle_sends(settings.sender.mailbox)},
+        app=create_app(runtime, "Hearback courier"),
         loops=(
             Periodic("courier", 0.1, courier.round, allowed),
             Periodic("unknown outcomes", 1.0, unknown_outcomes.round, allowed),

@@ -14,7 +14,7 @@ from shared.contracts.cloudevents import Message
 from shared.contracts.topics import ORDERS
 from shared.health import Health
 from shared.messaging import positions
-from shared.messaging.consumer import PositionsAheadOfTopic
+from shared.messaging.starting import PositionsAheadOfTopic
 from shared.messaging.transaction import BatchTransaction
 from tests.integration.shared.conftest import CONSUMER, Bench, count, eventually, running
 
@@ -80,6 +80,34 @@ async def test_two_replicas_share_and_hand_over(bench: Bench) -> None:
         await bench.publish(range(600, 700))
         await eventually(lambda: has_counted(bench, 700), "the one left took over")
     assert await bench.counted() == everything_once(range(700))
+
+
+async def test_partitions_handed_over_while_a_batch_is_written_harm_nobody(bench: Bench) -> None:
+    health = Health()
+    health.started = True
+    health.trouble(f"{CONSUMER} consumer", "has not begun")
+    in_hand, handed_over = asyncio.Event(), asyncio.Event()
+
+    async def slow_at_first(connection: AsyncConnection, messages: Sequence[Message]) -> None:
+        if not in_hand.is_set():
+            in_hand.set()
+            await handed_over.wait()
+        await count(connection, messages)
+
+    async def shares() -> bool:
+        return not await health.obstacles()
+
+    await bench.publish(range(100))
+    async with running(bench.consumer(slow_at_first)):
+        await asyncio.wait_for(in_hand.wait(), 20)
+        async with running(bench.consumer(health=health)):
+            await eventually(shares, "another consumer was given its partitions")
+            handed_over.set()
+            await bench.publish(range(100, 200))
+            await eventually(lambda: has_counted(bench, 200), "both go on")
+        await bench.publish(range(200, 300))
+        await eventually(lambda: has_counted(bench, 300), "the first is still at work")
+    assert await bench.counted() == everything_once(range(300))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,36 @@
+"""From what Kafka holds to what a handler is given, one record at a time."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from aiokafka import ConsumerRecord
+
+from shared.contracts import cloudevents
+from shared.contracts.cloudevents import Message, UnreadableRecord
+from shared.contracts.topics import Topic
+from shared.messaging.deadletters import DeadLetter
+
+
+def decode(topic: Topic, records: Sequence[ConsumerRecord[Any, Any]]) -> list[Message | DeadLetter]:
+    """Each record as a message, or as the dead letter it must become. Never raises: one bad record harms itself."""
+    items: list[Message | DeadLetter] = []
+    for record in records:
+        try:
+            items.append(
+                cloudevents.read(
+                    topic,
+                    partition=record.partition,
+                    offset=record.offset,
+                    key=record.key,
+                    value=record.value,
+                    headers=record.headers,
+                )
+            )
+        except Exception as error:
+            reason = str(error) if isinstance(error, UnreadableRecord) else type(error).__name__
+            items.append(
+                DeadLetter(
+                    topic.name, record.partition, record.offset, record.key, record.value, record.headers, reason
+                )
+            )
+    return items

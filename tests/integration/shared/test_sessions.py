@@ -1,0 +1,69 @@
+"""What a stalled process holds in PostgreSQL passes to whoever is awake, wherever in its work it stalled."""
+
+import contextlib
+import struct
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.persistence.engine import (
+    IDLE_IN_TRANSACTION_MILLISECONDS,
+    STATEMENT_MILLISECONDS,
+    TRANSACTION_MILLISECONDS,
+    open_engine,
+)
+from tests.integration.shared.conftest import Bench, eventually
+
+# Tenths of a second where the product waits seconds, in the same order of size.
+SOONER = {
+    "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MILLISECONDS // 50),
+    "statement_timeout": str(STATEMENT_MILLISECONDS // 50),
+    "transaction_timeout": str(TRANSACTION_MILLISECONDS // 50),
+}
+_TAKE = text("SELECT pg_try_advisory_xact_lock(4711)")
+
+
+def stall_between_statements(_transport: object) -> None:
+    """Nothing more is sent."""
+
+
+def stall_within_a_statement(transport: object) -> None:
+    """A statement is announced, and what should follow never comes (PostgreSQL documentation, 54.2.3)."""
+    parse = b"\0SELECT 1\0" + struct.pack("!h", 0)
+    transport.write(b"P" + struct.pack("!i", 4 + len(parse)) + parse + b"H" + struct.pack("!i", 4))  # type: ignore[attr-defined]
+
+
+@contextlib.asynccontextmanager
+async def holder(bench: Bench) -> AsyncIterator[AsyncConnection]:
+    """A connection whose transaction holds the lock."""
+    engine = open_engine(bench.settings.database_url.get_secret_value(), name="stalled", pool_size=1, **SOONER)
+    connection = await engine.connect()
+    assert (await connection.execute(_TAKE)).scalar_one()
+    try:
+        yield connection
+    finally:
+        await connection.invalidate()
+        await connection.close()
+        await engine.dispose()
+
+
+@pytest.mark.parametrize("stall", [stall_between_statements, stall_within_a_statement])
+async def test_the_locks_of_a_stalled_process_pass_on(bench: Bench, stall: object) -> None:
+    async def taken_over() -> bool:
+        async with bench.engine.begin() as connection:
+            return bool((await connection.execute(_TAKE)).scalar_one())
+
+    async with holder(bench) as connection:
+        transport = (await connection.get_raw_connection()).driver_connection._transport  # type: ignore[union-attr]
+        transport.pause_reading()  # a stalled process reads nothing either
+        assert not await taken_over()
+        stall(transport)  # type: ignore[operator]
+        await eventually(taken_over, "the lock passed on", seconds=10)
+
+
+async def test_every_session_of_the_product_is_bounded(bench: Bench) -> None:
+    async with bench.engine.connect() as connection:
+        limits = [(await connection.execute(text(f"SHOW {name}"))).scalar_one() for name in SOONER]
+    assert limits == ["15s", "20s", "30s"]
