@@ -24,7 +24,7 @@ class Record:
     offset: int
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    headers: Sequence[tuple[str, bytes | None]]
 
     @property
     def place(self) -> tuple[str, int, int]:
@@ -33,7 +33,7 @@ class Record:
     def header(self, name: str) -> str | None:
         """Of a name that is there twice the last, as the services read it."""
         for header, value in reversed(self.headers):
-            if header == name:
+            if header == name and value is not None:
                 return value.decode("utf-8", "replace")
         return None
 

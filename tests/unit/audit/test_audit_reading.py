@@ -1,6 +1,7 @@
 """Records as the audit reads them: what is no event of ours is noted as unreadable, and stops nothing."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from deploy.audit import CannotAudit, Installation, audit
 from deploy.audit.facts import TopicFacts
 from deploy.audit.from_topics import answer_state, take, taker_of
-from deploy.audit.topics import Record
+from deploy.audit.topics import Record, event_of
 
 ORDER = {"order_id": "o1", "customer": {"id": "c1"}, "occurred_at": "2026-03-10T12:00:00+00:00"}
 
@@ -30,6 +31,14 @@ def test_an_order_event_is_read() -> None:
     facts = read("orders", ORDER)
     assert [(event.order_id, event.customer_id, event.type) for event in facts.orders] == [("o1", "c1", "order.placed")]
     assert facts.unreadable == set()
+
+
+def test_of_a_header_that_is_there_twice_the_last_counts_and_one_without_value_does_not() -> None:
+    told = record("orders", ORDER)
+    told = replace(told, headers=[*told.headers, ("ce_id", b"2"), ("baggage", None)])
+    event = event_of(told)
+    assert event is not None and event.identity == ("/shop", "2")
+    assert event_of(replace(told, headers=[("ce_id", None)])) is None
 
 
 @pytest.mark.parametrize(
