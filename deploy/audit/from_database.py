@@ -2,23 +2,26 @@
 
 import json
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 import asyncpg
 
 from deploy.audit.facts import (
     EVERYBODY,
+    Awaited,
     CampaignRule,
     CaseState,
     DatabaseFacts,
     Decision,
+    Effect,
+    Figures,
     ScorerRow,
     Segment,
     Sent,
     Timer,
 )
-from deploy.audit.from_topics import answer_state
+from deploy.audit.from_topics import answer_state, segments_of
 from shared.nps import Counts
 
 SCHEMAS = ("dispatcher", "collector", "scorer", "alerter")
@@ -33,62 +36,68 @@ OUTCOME_OF_DELIVERY = {
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
-async def read_facts(database_url: str, erased: dict[str, set[str]]) -> DatabaseFacts:
-    """Everything in one snapshot. ``erased`` is customer to what nobody may know of them any more."""
-    connection: Connection = await asyncpg.connect(database_url, timeout=30)
-    try:
-        async with connection.transaction(isolation="repeatable_read", readonly=True):
-            facts = DatabaseFacts()
-            await _dispatcher(connection, facts)
-            await _collector(connection, facts)
-            await _scorer(connection, facts)
-            await _alerter(connection, facts)
-            await _dead_letters(connection, facts)
-            facts.traces = await _traces(connection, erased)
-            return facts
-    finally:
-        await connection.close()
+async def read_facts(connection: Connection, erased: dict[str, set[str]]) -> DatabaseFacts:
+    """Everything there is; in one transaction, it is one snapshot. ``erased`` is customer to what nobody may know of
+    them any more."""
+    facts = DatabaseFacts()
+    await _dispatcher(connection, facts)
+    await _collector(connection, facts)
+    await _scorer(connection, facts)
+    await _alerter(connection, facts)
+    await _dead_letters(connection, facts)
+    facts.traces = await _traces(connection, erased)
+    return facts
 
 
 async def _dispatcher(connection: Connection, facts: DatabaseFacts) -> None:
     rows = await connection.fetch(
         """
-        SELECT source, event_id, outcome, reason, order_id, timer_id::text AS timer_id, effects::text AS effects
-        FROM dispatcher.decisions
+        SELECT position, decided_at, source, event_id, outcome, reason, customer_id, order_id,
+               timer_id::text AS timer_id, campaign, event_type, occurred_at, until, effects::text AS effects
+        FROM dispatcher.decisions ORDER BY position
         """
     )
-    for row in rows:
-        effects = json.loads(row["effects"]) if row["effects"] else []
-        facts.decisions.append(
-            Decision(
-                event=(row["source"], row["event_id"]) if row["event_id"] is not None else None,
-                outcome=row["outcome"],
-                reason=row["reason"],
-                order_id=row["order_id"],
-                timer_id=row["timer_id"],
-                effects=tuple((effect["campaign"], effect["reason"]) for effect in effects),
-            )
-        )
+    facts.decisions = [_decision(dict(row)) for row in rows]
     rows = await connection.fetch(
-        "SELECT timer_id::text AS timer_id, campaign, cause, milestone_at, due_at FROM dispatcher.timers"
+        """
+        SELECT timer_id::text AS timer_id, campaign, customer_id, order_id, cause, occurrence, milestone_at, due_at
+        FROM dispatcher.timers
+        """
     )
     facts.timers = [Timer(**dict(row)) for row in rows]
+    rows = await connection.fetch("SELECT campaign, customer_id, occurrence, fired_at FROM dispatcher.recurrences")
+    facts.recurrences = {(row["campaign"], row["customer_id"]): (row["occurrence"], row["fired_at"]) for row in rows}
     rows = await connection.fetch(
         """
-        SELECT send_id::text AS send_id, timer_id::text AS timer_id, campaign, customer_id, order_id, sent_at
+        SELECT send_id::text AS send_id, timer_id::text AS timer_id, campaign, campaign_version, channel, customer_id,
+               order_id, due_at, sent_at, expires_at
         FROM dispatcher.sends
         """
     )
     facts.sends = {row["send_id"]: Sent(**dict(row)) for row in rows}
     rows = await connection.fetch("SELECT send_id, state FROM dispatcher.deliveries")
     facts.deliveries = {row["send_id"]: OUTCOME_OF_DELIVERY.get(row["state"], row["state"]) for row in rows}
-    rows = await connection.fetch("SELECT definition::text AS definition FROM dispatcher.campaigns")
-    rules = [campaign_rule(json.loads(row["definition"])) for row in rows]
+    rows = await connection.fetch(
+        "SELECT definition::text AS definition, version, changed_at FROM dispatcher.campaigns"
+    )
+    rules = [campaign_rule(json.loads(row["definition"]), row["version"], row["changed_at"]) for row in rows]
     facts.campaigns = {rule.id: rule for rule in rules}
+    rows = await connection.fetch("SELECT customer_id, erased_at FROM dispatcher.customers WHERE erased_at IS NOT NULL")
+    facts.erased_customers = {row["customer_id"]: row["erased_at"] for row in rows}
 
 
-def campaign_rule(definition: dict[str, Any]) -> CampaignRule:
-    """What decides when a campaign asks, from its definition."""
+def _decision(row: dict[str, Any]) -> Decision:
+    source, event_id, written = (row.pop(name) for name in ("source", "event_id", "effects"))
+    effects = json.loads(written) if written else []
+    return Decision(
+        **row,
+        event=(source, event_id) if event_id is not None else None,
+        effects=tuple(Effect(effect["campaign"], effect["change"], effect["reason"]) for effect in effects),
+    )
+
+
+def campaign_rule(definition: dict[str, Any], version: int, changed_at: datetime) -> CampaignRule:
+    """What decides when a campaign asks, from its definition and since when it is in force."""
     written = definition.get("trigger") or ()
     triggers = [written] if isinstance(written, dict) else written
     return CampaignRule(
@@ -98,6 +107,11 @@ def campaign_rule(definition: dict[str, Any]) -> CampaignRule:
         quiet_period=length(definition["quiet_period"]) if definition.get("quiet_period") else None,
         pair_with=definition.get("pair_with"),
         active=definition.get("active", True),
+        every=length(definition["every"]) if definition.get("every") else None,
+        active_within=length(definition.get("active_within", "365 days")),
+        valid_for=length(definition.get("valid_for", "14 days")),
+        version=version,
+        changed_at=changed_at,
     )
 
 
@@ -112,6 +126,17 @@ async def _collector(connection: Connection, facts: DatabaseFacts) -> None:
     for row in rows:
         body = {"revision": row["revision"]} if row["body"] is None else json.loads(row["body"])
         facts.answers[row["answer_id"]] = answer_state(body, erased=row["body"] is None)
+    rows = await connection.fetch(
+        """
+        SELECT send_id, campaign, campaign_version, customer_id, order_id, sent_at, expires_at,
+               segments::text AS segments, erased_at IS NOT NULL AS erased
+        FROM collector.sends
+        """
+    )
+    for row in rows:
+        fields = dict(row)
+        send_id, segments = fields.pop("send_id"), segments_of(json.loads(fields.pop("segments")))
+        facts.awaited[send_id] = Awaited(**fields, segments=segments)
 
 
 async def _scorer(connection: Connection, facts: DatabaseFacts) -> None:
@@ -121,7 +146,7 @@ async def _scorer(connection: Connection, facts: DatabaseFacts) -> None:
         for row in await connection.fetch("SELECT id, dimension, value FROM scorer.segments")
     }
     rows = await connection.fetch(
-        "SELECT key::text AS key, revision, score, day, campaign_id, segment_ids FROM scorer.answers"
+        "SELECT key::text AS key, revision, score, day, campaign_id, segment_ids, surveyed FROM scorer.answers"
     )
     for row in rows:
         carried = [segments[number] for number in row["segment_ids"] or ()]
@@ -131,20 +156,28 @@ async def _scorer(connection: Connection, facts: DatabaseFacts) -> None:
             day=row["day"],
             campaign=campaigns[row["campaign_id"]] if row["campaign_id"] is not None else "",
             segments=frozenset(carried) - {EVERYBODY},
+            surveyed=row["surveyed"],
         )
     rows = await connection.fetch(
-        "SELECT segment_id, campaign_id, day, promoters, passives, detractors FROM scorer.day_counts"
+        """
+        SELECT segment_id, campaign_id, day, promoters, passives, detractors, surveyed, delivered
+        FROM scorer.day_counts
+        """
     )
     for row in rows:
         cell = segments[row["segment_id"]], campaigns[row["campaign_id"]], row["day"]
-        facts.day_counts[cell] = Counts(row["promoters"], row["passives"], row["detractors"])
+        counts = Counts(row["promoters"], row["passives"], row["detractors"])
+        facts.day_counts[cell] = Figures(counts, row["surveyed"], row["delivered"])
+    rows = await connection.fetch("SELECT key::text AS key, score, comment FROM scorer.comments")
+    facts.comments = {row["key"]: (row["score"], row["comment"]) for row in rows}
 
 
 async def _alerter(connection: Connection, facts: DatabaseFacts) -> None:
     rows = await connection.fetch(
         """
         SELECT case_id, queue, status, sequence, answer->>'answer_id' AS answer_id,
-               (answer->>'score')::int AS score, (answer->>'revision')::int AS revision, closed_reason
+               (answer->>'score')::int AS score, (answer->>'revision')::int AS revision, closed_reason,
+               answer->>'comment' AS comment, opened_at, changed_at, due_at, owner, suggested_action, root_cause
         FROM alerter.cases
         """
     )

@@ -1,27 +1,67 @@
 """The facts in the topics. Every record is read once; of compacted topics the newest of each key counts."""
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import Any
 
-from deploy.audit.facts import AnswerState, CaseState, OrderTold, Segment, Sent, TopicFacts
+import orjson
+
+from deploy.audit.facts import AnswerState, CaseState, OrderTold, RequestTold, Segment, Sent, TopicFacts
 from deploy.audit.topics import Event, Record, Topics, event_of, moment
 
-FIXED = ("orders", "surveys.sends", "surveys.deliveries", "surveys.answers", "nps.scores", "customers.preferences")
+FIXED = (
+    "orders",
+    "surveys.requests",
+    "surveys.sends",
+    "surveys.deliveries",
+    "surveys.answers",
+    "nps.scores",
+    "customers.preferences",
+)
 QUEUE_PREFIX = "followups."
 DEAD_LETTERS = ".dlq"
+NEVER = datetime.max.replace(tzinfo=UTC)
 
-Taker = Callable[[TopicFacts, Record, Event | None], None]
+Taker = Callable[[TopicFacts, Record, Event], None]
 
 
 async def read_facts(topics: Topics, names: Sequence[str]) -> TopicFacts:
     """Everything on the topics ``watched`` names, as far as each went when it was begun."""
     facts = TopicFacts()
-    takers = {name: _taker(name) for name in names}
+    takers = {name: taker_of(name) for name in names if not name.endswith(DEAD_LETTERS)}
+    first_kept: dict[tuple[str, int], datetime] = {}
     async for record in topics.read(names):
-        takers[record.topic](facts, record, event_of(record))
-    forgetting = {topic for (topic, _), beginning in (await topics.beginnings(names)).items() if beginning > 0}
-    facts.complete = set(names) - forgetting
+        if (record.topic, record.partition) not in first_kept:
+            first_kept[record.topic, record.partition] = _published_at(record)
+        if record.topic in takers:
+            take(facts, record, takers[record.topic])
+        else:
+            _take_dead_letter(facts, record)
+    for (topic, partition), beginning in (await topics.beginnings(names)).items():
+        if beginning > 0:
+            kept_from = first_kept.get((topic, partition), NEVER)
+            facts.dropped[topic] = max(kept_from, facts.dropped.get(topic, kept_from))
     return facts
+
+
+def _published_at(record: Record) -> datetime:
+    """By the clock of the loop; NEVER when it does not say so."""
+    try:
+        return moment(record.header("ce_time") or "")
+    except ValueError:
+        return NEVER
+
+
+def take(facts: TopicFacts, record: Record, taker: Taker) -> None:
+    """Adds what the record says, or that it cannot be read."""
+    event = event_of(record)
+    try:
+        if event is None:
+            raise ValueError("no CloudEvent")
+        taker(facts, record, event)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        facts.unreadable.add(record.place)
 
 
 def watched(names: Iterable[str]) -> list[str]:
@@ -31,13 +71,13 @@ def watched(names: Iterable[str]) -> list[str]:
     )
 
 
-def _taker(name: str) -> Taker:
-    if name.endswith(DEAD_LETTERS):
-        return _take_dead_letter
+def taker_of(name: str) -> Taker:
+    """What reads the records of a topic; names of topics are without prefix."""
     if name.startswith(QUEUE_PREFIX):
         return _take_case
     takers: dict[str, Taker] = {
         "orders": _take_order,
+        "surveys.requests": _take_request,
         "surveys.sends": _take_send,
         "surveys.deliveries": _take_delivery,
         "surveys.answers": _take_answer,
@@ -47,57 +87,63 @@ def _taker(name: str) -> Taker:
     return takers[name]
 
 
-def _take_order(facts: TopicFacts, record: Record, event: Event | None) -> None:
-    told = None if event is None else _order(record, event)
-    if told is None or event is None:
-        facts.unreadable_orders.add(record.place)
-        return
-    facts.orders.append(told)
-    customer = event.body["customer"]
+def _take_order(facts: TopicFacts, record: Record, event: Event) -> None:
+    body, customer = event.body, event.body["customer"]
+    shipment = body.get("shipment")
+    told = OrderTold(
+        identity=event.identity,
+        type=event.type,
+        place=record.place,
+        order_id=body["order_id"],
+        customer_id=customer["id"],
+        occurred_at=moment(body["occurred_at"]),
+        promised_at=moment(body["promised_at"]) if body.get("promised_at") else None,
+        shipment=(shipment["id"], int(shipment.get("of", 1))) if shipment else None,
+    )
     reached = {customer[field] for field in ("email", "phone") if isinstance(customer.get(field), str)}
+    facts.orders.append(told)
     facts.personal.setdefault(told.customer_id, set()).update(reached)
 
 
-def _order(record: Record, event: Event) -> OrderTold | None:
-    """What an order event says; None when a field it cannot do without is missing or unreadable."""
+def _take_request(facts: TopicFacts, record: Record, event: Event) -> None:
     body = event.body
-    try:
-        shipment = body.get("shipment")
-        return OrderTold(
+    facts.requests.append(
+        RequestTold(
             identity=event.identity,
-            type=event.type,
             place=record.place,
-            order_id=body["order_id"],
-            customer_id=body["customer"]["id"],
-            occurred_at=moment(body["occurred_at"]),
-            promised_at=moment(body["promised_at"]) if body.get("promised_at") else None,
-            shipment=(shipment["id"], int(shipment.get("of", 1))) if shipment else None,
-        )
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return None
-
-
-def _take_send(facts: TopicFacts, _record: Record, event: Event | None) -> None:
-    if event is not None and event.type == "survey.sent":
-        body = event.body
-        facts.sends[body["send_id"]] = Sent(
-            send_id=body["send_id"],
+            request_id=body["request_id"],
             campaign=body["campaign"],
             customer_id=body["customer_id"],
             order_id=body.get("order_id"),
-            sent_at=moment(body["sent_at"]),
+            not_before=moment(body["not_before"]),
         )
-        facts.personal.setdefault(body["customer_id"], set()).add(body["recipient"]["address"])
+    )
 
 
-def _take_delivery(facts: TopicFacts, _record: Record, event: Event | None) -> None:
-    if event is not None:
-        facts.outcomes.setdefault(event.body["send_id"], set()).add(event.type)
+def _take_send(facts: TopicFacts, _record: Record, event: Event) -> None:
+    if event.type == "survey.sent":
+        body = event.body
+        address = body["recipient"]["address"]
+        facts.sends[body["send_id"]] = Sent(
+            send_id=body["send_id"],
+            campaign=body["campaign"],
+            campaign_version=body["campaign_version"],
+            channel=body["channel"],
+            customer_id=body["customer_id"],
+            order_id=body.get("order_id"),
+            due_at=moment(body["due_at"]),
+            sent_at=moment(body["sent_at"]),
+            expires_at=moment(body["expires_at"]),
+            segments=segments_of(body["segments"]),
+        )
+        facts.personal.setdefault(body["customer_id"], set()).add(address)
 
 
-def _take_answer(facts: TopicFacts, _record: Record, event: Event | None) -> None:
-    if event is None:
-        return
+def _take_delivery(facts: TopicFacts, _record: Record, event: Event) -> None:
+    facts.outcomes.setdefault(event.body["send_id"], set()).add(event.type)
+
+
+def _take_answer(facts: TopicFacts, _record: Record, event: Event) -> None:
     state = answer_state(event.body, erased=event.type == "answer.erased")
     known = facts.answers.get(event.body["answer_id"])
     if known is None or (state.revision, state.score is None) > (known.revision, known.score is None):
@@ -117,7 +163,13 @@ def answer_state(body: dict[str, Any], *, erased: bool = False) -> AnswerState:
         customer_id=body.get("customer_id"),
         send_id=body.get("send_id"),
         comment=body.get("comment"),
+        words=blake2b(orjson.dumps(without_blanks(body), option=orjson.OPT_SORT_KEYS), digest_size=16).digest(),
     )
+
+
+def without_blanks(body: dict[str, Any]) -> dict[str, Any]:
+    """What is said; a field that is absent, null or empty says nothing."""
+    return {name: value for name, value in body.items() if value not in (None, {}, [])}
 
 
 def segments_of(segments: dict[str, str | list[str]]) -> frozenset[Segment]:
@@ -128,18 +180,15 @@ def segments_of(segments: dict[str, str | list[str]]) -> frozenset[Segment]:
     )
 
 
-def _take_score(facts: TopicFacts, _record: Record, event: Event | None) -> None:
-    if event is not None:
-        body = event.body
-        key = body["campaign"], body["window"], body["segment"]
-        known = facts.scores.get(key)
-        if known is None or body["sequence"] >= known["sequence"]:
-            facts.scores[key] = body
+def _take_score(facts: TopicFacts, _record: Record, event: Event) -> None:
+    body = event.body
+    key = body["campaign"], body["window"], body["segment"]
+    known = facts.scores.get(key)
+    if known is None or body["sequence"] >= known["sequence"]:
+        facts.scores[key] = body
 
 
-def _take_case(facts: TopicFacts, record: Record, event: Event | None) -> None:
-    if event is None:
-        return
+def _take_case(facts: TopicFacts, record: Record, event: Event) -> None:
     cases = facts.cases.setdefault(record.topic.removeprefix(QUEUE_PREFIX), {})
     state = case_state(event.body)
     known = cases.get(state.case_id)
@@ -159,18 +208,22 @@ def case_state(body: dict[str, Any]) -> CaseState:
         score=answer.get("score"),
         revision=answer.get("revision"),
         closed_reason=body.get("closed_reason"),
+        comment=answer.get("comment"),
+        opened_at=moment(body["opened_at"]),
+        changed_at=moment(body["changed_at"]),
+        due_at=moment(body["due_at"]) if body.get("due_at") else None,
+        owner=body.get("owner"),
+        suggested_action=body.get("suggested_action"),
+        root_cause=body.get("root_cause"),
     )
 
 
-def _take_preference(facts: TopicFacts, _record: Record, event: Event | None) -> None:
-    if event is None:
-        return
-    customer_id = event.body["customer_id"]
+def _take_preference(facts: TopicFacts, _record: Record, event: Event) -> None:
     if event.type == "preference.erased":
-        facts.erased_customers[customer_id] = moment(event.body["occurred_at"])
+        facts.erased_customers[event.body["customer_id"]] = moment(event.body["occurred_at"])
 
 
-def _take_dead_letter(facts: TopicFacts, record: Record, _event: Event | None) -> None:
+def _take_dead_letter(facts: TopicFacts, record: Record) -> None:
     topic, partition, offset, consumer = (
         record.header(f"hearback-{name}") for name in ("topic", "partition", "offset", "consumer")
     )

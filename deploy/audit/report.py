@@ -9,12 +9,16 @@ SHOWN = 10
 
 @dataclass(slots=True)
 class Check:
-    """One comparison. ``promise`` is the number of the promise in docs/audit.md it keeps watch over."""
+    """One comparison. ``promise`` is the number of the promise in docs/audit.md it keeps watch over.
+
+    ``left_out`` counts what could not be recomputed, because something it follows from is not kept any more.
+    """
 
     name: str
     promise: int
     compared: int = 0
     differences: int = 0
+    left_out: int = 0
     examples: list[str] = field(default_factory=list)
 
     def differs(self, what: str) -> None:

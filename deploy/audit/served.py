@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -48,22 +49,38 @@ async def cases(client: httpx.AsyncClient, url: str) -> dict[str, CaseState]:
         asked["cursor"] = page["next_cursor"]
 
 
-async def survey_mails(client: httpx.AsyncClient, url: str) -> list[str]:
-    """The send id of every survey in the mailbox, by its Message-ID; other mail is passed over."""
+@dataclass(frozen=True, slots=True)
+class Mails:
+    """The send id of every survey in a mailbox; ``all_kept`` when it still has the first mail that ever came."""
+
+    send_ids: list[str]
+    all_kept: bool
+
+
+async def survey_mails(client: httpx.AsyncClient, url: str) -> Mails:
+    """The surveys among the mail that arrived, by their Message-IDs; other mail is passed over."""
     found: list[str] = []
+    first: int | None = None
     after = 0
     while messages := (await _get(client, f"{url}/api/messages", {"after": after, "limit": 1_000}))["messages"]:
+        first = messages[0]["id"] if first is None else first
         after = messages[-1]["id"]
         found += [
             message["message_id"].strip("<>").partition("@")[0]
             for message in messages
             if any("/s/" in link for link in message["links"])
         ]
-    return found
+    return Mails(found, all_kept=first in (None, 1))
 
 
 async def _get(client: httpx.AsyncClient, url: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """Raises httpx.HTTPError, also when what answers is something else."""
     response = await client.get(url, params=asked)
     response.raise_for_status()
-    body: dict[str, Any] = response.json()
+    try:
+        body = response.json()
+    except ValueError as error:
+        raise httpx.DecodingError(f"{url} answered with something that is not JSON") from error
+    if not isinstance(body, dict):
+        raise httpx.DecodingError(f"{url} answered with something that is no JSON object")
     return body

@@ -18,6 +18,13 @@ def show(report: Report, console: Console) -> None:
     for check in report.checks:
         for example in check.examples:
             console.print(f"  {check.name}: {example}", style="red", highlight=False, markup=False, soft_wrap=True)
+    left_out = ", ".join(f"{check.left_out:,} of “{check.name}”" for check in report.checks if check.left_out)
+    if left_out:
+        console.print(
+            f"Left out, because what they follow from is not kept any more: {left_out}.",
+            highlight=False,
+            soft_wrap=True,
+        )
     if report.pending and not report.unrest:
         rest = ", ".join(f"{count:,} {name}" for name, count in report.pending.items())
         console.print(f"Not at its end yet, and rightly so: {rest}.", highlight=False, soft_wrap=True)

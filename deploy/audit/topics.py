@@ -31,7 +31,8 @@ class Record:
         return self.topic, self.partition, self.offset
 
     def header(self, name: str) -> str | None:
-        for header, value in self.headers:
+        """Of a name that is there twice the last, as the services read it."""
+        for header, value in reversed(self.headers):
             if header == name and value is not None:
                 return value.decode("utf-8", "replace")
         return None
@@ -70,7 +71,15 @@ def event_of(record: Record) -> Event | None:
 
 
 def moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+    """Raises ValueError for what names no moment, such as a time without an offset."""
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise ValueError(f"{text!r} has no offset")
+    return found
+
+
+class UnknownTopic(Exception):
+    """The cluster tells no partition of a topic; the message names it."""
 
 
 class Topics:
@@ -129,11 +138,11 @@ class Topics:
                 waiting -= done
 
     def _partitions(self, consumer: AIOKafkaConsumer, names: Sequence[str]) -> list[TopicPartition]:
-        """All of them. Raises LookupError for a topic without any: then there is nothing to be sure of."""
+        """All of them. Raises UnknownTopic for one without any: then there is nothing to be sure of."""
         partitions = sorted(consumer.assignment())
         missing = {self._prefix + name for name in names} - {partition.topic for partition in partitions}
         if missing:
-            raise LookupError(f"no partition is known of {', '.join(sorted(missing))}")
+            raise UnknownTopic(f"no partition is known of {', '.join(sorted(missing))}")
         return partitions
 
     @asynccontextmanager

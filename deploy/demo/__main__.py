@@ -9,6 +9,7 @@ import typer
 from aiokafka.errors import KafkaError
 from rich.console import Console
 
+from deploy.audit import CannotAudit
 from deploy.audit.table import show as show_audit
 from deploy.demo.run import Demo, Ending
 from deploy.local.errors import StackError
@@ -57,7 +58,7 @@ def tell(ending: Ending) -> None:
         raise typer.Exit(DOES_NOT_ADD_UP)
 
 
-KNOWN = (StackError, BackendUnreachable, NotAcknowledged, httpx.HTTPError, KafkaError, OSError)
+KNOWN = (CannotAudit, StackError, BackendUnreachable, NotAcknowledged, httpx.HTTPError, KafkaError, OSError)
 
 
 def fail(error: BaseException) -> NoReturn:

@@ -35,7 +35,7 @@ SERVICES = ("dispatcher", "collector", "scorer", "alerter")
 PROCESSES = (*SERVICES, "courier")
 """What the product runs; the courier is the dispatcher's second process, on the same tables."""
 BACKENDS = ("kafka", "postgresql")
-_AUDITED_BY = ("HEARBACK_TIMEZONE", "HEARBACK_QUIET_PERIOD_DAYS")
+_AUDITED_BY = ("HEARBACK_TIMEZONE", "HEARBACK_QUIET_PERIOD_DAYS", "HEARBACK_MINIMUM_ANSWERS")
 
 
 @dataclass(kw_only=True)

@@ -12,7 +12,7 @@ import httpx
 import typer
 from rich.console import Console
 
-from deploy.audit import Report
+from deploy.audit import CannotAudit, Report
 from deploy.audit.table import show as show_audit
 from deploy.local.errors import StackError
 from deploy.local.programs import PROJECT
@@ -40,6 +40,7 @@ def main(
         typer.Option(help="How far the clock moves at once; what happens within a step, happens at its end.", min=1),
     ] = 24,
     fresh: Annotated[bool, typer.Option(help="Begin anew even where an earlier replay was broken off.")] = False,
+    state: Annotated[Path, typer.Option(help="Folder for its data and logs.", show_default=".hearback/replay")] = STATE,
 ) -> None:
     """Publish the life of every order, ask and answer as happened then, audit, and print NPS by segment.
 
@@ -48,13 +49,22 @@ def main(
     """
     began = time.monotonic()
     try:
-        replay = Replay(data, timedelta(hours=step_hours), STATE, fresh=fresh)
+        replay = Replay(data, timedelta(hours=step_hours), state.resolve(), fresh=fresh)
         with Showing(console, replay) as showing:
             report, outcome = asyncio.run(replay.run(showing))
     except KeyboardInterrupt:
         console.print("Interrupted: everything is stopped. The same command goes on from here.")
         raise typer.Exit(INTERRUPTED) from None
-    except (MissingData, StackError, Stuck, NotAcknowledged, BackendUnreachable, httpx.HTTPError, OSError) as error:
+    except (
+        MissingData,
+        StackError,
+        Stuck,
+        NotAcknowledged,
+        BackendUnreachable,
+        CannotAudit,
+        httpx.HTTPError,
+        OSError,
+    ) as error:
         fail(str(error) or type(error).__name__)
     tell(report, outcome, replay.past.left_out, time.monotonic() - began)
     if report.unrest:

@@ -96,7 +96,7 @@ class Driver:
     async def _run(self, wake: Sequence[int]) -> None:
         if wake:
             await self._tell(wake[0])
-        for number, following in zip(wake, [*wake[1:], None], strict=True):
+        for number, following in zip(wake, [*wake, None][1:], strict=True):
             moment = self._plan.steps.moment(number)
             self._clock.step_to(moment)
             await self._dispatcher.decided_everything(moment)

@@ -12,6 +12,16 @@ from aiokafka.errors import KafkaError
 T = TypeVar("T")
 POLL_SECONDS = 0.01
 PATIENCE_SECONDS = 240.0
+LOST = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    # What the driver says when the server is killed in the middle of an answer.
+    asyncpg.InternalClientError,
+    KafkaError,
+    OSError,
+    TimeoutError,
+)
+"""What asking raises when a connection is gone, or what it leads to."""
 
 
 class Stuck(Exception):
@@ -94,7 +104,7 @@ class Dispatcher:
         while True:
             try:
                 return await ask()
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError, OSError, TimeoutError) as error:
+            except LOST as error:
                 await self._drop()
                 if asyncio.get_running_loop().time() > deadline:
                     raise Stuck(f"Kafka or PostgreSQL did not come back: {type(error).__name__}") from error

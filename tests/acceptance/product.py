@@ -155,8 +155,9 @@ class Product:
         decisions: list[dict[str, Any]] = body["decisions"]
         return decisions
 
-    async def audited(self) -> Report:
-        settings = {**self.stack.client_environment(), "HEARBACK_TOPIC_PREFIX": self.stack.topic_prefix}
+    async def audited(self, **elsewhere: str) -> Report:
+        """Of this product; ``elsewhere`` has settings that name another place to look at."""
+        settings = {**self.stack.client_environment(), **elsewhere}
         return await audit(Installation.from_environment(settings), within=PATIENCE_SECONDS)
 
 

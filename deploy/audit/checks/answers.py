@@ -2,14 +2,27 @@
 
 import re
 from collections import Counter, defaultdict
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
-from deploy.audit.facts import AnswerState, CountsByDay, DatabaseFacts, ScorerRow, Segment, TopicFacts
+from deploy.audit.facts import (
+    EVERYBODY,
+    AnswerState,
+    DatabaseFacts,
+    Figures,
+    FiguresByDay,
+    ScorerRow,
+    Segment,
+    TopicFacts,
+)
 from deploy.audit.report import Check
 from shared.nps import Counts, group_of
 
+REACHED = {"delivery.accepted", "delivery.delivered"}
+NOT_REACHED = {"delivery.bounced", "delivery.failed"}
+LAST_DAY = datetime(9999, 1, 1, tzinfo=UTC)
 _CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _OTHER_IDS = UUID("0b1d6a0e-9f3b-5b7c-8a54-2f4f5d0c9e11")
 
@@ -40,36 +53,67 @@ def held_by_scorer(topics: TopicFacts, database: DatabaseFacts, zone: ZoneInfo) 
     return check
 
 
-def counted(topics: TopicFacts, database: DatabaseFacts, zone: ZoneInfo) -> Check:
-    """The counts of every day, campaign and segment, added up again from the answers."""
-    check = Check("counts a day and segment", 2)
-    expected = count_by_day(topics, zone)
-    for cell in expected.keys() | database.day_counts.keys():
-        (dimension, value), campaign, day = cell
-        found = database.day_counts.get(cell, Counts())
-        check.same(
-            f"{dimension}:{value} of {campaign or 'no campaign'} on {day}",
-            expected.get(cell, Counts()),
-            found,
-        )
+def shown(topics: TopicFacts, database: DatabaseFacts) -> Check:
+    """The words the dashboard shows beside the figures are those of answers as they stand, and of no erased one."""
+    check = Check("comments as given", 2)
+    given = {scorer_key(answer_id): (state.score, state.comment) for answer_id, state in topics.answers.items()}
+    for key, words in database.comments.items():
+        check.compared += 1
+        if given.get(key) != words:
+            check.differs(f"the comment of answer {key} is not what the answer says")
     return check
 
 
-def count_by_day(topics: TopicFacts, zone: ZoneInfo) -> CountsByDay:
-    groups: defaultdict[tuple[Segment, str, date], Counter[str]] = defaultdict(Counter)
+def counted(by_day: FiguresByDay, database: DatabaseFacts, delivered_from: date) -> Check:
+    """The counts of every day, campaign and segment, added up again; surveys delivered only from a day on."""
+    check = Check("counts a day and segment", 2)
+    for cell in by_day.keys() | database.day_counts.keys():
+        (dimension, value), campaign, day = cell
+        expected, found = by_day.get(cell, Figures()), database.day_counts.get(cell, Figures())
+        if day < delivered_from:
+            check.left_out += 1
+            found = replace(found, delivered=expected.delivered)
+        check.same(f"{dimension}:{value} of {campaign or 'no campaign'} on {day}", expected, found)
+    return check
+
+
+def figures_by_day(topics: TopicFacts, zone: ZoneInfo) -> FiguresByDay:
+    """What every segment of every campaign got on each day: answers on the day they were given, and surveys that were
+    accepted and did not come back, on the day they were sent."""
+    cells: defaultdict[tuple[Segment, str, date], Counter[str]] = defaultdict(Counter)
     for state in topics.answers.values():
         if state.score is not None and state.answered_at is not None:
             day = state.answered_at.astimezone(zone).date()
             for segment in state.counted_in():
-                groups[segment, state.campaign or "", day][group_of(state.score)] += 1
-    return {cell: Counts(group["promoter"], group["passive"], group["detractor"]) for cell, group in groups.items()}
+                cell = cells[segment, state.campaign or "", day]
+                cell[group_of(state.score)] += 1
+                cell["surveyed"] += state.send_id is not None
+    for sent in topics.sends.values():
+        outcomes = topics.outcomes.get(sent.send_id, set())
+        if outcomes & REACHED and not outcomes & NOT_REACHED:
+            day = sent.sent_at.astimezone(zone).date()
+            for segment in (EVERYBODY, *sent.segments):
+                cells[segment, sent.campaign, day]["delivered"] += 1
+    return {
+        at: Figures(Counts(cell["promoter"], cell["passive"], cell["detractor"]), cell["surveyed"], cell["delivered"])
+        for at, cell in cells.items()
+    }
+
+
+def delivered_from(topics: TopicFacts, zone: ZoneInfo) -> date:
+    """The first day of whose surveys Kafka still keeps all that became of them."""
+    dropped = [topics.dropped[name] for name in ("surveys.sends", "surveys.deliveries") if name in topics.dropped]
+    if not dropped:
+        return date.min
+    return max(min(kept_from, LAST_DAY) for kept_from in dropped).astimezone(zone).date() + timedelta(days=1)
 
 
 def _as_row(state: AnswerState, zone: ZoneInfo) -> ScorerRow:
     if state.score is None or state.answered_at is None:
-        return ScorerRow(state.revision, None, None, "", frozenset())
+        return ScorerRow(state.revision, None, None, "", frozenset(), None)
     day = state.answered_at.astimezone(zone).date()
-    return ScorerRow(state.revision, state.score, day, state.campaign or "", state.segments)
+    surveyed = state.send_id is not None
+    return ScorerRow(state.revision, state.score, day, state.campaign or "", state.segments, surveyed)
 
 
 class _Shown(tuple[object, ...]):
@@ -84,5 +128,5 @@ def _told(state: AnswerState | None) -> _Shown | None:
         return None
     return _Shown(
         (state.revision, state.score, state.answered_at, state.campaign, state.segments, state.customer_id,
-         state.send_id, state.comment)
+         state.send_id, state.comment, state.words)
     )  # fmt: skip

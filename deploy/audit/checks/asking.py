@@ -2,9 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from deploy.audit.facts import DatabaseFacts, Sent, TopicFacts
+from deploy.audit.facts import Awaited, DatabaseFacts, Sent, TopicFacts
 from deploy.audit.report import Check
 
 OUTCOMES = {"delivery.accepted", "delivery.bounced", "delivery.failed"}
@@ -13,7 +13,8 @@ OUTCOMES = {"delivery.accepted", "delivery.bounced", "delivery.failed"}
 def quiet_periods(database: DatabaseFacts, default: timedelta) -> Check:
     """Between two sends to one customer lies the quiet period of the later one; a pair about one order is one asking.
 
-    ``default`` holds for campaigns that name none of their own.
+    ``default`` holds for campaigns that name none of their own. Sends of earlier versions of a campaign are left out:
+    what quiet period held then is written down nowhere.
     """
     check = Check("quiet periods kept", 1)
     by_customer: defaultdict[str, list[Sent]] = defaultdict(list)
@@ -27,6 +28,9 @@ def quiet_periods(database: DatabaseFacts, default: timedelta) -> Check:
             campaign = database.campaigns.get(later.campaign)
             if campaign is None:
                 check.differs(f"send {later.send_id} is of the campaign {later.campaign}, which nobody knows")
+                continue
+            if later.campaign_version != campaign.version:
+                check.left_out += 1
                 continue
             quiet = default if campaign.quiet_period is None else campaign.quiet_period
             for earlier in reversed(ordered[:number]):
@@ -44,10 +48,12 @@ def sent_as_decided(topics: TopicFacts, database: DatabaseFacts) -> Check:
     """The send ledger is ``surveys.sends``, and each of its sends has its verdict in the decision log."""
     check = Check("sends as decided", 1)
     verdicts = {decision.timer_id for decision in database.decisions if decision.outcome == "sent"}
+    for timer_id in verdicts - {sent.timer_id for sent in database.sends.values()}:
+        check.differs(f"the survey of timer {timer_id} was decided to be sent, and is not in the send ledger")
     for send_id, sent in database.sends.items():
         found = topics.sends.get(send_id)
         if found is None:
-            if "surveys.sends" in topics.complete:
+            if topics.keeps("surveys.sends", sent.sent_at):
                 check.differs(f"send {send_id} was decided, and never published")
         else:
             check.same(f"send {send_id}", _gist(sent), _gist(found))
@@ -59,11 +65,38 @@ def sent_as_decided(topics: TopicFacts, database: DatabaseFacts) -> Check:
     return check
 
 
-def delivered_once(database: DatabaseFacts, message_send_ids: Iterable[str]) -> Check:
-    """The mail that arrived: no survey twice, none that nobody decided, and each that the courier calls accepted."""
+def awaited_by_collector(topics: TopicFacts, database: DatabaseFacts, now: datetime) -> Check:
+    """Each published survey can be answered: the collector holds it as it was sent, at least until its link closes."""
+    check = Check("surveys that can be answered", 1)
+    for send_id, sent in topics.sends.items():
+        held = database.awaited.get(send_id)
+        if held is None:
+            check.compared += 1
+            if sent.expires_at > now:
+                check.differs(
+                    f"send {send_id} is unknown to the collector, and its link is open until {sent.expires_at}"
+                )
+        elif held.erased:
+            check.same(f"send {send_id}, erased", (sent.sent_at, sent.expires_at), (held.sent_at, held.expires_at))
+        else:
+            check.same(f"send {send_id}", _awaited(sent), _awaited(held))
+    for send_id in database.awaited.keys() - database.sends.keys():
+        check.differs(f"the collector awaits an answer to {send_id}, which nobody decided to send")
+    return check
+
+
+def delivered_once(database: DatabaseFacts, message_send_ids: Iterable[str], *, all_kept: bool) -> Check:
+    """The mail that arrived: no survey twice, none that nobody decided, and each that the courier calls accepted.
+
+    A mailbox may keep the newest mails only; unless it has kept all, those it misses prove nothing.
+    """
     check = Check("mail delivered once", 1)
     arrived = list(message_send_ids)
     check.each_once("the mail of send", arrived)
+    if all_kept:
+        accepted = {send_id for send_id, state in database.deliveries.items() if state == "delivery.accepted"}
+        for send_id in accepted - set(arrived):
+            check.differs(f"the mail of send {send_id} was accepted, and did not arrive")
     for send_id in set(arrived) - database.sends.keys():
         check.differs(f"a mail arrived for {send_id}, which nobody decided to send")
     return check
@@ -80,7 +113,7 @@ def outcomes_known(topics: TopicFacts, database: DatabaseFacts) -> tuple[Check, 
             check.differs(f"send {send_id} is unknown to the courier")
         elif state in database.OPEN_DELIVERIES:
             pending += 1
-        elif "surveys.deliveries" in topics.complete:
+        elif topics.keeps("surveys.deliveries", database.sends[send_id].sent_at):
             check.same(f"the outcome of send {send_id}", {state}, topics.outcomes.get(send_id, set()) & OUTCOMES)
     for send_id in database.deliveries.keys() - database.sends.keys():
         check.differs(f"the courier delivers {send_id}, which nobody decided to send")
@@ -100,4 +133,14 @@ def _one_asking(one: Sent, other: Sent, database: DatabaseFacts) -> bool:
 
 
 def _gist(sent: Sent) -> tuple[object, ...]:
-    return sent.campaign, sent.customer_id, sent.order_id, sent.sent_at
+    return (
+        sent.campaign, sent.campaign_version, sent.channel, sent.customer_id, sent.order_id,
+        sent.due_at, sent.sent_at, sent.expires_at,
+    )  # fmt: skip
+
+
+def _awaited(sent: Sent | Awaited) -> tuple[object, ...]:
+    return (
+        sent.campaign, sent.campaign_version, sent.customer_id, sent.order_id,
+        sent.sent_at, sent.expires_at, sent.segments,
+    )  # fmt: skip

@@ -31,6 +31,8 @@ def one_each(topics: TopicFacts, database: DatabaseFacts) -> Check:
                 f"case {case_id} is about score {case.score}, revision {case.revision}; "
                 f"the answer's is {state.score}, revision {state.revision}"
             )
+        elif case.comment != state.comment:
+            check.differs(f"case {case_id} shows other words than its answer's revision {state.revision} has")
     return check
 
 
@@ -67,6 +69,8 @@ def published(topics: TopicFacts, database: DatabaseFacts) -> Check:
                 check.differs(
                     f"case {case_id} moved to {current.queue}, and is still {last.status} on followups.{queue}"
                 )
+            elif current.queue != queue and last.answer_id is not None:
+                check.differs(f"case {case_id} moved to {current.queue}, and followups.{queue} still tells its answer")
     return check
 
 

@@ -1,41 +1,64 @@
-"""Promise 4: each order event ended as one decision or one dead letter; and each timer is where the events put it."""
+"""Promise 4: each order event, and each request for a survey, ended as one decision or one dead letter."""
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections import defaultdict
 
-from deploy.audit.facts import CampaignRule, DatabaseFacts, OrderTold, TopicFacts
+from deploy.audit.facts import DatabaseFacts, Decision, OrderTold, Place, RequestTold, TopicFacts
+from deploy.audit.log import REQUESTED
 from deploy.audit.report import Check
-from shared.contracts.identity import timer_id as timer_id_of
+from shared.contracts.topics import CONSUMED_BY
 
-WHOLE_ORDER = ""
 DISPATCHER = "dispatcher"
-ENDED_OTHERWISE = {"too_late", "not_in_audience", "erased", "campaign_inactive", "already_asked", "customer_changed"}
-"""Reasons for which an order that reached its milestone has no timer, as the decision log gives them."""
 
 
 def accounted_for(topics: TopicFacts, database: DatabaseFacts) -> Check:
-    """Every distinct event of ``orders`` has exactly one decision row, or is a dead letter; no row is about nothing."""
+    """Every distinct event has exactly one decision row, which says what it was about, or is a dead letter; no row is
+    about nothing."""
     check = Check("order events accounted for", 4)
-    rows = Counter(decision.event for decision in database.decisions if decision.event is not None)
-    dead = {place for consumer, place in database.dead_letters if consumer == DISPATCHER}
-    told: defaultdict[tuple[str, str], list[OrderTold]] = defaultdict(list)
-    for event in topics.orders:
+    rows: defaultdict[tuple[str, str], list[Decision]] = defaultdict(list)
+    for decision in database.decisions:
+        if decision.event is not None:
+            rows[decision.event].append(decision)
+    dead = dead_letters_of(DISPATCHER, database)
+    told: defaultdict[tuple[str, str], list[OrderTold | RequestTold]] = defaultdict(list)
+    events: list[OrderTold | RequestTold] = [*topics.orders, *topics.requests]
+    for event in events:
         told[event.identity].append(event)
     for identity, copies in told.items():
         check.compared += 1
         all_dead = all(copy.place in dead for copy in copies)
-        if rows[identity] != (0 if all_dead else 1):
-            check.differs(
-                f"event {identity[1]} of {identity[0]} has {rows[identity]} decisions, dead letter: {all_dead}"
-            )
-    for place in topics.unreadable_orders - dead:
-        check.differs(f"the unreadable record at {place} is no dead letter")
-    if "orders" in topics.complete:
-        for identity in rows.keys() - told.keys():
-            check.differs(f"event {identity[1]} of {identity[0]} has a decision, and is not on orders")
+        subject = f"event {identity[1]} of {identity[0]}"
+        decisions = rows.get(identity, [])
+        if len(decisions) != (0 if all_dead else 1):
+            check.differs(f"{subject} has {len(decisions)} decisions, dead letter: {all_dead}")
+        for decision in decisions:
+            if all(_gist(decision) != _told(copy) for copy in copies):
+                check.differs(f"{subject} has a decision about something else than what was told")
+            if not _outcome_fits(decision):
+                check.differs(f"{subject} is said to be {decision.outcome}, which is not what it did to the timers")
+    for identity, decisions in rows.items():
+        topic = "surveys.requests" if decisions[0].event_type == REQUESTED else "orders"
+        if identity not in told and topics.complete(topic):
+            check.differs(f"event {identity[1]} of {identity[0]} has a decision, and is not on {topic}")
     return check
+
+
+def unreadable_put_aside(topics: TopicFacts, database: DatabaseFacts) -> Check:
+    """What cannot be read is a dead letter of every service that reads the topic. Of a topic none of them reads,
+    nothing may be unreadable: what is there, Hearback published."""
+    check = Check("unreadable records put aside", 4)
+    for place in topics.unreadable:
+        readers = [consumer for consumer, read in CONSUMED_BY.items() if place[0] in {topic.name for topic in read}]
+        check.compared += max(1, len(readers))
+        if not readers:
+            check.differs(f"the record at {place} cannot be read")
+        for consumer in readers:
+            if (consumer, place) not in database.dead_letters:
+                check.differs(f"the unreadable record at {place} is no dead letter of {consumer}'s")
+    return check
+
+
+def dead_letters_of(consumer: str, database: DatabaseFacts) -> set[Place]:
+    return {place for its_consumer, place in database.dead_letters if its_consumer == consumer}
 
 
 def dead_letters_published(topics: TopicFacts, database: DatabaseFacts) -> Check:
@@ -50,104 +73,20 @@ def dead_letters_published(topics: TopicFacts, database: DatabaseFacts) -> Check
     return check
 
 
-@dataclass(slots=True)
-class _Order:
-    """What was told of an order, whatever the sequence it was told in."""
-
-    happened: dict[str, datetime] = field(default_factory=dict)
-    delivered: dict[str, datetime] = field(default_factory=dict)
-    parcels: int = 1
-    customer: tuple[datetime, str] | None = None
-    promised: tuple[datetime, datetime] | None = None
-
-    def take(self, event: OrderTold) -> None:
-        at = event.occurred_at
-        self.happened[event.type] = min(at, self.happened.get(event.type, at))
-        self.customer = max(self.customer or (at, event.customer_id), (at, event.customer_id))
-        if event.promised_at is not None:
-            self.promised = max(self.promised or (at, event.promised_at), (at, event.promised_at))
-        if event.shipment is not None:
-            self.parcels = max(self.parcels, event.shipment[1])
-        if event.type == "order.delivered":
-            parcel = WHOLE_ORDER if event.shipment is None else event.shipment[0]
-            self.delivered[parcel] = min(at, self.delivered.get(parcel, at))
-
-    def milestone(self, name: str) -> datetime | None:
-        if name == "order.promised":
-            return self.promised[1] if self.promised else None
-        if name != "order.delivered":
-            return self.happened.get(name)
-        parts = sorted(at for parcel, at in self.delivered.items() if parcel != WHOLE_ORDER)
-        complete = [self.delivered[WHOLE_ORDER]] if WHOLE_ORDER in self.delivered else []
-        if len(parts) >= self.parcels:
-            complete.append(parts[self.parcels - 1])
-        return min(complete, default=None)
-
-    def due(self, campaign: CampaignRule) -> datetime | None:
-        """When the campaign's question about this order is due; None when it is not, or not any more."""
-        if any(stop in self.happened for stop in campaign.stop_on):
-            return None
-        reached = [(self.milestone(after), delay) for after, delay in campaign.triggers]
-        return min((at + delay for at, delay in reached if at is not None), default=None)
+def _gist(decision: Decision) -> tuple[object, ...]:
+    if decision.event_type == REQUESTED:
+        return decision.order_id, decision.campaign, decision.customer_id
+    return decision.order_id, decision.event_type, decision.occurred_at
 
 
-def timers_recomputed(topics: TopicFacts, database: DatabaseFacts) -> Check:
-    """Each order and campaign: a timer at the recomputed time, or a verdict about it, or a reason why there is none.
-
-    Orders whose first events Kafka has already dropped cannot be recomputed; they are left out.
-    """
-    check = Check("timers recomputed", 4)
-    if "orders" not in topics.complete:
-        return check
-    orders = fold(topics.orders, {place for consumer, place in database.dead_letters if consumer == DISPATCHER})
-    pending = {timer.timer_id: timer for timer in database.timers}
-    judged = {decision.timer_id for decision in database.decisions if decision.outcome in ("sent", "skipped")}
-    excused = _excused(database)
-    expected: set[str] = set()
-    for order_id, order in orders.items():
-        customer_id = order.customer[1] if order.customer else ""
-        for campaign in database.campaigns.values():
-            if not campaign.triggers or not campaign.active:
-                continue
-            check.compared += 1
-            timer_id = timer_id_of(campaign.id, customer_id, order_id)
-            due = order.due(campaign)
-            timer = pending.get(timer_id)
-            subject = f"{campaign.id} about order {order_id}"
-            if due is None:
-                if timer is not None:
-                    check.differs(f"{subject}: a timer waits for {timer.due_at}, though nothing is due")
-                continue
-            expected.add(timer_id)
-            if timer is not None and timer.milestone_at != due:
-                check.differs(f"{subject}: due at {due}, its timer says {timer.milestone_at}")
-            elif timer is None and timer_id not in judged and (order_id, campaign.id) not in excused:
-                check.differs(f"{subject}: due at {due}, and there is neither a timer nor a verdict")
-            elif timer is not None and timer_id in judged:
-                check.differs(f"{subject}: a timer waits, though the verdict was given")
-    for timer in database.timers:
-        if timer.cause == "milestone" and timer.timer_id not in expected:
-            check.differs(f"timer {timer.timer_id} of {timer.campaign} follows from no order event")
-    return check
+def _told(event: OrderTold | RequestTold) -> tuple[object, ...]:
+    if isinstance(event, RequestTold):
+        return event.order_id, event.campaign, event.customer_id
+    return event.order_id, event.type, event.occurred_at
 
 
-def fold(events: Sequence[OrderTold], dead: set[tuple[str, int, int]]) -> Mapping[str, _Order]:
-    """What was told of each order. Of an event that was published again, only the first counts, whatever it says."""
-    orders: defaultdict[str, _Order] = defaultdict(_Order)
-    heard: set[tuple[str, str]] = set()
-    for event in sorted(events, key=lambda event: event.place):
-        if event.place not in dead and event.identity not in heard:
-            heard.add(event.identity)
-            orders[event.order_id].take(event)
-    return orders
-
-
-def _excused(database: DatabaseFacts) -> set[tuple[str, str]]:
-    """Orders and campaigns for which the log gives a reason to set no timer."""
-    return {
-        (decision.order_id, campaign)
-        for decision in database.decisions
-        if decision.order_id is not None
-        for campaign, reason in decision.effects
-        if reason in ENDED_OTHERWISE
-    }
+def _outcome_fits(decision: Decision) -> bool:
+    """A cancelled timer weighs more than a set one, and that more than a moved one."""
+    changes = {effect.change for effect in decision.effects}
+    heaviest = next((change for change in ("cancelled", "set", "moved") if change in changes), None)
+    return decision.outcome == (f"timer_{heaviest}" if heaviest else "no_timer")

@@ -1,5 +1,6 @@
 """Promise 2 as the world sees it: every figure that was published or is served, computed again from the answers."""
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
@@ -7,59 +8,59 @@ from itertools import accumulate
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from deploy.audit.facts import CountsByDay, ScoreKey, Segment
+from deploy.audit.facts import Figures, FiguresByDay, ScoreKey, Segment
 from deploy.audit.report import Check
-from shared.nps import Counts, net_promoter_score
+from shared.nps import Counts, change, net_promoter_score
 
 WINDOW_DAYS = {"7d": 7, "30d": 30, "90d": 90, "365d": 365, "all": None}
 ALL_CAMPAIGNS = "*"
 ROUNDING = 0.0051
-"""Points may be served with two decimals."""
+"""Points, and the response rate in percent, may be served with two decimals."""
 
 
 class Windows:
-    """The counts of any window, campaign and segment, from counts by day."""
+    """The figures of any window, campaign and segment, from those by day; deliveries are known from a day on."""
 
-    def __init__(self, by_day: CountsByDay) -> None:
-        days: defaultdict[tuple[str, str], defaultdict[date, Counts]] = defaultdict(lambda: defaultdict(Counts))
-        for (segment, campaign, day), counts in by_day.items():
+    def __init__(self, by_day: FiguresByDay, delivered_from: date = date.min) -> None:
+        self._delivered_from = delivered_from
+        days: defaultdict[tuple[str, str], defaultdict[date, Figures]] = defaultdict(lambda: defaultdict(Figures))
+        for (segment, campaign, day), figures in by_day.items():
             for counted_under in {campaign, ALL_CAMPAIGNS} - {""}:
-                days[counted_under, written(segment)][day] += counts
-        self._running: dict[tuple[str, str], list[tuple[date, Counts]]] = {}
+                days[counted_under, written(segment)][day] += figures
+        self._running: dict[tuple[str, str], list[tuple[date, Figures]]] = {}
         for key, of_day in days.items():
             ordered = sorted(of_day.items())
-            totals = accumulate((counts for _, counts in ordered), lambda one, other: one + other)
+            totals = accumulate((figures for _, figures in ordered), lambda one, other: one + other)
             self._running[key] = list(zip((day for day, _ in ordered), totals, strict=True))
 
     @property
     def keys(self) -> Iterable[ScoreKey]:
         return ((campaign, window, segment) for campaign, segment in self._running for window in WINDOW_DAYS)
 
-    def counts(self, key: ScoreKey, end: date) -> Counts:
-        """The answers of the days (end − N, end]."""
+    def figures(self, key: ScoreKey, end: date) -> Figures:
+        """Of the days (end − N, end]."""
         campaign, window, segment = key
         running = self._running.get((campaign, segment), [])
         length = WINDOW_DAYS[window]
         upto = self._until(running, end)
+        return upto if length is None else upto - self._until(running, end - timedelta(days=length))
+
+    def figures_before(self, key: ScoreKey, end: date) -> Figures | None:
+        """Of the window of the same length just before; None for all time, which has none."""
+        length = WINDOW_DAYS[key[1]]
+        return None if length is None else self.figures(key, end - timedelta(days=length))
+
+    def knows_delivered(self, key: ScoreKey, end: date) -> bool:
+        """Whether Kafka still keeps what became of all surveys of this window."""
+        length = WINDOW_DAYS[key[1]]
         if length is None:
-            return upto
-        before = self._until(running, end - timedelta(days=length))
-        return Counts(
-            upto.promoters - before.promoters,
-            upto.passives - before.passives,
-            upto.detractors - before.detractors,
-        )
+            return self._delivered_from == date.min
+        return end - timedelta(days=length) >= self._delivered_from
 
     @staticmethod
-    def _until(running: list[tuple[date, Counts]], end: date) -> Counts:
-        low, high = 0, len(running)
-        while low < high:
-            middle = (low + high) // 2
-            if running[middle][0] <= end:
-                low = middle + 1
-            else:
-                high = middle
-        return running[low - 1][1] if low else Counts()
+    def _until(running: list[tuple[date, Figures]], end: date) -> Figures:
+        after = bisect_right(running, end, key=lambda entry: entry[0])
+        return running[after - 1][1] if after else Figures()
 
 
 def written(segment: Segment) -> str:
@@ -78,31 +79,58 @@ def published(windows: Windows, scores: Mapping[ScoreKey, Mapping[str, Any]], no
     check = Check("scores as published", 2)
     today = now.astimezone(zone).date()
     for key in set(windows.keys) | scores.keys():
-        expected = windows.counts(key, today)
         if key in scores:
-            _compare(check, f"{key[2]} of {key[0]} in {key[1]}", expected, scores[key])
+            _compare(check, windows, key, today, scores[key])
         else:
-            check.same(f"{key[2]} of {key[0]} in {key[1]}, which was never published", expected, Counts())
+            check.same(f"{_named(key)}, which was never published", windows.figures(key, today), Figures())
     return check
 
 
-def served(windows: Windows, answers: Mapping[ScoreKey, Mapping[str, Any]], zone: ZoneInfo) -> Check:
-    """What GET /v1/nps gave for each key, at the moment it names itself."""
+def served(
+    windows: Windows, answers: Mapping[ScoreKey, Mapping[str, Any]], zone: ZoneInfo, minimum_answers: int
+) -> Check:
+    """What GET /v1/nps gave for each key, at the moment it names itself; below ``minimum_answers`` it is held back."""
     check = Check("scores as served over HTTP", 2)
     for key, given in answers.items():
         end = datetime.fromisoformat(given["at"]).astimezone(zone).date()
-        _compare(check, f"{key[2]} of {key[0]} in {key[1]}", windows.counts(key, end), given)
+        _compare(check, windows, key, end, given)
+        if given["held_back"] != (given["n"] < minimum_answers):
+            check.differs(f"{_named(key)}: n is {given['n']}, and held_back {given['held_back']}")
     return check
 
 
-def _compare(check: Check, subject: str, expected: Counts, given: Mapping[str, Any]) -> None:
+def _compare(check: Check, windows: Windows, key: ScoreKey, end: date, given: Mapping[str, Any]) -> None:
+    expected = windows.figures(key, end)
+    counts = expected.counts
     found = Counts(given["promoters"], given["passives"], given["detractors"])
-    check.same(subject, expected, found)
-    if found == expected:
-        score = net_promoter_score(expected)
-        figures = {"nps": score.nps, "low": score.low, "high": score.high, "n": expected.n}
-        for name, value in figures.items():
-            other = given.get(name)
-            equal = value == other or (value is not None and other is not None and abs(value - other) <= ROUNDING)
-            if not equal:
-                check.differs(f"{subject}: {name} recomputed {value}, found {other}")
+    check.same(_named(key), counts, found)
+    if found != counts:
+        return
+    score = net_promoter_score(counts)
+    before = windows.figures_before(key, end)
+    difference = change(counts, before.counts) if before else None
+    figures: dict[str, float | None] = {
+        "nps": score.nps,
+        "low": score.low,
+        "high": score.high,
+        "n": counts.n,
+        "change": difference.points if difference else None,
+        "change_significant": difference.significant if difference else None,
+    }
+    if windows.knows_delivered(key, end):
+        figures["delivered"] = expected.delivered
+        figures["response_rate"] = 100 * expected.surveyed / expected.delivered if expected.delivered else None
+        rate = given.get("response_rate")
+        given = {**given, "response_rate": rate if rate is None else 100 * rate}
+    else:
+        check.left_out += 1
+    for name, value in figures.items():
+        other = given.get(name)
+        equal = value == other or (value is not None and other is not None and abs(value - other) <= ROUNDING)
+        if not equal:
+            check.differs(f"{_named(key)}: {name} recomputed {value}, found {other}")
+
+
+def _named(key: ScoreKey) -> str:
+    campaign, window, segment = key
+    return f"{segment} of {campaign} in {window}"

@@ -1,0 +1,134 @@
+"""A replay that is killed at any moment goes on when it is run again, and ends with the same books."""
+
+import asyncio
+import csv
+import os
+import sys
+from asyncio.subprocess import PIPE, STDOUT, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from deploy.local.backends import DATABASE_VARIABLE, KAFKA_VARIABLE
+from deploy.local.commands import remove_state
+from deploy.local.errors import StackError
+from deploy.local.ports import StackPorts, free_port, require_free
+from deploy.local.programs import PROJECT
+from deploy.local.supervisor import read_records
+from deploy.replay.olist import FILES
+
+ORDERS = 24
+ASKED = 23
+"""The last one was cancelled before it was due."""
+PATIENCE_SECONDS = 120
+OPENS = datetime(2018, 1, 1, 9)
+
+
+def write_history(folder: Path) -> None:
+    """An order a day, delivered on time or late or never, each answered some days after, some of them twice."""
+    tables: dict[str, list[dict[str, object]]] = {name: [] for name in FILES}
+    for number in range(ORDERS):
+        placed = OPENS + number * timedelta(days=1)
+        delivered = placed + timedelta(days=3 + number % 9)
+        order = f"o{number}"
+        tables["orders"].append(
+            {
+                "order_id": order, "customer_id": f"account-{number}",
+                "order_status": "canceled" if number % 8 == 7 else "delivered",
+                "order_purchase_timestamp": placed, "order_approved_at": placed + timedelta(hours=1),
+                "order_delivered_carrier_date": placed + timedelta(days=1),
+                "order_delivered_customer_date": "" if number % 6 == 5 else delivered,
+                "order_estimated_delivery_date": placed.date() + timedelta(days=8),
+            }
+        )  # fmt: skip
+        tables["customers"].append(
+            {"customer_id": f"account-{number}", "customer_unique_id": f"person-{number % 20}", "customer_state": "SP"}
+        )
+        tables["items"].append({"order_id": order, "product_id": "p", "price": "9.90"})
+        tables["payments"].append({"order_id": order, "payment_value": "9.90"})
+        for again in range(1 + (number % 5 == 0)):
+            tables["reviews"].append(
+                {
+                    "review_id": f"r{number}-{again}", "order_id": order, "review_score": 1 + (number + again) % 5,
+                    "review_comment_title": "", "review_comment_message": f"Palavras {number} 👏🏽",
+                    "review_creation_date": delivered.date(),
+                    "review_answer_timestamp": delivered + timedelta(days=2 + again),
+                }
+            )  # fmt: skip
+    tables["products"].append({"product_id": "p", "product_category_name": "bebes"})
+    tables["categories"].append({"product_category_name": "bebes", "product_category_name_english": "baby"})
+    folder.mkdir()
+    for name, rows in tables.items():
+        with (folder / FILES[name]).open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows({column: _written(value) for column, value in row.items()} for row in rows)
+
+
+def _written(value: object) -> str:
+    return value.isoformat(" ") if isinstance(value, datetime) else str(value)
+
+
+@asynccontextmanager
+async def replay(folder: Path, base: int) -> AsyncIterator[Process]:
+    """`make replay` as it runs; killed when the block is left before its end."""
+    environment = {name: value for name, value in os.environ.items() if name not in (KAFKA_VARIABLE, DATABASE_VARIABLE)}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "deploy.replay", str(folder / "data"), "--state", str(folder / "state"),
+        cwd=PROJECT, env={**environment, "HEARBACK_PORT_BASE": str(base)}, stdout=PIPE, stderr=STDOUT,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def read_until(process: Process, word: str) -> str:
+    """What it prints up to the line with that word, or to its end."""
+    assert process.stdout is not None
+    said = ""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while line := (await process.stdout.readline()).decode():
+            said += line
+            if word in line:
+                break
+    return said
+
+
+async def nothing_is_left(state: Path) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while read_records(state / "processes.json"):
+            await asyncio.sleep(0.1)
+
+
+def free_base() -> int:
+    while True:
+        base = free_port()
+        try:
+            require_free({name: getattr(StackPorts.from_base(base), name) for name in StackPorts.__slots__})
+        except StackError:
+            continue
+        return base
+
+
+async def test_a_replay_that_is_killed_goes_on_and_ends_with_the_same_books(tmp_path: Path) -> None:
+    write_history(tmp_path / "data")
+    base, state = free_base(), tmp_path / "state"
+    try:
+        # While it starts, in the middle, and when its last step is done and the audit under way.
+        for moment in ("postgresql: ready", "50 %", "100 %"):
+            async with replay(tmp_path, base) as process:
+                said = await read_until(process, moment)
+                assert moment in said, said
+            await nothing_is_left(state)
+        async with replay(tmp_path, base) as process:
+            said = await read_until(process, "what is never said")
+            assert await process.wait() == 0, said
+        assert "Going on where the last replay was broken off" in said
+        assert f"asked about exactly these orders: {ASKED} compared, 0 differences" in said, said
+        await nothing_is_left(state)
+    finally:
+        await asyncio.to_thread(remove_state, state)

@@ -1,0 +1,126 @@
+"""Scores and response rates, as published and as served, are recomputed from answers and deliveries."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from deploy.audit.checks import scores
+from deploy.audit.facts import EVERYBODY, Figures
+from shared.nps import Counts, change, net_promoter_score
+
+ZONE = ZoneInfo("America/Sao_Paulo")
+NOW = datetime(2026, 3, 8, 12, tzinfo=UTC)
+KEY = ("a", "7d", "everybody")
+MINIMUM = 4
+
+BY_DAY = {
+    (EVERYBODY, "a", date(2026, 2, 28)): Figures(delivered=8),
+    (EVERYBODY, "a", date(2026, 3, 1)): Figures(Counts(3, 0, 1), 4),
+    (EVERYBODY, "a", date(2026, 3, 7)): Figures(delivered=4),
+    (EVERYBODY, "a", date(2026, 3, 8)): Figures(Counts(0, 2, 0), 1),
+    (EVERYBODY, "", date(2026, 3, 8)): Figures(Counts(1, 0, 0)),
+    (("region", "SP"), "a", date(2026, 3, 8)): Figures(Counts(0, 2, 0), 1),
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "end", "expected"),
+    [
+        (("a", "7d", "everybody"), date(2026, 3, 8), Figures(Counts(0, 2, 0), 1, 4)),  # the first lies on the open end
+        (("a", "7d", "everybody"), date(2026, 3, 7), Figures(Counts(3, 0, 1), 4, 4)),
+        (("a", "30d", "everybody"), date(2026, 3, 8), Figures(Counts(3, 2, 1), 5, 12)),
+        (("*", "7d", "everybody"), date(2026, 3, 8), Figures(Counts(1, 2, 0), 1, 4)),
+        (("*", "all", "everybody"), date(2030, 1, 1), Figures(Counts(4, 2, 1), 5, 12)),
+        (("a", "30d", "everybody"), date(2026, 4, 30), Figures()),
+        (("a", "all", "region:SP"), date(2026, 3, 8), Figures(Counts(0, 2, 0), 1)),
+        (("a", "all", "region:RJ"), date(2026, 3, 8), Figures()),
+    ],
+)
+def test_windows_are_recomputed(key: tuple[str, str, str], end: date, expected: Figures) -> None:
+    assert scores.Windows(BY_DAY).figures(key, end) == expected
+
+
+def as_published(now: Figures, before: Figures | None) -> dict[str, Any]:
+    score = net_promoter_score(now.counts)
+    difference = change(now.counts, before.counts) if before else None
+    return {
+        "nps": score.nps, "low": score.low, "high": score.high, "n": now.counts.n,
+        "promoters": now.counts.promoters, "passives": now.counts.passives, "detractors": now.counts.detractors,
+        "held_back": now.counts.n < MINIMUM, "at": NOW.isoformat(),
+        "delivered": now.delivered, "response_rate": now.surveyed / now.delivered if now.delivered else None,
+        "change": difference.points if difference else None,
+        "change_significant": difference.significant if difference else None,
+    }  # fmt: skip
+
+
+Scores = dict[tuple[str, str, str], dict[str, Any]]
+
+
+def right(windows: scores.Windows, end: date) -> Scores:
+    return {key: as_published(windows.figures(key, end), windows.figures_before(key, end)) for key in windows.keys}
+
+
+def differences(windows: scores.Windows, given: Scores) -> tuple[int, int]:
+    """Of the scores as published, and of the same as served."""
+    return (
+        scores.published(windows, given, NOW, ZONE).differences,
+        scores.served(windows, given, ZONE, MINIMUM).differences,
+    )
+
+
+def test_scores_that_are_right_are_clean() -> None:
+    windows = scores.Windows(BY_DAY)
+    assert differences(windows, right(windows, NOW.date())) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"passives": 3, "n": 3},
+        {"nps": 1.0},
+        {"high": 0.0},
+        {"n": 3},
+        {"change": 10.0},
+        {"change_significant": True},
+        {"delivered": 5},
+        {"delivered": None},
+        {"response_rate": 0.5},
+        {"response_rate": None},
+    ],
+    ids=str,
+)
+def test_every_figure_that_is_wrong_is_found(wrong: dict[str, Any]) -> None:
+    windows = scores.Windows(BY_DAY)
+    given = right(windows, NOW.date())
+    given[KEY] = {**given[KEY], **wrong}
+    assert differences(windows, given) == (1, 1)
+
+
+def test_a_score_held_back_or_not_against_the_setting_is_found() -> None:
+    windows = scores.Windows(BY_DAY)
+    given = right(windows, NOW.date())
+    assert scores.served(windows, given, ZONE, 2).differences > 0
+
+
+def test_response_rates_are_left_out_where_kafka_has_dropped_the_surveys() -> None:
+    windows = scores.Windows(BY_DAY, delivered_from=date(2026, 3, 1))
+    given = right(windows, NOW.date())
+    for key in (KEY, ("a", "30d", "everybody"), ("a", "all", "everybody")):
+        given[key] = {**given[key], "delivered": 99}
+    check = scores.published(windows, given, NOW, ZONE)
+    assert check.differences == 1  # of the seven days that are known
+    assert check.left_out > 0
+
+
+def test_a_score_that_was_not_published_again_when_the_day_passed_is_found() -> None:
+    windows = scores.Windows(BY_DAY)
+    assert scores.published(windows, right(windows, date(2026, 3, 7)), NOW, ZONE).differences > 0
+
+
+def test_a_score_that_was_never_published_is_found() -> None:
+    windows = scores.Windows(BY_DAY)
+    published = right(windows, NOW.date())
+    del published["a", "all", "region:SP"]
+    assert scores.published(windows, published, NOW, ZONE).differences == 1
