@@ -57,7 +57,7 @@ class Collector:
 
     async def consume(self, *bodies: Contract, event_type: str | None = None) -> None:
         """Hands the bodies to the handlers in one transaction, as the consumer loop would."""
-        handlers = Handlers(self.runtime.settings.secret.get_secret_value()).by_topic
+        handlers = Handlers(self.runtime.settings.secret.get_secret_value(), self.runtime.outbox).by_topic
         async with self.runtime.transaction() as connection:
             for body in bodies:
                 known = isinstance(body, SurveySent)

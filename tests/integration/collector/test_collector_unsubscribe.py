@@ -63,10 +63,11 @@ async def test_one_click_of_a_mail_program(collector: Collector) -> None:
     await collector.send()
     response = await collector.client.post(collector.unsubscribe_page(), data=ONE_CLICK)
     assert response.status_code == 200
+    # RFC 8058 §3.1 and §3.2: in parts is how it should come, and it must not be redirected.
     in_parts = await collector.client.post(
         collector.unsubscribe_page(), files={"List-Unsubscribe": (None, "One-Click")}
     )
-    assert in_parts.status_code < 400
+    assert in_parts.status_code == 200
     assert await preferences(collector) == [("preference.unsubscribed", 1, "unsubscribed")]
 
 
@@ -96,12 +97,6 @@ async def test_an_answers_link_does_not_unsubscribe(collector: Collector) -> Non
     ):
         assert response.status_code == 404
     assert await collector.outbox() == []
-
-
-async def test_a_survey_still_on_its_way_asks_to_come_again(collector: Collector) -> None:
-    response = await collector.client.post(collector.unsubscribe_page(), data=ONE_CLICK)
-    assert response.status_code == 503
-    assert response.headers["retry-after"] == "3"
 
 
 @pytest.mark.parametrize(
