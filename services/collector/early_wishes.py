@@ -27,7 +27,8 @@ _HOLD_OFF_SENDS = text("LOCK TABLE early_wishes IN SHARE ROW EXCLUSIVE MODE")
 
 
 async def hold_off_wishes(connection: AsyncConnection) -> None:
-    """For a batch, before it brings sends: until it ends, no wish is kept behind its back."""
+    """For a batch, before it touches a send: until it ends, no wish is kept behind its back. Requests take this lock
+    before they hold a send, too, so that the two never wait for each other in a circle."""
     await connection.execute(_HOLD_OFF_WISHES)
 
 
