@@ -87,7 +87,7 @@ class Showing:
         step = request.query_params.get("step")
         again = _next_try(request, step=step)
         if again is None:
-            return self._message(request, "wish_kept", "wait", status=202, again=address(request, step=step))
+            return self._message(request, "wish_kept", "stop", status=202, again=address(request, step=step))
         return self._message(request, "wish_waiting", "wait", status=202, refresh=again, again=again)
 
     def closed(self, request: Request, survey: Survey) -> HTMLResponse:
