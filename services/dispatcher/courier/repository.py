@@ -175,7 +175,11 @@ async def anything_due(connection: AsyncConnection) -> bool:
 async def take(connection: AsyncConnection, limit: int) -> list[Waiting]:
     """Up to ``limit`` surveys whose turn it is, longest waiting first, locked until the transaction ends."""
     rows = await connection.execute(_TAKE, {"limit": limit})
-    return [Waiting(SurveySent.model_validate_json(row.survey), row.message_id, row.attempts) for row in rows]
+    # A newer version's courier may have queued it, with fields of its own.
+    return [
+        Waiting(SurveySent.model_validate_json(row.survey, extra="ignore"), row.message_id, row.attempts)
+        for row in rows
+    ]
 
 
 async def begin(connection: AsyncConnection, claim: UUID, send_ids: Sequence[str], lease: float) -> None:

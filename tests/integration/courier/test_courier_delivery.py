@@ -42,6 +42,14 @@ async def test_a_survey_is_delivered_once_however_often_its_event_comes(office: 
     assert await office.published() == [("delivery.accepted", "send-1", None)]
 
 
+async def test_a_survey_queued_by_a_newer_version_is_delivered(office: Office, post: PostOffice) -> None:
+    await office.queue([survey()])
+    async with office.runtime.transaction() as connection:
+        await connection.execute(text('UPDATE deliveries SET survey = survey || \'{"mood": "new"}\''))
+    await office.carry()
+    assert await office.published() == [("delivery.accepted", "send-1", None)]
+
+
 async def test_nothing_personal_is_kept_once_a_delivery_has_ended(office: Office, post: PostOffice) -> None:
     post.script["ana-2@example.com"].append("550 5.1.1 <ana-2@example.com>: no such user")
     await office.queue([survey(1), survey(2)])

@@ -16,6 +16,10 @@ from services.dispatcher.courier.settings import CourierSettings, server_from
         ("ana@example.com", "ana@example.com"),
         (" ana+shop@Example.COM ", "ana+shop@example.com"),
         ("ana@bücher.example", "ana@xn--bcher-kva.example"),
+        ("ana@BÜCHER。example", "ana@xn--bcher-kva.example"),
+        # A domain of its own, not strasse.example; nor do final sigmas become others.
+        ("ana@straße.example", "ana@xn--strae-oqa.example"),
+        ("ana@φάσσος.example", "ana@xn--hxa2bjcap.example"),
         ("o'neil/x=y@mail.example.com", "o'neil/x=y@mail.example.com"),
         ("ana@localhost", "ana@localhost"),
     ],
