@@ -145,3 +145,20 @@ async def eventually(condition: Callable[[], Awaitable[bool]], what: str, second
                 await asyncio.sleep(0.02)
     except TimeoutError:
         pytest.fail(f"not within {seconds:.0f} s: {what}")
+
+
+async def held_up(collector: Collector, task: asyncio.Task[Any]) -> None:
+    """Until a database lock holds the task up."""
+
+    async def waits() -> bool:
+        assert not task.done(), "it did not wait"
+        async with collector.runtime.reading() as connection:
+            waiting = await connection.execute(
+                text(
+                    "SELECT count(*) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+                )
+            )
+            return bool(waiting.scalar_one())
+
+    await eventually(waits, "it waits for a lock", 10)

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from prometheus_client import REGISTRY
-from sqlalchemy import event, text
+from sqlalchemy import event
 from structlog.testing import capture_logs
 
 from services.collector import early_wishes, repository
@@ -17,7 +17,7 @@ from services.collector.unsubscribing import change_preference, prune_early_wish
 from shared.contracts import sends, topics
 from shared.contracts.cloudevents import Message
 from shared.contracts.sends import Recipient, SurveySent
-from tests.integration.collector.collector_kit import NOON, Collector, eventually, survey
+from tests.integration.collector.collector_kit import NOON, Collector, held_up, survey
 from tests.integration.collector.test_collector_unsubscribe import ONE_CLICK, preferences
 
 
@@ -173,23 +173,6 @@ async def test_who_was_erased_and_came_back_goes_on_counting_revisions(collector
     assert told == [("preference.erased", 1), ("preference.unsubscribed", 2)]
 
 
-async def held_up(collector: Collector, task: asyncio.Task[object]) -> None:
-    """Until a database lock holds the task up."""
-
-    async def waits() -> bool:
-        assert not task.done(), "it did not wait"
-        async with collector.runtime.reading() as connection:
-            waiting = await connection.execute(
-                text(
-                    "SELECT count(*) FROM pg_stat_activity"
-                    " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-                )
-            )
-            return bool(waiting.scalar_one())
-
-    await eventually(waits, "it waits for a lock", 10)
-
-
 async def test_a_click_while_the_survey_is_being_consumed_waits_and_is_done(collector: Collector) -> None:
     """The batch has looked for wishes and not committed: the click sees no survey yet, and must not end like that."""
     runtime = collector.runtime
@@ -197,7 +180,7 @@ async def test_a_click_while_the_survey_is_being_consumed_waits_and_is_done(coll
     message = Message(topics.SENDS.name, 0, 1, b"k", "1", "/test", sends.SENT, NOON, survey(), None, b"", [])
     async with runtime.transaction() as connection:
         await handle(connection, [message])
-        clicking: asyncio.Task[object] = asyncio.create_task(click(collector))
+        clicking = asyncio.create_task(click(collector))
         await held_up(collector, clicking)
     assert await clicking == 200
     assert await preferences(collector) == [("preference.unsubscribed", 1, "unsubscribed")]
@@ -211,7 +194,7 @@ async def test_a_survey_that_comes_while_a_click_is_being_kept_waits_and_finds_i
         assert await repository.hold_survey(connection, "s-1", "a-1") is None
         await early_wishes.hold_off_sends(connection)
         assert await repository.hold_survey(connection, "s-1", "a-1") is None
-        consuming: asyncio.Task[object] = asyncio.create_task(collector.send())
+        consuming = asyncio.create_task(collector.send())
         await held_up(collector, consuming)
         await early_wishes.keep(connection, "s-1", "unsubscribe", NOON)
     await consuming
