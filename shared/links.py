@@ -6,6 +6,7 @@ from typing import Literal
 from itsdangerous import BadSignature, Signer
 
 Purpose = Literal["answer", "unsubscribe"]
+LOST = "this link is incomplete or was changed; use the one in the e-mail"
 _PATHS: dict[Purpose, str] = {"answer": "/s/", "unsubscribe": "/unsubscribe/"}
 
 
@@ -39,5 +40,5 @@ class Links:
             send_id = None
         # Base64 has several spellings of the same signature (+ for -, unused last bits); a link has one.
         if send_id is None or not hmac.compare_digest(token.encode(), self.token(purpose, send_id).encode()):
-            raise BadLink("this link is incomplete or was changed; use the one in the e-mail")
+            raise BadLink(LOST)
         return send_id

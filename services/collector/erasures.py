@@ -5,7 +5,7 @@ Apart from ``repository`` because it goes through every table there: who adds a 
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -42,12 +42,19 @@ async def erased_among(connection: AsyncConnection, digests: Sequence[bytes]) ->
     return {bytes(row.customer_digest): row.erased_at for row in rows}
 
 
-_PREFERENCE_REVISION = text("SELECT preference_revision FROM erasures WHERE customer_digest = :digest")
+_PREFERENCE_REVISIONS = text(
+    "SELECT customer_digest, preference_revision FROM erasures WHERE customer_digest = ANY(CAST(:digests AS bytea[]))"
+)
 
 
-async def last_preference_revision(connection: AsyncConnection, customer_digest: bytes) -> int:
-    """The revision to go on from for a customer who has no preferences (any more); 0 for one never erased."""
-    return (await connection.execute(_PREFERENCE_REVISION, {"digest": customer_digest})).scalar() or 0
+async def last_preference_revisions(
+    connection: AsyncConnection, secret: str, customer_ids: Collection[str]
+) -> dict[str, int]:
+    """The revision to go on from for customers who have no preferences (any more); 0 for one never erased."""
+    digests = {customer_id: digest(secret, customer_id) for customer_id in customer_ids}
+    rows = await connection.execute(_PREFERENCE_REVISIONS, {"digests": list(digests.values())})
+    erased = {bytes(row.customer_digest): row.preference_revision for row in rows}
+    return {customer_id: erased.get(digests[customer_id], 0) for customer_id in customer_ids}
 
 
 # First, so that a second erasure of the same customer waits for the first.

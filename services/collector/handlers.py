@@ -4,19 +4,22 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.collector import erasures, repository
+from services.collector import early_wishes, erasures, repository
+from services.collector.unsubscribing import settle_early_wishes
 from shared.contracts import topics
 from shared.contracts.campaigns import CampaignPublished
 from shared.contracts.cloudevents import Message
 from shared.contracts.sends import SurveySent
 from shared.messaging.handler import Handler
+from shared.messaging.outbox import Outbox
 
 
 class Handlers:
-    """``secret`` is what digests of erased customers are keyed with."""
+    """``secret`` is what digests of erased customers are keyed with; ``outbox`` takes what early wishes change."""
 
-    def __init__(self, secret: str) -> None:
+    def __init__(self, secret: str, outbox: Outbox) -> None:
         self._secret = secret
+        self._outbox = outbox
         self.by_topic: dict[str, Handler] = {
             topics.CAMPAIGNS.name: self.keep_campaigns,
             topics.SENDS.name: self.keep_sends,
@@ -28,7 +31,7 @@ class Handlers:
 
     async def keep_sends(self, connection: AsyncConnection, messages: Sequence[Message]) -> None:
         """Keeps the surveys, but nothing personal of a customer erased after they were sent: the erasure may have
-        come while they were on their way."""
+        come while they were on their way. So may a wish to get no more of them, which is settled here."""
         sends = [message.body for message in messages if isinstance(message.body, SurveySent)]
         digests = {send.customer_id: erasures.digest(self._secret, send.customer_id) for send in sends}
         erased_at = await erasures.erased_among(connection, sorted(set(digests.values())))
@@ -37,4 +40,6 @@ class Handlers:
             for send in sends
             if (moment := erased_at.get(digests[send.customer_id])) is not None and send.sent_at <= moment
         }
+        await early_wishes.hold_off_wishes(connection)
         await repository.put_sends(connection, sends, erased)
+        await settle_early_wishes(connection, self._outbox, self._secret, [send.send_id for send in sends])

@@ -61,6 +61,15 @@ class Survey:
 
 
 @dataclass(frozen=True, slots=True)
+class Owner:
+    """Whom a send went to, and where."""
+
+    customer_id: str
+    channel: Channel
+    address: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Preferences:
     revision: int
     channels: list[ChannelPreference]
@@ -169,6 +178,20 @@ async def hold_survey(connection: AsyncConnection, send_id: str, answer_id: str)
     return _survey((await connection.execute(_HOLD_SURVEY, _ids(send_id, answer_id))).mappings().first())
 
 
+_READ_OWNERS = text(
+    """
+    SELECT send_id, customer_id, address, channel FROM sends
+    WHERE send_id = ANY(CAST(:send_ids AS text[])) AND customer_id IS NOT NULL
+    """
+)
+
+
+async def read_owners(connection: AsyncConnection, send_ids: Sequence[str]) -> dict[str, Owner]:
+    """Whom each of these sends went to; those who were erased are left out."""
+    rows = await connection.execute(_READ_OWNERS, {"send_ids": send_ids})
+    return {row.send_id: Owner(row.customer_id, row.channel, row.address) for row in rows}
+
+
 def _ids(send_id: str, answer_id: str) -> dict[str, str]:
     return {"send_id": send_id, "answer_id": answer_id}
 
@@ -220,38 +243,47 @@ async def put_answer(connection: AsyncConnection, answer: Answer) -> bool:
     return result.first() is not None
 
 
-_READ_PREFERENCES = text("SELECT revision, channels FROM preferences WHERE customer_id = :customer_id")
+_READ_PREFERENCES = text(
+    """
+    SELECT customer_id, revision, channels FROM preferences WHERE customer_id = ANY(CAST(:customer_ids AS text[]))
+    """
+)
 
 
-async def read_preferences(connection: AsyncConnection, customer_id: str) -> Preferences | None:
-    row = (await connection.execute(_READ_PREFERENCES, {"customer_id": customer_id})).first()
-    if row is None:
-        return None
-    return Preferences(row.revision, _CHANNELS.validate_json(_raw(row.channels)))
+async def read_preferences(connection: AsyncConnection, customer_ids: Sequence[str]) -> dict[str, Preferences]:
+    """The preferences of those customers who have any."""
+    rows = await connection.execute(_READ_PREFERENCES, {"customer_ids": customer_ids})
+    return {row.customer_id: Preferences(row.revision, _CHANNELS.validate_json(_raw(row.channels))) for row in rows}
 
 
 _PUT_PREFERENCES = text(
     """
     INSERT INTO preferences (customer_id, revision, channels)
-    VALUES (:customer_id, :revision, CAST(:channels AS jsonb))
+    SELECT customer_id, revision, channels::jsonb
+    FROM unnest(CAST(:customer_ids AS text[]), CAST(:revisions AS integer[]), CAST(:channels AS text[]))
+         AS wished (customer_id, revision, channels)
     ON CONFLICT (customer_id) DO UPDATE SET revision = EXCLUDED.revision, channels = EXCLUDED.channels
     WHERE preferences.revision = EXCLUDED.revision - 1
-    RETURNING revision
+    RETURNING customer_id
     """
 )
 
 
-async def put_preferences(connection: AsyncConnection, customer_id: str, preferences: Preferences) -> bool:
-    """Writes every channel's state; False when the revision before it is not the newest any more."""
-    result = await connection.execute(
+async def put_preferences(connection: AsyncConnection, preferences: Mapping[str, Preferences]) -> set[str]:
+    """Writes every channel's state of each customer; gives back the customers written, which leaves out those whose
+    revision before it is not the newest any more."""
+    customer_ids = sorted(preferences)
+    rows = await connection.execute(
         _PUT_PREFERENCES,
         {
-            "customer_id": customer_id,
-            "revision": preferences.revision,
-            "channels": _CHANNELS.dump_json(preferences.channels).decode(),
+            "customer_ids": customer_ids,
+            "revisions": [preferences[customer_id].revision for customer_id in customer_ids],
+            "channels": [
+                _CHANNELS.dump_json(preferences[customer_id].channels).decode() for customer_id in customer_ids
+            ],
         },
     )
-    return result.first() is not None
+    return set(rows.scalars())
 
 
 # By the index on expires_at, a bounded batch at a time, passing over rows somebody is answering just now.

@@ -1,5 +1,6 @@
 """What clients may send: the bodies of the API and of the survey page, checked field by field."""
 
+import asyncio
 import re
 from datetime import datetime
 from typing import Annotated, TypeVar
@@ -19,6 +20,10 @@ from shared.web.problems import response
 
 LARGEST_BODY = 256 * 1024
 """Bytes. The longest comment and twenty further answers fit, however they are escaped."""
+
+MOST_FIELDS = 50
+BODY_SECONDS = 30.0
+"""Real seconds a body may take to come in, so that whoever dribbles holds no connection for good."""
 
 _DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}")
 Body = TypeVar("Body", bound=BaseModel)
@@ -113,17 +118,38 @@ def read_json(body: bytes, model: type[Body]) -> Body:
         ) from None
 
 
-def read_form(body: bytes) -> dict[str, str]:
-    """The fields of a form, the first value of each; none when the body is not one."""
+async def read_form(request: Request) -> dict[str, str]:
+    """The fields of a form, the first value of each; none when the body is not one.
+
+    Pages post them URL-encoded; mail programs that unsubscribe are asked to use multipart/form-data (RFC 8058 §3.2).
+    """
+    body = await request.body()
+    if _media_type(request) != "multipart/form-data":
+        return url_encoded(body)
     try:
-        fields = parse_qs(body.decode(), keep_blank_values=True, errors="replace", max_num_fields=50)
+        async with request.form(max_fields=MOST_FIELDS) as form:
+            return {name: value for name, value in reversed(form.multi_items()) if isinstance(value, str)}
+    except HTTPException:
+        return {}
+
+
+def url_encoded(body: bytes) -> dict[str, str]:
+    """The fields of a URL-encoded form; bytes that are no UTF-8 become U+FFFD, so that they cost no other field."""
+    try:
+        fields = parse_qs(
+            body.decode(errors="replace"), keep_blank_values=True, errors="replace", max_num_fields=MOST_FIELDS
+        )
     except ValueError:
         return {}
     return {name: values[0] for name, values in fields.items()}
 
 
 def is_json(request: Request) -> bool:
-    return request.headers.get("content-type", "").split(";")[0].strip().lower() == "application/json"
+    return _media_type(request) == "application/json"
+
+
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").split(";")[0].strip().lower()
 
 
 def form_score(written: str | None) -> int | None:
@@ -132,10 +158,12 @@ def form_score(written: str | None) -> int | None:
 
 
 class BodyLimit:
-    """Refuses bodies over LARGEST_BODY as they come in, before anything holds them whole."""
+    """Refuses bodies over LARGEST_BODY as they come in, before anything holds them whole, and those that take longer
+    than ``seconds``."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, seconds: float = BODY_SECONDS) -> None:
         self._app = app
+        self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: SendMessage) -> None:
         if scope["type"] != "http":
@@ -146,10 +174,18 @@ class BodyLimit:
             await response(413, "The body is too large", _TOO_LARGE)(scope, receive, send)
             return
         taken = 0
+        coming = True
+        deadline = asyncio.get_running_loop().time() + self._seconds
 
         async def counted() -> Message:
-            nonlocal taken
-            message = await receive()
+            nonlocal taken, coming
+            try:
+                # Once the body is there, what is waited for is the client's leaving, which may take its time.
+                async with asyncio.timeout_at(deadline if coming else None):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408, _TOO_SLOW, {"Connection": "close"}) from None
+            coming = coming and bool(message.get("more_body"))
             taken += len(message.get("body", b""))
             if taken > LARGEST_BODY:
                 raise HTTPException(413, _TOO_LARGE)
@@ -158,4 +194,5 @@ class BodyLimit:
         await self._app(scope, counted, send)
 
 
+_TOO_SLOW = "the body did not come in in time"
 _TOO_LARGE = f"a body may have up to {LARGEST_BODY} bytes"

@@ -3,11 +3,12 @@
 from datetime import timedelta
 from pathlib import Path
 
-from services.collector import api, repository, survey_pages, unsubscribe_pages
+from services.collector import api, lost_links, repository, survey_pages, unsubscribe_pages
 from services.collector.handlers import Handlers
 from services.collector.requests import BodyLimit
 from services.collector.settings import CollectorSettings
 from services.collector.showing import Showing
+from services.collector.unsubscribing import prune_early_wishes
 from shared.loops import Periodic
 from shared.process import Service
 from shared.runtime import Runtime
@@ -24,12 +25,14 @@ def build(runtime: Runtime[CollectorSettings]) -> Service:
     app.include_router(api.routes(runtime))
     app.include_router(survey_pages.routes(runtime, showing))
     app.include_router(unsubscribe_pages.routes(runtime, showing))
+    app.include_router(lost_links.routes(showing))
 
     async def prune() -> bool:
-        return await prune_sends(runtime)
+        more_sends = await prune_sends(runtime)
+        return await prune_early_wishes(runtime) or more_sends
 
     return Service(
-        handlers=Handlers(settings.secret.get_secret_value()).by_topic,
+        handlers=Handlers(settings.secret.get_secret_value(), runtime.outbox).by_topic,
         loops=[Periodic("prune", settings.prune_seconds, prune)],
         app=app,
     )

@@ -75,15 +75,20 @@ class Showing:
         """The link is ours, but its survey is not here: on its way, and then the page continues by itself; or
         removed, which is assumed after some tries."""
         metrics.survey_pages.labels("unknown").inc()
-        tries = request.query_params.get("tries", "0")
-        count = int(tries) if tries.isascii() and tries.isdigit() and len(tries) < 4 else 0
-        if count >= _TRIES:
+        again = _next_try(request, score=score)
+        if again is None:
             return self._message(request, "missing", "stop", status=404, again=address(request))
-        refresh = address(request, tries=count + 1, score=score)
-        return self._message(
-            request, "waiting", "wait", status=503, headers={"Retry-After": str(REFRESH_SECONDS)},
-            refresh=refresh, again=refresh,
-        )  # fmt: skip
+        headers = {"Retry-After": str(REFRESH_SECONDS)}
+        return self._message(request, "waiting", "wait", status=503, headers=headers, refresh=again, again=again)
+
+    def wish_waits(self, request: Request) -> HTMLResponse:
+        """A wish is kept for a survey that is not here; the page goes on to the result, as long as that may come."""
+        metrics.survey_pages.labels("wish").inc()
+        step = request.query_params.get("step")
+        again = _next_try(request, step=step)
+        if again is None:
+            return self._message(request, "wish_kept", "stop", status=202, again=address(request, step=step))
+        return self._message(request, "wish_waiting", "wait", status=202, refresh=again, again=again)
 
     def closed(self, request: Request, survey: Survey) -> HTMLResponse:
         metrics.survey_pages.labels("closed").inc()
@@ -117,6 +122,13 @@ class Showing:
             request.headers.get("accept-language"),
             campaign.default_locale if campaign else "en",
         )
+
+
+def _next_try(request: Request, **parameters: object) -> str | None:
+    """The address of a page that waits, one try further; None when it has waited long enough."""
+    tries = request.query_params.get("tries", "0")
+    count = int(tries) if tries.isascii() and tries.isdigit() and len(tries) < 4 else 0
+    return None if count >= _TRIES else address(request, tries=count + 1, **parameters)
 
 
 def address(request: Request, **parameters: object) -> str:

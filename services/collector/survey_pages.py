@@ -64,10 +64,9 @@ def routes(runtime: Runtime[CollectorSettings], showing: Showing) -> APIRouter:
     )
     async def post_survey(request: Request, token: str) -> Response:
         """Takes the score, or the comment that follows it. The token in the address says whose."""
-        body = await request.body()
         if is_json(request):
-            return await _answer_program(runtime, token, body)
-        form = read_form(body)
+            return await _answer_program(runtime, token, await request.body())
+        form = await read_form(request)
 
         async def answer() -> Response:
             return await _answer_person(runtime, showing, request, token, form)

@@ -3,8 +3,10 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from services.collector import repository
+from services.collector import early_wishes, repository
+from services.collector.answering import UnknownSurvey
 from services.collector.domain.preferences import Wish, is_unsubscribed
+from services.collector.repository import Survey
 from services.collector.requests import read_form
 from services.collector.settings import CollectorSettings
 from services.collector.showing import Showing, address
@@ -21,39 +23,66 @@ def routes(runtime: Runtime[CollectorSettings], showing: Showing) -> APIRouter:
     )
     async def unsubscribe_page(request: Request, token: str) -> Response:
         async def show() -> Response:
-            survey = await open_survey(runtime, token, "unsubscribe")
+            # In this order: a wish that is settled in between is found with its survey.
             async with runtime.reading() as connection:
-                known = await repository.read_preferences(connection, survey.send.customer_id or "")
-            gone = known is not None and is_unsubscribed(known.channels, survey.send.channel)
+                send_id = runtime.links.send_id_of(token, "unsubscribe")
+                kept = await early_wishes.is_kept(connection, send_id)
+            try:
+                survey = await open_survey(runtime, token, "unsubscribe")
+            except UnknownSurvey:
+                # Who wants out need not wait: the wish is kept until the survey comes.
+                if kept:
+                    return showing.wish_waits(request)
+                return _page(showing, request, None, "unsubscribe", "unsubscribe")
+            async with runtime.reading() as connection:
+                preferences = await repository.read_preferences(connection, [survey.send.customer_id or ""])
+            gone = any(is_unsubscribed(known.channels, survey.send.channel) for known in preferences.values())
             back = request.query_params.get("step") == "back"
-            name = "unsubscribed" if gone else "resubscribed" if back else "unsubscribe"
-            return showing.step(
-                request,
-                "unsubscribe.html",
-                survey,
-                title_key=f"{name}_title",
-                text_key=f"{name}_text",
-                wish="resubscribe" if gone else None if back else "unsubscribe",
-                mark="done" if gone or back else None,
-            )
+            if gone:
+                return _page(showing, request, survey, "unsubscribed", "resubscribe", done=True)
+            if back:
+                return _page(showing, request, survey, "resubscribed", None, done=True)
+            return _page(showing, request, survey, "unsubscribe", "unsubscribe")
 
         return await designed(showing, request, show)
 
-    @router.post("/unsubscribe/{token}", responses={303: {"description": "Done; a page tells so."}})
+    @router.post(
+        "/unsubscribe/{token}",
+        responses={
+            200: {"description": "One click of a mail program: done."},
+            202: {"description": "The same about a survey that is not known here yet: kept, and done when it is."},
+            303: {"description": "A person's form: a page tells what became of it."},
+        },
+    )
     async def unsubscribe(request: Request, token: str) -> Response:
         """Unsubscribes from every survey. Mail programs post ``List-Unsubscribe=One-Click``; whatever a body holds
         but ``wish=resubscribe``, which takes it back, means the same."""
-        form = read_form(await request.body())
+        form = await read_form(request)
         wish: Wish = "resubscribe" if form.get("wish") == "resubscribe" else "unsubscribe"
 
         async def change() -> Response:
-            await change_preference(runtime, runtime.links.send_id_of(token, "unsubscribe"), wish)
+            done = await change_preference(runtime, runtime.links.send_id_of(token, "unsubscribe"), wish)
             if "List-Unsubscribe" in form:
-                # A mail program looks at the status only; RFC 8058 §3.1 forbids it to follow a redirect.
-                return Response(status_code=200)
+                # A mail program looks at the status only, and redirects are forbidden here (RFC 8058 §3.1).
+                return Response(status_code=200 if done else 202)
             step = "back" if wish == "resubscribe" else None
             return RedirectResponse(address(request, step=step), 303, {"Cache-Control": "no-store"})
 
         return await designed(showing, request, change)
 
     return router
+
+
+def _page(
+    showing: Showing, request: Request, survey: Survey | None, name: str, wish: Wish | None, *, done: bool = False
+) -> Response:
+    """How things stand, and the button for the other way."""
+    return showing.step(
+        request,
+        "unsubscribe.html",
+        survey,
+        title_key=f"{name}_title",
+        text_key=f"{name}_text",
+        wish=wish,
+        mark="done" if done else None,
+    )

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.dispatcher.courier import repository as deliveries
 from services.dispatcher.domain import customers as customer_rules
 from services.dispatcher.domain import orders as order_rules
 from services.dispatcher.domain.customers import Customer
@@ -84,6 +85,8 @@ class Handlers:
         if forgotten:
             await orders.write(connection, forgotten)
         if newly_erased:
+            # The courier finds that there is nobody left to write to, and empties what it holds of them.
+            await deliveries.bring_forward(connection, sorted(newly_erased))
             await self._cancel_timers(connection, newly_erased, {order.order_id for order in forgotten})
 
     async def _cancel_timers(

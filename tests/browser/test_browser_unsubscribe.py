@@ -3,7 +3,7 @@
 from typing import Literal
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.browser.chromium import NARROWEST, Visits
 from tests.browser.measure import hard_to_read, sticking_out
@@ -28,6 +28,30 @@ async def test_looking_changes_nothing_and_the_button_does(shop: Shop, visits: V
     await expect(later.locator("h1")).to_have_text(said["resubscribed_title"])
     await later.goto(mail.unsubscribe_url)
     await expect(later.locator("h1")).to_have_text(said["unsubscribe_title"])
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with script", "without"])
+async def test_a_wish_that_waits_for_its_survey_continues_by_itself(shop: Shop, visits: Visits, script: bool) -> None:
+    """The collector knows the survey already, so the page that waits is put in its place for a moment."""
+    mail = await shop.asked()
+    waiting = f"""<!doctype html><meta http-equiv="refresh" content="1;url={mail.unsubscribe_url}?lang=nb">
+        <main id="step"><h1 tabindex="-1">waiting</h1></main>"""
+    pressed = 0
+
+    async def wait_a_moment(route: Route) -> None:
+        nonlocal pressed
+        pressed += route.request.method == "POST"
+        if pressed and "lang=nb" not in route.request.url:
+            await route.fulfill(status=202, content_type="text/html", body=waiting)
+        else:
+            await route.continue_()
+
+    page = await visits.blank(script=script)
+    await page.route("**/unsubscribe/**", wait_a_moment)
+    await page.goto(mail.unsubscribe_url or "")
+    await page.get_by_role("button", name=words("en")["unsubscribe"], exact=True).click()
+    await expect(page.locator("h1")).to_have_text(words("nb")["unsubscribe_title"])
+    assert pressed == 1
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

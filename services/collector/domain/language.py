@@ -55,7 +55,7 @@ def _preferred(header: str) -> list[str]:
     for position, part in enumerate(header[:_LONGEST_HEADER].split(",")):
         language, _, quality = part.strip().partition(";")
         try:
-            weight = float(quality.strip().removeprefix("q=")) if quality else 1.0
+            weight = float(quality.strip().lower().removeprefix("q=")) if quality else 1.0
         except ValueError:
             continue
         if 0 < weight <= 1:

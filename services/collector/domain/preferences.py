@@ -35,6 +35,13 @@ def channels_after(
     return None if after == states else [after[channel] for channel in sorted(after)]
 
 
+def wished_since(channels: Sequence[ChannelPreference], moment: datetime) -> bool:
+    """Whether the customer made another wish after ``moment``. A bounce or a complaint is none."""
+    return any(
+        preference.state in ("allowed", "unsubscribed") and preference.changed_at > moment for preference in channels
+    )
+
+
 def is_unsubscribed(channels: Sequence[ChannelPreference], channel: Channel) -> bool:
     """Whether no survey goes to this channel any more by the customer's own wish."""
     return any(

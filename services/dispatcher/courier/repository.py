@@ -68,10 +68,12 @@ _END = text(
     """
 )
 
+# That a mail was resent blindly stays known until its end: it is not done twice.
 _PUT_OFF = text(
     """
     UPDATE deliveries
-    SET state = 'queued', claim = NULL, reason = later.reason, attempts = attempts + later.tries,
+    SET state = 'queued', claim = NULL, attempts = attempts + later.tries,
+        reason = CASE deliveries.reason WHEN 'unknown_outcome' THEN deliveries.reason ELSE later.reason END,
         available_at = clock_timestamp() + make_interval(secs => later.seconds)
     FROM unnest(CAST(:send_ids AS text[]), CAST(:reasons AS text[]), CAST(:seconds AS float8[]),
                 CAST(:tries AS integer[])) AS later (send_id, reason, seconds, tries)
@@ -100,7 +102,15 @@ _TAKE_UNKNOWN = text(
         LIMIT :limit
         FOR UPDATE SKIP LOCKED
     )
-    RETURNING send_id, message_id
+    RETURNING send_id, message_id, reason IS NOT DISTINCT FROM 'unknown_outcome' AS resent
+    """
+)
+
+
+_BRING_FORWARD = text(
+    """
+    UPDATE deliveries SET available_at = 'epoch'
+    WHERE customer_id = ANY(CAST(:customer_ids AS text[])) AND state = 'queued'
     """
 )
 
@@ -112,6 +122,14 @@ class Sent:
     survey: SurveySent
     message_id: str
     traceparent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A mail of which nobody knows whether it arrived; ``resent`` once already, without anybody having been asked."""
+
+    message_id: str
+    resent: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +175,11 @@ async def anything_due(connection: AsyncConnection) -> bool:
 async def take(connection: AsyncConnection, limit: int) -> list[Waiting]:
     """Up to ``limit`` surveys whose turn it is, longest waiting first, locked until the transaction ends."""
     rows = await connection.execute(_TAKE, {"limit": limit})
-    return [Waiting(SurveySent.model_validate_json(row.survey), row.message_id, row.attempts) for row in rows]
+    # A newer version's courier may have queued it, with fields of its own.
+    return [
+        Waiting(SurveySent.model_validate_json(row.survey, extra="ignore"), row.message_id, row.attempts)
+        for row in rows
+    ]
 
 
 async def begin(connection: AsyncConnection, claim: UUID, send_ids: Sequence[str], lease: float) -> None:
@@ -199,7 +221,12 @@ async def leave_unknown(connection: AsyncConnection, claim: UUID, send_ids: Sequ
     await connection.execute(_LEAVE, {"claim": claim, "send_ids": list(send_ids), "seconds": seconds})
 
 
-async def take_unknown(connection: AsyncConnection, claim: UUID, limit: int, lease: float) -> Mapping[str, str]:
-    """Takes over mails whose lease has run out in transmission: send id to Message-ID."""
+async def take_unknown(connection: AsyncConnection, claim: UUID, limit: int, lease: float) -> Mapping[str, Unanswered]:
+    """Takes over mails whose lease has run out in transmission, by send id."""
     rows = await connection.execute(_TAKE_UNKNOWN, {"claim": claim, "limit": limit, "lease": lease})
-    return {row.send_id: row.message_id for row in rows}
+    return {row.send_id: Unanswered(row.message_id, row.resent) for row in rows}
+
+
+async def bring_forward(connection: AsyncConnection, customer_ids: Sequence[str]) -> None:
+    """What waits in the queue for these customers is looked at next, whatever pause it had."""
+    await connection.execute(_BRING_FORWARD, {"customer_ids": customer_ids})

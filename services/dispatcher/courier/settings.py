@@ -27,7 +27,7 @@ class CourierSettings(ServiceSettings):
     mail_from_name: str = Field("", max_length=100, description="Their sender's name; empty is the campaign's brand.")
     mail_reply_to: str = Field("", description="Where replies go; empty is the address surveys come from.")
     courier_unknown_outcome: Literal["hold", "resend"] = Field(
-        "hold", description="A mail whose outcome nobody can tell: hold (never twice) or resend (never lost)."
+        "hold", description="A mail whose outcome nobody can tell: hold (never twice) or resend (once more)."
     )
     courier_connections: int = Field(4, ge=1, le=100, description="SMTP connections of one courier.")
     courier_burst: int = Field(24, ge=1, le=500, description="Mails taken at once: most whose outcome a crash hides.")

@@ -19,7 +19,6 @@ from services.dispatcher.courier.mail import Letter
 IDLE_SECONDS = 20.0
 """A connection unused for so long is not trusted: servers hang up on silent ones."""
 
-_SERVICE_NOT_AVAILABLE = 421
 _NO_REPLY = (SMTPServerDisconnected, TimeoutError, OSError)
 
 
@@ -141,10 +140,11 @@ class Connections:
                 await client.mail(letter.sender, options=[f"SIZE={len(letter.content)}"] if _knows_size(client) else [])
                 await client.rcpt(letter.recipient)
         except SMTPRecipientRefused as error:
-            if error.code == _SERVICE_NOT_AVAILABLE:
+            refused = outcome_of_reply("recipient", error.code, error.message)
+            if refused.kind == "unbegun":
                 client.close()
                 raise ServerUnavailable(str(error.code)) from error
-            return outcome_of_reply("recipient", error.code, error.message)
+            return refused
         except SMTPResponseException as error:
             # Refused before a recipient was named: it does not like the sender, which is the same for every mail.
             client.close()
@@ -162,7 +162,10 @@ class Connections:
             async with asyncio.timeout(self._mail_seconds):
                 await client.data(letter.content)
         except SMTPDataError as error:
-            return outcome_of_reply("content", error.code, error.message)
+            outcome = outcome_of_reply("content", error.code, error.message)
+            if outcome.kind == "unknown":
+                client.close()
+            return outcome
         except (*_NO_REPLY, aiosmtplib.SMTPException) as error:
             client.close()
             return Outcome("unknown", type(error).__name__)

@@ -1,7 +1,7 @@
 """Mails of which nobody knows whether they arrived: their courier died, or the connection broke before the answer."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Mapping
 from uuid import uuid4
 
 import structlog
@@ -9,7 +9,7 @@ import structlog
 from services.dispatcher.courier import repository, results
 from services.dispatcher.courier.domain.deliveries import UNKNOWN_OUTCOME, Ending
 from services.dispatcher.courier.receipts import Receipts, ReceiptsUnavailable
-from services.dispatcher.courier.repository import Later
+from services.dispatcher.courier.repository import Later, Unanswered
 from services.dispatcher.courier.settings import CourierSettings
 from shared import metrics
 from shared.runtime import Runtime
@@ -37,25 +37,30 @@ class UnknownOutcomes:
         if not found:
             return False
         if self._receipts is not None:
-            answers = await self._ask(self._receipts, found.items())
+            answers = await self._ask(self._receipts, found)
         else:
             log.warning("mails with an unknown outcome", mails=len(found), decision=settings.courier_unknown_outcome)
             answers = dict.fromkeys(found, False)
         endings = [Ending(send_id, "accepted") for send_id, accepted in answers.items() if accepted]
         missing = [send_id for send_id, accepted in answers.items() if accepted is False]
         silent = [send_id for send_id, accepted in answers.items() if accepted is None]
-        if self._receipts is None and settings.courier_unknown_outcome == "hold":
-            endings, missing = [Ending(send_id, "held", UNKNOWN_OUTCOME) for send_id in missing], []
+        if self._receipts is None:
+            # Sent a second time at most: whatever breaks the connection after each mail would fill a mailbox.
+            hold = settings.courier_unknown_outcome == "hold"
+            held = [send_id for send_id in missing if hold or found[send_id].resent]
+            endings = [Ending(send_id, "held", UNKNOWN_OUTCOME) for send_id in held]
+            missing = [send_id for send_id in missing if send_id not in held]
+        reason = UNKNOWN_OUTCOME if self._receipts is None else None
         async with self._runtime.transaction() as connection:
             await results.end(connection, self._runtime.outbox, claim, endings, self._runtime.clock.now())
             if missing:
-                await repository.put_off(connection, claim, [Later(send_id, None, 0, 0) for send_id in missing])
+                await repository.put_off(connection, claim, [Later(send_id, reason, 0, 0) for send_id in missing])
             if silent:
                 await repository.leave_unknown(connection, claim, silent, ASK_AGAIN_SECONDS)
         metrics.courier_mails.labels("resent").inc(len(missing))
         return len(found) == AT_ONCE
 
-    async def _ask(self, receipts: Receipts, mails: Iterable[tuple[str, str]]) -> dict[str, bool | None]:
+    async def _ask(self, receipts: Receipts, mails: Mapping[str, Unanswered]) -> dict[str, bool | None]:
         """Send id to whether its mail was accepted; None where nobody said."""
         slots = asyncio.Semaphore(QUESTIONS_AT_ONCE)
 
@@ -67,6 +72,5 @@ class UnknownOutcomes:
                     log.warning("HEARBACK_SMTP_RECEIPTS_URL does not answer, asking again later", reason=str(error))
                     return None
 
-        questions = dict(mails)
-        answers = await asyncio.gather(*(ask(message_id) for message_id in questions.values()))
-        return dict(zip(questions, answers, strict=True))
+        answers = await asyncio.gather(*(ask(mail.message_id) for mail in mails.values()))
+        return dict(zip(mails, answers, strict=True))

@@ -57,7 +57,7 @@ class Collector:
 
     async def consume(self, *bodies: Contract, event_type: str | None = None) -> None:
         """Hands the bodies to the handlers in one transaction, as the consumer loop would."""
-        handlers = Handlers(self.runtime.settings.secret.get_secret_value()).by_topic
+        handlers = Handlers(self.runtime.settings.secret.get_secret_value(), self.runtime.outbox).by_topic
         async with self.runtime.transaction() as connection:
             for body in bodies:
                 known = isinstance(body, SurveySent)
@@ -145,3 +145,20 @@ async def eventually(condition: Callable[[], Awaitable[bool]], what: str, second
                 await asyncio.sleep(0.02)
     except TimeoutError:
         pytest.fail(f"not within {seconds:.0f} s: {what}")
+
+
+async def held_up(collector: Collector, task: asyncio.Task[Any]) -> None:
+    """Until a database lock holds the task up."""
+
+    async def waits() -> bool:
+        assert not task.done(), "it did not wait"
+        async with collector.runtime.reading() as connection:
+            waiting = await connection.execute(
+                text(
+                    "SELECT count(*) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+                )
+            )
+            return bool(waiting.scalar_one())
+
+    await eventually(waits, "it waits for a lock", 10)

@@ -22,6 +22,7 @@ TABLES = (
     "answers",
     "preferences",
     "erasures",
+    "early_wishes",
     "outbox",
     "consumer_positions",
     "dead_letters",

@@ -6,11 +6,11 @@ from datetime import timedelta
 from sqlalchemy import text
 
 from services.collector import erasures, repository
-from services.collector.erasing import Erasure, erase_customer
+from services.collector.erasing import erase_customer
 from shared.contracts import identity, topics
 from shared.contracts.answers import Answer
 from shared.contracts.sends import Recipient
-from tests.integration.collector.collector_kit import NOON, Collector, eventually, survey
+from tests.integration.collector.collector_kit import NOON, Collector, held_up, survey
 
 PERSONAL = ("c-42", "ana.souza@example.com", "Ana Souza", "order-1001", "Brass lamp", "gold-tier", "so sad a comment")
 
@@ -141,30 +141,13 @@ async def test_answering_and_consuming_while_being_erased_leaves_nothing(collect
     assert all(types in (["answer.recorded", "answer.erased"], []) for types in per_answer.values())
 
 
-async def waits(collector: Collector, erasing: asyncio.Task[Erasure]) -> None:
-    """Until a database lock holds the erasure up."""
-
-    async def held_up() -> bool:
-        assert not erasing.done(), "the erasure did not wait"
-        async with collector.runtime.reading() as connection:
-            waiting = await connection.execute(
-                text(
-                    "SELECT count(*) FROM pg_stat_activity"
-                    " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-                )
-            )
-            return bool(waiting.scalar_one())
-
-    await eventually(held_up, "the erasure waits", 10)
-
-
 async def test_a_batch_that_is_on_its_way_is_waited_for(collector: Collector) -> None:
     """It has looked who was erased, and not inserted yet: the erasure must not slip in between."""
     runtime = collector.runtime
     async with runtime.transaction() as connection:
         assert await erasures.erased_among(connection, [erasures.digest("x" * 32, "c-42")]) == {}
         erasing = asyncio.create_task(erase_customer(runtime, "c-42"))
-        await waits(collector, erasing)
+        await held_up(collector, erasing)
         await repository.put_sends(connection, [survey()], {})
     assert (await erasing).sends == 1
     assert await traces(collector) == []
@@ -178,7 +161,7 @@ async def test_an_answer_that_is_on_its_way_is_waited_for(collector: Collector) 
     async with runtime.transaction() as connection:
         assert await repository.hold_survey(connection, "s-1", answer_id) is not None
         erasing = asyncio.create_task(erase_customer(runtime, "c-42"))
-        await waits(collector, erasing)
+        await held_up(collector, erasing)
         answer = Answer(
             answer_id=answer_id, revision=1, score=3, answered_at=NOON, received_at=NOON, customer_id="c-42"
         )

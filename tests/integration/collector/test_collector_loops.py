@@ -27,7 +27,7 @@ async def working(collector: Collector, *, publishing: bool = True) -> AsyncIter
     consumer = Consumer(
         "collector",
         CONSUMED_BY["collector"],
-        Handlers(runtime.settings.secret.get_secret_value()).by_topic,
+        Handlers(runtime.settings.secret.get_secret_value(), runtime.outbox).by_topic,
         engine=runtime.engine,
         settings=runtime.settings,
         health=runtime.health,

@@ -223,6 +223,37 @@ async def test_a_forged_link_is_nobodys(collector: Collector) -> None:
     assert await collector.count("answers") == 0
 
 
+@pytest.mark.parametrize(
+    "path", ["/s/", "/s/{}/", "/s/{}/x", "/s/{}%2F..%2Fmetrics", "/unsubscribe/", "/unsubscribe/{}/"]
+)
+async def test_a_link_with_its_token_lost_or_a_tail_grown_is_a_page_too(collector: Collector, path: str) -> None:
+    """Nor is it sent on to an address built of headers, which behind a proxy would show the token in the clear."""
+    await collector.send()
+    address = path.format(collector.runtime.links.token("answer", "s-1"))
+    for response in (await collector.client.get(address), await collector.client.post(address, data={"score": "1"})):
+        assert response.status_code == 404
+        assert "This link does not work" in seen(response)
+    program = await collector.client.post(address, json={"score": 1})
+    assert (program.status_code, program.headers["content-type"]) == (404, "application/problem+json")
+    assert await collector.outbox() == []
+
+
+async def test_every_page_keeps_the_token_to_itself(collector: Collector) -> None:
+    page = await collector.send()
+    pages = [page, f"{page}?step=comment", "/s/forged", collector.page("s-unknown"), collector.unsubscribe_page()]
+    for address in pages:
+        headers = (await collector.client.get(address)).headers
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["cache-control"] == "no-store"
+        assert "noindex" in headers["x-robots-tag"]
+        policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
+        assert policy["frame-ancestors"] == policy["default-src"] == policy["base-uri"] == "'none'"
+        assert policy["form-action"] == policy["script-src"] == "'self'"
+    redirect = await collector.client.post(page, data={"score": "1"})
+    assert redirect.headers["cache-control"] == "no-store"
+    assert redirect.headers["location"].startswith("/s/")
+
+
 async def test_a_survey_still_on_its_way_continues_by_itself(collector: Collector) -> None:
     page = collector.page()
     looked = await collector.client.get(f"{page}?score=4")

@@ -12,8 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 Action = str | Callable[[], Awaitable[None]]
-"""What happens to one mail: an SMTP code at RCPT (``451``), at DATA (``data 554``), ``drop`` (hang up instead of taking
-it), ``cut`` (take it, then hang up instead of saying so), or something to wait for before it is taken."""
+"""What happens to one mail: an SMTP code at RCPT (``451``), at DATA (``data 554``), once it is taken (``took 252``),
+``drop`` (hang up instead of taking it), ``cut`` (take it, then hang up instead of saying so), or something to wait for
+before it is taken."""
 
 
 class PostOffice:
@@ -59,6 +60,8 @@ class PostOffice:
             await asyncio.shield(asyncio.ensure_future(self._take_after(action, envelope)))
         else:
             self._take(envelope)
+        if isinstance(action, str) and action.startswith("took "):
+            return action.removeprefix("took ")
         if action == "cut":
             _hang_up(server)
         return "250 2.0.0 stored"

@@ -9,6 +9,7 @@ import pytest
 
 from services.dispatcher.courier import courier as courier_module
 from services.dispatcher.courier import repository, results
+from services.dispatcher.courier.repository import Unanswered
 from services.dispatcher.courier.smtp import Connections
 from tests.integration.courier.conftest import Office, Open, survey
 from tests.integration.courier.post_office import PostOffice
@@ -136,6 +137,29 @@ async def test_without_receipts_the_setting_decides(
     assert [(kind, reason) for kind, _, reason in await office.published()] == [event]
 
 
+async def test_a_mail_is_not_sent_a_third_time_however_often_its_connection_breaks(
+    open_office: Open, post: PostOffice
+) -> None:
+    office: Office = await open_office(receipts=False, courier_unknown_outcome="resend")
+    post.script["ana-1@example.com"].extend(["cut", "451 4.2.0 later", "cut", "cut"])
+    await office.queue([survey()])
+    for _ in range(4):
+        await recover(office)
+    assert len(post.mails) == 2
+    assert await office.published() == [("delivery.failed", "send-1", "unknown_outcome")]
+
+
+@pytest.mark.parametrize("reply", ["252 2.0.0 queued elsewhere", "354 go on"])
+async def test_an_answer_that_is_neither_yes_nor_no_is_asked_about(
+    office: Office, post: PostOffice, reply: str
+) -> None:
+    post.script["ana-1@example.com"].append(f"took {reply}")
+    await office.queue([survey()])
+    await recover(office)
+    assert len(post.mails) == 1
+    assert await office.published() == [("delivery.accepted", "send-1", None)]
+
+
 async def test_receipts_that_do_not_answer_are_asked_again(open_office: Open, post: PostOffice) -> None:
     office: Office = await open_office()
     answering, post.receipts_url = post.receipts_url, "http://127.0.0.1:1/"
@@ -216,7 +240,9 @@ async def test_a_stalled_courier_writes_nothing_about_a_mail_another_looks_after
     async def late(done: Any) -> None:
         await heir.at_once()
         async with heir.runtime.transaction() as connection:
-            assert await repository.take_unknown(connection, claim, 10, 60) == {"send-1": "<send-1@shop.test>"}
+            assert await repository.take_unknown(connection, claim, 10, 60) == {
+                "send-1": Unanswered("<send-1@shop.test>", resent=False)
+            }
         await write(done)
 
     monkeypatch.setattr(stalled.courier, "_write", late)

@@ -4,18 +4,21 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import text
 
 from services.dispatcher.courier import repository
 from services.dispatcher.courier.handlers import handle_sends
 from services.dispatcher.courier.results import PROVIDER
 from services.dispatcher.domain.customers import Customer, fold
+from services.dispatcher.handlers import Handlers
 from services.dispatcher.repository import customers
+from services.dispatcher.settings import DispatcherSettings
 from shared.clock import SteppedClock
-from shared.contracts import orders, sends
+from shared.contracts import orders, preferences, sends
 from shared.contracts.cloudevents import Message
 from shared.contracts.orders import OrderEvent
-from shared.contracts.preferences import ChannelPreference, ChannelState
+from shared.contracts.preferences import ChannelPreference, ChannelState, Preference
 from shared.contracts.sends import Recipient, SurveySent
 from tests.integration.courier.conftest import NOW, Office, Open, survey
 from tests.integration.courier.post_office import PostOffice
@@ -36,6 +39,14 @@ async def test_a_survey_is_delivered_once_however_often_its_event_comes(office: 
     assert mail["X-Hearback-Send-Id"] == "send-1"
     assert mail["To"] == "Ana <ana-1@example.com>"
     assert mail["List-Unsubscribe"] == "<https://answers.test/unsubscribe/1>"
+    assert await office.published() == [("delivery.accepted", "send-1", None)]
+
+
+async def test_a_survey_queued_by_a_newer_version_is_delivered(office: Office, post: PostOffice) -> None:
+    await office.queue([survey()])
+    async with office.runtime.transaction() as connection:
+        await connection.execute(text('UPDATE deliveries SET survey = survey || \'{"mood": "new"}\''))
+    await office.carry()
     assert await office.published() == [("delivery.accepted", "send-1", None)]
 
 
@@ -126,6 +137,24 @@ async def test_who_has_unsubscribed_or_was_erased_since_gets_nothing(office: Off
         "send-3": "bounced",
         "send-4": "erased",
     }
+
+
+async def test_an_erased_customers_mail_is_not_kept_for_its_next_try(office: Office, post: PostOffice) -> None:
+    post.script["ana-1@example.com"].append("451 4.7.1 Greylisted")
+    post.script["ana-2@example.com"].append("451 4.7.1 Greylisted")
+    await office.queue([survey(1), survey(2)])
+    await office.carry()
+    handlers = Handlers(DispatcherSettings(secret=SecretStr("s" * 40)), office.runtime.clock)
+    erased = Preference(customer_id="customer-1", revision=1, occurred_at=office.runtime.clock.now())
+    told = Message("customers.preferences", 0, 0, b"c", "e", "/test", preferences.ERASED, NOW, erased, None, b"", ())
+    async with office.runtime.transaction() as connection:
+        await handlers.preferences(connection, [told])
+    await office.carry()
+    assert post.mails == []
+    assert await office.published() == [("delivery.failed", "send-1", "erased")]
+    assert [row.customer_id for row in await office.rows("SELECT * FROM deliveries WHERE survey IS NOT NULL")] == [
+        "customer-2"
+    ]
 
 
 def _customer(number: int, state: ChannelState, erased_at: datetime | None = None) -> Customer:

@@ -21,6 +21,7 @@ from shared.locales import SUPPORTED
         (None, "fr", "fr;q=0.9, zh-TW;q=0.8, de", "zh"),
         (None, "fr", "*", "en"),
         (None, None, "en;q=0, ko;q=0.1", "ko"),
+        (None, None, "en;Q=0.1, ko; q=0.2", "ko"),
         (None, None, "pt;q=high, nb;q=2, zh", "zh"),
         (None, None, None, "en"),
         ("../../etc", "", ";;;,,q=", "en"),

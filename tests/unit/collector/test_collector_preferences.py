@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.collector.domain.preferences import SURVEY_CHANNELS, Wish, channels_after, is_unsubscribed
+from services.collector.domain.preferences import (
+    SURVEY_CHANNELS,
+    Wish,
+    channels_after,
+    is_unsubscribed,
+    wished_since,
+)
 from shared.contracts.preferences import ChannelPreference, ChannelState
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -48,6 +54,15 @@ def test_unsubscribing_covers_a_bounced_address_and_leaves_a_complaint(
 @pytest.mark.parametrize("state", ["bounced", "complained"])
 def test_resubscribing_does_not_mend_an_address(state: ChannelState) -> None:
     assert after(email(state), "resubscribe") is None
+
+
+@pytest.mark.parametrize(
+    ("state", "is_a_wish"), [("allowed", True), ("unsubscribed", True), ("bounced", False), ("complained", False)]
+)
+def test_a_bounce_or_a_complaint_is_no_later_wish(state: ChannelState, is_a_wish: bool) -> None:
+    assert wished_since(email(state), NOW - timedelta(seconds=1)) is is_a_wish
+    assert not wished_since(email(state), NOW)
+    assert not wished_since([], NOW)
 
 
 @given(st.lists(st.sampled_from(["unsubscribe", "resubscribe"]), min_size=1, max_size=8))

@@ -183,11 +183,29 @@ def test_line_breaks_and_tags_stay_text(attack: str) -> None:
     assert "<script" not in part(message, "html")
 
 
-@pytest.mark.parametrize("name", ["http://evil.test", "win www.evil.test", "ana@example.com", "evil.com/now", "A" * 61])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "http://evil.test", "win www.evil.test", "ana@example.com", "evil.com/now", "A" * 61,
+        "visit evil.com today", "скидки на сайт.рф", "evil.com.",
+    ],
+)  # fmt: skip
 def test_what_is_no_name_is_not_greeted(name: str) -> None:
     words, message = mail(survey(name=name), campaign())
     assert words.introduction == MAIL["en"]["introduction_service_unnamed"]
     assert name not in part(message, "html") and message["To"] == "ana@example.com"
+
+
+@pytest.mark.parametrize("name", ["Ana M. Souza", "J. R. R. Tolkien", "O'Neil-Sørensen", "김민지", "王 小明", "Zoë"])
+def test_what_is_a_name_is_greeted(name: str) -> None:
+    words, _ = mail(survey(name=name), campaign())
+    assert words.introduction.startswith(f"Hi {name}, ")
+
+
+def test_a_name_does_not_turn_the_text_around() -> None:
+    words, message = mail(survey(name="\u202eanA\u2066"), campaign())
+    assert words.introduction.startswith("Hi anA, ")
+    assert not set("\u202e\u2066") & set(part(message, "html") + part(message, "plain") + str(message["To"]))
 
 
 def test_a_campaigns_own_texts_go_first_and_hearbacks_fill_the_gaps() -> None:

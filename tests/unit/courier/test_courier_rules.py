@@ -16,6 +16,10 @@ from services.dispatcher.courier.settings import CourierSettings, server_from
         ("ana@example.com", "ana@example.com"),
         (" ana+shop@Example.COM ", "ana+shop@example.com"),
         ("ana@bücher.example", "ana@xn--bcher-kva.example"),
+        ("ana@BÜCHER。example", "ana@xn--bcher-kva.example"),
+        # A domain of its own, not strasse.example; nor do final sigmas become others.
+        ("ana@straße.example", "ana@xn--strae-oqa.example"),
+        ("ana@φάσσος.example", "ana@xn--hxa2bjcap.example"),
         ("o'neil/x=y@mail.example.com", "o'neil/x=y@mail.example.com"),
         ("ana@localhost", "ana@localhost"),
     ],
@@ -57,10 +61,15 @@ def test_an_address_that_passes_cannot_end_a_command_or_a_header(text: str) -> N
         ("recipient", 550, "ana@example.com unknown", "bounced", "550"),
         ("recipient", 554, "5.7.1 Relay access denied", "failed", "554 5.7.1"),
         ("recipient", 451, "4.7.1 Greylisted", "put_off", "451 4.7.1"),
-        ("recipient", 421, "Too many", "put_off", "421"),
+        # What is said of us or of the server blames no recipient, however many are refused with it.
+        ("recipient", 421, "Too many", "unbegun", "421"),
+        ("recipient", 530, "5.7.0 Authentication required", "unbegun", "530 5.7.0"),
+        ("recipient", 503, "5.5.1 MAIL first", "unbegun", "503 5.5.1"),
         ("content", 552, "5.3.4 Too big", "failed", "552 5.3.4"),
         ("content", 452, "Out of storage", "put_off", "452"),
-        ("content", 354, "nonsense", "put_off", "354"),
+        # No refusal, and not what was to be said: the server may have it.
+        ("content", 354, "nonsense", "unknown", "354"),
+        ("content", 251, "queued somewhere", "unknown", "251"),
     ],
 )
 def test_what_a_reply_means(stage: str, code: int, text: str, kind: str, reason: str) -> None:

@@ -8,6 +8,11 @@ function open(html, address) {
   const page = new DOMParser().parseFromString(html, "text/html");
   const next = page.getElementById("step");
   if (!next) return false;
+  // A page that continues by itself has to be a page of its own to do so.
+  if (page.querySelector('meta[http-equiv="refresh"]')) {
+    location.replace(address);
+    return true;
+  }
   history.replaceState(null, "", address);
   document.title = page.title;
   const first = next.querySelector("[autofocus]") ?? next.querySelector("h1");

@@ -15,6 +15,8 @@ Stage = Literal["recipient", "content"]
 
 # RFC 3463: class, subject and detail; the text behind it may repeat the address, so it is never kept.
 _ENHANCED_STATUS = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})\b")
+# No such command, wrong order, please sign in, closing down: said of us or of the server, whoever the recipient is.
+_NOT_ABOUT_RECIPIENTS = frozenset({421, 500, 502, 503, 530})
 # RFC 3463 §3.8: the server's policy refuses us, which says nothing against the customer's mailbox.
 _POLICY = "5.7."
 
@@ -35,11 +37,16 @@ LATE = Outcome("unbegun", "late")
 def outcome_of_reply(stage: Stage, code: int, text: str) -> Outcome:
     """What a reply other than success means for this mail, at RCPT (``recipient``) or at DATA (``content``).
 
-    RFC 5321 §4.2.1: 4yz may succeed when tried again, 5yz will not.
+    RFC 5321 §4.2.1: 4yz may succeed when tried again, 5yz will not; at RCPT some of either are not about this mail.
+    Anything else instead of a refusal of the content does not tell whether the server has it.
     """
     status = _ENHANCED_STATUS.match(text)
     enhanced = status.group(1) if status else ""
     reason = f"{code} {enhanced}".rstrip()
+    if stage == "recipient" and code in _NOT_ABOUT_RECIPIENTS:
+        return Outcome("unbegun", reason)
+    if stage == "content" and not 400 <= code < 600:
+        return Outcome("unknown", reason)
     if not 500 <= code < 600:
         return Outcome("put_off", reason)
     if stage == "recipient" and not enhanced.startswith(_POLICY):

@@ -17,7 +17,10 @@ LONGEST_PRODUCT = 60
 _PLACEHOLDER = re.compile(r"\{(brand|product|name)\}")
 _BLANKS = re.compile(r"[\s\x00-\x1f\x7f\u2028\u2029]+")
 # Somebody who orders in a victim's name could have us deliver their advertisement as a greeting.
-_NOT_A_NAME = re.compile(r"[@<>]|://|www\.|\.[a-z]{2,}(/|$)", re.IGNORECASE)
+# Mail programs make a link of anything with a dot between letters.
+_NOT_A_NAME = re.compile(r"[@<>]|://|www\.|\.[^\W\d_]{2,}", re.IGNORECASE)
+# These turn around what is written after them; no language we write in needs them.
+_DIRECTIONS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +77,8 @@ def fill(text: str, values: Mapping[str, str]) -> str:
 
 
 def one_line(text: str) -> str:
-    """Without line breaks and control characters, which would break a header or fake one."""
-    return _BLANKS.sub(" ", text).strip()
+    """Without line breaks and control characters, which would break a header or fake one, or turn the text around."""
+    return _BLANKS.sub(" ", _DIRECTIONS.sub("", text)).strip()
 
 
 def clipped(text: str | None, longest: int) -> str:

@@ -1,0 +1,26 @@
+"""Wishes about surveys that have not been consumed yet."""
+
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    # The newest wish of each send. Nothing personal: whose it is, only the send will tell.
+    op.execute(
+        """
+        CREATE TABLE early_wishes (
+            send_id   text        PRIMARY KEY,
+            wish      text        NOT NULL CHECK (wish IN ('unsubscribe', 'resubscribe')),
+            wished_at timestamptz NOT NULL
+        )
+        """
+    )
+    op.execute("CREATE INDEX early_wishes_by_age ON early_wishes (wished_at)")
+
+
+def downgrade() -> None:
+    op.execute("DROP TABLE early_wishes")

@@ -1,0 +1,74 @@
+"""A mail server written line by line, to misbehave where a proper one cannot: at any step of the conversation."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from email import message_from_bytes
+from email.message import Message
+
+CLOSE = "close"
+SILENCE = "silence"
+
+
+class RudeServer:
+    """``rudeness[step]`` is what is said once instead of the proper reply, or CLOSE, or SILENCE.
+
+    Steps: ``greeting``, the commands in capitals, and ``content`` (once the whole mail is there, which is then not
+    kept). ``kept`` are the mails it said yes to.
+    """
+
+    def __init__(self) -> None:
+        self.rudeness: dict[str, str] = {}
+        self.kept: list[Message] = []
+        self.heard: list[str] = []
+        self.port = 0
+        self._extensions = ["250-rude.test", "250 SIZE 1000000"]
+        self._silent = asyncio.Event()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await self._converse(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._reply(writer, "greeting", "220 rude.test")
+        while line := (await reader.readline()).decode().strip():
+            step = line.split()[0].upper()
+            self.heard.append(line)
+            proper = {"EHLO": "\r\n".join(self._extensions), "DATA": "354 go on", "QUIT": "221 bye"}.get(step, "250 ok")
+            said = await self._reply(writer, step, proper)
+            if step == "QUIT":
+                return
+            if step == "DATA" and said.startswith("354"):
+                content = await reader.readuntil(b"\r\n.\r\n")
+                if "content" not in self.rudeness:
+                    self.kept.append(message_from_bytes(content[:-3]))
+                await self._reply(writer, "content", "250 kept")
+
+    async def _reply(self, writer: asyncio.StreamWriter, step: str, proper: str) -> str:
+        said = self.rudeness.pop(step, proper)
+        if said == CLOSE:
+            raise ConnectionError
+        if said == SILENCE:
+            await self._silent.wait()
+        writer.write(f"{said}\r\n".encode())
+        await writer.drain()
+        return said
+
+    def end(self) -> None:
+        self._silent.set()
+
+
+@asynccontextmanager
+async def open_rude_server() -> AsyncIterator[RudeServer]:
+    rude = RudeServer()
+    server = await asyncio.start_server(rude.serve, "127.0.0.1", 0)
+    rude.port = server.sockets[0].getsockname()[1]
+    try:
+        yield rude
+    finally:
+        rude.end()
+        server.close()
