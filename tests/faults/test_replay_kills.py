@@ -16,7 +16,7 @@ from deploy.local.errors import StackError
 from deploy.local.ports import StackPorts, free_port, require_free
 from deploy.local.programs import PROJECT
 from deploy.local.supervisor import read_records
-from deploy.replay.olist import FILES
+from deploy.replay.files import FILES
 
 ORDERS = 24
 ASKED = 23

@@ -80,10 +80,10 @@ def plan_recurrence(campaign: Campaign, customer: Customer, fired_at: datetime |
     assert campaign.every is not None
     if not campaign.active:
         return Plan(None, "campaign_inactive")
-    start = customer.first_event_at if fired_at is None else fired_at
-    if start is None:
+    if customer.first_event_at is None:
+        # What was asked before the erasure must not bring back who has not ordered since.
         return Plan(None, "erased")
-    due_at = start + campaign.every
+    due_at = (fired_at or customer.first_event_at) + campaign.every
     behind = now - campaign.valid_for - due_at
     if behind > timedelta(0):
         due_at += -(-behind // campaign.every) * campaign.every

@@ -13,7 +13,7 @@ from services.dispatcher.domain.customers import Customer
 from services.dispatcher.domain.decisions import Decision, explain
 from services.dispatcher.domain.orders import Order
 from services.dispatcher.domain.segments import Segmentation
-from services.dispatcher.domain.timers import Timer, plan_recurrence
+from services.dispatcher.domain.timers import Plan, Timer, plan_recurrence
 from services.dispatcher.order_batch import IncomingEvent, OrderBatch
 from services.dispatcher.repository.timers import Recurrence
 from services.dispatcher.settings import SHIPPED_CAMPAIGNS
@@ -192,6 +192,14 @@ def test_when_a_recurring_campaign_asks_next(first: datetime, fired: datetime | 
     relationship = next(campaign for campaign in SHIPPED if campaign.every)
     brief = relationship.model_copy(update={"valid_for": 14 * DAY})
     assert plan_recurrence(brief, Customer("c-1", first_event_at=first), fired, NOW).due_at == due
+
+
+def test_who_was_erased_is_not_asked_again_for_having_been_asked_before() -> None:
+    relationship = next(campaign for campaign in SHIPPED if campaign.every)
+    erased = Customer("c-1", erased_at=NOW)
+    assert plan_recurrence(relationship, erased, NOW - 10 * DAY, NOW) == Plan(None, "erased")
+    back = Customer("c-1", erased_at=NOW - DAY, first_event_at=NOW)
+    assert plan_recurrence(relationship, back, NOW - 10 * DAY, NOW).due_at == NOW + 80 * DAY
 
 
 def test_after_it_fired_the_next_occurrence_has_another_name() -> None:
