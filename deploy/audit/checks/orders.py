@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from deploy.audit.facts import CampaignRule, DatabaseFacts, OrderTold, TopicFacts
+from deploy.audit.facts import CampaignRule, DatabaseFacts, Decision, OrderTold, TopicFacts
 from deploy.audit.report import Check
 from shared.contracts.identity import timer_id as timer_id_of
 
@@ -101,7 +101,7 @@ def timers_recomputed(topics: TopicFacts, database: DatabaseFacts) -> Check:
         return check
     orders = fold(topics.orders, {place for consumer, place in database.dead_letters if consumer == DISPATCHER})
     pending = {timer.timer_id: timer for timer in database.timers}
-    judged = {decision.timer_id for decision in database.decisions if decision.outcome in ("sent", "skipped")}
+    judged = {decision.timer_id for decision in database.decisions if _ended(decision)}
     excused = _excused(database)
     expected: set[str] = set()
     for order_id, order in orders.items():
@@ -129,6 +129,14 @@ def timers_recomputed(topics: TopicFacts, database: DatabaseFacts) -> Check:
         if timer.cause == "milestone" and timer.timer_id not in expected:
             check.differs(f"timer {timer.timer_id} of {timer.campaign} follows from no order event")
     return check
+
+
+def _ended(decision: Decision) -> bool:
+    """Whether a timer is gone for good with this: it came due, or its customer was erased while it waited."""
+    return decision.outcome in ("sent", "skipped") or (decision.outcome, decision.reason) == (
+        "timer_cancelled",
+        "erased",
+    )
 
 
 def fold(events: Sequence[OrderTold], dead: set[tuple[str, int, int]]) -> Mapping[str, _Order]:

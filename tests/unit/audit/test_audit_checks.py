@@ -365,3 +365,13 @@ def test_a_score_that_was_never_published_is_found() -> None:
     published = published_scores(windows, now.date())
     del published["a", "all", "region:SP"]
     assert scores.published(windows, published, now, ZONE).differences == 1
+
+
+def test_a_timer_that_waited_when_its_customer_was_erased_is_accounted_for() -> None:
+    topics, database = loop_that_adds_up()
+    gone = database.timers.pop()
+    assert orders.timers_recomputed(topics, database).differences == 1
+    database.decisions.append(Decision(None, "timer_cancelled", "erased", "o1", gone.timer_id))
+    assert orders.timers_recomputed(topics, database).differences == 0
+    database.timers.append(gone)
+    assert orders.timers_recomputed(topics, database).differences == 1
