@@ -60,7 +60,7 @@ def event_of(record: Record) -> Event | None:
         return None
     if not isinstance(content, dict):
         return None
-    if (record.header("content-type") or "").startswith("application/cloudevents+json"):
+    if (record.header("content-type") or "").lower().startswith("application/cloudevents+json"):
         source, event_id, event_type, body = (content.get(name) for name in ("source", "id", "type", "data"))
     else:
         source, event_id, event_type = (record.header(name) for name in ("ce_source", "ce_id", "ce_type"))

@@ -89,7 +89,7 @@ def read(
         raise UnreadableRecord("the record has no value; every event needs a body")
     attributes = {name: content for name, content in headers if content is not None}
     content_type = attributes.get("content-type", BINARY_CONTENT_TYPE)
-    if content_type.startswith(b"application/cloudevents+json"):
+    if content_type.lower().startswith(STRUCTURED_CONTENT_TYPE):
         return _read_structured(topic, partition, offset, key, value, headers)
     try:
         event_type = attributes["ce_type"].decode()

@@ -17,7 +17,7 @@ def record(value: bytes | None, headers: list[tuple[str, bytes | None]]) -> Reco
     [
         (b"{}", HEADERS),
         (b"{}", [*HEADERS, ("content-type", None), ("baggage", None)]),
-        (STRUCTURED, [("content-type", b"application/cloudevents+json; charset=utf-8")]),
+        (STRUCTURED, [("content-type", b"Application/CloudEvents+JSON; charset=utf-8")]),
     ],
 )
 def test_an_event_is_read_in_either_mode(value: bytes, headers: list[tuple[str, bytes | None]]) -> None:
