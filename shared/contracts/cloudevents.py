@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from typing import Any
 
 import orjson
 from pydantic import BaseModel, ValidationError
@@ -87,16 +88,17 @@ def read(
     """
     if value is None:
         raise UnreadableRecord("the record has no value; every event needs a body")
-    attributes = {name: content for name, content in headers if content is not None}
-    content_type = attributes.get("content-type", BINARY_CONTENT_TYPE)
-    if content_type.lower().startswith(STRUCTURED_CONTENT_TYPE):
+    attributes: dict[str, Any] = dict(headers)
+    content_type = attributes.get("content-type")
+    if content_type not in (BINARY_CONTENT_TYPE, None) and content_type.lower().startswith(STRUCTURED_CONTENT_TYPE):
         return _read_structured(topic, partition, offset, key, value, headers)
     try:
         event_type = attributes["ce_type"].decode()
         event_id = attributes["ce_id"].decode()
         source = attributes["ce_source"].decode()
-    except KeyError as error:
-        raise UnreadableRecord(f"the header {error.args[0]} is missing; send CloudEvents in binary mode") from error
+    except (KeyError, AttributeError) as error:
+        missing = next(name for name in ("ce_type", "ce_id", "ce_source") if attributes.get(name) is None)
+        raise UnreadableRecord(f"the header {missing} is missing; send CloudEvents in binary mode") from error
     except UnicodeDecodeError as error:
         raise UnreadableRecord("a ce_ header is not UTF-8") from error
     if not event_id or not source or len(event_id) > 500 or len(source) > 500:
