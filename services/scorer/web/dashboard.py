@@ -63,7 +63,7 @@ class View:
 
 
 def add_dashboard(app: FastAPI, runtime: Runtime[ScorerSettings], figures: Figures) -> None:
-    pages = templates(SERVICE, inline_styles=True)
+    pages = templates(SERVICE)
     pages.env.globals.update(words=words, group_of=group_of, chart_library=_library_address())
     dashboard = Dashboard(runtime, figures)
 
@@ -141,6 +141,7 @@ class Dashboard:
             "comments": said,
             "zone": self._runtime.settings.zone,
             "period": words.period(view.window, end),
+            "days_of": f"Days begin at midnight, {self._runtime.settings.timezone}",
             "minimum": self._runtime.settings.minimum_answers,
             "drawn": SEGMENTS_DRAWN,
             "charts": {
