@@ -187,6 +187,20 @@ async def test_who_was_signed_out_is_led_to_the_sign_in(shop: Shop, visits: Visi
     await expect(page).to_have_url(re.compile("/sign-in.next=.*90d"), timeout=LIVE_MILLISECONDS)
 
 
+async def test_a_long_comment_unfolds_and_stays_so(shop: Shop, visits: Visits, signed_in: Any) -> None:
+    here, end, second = new_word(), new_word(), new_word()
+    await shop.give(9, f"{'so many words ' * 60}{end}", segments={"region": here})
+    await shop.counted(f"region:{here}", 1)
+    page = await dashboard(shop, visits, signed_in, f"segment=region:{here}")
+    await expect(page.locator("#live")).to_contain_text("Live")
+    await expect(page.get_by_text(end)).to_be_hidden()
+    await page.get_by_text("Read the whole comment").click()
+    await page.evaluate("document.activeElement.blur()")
+    await shop.give(9, second, segments={"region": here})
+    await expect(page.locator("#comments")).to_contain_text(second, timeout=LIVE_MILLISECONDS)
+    await expect(page.get_by_text(end)).to_be_visible()
+
+
 async def test_what_somebody_marks_stays_marked(shop: Shop, visits: Visits, signed_in: Any) -> None:
     here, first, second = new_word(), new_word(), new_word()
     await shop.give(9, first, segments={"region": here})

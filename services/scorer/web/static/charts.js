@@ -38,7 +38,7 @@ const Charts = (() => {
   async function draw(id, traces, arrangement) {
     const place = document.getElementById(id);
     if (!place) return;
-    place.querySelector(":scope > p")?.remove();
+    for (const instead of place.querySelectorAll(":scope > :is(p, svg)")) instead.remove();
     await Plotly.react(place, traces, arrangement, { displayModeBar: false, responsive: true });
   }
 

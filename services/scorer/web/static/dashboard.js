@@ -45,6 +45,8 @@
   function replace(next) {
     for (const part of parts(document)) {
       const fresh = next.getElementById(part.id);
+      const opened = [...part.querySelectorAll("details[open][id]")];
+      for (const details of opened) fresh.querySelector(`#${CSS.escape(details.id)}`)?.setAttribute("open", "");
       if (fresh.innerHTML === part.innerHTML || held(part)) continue;
       part.innerHTML = fresh.innerHTML;
       if (part.id === "score") {
