@@ -68,6 +68,7 @@ async def test_a_case_is_dealt_with_by_keys_alone(shop: Shop, visits: Visits, si
     await expect(row(page, word)).to_be_visible()
     await page.keyboard.press("a")
     await expect(page.locator(".case .facts")).to_contain_text("Assigned")
+    await page.wait_for_load_state()  # the words are there before the script that hears keys
     assert (await shop.case(answer))["status"] == "assigned"
 
     await page.keyboard.press("c")
@@ -76,6 +77,7 @@ async def test_a_case_is_dealt_with_by_keys_alone(shop: Shop, visits: Visits, si
     await page.keyboard.press("Tab")
     await page.keyboard.press("Enter")
     await expect(page.locator(".case .facts")).to_contain_text("Contacted")
+    await page.wait_for_load_state()
     await expect(page.locator(".deeds")).to_contain_text("Told her a new one is on its way")
     assert (await shop.case(answer))["status"] == "contacted"
 
