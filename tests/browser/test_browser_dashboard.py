@@ -303,6 +303,15 @@ async def test_it_fits_a_phone_with_the_tables_open(
     assert await sticking_out(page) == []
 
 
+async def test_a_segment_with_a_long_name_fits_a_phone(shop: Shop, visits: Visits, signed_in: Any) -> None:
+    here = f"{new_word()}{'x' * 89}"
+    await shop.give(10, segments={"region": here})
+    await shop.counted(f"region:{here}", 1)
+    page = await dashboard(shop, visits, signed_in, f"window=all&segment=region:{here}&by=region", width=NARROWEST)
+    await is_drawn(page)
+    assert await sticking_out(page) == []
+
+
 async def test_nothing_jumps_when_the_charts_are_drawn(shop: Shop, visits: Visits, signed_in: Any, region: str) -> None:
     page = await visits.blank(storage_state=signed_in)
     library = asyncio.Event()
