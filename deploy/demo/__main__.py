@@ -38,7 +38,7 @@ def main(
     """
     try:
         ending = asyncio.run(Demo(STATE, console, seed).run(seconds))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("Interrupted: everything is stopped.")
         raise typer.Exit(INTERRUPTED if seconds else 0) from None
     except BaseExceptionGroup as group:
@@ -51,10 +51,9 @@ def main(
 
 def tell(ending: Ending) -> None:
     show_audit(ending.report, console)
-    for sentence in ending.missing:
-        console.print(sentence, style="bold red")
-    console.print(ending.last_line, highlight=False, soft_wrap=True)
-    if ending.missing or not ending.report.clean:
+    style = "green" if ending.adds_up else "bold red"
+    console.print(ending.last_line, style=style, highlight=False, markup=False, soft_wrap=True)
+    if not ending.adds_up:
         raise typer.Exit(DOES_NOT_ADD_UP)
 
 

@@ -14,7 +14,8 @@ from deploy.demo.watch import Figures
 from deploy.demo.world import Done
 
 BAR_WIDTH = 41
-SHOWN_REGIONS = 4
+MOST_REGIONS = 4
+HEIGHT_WITHOUT_REGIONS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +33,26 @@ def line(scene: Scene) -> str:
     """The same in one plain line."""
     figures, done = scene.figures, scene.done
     return (
-        f"day {scene.days:.0f}: {done.orders:,} orders, {figures.count('surveys.sends', 'survey.sent'):,} sent, "
+        f"Day {scene.days:.0f}: {done.orders:,} orders, {figures.count('surveys.sends', 'survey.sent'):,} sent, "
         f"{done.mails:,} read, {done.answers:,} answered, {score_in_words(figures.score)}, "
         f"{figures.count('followups.detractors', 'case.opened'):,} detractor cases"
     )
 
 
-def picture(scene: Scene) -> Group:
+def picture(scene: Scene, height: int = 24) -> Group:
+    """At most ``height`` lines at 80 columns, where there are 20: a terminal would cut off the end, the links."""
     return Group(
-        Panel(_loop(scene), title=f"Hearback · {scene.now:%d %B %Y} · day {scene.days:.0f}", border_style="blue"),
-        Panel(_score(scene.figures), title="How likely are they to recommend us?", border_style="blue"),
+        Panel(
+            _loop(scene),
+            title=f"Hearback · {scene.now:%d %B %Y} · day {scene.days:.0f}",
+            subtitle=f"{scene.done.scanned:,} mails opened by scanners, and none of that counted",
+            border_style="blue",
+        ),
+        Panel(
+            _score(scene.figures, max(0, min(MOST_REGIONS, height - HEIGHT_WITHOUT_REGIONS))),
+            title="How likely are they to recommend us?",
+            border_style="blue",
+        ),
         _links(scene.links),
     )
 
@@ -63,17 +74,14 @@ def _loop(scene: Scene) -> Table:
         ("dispatcher", "surveys.sends", "courier", seen("surveys.sends", "survey.sent"), "came due"),
         (
             "courier", "e-mail", "customers", seen("surveys.deliveries", "delivery.accepted"),
-            f"{seen('surveys.deliveries', 'delivery.bounced'):,} more bounced",
+            f"and {seen('surveys.deliveries', 'delivery.bounced'):,} bounced",
         ),
-        (
-            "customers", "answers", "collector", done.answers,
-            f"{done.comments:,} commented, {done.amended:,} changed, {done.scanned:,} mails scanned",
-        ),
-        ("collector", "surveys.answers", "scorer", seen("surveys.answers"), "with amendments"),
-        ("scorer", "nps.scores", "dashboards", seen("nps.scores"), "scores that changed"),
+        ("customers", "answers", "collector", done.answers, f"{done.comments:,} with a comment"),
+        ("collector", "surveys.answers", "scorer", seen("surveys.answers"), f"with {done.amended:,} changed"),
+        ("scorer", "nps.scores", "dashboards", seen("nps.scores"), "score updates"),
         (
             "alerter", "followups.detractors", "support", seen("followups.detractors", "case.opened"),
-            f"cases, {to_case:.1f} s after the answer" if to_case is not None else "cases",
+            f"cases, {to_case:.1f} s later" if to_case is not None else "cases",
         ),
     )  # fmt: skip
     table = Table.grid(padding=(0, 1), expand=True)
@@ -87,7 +95,7 @@ def _loop(scene: Scene) -> Table:
     return table
 
 
-def _score(figures: Figures) -> Table:
+def _score(figures: Figures, most_regions: int) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
@@ -97,7 +105,7 @@ def _score(figures: Figures) -> Table:
         table.add_row(Text("nobody has answered yet", style="dim"))
         return table
     table.add_row(Text("everybody", style="bold"), bar(score), Text(score_in_words(score), style="bold"))
-    for region in _telling(figures.regions):
+    for region in _telling(figures.regions, most_regions):
         table.add_row(region["value"], bar(region), score_in_words(region))
     table.add_row("", Text(f"{'−100':<{BAR_WIDTH // 2 - 1}}0{'+100':>{BAR_WIDTH // 2}}", style="dim"), "")
     return table
@@ -117,13 +125,12 @@ def _place(points: float) -> int:
     return round((points + 100) / 200 * (BAR_WIDTH - 1))
 
 
-def _telling(regions: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def _telling(regions: list[Mapping[str, Any]], most: int) -> list[Mapping[str, Any]]:
     """The best and the worst, of those with answers enough."""
     enough = [region for region in regions if not region["held_back"] and region["nps"] is not None]
-    if len(enough) <= SHOWN_REGIONS:
+    if len(enough) <= most:
         return enough
-    half = SHOWN_REGIONS // 2
-    return [*enough[:half], *enough[-half:]]
+    return [*enough[: most - most // 2], *enough[len(enough) - most // 2 :]]
 
 
 def _links(links: Mapping[str, str]) -> Table:

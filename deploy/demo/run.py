@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -39,11 +40,22 @@ PICTURE_SECONDS = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a bounded demo ended; ``missing`` names what should have happened and did not."""
+    """How a bounded demo ended; ``missing`` names what should have happened and did not, ``figures`` what did."""
 
     report: Report
     missing: tuple[str, ...]
-    last_line: str
+    figures: str
+
+    @property
+    def adds_up(self) -> bool:
+        return self.report.clean and not self.missing
+
+    @property
+    def last_line(self) -> str:
+        if self.adds_up:
+            return f"Everything adds up. {self.figures}."
+        reasons = [self.report.sentence().rstrip(".")] if not self.report.clean else []
+        return f"It does not add up: {'; '.join((*reasons, *self.missing))}. {self.figures}."
 
 
 class Demo:
@@ -59,6 +71,7 @@ class Demo:
 
         Raises StackError, BackendUnreachable, NotAcknowledged, httpx.HTTPError.
         """
+        self._stop_when_told()
         async with fresh_corner(External.from_environment()) as corner:
             remove_state(self._state)
             self._state.mkdir(parents=True)
@@ -81,9 +94,24 @@ class Demo:
                     report=report,
                 )
                 await stack.up()
-            async with contextlib.AsyncExitStack() as ends:
-                ends.push_async_callback(stack.down)
+            try:
                 return await self._play(stack, clock, opens_at, seconds)
+            finally:
+                await self._stop(stack)
+
+    def _stop_when_told(self) -> None:
+        """A closed terminal and a plain kill end everything in order too, as Ctrl-C does by itself."""
+        demo = asyncio.current_task()
+        assert demo is not None
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, demo.cancel)
+
+    async def _stop(self, stack: Stack) -> None:
+        self._console.print("Stopping everything …")
+        # A second one, from somebody who thinks the first was not heard, would leave half of it running.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, lambda: None)
+        await stack.down()
 
     async def _play(
         self, stack: Stack, clock: RunningClock, opens_at: datetime, seconds: float | None
@@ -115,6 +143,7 @@ class Demo:
                     async with asyncio.timeout(seconds):
                         await world.run()
                 # Time stands still from here on: only then can what is served be compared with what should be.
+                self._console.print("The time is up: time stands still, and everything is recomputed and compared …")
                 await world.settle()
                 report = await audit(Installation.from_environment(stack.client_environment()))
                 for task in looking:
@@ -132,10 +161,10 @@ class Demo:
                 if (news := line(scene())) != told:
                     self._console.print(news, highlight=False, soft_wrap=True)
                     told = news
-        with Live(picture(scene()), console=self._console, refresh_per_second=4) as live:
+        with Live(picture(scene(), self._console.height), console=self._console, refresh_per_second=4) as live:
             while True:
                 await asyncio.sleep(PICTURE_SECONDS)
-                live.update(picture(scene()))
+                live.update(picture(scene(), self._console.height))
 
 
 def links_of(stack: Stack) -> dict[str, str]:

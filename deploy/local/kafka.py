@@ -38,7 +38,8 @@ class KafkaNode:
             return
         await self._run_tool(
             jars, "kafka.tools.StorageTool", "format", "--standalone",
-            "--cluster-id", urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="),
+            # In one word: one id in 64 begins with a hyphen, and would be taken for an option.
+            f"--cluster-id={urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip('=')}",
             "--config", str(self._settings_file),
         )  # fmt: skip
 

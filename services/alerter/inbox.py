@@ -120,8 +120,9 @@ class Inbox:
         status = 409 if trouble else 404 if case_id and context["case"] is None else 200
         return self._pages.TemplateResponse(request, "inbox.html", context, status)
 
-    async def list_part(self, request: Request, caller: Caller, filters: Filters, case_id: str | None) -> HTMLResponse:
-        context = await self._list(caller, filters, case_id)
+    async def list_part(self, request: Request, caller: Caller, filters: Filters) -> HTMLResponse:
+        """The list, none of its cases marked as shown: the page knows best which one that is by now."""
+        context = await self._list(caller, filters, None)
         return self._pages.TemplateResponse(request, "list.html", context)
 
     async def case_part(self, request: Request, caller: Caller, filters: Filters, case_id: str) -> HTMLResponse:
@@ -205,10 +206,8 @@ def add_routes(app: FastAPI, runtime: Runtime[AlerterSettings], staff: Staff, pa
         return await inbox.page(request, caller, filters, case_id)
 
     @app.get("/parts/list", include_in_schema=False)
-    async def list_part(
-        request: Request, caller: MayRead, filters: GivenFilters, case: Annotated[str, Query(max_length=100)] = ""
-    ) -> HTMLResponse:
-        return await inbox.list_part(request, caller, filters, case or None)
+    async def list_part(request: Request, caller: MayRead, filters: GivenFilters) -> HTMLResponse:
+        return await inbox.list_part(request, caller, filters)
 
     @app.get("/parts/cases/{case_id}", include_in_schema=False)
     async def case_part(request: Request, caller: MayRead, filters: GivenFilters, case_id: CaseId) -> HTMLResponse:

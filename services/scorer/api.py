@@ -14,7 +14,7 @@ from services.scorer.domain.segments import BadSegment, Segment, parse, write
 from services.scorer.figures import Figures, Question, Step, label_of
 from services.scorer.repository import reading
 from services.scorer.settings import ScorerSettings
-from services.scorer.stream import Score, Stream
+from services.scorer.stream import Live, Score, Stream
 from shared.contracts.scores import ANY_CAMPAIGN, Window
 from shared.contracts.types import Instant
 from shared.nps import CONFIDENCE, NetPromoterScore, sample_size, variance
@@ -254,14 +254,10 @@ def create_router(runtime: Runtime[ScorerSettings], figures: Figures, stream: St
                 and campaign in (None, score["campaign"])
             )
 
-        if stream.full:
+        listener = await stream.enter(wanted, int(last_event_id) if last_event_id is not None else after)
+        if listener is None:
             raise Problem(503, "Too many live streams", "try again later or elsewhere", {"Retry-After": "30"})
-        continued = int(last_event_id) if last_event_id is not None else after
-        return StreamingResponse(
-            stream.as_text(wanted, continued),
-            media_type="text/event-stream",
-            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-        )
+        return Live(stream, listener)
 
     return router
 

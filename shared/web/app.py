@@ -22,8 +22,9 @@ log = structlog.get_logger()
 def create_app(runtime: Runtime[Any], title: str) -> FastAPI:
     """A FastAPI application with what every service serves; routes of the service are added to it."""
     app = FastAPI(title=title, version="1", docs_url=None, redoc_url=None)
-    problems.install(app)
-    auth.install(app, runtime, Pages((SHARED,), inline_styles=False))
+    pages = Pages((SHARED,))
+    problems.install(app, pages, runtime.brand)
+    auth.install(app, runtime, pages)
 
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> JSONResponse:
@@ -46,12 +47,12 @@ def create_app(runtime: Runtime[Any], title: str) -> FastAPI:
         return PlainTextResponse("User-agent: *\nDisallow: /\n")
 
     @app.exception_handler(SQLAlchemyError)
-    async def _database(_request: Request, error: SQLAlchemyError) -> JSONResponse:
-        return _failure(error)
+    async def _database(request: Request, error: SQLAlchemyError) -> Response:
+        return _failure(request, error)
 
     @app.exception_handler(OSError)
-    async def _connection(_request: Request, error: OSError) -> JSONResponse:
-        return _failure(error)
+    async def _connection(request: Request, error: OSError) -> Response:
+        return _failure(request, error)
 
     @app.exception_handler(Exception)
     async def _fault(_request: Request, _error: Exception) -> JSONResponse:
@@ -59,20 +60,44 @@ def create_app(runtime: Runtime[Any], title: str) -> FastAPI:
         return problems.response(500, "Something is wrong here", "the fault is ours; what it was is in the log")
 
     app.add_middleware(Observed)
+    app.add_middleware(HeadAsGet)
     return app
 
 
-def _failure(error: Exception) -> JSONResponse:
+def _failure(request: Request, error: Exception) -> Response:
     """A backend in trouble is worth another try; nothing was acknowledged."""
     if is_fault_of_data(error):
         log.error("a request could not be stored", error=type(error).__name__)
-        return problems.response(422, "The request cannot be stored", "a field has a value the database refuses")
+        return problems.reply(request, 422, "The request cannot be stored", "a field has a value the database refuses")
     # The state tells a fault in our SQL (42…) from a server that is away; the text could quote a customer's words.
     sqlstate = getattr(getattr(error, "orig", None), "sqlstate", None)
     log.warning("a request met a backend in trouble", error=type(error).__name__, sqlstate=sqlstate)
-    return problems.response(
-        503, "Try again shortly", "the database does not answer; nothing was recorded", {"Retry-After": "2"}
+    return problems.reply(
+        request, 503, "Try again shortly", "the database does not answer; nothing was recorded", {"Retry-After": "2"}
     )
+
+
+class HeadAsGet:
+    """Answers HEAD wherever GET is answered, with the same headers; an endless stream ends at once."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+        ended = False
+
+        async def without_body(message: Message) -> None:
+            nonlocal ended
+            if message["type"] != "http.response.body":
+                await send(message)
+            elif not ended:
+                ended = True
+                await send({"type": "http.response.body", "body": b""})
+
+        await self._app({**scope, "method": "GET"}, receive, without_body)
 
 
 class Observed:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from fastapi import Depends, FastAPI, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -156,10 +156,14 @@ def install(app: FastAPI, runtime: Runtime[Any], pages: Pages) -> None:
     """Adds the doorkeeper, the sign-in page and the sign-out to an application."""
     settings = runtime.settings
     app.state.doorkeeper = Doorkeeper(settings.api_keys.get_secret_value(), settings.secret.get_secret_value())
+    # Behind a proxy that ends TLS every request looks like plain HTTP; where staff reach us tells better.
+    secure = any(address.startswith("https:") for address in (settings.dashboard_url, settings.inbox_url))
 
     @app.exception_handler(SignInNeeded)
     async def _sign_in_needed(request: Request, _error: SignInNeeded) -> Response:
         target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        # What was sent cannot be sent again by following a link.
+        target = target if request.method == "GET" else "/"
         return RedirectResponse("/sign-in?" + urlencode({"next": target}), 303)
 
     @app.get("/sign-in", include_in_schema=False)
@@ -175,6 +179,8 @@ def install(app: FastAPI, runtime: Runtime[Any], pages: Pages) -> None:
         key: Annotated[str, Form(max_length=500)],
         target: Annotated[str, Form(alias="next")] = "/",
     ) -> Response:
+        if not _is_same_site(request):
+            raise Problem(403, "Not from here", "another site sent this sign-in; open the sign-in page itself")
         doorkeeper: Doorkeeper = request.app.state.doorkeeper
         if doorkeeper.caller(key) is None:
             return RedirectResponse("/sign-in?" + urlencode({"next": _own_path(target), "failed": "1"}), 303)
@@ -185,18 +191,23 @@ def install(app: FastAPI, runtime: Runtime[Any], pages: Pages) -> None:
             max_age=SESSION_SECONDS,
             httponly=True,
             samesite="lax",
-            secure=request.url.scheme == "https",
+            secure=secure or request.url.scheme == "https",
         )
         return response
 
     @app.post("/sign-out", include_in_schema=False)
-    async def sign_out() -> Response:
+    async def sign_out(request: Request) -> Response:
         response = RedirectResponse("/sign-in", 303)
-        response.delete_cookie(COOKIE)
+        if _is_same_site(request):
+            response.delete_cookie(COOKIE)
         return response
 
 
 def _own_path(target: str) -> str:
-    """Where to go after signing in: a path of ours, never another site."""
-    parts = urlsplit(target.replace("\\", "/"))
-    return target if not parts.scheme and not parts.netloc and parts.path.startswith("/") else "/"
+    """Where to go after signing in: a path of ours, never another site.
+
+    Browsers read a backslash as a slash, leave out tabs and line ends, and take whatever follows two slashes or more
+    for a host.
+    """
+    read = re.sub(r"[\x00-\x20]", "", target).replace("\\", "/")
+    return target if read.startswith("/") and not read.startswith("//") else "/"

@@ -37,11 +37,9 @@ class Pages(Jinja2Templates):
     Templates see ``static("base.css")``, the address of a static file, which changes with its content;
     ``accent_style(color)``, the CSS of the brand's accent; ``csp_nonce`` for a style element of the page's own; and
     ``brand`` from the context, whose ``logo_url``'s origin is allowed for pictures.
-
-    ``inline_styles`` allows style attributes, which chart libraries write; scripts stay files in any case.
     """
 
-    def __init__(self, folders: tuple[Path, ...], *, inline_styles: bool) -> None:
+    def __init__(self, folders: tuple[Path, ...]) -> None:
         environment = Environment(
             loader=FileSystemLoader([folder / "templates" for folder in folders]),
             autoescape=select_autoescape(default=True),
@@ -51,7 +49,6 @@ class Pages(Jinja2Templates):
         )
         environment.globals.update(static=static_address(folders), accent_style=accent_style)
         super().__init__(env=environment)
-        self._inline_styles = inline_styles
 
     def TemplateResponse(  # type: ignore[override]  # noqa: N802  # Starlette's name; HTMLResponse is what it is
         self,
@@ -65,15 +62,15 @@ class Pages(Jinja2Templates):
     ) -> HTMLResponse:
         nonce = secrets.token_urlsafe(16)
         values = {"brand": None, **(context or {}), "csp_nonce": nonce}
-        safe = page_headers(None if self._inline_styles else nonce, values["brand"])
+        safe = page_headers(nonce, values["brand"])
         return super().TemplateResponse(
             request, name, values, status_code, {**safe, **(headers or {})}, media_type, background
         )
 
 
-def templates(service_folder: Path, *, inline_styles: bool = False) -> Pages:
+def templates(service_folder: Path) -> Pages:
     """The pages of the service whose package is ``service_folder``, such as ``Path(__file__).parent``."""
-    return Pages((service_folder / "web", SHARED), inline_styles=inline_styles)
+    return Pages((service_folder / "web", SHARED))
 
 
 def mount_static(app: FastAPI, service_folder: Path) -> None:
@@ -81,14 +78,14 @@ def mount_static(app: FastAPI, service_folder: Path) -> None:
     app.mount(STATIC_PATH, _LayeredStaticFiles((service_folder / "web", SHARED)), name="static")
 
 
-def page_headers(nonce: str | None, brand: Brand | None = None) -> dict[str, str]:
+def page_headers(nonce: str, brand: Brand | None = None) -> dict[str, str]:
     """Headers of every page. Its address may hold a customer's token, so it is never told to others, never cached.
 
-    ``nonce`` is that of a style element of the page's own; None allows all inline styles. The brand's accent is
-    allowed by its digest, which stays the same when a script puts the next page in this one's place.
+    ``nonce`` is that of a style element of the page's own. The brand's accent is allowed by its digest, which stays
+    the same when a script puts the next page in this one's place.
     """
-    styles = "'unsafe-inline'" if nonce is None else f"'nonce-{nonce}'"
-    if brand is not None and nonce is not None:
+    styles = f"'nonce-{nonce}'"
+    if brand is not None:
         digest = sha256(accent_style(brand.color).encode()).digest()
         styles += f" 'sha256-{b64encode(digest).decode()}'"
     pictures = " ".join(("'self' data: blob:", *_origin(brand.logo_url if brand else None)))

@@ -1,15 +1,17 @@
-"""Errors as RFC 9457 problem details: which field, which rule, and the way out."""
+"""Errors as RFC 9457 problem details: which field, which rule, and the way out. People get the same as a page."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from shared import tracing
+from shared.contracts.campaigns import Brand
+from shared.web.pages import Pages
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -37,23 +39,43 @@ def response(
     return JSONResponse(body, status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
 
 
-def install(app: FastAPI) -> None:
+def reply(
+    request: Request, status: int, title: str, detail: str, headers: Mapping[str, str] | None = None, **members: Any
+) -> Response:
+    """The problem as whoever asks can read it: a page for a person's browser, problem details for a program."""
+    if request.url.path.startswith("/v1/") or "text/html" not in request.headers.get("accept", ""):
+        return response(status, title, detail, headers, **members)
+    pages: Pages = request.app.state.problem_pages
+    context = {
+        "brand": request.app.state.brand,
+        "status": status,
+        "title": title,
+        "detail": f"{detail[:1].upper()}{detail[1:].rstrip('.')}.",
+        "again": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+        "asked_by_link": request.method == "GET",
+    }
+    return pages.TemplateResponse(request, "problem.html", context, status, headers)
+
+
+def install(app: FastAPI, pages: Pages, brand: Brand) -> None:
     """Makes every error of the application a problem."""
+    app.state.problem_pages = pages
+    app.state.brand = brand
 
     @app.exception_handler(Problem)
-    async def _problem(_request: Request, error: Problem) -> JSONResponse:
-        return response(error.status, error.title, error.detail, error.headers, **error.members)
+    async def _problem(request: Request, error: Problem) -> Response:
+        return reply(request, error.status, error.title, error.detail, error.headers, **error.members)
 
     @app.exception_handler(RequestValidationError)
-    async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+    async def _invalid(request: Request, error: RequestValidationError) -> Response:
         # Names and rules, not the values: they may be personal data and would end up in somebody's logs.
         errors = [
             {"field": ".".join(str(part) for part in violation["loc"][1:]) or "body", "message": violation["msg"]}
             for violation in error.errors()[:20]
         ]
         detail = "; ".join(f"{entry['field']}: {entry['message']}" for entry in errors[:5])
-        return response(422, "The request breaks the contract", detail, errors=errors)
+        return reply(request, 422, "The request breaks the contract", detail, errors=errors)
 
     @app.exception_handler(HTTPException)
-    async def _http(_request: Request, error: HTTPException) -> JSONResponse:
-        return response(error.status_code, HTTPStatus(error.status_code).phrase, str(error.detail), error.headers)
+    async def _http(request: Request, error: HTTPException) -> Response:
+        return reply(request, error.status_code, HTTPStatus(error.status_code).phrase, str(error.detail), error.headers)

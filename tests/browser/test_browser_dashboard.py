@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, Route, expect
 
+from tests.acceptance.product import eventually
 from tests.browser.chromium import NARROWEST, PHONE, Visits
 from tests.browser.measure import hard_to_read, sticking_out
 from tests.browser.shop import Shop, new_word
@@ -129,6 +130,89 @@ async def test_the_first_answer_of_all_appears_by_itself(shop: Shop, visits: Vis
     await expect(page.locator("#score .figure")).to_contain_text("1 answer", timeout=LIVE_MILLISECONDS)
 
 
+# When the line is bad -------------------------------------------------------------------------------------------------
+
+
+async def test_a_stream_that_was_refused_is_asked_for_again(shop: Shop, visits: Visits, signed_in: Any) -> None:
+    page = await visits.blank(storage_state=signed_in)
+    await page.clock.install()
+    await page.route("**/v1/stream*", lambda route: route.fulfill(status=503))
+    await page.goto(shop.url("scorer"))
+    await expect(page.locator("#live")).to_contain_text("no live connection")
+    await page.unroute("**/v1/stream*")
+    await page.clock.fast_forward("01:00")
+    await expect(page.locator("#live")).to_contain_text("Live", timeout=LIVE_MILLISECONDS)
+
+
+async def test_what_could_not_be_fetched_is_fetched_later(shop: Shop, visits: Visits, signed_in: Any) -> None:
+    here = new_word()
+    await shop.give(10, segments={"region": here})
+    await shop.counted(f"region:{here}", 1)
+    page = await dashboard(shop, visits, signed_in, f"segment=region:{here}")
+    await expect(page.locator("#live")).to_contain_text("Live")
+    await page.route("**/?*", lambda route: route.fulfill(status=503))
+    await shop.give(0, segments={"region": here})
+    await expect(page.locator("#live")).to_contain_text("does not answer", timeout=LIVE_MILLISECONDS)
+    await expect(page.locator("#score .figure")).to_contain_text("1 answer")
+    await page.unroute("**/?*")
+    await expect(page.locator("#score .figure")).to_contain_text("2 answers", timeout=LIVE_MILLISECONDS)
+    await expect(page.locator("#live")).to_contain_text("Live")
+
+
+async def test_a_comment_that_moves_no_score_appears_in_time(shop: Shop, visits: Visits, signed_in: Any) -> None:
+    here, mail = new_word(), await shop.asked()
+    first = await shop.visitor.answer(mail.answer_url, 9)
+    await shop.case(first.answer_id)
+    page = await visits.blank(storage_state=signed_in)
+    await page.clock.install()
+    await page.goto(shop.url("scorer"))
+    await expect(page.locator("#live")).to_contain_text("Live")
+    await shop.visitor.answer(mail.answer_url, 9, f"said later: {here}")
+    await shop.case(first.answer_id, revision=2)
+
+    async def later() -> bool:
+        await page.clock.fast_forward("01:30")
+        return here in await page.locator("#comments").inner_text()
+
+    await eventually(later, bool, "the comment")
+
+
+async def test_who_was_signed_out_is_led_to_the_sign_in(shop: Shop, visits: Visits, signed_in: Any) -> None:
+    page = await visits.blank(storage_state=signed_in)
+    await page.clock.install()
+    await page.goto(shop.url("scorer", "/?window=90d"))
+    await expect(page.locator("#live")).to_contain_text("Live")
+    await page.context.clear_cookies()
+    await page.clock.fast_forward("01:30")
+    await expect(page).to_have_url(re.compile("/sign-in.next=.*90d"), timeout=LIVE_MILLISECONDS)
+
+
+async def test_a_long_comment_unfolds_and_stays_so(shop: Shop, visits: Visits, signed_in: Any) -> None:
+    here, end, second = new_word(), new_word(), new_word()
+    await shop.give(9, f"{'so many words ' * 60}{end}", segments={"region": here})
+    await shop.counted(f"region:{here}", 1)
+    page = await dashboard(shop, visits, signed_in, f"segment=region:{here}")
+    await expect(page.locator("#live")).to_contain_text("Live")
+    await expect(page.get_by_text(end)).to_be_hidden()
+    await page.get_by_text("Read the whole comment").click()
+    await page.evaluate("document.activeElement.blur()")
+    await shop.give(9, second, segments={"region": here})
+    await expect(page.locator("#comments")).to_contain_text(second, timeout=LIVE_MILLISECONDS)
+    await expect(page.get_by_text(end)).to_be_visible()
+
+
+async def test_what_somebody_marks_stays_marked(shop: Shop, visits: Visits, signed_in: Any) -> None:
+    here, first, second = new_word(), new_word(), new_word()
+    await shop.give(9, first, segments={"region": here})
+    await shop.counted(f"region:{here}", 1)
+    page = await dashboard(shop, visits, signed_in, f"segment=region:{here}")
+    await expect(page.locator("#live")).to_contain_text("Live")
+    await page.get_by_text(first).select_text()
+    await shop.give(9, second, segments={"region": here})
+    await expect(page.locator("#score .figure")).to_contain_text("2 answers", timeout=LIVE_MILLISECONDS)
+    assert first in await page.evaluate("String(getSelection())")
+
+
 # Charts ---------------------------------------------------------------------------------------------------------------
 
 
@@ -217,6 +301,47 @@ async def test_it_fits_a_phone_with_the_tables_open(
     for summary in await page.locator("details.numbers summary").all():
         await summary.click()
     assert await sticking_out(page) == []
+
+
+async def test_a_segment_with_a_long_name_fits_a_phone(shop: Shop, visits: Visits, signed_in: Any) -> None:
+    here = f"{new_word()}{'x' * 89}"
+    await shop.give(10, segments={"region": here})
+    await shop.counted(f"region:{here}", 1)
+    page = await dashboard(shop, visits, signed_in, f"window=all&segment=region:{here}&by=region", width=NARROWEST)
+    await is_drawn(page)
+    assert await sticking_out(page) == []
+
+
+async def test_nothing_jumps_when_the_charts_are_drawn(shop: Shop, visits: Visits, signed_in: Any, region: str) -> None:
+    page = await visits.blank(storage_state=signed_in)
+    library = asyncio.Event()
+
+    async def slowly(route: Route) -> None:
+        await library.wait()
+        await route.continue_()
+
+    await page.route("**/assets/plotly*", slowly)
+    await page.goto(shop.url("scorer", f"/?window=90d&segment=region:{region}&by=tier"), wait_until="commit")
+    await expect(page.locator("#live")).to_contain_text("Live")  # nothing waits for the library
+    before = await page.locator(".said").bounding_box()
+    library.set()
+    await is_drawn(page)
+    assert await page.locator(".said").bounding_box() == before
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_too_few_to_speak_of_is_still_readable(
+    shop: Shop, visits: Visits, signed_in: Any, scheme: Literal["light", "dark"]
+) -> None:
+    here = new_word()
+    await asyncio.gather(*(shop.give(5, segments={"region": here, "tier": f"{here} gold"}) for _ in range(2)))
+    await shop.counted(f"region:{here}", 2)
+    page = await dashboard(shop, visits, signed_in, f"segment=region:{here}&by=tier", color_scheme=scheme)
+    await is_drawn(page)
+    for summary in await page.locator("details.numbers summary").all():
+        await summary.click()
+    await expect(page.locator("#score")).to_contain_text("too few to speak of")
+    assert await hard_to_read(page) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

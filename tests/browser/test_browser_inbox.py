@@ -1,10 +1,11 @@
 """The support inbox: reading and answering cases by keys, by buttons, without script, and as they come in."""
 
+import asyncio
 import re
 from typing import Any, Literal
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.browser.chromium import NARROWEST, PHONE, WIDE, Visits
 from tests.browser.measure import hard_to_read, sticking_out
@@ -67,6 +68,7 @@ async def test_a_case_is_dealt_with_by_keys_alone(shop: Shop, visits: Visits, si
     await expect(row(page, word)).to_be_visible()
     await page.keyboard.press("a")
     await expect(page.locator(".case .facts")).to_contain_text("Assigned")
+    await page.wait_for_load_state()  # the words are there before the script that hears keys
     assert (await shop.case(answer))["status"] == "assigned"
 
     await page.keyboard.press("c")
@@ -75,6 +77,7 @@ async def test_a_case_is_dealt_with_by_keys_alone(shop: Shop, visits: Visits, si
     await page.keyboard.press("Tab")
     await page.keyboard.press("Enter")
     await expect(page.locator(".case .facts")).to_contain_text("Contacted")
+    await page.wait_for_load_state()
     await expect(page.locator(".deeds")).to_contain_text("Told her a new one is on its way")
     assert (await shop.case(answer))["status"] == "contacted"
 
@@ -155,6 +158,132 @@ async def test_what_is_being_written_survives_somebody_elses_change(shop: Shop, 
     await expect(page.locator(".deeds")).to_contain_text("from a colleague")
     await page.get_by_role("button", name="Record the contact").click()
     await expect(page.locator(".case .facts")).to_contain_text("Contacted")
+
+
+# What happens between a question and its answer -----------------------------------------------------------------------
+
+
+class HeldBack:
+    """Answers of the server that come to the page only when they are ``let_through``."""
+
+    def __init__(self) -> None:
+        self.answered = asyncio.Event()
+        self._through = asyncio.Event()
+
+    async def __call__(self, route: Route) -> None:
+        response = await route.fetch()
+        self.answered.set()
+        await self._through.wait()
+        await route.fulfill(response=response)
+
+    def let_through(self) -> None:
+        self._through.set()
+
+
+async def test_a_list_that_was_asked_for_earlier_does_not_move_what_is_chosen_since(
+    shop: Shop, visits: Visits, signed_in: Any
+) -> None:
+    word, _ = await cases(shop)
+    page = await inbox(shop, visits, signed_in, word)
+    _, second = await shown_first(page)
+    await page.evaluate("window.same = true")
+    held = HeldBack()
+    await page.route("**/parts/list*", held, times=1)
+    await held.answered.wait()
+    await page.keyboard.press("j")
+    await expect(page.locator("article.case")).to_have_attribute("data-case", second)
+    await shop.give(2, f"{word} one more")
+    async with page.expect_response("**/parts/list*"):
+        held.let_through()
+    await expect(row(page, f"{word} one more")).to_be_visible(timeout=LIVE_MILLISECONDS)
+    chosen = page.locator("#rows .row[aria-current=true]")
+    await expect(chosen).to_have_attribute("data-case", second)
+    await expect(chosen).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#reading")).to_be_focused()
+    assert await page.evaluate("window.same === true")
+
+
+async def test_a_key_is_for_the_case_that_is_chosen_though_another_is_still_shown(
+    shop: Shop, visits: Visits, signed_in: Any
+) -> None:
+    word, answers = await cases(shop, 2)
+    page = await inbox(shop, visits, signed_in, word)
+    first, second = await shown_first(page)
+    held = HeldBack()
+    await page.route(f"**/parts/cases/{second}*", held)
+    await page.keyboard.press("j")
+    await held.answered.wait()
+    await page.keyboard.press("a")
+    held.let_through()
+    await expect(page.locator(".case .facts")).to_contain_text("Assigned")
+    statuses = {case["case_id"]: case["status"] for case in [await shop.case(answer) for answer in answers]}
+    assert statuses == {first: "open", second: "assigned"}
+
+
+async def test_what_has_the_focus_keeps_it_when_the_list_is_renewed(shop: Shop, visits: Visits, signed_in: Any) -> None:
+    word, _ = await cases(shop, 1)
+    page = await inbox(shop, visits, signed_in, word)
+    for focused in (page.locator("#queues a").nth(1), page.locator("#rows .row").first):
+        await focused.focus()
+        goal = await focused.get_attribute("href")
+        mark = new_word()
+        await shop.give(1, f"{word} {mark}")
+        await expect(row(page, mark)).to_be_visible(timeout=LIVE_MILLISECONDS)
+        assert await page.evaluate("document.activeElement.getAttribute('href')") == goal
+
+
+async def test_what_has_the_focus_in_a_case_keeps_it_when_somebody_else_changes_the_case(
+    shop: Shop, visits: Visits, signed_in: Any
+) -> None:
+    word, (answer,) = await cases(shop, 1)
+    page = await inbox(shop, visits, signed_in, word)
+    await page.locator("#contact > summary").focus()
+    await shop.change(await shop.case(answer), "note", text="from a colleague")
+    await expect(page.locator(".deeds")).to_contain_text("from a colleague", timeout=LIVE_MILLISECONDS)
+    await expect(page.locator("#contact > summary")).to_be_focused()
+
+
+async def test_what_was_begun_in_one_case_is_there_when_one_comes_back(
+    shop: Shop, visits: Visits, signed_in: Any
+) -> None:
+    word, _ = await cases(shop, 2)
+    page = await inbox(shop, visits, signed_in, word)
+    first, second = await shown_first(page)
+    await page.keyboard.press("c")
+    await page.keyboard.type("Half a sentence")
+    await page.locator(f"#rows .row[data-case='{second}']").click()
+    await expect(page.locator("article.case")).to_have_attribute("data-case", second)
+    await expect(page.locator("#contact-text")).to_have_value("")
+    await page.locator(f"#rows .row[data-case='{first}']").click()
+    await expect(page.locator("#contact-text")).to_have_value("Half a sentence")
+
+
+async def test_an_inbox_that_hears_nothing_says_so_and_keeps_the_list(
+    shop: Shop, visits: Visits, signed_in: Any
+) -> None:
+    word, _ = await cases(shop, 2)
+    page = await inbox(shop, visits, signed_in, word)
+    await page.route("**/parts/**", lambda route: route.abort())
+    await expect(page.locator("#connection")).to_contain_text("Not up to date", timeout=LIVE_MILLISECONDS)
+    await page.keyboard.press("j")
+    await expect(page.get_by_role("alert")).to_contain_text("cannot be shown")
+    await expect(page.locator("#rows .row")).to_have_count(2)
+    await page.unroute("**/parts/**")
+    await expect(page.locator("#connection")).to_be_empty(timeout=LIVE_MILLISECONDS)
+
+
+async def test_who_is_signed_out_while_writing_keeps_it(shop: Shop, visits: Visits, signed_in: Any) -> None:
+    word, _ = await cases(shop, 1)
+    page = await inbox(shop, visits, signed_in, word)
+    await page.keyboard.press("c")
+    await page.keyboard.type("Half a sentence")
+    await page.context.clear_cookies()
+    await expect(page.locator("#connection")).to_contain_text("signed out", timeout=LIVE_MILLISECONDS)
+    await expect(page.locator("#contact-text")).to_have_value("Half a sentence")
+    await page.locator("#contact-text").fill("")
+    await page.keyboard.press("Escape")
+    await expect(page).to_have_url(re.compile("/sign-in"), timeout=LIVE_MILLISECONDS)
 
 
 async def test_an_unhappy_customers_order_and_words_are_told_as_a_story(

@@ -29,7 +29,7 @@ _KEEP_NEWEST = text(
 )
 _NEWEST = text(
     """
-    SELECT comment.answered_at, comment.score, comment.comment, campaigns.name AS campaign
+    SELECT comment.key, comment.answered_at, comment.score, comment.comment, campaigns.name AS campaign
     FROM comments AS comment
     JOIN campaigns ON campaigns.id = comment.campaign_id
     WHERE comment.day > :after AND comment.day <= :end
@@ -43,6 +43,9 @@ _NEWEST = text(
 
 @dataclass(frozen=True, slots=True)
 class Comment:
+    """``id`` tells it from others, and nothing else."""
+
+    id: str
     answered_at: datetime
     score: int
     comment: str
@@ -104,4 +107,4 @@ async def newest(
             "limit": limit,
         },
     )
-    return [Comment(row.answered_at, row.score, row.comment, row.campaign) for row in rows]
+    return [Comment(str(row.key), row.answered_at, row.score, row.comment, row.campaign) for row in rows]

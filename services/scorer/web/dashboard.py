@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import importlib.metadata
 import importlib.util
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -63,8 +64,8 @@ class View:
 
 
 def add_dashboard(app: FastAPI, runtime: Runtime[ScorerSettings], figures: Figures) -> None:
-    pages = templates(SERVICE, inline_styles=True)
-    pages.env.globals.update(words=words, group_of=group_of, chart_library=_library_address())
+    pages = templates(SERVICE)
+    pages.env.globals.update(words=words, group_of=group_of, chart_library=_library_address(), map_styles=_map_styles())
     dashboard = Dashboard(runtime, figures)
 
     @app.get("/", include_in_schema=False)
@@ -128,6 +129,7 @@ class Dashboard:
                     connection, selection.segment_ids, selection.campaign_id, span.after, span.end, COMMENTS_SHOWN
                 )
         trend = _worth_drawing(trend)
+        drawn = best_and_worst(compared)
         return {
             "windows": WINDOWS,
             "figure": figure,
@@ -141,11 +143,12 @@ class Dashboard:
             "comments": said,
             "zone": self._runtime.settings.zone,
             "period": words.period(view.window, end),
+            "days_of": f"Days begin at midnight, {self._runtime.settings.timezone}",
             "minimum": self._runtime.settings.minimum_answers,
-            "drawn": SEGMENTS_DRAWN,
+            "drawn": drawn,
             "charts": {
                 "trend": _trend_data(trend),
-                "segments": _segments_data(compared[:SEGMENTS_DRAWN]),
+                "segments": _segments_data(drawn),
                 "overall": figure.score.nps,
             },
             "stream": _stream_address(view, change),
@@ -161,6 +164,15 @@ def _worth_drawing(trend: list[TrendPoint]) -> list[TrendPoint]:
     enough = [at for at, point in enumerate(trend) if not point.held_back]
     answered = [at for at, point in enumerate(trend) if point.score.nps is not None]
     return trend[(enough or answered or [0])[0] :]
+
+
+def best_and_worst(compared: list[Compared]) -> list[Compared]:
+    """Both ends of a long list, for a chart one can take in; those with too few answers only where there is room."""
+    enough = [one for one in compared if not one.held_back]
+    if len(enough) <= SEGMENTS_DRAWN:
+        return compared[:SEGMENTS_DRAWN]
+    half = SEGMENTS_DRAWN // 2
+    return enough[:half] + enough[-half:]
 
 
 def _trend_data(trend: list[TrendPoint]) -> list[dict[str, Any]]:
@@ -208,6 +220,13 @@ def _library_file() -> Path:
 
 def _library_address() -> str:
     return f"/assets/plotly-{importlib.metadata.version('plotly')}.min.js"
+
+
+def _map_styles() -> str:
+    """The id of the element that the library takes for the styles of its maps. Where there is none it adds them itself,
+    which the page's policy does not allow; these pages have no maps."""
+    found = re.search(rb'getElementById\("([0-9a-f]{64})"\)', _library_file().read_bytes())
+    return found.group(1).decode() if found else ""
 
 
 @cache

@@ -6,6 +6,7 @@ from services.scorer.figures import Figure
 from shared.contracts.scores import WINDOW_DAYS, Window
 from shared.nps import NetPromoterScore
 
+COMMENT_SHOWN = 400
 WINDOW_LABELS: dict[Window, str] = {
     "7d": "7 days",
     "30d": "30 days",
@@ -34,6 +35,14 @@ def count(number: int) -> str:
 
 def answers(number: int) -> str:
     return "1 answer" if number == 1 else f"{count(number)} answers"
+
+
+def beginning(comment: str) -> str:
+    """A comment as far as it is shown at once: whole up to 400 characters, else cut, if possible between words."""
+    if len(comment) <= COMMENT_SHOWN:
+        return comment
+    cut = comment[: COMMENT_SHOWN - 50]
+    return (cut[: cut.rfind(" ")] if " " in cut[COMMENT_SHOWN // 2 :] else cut).rstrip() + "…"
 
 
 def period(window: Window, end: date) -> str:

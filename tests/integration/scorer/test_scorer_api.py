@@ -266,7 +266,9 @@ async def test_the_dashboard_answers_how_whether_and_where_without_a_script(
         assert f">{country}</a></th>" in page
     assert "&lt;b&gt;Too late&lt;/b&gt; &amp; broken" in page
     assert "Lumen &amp; Leaf" in page
-    assert "script-src 'self';" in response.headers["content-security-policy"]
+    policy = response.headers["content-security-policy"]
+    assert "script-src 'self';" in policy
+    assert "unsafe" not in policy and " style=" not in page
 
 
 async def test_the_dashboard_keeps_filters_in_the_address(served: Scorer, client: httpx.AsyncClient) -> None:

@@ -1,13 +1,16 @@
 """``nps.scores`` and the live stream: what is published, when, and never an older figure over a newer one."""
 
 import asyncio
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
+from starlette.types import Message
 
 from services.scorer.repository import publication
+from services.scorer.stream import Live, Score, Wanted
 from shared.contracts import deliveries, sends
 from shared.contracts.deliveries import Delivery
 from shared.contracts.scores import ScoreUpdated
@@ -185,17 +188,14 @@ async def test_response_rate_is_answers_over_delivered_in_whatever_order_events_
 
 
 async def test_the_stream_gives_each_listener_what_it_asked_for_and_continues_after_a_break(scorer: Scorer) -> None:
-    def wanted(score: dict[str, Any]) -> bool:
+    def wanted(score: Score) -> bool:
         return bool(score["segment"] == "country:BR" and score["window"] == "7d")
 
-    async with aclosing(scorer.stream.listen(wanted)) as updates, asyncio.timeout(20):
-        first = asyncio.ensure_future(anext(updates))
-        while not scorer.stream.listeners:
-            await asyncio.sleep(0.01)
+    async with listening(scorer, wanted) as updates:
         await scorer.take("surveys.answers", answer("a", 10, segments={"country": ["BR", "NO"]}))
         await scorer.publish()
         await scorer.stream.poll()
-        update = await first
+        update = await anext(updates)
     assert update is not None
     change, score = update
     assert (score["segment"], score["window"], score["n"]) == ("country:BR", "7d", 1)
@@ -204,44 +204,84 @@ async def test_the_stream_gives_each_listener_what_it_asked_for_and_continues_af
     for name in ("b", "c"):
         await scorer.take("surveys.answers", answer(name, 0, segments={"country": "BR"}))
         await scorer.publish()
-    async with aclosing(scorer.stream.listen(wanted, change)) as updates, asyncio.timeout(20):
-        first = asyncio.ensure_future(anext(updates))
-        while not scorer.stream.listeners:
-            await asyncio.sleep(0.01)
+    async with listening(scorer, wanted, change) as updates:
         while await scorer.stream.poll():
             pass
-        update = await first
+        update = await anext(updates)
         assert update is not None
         assert update[1]["n"] == 3
-    assert scorer.stream.listeners == 0
 
 
-async def test_closing_ends_every_stream(scorer: Scorer) -> None:
+async def test_one_listener_too_many_is_refused_however_many_come_at_once(start_scorer: StartScorer) -> None:
+    scorer = await start_scorer(stream_clients=3)
+    entered = await asyncio.gather(*(scorer.stream.enter(lambda _score: True) for _ in range(8)))
+    listeners = [listener for listener in entered if listener is not None]
+    assert len(listeners) == 3
+    scorer.stream.leave(listeners[0])
+    assert await scorer.stream.enter(lambda _score: True) is not None
+
+
+async def test_who_reads_nothing_costs_no_more_than_so_many_updates_and_is_let_go(scorer: Scorer) -> None:
+    listener = await scorer.stream.enter(lambda _score: True)
+    assert listener is not None
+    most = 0
+    for number in range(3_000):
+        listener.offer(number + 1, {"campaign": "*", "window": "7d", "segment": f"country:{number}"})
+        most = max(most, len(listener.pending))
+    assert most <= 2_001
+    assert listener.ended and not listener.pending
+
+
+async def test_a_client_that_takes_nothing_does_not_keep_the_process_from_stopping(scorer: Scorer) -> None:
+    listener = await scorer.stream.enter(lambda _score: True)
+    assert listener is not None
+    took_the_first_bytes = asyncio.Event()
+
+    async def silent() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def stuck(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            took_the_first_bytes.set()
+            await asyncio.Event().wait()
+
     async with asyncio.timeout(20):
-        text = scorer.stream.as_text(lambda _score: True)
-        assert (await anext(text)).startswith(b"retry:")
-        rest = asyncio.ensure_future(anext(text, b"ended"))
-        while not scorer.stream.listeners:
-            await asyncio.sleep(0.01)
+        scope = {"type": "http", "asgi": {"spec_version": "2.3"}}
+        response = asyncio.create_task(Live(scorer.stream, listener)(scope, silent, stuck))
+        await took_the_first_bytes.wait()
         await scorer.stream.close()
-        assert await rest in (b"ended", b": still here\n\n")
-        assert scorer.stream.full
-        await text.aclose()
+        await response
+    assert scorer.stream.listeners == 0
+    assert await scorer.stream.enter(lambda _score: True) is None
 
 
 async def test_stream_events_are_server_sent_events(scorer: Scorer) -> None:
+    listener = await scorer.stream.enter(lambda score: bool(score["window"] == "all"))
+    assert listener is not None
+    response = Live(scorer.stream, listener)
     async with asyncio.timeout(20):
-        text = scorer.stream.as_text(lambda score: score["window"] == "all")
-        await anext(text)
-        event = asyncio.ensure_future(anext(text))
-        while not scorer.stream.listeners:
-            await asyncio.sleep(0.01)
+        text = response.events
+        assert await anext(text) == b"retry: 2000\n\n"
         await scorer.take("surveys.answers", answer("a", 7))
         await scorer.publish()
         await scorer.stream.poll()
-        lines = (await event).decode().split("\n")
-        await text.aclose()
+        lines = (await anext(text)).decode().split("\n")
+        await scorer.stream.close()
+        assert [rest async for rest in text] == []
     assert lines[0].startswith("id: ")
     assert lines[1] == "event: score.updated"
     assert orjson.loads(lines[2].removeprefix("data: "))["passives"] == 1
     assert lines[3:] == ["", ""]
+
+
+@asynccontextmanager
+async def listening(
+    scorer: Scorer, wanted: Wanted, after: int | None = None
+) -> AsyncIterator[AsyncGenerator[tuple[int, Score] | None, None]]:
+    listener = await scorer.stream.enter(wanted, after)
+    assert listener is not None
+    async with aclosing(scorer.stream.listen(listener)) as updates, asyncio.timeout(20):
+        yield updates
+    scorer.stream.leave(listener)
+    assert scorer.stream.listeners == 0

@@ -1,6 +1,7 @@
 """What every service serves: probes, problems, keys, sign-in."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
@@ -188,7 +189,17 @@ async def test_staff_sign_in_once_and_are_led_back(client: httpx.AsyncClient) ->
 
 
 @pytest.mark.parametrize(
-    "target", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)"]
+    "target",
+    [
+        "https://evil.example/",
+        "//evil.example/",
+        "///evil.example/",
+        "/\\evil.example",
+        "\\/evil.example",
+        "/\t/evil.example",
+        " //evil.example",
+        "javascript:alert(1)",
+    ],
 )
 async def test_signing_in_never_leads_elsewhere(client: httpx.AsyncClient, target: str) -> None:
     response = await client.post("/sign-in", data={"key": KEY, "next": target})
@@ -199,3 +210,64 @@ async def test_another_sites_form_cannot_use_a_session(client: httpx.AsyncClient
     await client.post("/sign-in", data={"key": KEY, "next": "/"})
     assert (await client.post("/change", headers={"Sec-Fetch-Site": "same-origin"})).status_code == 200
     assert (await client.post("/change", headers={"Sec-Fetch-Site": "cross-site"})).status_code == 303
+    refused = await client.post("/sign-in", data={"key": KEY, "next": "/"}, headers={"Sec-Fetch-Site": "cross-site"})
+    assert refused.status_code == 403 and "set-cookie" not in refused.headers
+    ended = await client.post("/sign-out", headers={"Sec-Fetch-Site": "cross-site"})
+    assert "set-cookie" not in ended.headers
+
+
+async def test_what_was_being_sent_is_not_where_signing_in_leads_to(client: httpx.AsyncClient) -> None:
+    response = await client.post("/change")
+    assert response.headers["location"] == "/sign-in?next=%2F"
+
+
+async def test_a_session_keeps_to_tls_where_staff_come_by_it(runtime: Runtime[ServiceSettings]) -> None:
+    settings = runtime.settings.model_copy(update={"inbox_url": "https://inbox.example/"})
+    app = create_app(replace(runtime, settings=settings), "Test")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://behind-a-proxy") as client:
+        accepted = await client.post("/sign-in", data={"key": KEY})
+    assert "Secure" in accepted.headers["set-cookie"].split("; ")
+
+
+async def test_head_is_answered_wherever_get_is_with_the_same_headers(client: httpx.AsyncClient) -> None:
+    for path in ("/sign-in", "/healthz", "/robots.txt", "/static/base.css", "/page", "/nothing"):
+        got, asked = await client.get(path), await client.head(path)
+        assert asked.status_code == got.status_code, path
+        assert asked.content == b""
+        assert asked.headers["content-length"] == got.headers["content-length"], path
+    assert (await client.head("/orders")).status_code == 405
+
+
+PERSON = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("/gone", 410, "It was here yesterday."),
+        ("/nothing", 404, "Not Found"),
+        ("/database", 503, "Try again"),
+        ("/sign-in?failed=perhaps", 422, "The request breaks the contract"),
+    ],
+)
+async def test_a_person_is_told_of_a_problem_by_a_page(
+    client: httpx.AsyncClient, path: str, status: int, words: str
+) -> None:
+    response = await client.get(path, headers=PERSON)
+    assert response.status_code == status
+    assert response.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in response.headers["content-security-policy"]
+    assert words in response.text and 'href="/"' in response.text
+
+
+async def test_a_person_whose_key_does_not_cover_a_page_can_show_another(
+    client: httpx.AsyncClient, app: FastAPI
+) -> None:
+    @app.get("/inbox")
+    async def inbox(_caller: Annotated[Caller, Depends(staff("cases:read"))]) -> None: ...
+
+    await client.post("/sign-in", data={"key": KEY})
+    response = await client.get("/inbox", headers=PERSON)
+    assert response.status_code == 403 and 'href="/sign-in"' in response.text
+    program = await client.get("/v1/cases", headers=PERSON)
+    assert program.headers["content-type"] == "application/problem+json"

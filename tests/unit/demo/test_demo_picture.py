@@ -20,7 +20,13 @@ def score(promoters: int, passives: int, detractors: int, value: str = "") -> di
 def scene(figures: Figures) -> Scene:
     done = Done(events=400, orders=123, mails=90, answers=45, amended=4, comments=12, scanned=6, unsubscribed=3)
     now = datetime(2026, 3, 1, 12, tzinfo=UTC)
-    return Scene(now, 30.2, done, figures, {"dashboard": "http://127.0.0.1:8003/sign-in?next=/#key=hb_x"})
+    key = f"/sign-in?next=/#key=hb_{'x' * 43}"
+    links = {
+        "dashboard": f"http://127.0.0.1:18003{key}",
+        "support inbox": f"http://127.0.0.1:18004{key}",
+        "customers' mail": "http://127.0.0.1:18020/",
+    }
+    return Scene(now, 30.2, done, figures, links)
 
 
 def full() -> Figures:
@@ -32,14 +38,14 @@ def full() -> Figures:
     return figures
 
 
-def drawn(shown: Scene, width: int) -> str:
+def drawn(shown: Scene, width: int, height: int = 24) -> str:
     console = Console(width=width, force_terminal=True, color_system=None)
     with console.capture() as capture:
-        console.print(picture(shown))
+        console.print(picture(shown, height))
     return capture.get()
 
 
-@pytest.mark.parametrize("width", [80, 140])
+@pytest.mark.parametrize("width", [80, 100, 140])
 def test_it_shows_each_arrow_with_its_count(width: int) -> None:
     text = drawn(scene(full()), width)
     for words in ("orders", "surveys.sends", "surveys.answers", "nps.scores", "followups.detractors", "1,234", "17"):
@@ -47,6 +53,14 @@ def test_it_shows_each_arrow_with_its_count(width: int) -> None:
     assert "NPS +51" in text and "Seoul" in text and "BA" in text
     assert "Wales" not in text  # too few to speak of
     assert all(len(row) <= width for row in text.splitlines())
+    assert "…" not in text
+
+
+@pytest.mark.parametrize("height", [20, 21, 22, 24])
+def test_no_line_is_cut_off_at_the_end_of_a_low_terminal(height: int) -> None:
+    rows = drawn(scene(full()), 80, height).splitlines()
+    assert len(rows) <= height
+    assert "everybody" in "".join(rows) and "Ctrl-C" in rows[-1]
 
 
 def test_before_anything_happened_it_says_so() -> None:

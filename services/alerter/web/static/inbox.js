@@ -29,9 +29,11 @@ function localize(within) {
 
 // Fetching parts of the page ---------------------------------------------------------------------------------------
 
+class SignedOut extends Error {}
+
 async function part(address) {
   const response = await fetch(address, { credentials: "same-origin", headers: { Accept: "text/html" } });
-  if (response.redirected) location.reload(); // the session ended: the page itself leads to the sign-in
+  if (response.redirected) throw new SignedOut();
   if (!response.ok && response.status !== 404) throw new Error(`status ${response.status}`);
   const held = document.createElement("template");
   held.innerHTML = await response.text();
@@ -45,11 +47,33 @@ function partAddress(row) {
   return address;
 }
 
-let asked = 0;
+// What has the focus keeps it when what is around it is replaced: a link, or a button, is known by where it leads.
+const leadsTo = (element) =>
+  [element.localName, element.getAttribute("href"), element.closest("details")?.id, element.closest("form")?.dataset.action].join();
 
-async function show(row, remember) {
-  for (const other of rows()) other.removeAttribute("aria-current");
-  row.setAttribute("aria-current", "true");
+function replace(old, fresh) {
+  const within = () => [...old.querySelectorAll("a, button, summary")];
+  const place = within().indexOf(document.activeElement);
+  const goal = place === -1 ? null : leadsTo(document.activeElement);
+  old.replaceChildren(...fresh.childNodes);
+  if (goal === null) return;
+  const now = within();
+  const same = now.find((one) => leadsTo(one) === goal) ?? now[Math.min(place, now.length - 1)];
+  same?.focus({ preventScroll: true });
+}
+
+function mark(list, caseId) {
+  for (const row of list.querySelectorAll(".row")) {
+    row.removeAttribute("aria-current");
+    if (row.dataset.case === caseId) row.setAttribute("aria-current", "true");
+  }
+}
+
+let asked = 0;
+let showing = Promise.resolve();
+
+async function show(row) {
+  mark(document, row.dataset.case);
   row.focus({ preventScroll: true });
   row.scrollIntoView({ block: "nearest" });
   if (!wide.matches) return;
@@ -58,45 +82,73 @@ async function show(row, remember) {
   try {
     const content = await part(partAddress(row));
     if (mine !== asked) return; // another case was chosen meanwhile
+    keepDrafts();
     reading.replaceChildren(content);
-    if (remember) history.replaceState(null, "", row.href);
+    giveDraftsBack();
+    history.replaceState(null, "", row.href);
   } catch {
-    location.assign(row.href);
+    if (mine === asked) reading.replaceChildren(cannotShow(row.href));
   } finally {
     if (mine === asked) reading.removeAttribute("aria-busy");
   }
+  if (reading.getBoundingClientRect().top < 0) reading.scrollIntoView();
+}
+
+function cannotShow(address) {
+  const notice = document.createElement("div");
+  const link = document.createElement("a");
+  notice.className = "notice error";
+  notice.setAttribute("role", "alert");
+  link.href = address;
+  link.textContent = "Try again";
+  notice.append("This case cannot be shown at the moment: the inbox does not answer. ", link);
+  return notice;
 }
 
 // Keeping up to date, without a jump -------------------------------------------------------------------------------
 
-function busyWriting() {
-  const open = reading.querySelector("details[name=action][open]");
-  return open !== null && [...open.querySelectorAll("textarea")].some((field) => field.value !== field.defaultValue || field === document.activeElement);
+const openForm = () => reading.querySelector("details[name=action][open]");
+const begun = () => [...reading.querySelectorAll("textarea")].filter((field) => field.value !== field.defaultValue);
+const writing = () => openForm() !== null || begun().length > 0;
+
+// What was begun in one case is there again when one comes back from another.
+const drafts = new Map();
+
+function keepDrafts() {
+  for (const field of begun()) drafts.set(`${shownCase().dataset.case} ${field.id}`, field.value);
+}
+
+function giveDraftsBack() {
+  for (const field of reading.querySelectorAll("textarea")) {
+    const draft = `${shownCase().dataset.case} ${field.id}`;
+    field.value = drafts.get(draft) ?? field.value;
+    drafts.delete(draft);
+  }
 }
 
 async function refresh() {
-  const selected = current()?.dataset.case ?? "";
-  const address = new URL(inbox.dataset.list, location.href);
-  if (selected) address.searchParams.set("case", selected);
-  const content = await part(address);
-  const focused = document.activeElement?.dataset?.case;
-  const scrolled = document.querySelector(".list").scrollTop;
+  const content = await part(new URL(inbox.dataset.list, location.href));
+  // From here on nothing is waited for: what is chosen and focused is so now, not when the list was asked for.
+  const chosen = current()?.dataset.case ?? shownCase()?.dataset.case;
+  const list = document.querySelector(".list");
+  const scrolled = list.scrollTop;
+  mark(content, chosen);
   for (const fresh of content.querySelectorAll("[data-live]")) {
     const old = document.getElementById(fresh.id);
-    if (old && old.innerHTML !== fresh.innerHTML) old.replaceChildren(...fresh.childNodes);
+    if (old.innerHTML !== fresh.innerHTML) replace(old, fresh);
   }
-  document.querySelector(".list").scrollTop = scrolled;
-  if (focused) rows().find((row) => row.dataset.case === focused)?.focus({ preventScroll: true });
-  const row = current() ?? rows().find((one) => one.dataset.case === shownCase()?.dataset.case);
-  if (row && row.dataset.case === shownCase()?.dataset.case && row.dataset.sequence !== shownCase().dataset.sequence) {
-    await renew(row);
-  }
+  list.scrollTop = scrolled;
+  const row = current();
+  const shown = shownCase();
+  if (row && row.dataset.case === shown?.dataset.case && row.dataset.sequence !== shown.dataset.sequence) await renew(row);
 }
 
 async function renew(row) {
-  if (!busyWriting()) {
-    reading.replaceChildren(await part(partAddress(row)));
-  } else if (!document.getElementById("renewed")) {
+  const mine = asked;
+  const content = writing() ? null : await part(partAddress(row));
+  if (mine !== asked) return; // a case was chosen meanwhile
+  if (content && !writing()) replace(reading, content);
+  else if (!document.getElementById("renewed")) {
     const notice = document.createElement("p");
     notice.id = "renewed";
     notice.className = "notice";
@@ -111,8 +163,11 @@ async function keepFresh() {
     try {
       await refresh();
       connection.textContent = "";
-    } catch {
-      connection.textContent = "Not up to date: the inbox does not answer. Trying again.";
+    } catch (problem) {
+      if (problem instanceof SignedOut && !writing()) location.reload(); // the page itself leads to the sign-in
+      connection.textContent = problem instanceof SignedOut
+        ? "You are signed out. Sign in again in another tab; what you are writing here can then be sent."
+        : "Not up to date: the inbox does not answer. Trying again.";
     }
   }
   setTimeout(keepFresh, Number(inbox.dataset.refreshSeconds) * 1000);
@@ -124,7 +179,14 @@ function step(by) {
   const all = rows();
   const at = all.findIndex((row) => row.dataset.case === (current() ?? document.activeElement)?.dataset?.case);
   const next = all[at === -1 ? 0 : Math.min(all.length - 1, Math.max(0, at + by))];
-  if (next) show(next, true);
+  if (next) showing = show(next);
+}
+
+// A key pressed while the chosen case is on its way is meant for that one, not for the one that is still shown.
+async function withChosen(deed) {
+  const meant = current()?.dataset.case;
+  await showing;
+  if (!meant || meant === shownCase()?.dataset.case) deed();
 }
 
 function unfold(...ids) {
@@ -134,13 +196,21 @@ function unfold(...ids) {
   (details.querySelector("textarea") ?? details.querySelector("select")).focus();
 }
 
+function putAway() {
+  const form = openForm();
+  const within = form?.contains(document.activeElement);
+  if (form) form.open = false;
+  if (within) form.querySelector("summary").focus();
+  else if (document.activeElement.matches("input, select, textarea")) (current() ?? reading).focus({ preventScroll: true });
+}
+
 const deeds = {
   j: () => step(1),
   k: () => step(-1),
-  a: () => reading.querySelector('form[data-action="assign"]')?.requestSubmit(),
-  c: () => unfold("contact"),
-  r: () => unfold("close", "reopen"),
-  n: () => unfold("note"),
+  a: () => withChosen(() => reading.querySelector('form[data-action="assign"]')?.requestSubmit()),
+  c: () => withChosen(() => unfold("contact")),
+  r: () => withChosen(() => unfold("close", "reopen")),
+  n: () => withChosen(() => unfold("note")),
   "/": () => document.getElementById("search").focus(),
   "?": () => keys.showModal(),
 };
@@ -148,8 +218,7 @@ const deeds = {
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || keys.open) return;
   if (event.key === "Escape") {
-    for (const open of reading.querySelectorAll("details[name=action][open]")) open.open = false;
-    document.activeElement?.blur();
+    putAway();
     return;
   }
   if (event.target.closest("input, textarea, select, [contenteditable]")) return;
@@ -169,7 +238,7 @@ document.getElementById("rows").addEventListener("click", (event) => {
   const row = event.target.closest(".row");
   if (!row || !wide.matches || event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
   event.preventDefault();
-  show(row, true);
+  showing = show(row);
 });
 
 for (const select of document.querySelectorAll("#filters select")) {

@@ -12,7 +12,7 @@ const Charts = (() => {
   }
 
   const whole = (value) => (value === null ? "–" : String(Math.round(value)).replace("-", "−"));
-  const answers = (n) => (n === 1 ? "1 answer" : `${n.toLocaleString()} answers`);
+  const answers = (n) => (n === 1 ? "1 answer" : `${n.toLocaleString(document.documentElement.lang)} answers`);
   const sentence = (point) => `NPS ${whole(point.nps)} (${whole(point.low)} to ${whole(point.high)}), ${answers(point.n)}`;
 
   function layout(changes) {
@@ -38,7 +38,7 @@ const Charts = (() => {
   async function draw(id, traces, arrangement) {
     const place = document.getElementById(id);
     if (!place) return;
-    place.querySelector(":scope > p")?.remove();
+    for (const instead of place.querySelectorAll(":scope > :is(p, svg)")) instead.remove();
     await Plotly.react(place, traces, arrangement, { displayModeBar: false, responsive: true });
   }
 
@@ -95,17 +95,17 @@ const Charts = (() => {
 
   async function all() {
     const carrier = document.getElementById("chart-data");
-    if (!carrier) return;
-    if (!window.Plotly) {
-      document.querySelectorAll(".chart > p").forEach((note) => {
-        note.textContent = "The chart could not be loaded; the numbers are below.";
-      });
-      return;
-    }
+    if (!carrier || !window.Plotly) return; // the library is on its way: it draws when it is here
     const data = JSON.parse(carrier.textContent);
     await trend(data.trend);
     await segments(data.segments, data.overall);
   }
 
-  return { all };
+  function missing() {
+    document.querySelectorAll(".chart > p").forEach((note) => {
+      note.textContent = "The chart could not be loaded; the numbers are below.";
+    });
+  }
+
+  return { all, missing };
 })();

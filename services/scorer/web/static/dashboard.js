@@ -4,61 +4,119 @@
 (() => {
   const dashboard = document.getElementById("dashboard");
   const live = document.getElementById("live");
-  const pause = 1500;
-  let busy = false;
-  let again = false;
+  const library = document.getElementById("chart-library");
 
-  function localTimes() {
+  // Milliseconds between two looks at the server: when answers pour in, when the tab is hidden, when nothing is heard
+  // (a comment moves no score, and days pass by themselves), when the stream is broken, and after each failure.
+  const pauses = { busy: 1_500, hidden: 30_000, still: 60_000, deaf: 15_000, failed: [2_000, 4_000, 8_000, 15_000] };
+  const reopenAfter = 15_000;
+  let connected = false;
+  let failures = 0;
+  let asking = false;
+  let rested = true;
+  let news = false;
+  let timer;
+
+  function tell() {
+    if (failures) live.textContent = "Updates pause: the server does not answer. Trying again.";
+    else if (!connected) live.textContent = "Updates come slowly: there is no live connection. Trying again.";
+    else live.textContent = "Live: new answers appear by themselves.";
+  }
+
+  function localTimes(page) {
     const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-    for (const time of document.querySelectorAll("time[datetime]")) {
+    for (const time of page.querySelectorAll("time[datetime]")) {
       time.textContent = new Date(time.dateTime).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
       time.title = zone;
     }
   }
 
-  // Replaces only what changed inside the parts marked for it: nothing that was opened, focused or scrolled to moves.
-  async function refresh() {
-    if (busy) { again = true; return; }
-    busy = true;
-    try {
-      const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-      if (!answer.ok || answer.redirected) return;
-      const next = new DOMParser().parseFromString(await answer.text(), "text/html");
-      if (!next.getElementById("score") !== !document.getElementById("score")) { location.reload(); return; }
-      for (const part of document.querySelectorAll("[data-live]")) {
-        const replacement = next.getElementById(part.id);
-        if (!replacement || replacement.innerHTML === part.innerHTML || part.contains(document.activeElement)) continue;
-        part.innerHTML = replacement.innerHTML;
-        if (part.id === "score") {
-          part.classList.remove("moved");
-          void part.offsetWidth;
-          part.classList.add("moved");
-        }
+  // Keeping up to date, without a jump -------------------------------------------------------------------------------
+
+  const parts = (page) => [...page.querySelectorAll("[data-live]")];
+  const names = (page) => parts(page).map((part) => part.id).join();
+
+  // What somebody has focused or marks with the mouse stays as it is until they let go.
+  function held(part) {
+    const marked = getSelection();
+    return part.contains(document.activeElement) || (!marked.isCollapsed && marked.containsNode(part, true));
+  }
+
+  function replace(next) {
+    for (const part of parts(document)) {
+      const fresh = next.getElementById(part.id);
+      const opened = [...part.querySelectorAll("details[open][id]")];
+      for (const details of opened) fresh.querySelector(`#${CSS.escape(details.id)}`)?.setAttribute("open", "");
+      if (fresh.innerHTML === part.innerHTML || held(part)) continue;
+      part.innerHTML = fresh.innerHTML;
+      if (part.id === "score") {
+        part.classList.remove("moved");
+        void part.offsetWidth;
+        part.classList.add("moved");
       }
-      document.title = next.title;
-      localTimes();
-      await Charts.all();
-    } catch {
-      live.textContent = "Updates pause: the server does not answer. Trying again.";
-    } finally {
-      setTimeout(() => {
-        busy = false;
-        if (again) { again = false; refresh(); }
-      }, pause);
     }
+    document.title = next.title;
+  }
+
+  async function renew() {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    if (answer.redirected) return location.reload(); // signed out: the page itself leads to the sign-in
+    if (!answer.ok) throw new Error(`status ${answer.status}`);
+    const next = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (names(next) !== names(document)) return location.reload(); // a part came or went, as with the first answer
+    localTimes(next);
+    replace(next);
+    Charts.all();
+  }
+
+  async function refresh() {
+    news = true;
+    if (asking || !rested) return;
+    clearTimeout(timer);
+    asking = true;
+    news = rested = false;
+    try {
+      await renew();
+      failures = 0;
+    } catch {
+      failures += 1;
+    }
+    asking = false;
+    tell();
+    setTimeout(() => {
+      rested = true;
+      if (news) refresh();
+    }, document.hidden ? pauses.hidden : pauses.busy);
+    const pause = failures ? pauses.failed[Math.min(failures, pauses.failed.length) - 1] : connected ? pauses.still : pauses.deaf;
+    timer = setTimeout(refresh, pause * (0.8 + 0.4 * Math.random()));
   }
 
   function follow() {
     const stream = new EventSource(dashboard.dataset.stream);
-    stream.addEventListener("open", () => { live.textContent = "Live: new answers appear by themselves."; });
-    stream.addEventListener("error", () => { live.textContent = "Updates pause: the connection broke. Trying again."; });
+    stream.addEventListener("open", () => {
+      connected = true;
+      tell();
+    });
+    stream.addEventListener("error", () => {
+      if (connected) refresh();
+      connected = false;
+      tell();
+      // A browser continues what broke by itself, but takes a refusal, as of one stream too many, for the last word.
+      if (stream.readyState === EventSource.CLOSED) setTimeout(follow, reopenAfter * (0.5 + Math.random()));
+    });
     stream.addEventListener("score.updated", refresh);
-    addEventListener("pagehide", () => stream.close());
+    addEventListener("pagehide", () => stream.close(), { once: true });
   }
 
+  // The numbers as a file --------------------------------------------------------------------------------------------
+
   function download(table) {
-    const quoted = (cell) => `"${cell.textContent.trim().replace(/−/g, "-").replace(/"/g, '""').replace(/^([=+@])/, "'$1")}"`;
-    const rows = [...table.rows].map((row) => [...row.cells].map(quoted).join(","));
+    const quoted = (text) => `"${text.replace(/"/g, '""')}"`;
+    // Names come from customers' orders: a spreadsheet must not take one for a formula.
+    const words = (text) => quoted(text.replace(/^([=+@\-\t\r])/, "'$1"));
+    const number = (text) => quoted(text.replace(/−/g, "-").replace(/,/g, ""));
+    const written = (cell) => (cell.matches("td.number") ? number : words)(cell.textContent.trim());
+    const rows = [...table.rows].map((row) => [...row.cells].map(written).join(","));
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([rows.join("\r\n") + "\r\n"], { type: "text/csv" }));
     link.download = `${table.id.replace("-table", "")}.csv`;
@@ -70,8 +128,16 @@
     button.hidden = false;
     button.addEventListener("click", () => download(document.getElementById(button.dataset.download)));
   }
-  localTimes();
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden || !news) return;
+    rested = true;
+    refresh();
+  });
+  localTimes(document);
   Charts.all();
+  library.addEventListener("load", () => Charts.all());
+  library.addEventListener("error", () => Charts.missing());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => Charts.all());
-  if (window.EventSource) follow();
+  timer = setTimeout(refresh, pauses.still);
+  follow();
 })();
