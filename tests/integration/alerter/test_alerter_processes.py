@@ -12,6 +12,7 @@ import asyncpg
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from deploy.local.backends import Backends
 from deploy.local.ports import StackPorts
@@ -141,6 +142,8 @@ async def members(backends: Backends, topic_prefix: str, many: int) -> bool:
     await admin.start()
     try:
         (response,) = await admin.describe_consumer_groups([f"{topic_prefix}hearback.alerter"])
+    except GroupCoordinatorNotAvailableError:
+        return False  # a fresh broker makes the topic of the groups when it is first asked about one
     finally:
         await admin.close()
     (group,) = response.groups
