@@ -133,3 +133,10 @@ async def test_an_answer_of_a_survey_can_be_amended_by_its_id(collector: Collect
     assert response.json()["revision"] == 2
     amended = (await collector.answers())[-1].body
     assert (amended["score"], amended["send_id"], amended["channel"]) == (2, "s-1", "email")
+
+
+@pytest.mark.parametrize("value", [5, ["toys", 5], ""])
+async def test_a_refused_segment_is_named_as_the_client_wrote_it(collector: Collector, value: object) -> None:
+    response = await collector.post_answer(score=5, segments={"category": value})
+    assert response.status_code == 422
+    assert {error["field"] for error in response.json()["errors"]} <= {"segments.category", "segments.category.1"}
