@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 import httpx
-from aiokafka.errors import KafkaError
 
 from deploy.audit import from_database, from_topics, served
 from deploy.audit.checks import answers, asking, cases, erasure, orders, recurring, scores, timers
@@ -20,6 +19,7 @@ from deploy.audit.log import Log
 from deploy.audit.report import Report
 from deploy.audit.rest import between_services, rest, under_way
 from deploy.audit.topics import Topics, UnknownTopic
+from deploy.local.backends import LOST
 
 TRIES = 3
 """How often it looks again when something came in while it looked."""
@@ -28,19 +28,7 @@ MOVED = "something came in each time it looked; run it again when less is going 
 UTC = ZoneInfo("UTC")
 PROMISES = (4, 1, 2, 3)
 """In the order of the loop: what became of an order, who was asked, what was answered, what followed."""
-
-
-UNREACHABLE = (
-    OSError,
-    TimeoutError,
-    httpx.HTTPError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    KafkaError,
-    UnknownTopic,
-)
-
+UNREACHABLE = (*LOST, httpx.HTTPError, UnknownTopic)
 
 T = TypeVar("T")
 Progress = Callable[[str], None]

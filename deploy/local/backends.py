@@ -7,11 +7,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import asyncpg
+from aiokafka.errors import KafkaError
+
 from deploy.local.jars import fetch_jars, read_lock
 from deploy.local.kafka import KafkaNode
 from deploy.local.ports import HOST, StackPorts
 from deploy.local.postgres import PostgresServer
 from deploy.local.supervisor import Supervisor
+
+LOST = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    # What the driver says when the server is killed in the middle of an answer.
+    asyncpg.InternalClientError,
+    KafkaError,
+    OSError,
+    TimeoutError,
+)
+"""What asking raises when a connection is gone, or what it leads to."""
 
 T = TypeVar("T")
 

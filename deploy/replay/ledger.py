@@ -9,19 +9,11 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
+from deploy.local.backends import LOST
+
 T = TypeVar("T")
 POLL_SECONDS = 0.01
 PATIENCE_SECONDS = 240.0
-LOST = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    # What the driver says when the server is killed in the middle of an answer.
-    asyncpg.InternalClientError,
-    KafkaError,
-    OSError,
-    TimeoutError,
-)
-"""What asking raises when a connection is gone, or what it leads to."""
 
 
 class Stuck(Exception):

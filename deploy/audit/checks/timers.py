@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import itemgetter
 
 from deploy.audit.checks.orders import DISPATCHER, dead_letters_of
 from deploy.audit.facts import CampaignRule, DatabaseFacts, OrderTold, RequestTold, Timer, TopicFacts
@@ -147,7 +148,9 @@ def requests_recomputed(topics: TopicFacts, database: DatabaseFacts, log: Log) -
         if decision is not None and decision.outcome == "timer_set":
             # The same request made twice is one survey, at the time that was named last.
             timer_id = event_id_of("timer.requested", request.request_id)
-            taken_up[timer_id] = max(taken_up.get(timer_id, (0, request)), (decision.position, request), key=_position)
+            taken_up[timer_id] = max(
+                taken_up.get(timer_id, (0, request)), (decision.position, request), key=itemgetter(0)
+            )
     for timer_id, (position, request) in taken_up.items():
         check.compared += 1
         timer = pending.pop(timer_id, None)
@@ -166,7 +169,3 @@ def requests_recomputed(topics: TopicFacts, database: DatabaseFacts, log: Log) -
         if topics.complete("surveys.requests"):
             check.differs(f"timer {timer.timer_id} of {timer.campaign} follows from no request")
     return check
-
-
-def _position(entry: tuple[int, RequestTold]) -> int:
-    return entry[0]
