@@ -30,6 +30,8 @@ CASES, DAY_COUNTS, ANSWERS = "alerter.cases", "scorer.day_counts", "scorer.answe
 OF_PRODUCT = "campaign = 'product-nps' AND customer_id = '{buyer}'"
 RECURRING = "cause = 'recurrence' AND customer_id = '{buyer}'"
 OF_CASE = "answer->>'answer_id' = '{answer}'"
+EVERYBODY = "segment_id = 0 AND campaign_id IN (SELECT id FROM scorer.campaigns WHERE name = 'service-nps')"
+"""With one campaign damaged, the windows of it and of all campaigns are ten: as many as an audit says in words."""
 A_DAY = "interval '1 day'"
 
 DAMAGES = [
@@ -197,7 +199,7 @@ DAMAGES = [
         Damage(
             "counts a day and segment",
             DAY_COUNTS,
-            f"UPDATE {DAY_COUNTS} SET {column} = {column} + 1 WHERE segment_id = 0 AND {column} > 0",
+            f"UPDATE {DAY_COUNTS} SET {column} = {column} + 1 WHERE {EVERYBODY} AND {column} > 0",
             ":everybody of service-nps",
         )
         for column in ("detractors", "surveyed", "delivered")
@@ -206,10 +208,12 @@ DAMAGES = [
         Damage(
             "scores as served over HTTP",
             DAY_COUNTS,
-            f"UPDATE {DAY_COUNTS} SET {column} = {column} + 1 WHERE segment_id = 0 AND {column} > 0",
-            "everybody of service-nps in 30d" + words,
+            f"UPDATE {DAY_COUNTS} SET {column} = {column} + 1 WHERE {EVERYBODY} AND {column} > 0",
+            "everybody of service-nps in 30d: " + words,
         )
-        for column, words in (("detractors", ""), ("surveyed", ": response_rate"), ("delivered", ": delivered"))
+        for column, words in (
+            ("detractors", "recomputed Counts"), ("surveyed", "response_rate"), ("delivered", "delivered")
+        )
     ),
     Damage(
         "one case an answer",

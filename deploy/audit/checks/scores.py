@@ -78,7 +78,7 @@ def published(windows: Windows, scores: Mapping[ScoreKey, Mapping[str, Any]], no
     """
     check = Check("scores as published", 2)
     today = now.astimezone(zone).date()
-    for key in set(windows.keys) | scores.keys():
+    for key in sorted(set(windows.keys) | scores.keys()):
         if key in scores:
             _compare(check, windows, key, today, scores[key])
         else:
@@ -91,7 +91,7 @@ def served(
 ) -> Check:
     """What GET /v1/nps gave for each key, at the moment it names itself; below ``minimum_answers`` it is held back."""
     check = Check("scores as served over HTTP", 2)
-    for key, given in answers.items():
+    for key, given in sorted(answers.items()):
         end = datetime.fromisoformat(given["at"]).astimezone(zone).date()
         _compare(check, windows, key, end, given)
         if given["held_back"] != (given["n"] < minimum_answers):
@@ -124,11 +124,17 @@ def _compare(check: Check, windows: Windows, key: ScoreKey, end: date, given: Ma
         given = {**given, "response_rate": rate if rate is None else 100 * rate}
     else:
         check.left_out += 1
-    for name, value in figures.items():
-        other = given.get(name)
-        equal = value == other or (value is not None and other is not None and abs(value - other) <= ROUNDING)
-        if not equal:
-            check.differs(f"{_named(key)}: {name} recomputed {value}, found {other}")
+    wrong = [
+        f"{name} recomputed {value}, found {other}"
+        for name, value in figures.items()
+        if not _equal(value, other := given.get(name))
+    ]
+    if wrong:
+        check.differs(f"{_named(key)}: {'; '.join(wrong)}")
+
+
+def _equal(value: float | None, other: float | None) -> bool:
+    return value == other or (value is not None and other is not None and abs(value - other) <= ROUNDING)
 
 
 def _named(key: ScoreKey) -> str:

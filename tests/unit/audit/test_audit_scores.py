@@ -98,6 +98,17 @@ def test_every_figure_that_is_wrong_is_found(wrong: dict[str, Any]) -> None:
     assert differences(windows, given) == (1, 1)
 
 
+def test_all_that_is_wrong_about_one_score_is_one_sentence_in_the_same_order_always() -> None:
+    windows = scores.Windows(BY_DAY)
+    given = {key: {**figures, "nps": 1.0, "delivered": 5} for key, figures in right(windows, NOW.date()).items()}
+    check = scores.served(windows, given, ZONE, MINIMUM)
+    assert check.differences == len(given)
+    first = check.examples[0]
+    assert first.startswith("everybody of * in 30d: nps recomputed ")
+    assert first.endswith("found 1.0; delivered recomputed 12, found 5")
+    assert check.examples == scores.served(windows, dict(reversed(given.items())), ZONE, MINIMUM).examples
+
+
 def test_a_score_held_back_or_not_against_the_setting_is_found() -> None:
     windows = scores.Windows(BY_DAY)
     given = right(windows, NOW.date())
