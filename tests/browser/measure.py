@@ -1,4 +1,4 @@
-"""Measuring a page as it is drawn: the contrast of its text, and whether anything sticks out sideways."""
+"""Measuring a page as it is drawn: how its texts stand out and how large they are, and whether anything sticks out."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,8 +7,12 @@ from playwright.async_api import Frame, Page
 
 from shared.web.colour import TEXT_CONTRAST, contrast
 
-# Every piece of text there is to see, with its colour and what it stands on, both as #rrggbb. Colours are read back
-# from a canvas, which understands all of CSS's ways to write one; what is translucent is laid over what is below.
+SMALLEST = 16
+"""CSS pixels."""
+
+# Every piece of text there is to see, with its size, its colour and what it stands on, both as #rrggbb. Colours are
+# read back from a canvas, which understands all of CSS's ways to write one; what is translucent is laid over what is
+# below.
 _TEXTS = """
 () => {
   const canvas = document.createElement("canvas");
@@ -45,7 +49,8 @@ _TEXTS = """
   const take = (words, element, color) => {
     const below = ground(element);
     const ink = over(rgba(color), below, opacity(element));
-    found.push({ words: words.trim().slice(0, 40), ink: hex(ink), ground: hex(below) });
+    const size = parseFloat(getComputedStyle(element).fontSize);
+    found.push({ words: words.trim().slice(0, 40), ink: hex(ink), ground: hex(below), size });
   };
   const seen = (element, box) => {
     const style = getComputedStyle(element);
@@ -105,13 +110,14 @@ class Text:
     words: str
     ink: str
     ground: str
+    size: float
 
     @property
     def contrast(self) -> float:
         return contrast(self.ink, self.ground)
 
     def __str__(self) -> str:
-        return f"{self.words!r}: {self.ink} on {self.ground} is {self.contrast:.2f}"
+        return f"{self.words!r}: {self.ink} on {self.ground} is {self.contrast:.2f}, {self.size:g} px"
 
 
 async def texts(page: Page | Frame) -> list[Text]:
@@ -122,10 +128,10 @@ async def texts(page: Page | Frame) -> list[Text]:
 
 
 async def hard_to_read(page: Page | Frame) -> list[str]:
-    """Texts with less contrast than WCAG AA asks of small ones (1.4.3); large ones get no discount here."""
+    """Texts with less contrast than WCAG AA asks of small ones (1.4.3), and those that are smaller than 16 px."""
     found = await texts(page)
     assert found, "there is nothing to read on this page"
-    return [str(text) for text in found if text.contrast < TEXT_CONTRAST]
+    return [str(text) for text in found if text.contrast < TEXT_CONTRAST or text.size < SMALLEST]
 
 
 async def sticking_out(page: Page | Frame) -> list[str]:

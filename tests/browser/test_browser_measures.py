@@ -7,7 +7,13 @@ from tests.browser.measure import hard_to_read, sticking_out
 async def test_grey_on_white_is_told_from_a_grey_one_shade_paler(visits: Visits) -> None:
     page = await visits.blank()
     await page.set_content("<p style='color: #767676'>readable</p><p style='color: #777777'>too pale</p>")
-    assert await hard_to_read(page) == ["'too pale': #777777 on #ffffff is 4.48"]
+    assert await hard_to_read(page) == ["'too pale': #777777 on #ffffff is 4.48, 16 px"]
+
+
+async def test_a_text_of_sixteen_pixels_is_told_from_one_a_hair_smaller(visits: Visits) -> None:
+    page = await visits.blank()
+    await page.set_content("<p style='font-size: 16px'>readable</p><p style='font-size: 15.9px'>too small</p>")
+    assert await hard_to_read(page) == ["'too small': #000000 on #ffffff is 21.00, 15.9 px"]
 
 
 async def test_translucent_grounds_and_opacity_are_laid_over_what_is_below(visits: Visits) -> None:
@@ -15,7 +21,8 @@ async def test_translucent_grounds_and_opacity_are_laid_over_what_is_below(visit
     await page.set_content(
         "<div style='background: #000'><p style='background: rgb(255 255 255 / 50%); color: #fff'>on grey</p></div>"
         "<p style='opacity: 0.5; color: color-mix(in srgb, black 100%, white)'>half gone</p>"
-        "<svg><text y='20' style='fill: #ccc'>drawn</text></svg><input placeholder='say' value=''>"
+        "<svg><text y='20' style='fill: #ccc'>drawn</text></svg>"
+        "<input style='font-size: 16px' placeholder='say' value=''>"
     )
     hard = await hard_to_read(page)
     assert [line.split("'")[1] for line in hard] == ["on grey", "half gone", "drawn"]

@@ -15,14 +15,17 @@ const Charts = (() => {
   const answers = (n) => (n === 1 ? "1 answer" : `${n.toLocaleString(document.documentElement.lang)} answers`);
   const sentence = (point) => `NPS ${whole(point.nps)} (${whole(point.low)} to ${whole(point.high)}), ${answers(point.n)}`;
 
+  const SIZE = 16; // pixels, as the smallest text of the page
+  const unit = () => ({ text: "NPS points", font: { size: SIZE, color: style("--quiet") } });
+
   function layout(changes) {
     const axis = {
       gridcolor: style("--line"), linecolor: style("--line"), zerolinecolor: style("--outline"),
-      tickfont: { color: style("--quiet"), size: 13 }, fixedrange: true, automargin: true,
+      tickfont: { size: SIZE, color: style("--quiet") }, fixedrange: true, automargin: true,
     };
     return {
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false, dragmode: false,
-      font: { family: getComputedStyle(document.body).fontFamily, color: style("--text"), size: 14 },
+      font: { family: getComputedStyle(document.body).fontFamily, color: style("--text"), size: SIZE },
       hoverlabel: { bgcolor: style("--surface"), bordercolor: style("--outline"), font: { color: style("--text") } },
       ...changes, xaxis: { ...axis, ...changes.xaxis }, yaxis: { ...axis, ...changes.yaxis },
     };
@@ -56,8 +59,8 @@ const Charts = (() => {
       },
     ], layout({
       height: 320, hovermode: "x", margin: { l: 8, r: 12, t: 8, b: 8 },
-      xaxis: { type: "date", showgrid: false, nticks: innerWidth < 600 ? 4 : 8 },
-      yaxis: { range: span(points), title: { text: "NPS points", font: { size: 13, color: style("--quiet") } } },
+      xaxis: { type: "date", showgrid: false, nticks: innerWidth < 600 ? 3 : 8 },
+      yaxis: { range: span(points), title: unit() },
     }));
   }
 
@@ -81,7 +84,7 @@ const Charts = (() => {
     });
     return draw("segments-chart", traces, layout({
       height: 64 + 30 * rows.length, hovermode: "closest", margin: { l: 8, r: 12, t: 8, b: 40 },
-      xaxis: { range: span(rows), title: { text: "NPS points", font: { size: 13, color: style("--quiet") } } },
+      xaxis: { range: span(rows), title: unit() },
       yaxis: {
         tickvals: positions, ticktext: rows.map((row) => name(row).replace(/</g, "&lt;")),
         range: [rows.length - 0.4, -0.6], showgrid: false, zeroline: false,
