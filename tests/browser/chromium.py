@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Request, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Request, async_playwright, expect
 
 WIDE = 1280
 PHONE = 360
@@ -28,6 +28,7 @@ def chromium() -> str | None:
 
 @asynccontextmanager
 async def launched(path: str) -> AsyncIterator[Browser]:
+    expect.set_options(timeout=PATIENCE_MILLISECONDS)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=_QUIET)
         yield browser
