@@ -32,6 +32,9 @@ from shared.web.server import CannotListen, Server
 log = structlog.get_logger()
 S = TypeVar("S", bound=ServiceSettings)
 
+# Seconds. Nobody is served before it is done, and a look at backends that are not up yet costs them nothing.
+_PREPARE_AT_LEAST_EVERY = 1.0
+
 
 @dataclass
 class Service:
@@ -103,7 +106,7 @@ async def _prepare(runtime: Runtime[S], service: Service, schema: str, stop: asy
                 raise
             log.warning("waiting for the database and the broker", error=type(error).__name__, seconds=round(pause, 2))
             await wait(stop, pause)
-            pause = min(pause * 2, runtime.settings.retry_limit_seconds)
+            pause = min(pause * 2, _PREPARE_AT_LEAST_EVERY, runtime.settings.retry_limit_seconds)
             continue
         return True
     return False

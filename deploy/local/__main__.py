@@ -17,6 +17,7 @@ from deploy.local.errors import StackError
 from deploy.local.ports import DEFAULT_BASE, StackPorts
 from deploy.local.programs import PROJECT
 from deploy.local.progress import Display
+from deploy.local.status import read_status
 
 NOT_RUNNING = 3
 INTERRUPTED = 130
@@ -54,18 +55,21 @@ def up(state: State = DEFAULT_STATE) -> None:
     began = time.monotonic()
     state = state.resolve()
     try:
-        ports = ports_from_environment()
-        started = commands.bring_up(state, Display(console))
+        ports_from_environment()
+        brought_up = commands.bring_up(state, Display(console))
     except StackError as error:
         fail(error)
     except KeyboardInterrupt:
         console.print("Interrupted: everything is stopped again.")
         raise typer.Exit(INTERRUPTED) from None
-    show_addresses(state, ports)
-    if started:
-        console.print(f"Up in {time.monotonic() - began:.1f} s. `make down` stops it.", highlight=False)
-    else:
-        console.print("Already up; nothing to do. `make down` stops it.", highlight=False)
+    show_addresses(state)
+    seconds = time.monotonic() - began
+    said = {
+        "started": f"Up in {seconds:.1f} s.",
+        "came back": f"Parts of it had died; all are up again after {seconds:.1f} s.",
+        "was up": "Already up; nothing to do.",
+    }
+    console.print(f"{said[brought_up]} `make down` stops it.", highlight=False)
 
 
 @app.command(epilog="Example: python -m deploy.local down")
@@ -82,10 +86,7 @@ def down(state: State = DEFAULT_STATE) -> None:
 @app.command(epilog="Example: python -m deploy.local status || echo 'not all ready'")
 def status(state: State = DEFAULT_STATE) -> None:
     """Show every process. Exit code 0: all ready; 1: some are not; 3: nothing runs."""
-    try:
-        parts = asyncio.run(commands.inspect(state.resolve(), ports_from_environment()))
-    except StackError as error:
-        fail(error)
+    parts = asyncio.run(commands.inspect(state.resolve()))
     if not parts:
         console.print("Nothing is running. `make up` starts it.")
         raise typer.Exit(NOT_RUNNING)
@@ -132,7 +133,11 @@ def supervise_command(state: State = DEFAULT_STATE) -> None:
     sys.exit(asyncio.run(supervise(stack)))
 
 
-def show_addresses(state: Path, ports: StackPorts) -> None:
+def show_addresses(state: Path) -> None:
+    running = read_status(state)
+    if running is None:  # stopped by somebody else in this very moment
+        return
+    ports = StackPorts(**running.ports)
     table = Table.grid(padding=(0, 2))
     for what, port in (
         ("dashboard", ports.scorer),

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from deploy.local.errors import StackError
 from deploy.local.lodging import vacate
@@ -24,36 +25,33 @@ from deploy.local.supervisor import end_leftovers, last_lines, read_records, sta
 
 POLL = 0.05
 STOP_WITHIN = 60.0
+COME_BACK_WITHIN = 90.0
+"""Seconds the supervisor has to start again what died, backends and all."""
+
+BroughtUp = Literal["started", "came back", "was up"]
 
 
-def bring_up(state: Path, display: Display) -> bool:
-    """Starts the stack in the background and returns when it is ready; False when it was up already.
+def bring_up(state: Path, display: Display) -> BroughtUp:
+    """Starts the stack in the background and returns when it is ready.
 
-    Raises StackError when it does not get there, KeyboardInterrupt after Ctrl-C; in both cases nothing is left.
+    One that is up already is left as it is; where parts of it died, their coming back is waited for.
+    Raises StackError when a start does not succeed, KeyboardInterrupt after Ctrl-C; in both cases nothing is left.
+    Raises StackError, too, when a part of a running stack does not come back; the other parts stay.
     """
     state.mkdir(parents=True, exist_ok=True)
     with _one_at_a_time(state):
-        status = read_status(state)
-        if status and status.alive and status.phase == "ready":
-            return False
-        if status and status.alive and status.phase == "stopping":
-            _wait_until_gone(status)
-            status = None
-        if not (status and status.alive):
-            status_file(state).unlink(missing_ok=True)
-            supervisor = _start_supervisor(state)
-        else:
-            supervisor = None
         try:
-            _follow(state, supervisor, display)
+            status = read_status(state)
+            if status and status.alive and status.phase == "ready":
+                return _see_all_answer(state, status, display)
+            if status and status.alive and status.phase == "stopping":
+                _wait_until_gone(status)
+                status = None
+            _start_or_join(state, status, display)
         except KeyboardInterrupt:
             take_down(state)
             raise
-        except StackError:
-            if supervisor:
-                supervisor.wait(STOP_WITHIN)
-            raise
-    return True
+    return "started"
 
 
 def take_down(state: Path) -> bool:
@@ -96,8 +94,12 @@ class Part:
     memory: int
 
 
-async def inspect(state: Path, ports: StackPorts) -> list[Part]:
-    """Every process of the stack that runs in `state`, with whether it answers now."""
+async def inspect(state: Path) -> list[Part]:
+    """Every process of the stack that runs in `state`, with whether it answers now; none when nothing runs."""
+    status = read_status(state)
+    if status is None or not status.alive:
+        return []
+    ports = StackPorts(**status.ports)
 
     async def part(name: str, pid: int) -> Part:
         if name in ("kafka", "postgresql"):
@@ -108,6 +110,20 @@ async def inspect(state: Path, ports: StackPorts) -> list[Part]:
 
     records = [record for record in read_records(state / "processes.json") if hasattr(ports, record.name)]
     return list(await asyncio.gather(*(part(record.name, record.pid) for record in records)))
+
+
+def _start_or_join(state: Path, status: Status | None, display: Display) -> None:
+    """Returns when the stack is ready, whether it was on its way or not. Raises StackError."""
+    supervisor = None
+    if not (status and status.alive):
+        status_file(state).unlink(missing_ok=True)
+        supervisor = _start_supervisor(state)
+    try:
+        _follow(state, supervisor, display)
+    except StackError:
+        if supervisor:
+            supervisor.wait(STOP_WITHIN)
+        raise
 
 
 def _start_supervisor(state: Path) -> "subprocess.Popen[bytes]":
@@ -139,6 +155,24 @@ def _follow(state: Path, supervisor: "subprocess.Popen[bytes] | None", display: 
                 words = " / ".join(last_lines(state / "logs" / "supervisor.log", 2)) or "it wrote no log"
                 raise StackError(f"The stack's supervisor ended while starting: {words}")
             time.sleep(POLL)
+
+
+def _see_all_answer(state: Path, status: Status, display: Display) -> BroughtUp:
+    """Returns when everything that was ready once is ready now. Raises StackError when something stays away."""
+    deadline = time.monotonic() + COME_BACK_WITHIN
+    wanted = {name for name, doing in status.parts.items() if doing == "ready"}
+    brought_up: BroughtUp = "was up"
+    with display:
+        while missing := wanted - {part.name for part in asyncio.run(inspect(state)) if part.ready}:
+            brought_up = "came back"
+            display.show({name: "coming back" if name in missing else "ready" for name in sorted(wanted)})
+            if time.monotonic() > deadline:
+                raise StackError(
+                    f"Not up: {', '.join(sorted(missing))} did not come back within {COME_BACK_WITHIN:.0f} s. "
+                    f"{state / 'logs'} tells why; `make down`, then `make up` starts everything anew."
+                )
+            time.sleep(POLL)
+    return brought_up
 
 
 def _wait_until_gone(status: Status) -> None:

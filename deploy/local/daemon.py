@@ -28,7 +28,7 @@ def stack_from_environment(state: Path, ports: StackPorts) -> Stack:
 
 async def supervise(stack: Stack) -> int:
     """Runs `stack` until SIGTERM or SIGINT. Returns the exit code; a failed start is told in the status file."""
-    status = StatusFile(stack.state)
+    status = StatusFile(stack.state, stack.ports)
     stack.report = status.report
     status.enter("starting")
     asked_to_stop = asyncio.Event()

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from deploy.local.ports import StackPorts
 from deploy.local.supervisor import start_time
 
 Phase = Literal["starting", "ready", "failed", "stopping"]
@@ -13,11 +14,15 @@ Phase = Literal["starting", "ready", "failed", "stopping"]
 
 @dataclass(slots=True)
 class Status:
-    """`parts` says of each part of the stack what it is doing; `sentence` why the start failed."""
+    """`parts` says of each part of the stack what it is doing; `sentence` why the start failed.
+
+    `ports` are those of its StackPorts, by name: whoever asks later may have another HEARBACK_PORT_BASE.
+    """
 
     pid: int
     started: int
     phase: Phase = "starting"
+    ports: dict[str, int] = field(default_factory=dict)
     parts: dict[str, str] = field(default_factory=dict)
     sentence: str = ""
 
@@ -30,9 +35,9 @@ class Status:
 class StatusFile:
     """The writing side, inside the supervisor."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, ports: StackPorts) -> None:
         self._file = status_file(state)
-        self._status = Status(os.getpid(), start_time(os.getpid()) or 0)
+        self._status = Status(os.getpid(), start_time(os.getpid()) or 0, ports=asdict(ports))
 
     def report(self, part: str, doing: str) -> None:
         self._status.parts[part] = doing
