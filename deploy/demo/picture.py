@@ -81,7 +81,7 @@ def _loop(scene: Scene) -> Table:
         ("scorer", "nps.scores", "dashboards", seen("nps.scores"), "score updates"),
         (
             "alerter", "followups.detractors", "support", seen("followups.detractors", "case.opened"),
-            f"cases, {to_case:.1f} s later" if to_case is not None else "cases",
+            f"cases, {_duration(to_case)} later" if to_case is not None else "cases",
         ),
     )  # fmt: skip
     table = Table.grid(padding=(0, 1), expand=True)
@@ -93,6 +93,10 @@ def _loop(scene: Scene) -> Table:
     for here, topic, there, count, words in rows:
         table.add_row(here, f"─{topic:─^20}─▶", there, f"{count:,}", words)
     return table
+
+
+def _duration(seconds: float) -> str:
+    return f"{1_000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
 def _score(figures: Figures, most_regions: int) -> Table:

@@ -48,7 +48,16 @@ def drawn(shown: Scene, width: int, height: int = 24) -> str:
 @pytest.mark.parametrize("width", [80, 100, 140])
 def test_it_shows_each_arrow_with_its_count(width: int) -> None:
     text = drawn(scene(full()), width)
-    for words in ("orders", "surveys.sends", "surveys.answers", "nps.scores", "followups.detractors", "1,234", "17"):
+    for words in (
+        "orders",
+        "surveys.sends",
+        "surveys.answers",
+        "nps.scores",
+        "followups.detractors",
+        "1,234",
+        "17",
+        "600 ms later",
+    ):
         assert words in text
     assert "NPS +51" in text and "Seoul" in text and "BA" in text
     assert "Wales" not in text  # too few to speak of
