@@ -58,7 +58,7 @@ def first_words(text: str, most: int = 120) -> str:
         return line
     cut = line[:most]
     space = cut.rfind(" ")
-    return (cut[:space] if space > most // 2 else cut).rstrip(",.;:–-") + "…"
+    return (cut[:space] if space > most // 2 else cut).rstrip(" ,.;:–-") + "…"
 
 
 GROUP_WORDS: dict[Group, str] = {"detractor": "Detractor", "passive": "Passive", "promoter": "Promoter"}

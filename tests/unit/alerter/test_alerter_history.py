@@ -80,3 +80,13 @@ def test_a_newer_address_stays() -> None:
     new = (orders.PLACED, order(at=NOON + timedelta(days=1), customer=Told(id="c-42", email="new@example.com")))
     known = customer_after([new, old])
     assert (known.email, known.name) == ("new@example.com", "Ana")
+
+
+def test_what_was_bought_is_as_the_newest_event_that_tells_of_it_says() -> None:
+    old = (orders.PLACED, order(at=NOON, items=[Item(name="train")]))
+    new = (orders.PAID, order(at=NOON + timedelta(hours=1), items=[Item(name="doll")]))
+    silent = (orders.SHIPPED, order(at=NOON + timedelta(hours=2), items=[], total=None, promised_at=None))
+    for told in ([old, new, silent], [silent, new, old]):
+        known = order_after(told)
+        assert known is not None and known.description is not None
+        assert known.description.products == ("doll",)

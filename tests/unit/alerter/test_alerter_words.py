@@ -42,6 +42,21 @@ def test_first_words_are_one_short_line(text: str, most: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("Late again.", "Late again."),
+        ("exactly twenty chars", "exactly twenty chars"),
+        ("Nine days late,\n and nobody answered", "Nine days late, and…"),
+        ("Nine days   late – again, really", "Nine days late…"),
+        ("Unbrokenwithoutanyspaceatall", "Unbrokenwithoutanysp…"),
+        ("a " + "b" * 40, "a bbbbbbbbbbbbbbbbbb…"),
+    ],
+)
+def test_first_words_are_cut_between_words_where_that_leaves_half(text: str, line: str) -> None:
+    assert wording.first_words(text, 20) == line
+
+
+@pytest.mark.parametrize(
     ("typed", "query"),
     [
         ("Ana", "(ana:*)"),

@@ -65,6 +65,14 @@ def test_a_bounce_or_a_complaint_is_no_later_wish(state: ChannelState, is_a_wish
     assert not wished_since([], NOW)
 
 
+@pytest.mark.parametrize(
+    ("state", "unsubscribed"), [("allowed", False), ("bounced", False), ("unsubscribed", True), ("complained", True)]
+)
+def test_whether_somebody_is_unsubscribed_is_a_matter_of_one_channel(state: ChannelState, unsubscribed: bool) -> None:
+    assert is_unsubscribed(email(state), "email") is unsubscribed
+    assert not is_unsubscribed(email(state), "sms")
+
+
 @given(st.lists(st.sampled_from(["unsubscribe", "resubscribe"]), min_size=1, max_size=8))
 def test_the_last_wish_stands(wishes: list[Wish]) -> None:
     channels: list[ChannelPreference] = []

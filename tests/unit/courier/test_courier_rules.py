@@ -70,6 +70,11 @@ def test_an_address_that_passes_cannot_end_a_command_or_a_header(text: str) -> N
         # No refusal, and not what was to be said: the server may have it.
         ("content", 354, "nonsense", "unknown", "354"),
         ("content", 251, "queued somewhere", "unknown", "251"),
+        ("content", 600, "nonsense", "unknown", "600"),
+        ("content", 400, "later", "put_off", "400"),
+        ("content", 500, "never", "failed", "500"),
+        ("recipient", 502, "5.5.1 not here", "unbegun", "502 5.5.1"),
+        ("recipient", 600, "nonsense", "put_off", "600"),
     ],
 )
 def test_what_a_reply_means(stage: str, code: int, text: str, kind: str, reason: str) -> None:
@@ -80,7 +85,9 @@ def test_what_a_reply_means(stage: str, code: int, text: str, kind: str, reason:
 @given(st.integers(0, 10_000), st.floats(0, 1))
 def test_pauses_grow_to_a_limit_and_never_beyond(attempts: int, chance: float) -> None:
     pause = pause_seconds(attempts, 10, 3_600, chance)
-    assert 7.5 <= pause <= 3_600 * 1.25
+    middle = min(3_600, 10 * 2 ** min(max(attempts, 1) - 1, 20))
+    assert 0.75 * middle <= pause <= 1.25 * middle
+    assert pause_seconds(attempts, 10, 3_600, 0.5) == middle
     assert pause_seconds(attempts + 1, 10, 3_600, chance) >= pause
 
 

@@ -30,6 +30,10 @@ OTHER = campaign("other", 3)
 POLICY = Policy({each.id: each for each in (PRODUCT, SERVICE, OTHER)}, QUIET, Segmentation())
 
 
+def with_product(**fields: object) -> Policy:
+    return Policy({"product": campaign("product", 1, **fields), "other": OTHER}, QUIET, Segmentation())
+
+
 def timer(name: str, order_id: str | None = "o-1", due: datetime = NOW, milestone: datetime | None = None) -> Timer:
     return Timer(f"{name} {order_id} {due}", name, "c-1", order_id, "milestone", 0, milestone or due, due)
 
@@ -42,9 +46,10 @@ def decide(
     customer: Customer = ANA,
     now: datetime = NOW,
     order: Order | None = None,
+    last_ordered_at: datetime | None = None,
 ) -> dict[str, Verdict]:
     known = {} if order is None else {order.order_id: order}
-    situation = Situation(customer, due, upcoming, known, history)
+    situation = Situation(customer, due, upcoming, known, history, last_ordered_at)
     return {verdict.timer.campaign: verdict for verdict in policy.decide(situation, now)}
 
 
@@ -74,6 +79,22 @@ def test_a_survey_of_the_future_by_another_clock_counts_too() -> None:
 def test_deferred_beyond_its_sense_is_skipped() -> None:
     verdict = decide(timer("service"), history=[PastSend("other", None, NOW - 75 * DAY)])["service"]
     assert (verdict.outcome, verdict.reason, verdict.until) == ("skipped", "expired", NOW + 15 * DAY)
+
+
+def test_deferred_to_the_last_moment_of_its_sense_it_waits() -> None:
+    last = PastSend("other", None, NOW - QUIET + 14 * DAY)
+    assert said(decide(timer("service"), history=[last])) == {"service": ("deferred", "quiet_period")}
+    beyond = replace(last, sent_at=last.sent_at + timedelta(microseconds=1))
+    assert said(decide(timer("service"), history=[beyond])) == {"service": ("skipped", "expired")}
+
+
+def test_a_recurring_campaign_asks_only_who_ordered_lately() -> None:
+    yearly = Campaign.model_validate({"id": "yearly", "every": "365 days", "active_within": "100 days"})
+    policy = Policy({"yearly": yearly}, QUIET, Segmentation())
+    due = replace(timer("yearly", None), cause="recurrence")
+    for ago, outcome in ((100 * DAY, "sent"), (101 * DAY, "skipped"), (None, "skipped")):
+        ordered = None if ago is None else NOW - ago
+        assert decide(due, policy=policy, last_ordered_at=ordered)["yearly"].outcome == outcome
 
 
 def test_the_pair_about_one_order_is_one_asking_and_about_two_it_is_not() -> None:
@@ -106,6 +127,18 @@ def test_the_less_important_stands_aside_for_what_comes_due_soon() -> None:
     late = timer("product", "o-2", NOW + 8 * DAY)
     assert decide(timer("other"), upcoming=[late])["other"].outcome == "sent"
     assert decide(timer("product"), upcoming=[timer("other", "o-2", NOW + DAY)])["product"].outcome == "sent"
+    equals = Policy({name: campaign(name, 3) for name in ("other", "another")}, QUIET, Segmentation())
+    another = timer("another", "o-2", NOW + DAY)
+    assert decide(timer("other"), upcoming=[another], policy=equals)["other"].outcome == "sent"
+    for retired in (Policy({"other": OTHER}, QUIET, Segmentation()), with_product(active=False)):
+        assert decide(timer("other"), upcoming=[soon], policy=retired)["other"].outcome == "sent"
+
+
+def test_nobody_stands_aside_for_a_campaign_whose_own_quiet_period_is_over_by_then() -> None:
+    soon = timer("product", "o-2", NOW + 5 * DAY)
+    for quiet, outcome in (("5 days", "sent"), ("6 days", "deferred")):
+        verdicts = decide(timer("other"), upcoming=[soon], policy=with_product(quiet_period=quiet))
+        assert verdicts["other"].outcome == outcome
 
 
 def test_nobody_stands_aside_for_their_own_pair_nor_for_who_could_not_be_sent_anyway() -> None:

@@ -21,7 +21,7 @@ from shared.contracts.orders import Customer as TellsOf
 from shared.contracts.orders import OrderEvent, Shipment
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
-DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+DAY, HOUR, MOMENT = timedelta(days=1), timedelta(hours=1), timedelta(microseconds=1)
 SHIPPED = read_folder(SHIPPED_CAMPAIGNS)
 PROMISED = Campaign.model_validate(
     {"id": "promised", "trigger": [{"after": "order.delivered"}, {"after": "order.promised"}], "valid_for": "30 days"}
@@ -139,6 +139,23 @@ def test_what_comes_to_be_known_too_late_or_was_asked_already_sets_nothing() -> 
     ]
 
 
+def test_who_is_not_in_the_audience_gets_no_timer() -> None:
+    silver = Campaign.model_validate(
+        {"id": "silver", "trigger": {"after": "order.placed"}, "audience": {"tier": "silver"}}
+    )
+    tiers = {name: Customer(name, details={"tier": (0, tier)}) for name, tier in (("c-1", "silver"), ("c-2", "gold"))}
+    which = batch([silver], customers=tiers)
+    assert told(which, event("placed")) == [("timer_set", "milestone_reached")]
+    assert told(which, event("placed", order_id="o-2", customer_id="c-2")) == [("no_timer", "not_in_audience")]
+
+
+def test_a_question_makes_sense_up_to_the_last_moment() -> None:
+    only_service = [campaign for campaign in SHIPPED if campaign.id == "service-nps"]
+    last = NOW - HOUR - 14 * DAY
+    assert told(batch(only_service), event("placed", last)) == [("timer_set", "milestone_reached")]
+    assert told(batch(only_service), event("placed", last - MOMENT)) == [("no_timer", "too_late")]
+
+
 def test_of_several_triggers_the_earliest_wins() -> None:
     which = batch([PROMISED])
     told(which, event("placed", promised_at=NOW + 5 * DAY))
@@ -186,6 +203,8 @@ def test_an_erased_customers_orders_are_not_asked_about() -> None:
         (NOW - 100 * DAY, None, NOW - 10 * DAY),  # still worth asking
         (NOW - 1_000 * DAY, None, NOW - 10 * DAY),  # the eleventh time, the ten before are passed over
         (NOW - 1_000 * DAY, NOW - 5 * DAY, NOW + 85 * DAY),
+        (NOW - 104 * DAY, None, NOW - 14 * DAY),  # the last moment it is
+        (NOW - 104 * DAY - MOMENT, None, NOW + 76 * DAY - MOMENT),
     ],
 )
 def test_when_a_recurring_campaign_asks_next(first: datetime, fired: datetime | None, due: datetime) -> None:
@@ -207,3 +226,11 @@ def test_after_it_fired_the_next_occurrence_has_another_name() -> None:
     told(which, event("placed"))
     timer = which.recurring["relationship-nps", "c-1"]
     assert (timer.occurrence, timer.due_at) == (5, NOW + 89 * DAY)
+
+
+def test_a_question_another_campaign_kept_from_being_asked_in_time_is_told_so() -> None:
+    sentence = explain("skipped", "expired", "2026-06-16 10:00", "product-nps")
+    assert "product-nps" in sentence and "2026-06-16 10:00" in sentence
+    alone = explain("skipped", "expired")
+    assert "another campaign" not in alone and "too late" in alone
+    assert explain("skipped", "unsubscribed", "2026-06-16 10:00", "product-nps") == explain("skipped", "unsubscribed")

@@ -23,17 +23,22 @@ def test_nobody_has_no_score_and_the_widest_interval() -> None:
     assert (score.nps, score.low, score.high) == (None, -100, 100)
 
 
-def test_the_interval_from_first_principles() -> None:
-    # 60 promoters, 25 passives, 15 detractors with ¾, 1½ and ¾ more: each answer is worth 1, 0 or −1.
-    values = [1.0] * 60 + [0.0] * 25 + [-1.0] * 15
-    weights = [1.0] * 100
-    values += [1.0, 0.0, -1.0]
-    weights += [0.75, 1.5, 0.75]
+Z = 1.959963984540054
+
+
+def from_first_principles(counts: Counts) -> tuple[float, float]:
+    """The mean of all answers with ¾, 1½ and ¾ more, each worth 1, 0 or −1, and the variance of that mean."""
+    values = [1.0] * counts.promoters + [0.0] * counts.passives + [-1.0] * counts.detractors + [1.0, 0.0, -1.0]
+    weights = [1.0] * counts.n + [0.75, 1.5, 0.75]
     total = sum(weights)
     mean = sum(value * weight for value, weight in zip(values, weights, strict=True)) / total
     spread = sum(weight * (value - mean) ** 2 for value, weight in zip(values, weights, strict=True)) / total
-    margin = 1.959963984540054 * sqrt(spread / total)
+    return mean, spread / total
 
+
+def test_the_interval_from_first_principles() -> None:
+    mean, spread = from_first_principles(Counts(60, 25, 15))
+    margin = Z * sqrt(spread)
     score = net_promoter_score(Counts(60, 25, 15))
     assert score.nps == pytest.approx(45)
     assert score.low == pytest.approx(100 * (mean - margin))
@@ -68,6 +73,22 @@ def test_more_answers_of_the_same_kind_make_it_no_less_certain(counts: Counts) -
 def test_counts_add_and_subtract(one: Counts, other: Counts) -> None:
     assert (one + other) - other == one
     assert (one + other).n == one.n + other.n
+
+
+SOME = st.builds(Counts, *(st.integers(0, 60),) * 3).filter(lambda counts: counts.n > 0)
+
+
+@given(SOME, SOME)
+def test_a_change_from_first_principles(now: Counts, before: Counts) -> None:
+    points = 100 * ((now.promoters - now.detractors) / now.n - (before.promoters - before.detractors) / before.n)
+    margin = 100 * Z * sqrt(from_first_principles(now)[1] + from_first_principles(before)[1])
+    difference = change(now, before)
+    assert difference is not None
+    assert difference.points == pytest.approx(points)
+    assert difference.low == pytest.approx(max(-200, points - margin))
+    assert difference.high == pytest.approx(min(200, points + margin))
+    if abs(points) != pytest.approx(margin):
+        assert difference.significant == (abs(points) > margin)
 
 
 def test_a_change_is_real_only_beyond_chance() -> None:
