@@ -159,3 +159,21 @@ def test_a_promoter_who_says_more_after_the_end_stays_closed() -> None:
 def test_only_detractors_have_a_deadline(score: int) -> None:
     case = revisions.hear(None, answer(score), RULES, NOON)[0].case
     assert (case.due_at is not None) is (group_of(score) == "detractor")
+
+
+def test_a_case_is_told_again_when_its_customer_becomes_known_and_not_once_it_is_erased() -> None:
+    case = taken_up()
+    (step,) = revisions.completed(case, NOON + timedelta(hours=1))
+    assert (step.event_type, step.case.sequence) == ("case.assigned", case.sequence + 1)
+    assert step.case.changed_at == NOON + timedelta(hours=1)
+    (forgotten,) = revisions.forget(case, CASE, 9, NOON)
+    assert revisions.completed(forgotten.case, NOON) == []
+
+
+def test_time_is_left_until_the_deadline_while_a_case_waits() -> None:
+    case = taken_up()
+    assert case.time_left(NOON + timedelta(hours=20)) == timedelta(hours=4)
+    assert case.time_left(NOON + timedelta(hours=30)) == timedelta(hours=-6)
+    (closed,) = revisions.forget(case, CASE, 9, NOON)
+    assert closed.case.due_at is not None and closed.case.time_left(NOON) is None
+    assert revisions.hear(None, answer(10), RULES, NOON)[0].case.time_left(NOON) is None

@@ -42,6 +42,11 @@ def test_a_duration_is_read_back_as_it_was_written(length: timedelta) -> None:
     assert durations.parse(durations.write(length)) == length
 
 
+@pytest.mark.parametrize("written", ["1 week", "2 weeks", "10 days", "1 hour", "90 minutes", "1 second", "0 days"])
+def test_a_duration_is_written_in_the_largest_unit_that_fits(written: str) -> None:
+    assert durations.write(durations.parse(written)) == written
+
+
 def test_the_shipped_campaigns_are_as_promised() -> None:
     shipped = {campaign.id: campaign for campaign in catalogue.read_folder(SHIPPED_CAMPAIGNS)}
     service, product, relationship = shipped["service-nps"], shipped["product-nps"], shipped["relationship-nps"]

@@ -79,6 +79,7 @@ def test_an_order_is_delivered_when_all_its_distinct_shipments_are() -> None:
 def test_how_many_shipments_there_are_may_become_known_late() -> None:
     alone = ("order.delivered", event(1, shipment=Shipment(id="s-1")))
     assert folded(alone).delivered_at == START + DAY
+    assert folded(("order.placed", event(0)), alone).delivered_at == START + DAY
     assert folded(alone, ("order.shipped", event(0, shipment=Shipment(id="s-2", of=2)))).delivered_at is None
 
 

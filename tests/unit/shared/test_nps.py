@@ -43,6 +43,7 @@ def test_the_interval_from_first_principles() -> None:
     assert score.nps == pytest.approx(45)
     assert score.low == pytest.approx(100 * (mean - margin))
     assert score.high == pytest.approx(100 * (mean + margin))
+    assert score.margin == pytest.approx(100 * margin)
 
 
 def test_one_answer_is_far_from_certain() -> None:
