@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
-import pytest
 import pytest_asyncio
 
 from tests.acceptance.product import DAY, HOUR, Buyer, Product, eventually
@@ -220,15 +219,13 @@ async def test_what_cannot_be_read_harms_nobody(product: Product) -> None:
     assert report.check("dead letters published").compared >= 2
 
 
-@pytest.mark.parametrize(
-    ("locale", "words"),
-    [("en-GB", "recommend"), ("pt-BR", "recomendar"), ("ko", "추천"), ("zh-CN", "推荐"), ("no", "anbefale")],
-)
-async def test_everybody_is_asked_in_their_language(product: Product, locale: str, words: str) -> None:
-    mail = await product.surveyed(Buyer(locale=locale))
-    page = await product.visitors.get(mail.answer_links[-1])
-    assert page.status_code == 200
-    assert words in page.text.lower()
+async def test_everybody_is_asked_in_their_language(product: Product) -> None:
+    recommending = {"en-GB": "recommend", "pt-BR": "recomendar", "ko": "추천", "zh-CN": "推荐", "no": "anbefale"}
+    for locale, words in recommending.items():
+        mail = await product.surveyed(Buyer(locale=locale))
+        page = await product.visitors.get(mail.answer_links[-1])
+        assert page.status_code == 200
+        assert words in page.text.lower(), locale
 
 
 async def test_health_metrics_and_documents_of_every_process(product: Product) -> None:
