@@ -1,10 +1,11 @@
 """What an audit found: each check with how much it compared and every difference, and what was still under way."""
 
+from bisect import insort
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 SHOWN = 10
-"""Differences of one check that are kept in words; all of them are counted."""
+"""Differences of one check that are kept in words, the first by the alphabet; all of them are counted."""
 
 
 @dataclass(slots=True)
@@ -24,8 +25,8 @@ class Check:
     def differs(self, what: str) -> None:
         """Notes a difference; ``what`` names ids, never a person."""
         self.differences += 1
-        if len(self.examples) < SHOWN:
-            self.examples.append(what)
+        insort(self.examples, what)
+        del self.examples[SHOWN:]
 
     def same(self, subject: str, expected: object, found: object) -> None:
         """Compares, and notes a difference unless both are equal."""

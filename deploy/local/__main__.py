@@ -55,7 +55,7 @@ def up(state: State = DEFAULT_STATE) -> None:
     began = time.monotonic()
     state = state.resolve()
     try:
-        ports_from_environment()
+        ports_from_environment()  # what is wrong with it is told here, not by the supervisor's log
         brought_up = commands.bring_up(state, Display(console))
     except StackError as error:
         fail(error)
@@ -137,7 +137,7 @@ def show_addresses(state: Path) -> None:
     running = read_status(state)
     if running is None:  # stopped by somebody else in this very moment
         return
-    ports = StackPorts(**running.ports)
+    ports = running.ports
     table = Table.grid(padding=(0, 2))
     for what, port in (
         ("dashboard", ports.scorer),

@@ -16,7 +16,7 @@ from typing import Literal
 
 from deploy.local.errors import StackError
 from deploy.local.lodging import vacate
-from deploy.local.ports import StackPorts, accepts_connections
+from deploy.local.ports import accepts_connections
 from deploy.local.programs import PROJECT
 from deploy.local.progress import Display
 from deploy.local.readiness import answers_ready
@@ -99,7 +99,7 @@ async def inspect(state: Path) -> list[Part]:
     status = read_status(state)
     if status is None or not status.alive:
         return []
-    ports = StackPorts(**status.ports)
+    ports = status.ports
 
     async def part(name: str, pid: int) -> Part:
         if name in ("kafka", "postgresql"):
@@ -151,7 +151,8 @@ def _follow(state: Path, supervisor: "subprocess.Popen[bytes] | None", display: 
             if status and status.phase == "failed":
                 raise StackError(status.sentence)
             gone = supervisor.poll() is not None if supervisor else not (status and status.alive)
-            if gone and not (read_status(state) or Status(0, 0)).sentence:
+            # What it said last may have come after it was looked at above.
+            if gone and not ((last := read_status(state)) and last.sentence):
                 words = " / ".join(last_lines(state / "logs" / "supervisor.log", 2)) or "it wrote no log"
                 raise StackError(f"The stack's supervisor ended while starting: {words}")
             time.sleep(POLL)

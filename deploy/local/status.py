@@ -16,13 +16,13 @@ Phase = Literal["starting", "ready", "failed", "stopping"]
 class Status:
     """`parts` says of each part of the stack what it is doing; `sentence` why the start failed.
 
-    `ports` are those of its StackPorts, by name: whoever asks later may have another HEARBACK_PORT_BASE.
+    `ports` are told too: whoever asks later may have another HEARBACK_PORT_BASE.
     """
 
     pid: int
     started: int
+    ports: StackPorts
     phase: Phase = "starting"
-    ports: dict[str, int] = field(default_factory=dict)
     parts: dict[str, str] = field(default_factory=dict)
     sentence: str = ""
 
@@ -37,7 +37,7 @@ class StatusFile:
 
     def __init__(self, state: Path, ports: StackPorts) -> None:
         self._file = status_file(state)
-        self._status = Status(os.getpid(), start_time(os.getpid()) or 0, ports=asdict(ports))
+        self._status = Status(os.getpid(), start_time(os.getpid()) or 0, ports)
 
     def report(self, part: str, doing: str) -> None:
         self._status.parts[part] = doing
@@ -65,6 +65,7 @@ def status_file(state: Path) -> Path:
 def read_status(state: Path) -> Status | None:
     """The last status, of a supervisor that may be dead by now; None when there is none."""
     try:
-        return Status(**json.loads(status_file(state).read_text()))
-    except (FileNotFoundError, ValueError, TypeError):
+        told = json.loads(status_file(state).read_text())
+        return Status(**{**told, "ports": StackPorts(**told["ports"])})
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
         return None

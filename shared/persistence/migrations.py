@@ -2,10 +2,10 @@
 
 import importlib
 from pathlib import Path
+from typing import Protocol
 
 from alembic import command
 from alembic.config import Config
-from alembic.operations import Operations
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -41,7 +41,13 @@ async def migrate(service: str, engine: AsyncEngine) -> None:
         await connection.run_sync(upgrade)
 
 
-def create_runtime_tables(op: Operations) -> None:
+class Executes(Protocol):
+    """What is needed of ``alembic.op``, a module that stands for the operations under way."""
+
+    def execute(self, sqltext: str, /) -> None: ...
+
+
+def create_runtime_tables(op: Executes) -> None:
     """The tables of ``shared.messaging``; to be called from a service's first migration."""
     op.execute(
         """

@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -129,10 +129,10 @@ async def process(environment: Mapping[str, str]) -> AsyncIterator[asyncio.subpr
             await started.wait()
 
 
-async def until(condition: object) -> None:
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     """Waits for an asynchronous condition, at most LIMIT_SECONDS."""
     async with asyncio.timeout(LIMIT_SECONDS):
-        while not await condition():  # type: ignore[operator]
+        while not await condition():
             await asyncio.sleep(0.1)
 
 
@@ -150,8 +150,8 @@ async def members(backends: Backends, topic_prefix: str, many: int) -> bool:
     return group[2] == "Stable" and len(group[5]) == many
 
 
-async def at_least(count: object, many: int) -> bool:
-    return bool(await count() >= many)  # type: ignore[operator]
+async def at_least(count: Callable[[], Awaitable[int]], many: int) -> bool:
+    return await count() >= many
 
 
 async def handled(connection: "asyncpg.Connection[asyncpg.Record]", backends: Backends, topic_prefix: str) -> bool:

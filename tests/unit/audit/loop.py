@@ -151,3 +151,9 @@ def found_by(topics: TopicFacts, database: DatabaseFacts, mails: list[str] | Non
 
 
 Damage = Callable[[TopicFacts, DatabaseFacts], object]
+
+
+def found_after(damage: Damage, topics: TopicFacts, database: DatabaseFacts) -> set[str]:
+    """What is found in the facts once they are damaged."""
+    damage(topics, database)
+    return found_by(topics, database)

@@ -17,6 +17,7 @@ from tests.unit.audit.loop import (
     Damage,
     about_timer,
     decided,
+    found_after,
     found_by,
     loop_that_adds_up,
     sent_as,
@@ -192,10 +193,8 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
 
 @pytest.mark.parametrize("name", DAMAGES)
 def test_every_damage_is_found(name: str) -> None:
-    topics, database = loop_that_adds_up()
     check, damage = DAMAGES[name]
-    damage(topics, database)
-    assert check in found_by(topics, database)
+    assert check in found_after(damage, *loop_that_adds_up())
 
 
 def test_what_cannot_be_read_is_put_aside_by_everybody_who_reads_the_topic() -> None:

@@ -7,7 +7,7 @@ import pytest
 from deploy.audit.facts import DatabaseFacts, Decision, Effect, RequestTold, Timer, TopicFacts
 from deploy.audit.log import REQUESTED
 from shared.contracts.identity import event_id
-from tests.unit.audit.loop import DAY, NOON, Damage, about_timer, found_by, loop_that_adds_up
+from tests.unit.audit.loop import DAY, NOON, Damage, about_timer, found_after, found_by, loop_that_adds_up
 
 
 def with_a_request() -> tuple[TopicFacts, DatabaseFacts]:
@@ -50,10 +50,8 @@ REQUEST_DAMAGES: dict[str, tuple[str, Damage]] = {
 
 @pytest.mark.parametrize("name", REQUEST_DAMAGES)
 def test_every_damage_to_a_request_is_found(name: str) -> None:
-    topics, database = with_a_request()
     check, damage = REQUEST_DAMAGES[name]
-    damage(topics, database)
-    assert check in found_by(topics, database)
+    assert check in found_after(damage, *with_a_request())
 
 
 def test_a_requested_survey_that_was_sent_waits_no_more() -> None:

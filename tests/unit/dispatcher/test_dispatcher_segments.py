@@ -1,6 +1,7 @@
 """Segments are what the shop said of the order, taken at the moment of sending."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -45,7 +46,7 @@ def test_every_dimension() -> None:
     assert segments(
         person={"country": "BR", "region": "SP", "tier": "gold", "first_order_at": NOW - 300 * DAY},
         items=[Item(category="toys"), Item(category="books"), Item(category="toys")],
-        total=Money(amount="100.00", currency="BRL"),  # type: ignore[arg-type]
+        total=Money(amount=Decimal("100.00"), currency="BRL"),
         channel="web",
         attributes={"experiment": " B\n"},
         promised_at=NOW - DAY / 2,

@@ -11,7 +11,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    create_runtime_tables(op)  # type: ignore[arg-type]  # alembic.op is the module that stands for its Operations
+    create_runtime_tables(op)
     # An answer that was erased before it was heard is a row without queue: a tombstone under the same primary key, so
     # that two replicas hearing of one answer at once always meet on it.
     op.execute(

@@ -117,6 +117,6 @@ _TABLES = (
 
 
 def upgrade() -> None:
-    create_runtime_tables(op)  # type: ignore[arg-type]  # alembic.op is the module that stands for its Operations
+    create_runtime_tables(op)
     for statement in _TABLES:
         op.execute(statement)

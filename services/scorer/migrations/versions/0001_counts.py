@@ -11,7 +11,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    create_runtime_tables(op)  # type: ignore[arg-type]  # alembic.op is the module that stands for its Operations
+    create_runtime_tables(op)
 
     # Names become numbers once, so that the rows below stay narrow. 0 is "no campaign" and "everybody".
     op.execute(
