@@ -14,7 +14,7 @@ from services.collector.settings import CollectorSettings
 from shared.persistence.engine import open_engine
 from shared.persistence.migrations import migrate
 from shared.runtime import open_runtime
-from tests.integration.collector.collector_kit import API_KEYS, ChosenClock, Collector
+from tests.integration.collector.kit import API_KEYS, ChosenClock, Collector
 
 TABLES = (
     "campaigns",

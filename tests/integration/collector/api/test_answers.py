@@ -1,0 +1,142 @@
+"""The API for the shop's backend: the same answer is the same however often it is sent; mistakes are named."""
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from shared.contracts import identity
+from tests.integration.collector.kit import Collector
+
+
+async def test_an_answer_from_elsewhere_is_taken_as_given(collector: Collector) -> None:
+    response = await collector.post_answer(
+        answer_id="till-7-0042",
+        customer_id="c-1",
+        order_id="1001",
+        campaign="till",
+        channel="widget",
+        score=9,
+        comment="lovely",
+        answered_at="2026-10-30T09:30:00-03:00",
+        segments={"country": "BR", "category": ["toys", "books"]},
+    )
+    assert (response.status_code, response.json()) == (202, {"answer_id": "till-7-0042", "revision": 1})
+    (event,) = await collector.answers()
+    assert event.body == {
+        "answer_id": "till-7-0042",
+        "revision": 1,
+        "score": 9,
+        "comment": "lovely",
+        "answered_at": "2026-10-30T12:30:00Z",
+        "received_at": "2026-11-01T12:00:00Z",
+        "channel": "widget",
+        "customer_id": "c-1",
+        "order_id": "1001",
+        "campaign": "till",
+        "further_answers": {},
+        "segments": {"country": "BR", "category": ["toys", "books"]},
+    }
+
+
+async def test_only_the_score_is_needed(collector: Collector) -> None:
+    response = await collector.post_answer(score=0)
+    assert UUID(response.json()["answer_id"]).version == 7
+    assert (await collector.answers())[0].body["channel"] == "api"
+
+
+async def test_the_same_id_is_the_same_answer(collector: Collector) -> None:
+    body: dict[str, Any] = {"answer_id": "a-1", "score": 3, "comment": "slow", "segments": {"country": "BR"}}
+    for _ in range(3):
+        assert (await collector.post_answer(**body)).json()["revision"] == 1
+        collector.clock.forward(hours=1)
+    assert (await collector.post_answer(answer_id="a-1", score=3)).json()["revision"] == 1
+    assert (await collector.post_answer(answer_id="a-1", score=4)).json()["revision"] == 2
+    assert (await collector.post_answer(answer_id="a-1", score=4, segments={"country": "NO"})).json()["revision"] == 3
+    bodies = [event.body for event in await collector.answers()]
+    assert [body["revision"] for body in bodies] == [1, 2, 3]
+    assert [body["comment"] for body in bodies] == ["slow"] * 3
+    assert bodies[2]["answered_at"] == bodies[1]["answered_at"] == "2026-11-01T15:00:00Z"
+
+
+async def test_many_at_once_with_one_id_are_one_answer(collector: Collector) -> None:
+    responses = await asyncio.gather(*(collector.post_answer(answer_id="a-1", score=3) for _ in range(16)))
+    assert {response.json()["revision"] for response in responses} == {1}
+    assert len(await collector.answers()) == 1
+
+
+async def test_a_repeated_request_is_known_by_its_idempotency_key(collector: Collector) -> None:
+    key = {"Idempotency-Key": "request-77"}
+    answers = {(await collector.post_answer(headers=key, score=7)).json()["answer_id"] for _ in range(2)}
+    assert answers == {identity.keyed_answer_id("request-77")}
+    other = await collector.post_answer(headers={"Idempotency-Key": "request-78"}, score=7)
+    assert other.json()["answer_id"] not in answers
+    named = await collector.post_answer(headers=key, score=7, answer_id="a-1")
+    assert named.json()["answer_id"] == "a-1"
+    assert len(await collector.answers()) == 3
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "score"),
+        ({"score": 11}, "score"),
+        ({"score": "9"}, "score"),
+        ({"score": True}, "score"),
+        ({"score": 9, "answered_at": "2026-11-01T12:05:01Z"}, "answered_at"),
+        ({"score": 9, "answered_at": "2026-10-01"}, "answered_at"),
+        ({"score": 9, "answered_at": 1_760_000_000}, "answered_at"),
+        ({"score": 9, "answer_id": "x" * 201}, "answer_id"),
+        ({"score": 9, "comment": "x" * 5_001}, "comment"),
+        ({"score": 9, "comment": "a\x00b"}, "comment"),
+        ({"score": 9, "comment": "half \ud83d pair"}, "comment"),
+        ({"score": 9, "segments": {"country": [""]}}, "segments.country"),
+        ({"score": 9, "segments": {f"d{number}": "v" for number in range(41)}}, "segments"),
+        ({"score": 9, "sgements": {}}, "sgements"),
+    ],
+)
+async def test_a_mistake_is_named_and_nothing_kept(collector: Collector, body: dict[str, Any], field: str) -> None:
+    response = await collector.post_answer(**body)
+    assert response.status_code == 422
+    assert response.headers["content-type"] == "application/problem+json"
+    assert any(error["field"].startswith(field) for error in response.json()["errors"])
+    assert await collector.count("answers") == 0
+    assert await collector.outbox() == []
+
+
+async def test_a_clock_that_is_a_little_ahead_is_forgiven(collector: Collector) -> None:
+    assert (await collector.post_answer(score=9, answered_at="2026-11-01T12:05:00Z")).status_code == 202
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Cookie": "hearback_session=x"}])
+async def test_without_a_key_nothing_is_taken(collector: Collector, headers: dict[str, str]) -> None:
+    assert (await collector.client.post("/v1/answers", json={"score": 1}, headers=headers)).status_code == 401
+    assert (await collector.client.delete("/v1/customers/c-1", headers=headers)).status_code == 401
+    assert await collector.outbox() == []
+
+
+async def test_not_json_is_a_problem_too(collector: Collector) -> None:
+    response = await collector.post_answer()
+    assert response.status_code == 422
+    headers = {"Authorization": response.request.headers["authorization"], "Content-Type": "application/json"}
+    for content in (b"{", b"\xff\xfe", b"[" * 10_000, b'"9"'):
+        refused = await collector.client.post("/v1/answers", content=content, headers=headers)
+        assert refused.status_code in (400, 422)
+        assert refused.headers["content-type"] == "application/problem+json"
+
+
+async def test_an_answer_of_a_survey_can_be_amended_by_its_id(collector: Collector) -> None:
+    page = await collector.send()
+    answer_id = (await collector.client.post(page, json={"score": 9})).json()["answer_id"]
+    response = await collector.post_answer(answer_id=answer_id, score=2)
+    assert response.json()["revision"] == 2
+    amended = (await collector.answers())[-1].body
+    assert (amended["score"], amended["send_id"], amended["channel"]) == (2, "s-1", "email")
+
+
+@pytest.mark.parametrize("value", [5, ["toys", 5], ""])
+async def test_a_refused_segment_is_named_as_the_client_wrote_it(collector: Collector, value: object) -> None:
+    response = await collector.post_answer(score=5, segments={"category": value})
+    assert response.status_code == 422
+    assert {error["field"] for error in response.json()["errors"]} <= {"segments.category", "segments.category.1"}

@@ -1,0 +1,155 @@
+"""A courier on a fresh database, and a post office to carry to."""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from pydantic import SecretStr
+from sqlalchemy import text
+
+from deploy.local.provision import Database
+from services.dispatcher.courier import repository
+from services.dispatcher.courier.courier import Courier
+from services.dispatcher.courier.desk import Desk
+from services.dispatcher.courier.mail import message_id
+from services.dispatcher.courier.receipts import Receipts
+from services.dispatcher.courier.repository import Sent
+from services.dispatcher.courier.settings import CourierSettings
+from services.dispatcher.courier.smtp import Connections
+from services.dispatcher.courier.unknown import UnknownOutcomes
+from shared.contracts.sends import Recipient, SurveySent
+from shared.persistence.migrations import migrate
+from shared.runtime import Runtime, open_runtime
+from tests.integration.dispatcher.courier.post_office import PostOffice, open_post_office
+
+NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+
+
+def survey(number: int = 1, **changes: Any) -> SurveySent:
+    return SurveySent.model_validate(
+        {
+            "send_id": f"send-{number}",
+            "campaign": "service-nps",
+            "campaign_version": 1,
+            "channel": "email",
+            "locale": "en",
+            "customer_id": f"customer-{number}",
+            "recipient": Recipient(address=f"ana-{number}@example.com", name="Ana"),
+            "order_id": f"order-{number}",
+            "product": "Wooden train",
+            "segments": {"country": "BR"},
+            "answer_url": f"https://answers.test/s/{number}",
+            "unsubscribe_url": f"https://answers.test/unsubscribe/{number}",
+            "due_at": NOW,
+            "sent_at": NOW,
+            "expires_at": NOW + timedelta(days=30),
+            **changes,
+        }
+    )
+
+
+@dataclass
+class Office:
+    """One courier process's worth of parts, called round by round."""
+
+    runtime: Runtime[CourierSettings]
+    courier: Courier
+    unknown: UnknownOutcomes
+    connections: Connections
+
+    async def queue(self, surveys: Sequence[SurveySent]) -> None:
+        sender = self.runtime.settings.sender.mailbox
+        async with self.runtime.transaction() as connection:
+            await repository.queue(connection, [Sent(each, message_id(each.send_id, sender), None) for each in surveys])
+
+    async def carry(self) -> None:
+        """Rounds until nothing is due at once."""
+        for _ in range(100):
+            if not await self.courier.round():
+                return
+        raise AssertionError("the courier never comes to an end")
+
+    async def at_once(self) -> None:
+        """What would be due later, or under a lease, is due now."""
+        async with self.runtime.transaction() as connection:
+            await connection.execute(text("UPDATE deliveries SET available_at = now() - interval '1 second'"))
+
+    async def states(self) -> Mapping[str, str]:
+        async with self.runtime.reading() as connection:
+            rows = await connection.execute(text("SELECT send_id, state FROM deliveries"))
+            return {row.send_id: row.state for row in rows}
+
+    async def rows(self, query: str) -> Sequence[Any]:
+        async with self.runtime.reading() as connection:
+            return (await connection.execute(text(query))).all()
+
+    async def published(self) -> list[tuple[str, str, str | None]]:
+        """(ce_type, send id, reason) of every event in the outbox, in order."""
+        rows = await self.rows(
+            "SELECT headers, convert_from(value, 'UTF8')::jsonb AS body FROM outbox "
+            "WHERE topic = 'surveys.deliveries' ORDER BY id"
+        )
+        import json
+
+        return [(dict(json.loads(row.headers))["ce_type"], row.body["send_id"], row.body.get("reason")) for row in rows]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def post() -> AsyncIterator[PostOffice]:
+    async with open_post_office() as office:
+        yield office
+
+
+@pytest.fixture
+def clock_file(tmp_path: Any) -> str:
+    from shared.clock import SteppedClock
+
+    SteppedClock.create(tmp_path / "clock", NOW + timedelta(minutes=5))
+    return f"file:{tmp_path / 'clock'}"
+
+
+Open = Callable[..., Any]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def open_office(database: Database, post: PostOffice, clock_file: str) -> AsyncIterator[Open]:
+    """Opens couriers on one database; settings by keyword, ``receipts=False`` for nobody to ask."""
+    async with AsyncExitStack() as stack:
+
+        async def open_one(*, receipts: bool = True, **settings: Any) -> Office:
+            values: dict[str, Any] = {
+                "database_url": SecretStr(database.service_urls["dispatcher"]),
+                "secret": SecretStr("s" * 40),
+                "smtp_url": SecretStr(f"smtp://127.0.0.1:{post.port}"),
+                "mail_from": "surveys@shop.test",
+                "clock": clock_file,
+                "courier_mail_seconds": 1,
+                "courier_lease_seconds": 3,
+                **settings,
+            }
+            loaded = CourierSettings(**values)
+            runtime = await stack.enter_async_context(open_runtime("courier", loaded))
+            await migrate("dispatcher", runtime.engine)
+            connections = Connections(
+                loaded.server,
+                greeting=loaded.greeting,
+                connections=loaded.courier_connections,
+                mail_seconds=loaded.courier_mail_seconds,
+                a_second=loaded.courier_mails_per_second,
+            )
+            stack.push_async_callback(connections.close)
+            courier = Courier(runtime, connections, Desk(loaded.sender, runtime.brand))
+            unknown = UnknownOutcomes(runtime, Receipts(post.receipts_url) if receipts else None)
+            return Office(runtime, courier, unknown, connections)
+
+        yield open_one
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def office(open_office: Open) -> Office:
+    opened: Office = await open_office()
+    return opened

@@ -1,0 +1,284 @@
+"""Nor one survey twice, nor one lost: couriers that die at every step, or stall and wake up again."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from services.dispatcher.courier import courier as courier_module
+from services.dispatcher.courier import repository, results
+from services.dispatcher.courier.repository import Unanswered
+from services.dispatcher.courier.smtp import Connections
+from tests.integration.dispatcher.courier.conftest import Office, Open, survey
+from tests.integration.dispatcher.courier.post_office import PostOffice
+
+
+class Died(BaseException):
+    """The process ended here: nothing catches it, nothing is cleaned up."""
+
+
+def dies(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, *, after: bool) -> None:
+    """The next call of ``owner.name`` is the process's last, before or after it did its work."""
+    original: Callable[..., Awaitable[Any]] = getattr(owner, name)
+
+    async def dying(*arguments: Any, **named: Any) -> Any:
+        monkeypatch.setattr(owner, name, original)
+        if after:
+            await original(*arguments, **named)
+        raise Died
+
+    monkeypatch.setattr(owner, name, dying)
+
+
+STEPS = [
+    (owner, name, after)
+    for owner, name in (
+        (repository, "take"),
+        (repository, "begin"),
+        (Connections, "deliver"),
+        (Connections, "_address"),
+        (Connections, "_hand_over"),
+        (courier_module.Courier, "_write"),
+        (results, "end"),
+        (repository, "end"),
+    )
+    for after in (False, True)
+]
+
+
+@pytest.mark.parametrize(("owner", "name", "after"), STEPS, ids=lambda part: getattr(part, "__name__", str(part)))
+async def test_a_courier_that_dies_at_any_step_loses_no_mail_and_sends_none_twice(
+    open_office: Open, post: PostOffice, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, after: bool
+) -> None:
+    victim: Office = await open_office()
+    await victim.queue([survey(number) for number in range(1, 6)])
+    dies(monkeypatch, owner, name, after=after)
+    with pytest.raises(Died):
+        await victim.courier.round()
+    heir: Office = await open_office()
+    await recover(heir)
+    assert sorted(post.recipients()) == [f"ana-{number}@example.com" for number in range(1, 6)]
+    assert sorted(await heir.published()) == [("delivery.accepted", f"send-{number}", None) for number in range(1, 6)]
+
+
+async def recover(heir: Office) -> None:
+    """What another courier does once the leases of the dead one have run out."""
+    await heir.carry()
+    for _ in range(3):
+        await heir.at_once()
+        await heir.unknown.round()
+        await heir.carry()
+
+
+async def test_before_the_lease_is_over_nobody_touches_a_mail_in_transmission(
+    open_office: Open, post: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    victim: Office = await open_office()
+    await victim.queue([survey()])
+    dies(monkeypatch, Connections, "deliver", after=False)
+    with pytest.raises(Died):
+        await victim.courier.round()
+    heir: Office = await open_office()
+    await heir.carry()
+    await heir.unknown.round()
+    assert post.mails == [] and post.questions == 0
+    assert await heir.states() == {"send-1": "transmitting"}
+
+
+@pytest.mark.parametrize("end", ["drop", "cut"])
+async def test_a_connection_that_breaks_before_the_answer_is_cleared_up_by_a_receipt(
+    office: Office, post: PostOffice, end: str
+) -> None:
+    post.script["ana-1@example.com"].append(end)
+    await office.queue([survey(1), survey(2)])
+    await office.carry()
+    assert await office.states() == {"send-1": "transmitting", "send-2": "accepted"}
+    await recover(office)
+    assert sorted(post.recipients()) == ["ana-1@example.com", "ana-2@example.com"]
+    assert [event[0] for event in await office.published()] == ["delivery.accepted"] * 2
+
+
+async def test_an_answer_that_takes_too_long_is_unknown_and_not_a_reason_to_send_again(
+    office: Office, post: PostOffice
+) -> None:
+    slow = asyncio.Event()
+
+    async def think() -> None:
+        await slow.wait()
+
+    post.script["ana-1@example.com"].append(think)
+    await office.queue([survey()])
+    await office.carry()
+    assert await office.states() == {"send-1": "transmitting"}
+    slow.set()
+    async with asyncio.timeout(10):
+        while not post.mails:
+            await asyncio.sleep(0.01)
+    await recover(office)
+    assert len(post.mails) == 1
+    assert await office.published() == [("delivery.accepted", "send-1", None)]
+
+
+@pytest.mark.parametrize(
+    ("decision", "mails", "event"),
+    [("hold", 1, ("delivery.failed", "unknown_outcome")), ("resend", 2, ("delivery.accepted", None))],
+)
+async def test_without_receipts_the_setting_decides(
+    open_office: Open, post: PostOffice, decision: str, mails: int, event: tuple[str, str | None]
+) -> None:
+    office: Office = await open_office(receipts=False, courier_unknown_outcome=decision)
+    post.script["ana-1@example.com"].append("cut")
+    await office.queue([survey()])
+    await office.carry()
+    await recover(office)
+    assert len(post.mails) == mails
+    assert [(kind, reason) for kind, _, reason in await office.published()] == [event]
+
+
+async def test_a_mail_is_not_sent_a_third_time_however_often_its_connection_breaks(
+    open_office: Open, post: PostOffice
+) -> None:
+    office: Office = await open_office(receipts=False, courier_unknown_outcome="resend")
+    post.script["ana-1@example.com"].extend(["cut", "451 4.2.0 later", "cut", "cut"])
+    await office.queue([survey()])
+    for _ in range(4):
+        await recover(office)
+    assert len(post.mails) == 2
+    assert await office.published() == [("delivery.failed", "send-1", "unknown_outcome")]
+
+
+@pytest.mark.parametrize("reply", ["252 2.0.0 queued elsewhere", "354 go on"])
+async def test_an_answer_that_is_neither_yes_nor_no_is_asked_about(
+    office: Office, post: PostOffice, reply: str
+) -> None:
+    post.script["ana-1@example.com"].append(f"took {reply}")
+    await office.queue([survey()])
+    await recover(office)
+    assert len(post.mails) == 1
+    assert await office.published() == [("delivery.accepted", "send-1", None)]
+
+
+async def test_receipts_that_do_not_answer_are_asked_again(open_office: Open, post: PostOffice) -> None:
+    office: Office = await open_office()
+    answering, post.receipts_url = post.receipts_url, "http://127.0.0.1:1/"
+    deaf: Office = await open_office()
+    post.receipts_url = answering
+    post.script["ana-1@example.com"].append("cut")
+    await office.queue([survey()])
+    await office.carry()
+    await office.at_once()
+    await deaf.unknown.round()
+    assert await office.states() == {"send-1": "transmitting"}
+    await recover(office)
+    assert len(post.mails) == 1
+    assert await office.states() == {"send-1": "accepted"}
+
+
+async def test_a_courier_that_stalled_past_its_lease_begins_nothing_and_writes_nothing(
+    open_office: Open, post: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stalled: Office = await open_office(courier_connections=1)
+    heir: Office = await open_office()
+    await stalled.queue([survey(1), survey(2)])
+    taken, wake = asyncio.Event(), asyncio.Event()
+    real_now = courier_module._now
+    original = Connections._address
+
+    async def stall(self: Connections, client: Any, letter: Any) -> Any:
+        taken.set()
+        refused = await original(self, client, letter)
+        await wake.wait()
+        return refused
+
+    monkeypatch.setattr(Connections, "_address", stall)
+    round_of_the_stalled = asyncio.create_task(stalled.courier.round())
+    await taken.wait()
+    monkeypatch.setattr(Connections, "_address", original)
+    await recover(heir)
+    assert len(post.mails) == 2
+    # The lease is over when it wakes up.
+    monkeypatch.setattr(courier_module, "_now", lambda: real_now() + 60)
+    wake.set()
+    await round_of_the_stalled
+    assert len(post.mails) == 2
+    assert sorted(await heir.published()) == [("delivery.accepted", f"send-{number}", None) for number in (1, 2)]
+    assert await heir.states() == {"send-1": "accepted", "send-2": "accepted"}
+
+
+async def test_what_a_stalled_courier_found_out_late_changes_nothing(
+    open_office: Open, post: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stalled: Office = await open_office(receipts=False)
+    heir: Office = await open_office(receipts=False)
+    await stalled.queue([survey()])
+    write = stalled.courier._write
+
+    async def late(done: Any) -> None:
+        await recover(heir)
+        await write(done)
+
+    monkeypatch.setattr(stalled.courier, "_write", late)
+    await stalled.courier.round()
+    assert await heir.states() == {"send-1": "held"}
+    assert await heir.published() == [("delivery.failed", "send-1", "unknown_outcome")]
+
+
+@pytest.mark.parametrize("reply", [None, "550 5.1.1 unknown", "451 later", "cut"])
+async def test_a_stalled_courier_writes_nothing_about_a_mail_another_looks_after(
+    open_office: Open, post: PostOffice, monkeypatch: pytest.MonkeyPatch, reply: str | None
+) -> None:
+    stalled: Office = await open_office()
+    heir: Office = await open_office()
+    if reply:
+        post.script["ana-1@example.com"].append(reply)
+    await stalled.queue([survey()])
+    write = stalled.courier._write
+    claim = uuid4()
+
+    async def late(done: Any) -> None:
+        await heir.at_once()
+        async with heir.runtime.transaction() as connection:
+            assert await repository.take_unknown(connection, claim, 10, 60) == {
+                "send-1": Unanswered("<send-1@shop.test>", resent=False)
+            }
+        await write(done)
+
+    monkeypatch.setattr(stalled.courier, "_write", late)
+    await stalled.courier.round()
+    [row] = await heir.rows("SELECT state, claim, attempts FROM deliveries")
+    assert (row.state, str(row.claim), row.attempts) == ("transmitting", str(claim), 0)
+    assert await heir.published() == []
+
+
+async def test_results_survive_a_database_that_is_away_when_they_are_known(
+    office: Office, post: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await office.queue([survey(number) for number in range(1, 4)])
+    original = results.end
+    fails = 2
+
+    async def trouble(*arguments: Any) -> None:
+        nonlocal fails
+        if arguments[2] is not None and fails:
+            fails -= 1
+            raise OSError("the database is away")
+        await original(*arguments)
+
+    monkeypatch.setattr(results, "end", trouble)
+    for _ in range(2):
+        with pytest.raises(OSError, match="away"):
+            await office.courier.round()
+    await office.carry()
+    assert len(post.mails) == 3
+    assert [event[0] for event in await office.published()] == ["delivery.accepted"] * 3
+
+
+async def test_two_couriers_side_by_side_deliver_each_mail_once(open_office: Open, post: PostOffice) -> None:
+    couriers = [await open_office(courier_burst=7) for _ in range(3)]
+    await couriers[0].queue([survey(number) for number in range(200)])
+    await asyncio.gather(*(each.carry() for each in couriers))
+    await couriers[0].carry()
+    assert sorted(post.recipients()) == sorted(f"ana-{number}@example.com" for number in range(200))
+    assert len(await couriers[0].published()) == 200

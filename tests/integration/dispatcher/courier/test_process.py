@@ -1,0 +1,111 @@
+"""The courier as a process, killed again and again in the midst of its work."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from aiokafka import AIOKafkaProducer
+from pydantic import SecretStr
+
+from deploy.local.backends import Backends
+from deploy.local.ports import free_port
+from deploy.local.provision import Database
+from services.dispatcher.courier.settings import CourierSettings
+from shared.contracts import cloudevents, sends
+from shared.contracts.cloudevents import Event
+from shared.messaging.topics import all_topics, ensure_topics
+from tests.integration.dispatcher.courier.conftest import NOW, Open, survey
+from tests.integration.dispatcher.courier.post_office import PostOffice
+
+MAILS = 240
+KILLED_AFTER = (1, 80, 160)
+"""So many mails after which the process is killed."""
+
+
+async def test_killed_again_and_again_it_delivers_every_survey_exactly_once(
+    backends: Backends,
+    database: Database,
+    topic_prefix: str,
+    post: PostOffice,
+    open_office: Open,
+    clock_file: str,
+    tmp_path: Path,
+) -> None:
+    environment = {
+        "HEARBACK_KAFKA_BOOTSTRAP_SERVERS": backends.kafka_bootstrap_servers,
+        "HEARBACK_TOPIC_PREFIX": topic_prefix,
+        "HEARBACK_DATABASE_URL": database.service_urls["dispatcher"],
+        "HEARBACK_SECRET": "s" * 40,
+        "HEARBACK_SMTP_URL": f"smtp://127.0.0.1:{post.port}",
+        "HEARBACK_SMTP_RECEIPTS_URL": post.receipts_url,
+        "HEARBACK_MAIL_FROM": "surveys@shop.test",
+        "HEARBACK_CLOCK": clock_file,
+        "HEARBACK_COURIER_MAIL_SECONDS": "0.5",
+        "HEARBACK_COURIER_LEASE_SECONDS": "1",
+        "HEARBACK_CONSUMER_SESSION_SECONDS": "6",
+        # Slow enough that a kill meets it at work.
+        "HEARBACK_COURIER_MAILS_PER_SECOND": "150",
+    }
+    settings = CourierSettings(
+        kafka_bootstrap_servers=backends.kafka_bootstrap_servers,
+        topic_prefix=topic_prefix,
+        secret=SecretStr("s" * 40),
+    )
+    await ensure_topics(settings, all_topics())
+    await _publish(settings)
+    for killed_after in KILLED_AFTER:
+        async with _courier(environment, tmp_path) as process:
+            await _until(lambda count=killed_after: len(post.mails) >= count)  # type: ignore[misc]
+            process.send_signal(signal.SIGKILL)
+    office = await open_office()
+    async with _courier(environment, tmp_path):
+        async with asyncio.timeout(90):
+            while len(await office.states()) < MAILS or set((await office.states()).values()) != {"accepted"}:
+                await asyncio.sleep(0.1)
+    assert sorted(post.recipients()) == sorted(f"ana-{number}@example.com" for number in range(MAILS))
+    assert post.questions > 0, "no kill met a mail in transmission: the test proves nothing"
+
+
+async def _publish(settings: CourierSettings) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers)
+    await producer.start()
+    try:
+        for number in range(MAILS):
+            body = survey(number)
+            headers, value = cloudevents.write(
+                Event("surveys.sends", body.customer_id, f"event-{number}", sends.SENT, NOW, body), "/test"
+            )
+            await producer.send(settings.topic("surveys.sends"), value, key=body.customer_id.encode(), headers=headers)
+        await producer.flush()
+    finally:
+        await producer.stop()
+
+
+@asynccontextmanager
+async def _courier(environment: dict[str, str], folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    with (folder / "courier.log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "services.dispatcher",
+            "courier",
+            env={**os.environ, **environment, "HEARBACK_HTTP_PORT": str(free_port())},
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not condition():
+            await asyncio.sleep(0.005)
