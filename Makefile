@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-CODE := $(wildcard shared services deploy benchmarks tests)
+CODE := $(wildcard shared services deploy tools benchmarks tests)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test up down status replay audit check bench lock clean
@@ -11,7 +11,7 @@ help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED) ## the loop with a simulated shop, live, until Ctrl-C (DEMO_SECONDS=60: bounded)
-	@$(BIN)/python -m deploy.demo
+	@$(BIN)/python -m tools.demo
 
 up: $(INSTALLED) ## the whole product in the background; returns when it is ready
 	@$(BIN)/python -m deploy.local up
@@ -24,10 +24,10 @@ status: $(INSTALLED) ## what runs, and whether it is ready
 
 replay: $(INSTALLED) ## past orders and answers through the running loop, then the audit: DATA=folder
 	@$(if $(DATA),,$(error Name the folder with the orders to replay, for example: make replay DATA=../olist))
-	@$(BIN)/python -m deploy.replay "$(DATA)"
+	@$(BIN)/python -m tools.replay "$(DATA)"
 
 audit: $(INSTALLED) ## recompute everything from the ledgers and compare with what is served
-	@$(BIN)/python -m deploy.audit
+	@$(BIN)/python -m tools.audit
 
 test: $(INSTALLED) ## all tests, on a real Kafka and PostgreSQL; ARGS="-k words" for some
 	@$(BIN)/python -m pytest $(ARGS)
@@ -38,7 +38,7 @@ check: $(INSTALLED) ## lint, format, types, import rules, generated schemas up t
 	@$(BIN)/mypy --strict $(CODE)
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m shared.contracts.generate --check
-	@$(BIN)/python -m deploy.settings_table --check
+	@$(BIN)/python -m tools.settings_table --check
 
 bench: $(INSTALLED) ## the benchmarks, as ratios in one run
 	@$(BIN)/python -m benchmarks

@@ -12,10 +12,10 @@ from deploy.local.ports import StackPorts
 from deploy.local.provision import temporary_database
 from deploy.local.stack import Stack
 from deploy.local.topics import delete_topics
-from deploy.replay.ledger import Dispatcher
-from deploy.simulation.shop import ShopBackend
 from shared.clock import SteppedClock
 from tests.acceptance.product import Product
+from tools.replay.ledger import Dispatcher
+from tools.simulation.shop import ShopBackend
 
 OPENS = datetime(2026, 1, 5, 9, tzinfo=UTC)
 PREFIX = "acceptance."

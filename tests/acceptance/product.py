@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 
 import httpx
 
-from deploy.audit import Installation, Report, audit
 from deploy.local.stack import Stack
-from deploy.replay.ledger import Dispatcher
-from deploy.simulation.mailbox import Mail, MailboxReader
-from deploy.simulation.shop import ShopBackend, ShopEvent
-from deploy.simulation.visitor import Acknowledgement, Visitor
 from shared.clock import SteppedClock
+from tools.audit import Installation, Report, audit
+from tools.replay.ledger import Dispatcher
+from tools.simulation.mailbox import Mail, MailboxReader
+from tools.simulation.shop import ShopBackend, ShopEvent
+from tools.simulation.visitor import Acknowledgement, Visitor
 
 T = TypeVar("T")
 PATIENCE_SECONDS = 30.0

@@ -8,10 +8,10 @@ from secrets import token_hex
 import asyncpg
 import pytest
 
-from deploy.audit import CannotAudit
-from deploy.audit.from_database import Connection
-from deploy.simulation.shop import ShopBackend, ShopEvent
 from tests.acceptance.product import DAY, Buyer, Product
+from tools.audit import CannotAudit
+from tools.audit.from_database import Connection
+from tools.simulation.shop import ShopBackend, ShopEvent
 
 
 @dataclass(frozen=True)

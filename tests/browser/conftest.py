@@ -14,9 +14,9 @@ from deploy.local.ports import StackPorts
 from deploy.local.provision import temporary_database
 from deploy.local.stack import Stack
 from deploy.local.topics import delete_topics
-from deploy.simulation.shop import ShopBackend
 from tests.browser.chromium import Visits, chromium, launched
 from tests.browser.shop import Shop
+from tools.simulation.shop import ShopBackend
 
 MAILS = 30
 BRAND_NAME = "Pine & Pebble"

@@ -22,12 +22,12 @@ from playwright.async_api import Page, expect
 from deploy.local.backends import External
 from deploy.local.ports import StackPorts
 from deploy.local.stack import Stack
-from deploy.simulation.corner import fresh_corner
-from deploy.simulation.mailbox import Mail
-from deploy.simulation.shop import ShopBackend
 from tests.browser.chromium import PHONE, WIDE, Visits, chromium, launched
 from tests.browser.conftest import AT_ONCE
 from tests.browser.shop import Shop, answer_of
+from tools.simulation.corner import fresh_corner
+from tools.simulation.mailbox import Mail
+from tools.simulation.shop import ShopBackend
 
 DAYS = 160
 ANSWERS_A_DAY = 5

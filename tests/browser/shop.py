@@ -9,11 +9,11 @@ from typing import Any
 import httpx
 
 from deploy.local.stack import Stack
-from deploy.simulation.mailbox import Mail, MailboxReader
-from deploy.simulation.shop import ShopBackend, ShopEvent
-from deploy.simulation.visitor import Visitor
 from shared.contracts import identity
 from tests.acceptance.product import eventually
+from tools.simulation.mailbox import Mail, MailboxReader
+from tools.simulation.shop import ShopBackend, ShopEvent
+from tools.simulation.visitor import Visitor
 
 
 def new_word() -> str:

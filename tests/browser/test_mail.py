@@ -5,11 +5,11 @@ from typing import Literal
 import pytest
 from playwright.async_api import Frame, Page, expect
 
-from deploy.simulation.mailbox import Mail
 from tests.browser.chromium import NARROWEST, PHONE, WIDE, Visits
 from tests.browser.measure import hard_to_read, sticking_out
 from tests.browser.shop import Shop
 from tests.browser.test_survey import marked, words
+from tools.simulation.mailbox import Mail
 
 
 async def opened(shop: Shop, visits: Visits, mail: Mail, width: int = WIDE) -> tuple[Page, Frame]:

@@ -12,13 +12,13 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from deploy.audit import Installation, audit
 from deploy.local.lodging import vacate
 from deploy.local.ports import StackPorts
 from deploy.local.stack import Stack
-from deploy.simulation.mailbox import Mail, MailboxReader
-from deploy.simulation.shop import ShopBackend, ShopEvent
-from deploy.simulation.visitor import Visitor
+from tools.audit import Installation, audit
+from tools.simulation.mailbox import Mail, MailboxReader
+from tools.simulation.shop import ShopBackend, ShopEvent
+from tools.simulation.visitor import Visitor
 
 AT_ONCE = """
 id: at-once

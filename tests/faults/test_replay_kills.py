@@ -16,7 +16,7 @@ from deploy.local.errors import StackError
 from deploy.local.ports import StackPorts, free_port, require_free
 from deploy.local.programs import PROJECT
 from deploy.local.supervisor import read_records
-from deploy.replay.files import FILES
+from tools.replay.files import FILES
 
 ORDERS = 24
 ASKED = 23
@@ -75,7 +75,7 @@ async def replay(folder: Path, base: int) -> AsyncIterator[Process]:
     """`make replay` as it runs; killed when the block is left before its end."""
     environment = {name: value for name, value in os.environ.items() if name not in (KAFKA_VARIABLE, DATABASE_VARIABLE)}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "deploy.replay", str(folder / "data"), "--state", str(folder / "state"),
+        sys.executable, "-m", "tools.replay", str(folder / "data"), "--state", str(folder / "state"),
         cwd=PROJECT, env={**environment, "HEARBACK_PORT_BASE": str(base)}, stdout=PIPE, stderr=STDOUT,
     )  # fmt: skip
     try:

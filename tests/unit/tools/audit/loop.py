@@ -6,8 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from deploy.audit.checks import answers, asking, cases, erasure, orders, timers
-from deploy.audit.facts import (
+from shared.contracts.identity import answer_id, case_id, send_id, timer_id
+from shared.nps import Counts
+from tools.audit.checks import answers, asking, cases, erasure, orders, timers
+from tools.audit.facts import (
     AnswerState,
     Awaited,
     CampaignRule,
@@ -22,10 +24,8 @@ from deploy.audit.facts import (
     Timer,
     TopicFacts,
 )
-from deploy.audit.log import Log
-from deploy.audit.report import Check
-from shared.contracts.identity import answer_id, case_id, send_id, timer_id
-from shared.nps import Counts
+from tools.audit.log import Log
+from tools.audit.report import Check
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 ZONE = ZoneInfo("America/Sao_Paulo")

@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 
-from deploy.audit.checks import asking, cases, erasure
-from deploy.audit.facts import EVERYBODY, AnswerState, CaseState, Figures
 from shared.nps import Counts
 from tests.unit.tools.audit.loop import (
     DAY,
@@ -23,6 +21,8 @@ from tests.unit.tools.audit.loop import (
     sent_as,
     told,
 )
+from tools.audit.checks import asking, cases, erasure
+from tools.audit.facts import EVERYBODY, AnswerState, CaseState, Figures
 
 
 def test_a_loop_that_adds_up_is_clean() -> None:

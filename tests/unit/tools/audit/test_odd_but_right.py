@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-from deploy.audit.checks import asking
-from deploy.audit.facts import Effect, Timer
 from shared.contracts.identity import timer_id
 from tests.unit.tools.audit.loop import (
     DAY,
@@ -19,6 +17,8 @@ from tests.unit.tools.audit.loop import (
     set_timer,
     told,
 )
+from tools.audit.checks import asking
+from tools.audit.facts import Effect, Timer
 
 
 def test_a_timer_that_was_put_off_waits_until_then() -> None:

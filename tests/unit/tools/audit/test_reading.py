@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from deploy.audit import CannotAudit, Installation, audit
-from deploy.audit.facts import TopicFacts
-from deploy.audit.from_topics import answer_state, take, taker_of
-from deploy.audit.topics import Record, event_of
+from tools.audit import CannotAudit, Installation, audit
+from tools.audit.facts import TopicFacts
+from tools.audit.from_topics import answer_state, take, taker_of
+from tools.audit.topics import Record, event_of
 
 ORDER = {"order_id": "o1", "customer": {"id": "c1"}, "occurred_at": "2026-03-10T12:00:00+00:00"}
 

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from deploy.audit.checks.recurring import recurring_recomputed
-from deploy.audit.facts import CampaignRule, DatabaseFacts, Decision, Effect, OrderTold, Timer, TopicFacts
-from deploy.audit.log import Log
-from deploy.audit.report import Check
 from shared.contracts.identity import timer_id
+from tools.audit.checks.recurring import recurring_recomputed
+from tools.audit.facts import CampaignRule, DatabaseFacts, Decision, Effect, OrderTold, Timer, TopicFacts
+from tools.audit.log import Log
+from tools.audit.report import Check
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from deploy.audit.facts import DatabaseFacts, Decision, Effect, RequestTold, Timer, TopicFacts
-from deploy.audit.log import REQUESTED
 from shared.contracts.identity import event_id
 from tests.unit.tools.audit.loop import DAY, NOON, Damage, about_timer, found_after, found_by, loop_that_adds_up
+from tools.audit.facts import DatabaseFacts, Decision, Effect, RequestTold, Timer, TopicFacts
+from tools.audit.log import REQUESTED
 
 
 def with_a_request() -> tuple[TopicFacts, DatabaseFacts]:

@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from deploy.audit.checks import scores
-from deploy.audit.facts import EVERYBODY, Figures
 from shared.nps import Counts, change, net_promoter_score
+from tools.audit.checks import scores
+from tools.audit.facts import EVERYBODY, Figures
 
 ZONE = ZoneInfo("America/Sao_Paulo")
 NOW = datetime(2026, 3, 8, 12, tzinfo=UTC)

@@ -6,9 +6,9 @@ import pytest
 import typer
 from rich.console import Console
 
-from deploy.audit.report import Check, Report
-from deploy.demo import __main__ as program
-from deploy.demo.run import Ending
+from tools.audit.report import Check, Report
+from tools.demo import __main__ as program
+from tools.demo.run import Ending
 
 FIGURES = "Day 60: 720 orders"
 

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
-from deploy.demo.picture import BAR_WIDTH, Scene, bar, line, picture
-from deploy.demo.watch import Figures
-from deploy.demo.world import Done
 from shared.nps import Counts, net_promoter_score
+from tools.demo.picture import BAR_WIDTH, Scene, bar, line, picture
+from tools.demo.watch import Figures
+from tools.demo.world import Done
 
 
 def score(promoters: int, passives: int, detractors: int, value: str = "") -> dict[str, object]:

@@ -7,12 +7,12 @@ from statistics import mean
 
 import pytest
 
-from deploy.demo.customers import COMMENTS, opinion, reaction
-from deploy.demo.shop import Shop
-from deploy.simulation.shop import ShopEvent
 from shared.contracts.orders import OrderEvent
 from shared.contracts.topics import ORDERS
 from shared.nps import group_of
+from tools.demo.customers import COMMENTS, opinion, reaction
+from tools.demo.shop import Shop
+from tools.simulation.shop import ShopEvent
 
 OPENS = datetime(2026, 3, 1, tzinfo=UTC)
 

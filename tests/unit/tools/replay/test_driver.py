@@ -6,10 +6,10 @@ from typing import Any, cast
 
 import pytest
 
-from deploy.replay.driver import Count, Driver, Plan
-from deploy.replay.oracle import Steps
-from deploy.simulation.shop import ShopEvent
 from shared.clock import SteppedClock
+from tools.replay.driver import Count, Driver, Plan
+from tools.replay.oracle import Steps
+from tools.simulation.shop import ShopEvent
 
 START = datetime(2018, 1, 1, tzinfo=UTC)
 STEPS = Steps(START, timedelta(days=1))

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from deploy.replay.files import FILES, MissingData
-from deploy.replay.history import cancelled_at, events_of
-from deploy.replay.olist import Past, PastOrder, end_of_day, read_past
-from deploy.replay.oracle import Steps, asked, counts_by, total
 from shared.contracts.orders import OrderEvent
 from shared.nps import Counts
+from tools.replay.files import FILES, MissingData
+from tools.replay.history import cancelled_at, events_of
+from tools.replay.olist import Past, PastOrder, end_of_day, read_past
+from tools.replay.oracle import Steps, asked, counts_by, total
 
 REAL_DATA = Path(__file__).parents[5] / "shared" / "data" / "olist"
 needs_real_data = pytest.mark.skipif(not REAL_DATA.exists(), reason=f"the Olist files are not in {REAL_DATA}")

@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from deploy.replay.ledger import Dispatcher
+from tools.replay.ledger import Dispatcher
 
 NOW = datetime(2018, 1, 1, tzinfo=UTC)
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.replay.driver import plan, survey_of
-from deploy.replay.files import FILES
-from deploy.replay.history import events_of
-from deploy.replay.journal import Journal, Progress, fingerprint
-from deploy.replay.olist import PastAnswer, PastOrder
-from deploy.replay.oracle import Steps, asked
+from tools.replay.driver import plan, survey_of
+from tools.replay.files import FILES
+from tools.replay.history import events_of
+from tools.replay.journal import Journal, Progress, fingerprint
+from tools.replay.olist import PastAnswer, PastOrder
+from tools.replay.oracle import Steps, asked
 
 START = datetime(2018, 1, 1, tzinfo=UTC)
 STEPS = Steps(START, timedelta(days=1))

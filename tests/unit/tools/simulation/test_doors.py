@@ -7,10 +7,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from deploy.simulation.clock import RunningClock
-from deploy.simulation.mailbox import Mail, MailboxReader
-from deploy.simulation.visitor import Acknowledgement, NotAcknowledged, Visitor
 from shared.clock import clock_from
+from tools.simulation.clock import RunningClock
+from tools.simulation.mailbox import Mail, MailboxReader
+from tools.simulation.visitor import Acknowledgement, NotAcknowledged, Visitor
 
 LINKS = ("http://shop/", *(f"http://c/s/token?score={score}" for score in range(11)), "http://c/unsubscribe/token")
 

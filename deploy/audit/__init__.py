@@ -1,9 +1,0 @@
-"""Hearback's own audit: everything recomputed from the ledgers and compared with what is served.
-
-`make audit` runs it from a terminal; tests call `audit(installation)`.
-"""
-
-from deploy.audit.audit import CannotAudit, Installation, audit
-from deploy.audit.report import Check, Report
-
-__all__ = ["CannotAudit", "Check", "Installation", "Report", "audit"]

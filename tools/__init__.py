@@ -1,0 +1,1 @@
+"""What people run beside the product: the audit, the demo, the replay, and what they share."""

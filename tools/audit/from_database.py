@@ -1,0 +1,224 @@
+"""The facts in the four schemas, read as the owner of the database."""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
+
+import asyncpg
+
+from shared.nps import Counts
+from tools.audit.facts import (
+    EVERYBODY,
+    Awaited,
+    CampaignRule,
+    CaseState,
+    DatabaseFacts,
+    Decision,
+    Effect,
+    Figures,
+    ScorerRow,
+    Segment,
+    Sent,
+    Timer,
+)
+from tools.audit.from_topics import answer_state, segments_of
+
+SCHEMAS = ("dispatcher", "collector", "scorer", "alerter")
+OUTCOME_OF_DELIVERY = {
+    "accepted": "delivery.accepted",
+    "bounced": "delivery.bounced",
+    "failed": "delivery.failed",
+    # Nobody can know whether it arrived, and it is not sent again: the others hear of it as failed.
+    "held": "delivery.failed",
+}
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+
+async def read_facts(connection: Connection, erased: dict[str, set[str]]) -> DatabaseFacts:
+    """Everything there is; in one transaction, it is one snapshot. ``erased`` is customer to what nobody may know of
+    them any more."""
+    facts = DatabaseFacts()
+    await _dispatcher(connection, facts)
+    await _collector(connection, facts)
+    await _scorer(connection, facts)
+    await _alerter(connection, facts)
+    await _dead_letters(connection, facts)
+    facts.traces = await _traces(connection, erased)
+    return facts
+
+
+async def _dispatcher(connection: Connection, facts: DatabaseFacts) -> None:
+    rows = await connection.fetch(
+        """
+        SELECT position, decided_at, source, event_id, outcome, reason, customer_id, order_id,
+               timer_id::text AS timer_id, campaign, event_type, occurred_at, until, effects::text AS effects
+        FROM dispatcher.decisions ORDER BY position
+        """
+    )
+    facts.decisions = [_decision(dict(row)) for row in rows]
+    rows = await connection.fetch(
+        """
+        SELECT timer_id::text AS timer_id, campaign, customer_id, order_id, cause, occurrence, milestone_at, due_at
+        FROM dispatcher.timers
+        """
+    )
+    facts.timers = [Timer(**dict(row)) for row in rows]
+    rows = await connection.fetch("SELECT campaign, customer_id, occurrence, fired_at FROM dispatcher.recurrences")
+    facts.recurrences = {(row["campaign"], row["customer_id"]): (row["occurrence"], row["fired_at"]) for row in rows}
+    rows = await connection.fetch(
+        """
+        SELECT send_id::text AS send_id, timer_id::text AS timer_id, campaign, campaign_version, channel, customer_id,
+               order_id, due_at, sent_at, expires_at
+        FROM dispatcher.sends
+        """
+    )
+    facts.sends = {row["send_id"]: Sent(**dict(row)) for row in rows}
+    rows = await connection.fetch("SELECT send_id, state FROM dispatcher.deliveries")
+    facts.deliveries = {row["send_id"]: OUTCOME_OF_DELIVERY.get(row["state"], row["state"]) for row in rows}
+    rows = await connection.fetch(
+        "SELECT definition::text AS definition, version, changed_at FROM dispatcher.campaigns"
+    )
+    rules = [campaign_rule(json.loads(row["definition"]), row["version"], row["changed_at"]) for row in rows]
+    facts.campaigns = {rule.id: rule for rule in rules}
+    rows = await connection.fetch("SELECT customer_id, erased_at FROM dispatcher.customers WHERE erased_at IS NOT NULL")
+    facts.erased_customers = {row["customer_id"]: row["erased_at"] for row in rows}
+
+
+def _decision(row: dict[str, Any]) -> Decision:
+    source, event_id, written = (row.pop(name) for name in ("source", "event_id", "effects"))
+    effects = json.loads(written) if written else []
+    return Decision(
+        **row,
+        event=(source, event_id) if event_id is not None else None,
+        effects=tuple(Effect(effect["campaign"], effect["change"], effect["reason"]) for effect in effects),
+    )
+
+
+def campaign_rule(definition: dict[str, Any], version: int, changed_at: datetime) -> CampaignRule:
+    """What decides when a campaign asks, from its definition and since when it is in force."""
+    written = definition.get("trigger") or ()
+    triggers = [written] if isinstance(written, dict) else written
+    return CampaignRule(
+        id=definition["id"],
+        triggers=tuple((trigger["after"], length(trigger.get("delay", "0 days"))) for trigger in triggers),
+        stop_on=frozenset(definition.get("stop_on", ("order.cancelled", "order.refunded", "order.returned"))),
+        quiet_period=length(definition["quiet_period"]) if definition.get("quiet_period") else None,
+        pair_with=definition.get("pair_with"),
+        active=definition.get("active", True),
+        every=length(definition["every"]) if definition.get("every") else None,
+        active_within=length(definition.get("active_within", "365 days")),
+        valid_for=length(definition.get("valid_for", "14 days")),
+        version=version,
+        changed_at=changed_at,
+    )
+
+
+def length(written: str) -> timedelta:
+    """ "30 days" as a length of time."""
+    number, unit = written.split()
+    return int(number) * timedelta(**{unit.rstrip("s") + "s": 1})
+
+
+async def _collector(connection: Connection, facts: DatabaseFacts) -> None:
+    rows = await connection.fetch("SELECT answer_id, revision, body::text AS body FROM collector.answers")
+    for row in rows:
+        body = {"revision": row["revision"]} if row["body"] is None else json.loads(row["body"])
+        facts.answers[row["answer_id"]] = answer_state(body, erased=row["body"] is None)
+    rows = await connection.fetch(
+        """
+        SELECT send_id, campaign, campaign_version, customer_id, order_id, sent_at, expires_at,
+               segments::text AS segments, erased_at IS NOT NULL AS erased
+        FROM collector.sends
+        """
+    )
+    for row in rows:
+        fields = dict(row)
+        send_id, segments = fields.pop("send_id"), segments_of(json.loads(fields.pop("segments")))
+        facts.awaited[send_id] = Awaited(**fields, segments=segments)
+
+
+async def _scorer(connection: Connection, facts: DatabaseFacts) -> None:
+    campaigns = {row["id"]: row["name"] for row in await connection.fetch("SELECT id, name FROM scorer.campaigns")}
+    segments: dict[int, Segment] = {
+        row["id"]: (row["dimension"], row["value"])
+        for row in await connection.fetch("SELECT id, dimension, value FROM scorer.segments")
+    }
+    rows = await connection.fetch(
+        "SELECT key::text AS key, revision, score, day, campaign_id, segment_ids, surveyed FROM scorer.answers"
+    )
+    for row in rows:
+        carried = [segments[number] for number in row["segment_ids"] or ()]
+        facts.scorer_rows[row["key"]] = ScorerRow(
+            revision=row["revision"],
+            score=row["score"],
+            day=row["day"],
+            campaign=campaigns[row["campaign_id"]] if row["campaign_id"] is not None else "",
+            segments=frozenset(carried) - {EVERYBODY},
+            surveyed=row["surveyed"],
+        )
+    rows = await connection.fetch(
+        """
+        SELECT segment_id, campaign_id, day, promoters, passives, detractors, surveyed, delivered
+        FROM scorer.day_counts
+        """
+    )
+    for row in rows:
+        cell = segments[row["segment_id"]], campaigns[row["campaign_id"]], row["day"]
+        counts = Counts(row["promoters"], row["passives"], row["detractors"])
+        facts.day_counts[cell] = Figures(counts, row["surveyed"], row["delivered"])
+    rows = await connection.fetch("SELECT key::text AS key, score, comment FROM scorer.comments")
+    facts.comments = {row["key"]: (row["score"], row["comment"]) for row in rows}
+
+
+async def _alerter(connection: Connection, facts: DatabaseFacts) -> None:
+    rows = await connection.fetch(
+        """
+        SELECT case_id, queue, status, sequence, answer->>'answer_id' AS answer_id,
+               (answer->>'score')::int AS score, (answer->>'revision')::int AS revision, closed_reason,
+               answer->>'comment' AS comment, opened_at, changed_at, due_at, owner, suggested_action, root_cause
+        FROM alerter.cases
+        """
+    )
+    facts.cases = {row["case_id"]: CaseState(**dict(row)) for row in rows}
+
+
+async def _dead_letters(connection: Connection, facts: DatabaseFacts) -> None:
+    for schema in SCHEMAS:
+        rows = await connection.fetch(
+            f"SELECT consumer, topic, partition, record_offset FROM {schema}.dead_letters"  # noqa: S608 - our own schemas
+        )
+        facts.dead_letters |= {
+            (row["consumer"], (row["topic"], row["partition"], row["record_offset"])) for row in rows
+        }
+
+
+async def _traces(connection: Connection, erased: dict[str, set[str]]) -> dict[str, list[str]]:
+    """In which tables an address of an erased customer still stands, whatever the column."""
+    found: dict[str, list[str]] = {}
+    if not any(erased.values()):
+        return found
+    owners = {address.lower(): customer for customer, addresses in erased.items() for address in addresses}
+    for schema, table in await _tables(connection):
+        rows = await connection.fetch(
+            f"""
+            SELECT DISTINCT sought.address FROM {schema}.{table} AS looked_at
+            JOIN unnest($1::text[]) AS sought (address) ON strpos(lower(looked_at::text), sought.address) > 0
+            """,  # noqa: S608 - our own tables, from the catalogue
+            list(owners),
+        )
+        for row in rows:
+            found.setdefault(owners[row["address"]], []).append(f"{schema}.{table}")
+    return found
+
+
+async def _tables(connection: Connection) -> Iterable[tuple[str, str]]:
+    rows = await connection.fetch(
+        """
+        SELECT schemaname, tablename FROM pg_tables WHERE schemaname = ANY($1::text[])
+        ORDER BY schemaname, tablename
+        """,
+        list(SCHEMAS),
+    )
+    return [(row["schemaname"], row["tablename"]) for row in rows]

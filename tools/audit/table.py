@@ -1,0 +1,31 @@
+"""A report for people: a row for each check, then what it found."""
+
+from rich.console import Console
+from rich.table import Table
+
+from tools.audit.report import Report
+
+
+def show(report: Report, console: Console) -> None:
+    if report.checks:
+        table = Table("promise", "check", box=None, pad_edge=False)
+        table.add_column("compared", justify="right")
+        table.add_column("differences", justify="right")
+        for check in report.checks:
+            mark = "none" if not check.differences else f"[bold red]{check.differences:,}[/]"
+            table.add_row(str(check.promise), check.name, f"{check.compared:,}", mark)
+        console.print(table)
+    for check in report.checks:
+        for example in check.examples:
+            console.print(f"  {check.name}: {example}", style="red", highlight=False, markup=False, soft_wrap=True)
+    left_out = ", ".join(f"{check.left_out:,} of “{check.name}”" for check in report.checks if check.left_out)
+    if left_out:
+        console.print(
+            f"Left out, because what they follow from is not kept any more: {left_out}.",
+            highlight=False,
+            soft_wrap=True,
+        )
+    if report.pending and not report.unrest:
+        rest = ", ".join(f"{count:,} {name}" for name, count in report.pending.items())
+        console.print(f"Not at its end yet, and rightly so: {rest}.", highlight=False, soft_wrap=True)
+    console.print(report.sentence(), style="green" if report.clean else "bold red", highlight=False, markup=False)

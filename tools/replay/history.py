@@ -1,0 +1,88 @@
+"""The life of a past order as its shop's backend would have published it, in time order."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from tools.replay.olist import ZONE, PastOrder
+from tools.simulation.shop import ShopEvent
+
+CANCELLED = "canceled"
+"""As the data set spells it."""
+
+
+def events_of(orders: Iterable[PastOrder]) -> list[ShopEvent]:
+    """Every event of all orders by the time it happened; the same moment in the order of an order's life."""
+    orders = list(orders)
+    first_order_at: dict[str, datetime] = {}
+    for order in orders:
+        earlier = first_order_at.get(order.customer_id, order.placed_at)
+        first_order_at[order.customer_id] = min(earlier, order.placed_at)
+    events = [event for order in orders for event in _life(order, first_order_at[order.customer_id])]
+    # Sorting is stable: what the data dates to the same moment stays in the order of a life.
+    return sorted(events, key=lambda event: event.occurred_at)
+
+
+def cancelled_at(order: PastOrder) -> datetime | None:
+    """The data does not say when an order was cancelled: not before the last thing that is known of it."""
+    if order.status != CANCELLED:
+        return None
+    return order.last_known_at
+
+
+def _life(order: PastOrder, first_order_at: datetime) -> list[ShopEvent]:
+    moments = {
+        "order.placed": order.placed_at,
+        "order.paid": order.paid_at,
+        "order.shipped": order.shipped_at,
+        "order.delivered": order.delivered_at,
+        "order.cancelled": cancelled_at(order),
+    }
+    facts = _facts(order, first_order_at)
+    return [
+        ShopEvent(
+            id=f"{order.order_id}/{event_type}",
+            type=event_type,
+            occurred_at=moment,
+            customer_id=order.customer_id,
+            body={**facts, "occurred_at": _local(moment)},
+        )
+        for event_type, moment in moments.items()
+        if moment is not None
+    ]
+
+
+def _facts(order: PastOrder, first_order_at: datetime) -> Mapping[str, Any]:
+    items = [
+        {
+            "sku": item.product_id,
+            "quantity": 1,
+            **({"price": str(item.price)} if item.price is not None else {}),
+            # The data has no product names; its category is what a customer would recognise.
+            **({"category": item.category, "name": item.category.replace("_", " ")} if item.category else {}),
+        }
+        for item in order.items
+    ]
+    facts: dict[str, Any] = {
+        "order_id": order.order_id,
+        "customer": {
+            "id": order.customer_id,
+            "email": f"{order.customer_id}@customers.example",
+            "locale": "pt-BR",
+            "timezone": ZONE.key,
+            "country": "BR",
+            "region": order.state,
+            "first_order_at": _local(first_order_at),
+        },
+        "items": items,
+        "channel": "web",
+    }
+    if order.total is not None:
+        facts["total"] = {"amount": str(order.total), "currency": "BRL"}
+    if order.promised_at is not None:
+        facts["promised_at"] = _local(order.promised_at)
+    return facts
+
+
+def _local(moment: datetime) -> str:
+    return moment.astimezone(ZONE).isoformat()

@@ -1,0 +1,88 @@
+"""Keeps the README's table of settings in step with the settings classes.
+
+``python -m tools.settings_table`` writes it between its markers; ``--check`` only compares and exits with 1.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from services.alerter.settings import AlerterSettings
+from services.collector.settings import CollectorSettings
+from services.dispatcher.courier.settings import CourierSettings
+from services.dispatcher.settings import DispatcherSettings
+from services.scorer.settings import ScorerSettings
+from shared.settings import PREFIX, ServiceSettings
+
+README = Path(__file__).parents[1] / "README.md"
+BEGIN, END = "<!-- settings: begin -->", "<!-- settings: end -->"
+
+_OF_ONE_SERVICE: dict[str, type[ServiceSettings]] = {
+    "dispatcher": DispatcherSettings,
+    "courier": CourierSettings,
+    "collector": CollectorSettings,
+    "scorer": ScorerSettings,
+    "alerter": AlerterSettings,
+}
+
+
+def table() -> str:
+    """A Markdown table: the settings of every process first, then what single ones add."""
+    lines = ["| setting | default | for | meaning |", "|---|---|---|---|"]
+    common = ServiceSettings.model_fields
+    lines += [_line(name, field, "all") for name, field in common.items()]
+    for service, settings in _OF_ONE_SERVICE.items():
+        own = {name: field for name, field in settings.model_fields.items() if name not in common}
+        lines += [_line(name, field, service) for name, field in own.items()]
+    return "\n".join(lines)
+
+
+def _line(name: str, field: FieldInfo, used_by: str) -> str:
+    if not field.description:
+        raise ValueError(f"{PREFIX}{name.upper()} has no description")
+    description = field.description.replace("|", "\\|")
+    return f"| `{PREFIX}{name.upper()}` | {_default(name, field.default)} | {used_by} | {description} |"
+
+
+def _default(name: str, value: Any) -> str:
+    if name == "http_port":
+        return "`8001` dispatcher, `8002` collector, `8003` scorer, `8004` alerter, `8010` courier"
+    if value is PydanticUndefined or value is None:
+        return "–"
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    if isinstance(value, Path):
+        value = value.relative_to(README.parent) if value.is_absolute() else value
+    return f"`{value}`" if str(value) else "empty"
+
+
+def written(readme: str) -> str:
+    """The README with the table as it should be. ValueError when a marker is missing."""
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"README.md needs the markers {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="compare only; exit with 1 when the table is stale")
+    present = README.read_text(encoding="utf-8")
+    wanted = written(present)
+    if parser.parse_args().check:
+        if wanted != present:
+            print("README.md's table of settings is stale; run python -m tools.settings_table", file=sys.stderr)
+            raise SystemExit(1)
+        print("README.md's table of settings is up to date")
+        return
+    README.write_text(wanted, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
