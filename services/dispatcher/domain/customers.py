@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
-from services.dispatcher.domain.registers import Registers, earliest, newer_than, take_in, text_of
+from services.dispatcher.domain.last_write_wins import Registers, earliest, newer_than, take_in, text_of
 from shared.contracts.orders import OrderEvent
 from shared.contracts.preferences import ChannelPreference
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from services.dispatcher.domain.policy import Verdict
+from services.dispatcher.domain.policy.policy import Verdict
 from services.dispatcher.domain.timers import Effect
 from shared.contracts import identity
 

@@ -5,15 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from heapq import nsmallest
 
-from services.dispatcher.domain.registers import (
-    Registers,
-    Value,
-    earliest,
-    moment_of,
-    stamp_of,
-    take_in,
-    text_of,
-)
+from services.dispatcher.domain.last_write_wins import Registers, Value, earliest, moment_of, stamp_of, take_in, text_of
 from shared.contracts import orders
 from shared.contracts.orders import OrderEvent
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.dispatcher.domain.policy import PastSend
+from services.dispatcher.domain.policy.policy import PastSend
 from shared.contracts.sends import SurveySent
 
 _HISTORY = text(

@@ -9,11 +9,11 @@ from pydantic import SecretStr
 
 from deploy.local.backends import Backends
 from deploy.local.provision import Database
-from services.dispatcher import catalogue
-from services.dispatcher.handlers import Handlers
-from services.dispatcher.service import build
+from services.dispatcher.actions import campaigns as catalogue
+from services.dispatcher.handlers.orders import Handlers
+from services.dispatcher.loops.timers import TimerLoop
 from services.dispatcher.settings import DispatcherSettings
-from services.dispatcher.timers import TimerLoop
+from services.dispatcher.wiring import build
 from shared.persistence.migrations import migrate
 from shared.runtime import open_runtime
 from tests.integration.dispatcher.kit import API_KEYS, ChosenClock, Dispatcher, Open

@@ -11,9 +11,9 @@ import orjson
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from services.dispatcher.handlers import Handlers
+from services.dispatcher.handlers.orders import Handlers
+from services.dispatcher.loops.timers import TimerLoop
 from services.dispatcher.settings import DispatcherSettings
-from services.dispatcher.timers import TimerLoop
 from shared.contracts import preferences, requests
 from shared.contracts.cloudevents import Message
 from shared.contracts.orders import Customer, Item, OrderEvent

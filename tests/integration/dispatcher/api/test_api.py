@@ -8,7 +8,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from services.dispatcher import catalogue
+from services.dispatcher.actions import campaigns as catalogue
 from services.dispatcher.domain.campaigns import parse
 from services.dispatcher.repository import campaigns
 from tests.integration.dispatcher.conftest import campaign_folder

@@ -11,7 +11,7 @@ from services.dispatcher.courier import repository
 from services.dispatcher.courier.handlers import handle_sends
 from services.dispatcher.courier.results import PROVIDER
 from services.dispatcher.domain.customers import Customer, fold
-from services.dispatcher.handlers import Handlers
+from services.dispatcher.handlers.orders import Handlers
 from services.dispatcher.repository import customers
 from services.dispatcher.settings import DispatcherSettings
 from shared.clock import SteppedClock

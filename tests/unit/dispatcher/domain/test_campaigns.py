@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.dispatcher import catalogue
+from services.dispatcher.actions import campaigns as catalogue
 from services.dispatcher.domain import campaigns, durations
 from services.dispatcher.domain.campaigns import InvalidCampaign, are_pair, parse
 from services.dispatcher.settings import SHIPPED_CAMPAIGNS, DispatcherSettings

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from services.dispatcher.domain.campaigns import Campaign, are_pair
 from services.dispatcher.domain.customers import Customer
 from services.dispatcher.domain.orders import Order
-from services.dispatcher.domain.policy import PastSend, Policy, Situation, Verdict
+from services.dispatcher.domain.policy.policy import PastSend, Policy, Situation, Verdict
 from services.dispatcher.domain.segments import Segmentation
 from services.dispatcher.domain.timers import Timer
 

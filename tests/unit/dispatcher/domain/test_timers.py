@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.dispatcher.catalogue import read_folder
+from services.dispatcher.actions.campaigns import read_folder
+from services.dispatcher.actions.orders import IncomingEvent, OrderBatch
 from services.dispatcher.domain.campaigns import Campaign
 from services.dispatcher.domain.customers import Customer
 from services.dispatcher.domain.decisions import Decision, explain
 from services.dispatcher.domain.orders import Order
 from services.dispatcher.domain.segments import Segmentation
 from services.dispatcher.domain.timers import Plan, Timer, plan_recurrence
-from services.dispatcher.order_batch import IncomingEvent, OrderBatch
 from services.dispatcher.repository.timers import Recurrence
 from services.dispatcher.settings import SHIPPED_CAMPAIGNS
 from shared.contracts.orders import Customer as TellsOf

@@ -6,14 +6,14 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.dispatcher.actions.orders import take_in_orders
 from services.dispatcher.courier import repository as deliveries
 from services.dispatcher.domain import customers as customer_rules
 from services.dispatcher.domain import orders as order_rules
 from services.dispatcher.domain.customers import Customer
 from services.dispatcher.domain.decisions import Decision, event_decision_id
-from services.dispatcher.domain.registers import latest
+from services.dispatcher.domain.last_write_wins import latest
 from services.dispatcher.domain.timers import Effect, Timer
-from services.dispatcher.order_batch import take_in_orders
 from services.dispatcher.repository import campaigns, customers, decisions, orders, sends, timers
 from services.dispatcher.settings import DispatcherSettings
 from shared.clock import Clock

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.domain.customers import Customer
 from services.dispatcher.domain.decisions import of_verdict
-from services.dispatcher.domain.policy import Policy, Situation, Verdict
+from services.dispatcher.domain.policy.policy import Policy, Situation, Verdict
 from services.dispatcher.domain.timers import Timer, ordered_within, plan_recurrence, recurring_timer
 from services.dispatcher.repository import campaigns, customers, decisions, orders, sends, timers
 from services.dispatcher.repository.campaigns import StoredCampaign

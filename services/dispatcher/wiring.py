@@ -2,12 +2,12 @@
 
 import sys
 
-from services.dispatcher import catalogue
-from services.dispatcher.api import create_router
+from services.dispatcher.actions import campaigns as catalogue
+from services.dispatcher.api.campaigns import create_router
 from services.dispatcher.domain.campaigns import InvalidCampaign
-from services.dispatcher.handlers import Handlers
+from services.dispatcher.handlers.orders import Handlers
+from services.dispatcher.loops.timers import TimerLoop
 from services.dispatcher.settings import DispatcherSettings
-from services.dispatcher.timers import TimerLoop
 from shared.loops import Periodic
 from shared.process import Service
 from shared.runtime import Runtime

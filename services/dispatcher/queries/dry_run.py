@@ -14,7 +14,7 @@ from services.dispatcher.domain.campaigns import Campaign
 from services.dispatcher.domain.customers import Customer
 from services.dispatcher.domain.decisions import explain
 from services.dispatcher.domain.orders import Order
-from services.dispatcher.domain.policy import Policy, Situation
+from services.dispatcher.domain.policy.policy import Policy, Situation
 from services.dispatcher.domain.timers import Plan, order_timer, plan_order, plan_recurrence, recurring_timer
 from services.dispatcher.repository import campaigns, customers, orders, sends, timers
 from services.dispatcher.settings import DispatcherSettings

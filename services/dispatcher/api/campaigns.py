@@ -6,15 +6,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, ConfigDict
 
-from services.dispatcher import catalogue, trial
-from services.dispatcher.catalogue import TooManyCampaigns
+from services.dispatcher.actions import campaigns as catalogue
+from services.dispatcher.actions.campaigns import TooManyCampaigns
 from services.dispatcher.domain import campaigns as rules
 from services.dispatcher.domain.campaigns import Campaign, InvalidCampaign
 from services.dispatcher.domain.decisions import Decision, explain
+from services.dispatcher.queries import dry_run as trial
+from services.dispatcher.queries.dry_run import SampleEvent, Trial
 from services.dispatcher.repository import campaigns, decisions
 from services.dispatcher.repository.campaigns import StoredCampaign
 from services.dispatcher.settings import DispatcherSettings
-from services.dispatcher.trial import SampleEvent, Trial
 from shared.contracts import identity
 from shared.contracts.types import Identifier
 from shared.runtime import Runtime
