@@ -3,7 +3,7 @@
 import sys
 
 from services.dispatcher import wiring as service
-from services.dispatcher.courier import service as courier
+from services.dispatcher.courier import wiring as courier
 from services.dispatcher.courier.settings import CourierSettings
 from services.dispatcher.settings import DispatcherSettings
 from shared.process import run

@@ -5,9 +5,9 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from services.dispatcher.courier.channels.email.message import Sender
+from services.dispatcher.courier.channels.email.smtp import Server
 from services.dispatcher.courier.domain.addresses import BadAddress, Mailbox, domain_of, mailbox
-from services.dispatcher.courier.mail import Sender
-from services.dispatcher.courier.smtp import Server
 from shared.settings import Positive, ServiceSettings
 
 _SCHEMES = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}

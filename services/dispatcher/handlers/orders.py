@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.actions.orders import take_in_orders
-from services.dispatcher.courier import repository as deliveries
+from services.dispatcher.courier.repository import deliveries
 from services.dispatcher.domain import customers as customer_rules
 from services.dispatcher.domain import orders as order_rules
 from services.dispatcher.domain.customers import Customer

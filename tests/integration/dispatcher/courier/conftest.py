@@ -12,15 +12,15 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from deploy.local.provision import Database
-from services.dispatcher.courier import repository
-from services.dispatcher.courier.courier import Courier
-from services.dispatcher.courier.desk import Desk
-from services.dispatcher.courier.mail import message_id
-from services.dispatcher.courier.receipts import Receipts
-from services.dispatcher.courier.repository import Sent
+from services.dispatcher.courier.channels.email.compose import Desk
+from services.dispatcher.courier.channels.email.message import message_id
+from services.dispatcher.courier.channels.email.receipts import Receipts
+from services.dispatcher.courier.channels.email.smtp import Connections
+from services.dispatcher.courier.loops.deliver import Courier
+from services.dispatcher.courier.loops.unresolved import UnknownOutcomes
+from services.dispatcher.courier.repository import deliveries as repository
+from services.dispatcher.courier.repository.deliveries import Sent
 from services.dispatcher.courier.settings import CourierSettings
-from services.dispatcher.courier.smtp import Connections
-from services.dispatcher.courier.unknown import UnknownOutcomes
 from shared.contracts.sends import Recipient, SurveySent
 from shared.persistence.migrations import migrate
 from shared.runtime import Runtime, open_runtime

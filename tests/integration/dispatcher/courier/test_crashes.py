@@ -7,10 +7,11 @@ from uuid import uuid4
 
 import pytest
 
-from services.dispatcher.courier import courier as courier_module
-from services.dispatcher.courier import repository, results
-from services.dispatcher.courier.repository import Unanswered
-from services.dispatcher.courier.smtp import Connections
+from services.dispatcher.courier.actions import deliveries as results
+from services.dispatcher.courier.channels.email.smtp import Connections
+from services.dispatcher.courier.loops import deliver as courier_module
+from services.dispatcher.courier.repository import deliveries as repository
+from services.dispatcher.courier.repository.deliveries import Unanswered
 from tests.integration.dispatcher.courier.conftest import Office, Open, survey
 from tests.integration.dispatcher.courier.post_office import PostOffice
 

@@ -7,9 +7,9 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from services.dispatcher.courier import repository
-from services.dispatcher.courier.handlers import handle_sends
-from services.dispatcher.courier.results import PROVIDER
+from services.dispatcher.courier.actions.deliveries import PROVIDER
+from services.dispatcher.courier.handlers.sends import handle_sends
+from services.dispatcher.courier.repository import deliveries as repository
 from services.dispatcher.domain.customers import Customer, fold
 from services.dispatcher.handlers.orders import Handlers
 from services.dispatcher.repository import customers

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.dispatcher.courier.desk import COMMON_TEXTS
+from services.dispatcher.courier.channels.email.compose import COMMON_TEXTS
+from services.dispatcher.courier.channels.email.message import Sender, compose, message_id
+from services.dispatcher.courier.channels.email.template import FOLDER, LONGEST_MAIL, LOOKS, SurveyTemplate
+from services.dispatcher.courier.channels.email.words import Wording, wording
 from services.dispatcher.courier.domain.addresses import mailbox
-from services.dispatcher.courier.domain.wording import Wording, wording
-from services.dispatcher.courier.mail import Sender, compose, message_id
-from services.dispatcher.courier.template import FOLDER, LONGEST_MAIL, LOOKS, SurveyTemplate
 from shared.contracts.campaigns import Brand, CampaignPublished, CampaignTexts
 from shared.contracts.sends import Recipient, SurveySent
 from shared.locales import SUPPORTED, load_texts

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.dispatcher.courier import repository
 from services.dispatcher.courier.domain.deliveries import End, Ending
-from services.dispatcher.courier.repository import Ended
+from services.dispatcher.courier.repository import deliveries as repository
+from services.dispatcher.courier.repository.deliveries import Ended
 from shared import metrics
 from shared.contracts import deliveries, identity
 from shared.contracts.cloudevents import Event

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import aiosmtplib
 from aiosmtplib import SMTP, SMTPDataError, SMTPRecipientRefused, SMTPResponseException, SMTPServerDisconnected
 
+from services.dispatcher.courier.channels.email.message import Letter
 from services.dispatcher.courier.domain.outcomes import ACCEPTED, LATE, Outcome, outcome_of_reply
-from services.dispatcher.courier.mail import Letter
 
 IDLE_SECONDS = 20.0
 """A connection unused for so long is not trusted: servers hang up on silent ones."""

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.dispatcher.courier import repository
+from services.dispatcher.courier.channels.email.message import message_id
 from services.dispatcher.courier.domain.addresses import Mailbox
-from services.dispatcher.courier.mail import message_id
-from services.dispatcher.courier.repository import Sent
+from services.dispatcher.courier.repository import deliveries as repository
+from services.dispatcher.courier.repository.deliveries import Sent
 from shared.contracts import sends
 from shared.contracts.cloudevents import Message
 from shared.contracts.sends import SurveySent

@@ -8,11 +8,11 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 import shared.locales
+from services.dispatcher.courier.channels.email.message import Letter, Sender, compose
+from services.dispatcher.courier.channels.email.template import FOLDER, SurveyTemplate
+from services.dispatcher.courier.channels.email.words import wording
 from services.dispatcher.courier.domain.addresses import BadAddress, mailbox
 from services.dispatcher.courier.domain.deliveries import BAD_LINK, INVALID_ADDRESS, Ending, Waiting, obstacle
-from services.dispatcher.courier.domain.wording import wording
-from services.dispatcher.courier.mail import Letter, Sender, compose
-from services.dispatcher.courier.template import FOLDER, SurveyTemplate
 from services.dispatcher.domain.customers import Customer
 from services.dispatcher.repository import campaigns as campaign_repository
 from services.dispatcher.repository import customers as customer_repository

@@ -14,14 +14,15 @@ from uuid import UUID, uuid4
 
 import structlog
 
-from services.dispatcher.courier import repository, results
-from services.dispatcher.courier.desk import Desk
+from services.dispatcher.courier.actions import deliveries as results
+from services.dispatcher.courier.channels.email.compose import Desk
+from services.dispatcher.courier.channels.email.message import Letter
+from services.dispatcher.courier.channels.email.smtp import Connections, ServerUnavailable
 from services.dispatcher.courier.domain.deliveries import Ending, ending_of
 from services.dispatcher.courier.domain.outcomes import LATE, Outcome, pause_seconds
-from services.dispatcher.courier.mail import Letter
-from services.dispatcher.courier.repository import Later
+from services.dispatcher.courier.repository import deliveries as repository
+from services.dispatcher.courier.repository.deliveries import Later
 from services.dispatcher.courier.settings import CourierSettings
-from services.dispatcher.courier.smtp import Connections, ServerUnavailable
 from shared import metrics
 from shared.runtime import Runtime
 

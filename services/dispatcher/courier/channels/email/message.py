@@ -8,9 +8,9 @@ from email.utils import format_datetime, formataddr
 from hashlib import sha256
 from re import compile as pattern
 
+from services.dispatcher.courier.channels.email.template import Rendered
+from services.dispatcher.courier.channels.email.words import Wording, given_name, one_line
 from services.dispatcher.courier.domain.addresses import Mailbox, domain_of
-from services.dispatcher.courier.domain.wording import Wording, given_name, one_line
-from services.dispatcher.courier.template import Rendered
 from shared.contracts.sends import SurveySent
 
 LINE = 76

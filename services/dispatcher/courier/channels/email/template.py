@@ -9,12 +9,12 @@ from re import compile as pattern
 import mrml
 from jinja2 import DictLoader, Environment, StrictUndefined, select_autoescape
 
-from services.dispatcher.courier.domain.wording import Wording
+from services.dispatcher.courier.channels.email.words import Wording
 from shared.contracts.campaigns import Brand
 from shared.nps import Group, group_of
 from shared.web.colour import DARK_SURFACES, LIGHT_SURFACES, accent
 
-FOLDER = Path(__file__).parent.parent / "web" / "mail"
+FOLDER = Path(__file__).parent
 LONGEST_MAIL = 102_400
 """Bytes of HTML beyond which Gmail cuts a mail off, and with it the unsubscribe link."""
 
@@ -25,7 +25,7 @@ _LINK = pattern(r"https?://[A-Za-z0-9\[][!#-;=?-\[\]_a-z{|}~]{1,900}")
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a group's numbers look in light mode; ``web/mail/survey.mjml`` has the dark one.
+    """How a group's numbers look in light mode; ``survey.mjml`` has the dark one.
 
     Red, yellow and green of such lightness that eyes of every kind keep them apart on their edges; the corners grow
     rounder from group to group, so that the three are told apart without colour too.
@@ -68,7 +68,7 @@ class Rendered:
 
 
 class SurveyTemplate:
-    """``web/mail``, compiled. Everything that is filled in is escaped; addresses other than http(s) are refused."""
+    """The templates beside this module, compiled. Everything that is filled in is escaped; addresses other than http(s) are refused."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
         sources = {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("survey.*"))}

@@ -1,12 +1,12 @@
 """How the courier's parts are put together."""
 
-from services.dispatcher.courier.courier import Courier
-from services.dispatcher.courier.desk import Desk
-from services.dispatcher.courier.handlers import handle_sends
-from services.dispatcher.courier.receipts import Receipts
+from services.dispatcher.courier.channels.email.compose import Desk
+from services.dispatcher.courier.channels.email.receipts import Receipts
+from services.dispatcher.courier.channels.email.smtp import Connections
+from services.dispatcher.courier.handlers.sends import handle_sends
+from services.dispatcher.courier.loops.deliver import Courier
+from services.dispatcher.courier.loops.unresolved import UnknownOutcomes
 from services.dispatcher.courier.settings import CourierSettings
-from services.dispatcher.courier.smtp import Connections
-from services.dispatcher.courier.unknown import UnknownOutcomes
 from shared.contracts.topics import SENDS
 from shared.loops import Periodic
 from shared.process import Service

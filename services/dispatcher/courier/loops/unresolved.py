@@ -6,10 +6,11 @@ from uuid import uuid4
 
 import structlog
 
-from services.dispatcher.courier import repository, results
+from services.dispatcher.courier.actions import deliveries as results
+from services.dispatcher.courier.channels.email.receipts import Receipts, ReceiptsUnavailable
 from services.dispatcher.courier.domain.deliveries import UNKNOWN_OUTCOME, Ending
-from services.dispatcher.courier.receipts import Receipts, ReceiptsUnavailable
-from services.dispatcher.courier.repository import Later, Unanswered
+from services.dispatcher.courier.repository import deliveries as repository
+from services.dispatcher.courier.repository.deliveries import Later, Unanswered
 from services.dispatcher.courier.settings import CourierSettings
 from shared import metrics
 from shared.runtime import Runtime

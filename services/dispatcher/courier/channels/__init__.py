@@ -1,0 +1,1 @@
+"""The ways a survey reaches a customer, a folder a channel."""

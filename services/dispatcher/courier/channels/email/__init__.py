@@ -1,0 +1,1 @@
+"""Surveys as e-mail, over SMTP."""
