@@ -1,7 +1,7 @@
 """``python -m services.collector``"""
 
-from services.collector.service import build
 from services.collector.settings import CollectorSettings
+from services.collector.wiring import build
 from shared.process import run
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ from sqlalchemy import text
 
 from deploy.local.backends import Backends
 from deploy.local.provision import temporary_database
-from services.collector.service import build
 from services.collector.settings import CollectorSettings
+from services.collector.wiring import build
 from shared.persistence.engine import open_engine
 from shared.persistence.migrations import migrate
 from shared.runtime import open_runtime

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from services.collector.handlers import Handlers
+from services.collector.handlers.sends import Handlers
 from services.collector.settings import CollectorSettings
 from shared.contracts import campaigns, sends, topics
 from shared.contracts.campaigns import Brand, CampaignPublished

@@ -17,8 +17,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
-from services.collector.api import time_ordered_id
-from services.collector.requests import (
+from services.collector.api.answers import time_ordered_id
+from services.collector.api.bodies import (
     BodyLimit,
     DirectAnswer,
     SurveyAnswer,

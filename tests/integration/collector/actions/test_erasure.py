@@ -5,8 +5,9 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
-from services.collector import erasures, repository
-from services.collector.erasing import erase_customer
+from services.collector.actions.erasure import erase_customer
+from services.collector.repository import erasures
+from services.collector.repository import sends as repository
 from shared.contracts import identity, topics
 from shared.contracts.answers import Answer
 from shared.contracts.sends import Recipient

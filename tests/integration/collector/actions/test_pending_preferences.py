@@ -10,10 +10,11 @@ from prometheus_client import REGISTRY
 from sqlalchemy import event
 from structlog.testing import capture_logs
 
-from services.collector import early_wishes, repository
-from services.collector.handlers import Handlers
-from services.collector.service import build
-from services.collector.unsubscribing import change_preference, prune_early_wishes
+from services.collector.actions.preferences import change_preference, prune_early_wishes
+from services.collector.handlers.sends import Handlers
+from services.collector.repository import pending_preferences as early_wishes
+from services.collector.repository import sends as repository
+from services.collector.wiring import build
 from shared.contracts import sends, topics
 from shared.contracts.cloudevents import Message
 from shared.contracts.sends import Recipient, SurveySent

@@ -9,9 +9,9 @@ import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from sqlalchemy import text
 
-from services.collector import repository
-from services.collector.handlers import Handlers
-from services.collector.service import prune_sends
+from services.collector.handlers.sends import Handlers
+from services.collector.repository import sends as repository
+from services.collector.wiring import prune_sends
 from shared.contracts import campaigns, identity, sends, topics
 from shared.contracts.cloudevents import Event, write
 from shared.contracts.topics import CONSUMED_BY

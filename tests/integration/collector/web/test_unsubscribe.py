@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.collector import repository
-from services.collector.unsubscribing import change_preference
+from services.collector.actions.preferences import change_preference
+from services.collector.repository import sends as repository
 from shared.contracts import topics
 from tests.integration.collector.kit import Collector
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.collector.domain.language import campaign_text, direction_of, filled, language_of
-from services.collector.wording import Wording
+from services.collector.domain.languages import campaign_text, direction_of, filled, language_of
+from services.collector.web.words import Wording
 from shared.contracts.campaigns import Brand, CampaignPublished, CampaignTexts
 from shared.locales import SUPPORTED
 

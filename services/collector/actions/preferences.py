@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.collector import early_wishes, erasures, repository
-from services.collector.answering import Contended, ErasedSurvey
+from services.collector.actions.answers import Contended, ErasedSurvey
 from services.collector.domain.preferences import Wish, channels_after, wished_since
-from services.collector.repository import Owner, Preferences
+from services.collector.repository import erasures
+from services.collector.repository import pending_preferences as early_wishes
+from services.collector.repository import sends as repository
+from services.collector.repository.sends import Owner, Preferences
 from services.collector.settings import CollectorSettings
 from shared import metrics, tracing
 from shared.contracts import identity, topics

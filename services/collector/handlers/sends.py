@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.collector import early_wishes, erasures, repository
-from services.collector.unsubscribing import settle_early_wishes
+from services.collector.actions.preferences import settle_early_wishes
+from services.collector.repository import erasures
+from services.collector.repository import pending_preferences as early_wishes
+from services.collector.repository import sends as repository
 from shared.contracts import topics
 from shared.contracts.campaigns import CampaignPublished
 from shared.contracts.cloudevents import Message

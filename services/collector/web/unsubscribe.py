@@ -3,15 +3,16 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from services.collector import early_wishes, repository
-from services.collector.answering import UnknownSurvey
+from services.collector.actions.answers import UnknownSurvey
+from services.collector.actions.preferences import change_preference
+from services.collector.api.bodies import read_form
 from services.collector.domain.preferences import Wish, is_unsubscribed
-from services.collector.repository import Survey
-from services.collector.requests import read_form
+from services.collector.repository import pending_preferences as early_wishes
+from services.collector.repository import sends as repository
+from services.collector.repository.sends import Survey
 from services.collector.settings import CollectorSettings
-from services.collector.showing import Showing, address
-from services.collector.survey_pages import designed, open_survey
-from services.collector.unsubscribing import change_preference
+from services.collector.web.rendering import Showing, address
+from services.collector.web.survey import designed, open_survey
 from shared.runtime import Runtime
 
 

@@ -9,9 +9,9 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.collector import repository
 from services.collector.domain.answers import ErasedAnswer, Said, answer_after
-from services.collector.repository import Send, StoredAnswer, Survey
+from services.collector.repository import sends as repository
+from services.collector.repository.sends import Send, StoredAnswer, Survey
 from services.collector.settings import CollectorSettings
 from shared import metrics, tracing
 from shared.contracts import identity, topics

@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from services.collector.requests import is_json
-from services.collector.showing import Showing
+from services.collector.api.bodies import is_json
+from services.collector.web.rendering import Showing
 from shared.links import LOST
 from shared.web.problems import Problem
 

@@ -8,10 +8,10 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Path
 from pydantic import BaseModel
 
-from services.collector.answering import Contended, answer_directly
+from services.collector.actions.answers import Contended, answer_directly
+from services.collector.actions.erasure import erase_customer
+from services.collector.api.bodies import AnswerAccepted, DirectAnswer
 from services.collector.domain.answers import ErasedAnswer, TooManyFurtherAnswers, too_early
-from services.collector.erasing import erase_customer
-from services.collector.requests import AnswerAccepted, DirectAnswer
 from services.collector.settings import CollectorSettings
 from shared.contracts import identity
 from shared.contracts.types import Identifier

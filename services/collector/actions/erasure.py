@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.collector import erasures
+from services.collector.actions.preferences import preference_event
+from services.collector.repository import erasures
 from services.collector.settings import CollectorSettings
-from services.collector.unsubscribing import preference_event
 from shared import tracing
 from shared.contracts import identity, topics
 from shared.contracts.answers import ERASED, AnswerErased

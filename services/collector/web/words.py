@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from services.collector.domain.language import Texts, campaign_text, filled
-from services.collector.repository import Survey
+from services.collector.domain.languages import Texts, campaign_text, filled
+from services.collector.repository.sends import Survey
 from shared.contracts.campaigns import Brand
 from shared.locales import load_texts
 from shared.nps import group_of
 
-_COMMON = Path(__file__).parents[2] / "shared" / "texts"
-_OWN = Path(__file__).parent / "web" / "texts"
+_COMMON = Path(__file__).parents[3] / "shared" / "texts"
+_OWN = Path(__file__).parent / "texts"
 
 
 class Wording:

@@ -9,10 +9,10 @@ from babel.dates import format_date
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
-from services.collector.domain.language import direction_of, language_of
-from services.collector.repository import Survey
+from services.collector.domain.languages import direction_of, language_of
+from services.collector.repository.sends import Survey
 from services.collector.settings import CollectorSettings
-from services.collector.wording import Wording
+from services.collector.web.words import Wording
 from shared import metrics
 from shared.runtime import Runtime
 from shared.web.pages import templates
@@ -27,7 +27,7 @@ class Showing:
 
     def __init__(self, runtime: Runtime[CollectorSettings]) -> None:
         self._runtime = runtime
-        self._pages = templates(Path(__file__).parent)
+        self._pages = templates(Path(__file__).parents[1])
         self._wording = Wording()
 
     def step(

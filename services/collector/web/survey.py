@@ -11,13 +11,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from sqlalchemy.exc import SQLAlchemyError
 
-from services.collector import repository
-from services.collector.answering import ClosedSurvey, Contended, ErasedSurvey, UnknownSurvey, answer_survey
+from services.collector.actions.answers import ClosedSurvey, Contended, ErasedSurvey, UnknownSurvey, answer_survey
+from services.collector.api.bodies import AnswerAccepted, SurveyAnswer, form_score, is_json, read_form, read_json
 from services.collector.domain.answers import Said, ScoreMissing, TooManyFurtherAnswers, plain_comment
-from services.collector.repository import Survey
-from services.collector.requests import AnswerAccepted, SurveyAnswer, form_score, is_json, read_form, read_json
+from services.collector.repository import sends as repository
+from services.collector.repository.sends import Survey
 from services.collector.settings import CollectorSettings
-from services.collector.showing import REFRESH_SECONDS, Showing, address
+from services.collector.web.rendering import REFRESH_SECONDS, Showing, address
 from shared import metrics
 from shared.contracts import identity
 from shared.contracts.answers import Answer

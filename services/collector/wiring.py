@@ -3,12 +3,16 @@
 from datetime import timedelta
 from pathlib import Path
 
-from services.collector import api, lost_links, repository, survey_pages, unsubscribe_pages
-from services.collector.handlers import Handlers
-from services.collector.requests import BodyLimit
+from services.collector.actions.preferences import prune_early_wishes
+from services.collector.api import answers as api
+from services.collector.api.bodies import BodyLimit
+from services.collector.handlers.sends import Handlers
+from services.collector.repository import sends as repository
 from services.collector.settings import CollectorSettings
-from services.collector.showing import Showing
-from services.collector.unsubscribing import prune_early_wishes
+from services.collector.web import broken_links as lost_links
+from services.collector.web import survey as survey_pages
+from services.collector.web import unsubscribe as unsubscribe_pages
+from services.collector.web.rendering import Showing
 from shared.loops import Periodic
 from shared.process import Service
 from shared.runtime import Runtime
