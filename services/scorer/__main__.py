@@ -1,7 +1,7 @@
 """``python -m services.scorer``"""
 
-from services.scorer.service import build
 from services.scorer.settings import ScorerSettings
+from services.scorer.wiring import build
 from shared.process import run
 
 if __name__ == "__main__":

@@ -17,8 +17,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from services.scorer.domain.segments import BadSegment, escape
 from services.scorer.domain.windows import window_days
-from services.scorer.figures import Compared, Figures, Question, Step, TrendPoint, selection_of
-from services.scorer.repository import comments, publication, reading
+from services.scorer.queries.scores import Compared, Figures, Question, Step, TrendPoint, selection_of
+from services.scorer.repository import comments, reading
+from services.scorer.repository import scores as publication
 from services.scorer.settings import ScorerSettings
 from services.scorer.web import words
 from shared.contracts.scores import ANY_CAMPAIGN, EVERYBODY, WINDOWS, Window

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from services.scorer.figures import Figure
+from services.scorer.queries.scores import Figure
 from shared.contracts.scores import WINDOW_DAYS, Window
 from shared.nps import NetPromoterScore
 

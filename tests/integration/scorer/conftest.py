@@ -12,11 +12,11 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from deploy.local.provision import Database
-from services.scorer.figures import Figures
-from services.scorer.handlers import Handlers
-from services.scorer.publisher import Publisher
+from services.scorer.handlers.answers import Handlers
+from services.scorer.loops.publisher import Publisher
+from services.scorer.loops.stream import Stream
+from services.scorer.queries.scores import Figures
 from services.scorer.settings import ScorerSettings
-from services.scorer.stream import Stream
 from shared.clock import SteppedClock
 from shared.contracts.answers import AMENDED, ERASED, RECORDED, Answer, AnswerErased
 from shared.contracts.cloudevents import Message

@@ -10,7 +10,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from services.scorer.service import build
+from services.scorer.wiring import build
 from shared.nps import Counts, group_of, net_promoter_score
 from tests.integration.scorer.conftest import START, Scorer, StartScorer, answer
 

@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 from starlette.types import Message
 
-from services.scorer.repository import publication
-from services.scorer.stream import Live, Score, Wanted
+from services.scorer.loops.stream import Live, Score, Wanted
+from services.scorer.repository import scores as publication
 from shared.contracts import deliveries, sends
 from shared.contracts.deliveries import Delivery
 from shared.contracts.scores import ScoreUpdated

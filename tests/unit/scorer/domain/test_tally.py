@@ -7,7 +7,7 @@ from uuid import uuid4
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.scorer.domain.fold import Tally, delivered_place, key_of, newest, place
+from services.scorer.domain.tally import Tally, delivered_place, key_of, newest, place
 from shared.contracts.answers import Answer, AnswerErased
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.scorer.figures import Compared
+from services.scorer.queries.scores import Compared
 from services.scorer.web import words
 from services.scorer.web.dashboard import SEGMENTS_DRAWN, best_and_worst
 from shared.nps import Counts, net_promoter_score

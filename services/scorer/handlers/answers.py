@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.scorer.domain.fold import Tally, delivered_place, key_of, newest, place
+from services.scorer.domain.tally import Tally, delivered_place, key_of, newest, place
 from services.scorer.domain.windows import day_of
-from services.scorer.repository import comments, counting
+from services.scorer.repository import comments
+from services.scorer.repository import day_counts as counting
 from services.scorer.repository.comments import NewComment
 from services.scorer.repository.names import NO_CAMPAIGN, Combination, Names
 from shared.contracts import deliveries, sends

@@ -9,9 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scorer.domain.segments import write
 from services.scorer.domain.windows import day_of, days_before, days_that_moved, window_days
-from services.scorer.repository import comments, counting, publication
-from services.scorer.repository.publication import ALL_CAMPAIGNS, Figures, Published, ScoreKey
+from services.scorer.repository import comments
+from services.scorer.repository import day_counts as counting
+from services.scorer.repository import scores as publication
 from services.scorer.repository.reading import Sums
+from services.scorer.repository.scores import ALL_CAMPAIGNS, Figures, Published, ScoreKey
 from services.scorer.settings import ScorerSettings
 from shared.contracts import cloudevents, identity
 from shared.contracts.cloudevents import Event

@@ -10,7 +10,7 @@ import orjson
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from services.scorer.repository import publication
+from services.scorer.repository import scores as publication
 from services.scorer.settings import ScorerSettings
 from shared.runtime import Runtime
 

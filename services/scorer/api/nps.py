@@ -11,10 +11,10 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from services.scorer.domain.segments import BadSegment, Segment, parse, write
-from services.scorer.figures import Figures, Question, Step, label_of
+from services.scorer.loops.stream import Live, Score, Stream
+from services.scorer.queries.scores import Figures, Question, Step, label_of
 from services.scorer.repository import reading
 from services.scorer.settings import ScorerSettings
-from services.scorer.stream import Live, Score, Stream
 from shared.contracts.scores import ANY_CAMPAIGN, Window
 from shared.contracts.types import Instant
 from shared.nps import CONFIDENCE, NetPromoterScore, sample_size, variance

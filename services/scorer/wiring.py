@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from services.scorer.api import create_router
-from services.scorer.figures import Figures
-from services.scorer.handlers import Handlers
-from services.scorer.publisher import Publisher
+from services.scorer.api.nps import create_router
+from services.scorer.handlers.answers import Handlers
+from services.scorer.loops.publisher import Publisher
+from services.scorer.loops.stream import Stream
+from services.scorer.queries.scores import Figures
 from services.scorer.settings import ScorerSettings
-from services.scorer.stream import Stream
 from services.scorer.web.dashboard import add_dashboard
 from shared.contracts.topics import ANSWERS, DELIVERIES, SENDS
 from shared.loops import Periodic

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.scorer.domain.fold import DayChange
+from services.scorer.domain.tally import DayChange
 
 
 # Columns travel as arrays in PostgreSQL's own text form, not as lists: the driver would look at every element of a list
