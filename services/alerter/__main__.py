@@ -1,7 +1,7 @@
 """``python -m services.alerter``"""
 
-from services.alerter.service import build
 from services.alerter.settings import AlerterSettings
+from services.alerter.wiring import build
 from shared.process import run
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""The rules. Pure: the moment is an argument."""

@@ -6,9 +6,9 @@ Revisions may come twice, late and in any order. The highest heard decides, and 
 from dataclasses import replace
 from datetime import datetime
 
-from services.alerter.domain.actions import reopened
 from services.alerter.domain.case import ERASED, EVENT_OF_STATUS, MOVED, Case, Entry, Step
 from services.alerter.domain.routing import Routing, Rule
+from services.alerter.domain.transitions import reopened
 from shared.contracts import followups, identity
 from shared.contracts.answers import Answer, AnswerErased
 from shared.nps import group_of

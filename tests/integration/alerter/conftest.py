@@ -7,11 +7,11 @@ from pydantic import SecretStr
 
 from deploy.local.backends import Backends
 from deploy.local.provision import Database
-from services.alerter.handlers import Handlers
-from services.alerter.rules import Rules
-from services.alerter.service import build
+from services.alerter.actions.cases import Staff
+from services.alerter.actions.routing import Rules
+from services.alerter.handlers.answers import Handlers
 from services.alerter.settings import AlerterSettings
-from services.alerter.staff import Staff
+from services.alerter.wiring import build
 from shared.persistence.migrations import migrate
 from shared.runtime import open_runtime
 from tests.integration.alerter.kit import API_KEYS, Alerter, ChosenClock, Open

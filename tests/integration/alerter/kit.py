@@ -10,10 +10,10 @@ import orjson
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from services.alerter.handlers import Handlers
-from services.alerter.rules import Rules
+from services.alerter.actions.cases import Staff
+from services.alerter.actions.routing import Rules
+from services.alerter.handlers.answers import Handlers
 from services.alerter.settings import AlerterSettings
-from services.alerter.staff import Staff
 from shared.contracts.answers import AMENDED, ERASED, RECORDED, Answer, AnswerErased
 from shared.contracts.cloudevents import Message
 from shared.contracts.types import Contract

@@ -5,7 +5,8 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.alerter.domain import actions, revisions
+from services.alerter.domain import revisions
+from services.alerter.domain import transitions as actions
 from services.alerter.domain.case import Case, Step
 from shared.contracts.answers import Answer, AnswerErased
 from shared.nps import group_of

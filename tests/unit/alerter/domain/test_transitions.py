@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.alerter.domain import actions, revisions
-from services.alerter.domain.actions import Refused, Stale
+from services.alerter.domain import revisions
+from services.alerter.domain import transitions as actions
 from services.alerter.domain.case import LAST_WAITING, Case, Step
+from services.alerter.domain.transitions import Refused, Stale
 from tests.unit.alerter.examples import NOON, answer, routing
 
 LATER = NOON + timedelta(hours=1)

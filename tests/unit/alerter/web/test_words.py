@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.alerter.domain import search, wording
+from services.alerter.domain import search
+from services.alerter.web import words as wording
 from tests.unit.alerter.examples import NOON
 
 

@@ -6,12 +6,12 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerter.changes import change
+from services.alerter.actions.changes import change
+from services.alerter.actions.routing import Rules
 from services.alerter.domain import history, revisions
 from services.alerter.domain.case import Case, Step
 from services.alerter.domain.history import Customer, Order, customer_key
 from services.alerter.repository import cases, customers
-from services.alerter.rules import Rules
 from services.alerter.settings import AlerterSettings
 from shared.contracts import identity, preferences
 from shared.contracts.answers import Answer, AnswerErased

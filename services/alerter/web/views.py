@@ -10,11 +10,11 @@ from babel.numbers import format_currency
 from jinja2 import Environment
 from markupsafe import Markup, escape
 
-from services.alerter.domain import wording
+from services.alerter.actions.cases import Story
 from services.alerter.domain.case import Case, Entry
 from services.alerter.domain.publication import Surroundings
 from services.alerter.domain.routing import Routing
-from services.alerter.staff import Story
+from services.alerter.web import words as wording
 from shared.contracts import followups
 from shared.contracts.orders import Money
 

@@ -9,13 +9,13 @@ from fastapi import Depends, FastAPI, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.responses import Response
 
-from services.alerter.api import STATUSES, CaseId, read_cursor, write_cursor
-from services.alerter.domain.actions import CLOSE_REASONS, CONTACT_WAYS, CloseReason, ContactWay, Refused, Stale
+from services.alerter.actions.cases import NoSuchCase, Staff, UnknownRootCause
+from services.alerter.api.cases import STATUSES, CaseId, read_cursor, write_cursor
 from services.alerter.domain.case import Case
-from services.alerter.presentation import case_view, install, row_view
+from services.alerter.domain.transitions import CLOSE_REASONS, CONTACT_WAYS, CloseReason, ContactWay, Refused, Stale
 from services.alerter.repository.cases import MOST_COUNTED, Wanted
 from services.alerter.settings import AlerterSettings
-from services.alerter.staff import NoSuchCase, Staff, UnknownRootCause
+from services.alerter.web.views import case_view, install, row_view
 from shared.runtime import Runtime
 from shared.web.auth import Caller
 from shared.web.auth import staff as signed_in

@@ -3,12 +3,13 @@
 from datetime import timedelta
 from pathlib import Path
 
-from services.alerter import api, inbox
-from services.alerter.handlers import Handlers
+from services.alerter.actions.cases import Staff
+from services.alerter.actions.routing import Rules
+from services.alerter.api import cases as api
+from services.alerter.handlers.answers import Handlers
 from services.alerter.repository import customers
-from services.alerter.rules import Rules
 from services.alerter.settings import AlerterSettings
-from services.alerter.staff import Staff
+from services.alerter.web import inbox
 from shared.loops import Periodic
 from shared.process import Service
 from shared.runtime import Runtime

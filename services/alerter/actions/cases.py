@@ -6,16 +6,17 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerter.changes import change, surroundings
-from services.alerter.domain import actions, publication
-from services.alerter.domain.actions import CloseReason, ContactWay
+from services.alerter.actions.changes import change, surroundings
+from services.alerter.actions.routing import Rules
+from services.alerter.domain import publication
+from services.alerter.domain import transitions as actions
 from services.alerter.domain.case import Case, Entry, Step
 from services.alerter.domain.history import Order, Survey, customer_key
 from services.alerter.domain.publication import Surroundings
 from services.alerter.domain.routing import Routing
+from services.alerter.domain.transitions import CloseReason, ContactWay
 from services.alerter.repository import cases, customers
 from services.alerter.repository.cases import Place, Wanted
-from services.alerter.rules import Rules
 from services.alerter.settings import AlerterSettings
 from shared.contracts import followups
 from shared.runtime import Runtime

@@ -9,13 +9,13 @@ from typing import Annotated, Any, TypeVar
 from fastapi import APIRouter, Depends, FastAPI, Header, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from services.alerter.actions.cases import NoSuchCase, Staff, Story, UnknownRootCause
+from services.alerter.actions.routing import InForce, RoutingChanged, Rules
 from services.alerter.domain import publication
-from services.alerter.domain.actions import CloseReason, ContactWay, Refused, Stale
 from services.alerter.domain.case import Case, Entry
 from services.alerter.domain.routing import MOST_BYTES, Routing, RoutingError
+from services.alerter.domain.transitions import CloseReason, ContactWay, Refused, Stale
 from services.alerter.repository.cases import Place, Wanted
-from services.alerter.rules import InForce, RoutingChanged, Rules
-from services.alerter.staff import NoSuchCase, Staff, Story, UnknownRootCause
 from shared.contracts import followups
 from shared.contracts.types import Comment
 from shared.runtime import Runtime

@@ -1,0 +1,1 @@
+"""What can be done over HTTP, a module a resource."""

@@ -1,0 +1,1 @@
+"""What a topic's batch does, a module a topic."""

@@ -1,0 +1,1 @@
+"""Everything that makes HTML: routes, views, words, templates."""
