@@ -68,7 +68,7 @@ class Rendered:
 
 
 class SurveyTemplate:
-    """The templates beside this module, compiled. Everything that is filled in is escaped; addresses other than http(s) are refused."""
+    """The templates beside this module, compiled. What is filled in is escaped; only http(s) addresses are taken."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
         sources = {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("survey.*"))}
