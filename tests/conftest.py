@@ -1,76 +1,131 @@
-"""What tests of the real thing stand on: a Kafka, a PostgreSQL, and a fresh corner of each.
+"""What tests of the real thing stand on: a Kafka, a PostgreSQL, and a fresh database and topics for each test.
 
-With HEARBACK_KAFKA_BOOTSTRAP_SERVERS and HEARBACK_DATABASE_URL set, tests run against those;
-otherwise the first test that needs them starts its own under `.hearback/test/`.
+With HEARBACK_KAFKA_BOOTSTRAP_SERVERS or HEARBACK_DATABASE_URL set, tests run against those; otherwise the first
+test that needs one starts it under `.hearback/test/`, for all workers, and it ends with the session.
+
+The fixtures import what they need when they are used: unit tests know neither Kafka nor PostgreSQL.
 """
 
 import os
 import secrets
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import pytest
 import pytest_asyncio
 
-from deploy.local.backends import Backends, External, start_backends, unreported
-from deploy.local.install_folder import remove_data
-from deploy.local.ports import StackPorts
-from deploy.local.provision import Database, temporary_database
-from deploy.local.supervisor import Supervisor, start_time
-from deploy.local.topics import delete_topics
+from tests.kit import tiers
+from tests.kit.session import Session
 
-TEST_STATE = Path(__file__).parent.parent / ".hearback" / "test"
+if TYPE_CHECKING:
+    from deploy.local.backends import Backends
+    from deploy.local.provision import Database
+
+
+SESSION = pytest.StashKey[Session]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[SESSION] = Session.of(getattr(config, "workerinput", None))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    session = config.stash[SESSION]
+    if session.owner == os.getpid() and session.folder.exists():
+        from tests.kit import backends
+
+        backends.end(session)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    return tiers.workers(config.args)
+
+
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["owner"] = os.getpid()
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from xdist.scheduler import LoadScopeScheduling
+
+    config.option.loadscopereorder = False  # the order is ours
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = tiers.unit_of
+    return scheduler
+
+
+def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    folder = path.relative_to(parent.config.rootpath).as_posix()
+    return tiers.SharingFolder.from_parent(parent, path=path) if folder in tiers.ONE_UNIT else None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: tiers.in_order(item.nodeid))
+
+
+@pytest.fixture(scope="session")
+def kafka(pytestconfig: pytest.Config) -> str:
+    """The bootstrap servers of a running Kafka, shared by the whole session; isolate with `topic_prefix`."""
+    from tests.kit import backends
+
+    return backends.address("kafka", pytestconfig.stash[SESSION])
+
+
+@pytest.fixture(scope="session")
+def postgresql(pytestconfig: pytest.Config) -> str:
+    """The owner's URL of a running PostgreSQL, shared by the whole session; isolate with `database`."""
+    from tests.kit import backends
+
+    return backends.address("postgresql", pytestconfig.stash[SESSION])
+
+
+@pytest.fixture(scope="session")
+def backends(kafka: str, postgresql: str) -> "Backends":
+    """Both, for tests of whole processes."""
+    from deploy.local.backends import Backends
+
+    return Backends(kafka, postgresql)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def backends() -> AsyncIterator[Backends]:
-    """A running Kafka and PostgreSQL, shared by the whole session; isolate with `database` and `topic_prefix`."""
-    external = External.from_environment()
-    if external.kafka_bootstrap_servers and external.database_url:
-        yield Backends(external.kafka_bootstrap_servers, external.database_url)
-        return
-    folder = _session_folder()
-    supervisor = Supervisor(folder / "processes.json")
-    try:
-        yield await start_backends(
-            supervisor, folder, StackPorts.free(), secrets.token_urlsafe(16), external, unreported
-        )
-    finally:
-        await supervisor.stop_all()
-        _remove(folder)
+async def template(pytestconfig: pytest.Config, postgresql: str) -> "Database":
+    """The database of which `database` is a copy; nobody connects to it."""
+    from tests.kit import backends
+
+    return await backends.template(pytestconfig.stash[SESSION], postgresql)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def database(backends: Backends) -> AsyncIterator[Database]:
-    """A fresh database with the four schemas and roles, gone after the test.
+async def database(template: "Database", postgresql: str) -> "AsyncIterator[Database]":
+    """A fresh database with the tables of every service, gone after the test.
 
     `database.service_urls["scorer"]` is what that service gets as HEARBACK_DATABASE_URL;
     `database.owner_url` may read everything.
     """
-    async with temporary_database(backends.database_url) as fresh:
+    from tests.kit import backends
+
+    async with backends.copy_of(template, postgresql) as fresh:
         yield fresh
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def topic_prefix(backends: Backends) -> AsyncIterator[str]:
+async def empty_database(postgresql: str) -> "AsyncIterator[Database]":
+    """A fresh database with the four schemas and roles and nothing in them: for migrations, and for whole stacks,
+    which provision it with passwords of their own."""
+    from deploy.local.provision import temporary_database
+
+    async with temporary_database(postgresql) as fresh:
+        yield fresh
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def topic_prefix(kafka: str) -> AsyncIterator[str]:
     """A prefix no other test uses, for HEARBACK_TOPIC_PREFIX; its topics are deleted after the test."""
+    from deploy.local.topics import delete_topics
+
     prefix = f"test-{secrets.token_hex(6)}."
     yield prefix
-    await delete_topics(backends.kafka_bootstrap_servers, prefix)
-
-
-def _session_folder() -> Path:
-    """A folder of this session's own, after removing those of sessions that are no more."""
-    TEST_STATE.mkdir(parents=True, exist_ok=True)
-    for old in TEST_STATE.iterdir():
-        if old.name.isdigit() and start_time(int(old.name)) is None:
-            _remove(old)
-    folder = TEST_STATE / str(os.getpid())
-    _remove(folder)
-    folder.mkdir()
-    return folder
-
-
-def _remove(folder: Path) -> None:
-    remove_data(folder / "postgresql")
-    shutil.rmtree(folder, ignore_errors=True)
+    await delete_topics(kafka, prefix)

@@ -7,43 +7,32 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from deploy.local.backends import Backends, External
-from deploy.local.ports import StackPorts
-from deploy.local.provision import temporary_database
-from deploy.local.stack import Stack
-from deploy.local.topics import delete_topics
+from deploy.local.backends import Backends
 from shared.clock import SteppedClock
 from tests.acceptance.product import Product
+from tests.kit.stacks import running_stack
 from tools.replay.ledger import Dispatcher
 from tools.simulation.shop import ShopBackend
 
 OPENS = datetime(2026, 1, 5, 9, tzinfo=UTC)
-PREFIX = "acceptance."
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def product(backends: Backends, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Product]:
     """Every test has customers of its own; they share the processes, because starting them takes longest."""
     folder = tmp_path_factory.mktemp("acceptance")
     clock = SteppedClock.create(folder / "clock", OPENS)
-    async with temporary_database(backends.database_url) as database:
-        stack = Stack(
-            state=folder / "state",
-            ports=StackPorts.free(),
+    async with (
+        running_stack(
+            folder,
+            on=backends,
             clock=f"file:{folder / 'clock'}",
-            topic_prefix=PREFIX,
             environment={"HEARBACK_TIMER_SECONDS": "0.02", "HEARBACK_PUBLISH_SECONDS": "0.1"},
-            external=External(backends.kafka_bootstrap_servers, database.owner_url),
-        )
-        try:
-            async with (
-                stack,
-                httpx.AsyncClient(timeout=20) as visitors,
-                httpx.AsyncClient(timeout=20, headers={"Authorization": f"Bearer {stack.api_key}"}) as staff,
-                ShopBackend(stack.kafka_bootstrap_servers, "/shop", topic=f"{PREFIX}orders") as shop,
-            ):
-                dispatcher = Dispatcher(stack.database.owner_url, stack.kafka_bootstrap_servers, PREFIX)
-                yield Product(stack, clock, shop, dispatcher, visitors, staff)
-                await dispatcher.close()
-        finally:
-            await delete_topics(backends.kafka_bootstrap_servers, PREFIX)
+        ) as stack,
+        httpx.AsyncClient(timeout=20) as visitors,
+        httpx.AsyncClient(timeout=20, headers={"Authorization": f"Bearer {stack.api_key}"}) as staff,
+        ShopBackend(stack.kafka_bootstrap_servers, "/shop", topic=f"{stack.topic_prefix}orders") as shop,
+    ):
+        dispatcher = Dispatcher(stack.database.owner_url, stack.kafka_bootstrap_servers, stack.topic_prefix)
+        yield Product(stack, clock, shop, dispatcher, visitors, staff)
+        await dispatcher.close()

@@ -1,6 +1,5 @@
 """The product with everything on, and a browser to look at it with; started once for all tests."""
 
-import secrets
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,28 +8,19 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
-from deploy.local.backends import Backends, External
-from deploy.local.ports import StackPorts
-from deploy.local.provision import temporary_database
-from deploy.local.stack import Stack
-from deploy.local.topics import delete_topics
+from deploy.local.backends import Backends
 from tests.browser.chromium import Visits, chromium, launched
 from tests.browser.shop import Shop
+from tests.kit.stacks import at_once, running_stack
 from tools.simulation.shop import ShopBackend
 
 MAILS = 30
 BRAND_NAME = "Pine & Pebble"
 # As pale as a shop's colour gets: what is readable with it is readable with any.
 PALE = "#ffe27a"
-AT_ONCE = """
-id: at-once
-subject_of_question: service
-trigger:
-  after: order.placed
-"""
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     path = chromium()
     if path is None:
@@ -39,19 +29,15 @@ async def browser() -> AsyncIterator[Browser]:
         yield running
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def shop(browser: Browser, backends: Backends, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
     """Depends on the browser, so that nothing is started where the tests are skipped."""
     folder = tmp_path_factory.mktemp("browser")
-    (folder / "campaigns").mkdir()
-    (folder / "campaigns" / "at-once.yaml").write_text(AT_ONCE)
-    prefix = f"browser-{secrets.token_hex(4)}."
-    async with temporary_database(backends.database_url) as database:
-        stack = Stack(
-            state=folder / "state",
-            ports=StackPorts.free(),
-            campaigns=folder / "campaigns",
-            topic_prefix=prefix,
+    async with (
+        running_stack(
+            folder,
+            on=backends,
+            campaigns=at_once(folder),
             environment={
                 "HEARBACK_BRAND_NAME": BRAND_NAME,
                 "HEARBACK_BRAND_COLOR": PALE,
@@ -59,20 +45,14 @@ async def shop(browser: Browser, backends: Backends, tmp_path_factory: pytest.Te
                 "HEARBACK_PUBLISH_SECONDS": "0.1",
                 "HEARBACK_INBOX_REFRESH_SECONDS": "0.3",
             },
-            external=External(backends.kafka_bootstrap_servers, database.owner_url),
-        )
-        try:
-            async with (
-                stack,
-                httpx.AsyncClient(timeout=20, headers={"Authorization": f"Bearer {stack.api_key}"}) as staff,
-                httpx.AsyncClient(timeout=20) as visitors,
-                ShopBackend(stack.kafka_bootstrap_servers, "/shop", topic=f"{prefix}orders") as backend,
-            ):
-                opened = Shop(stack, staff, visitors, backend)
-                await opened.prepare(MAILS)
-                yield opened
-        finally:
-            await delete_topics(backends.kafka_bootstrap_servers, prefix)
+        ) as stack,
+        httpx.AsyncClient(timeout=20, headers={"Authorization": f"Bearer {stack.api_key}"}) as staff,
+        httpx.AsyncClient(timeout=20) as visitors,
+        ShopBackend(stack.kafka_bootstrap_servers, "/shop", topic=f"{stack.topic_prefix}orders") as backend,
+    ):
+        opened = Shop(stack, staff, visitors, backend)
+        await opened.prepare(MAILS)
+        yield opened
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -87,7 +67,7 @@ async def visits(browser: Browser) -> AsyncIterator[Visits]:
     assert opened.errors == []
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def signed_in(browser: Browser, shop: Shop) -> Any:
     """What a browser keeps of somebody who signed in: the session, for ``visits.open(storage_state=…)``."""
     context = await browser.new_context()

@@ -6,26 +6,19 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 import httpx
 import pytest
 import pytest_asyncio
 
-from deploy.local.install_folder import remove_data
-from deploy.local.ports import StackPorts
+from deploy.local.backends import Backends
 from deploy.local.stack import Stack
+from tests.kit.stacks import at_once, running_stack
 from tools.audit import Installation, audit
 from tools.simulation.mailbox import Mail, MailboxReader
 from tools.simulation.shop import ShopBackend, ShopEvent
 from tools.simulation.visitor import Visitor
 
-AT_ONCE = """
-id: at-once
-subject_of_question: service
-trigger:
-  after: order.placed
-"""
 PATIENCE_SECONDS = 90
 PROCESSES = ("dispatcher", "courier", "collector", "scorer", "alerter")
 
@@ -42,7 +35,9 @@ class Traffic:
     mails: list[Mail] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.shop = ShopBackend(self.stack.kafka_bootstrap_servers, f"/shop/{self.run}")
+        self.shop = ShopBackend(
+            self.stack.kafka_bootstrap_servers, f"/shop/{self.run}", topic=f"{self.stack.topic_prefix}orders"
+        )
         self._mailbox = MailboxReader(self.client, self.stack.url("mailbox"))
         self._visitor = Visitor(self.client)
 
@@ -111,46 +106,38 @@ async def traffic_on(stack: Stack) -> AsyncIterator[Traffic]:
             answering.cancel()
             await asyncio.gather(answering, return_exceptions=True)
             await traffic.shop.__aexit__(None, None, None)
-    # What was killed may still be starting while its twin has done the work; the audit asks it what it serves.
+    # What was killed may still be starting while another replica has done the work; the audit asks it what it serves.
     await stack.ready()
     report = await audit(Installation.from_environment(stack.client_environment()), within=PATIENCE_SECONDS)
     assert report.clean, report
 
 
-@contextlib.asynccontextmanager
-async def started(folder: Path, **replicas: int) -> AsyncIterator[Stack]:
-    campaigns = folder / "campaigns"
-    campaigns.mkdir()
-    (campaigns / "at-once.yaml").write_text(AT_ONCE)
-    stack = Stack(
-        state=folder / "state",
-        ports=StackPorts.free(),
-        campaigns=campaigns,
-        replicas=replicas,
-        # A twin takes over sooner, and a mail under way at a kill is looked after sooner, than by default.
-        environment={
-            "HEARBACK_CONSUMER_SESSION_SECONDS": "6",
-            "HEARBACK_COURIER_LEASE_SECONDS": "6",
-            "HEARBACK_COURIER_MAIL_SECONDS": "3",
-            "HEARBACK_RETRY_LIMIT_SECONDS": "2",
-        },
-    )
-    try:
-        async with stack:
-            yield stack
-    finally:
-        remove_data(stack.state / "postgresql")
+# Another replica takes over sooner, and a mail under way at a kill is looked after sooner, than by default.
+HASTE = {
+    "HEARBACK_CONSUMER_SESSION_SECONDS": "6",
+    "HEARBACK_COURIER_LEASE_SECONDS": "6",
+    "HEARBACK_COURIER_MAIL_SECONDS": "3",
+    "HEARBACK_RETRY_LIMIT_SECONDS": "2",
+}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """One of each process, shared by the tests of a module: each test has customers of its own."""
-    async with started(tmp_path_factory.mktemp("faults")) as running:
+    """One of each process, shared by the tests of a module: each test has customers of its own.
+
+    Its backends are its own too, because tests stop them.
+    """
+    folder = tmp_path_factory.mktemp("faults")
+    async with running_stack(folder, on=None, campaigns=at_once(folder), environment=HASTE) as running:
         yield running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def twins(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """The same with two of each process."""
-    async with started(tmp_path_factory.mktemp("twins"), **dict.fromkeys(PROCESSES, 2)) as running:
+async def two_of_each(backends: Backends, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """Two replicas of each process, on the session's backends."""
+    folder = tmp_path_factory.mktemp("replicas")
+    replicas = dict.fromkeys(PROCESSES, 2)
+    async with running_stack(
+        folder, on=backends, campaigns=at_once(folder), environment=HASTE, replicas=replicas
+    ) as running:
         yield running

@@ -1,9 +1,5 @@
 """Any process may die at any instruction; the loop's books are clean afterwards."""
 
-import asyncio
-import os
-import signal
-
 import pytest
 
 from deploy.local.stack import Stack
@@ -48,28 +44,3 @@ async def test_a_poison_message_harms_itself_alone(stack: Stack) -> None:
         await traffic.shop.publish_raw(b"\x00 not an order", key="poison")
         await traffic.shop.publish_raw(b'{"order_id": 1}', key="poison")
         await traffic.order(20)
-
-
-async def test_a_stalled_twin_is_replaced_and_wakes_up_to_nothing(twins: Stack) -> None:
-    async with traffic_on(twins) as traffic:
-        await traffic.order(40)
-        await eventually(lambda: len(traffic.acknowledged) >= 5, lambda: f"{len(traffic.acknowledged)} answers")
-        stalled = [twins.running[name].pid for name in ("dispatcher", "scorer", "alerter")]
-        for pid in stalled:
-            os.kill(pid, signal.SIGSTOP)
-        try:
-            await traffic.order(40)
-            # Its twin takes over its partitions and everybody is asked, while it still believes they are its own.
-            await traffic.all_answered()
-        finally:
-            for pid in stalled:
-                os.kill(pid, signal.SIGCONT)
-        await traffic.order(20)
-
-
-async def test_two_of_each_share_the_work_and_outlive_a_kill(twins: Stack) -> None:
-    async with traffic_on(twins) as traffic:
-        await traffic.order(60)
-        await eventually(lambda: len(traffic.acknowledged) >= 5, lambda: f"{len(traffic.acknowledged)} answers")
-        await asyncio.gather(*(twins.kill(process) for process in PROCESSES if process != "collector"))
-        await traffic.order(60)

@@ -15,7 +15,6 @@ from pydantic import SecretStr
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from deploy.local.backends import Backends
 from deploy.local.provision import Database
 from shared.contracts import orders
 from shared.contracts.cloudevents import Event, Headers, Message, write
@@ -126,10 +125,10 @@ async def running(loop: Consumer | Relay) -> AsyncIterator[asyncio.Task[None]]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def bench(backends: Backends, database: Database, topic_prefix: str) -> AsyncIterator[Bench]:
+async def bench(kafka: str, empty_database: Database, topic_prefix: str) -> AsyncIterator[Bench]:
     settings = ServiceSettings(
-        kafka_bootstrap_servers=backends.kafka_bootstrap_servers,
-        database_url=SecretStr(database.service_urls["scorer"]),
+        kafka_bootstrap_servers=kafka,
+        database_url=SecretStr(empty_database.service_urls["scorer"]),
         topic_prefix=topic_prefix,
         secret=SecretStr("x" * 32),
         consumer_session_seconds=6,

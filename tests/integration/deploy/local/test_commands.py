@@ -44,7 +44,7 @@ class Terminal:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def terminal(
-    backends: Backends, database: Database, topic_prefix: str, tmp_path: Path
+    backends: Backends, empty_database: Database, topic_prefix: str, tmp_path: Path
 ) -> AsyncIterator[Terminal]:
     base = free_ports(1)[0]
     terminal = Terminal(
@@ -56,7 +56,7 @@ async def terminal(
             "HEARBACK_PORT_BASE": str(base),
             "HEARBACK_TOPIC_PREFIX": topic_prefix,
             "HEARBACK_KAFKA_BOOTSTRAP_SERVERS": backends.kafka_bootstrap_servers,
-            "HEARBACK_DATABASE_URL": database.owner_url,
+            "HEARBACK_DATABASE_URL": empty_database.owner_url,
         },
     )
     yield terminal

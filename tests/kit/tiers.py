@@ -1,0 +1,64 @@
+"""Which tests run in one process one after the other, in which order the workers take them, and how many workers.
+
+Tests that share something costly (a running product, a browser) are a unit of work: what they share is started in
+one worker and ends with the last of them. Everywhere else a file is a unit, so what a module shares is started once.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+import pytest
+
+WORKERS_PER_CORE = 2
+"""Waiting takes more of a test's time than work does: for a process to start, a lease to run out, a page to settle."""
+MOST_WORKERS = 8
+
+ONE_UNIT = (
+    "tests/acceptance",
+    "tests/browser",
+    *(f"tests/unit/{each}" for each in ("alerter", "collector", "deploy", "dispatcher", "scorer", "shared", "tools")),
+)
+"""Folders whose tests share what is costly to start: a product, a browser, or merely a service's imports."""
+
+LONGEST_FIRST = (
+    "tests/faults/test_kills.py",
+    "tests/browser",
+    "tests/faults/test_replay_kills.py",
+    "tests/acceptance",
+    "tests/faults/test_replicas.py",
+    "tests/integration/deploy/local/test_stack.py",
+    "tests/integration/deploy/local/test_commands.py",
+)
+"""Units that take more than 20 s; started late, they would be waited for at the end, on one core."""
+
+
+def unit_of(nodeid: str) -> str:
+    """The unit of work a test belongs to: a folder or a file."""
+    file = nodeid.partition("::")[0]
+    return next((folder for folder in ONE_UNIT if file.startswith(f"{folder}/")), file)
+
+
+def in_order(nodeid: str) -> int:
+    """Sorts tests: those of long units first, the others as they were."""
+    unit = unit_of(nodeid)
+    return LONGEST_FIRST.index(unit) if unit in LONGEST_FIRST else len(LONGEST_FIRST)
+
+
+def workers(arguments: Sequence[str]) -> int:
+    """How many workers a run of these files and folders gets; 0 for none, when starting them would not pay."""
+    tiers = [PurePosixPath(os.path.relpath(each.partition("::")[0])).parts for each in arguments]
+    if not any(parts in ((), ("tests",)) or (len(parts) == 2 and parts[1] != "unit") for parts in tiers):
+        return 0
+    cores = len(os.sched_getaffinity(0))
+    return min(MOST_WORKERS, cores * WORKERS_PER_CORE)
+
+
+class SharingFolder(pytest.Package):
+    """A folder as the scope ``package``: its fixtures end with its last test, and not with the whole session.
+
+    pytest takes only folders with an ``__init__.py`` for packages, which the tests have none of.
+    """
+
+    def setup(self) -> None:
+        """There is no module to set up."""
