@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -56,20 +57,21 @@ def up(state: State = DEFAULT_STATE) -> None:
     state = state.resolve()
     try:
         ports_from_environment()  # what is wrong with it is told here, not by the supervisor's log
-        brought_up = commands.bring_up(state, Display(console))
+        with commands.brought_up(state, Display(console)) as how:
+            show_addresses(state)
+            seconds = time.monotonic() - began
+            said = {
+                "started": f"Up in {seconds:.1f} s.",
+                "came back": f"Parts of it had died; all are up again after {seconds:.1f} s.",
+                "was up": "Already up; nothing to do.",
+            }
+            console.print(f"{said[how]} `make down` stops it.", highlight=False)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C comes too late to undo what was just said
     except StackError as error:
         fail(error)
     except KeyboardInterrupt:
         console.print("Interrupted: everything is stopped again.")
         raise typer.Exit(INTERRUPTED) from None
-    show_addresses(state)
-    seconds = time.monotonic() - began
-    said = {
-        "started": f"Up in {seconds:.1f} s.",
-        "came back": f"Parts of it had died; all are up again after {seconds:.1f} s.",
-        "was up": "Already up; nothing to do.",
-    }
-    console.print(f"{said[brought_up]} `make down` stops it.", highlight=False)
 
 
 @app.command(epilog="Example: python -m deploy.local down")

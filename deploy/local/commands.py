@@ -31,27 +31,41 @@ COME_BACK_WITHIN = 90.0
 BroughtUp = Literal["started", "came back", "was up"]
 
 
-def bring_up(state: Path, display: Display) -> BroughtUp:
-    """Starts the stack in the background and returns when it is ready.
+@contextmanager
+def brought_up(state: Path, display: Display) -> Iterator[BroughtUp]:
+    """Starts the stack in the background; the block is entered when it is ready, and tells how that came about.
 
     One that is up already is left as it is; where parts of it died, their coming back is waited for.
-    Raises StackError when a start does not succeed, KeyboardInterrupt after Ctrl-C; in both cases nothing is left.
-    Raises StackError, too, when a part of a running stack does not come back; the other parts stay.
+    Raises StackError when a start does not succeed, KeyboardInterrupt after Ctrl-C, in the block too; in both cases
+    nothing is left. Raises StackError, too, when a part of a running stack does not come back; the other parts stay.
     """
     state.mkdir(parents=True, exist_ok=True)
     with _one_at_a_time(state):
+        supervisor = None
         try:
             status = read_status(state)
             if status and status.alive and status.phase == "ready":
-                return _see_all_answer(state, status, display)
+                yield _see_all_answer(state, status, display)
+                return
             if status and status.alive and status.phase == "stopping":
                 _wait_until_gone(status)
                 status = None
-            _start_or_join(state, status, display)
-        except KeyboardInterrupt:
-            take_down(state)
+            if not (status and status.alive):
+                status_file(state).unlink(missing_ok=True)
+                with _ctrl_c_deferred():  # or there could be a supervisor of which nobody knows
+                    supervisor = _start_supervisor(state)
+            _follow(state, supervisor, display)
+            yield "started"
+        except StackError:
+            if supervisor:
+                supervisor.wait(STOP_WITHIN)
             raise
-    return "started"
+        except KeyboardInterrupt:
+            with _ctrl_c_deferred():
+                if supervisor:
+                    _end(supervisor)
+                take_down(state)
+            raise
 
 
 def take_down(state: Path) -> bool:
@@ -112,20 +126,6 @@ async def inspect(state: Path) -> list[Part]:
     return list(await asyncio.gather(*(part(record.name, record.pid) for record in records)))
 
 
-def _start_or_join(state: Path, status: Status | None, display: Display) -> None:
-    """Returns when the stack is ready, whether it was on its way or not. Raises StackError."""
-    supervisor = None
-    if not (status and status.alive):
-        status_file(state).unlink(missing_ok=True)
-        supervisor = _start_supervisor(state)
-    try:
-        _follow(state, supervisor, display)
-    except StackError:
-        if supervisor:
-            supervisor.wait(STOP_WITHIN)
-        raise
-
-
 def _start_supervisor(state: Path) -> "subprocess.Popen[bytes]":
     log_file = state / "logs" / "supervisor.log"
     log_file.parent.mkdir(parents=True, exist_ok=True)
@@ -138,6 +138,17 @@ def _start_supervisor(state: Path) -> "subprocess.Popen[bytes]":
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+
+
+def _end(supervisor: "subprocess.Popen[bytes]") -> None:
+    """Also one so young that it has told nothing yet; it has started nothing either."""
+    supervisor.terminate()
+    try:
+        supervisor.wait(STOP_WITHIN)
+    except subprocess.TimeoutExpired:
+        # Its children end with it: the kernel sees to that.
+        supervisor.kill()
+        supervisor.wait()
 
 
 def _follow(state: Path, supervisor: "subprocess.Popen[bytes] | None", display: Display) -> None:
@@ -191,6 +202,19 @@ def _one_at_a_time(state: Path) -> Iterator[None]:
     with (state / "up.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def _ctrl_c_deferred() -> Iterator[None]:
+    """Ctrl-C pressed in the block takes effect at its end."""
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed and callable(before):  # it is not where Ctrl-C is ignored, as in a shell's background job
+        before(signal.SIGINT, None)
 
 
 def _require_unused(state: Path) -> None:

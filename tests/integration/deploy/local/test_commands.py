@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psutil
+import pytest
 import pytest_asyncio
 
 from deploy.local.backends import Backends
@@ -27,14 +29,17 @@ class Terminal:
     state: Path
     environment: dict[str, str]
 
-    async def begin(self, command: str) -> asyncio.subprocess.Process:
+    async def begin(self, *command: str) -> asyncio.subprocess.Process:
+        """Ctrl-C works, as in a terminal: a shell's background job, which these tests may be, has it ignored."""
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "deploy.local", command, cwd=PROJECT, env=self.environment, start_new_session=True,
+            sys.executable, *(command if command[0] == "-c" else ("-m", "deploy.local", *command)),
+            cwd=PROJECT, env=self.environment, start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
 
-    async def run(self, command: str) -> tuple[int | None, str]:
-        process = await self.begin(command)
+    async def run(self, *command: str) -> tuple[int | None, str]:
+        process = await self.begin(*command)
         output, _ = await process.communicate()
         return process.returncode, output.decode()
 
@@ -63,6 +68,20 @@ async def terminal(
     await terminal.run("down")
 
 
+CTRL_C = """
+import atexit, os, signal
+from deploy.local import __main__, commands
+
+def ctrl_c(*_):
+    os.kill(os.getpid(), signal.SIGINT)
+
+def ctrl_c_after(module, name):
+    as_ever = getattr(module, name)
+    setattr(module, name, lambda *arguments: (as_ever(*arguments), ctrl_c())[0])
+"""
+UP = "__main__.app(['up'])"
+
+
 async def test_a_day_with_the_stack(terminal: Terminal) -> None:
     code, said = await terminal.run("status")
     assert (code, said) == (3, "Nothing is running. `make up` starts it.\n")
@@ -85,6 +104,9 @@ async def test_a_day_with_the_stack(terminal: Terminal) -> None:
 
     code, said = await terminal.run("up")
     assert code == 0 and "Already up" in said
+    assert terminal.running() == first
+    code, said = await terminal.run("-c", f"{CTRL_C}atexit.register(ctrl_c); {UP}")
+    assert code == 0 and said.splitlines()[-1].startswith("Already up"), "what was said stands, Ctrl-C or not"
     assert terminal.running() == first
 
     for pid in first.values():
@@ -119,6 +141,22 @@ async def test_ctrl_c_while_it_starts_leaves_no_process(terminal: Terminal) -> N
     assert b"Interrupted" in output and b"Traceback" not in output
     assert [name for name, pid in started.items() if start_time(pid) is not None] == []
     assert terminal.running() == {}
+
+
+@pytest.mark.parametrize("moment", ["commands, '_start_supervisor'", "__main__, 'show_addresses'"])
+async def test_ctrl_c_at_the_very_beginning_or_end_leaves_no_process(terminal: Terminal, moment: str) -> None:
+    code, said = await terminal.run("-c", f"{CTRL_C}ctrl_c_after({moment}); {UP}")
+    assert code == 130, said
+    assert said.endswith("Interrupted: everything is stopped again.\n") and "Traceback" not in said
+    assert supervisors(terminal.state) == []
+    assert terminal.running() == {}
+
+
+def supervisors(state: Path) -> list[int]:
+    """Processes that were started for this folder, whether they have told of themselves or not."""
+    return [
+        process.pid for process in psutil.process_iter(["cmdline"]) if str(state) in (process.info["cmdline"] or [])
+    ]
 
 
 async def test_a_service_that_cannot_start_is_told_with_its_own_words_and_nothing_is_left(terminal: Terminal) -> None:
