@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts import cloudevents
-from shared.contracts.cloudevents import Event
+from shared.contracts.events import Event
 from shared.messaging.records import Record
 from shared.messaging.repository import outbox as repository
 
