@@ -118,7 +118,7 @@ async def keep(
 
     ``locked`` are the ids of those this transaction has locked; the others are new. A new one that another replica
     adds at this moment is waited for, and nothing of it is kept: lock it, then decide again, so that an answer has
-    one case whoever receives it.
+    one case, however many replicas receive it.
     """
     last = {case_id: taken[-1].case for case_id, taken in steps.items() if taken}
     if not last:

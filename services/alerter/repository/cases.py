@@ -71,7 +71,7 @@ _AWAITING = text(
     SELECT case_id FROM cases WHERE awaits_order AND order_id = ANY(:order_ids)
     """
 )
-# Counts stop at a number nobody tells from a larger one at a glance, so that a full queue costs no more than this.
+# Counts stop where a larger number would say no more at a glance, so that counting a full queue stays cheap.
 MAX_COUNTED = 1_000
 _COUNT = text(
     """

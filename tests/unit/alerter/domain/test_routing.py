@@ -1,12 +1,15 @@
 """Routing rules: what they decide, and that a file that cannot be used says so, naming rule, field and way out."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.alerter.domain.routing import Routing, parse
+from services.alerter.domain import revisions
+from services.alerter.domain.routing import Routing, UnknownRootCause, parse
 from shared.definitions import InvalidDefinition
-from tests.unit.alerter.examples import answer, routing
+from tests.unit.alerter.examples import NOON, answer, routing
 
 GOOD = """
 queues: {detractors: Unhappy, vip: Very important, others: Others}
@@ -38,6 +41,24 @@ def test_the_rules_shipped_route_every_score(score: int) -> None:
 )
 def test_the_first_rule_that_fits_decides(given: object, queue: str) -> None:
     assert parse(GOOD, where="rules.yaml").rule_for(given).queue == queue  # type: ignore[arg-type]
+
+
+def test_a_case_keeps_the_rule_that_routed_it_and_gets_another_only_when_that_is_gone() -> None:
+    rules = parse(GOOD, where="rules.yaml")
+    case = revisions.apply(None, answer(3), routing(), NOON)[0].case
+    assert (case.rule, rules.rule_of(case)) == ("unhappy", rules.rules[1])
+    gone = rules.rule_of(replace(case, rule="very unhappy"))
+    assert gone is not None and gone.name == "unhappy"
+    assert rules.rule_of(replace(case, rule="very unhappy", answer=None)) is None
+
+
+def test_a_root_cause_is_one_of_the_list_or_none() -> None:
+    routing().check_root_cause(None)
+    routing().check_root_cause("Delivered late")
+    with pytest.raises(UnknownRootCause, match=r"'Bad luck' is not among the root causes.*Delivered late"):
+        routing().check_root_cause("Bad luck")
+    with pytest.raises(UnknownRootCause, match="none"):
+        parse(GOOD, where="rules.yaml").check_root_cause("Delivered late")
 
 
 def changed(old: str, new: str) -> str:
