@@ -4,8 +4,12 @@ from typing import Annotated
 
 from pydantic import Field
 
+from shared.contracts import identity
+from shared.contracts.events import Event
 from shared.contracts.sends import Channel
 from shared.contracts.types import Comment, Contract, Identifier, Instant, Label, Score, Segments
+
+TOPIC = "surveys.answers"
 
 RECORDED = "answer.recorded"
 AMENDED = "answer.amended"
@@ -45,3 +49,20 @@ class AnswerErased(Contract):
     answer_id: Identifier
     revision: Revision
     erased_at: Instant
+
+
+def event(body: Answer | AnswerErased, *, traceparent: str | None = None) -> Event:
+    """The event that publishes one revision of an answer: recorded, amended or erased, as the body says."""
+    if isinstance(body, AnswerErased):
+        kind, time = ERASED, body.erased_at
+    else:
+        kind, time = RECORDED if body.revision == 1 else AMENDED, body.received_at
+    return Event(
+        topic=TOPIC,
+        key=body.answer_id,
+        event_id=identity.event_id(kind, body.answer_id, body.revision),
+        type=kind,
+        time=time,
+        body=body,
+        traceparent=traceparent,
+    )

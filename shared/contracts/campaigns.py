@@ -1,10 +1,15 @@
 """``surveys.campaigns``: the published definition a survey was sent under."""
 
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field
 
+from shared.contracts import identity
+from shared.contracts.events import Event
 from shared.contracts.types import Contract, Identifier, Label, ShortText
+
+TOPIC = "surveys.campaigns"
 
 PUBLISHED = "campaign.published"
 
@@ -40,3 +45,15 @@ class CampaignPublished(Contract):
     texts: Annotated[dict[Label, CampaignTexts], Field(max_length=50)] = {}
     answer_within_days: Annotated[int, Field(ge=1, le=3_650)] = 30
     active: bool = True
+
+
+def event(body: CampaignPublished, *, at: datetime) -> Event:
+    """The event that publishes one version of a campaign; ``at`` is the moment it is published."""
+    return Event(
+        topic=TOPIC,
+        key=body.campaign,
+        event_id=identity.event_id(PUBLISHED, body.campaign, body.campaign_version),
+        type=PUBLISHED,
+        time=at,
+        body=body,
+    )

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, ValidationError
 
+from shared.contracts.events import Event
 from shared.contracts.topics import Topic
 from shared.contracts.types import Contract
 
@@ -26,19 +27,6 @@ Headers = Sequence[tuple[str, bytes | None]]
 class UnreadableRecord(ValueError):
     """A record that is no event of its topic. The message names the field and the rule, never the value of a field
     that may hold personal data."""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """An event to publish. ``event_id`` must be the same whenever it is published again (``contracts.identity``)."""
-
-    topic: str
-    key: str
-    event_id: str
-    type: str
-    time: datetime
-    body: Contract
-    traceparent: str | None = None
 
 
 # Not frozen, although nobody changes one: making a frozen one takes three times as long, a tenth of reading a record.

@@ -12,20 +12,21 @@ from typing import Any
 import orjson
 import yaml
 
+from shared.contracts import answers, campaigns, deliveries, orders, preferences, requests, scores, sends
 from shared.contracts.topics import CATALOGUE, CONSUMED_BY, Topic
 from shared.contracts.types import Contract
 
 TARGET = Path(__file__).parents[2] / "docs" / "contracts"
 
 _PUBLISHED_BY = {
-    "orders": "the shop's backend",
-    "surveys.campaigns": "the dispatcher",
-    "surveys.sends": "the dispatcher",
-    "surveys.deliveries": "the courier and the collector",
-    "surveys.answers": "the collector",
-    "nps.scores": "the scorer",
-    "customers.preferences": "the collector",
-    "surveys.requests": "the alerter",
+    orders.TOPIC: "the shop's backend",
+    campaigns.TOPIC: "the dispatcher",
+    sends.TOPIC: "the dispatcher",
+    deliveries.TOPIC: "the courier and the collector",
+    answers.TOPIC: "the collector",
+    scores.TOPIC: "the scorer",
+    preferences.TOPIC: "the collector",
+    requests.TOPIC: "the alerter",
 }
 _HEADERS = {
     "type": "object",

@@ -6,6 +6,8 @@ from pydantic import Field, StringConstraints
 
 from shared.contracts.types import Amount, Contract, Identifier, Instant, Label, ShortText
 
+TOPIC = "orders"
+
 PLACED = "order.placed"
 PAID = "order.paid"
 SHIPPED = "order.shipped"
@@ -13,6 +15,9 @@ DELIVERED = "order.delivered"
 CANCELLED = "order.cancelled"
 REFUNDED = "order.refunded"
 RETURNED = "order.returned"
+
+TYPES = (PLACED, PAID, SHIPPED, DELIVERED, CANCELLED, REFUNDED, RETURNED)
+"""Every type of event, in the order of an order's life."""
 
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 

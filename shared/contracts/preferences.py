@@ -4,8 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from shared.contracts import identity
+from shared.contracts.events import Event
 from shared.contracts.sends import Channel
 from shared.contracts.types import Contract, Identifier, Instant, ShortText
+
+TOPIC = "customers.preferences"
 
 UNSUBSCRIBED = "preference.unsubscribed"
 RESUBSCRIBED = "preference.resubscribed"
@@ -34,3 +38,17 @@ class Preference(Contract):
     channels: Annotated[list[ChannelPreference], Field(max_length=10)] = []
     reason: ShortText | None = None
     occurred_at: Instant
+
+
+def event(kind: str, body: Preference, *, traceparent: str | None = None) -> Event:
+    """The event that publishes one revision of a customer's preferences; ``kind`` (such as
+    ``preference.unsubscribed``) is what led to it."""
+    return Event(
+        topic=TOPIC,
+        key=body.customer_id,
+        event_id=identity.event_id(kind, body.customer_id, body.revision),
+        type=kind,
+        time=body.occurred_at,
+        body=body,
+        traceparent=traceparent,
+    )

@@ -4,7 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from shared.contracts import identity
+from shared.contracts.events import Event
 from shared.contracts.types import Contract, Instant, Text
+
+TOPIC = "nps.scores"
 
 UPDATED = "score.updated"
 
@@ -48,3 +52,16 @@ class ScoreUpdated(Contract):
 def score_key(campaign: str, window: str, segment: str) -> str:
     """The record's key: the three parts joined by U+001F, which none of them can hold."""
     return f"{campaign}\x1f{window}\x1f{segment}"
+
+
+def event(body: ScoreUpdated) -> Event:
+    """The event that publishes one update of a score."""
+    key = score_key(body.campaign, body.window, body.segment)
+    return Event(
+        topic=TOPIC,
+        key=key,
+        event_id=identity.event_id(UPDATED, key, body.sequence),
+        type=UPDATED,
+        time=body.at,
+        body=body,
+    )

@@ -4,7 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from shared.contracts import identity
+from shared.contracts.events import Event
 from shared.contracts.types import Contract, Identifier, Instant, Label, Segments, ShortText, Text
+
+TOPIC = "surveys.sends"
 
 SENT = "survey.sent"
 REMINDED = "survey.reminded"
@@ -39,3 +43,16 @@ class SurveySent(Contract):
     due_at: Instant
     sent_at: Instant
     expires_at: Instant
+
+
+def event(survey: SurveySent, *, traceparent: str | None = None) -> Event:
+    """The event that a survey was decided to be sent."""
+    return Event(
+        topic=TOPIC,
+        key=survey.customer_id,
+        event_id=identity.event_id(SENT, survey.send_id),
+        type=SENT,
+        time=survey.sent_at,
+        body=survey,
+        traceparent=traceparent,
+    )

@@ -35,26 +35,15 @@ class Topic:
 
 
 ORDERS = Topic(
-    "orders",
+    orders.TOPIC,
     "customer id",
-    dict.fromkeys(
-        (
-            orders.PLACED,
-            orders.PAID,
-            orders.SHIPPED,
-            orders.DELIVERED,
-            orders.CANCELLED,
-            orders.REFUNDED,
-            orders.RETURNED,
-        ),
-        orders.OrderEvent,
-    ),
+    dict.fromkeys(orders.TYPES, orders.OrderEvent),
     partitions=6,
     retention_days=7,
     summary="What happened to an order, as the shop's backend tells it.",
 )
 CAMPAIGNS = Topic(
-    "surveys.campaigns",
+    campaigns.TOPIC,
     "campaign id",
     {campaigns.PUBLISHED: campaigns.CampaignPublished},
     partitions=1,
@@ -63,7 +52,7 @@ CAMPAIGNS = Topic(
     summary="Published campaign definitions: questions, texts, brand.",
 )
 SENDS = Topic(
-    "surveys.sends",
+    sends.TOPIC,
     "customer id",
     {sends.SENT: sends.SurveySent, sends.REMINDED: sends.SurveySent},
     partitions=6,
@@ -71,7 +60,7 @@ SENDS = Topic(
     summary="Surveys decided to be sent.",
 )
 DELIVERIES = Topic(
-    "surveys.deliveries",
+    deliveries.TOPIC,
     "send id",
     dict.fromkeys(
         (
@@ -90,7 +79,7 @@ DELIVERIES = Topic(
     summary="What became of a survey on its way to the customer.",
 )
 ANSWERS = Topic(
-    "surveys.answers",
+    answers.TOPIC,
     "answer id",
     {
         answers.RECORDED: answers.Answer,
@@ -103,7 +92,7 @@ ANSWERS = Topic(
     summary="Confirmed answers, their amendments and their erasure.",
 )
 SCORES = Topic(
-    "nps.scores",
+    scores.TOPIC,
     "campaign, window and segment, joined by U+001F",
     {scores.UPDATED: scores.ScoreUpdated},
     partitions=3,
@@ -112,7 +101,7 @@ SCORES = Topic(
     summary="The score of each campaign, window and segment, when it changes.",
 )
 PREFERENCES = Topic(
-    "customers.preferences",
+    preferences.TOPIC,
     "customer id",
     dict.fromkeys(
         (
@@ -130,7 +119,7 @@ PREFERENCES = Topic(
     summary="What a customer allows, and which addresses still work.",
 )
 REQUESTS = Topic(
-    "surveys.requests",
+    requests.TOPIC,
     "customer id",
     {requests.REQUESTED: requests.SurveyRequested},
     partitions=3,
@@ -154,7 +143,7 @@ _CASE_BODIES: dict[str, type[Contract]] = dict.fromkeys(
 def followup_topic(queue: str) -> Topic:
     """The topic of one follow-up queue; queues come from the routing rules."""
     return Topic(
-        f"followups.{queue}",
+        followups.topic_of(queue),
         "case id",
         _CASE_BODIES,
         partitions=3,
@@ -206,6 +195,6 @@ def by_name(name: str) -> Topic:
     for topic in CATALOGUE:
         if topic.name == name:
             return topic
-    if name.startswith("followups."):
-        return followup_topic(name.removeprefix("followups."))
+    if name.startswith(followups.TOPIC_PREFIX):
+        return followup_topic(name.removeprefix(followups.TOPIC_PREFIX))
     raise KeyError(f"no topic {name!r} in the catalogue; known are {', '.join(t.name for t in CATALOGUE)}")
