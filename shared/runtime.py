@@ -42,7 +42,7 @@ class Runtime(Generic[S]):
         self.relay.wake()
 
     @contextlib.asynccontextmanager
-    async def glancing(self) -> AsyncIterator[AsyncConnection]:
+    async def autocommit(self) -> AsyncIterator[AsyncConnection]:
         """A connection for one statement that only looks, with no transaction around it.
 
         For loops that look many times a second and mostly find nothing: BEGIN and COMMIT would be most of their cost.
@@ -51,7 +51,7 @@ class Runtime(Generic[S]):
             yield await connection.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextlib.asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
+    async def read_only(self) -> AsyncIterator[AsyncConnection]:
         """A connection for looking only."""
         async with self.engine.connect() as connection:
             await connection.execute(text("SET TRANSACTION READ ONLY"))
