@@ -37,14 +37,14 @@ class Answer(Contract):
     campaign: Identifier | None = None
     campaign_version: int | None = None
     comment: Comment | None = None
-    # A factory, because pydantic makes a deep copy of a mutable default: that took more time than all the rest.
+    # A factory, because pydantic deep-copies a mutable default, which took longer than the rest of validation.
     further_answers: Annotated[dict[Label, Comment], Field(max_length=20)] = Field(default_factory=dict)
     segments: Segments = Field(default_factory=dict)
     locale: Label | None = None
 
 
 class AnswerErased(Contract):
-    """Replaces everything this answer held; carries nothing about the person."""
+    """Replaces all data of this answer; contains nothing about the person."""
 
     answer_id: Identifier
     revision: Revision

@@ -1,4 +1,4 @@
-"""``surveys.campaigns``: the published definition a survey was sent under."""
+"""``surveys.campaigns``: the published campaign definition a survey is sent under."""
 
 from datetime import datetime
 from typing import Annotated
@@ -15,7 +15,7 @@ PUBLISHED = "campaign.published"
 
 
 class Brand(Contract):
-    """Whose name the customer sees. ``color`` is ``#rrggbb``; pages darken it themselves where contrast fails."""
+    """The name, logo and colour a customer sees. ``color`` is ``#rrggbb``; pages darken it if contrast is too low."""
 
     name: ShortText
     logo_url: ShortText | None = None
@@ -23,9 +23,9 @@ class Brand(Contract):
 
 
 class CampaignTexts(Contract):
-    """What one locale reads; absent ones fall back to Hearback's own texts in that language.
+    """The texts for one locale; missing ones fall back to Hearback's own in that language.
 
-    ``{brand}``, ``{product}`` and ``{name}`` are replaced; nothing else is.
+    Only ``{brand}``, ``{product}`` and ``{name}`` are replaced.
     """
 
     subject: ShortText | None = None
@@ -37,6 +37,8 @@ class CampaignTexts(Contract):
 
 
 class CampaignPublished(Contract):
+    """One version of a campaign, with all that the collector needs to show its survey page."""
+
     campaign: Identifier
     campaign_version: Annotated[int, Field(ge=1)]
     subject_of_question: Annotated[str, Field(pattern=r"^(brand|service|product)$")] = "brand"

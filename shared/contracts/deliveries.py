@@ -1,4 +1,4 @@
-"""``surveys.deliveries``: what became of a survey on its way to the customer."""
+"""``surveys.deliveries``: what happened to a survey on its way to the customer."""
 
 from shared.contracts import identity
 from shared.contracts.events import Event
@@ -17,7 +17,7 @@ CLICKED = "delivery.clicked"
 
 
 class Delivery(Contract):
-    """``reason`` is a code or a server's short reply, never the address. The campaign and customer let others count."""
+    """``reason`` is a code or the server's short reply, never the address. ``campaign`` is for counting by it."""
 
     send_id: Identifier
     channel: Channel

@@ -1,4 +1,4 @@
-"""An event to publish, as the contract modules make it: each has a constructor ``event`` beside its bodies."""
+"""An event to publish. Do not construct one by hand: each contract module has a constructor ``event`` for its own."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""``followups.<queue>``: a case, whole, each time it changes."""
+"""``followups.<queue>``: the whole case, each time it changes."""
 
 from typing import Annotated, Literal
 
@@ -36,7 +36,7 @@ class CaseAnswer(Contract):
 
 
 class CaseCustomer(Contract):
-    """What a support agent needs to reach the customer; all absent when the answer was anonymous."""
+    """What a support agent needs to reach the customer; absent for an anonymous answer."""
 
     customer_id: Identifier
     name: ShortText | None = None

@@ -1,4 +1,4 @@
-"""``orders``: what happened to an order, as the shop's backend tells it."""
+"""``orders``: what happened to an order, as reported by the shop's backend."""
 
 from typing import Annotated
 
@@ -23,7 +23,7 @@ Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 
 
 class Customer(Contract):
-    """The person who ordered. Only ``id`` is required: an order from which nothing can be sent is still an order."""
+    """The person who ordered. Only ``id`` is required; without an address the order counts, but gets no survey."""
 
     id: Identifier
     email: ShortText | None = None
@@ -51,14 +51,14 @@ class Item(Contract):
 
 
 class Shipment(Contract):
-    """Which parcel this is, and of how many: an order is delivered when all its parcels are."""
+    """Which shipment this is, out of how many; an order is delivered when all its shipments are."""
 
     id: Identifier
     of: Annotated[int, Field(ge=1, le=1_000)] = 1
 
 
 class OrderEvent(Contract):
-    """The body of every ``order.*`` event; which of them it is stands in ``ce_type``."""
+    """The body of every ``order.*`` event; ``ce_type`` says which of them it is."""
 
     order_id: Identifier
     occurred_at: Instant

@@ -1,4 +1,4 @@
-"""``customers.preferences``: what a customer allows, and whether an address still works."""
+"""``customers.preferences``: which channels a customer allows, and whether their addresses still work."""
 
 from typing import Annotated, Literal
 
@@ -21,8 +21,8 @@ ChannelState = Literal["allowed", "unsubscribed", "bounced", "complained"]
 
 
 class ChannelPreference(Contract):
-    """``address`` is the one the state is about: a new address of the same customer starts as allowed again after a
-    bounce, but not after an unsubscription."""
+    """``address`` is the one the state applies to: after a bounce, a new address of the same customer is allowed again;
+    after an unsubscription it is not."""
 
     channel: Channel
     state: ChannelState
@@ -31,7 +31,7 @@ class ChannelPreference(Contract):
 
 
 class Preference(Contract):
-    """Every channel's state at once, so that the newest record alone tells all. ``revision`` grows per customer."""
+    """The state of every channel, so that the latest record is complete by itself. ``revision`` grows per customer."""
 
     customer_id: Identifier
     revision: Annotated[int, Field(ge=1)]

@@ -1,4 +1,4 @@
-"""``surveys.requests``: somebody asks that a customer be surveyed, such as after a case was resolved."""
+"""``surveys.requests``: requests to survey a customer, such as after a case was resolved."""
 
 from shared.contracts import identity
 from shared.contracts.events import Event
@@ -10,7 +10,7 @@ REQUESTED = "survey.requested"
 
 
 class SurveyRequested(Contract):
-    """The dispatcher decides as it does for any survey; ``not_before`` is the earliest it may be due."""
+    """The dispatcher applies the same policy as to any survey; ``not_before`` is the earliest it may be due."""
 
     request_id: Identifier
     customer_id: Identifier

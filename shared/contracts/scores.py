@@ -23,11 +23,11 @@ Points = Annotated[float, Field(ge=-100, le=100)]
 
 
 class ScoreUpdated(Contract):
-    """NPS points from −100 to 100 with a 95 % interval; ``nps`` is null when nobody answered.
+    """NPS points from −100 to 100 with a 95 % interval; ``nps`` is null without answers.
 
-    ``segment`` is ``dimension:value`` or ``everybody``; ``campaign`` is an id or ``*`` for all together. ``sequence``
-    grows with each update of the same key, so that a record delivered twice or late is recognised. ``change`` is
-    against the window of the same length before; it is null for ``all`` and where one of the two is empty.
+    ``segment`` is ``dimension:value`` or ``everybody``; ``campaign`` is an id or ``*`` for all campaigns. ``sequence``
+    grows with each update of the same key, so that duplicate and late records are recognised. ``change`` compares with
+    the preceding window of the same length; it is null for ``all`` and when either window is empty.
     """
 
     campaign: Text

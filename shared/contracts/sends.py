@@ -1,4 +1,4 @@
-"""``surveys.sends``: a survey the dispatcher decided to send; the courier delivers it, the collector awaits it."""
+"""``surveys.sends``: a survey the dispatcher decided to send; the courier delivers it, the collector awaits answers."""
 
 from typing import Annotated, Literal
 
@@ -17,7 +17,7 @@ Channel = Literal["email", "sms", "webhook", "widget", "api", "link", "import"]
 
 
 class Recipient(Contract):
-    """Where the survey goes and how to greet; the address is an e-mail address for ``email``."""
+    """Whom to send the survey to; ``address`` is an email address for the channel ``email``."""
 
     address: ShortText
     name: ShortText | None = None
@@ -46,7 +46,7 @@ class SurveySent(Contract):
 
 
 def event(survey: SurveySent, *, traceparent: str | None = None) -> Event:
-    """The event that a survey was decided to be sent."""
+    """The event that the dispatcher decided to send a survey."""
     return Event(
         topic=TOPIC,
         key=survey.customer_id,

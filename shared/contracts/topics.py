@@ -1,7 +1,7 @@
 """The catalogue of topics: every topic, what may be in it, and how long Kafka keeps it.
 
 ``python -m shared.contracts.generate`` turns it into the AsyncAPI document; ``shared.messaging.topics`` creates the
-topics from it. Nothing creates a topic by itself.
+topics from it. No topic is created automatically.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ QUEUES = ("detractors", "passives", "promoters")
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """``key`` says in words what the record key is; ``retention_days`` is None for "until compacted away"."""
+    """``key`` describes the record key; ``retention_days`` is None where records stay until compacted away."""
 
     name: str
     key: str
@@ -40,7 +40,7 @@ ORDERS = Topic(
     dict.fromkeys(orders.TYPES, orders.OrderEvent),
     partitions=6,
     retention_days=7,
-    summary="What happened to an order, as the shop's backend tells it.",
+    summary="What happened to an order, as reported by the shop's backend.",
 )
 CAMPAIGNS = Topic(
     campaigns.TOPIC,
@@ -57,7 +57,7 @@ SENDS = Topic(
     {sends.SENT: sends.SurveySent, sends.REMINDED: sends.SurveySent},
     partitions=6,
     retention_days=30,
-    summary="Surveys decided to be sent.",
+    summary="Surveys the dispatcher decided to send.",
 )
 DELIVERIES = Topic(
     deliveries.TOPIC,
@@ -76,7 +76,7 @@ DELIVERIES = Topic(
     ),
     partitions=6,
     retention_days=30,
-    summary="What became of a survey on its way to the customer.",
+    summary="What happened to a survey on its way to the customer.",
 )
 ANSWERS = Topic(
     answers.TOPIC,
@@ -98,7 +98,7 @@ SCORES = Topic(
     partitions=3,
     retention_days=None,
     compacted=True,
-    summary="The score of each campaign, window and segment, when it changes.",
+    summary="The score of each campaign, window and segment, each time it changes.",
 )
 PREFERENCES = Topic(
     preferences.TOPIC,
@@ -116,7 +116,7 @@ PREFERENCES = Topic(
     partitions=6,
     retention_days=None,
     compacted=True,
-    summary="What a customer allows, and which addresses still work.",
+    summary="Which channels a customer allows, and whether their addresses still work.",
 )
 REQUESTS = Topic(
     requests.TOPIC,
@@ -149,19 +149,19 @@ def followup_topic(queue: str) -> Topic:
         partitions=3,
         retention_days=90,
         compacted=True,
-        summary=f"Cases of the queue {queue}, whole, each time one changes.",
+        summary=f"Cases of the queue {queue}: the whole case, each time it changes.",
     )
 
 
 def dead_letter_topic(topic: str, service: str) -> Topic:
-    """Where a service puts what it cannot read: the raw bytes, where they came from and why."""
+    """Where a service puts the records it cannot read: the raw bytes, their origin and the reason."""
     return Topic(
         f"{topic}.{service}.dlq",
         "the key of the record that could not be read",
         {},
         partitions=1,
         retention_days=30,
-        summary=f"What {service} could not read from {topic}.",
+        summary=f"Records of {topic} that {service} could not read.",
     )
 
 
@@ -184,7 +184,7 @@ CONSUMED_BY: dict[str, tuple[Topic, ...]] = {
     "scorer": (SENDS, DELIVERIES, ANSWERS),
     "alerter": (PREFERENCES, ORDERS, SENDS, ANSWERS),
 }
-"""Which service reads which topics, in the order a batch of several is handled: facts before what builds on them."""
+"""Which service reads which topics, in the order a batch of several is handled: facts before what depends on them."""
 
 
 def by_name(name: str) -> Topic:

@@ -1,4 +1,4 @@
-"""A wish about a survey that is not known yet is kept, and done with the survey; none slips between the two."""
+"""A preference change about a survey that is not known yet is kept, and applied with the survey; none is lost."""
 
 import asyncio
 import html
@@ -23,7 +23,7 @@ from tests.integration.collector.kit import NOON, ONE_CLICK, Collector, held_up,
 
 
 async def click(collector: Collector, send_id: str = "s-1") -> int:
-    """What a mail program is answered."""
+    """The status a mail program gets."""
     return (await collector.client.post(collector.unsubscribe_page(send_id), data=ONE_CLICK)).status_code
 
 
@@ -62,7 +62,7 @@ async def test_a_mail_programs_click_before_the_survey_is_done_when_it_comes(col
     assert published.key == published.body["customer_id"] == "c-42"
     assert [channel["channel"] for channel in published.body["channels"]] == ["email", "sms", "webhook"]
     assert published.body["channels"][0]["address"] == "ana.souza@example.com"
-    # The wish counts from when it was made.
+    # The change counts from when it was requested.
     assert published.body["occurred_at"] == published.body["channels"][0]["changed_at"] == "2026-11-01T12:00:00Z"
     assert await collector.count("early_wishes") == 0
     assert "You are unsubscribed" in (await collector.client.get(collector.unsubscribe_page())).text
@@ -90,14 +90,14 @@ async def test_looking_before_the_survey_is_known_keeps_nothing(collector: Colle
 
 
 @pytest.mark.parametrize(
-    ("wish", "result"), [("unsubscribe", "You are unsubscribed"), ("resubscribe", "You will receive surveys again")]
+    ("change", "result"), [("unsubscribe", "You are unsubscribed"), ("resubscribe", "You will receive surveys again")]
 )
-async def test_a_person_need_not_wait_to_wish_and_sees_the_result_when_it_is_known(
-    collector: Collector, wish: str, result: str
+async def test_a_person_need_not_wait_to_choose_and_sees_the_result_when_it_is_known(
+    collector: Collector, change: str, result: str
 ) -> None:
     page = collector.unsubscribe_page()
     assert "Stop receiving surveys?" in (await collector.client.get(page)).text
-    pressed = await collector.client.post(f"{page}?lang=en", data={"wish": wish})
+    pressed = await collector.client.post(f"{page}?lang=en", data={"wish": change})
     assert pressed.status_code == 303
     waiting = await collector.client.get(pressed.headers["location"])
     assert waiting.status_code == 202
@@ -122,7 +122,7 @@ async def test_the_page_does_not_wait_for_ever_and_does_not_say_it_is_done(colle
     assert "the link in a newer e-mail from Our shop works right away" in shown.text
 
 
-async def test_of_several_wishes_the_last_stands(collector: Collector) -> None:
+async def test_of_several_changes_the_last_stands(collector: Collector) -> None:
     await click(collector)
     await undo(collector)
     await collector.send()
@@ -133,7 +133,7 @@ async def test_of_several_wishes_the_last_stands(collector: Collector) -> None:
     assert await collector.preferences() == [("preference.unsubscribed", 1, "unsubscribed")]
 
 
-async def test_of_wishes_through_two_surveys_that_come_together_the_last_stands(collector: Collector) -> None:
+async def test_of_changes_through_two_surveys_that_come_together_the_last_stands(collector: Collector) -> None:
     await undo(collector, "s-2")
     collector.clock.forward(seconds=1)
     await click(collector, "s-3")
@@ -142,7 +142,7 @@ async def test_of_wishes_through_two_surveys_that_come_together_the_last_stands(
     assert await collector.count("early_wishes") == 0
 
 
-async def test_a_wish_made_since_through_a_known_survey_goes_first(collector: Collector) -> None:
+async def test_a_change_made_since_through_a_known_survey_takes_precedence(collector: Collector) -> None:
     await collector.send("s-1")
     await click(collector, "s-1")
     await click(collector, "s-2")
@@ -155,7 +155,7 @@ async def test_a_wish_made_since_through_a_known_survey_goes_first(collector: Co
     ]
 
 
-async def test_an_erased_customers_wish_is_forgotten_with_them(collector: Collector) -> None:
+async def test_an_erased_customers_pending_change_is_deleted(collector: Collector) -> None:
     await click(collector)
     collector.clock.forward(seconds=1)
     await collector.erase("c-42")
@@ -175,7 +175,7 @@ async def test_who_was_erased_and_came_back_goes_on_counting_revisions(collector
 
 
 async def test_a_click_while_the_survey_is_being_consumed_waits_and_is_done(collector: Collector) -> None:
-    """The batch has looked for wishes and not committed: the click sees no survey yet, and must not end like that."""
+    """The batch has looked for changes and not committed: the click sees no survey yet, and must not end like that."""
     runtime = collector.runtime
     handle = sends_handler.handler(runtime)
     message = Message(topics.SENDS.name, 0, 1, b"k", "1", "/test", sends.SENT, NOON, survey(), None, b"", [])
@@ -189,7 +189,7 @@ async def test_a_click_while_the_survey_is_being_consumed_waits_and_is_done(coll
 
 
 async def test_a_survey_that_comes_while_a_click_is_being_kept_waits_and_finds_it(collector: Collector) -> None:
-    """The click has found no survey and not committed its wish: the batch must not pass it by."""
+    """The click has found no survey and not committed its change: the batch must not miss it."""
     runtime = collector.runtime
     async with runtime.transaction() as connection:
         assert await surveys.hold(connection, "s-1") is None
@@ -225,7 +225,7 @@ async def test_clicks_of_one_customer_through_many_surveys_that_come_meanwhile_a
     assert await collector.count("early_wishes") == 0
 
 
-async def test_a_batch_that_fails_leaves_the_wish_where_it_was(collector: Collector) -> None:
+async def test_a_batch_that_fails_leaves_the_change_pending(collector: Collector) -> None:
     await click(collector)
     with pytest.raises(RuntimeError, match="died"):
         async with collector.runtime.transaction() as connection:
@@ -238,7 +238,7 @@ async def test_a_batch_that_fails_leaves_the_wish_where_it_was(collector: Collec
     assert await collector.preferences() == [("preference.unsubscribed", 1, "unsubscribed")]
 
 
-async def test_a_batch_takes_as_many_statements_for_many_wishes_as_for_one(collector: Collector) -> None:
+async def test_a_batch_takes_as_many_statements_for_many_changes_as_for_one(collector: Collector) -> None:
     statements = 0
 
     def count(*_arguments: object) -> None:
@@ -286,7 +286,7 @@ async def test_what_never_comes_is_dropped_after_a_month_and_counted_and_said_wi
     assert not any("s-" in str(value) for entry in logs for value in entry.values())
 
 
-async def test_wishes_are_counted_when_kept_and_when_settled(collector: Collector) -> None:
+async def test_pending_changes_are_counted_when_kept_and_when_settled(collector: Collector) -> None:
     kept, settled = counted("kept"), counted("settled")
     assert await change_preference(collector.runtime, "s-1", "unsubscribe") is False
     assert (counted("kept") - kept, counted("settled") - settled) == (1, 0)
