@@ -45,7 +45,7 @@ async def change_preference(runtime: Runtime[CollectorSettings], send_id: str, c
         send = known(survey).send
         if send.customer_id is None:
             raise ErasedSurvey
-        recipient = SendRecipient(send.customer_id, send.channel, send.address)
+        recipient = SendRecipient(customer_id=send.customer_id, channel=send.channel, address=send.address)
         await apply(connection, runtime, [RequestedChange(recipient, change, now)])
         return True
 

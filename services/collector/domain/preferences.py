@@ -25,7 +25,7 @@ class Preferences:
     channels: list[ChannelPreference]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SendRecipient:
     """The customer a survey was sent to, and the address on its channel."""
 

@@ -50,25 +50,23 @@ async def put(connection: AsyncConnection, sends: Sequence[SurveySent], erased: 
 
 
 def _row(send: SurveySent, erased_at: datetime | None) -> dict[str, object]:
-    personal = {
-        "customer_id": send.customer_id,
-        "address": send.recipient.address,
-        "name": send.recipient.name,
-        "order_id": send.order_id,
-        "product": send.product,
-        "segments": orjson.dumps(send.segments).decode(),
-    }
-    nothing_personal = {**dict.fromkeys(personal), "segments": "{}"}
+    """The send's columns; the personal ones are empty once the customer was erased."""
+    erased = erased_at is not None
     return {
         "send_id": send.send_id,
         "campaign": send.campaign,
         "campaign_version": send.campaign_version,
         "channel": send.channel,
         "locale": send.locale,
+        "customer_id": None if erased else send.customer_id,
+        "address": None if erased else send.recipient.address,
+        "name": None if erased else send.recipient.name,
+        "order_id": None if erased else send.order_id,
+        "product": None if erased else send.product,
+        "segments": "{}" if erased else orjson.dumps(send.segments).decode(),
         "sent_at": send.sent_at,
         "expires_at": send.expires_at,
         "erased_at": erased_at,
-        **(personal if erased_at is None else nothing_personal),
     }
 
 
@@ -83,7 +81,10 @@ _READ_RECIPIENTS = text(
 async def read_recipients(connection: AsyncConnection, send_ids: Sequence[str]) -> dict[str, SendRecipient]:
     """The recipient of each of these sends; erased ones are left out."""
     rows = await connection.execute(_READ_RECIPIENTS, {"send_ids": send_ids})
-    return {row.send_id: SendRecipient(row.customer_id, row.channel, row.address) for row in rows}
+    return {
+        row.send_id: SendRecipient(customer_id=row.customer_id, channel=row.channel, address=row.address)
+        for row in rows
+    }
 
 
 # By the index on expires_at, a bounded batch at a time, skipping rows that are being answered right now.

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlencode
 
 import structlog
@@ -81,16 +82,16 @@ class Rendering:
                 return self._unknown(request, score)
             case ErasedSurvey():
                 metrics.survey_pages.labels("erased").inc()
-                return self._message(request, "erased", "stop", status=410)
+                return self._message(request, "erased", mark="stop", status=410)
             case ClosedSurvey():
                 return self._closed(request, error.survey)
         log.warning("a page met a database in trouble", error=type(error).__name__)
         headers = {"Retry-After": str(REFRESH_SECONDS)}
-        return self._message(request, "trouble", "stop", status=503, headers=headers, again=address(request))
+        return self._message(request, "trouble", mark="stop", status=503, headers=headers, again=address(request))
 
     def bad_link(self, request: Request) -> HTMLResponse:
         metrics.survey_pages.labels("forged").inc()
-        return self._message(request, "forged", "stop", status=404)
+        return self._message(request, "forged", mark="stop", status=404)
 
     def pending(self, request: Request) -> HTMLResponse:
         """A preference change waits for a survey that is not known here. The page goes on to the result by itself, as
@@ -99,8 +100,8 @@ class Rendering:
         step = request.query_params.get("step")
         again = _next_try(request, step=step)
         if again is None:
-            return self._message(request, "still_pending", "stop", status=202, again=address(request, step=step))
-        return self._message(request, "pending", "wait", status=202, refresh=again, again=again)
+            return self._message(request, "still_pending", mark="stop", status=202, again=address(request, step=step))
+        return self._message(request, "pending", mark="wait", status=202, refresh=again, again=again)
 
     def _unknown(self, request: Request, score: int | None) -> HTMLResponse:
         """The link is ours, but its survey is not here: not consumed yet, and then the page continues by itself; or
@@ -108,22 +109,22 @@ class Rendering:
         metrics.survey_pages.labels("unknown").inc()
         again = _next_try(request, score=form_score(request.query_params.get("score")) if score is None else score)
         if again is None:
-            return self._message(request, "missing", "stop", status=404, again=address(request))
+            return self._message(request, "missing", mark="stop", status=404, again=address(request))
         headers = {"Retry-After": str(REFRESH_SECONDS)}
-        return self._message(request, "waiting", "wait", status=503, headers=headers, refresh=again, again=again)
+        return self._message(request, "waiting", mark="wait", status=503, headers=headers, refresh=again, again=again)
 
     def _closed(self, request: Request, survey: Survey) -> HTMLResponse:
         metrics.survey_pages.labels("closed").inc()
         day = _date(survey.send.expires_at.astimezone(self._runtime.settings.zone), self._language(request, survey))
-        return self._message(request, "closed", "stop", survey, status=410, day=day)
+        return self._message(request, "closed", survey, mark="stop", status=410, day=day)
 
     def _message(
         self,
         request: Request,
         name: str,
-        mark: str,
         survey: Survey | None = None,
         *,
+        mark: Literal["stop", "wait"],
         status: int,
         headers: Mapping[str, str] | None = None,
         refresh: str | None = None,

@@ -30,11 +30,11 @@ def routes(runtime: Runtime[CollectorSettings], rendering: Rendering) -> APIRout
         if survey is None and subscription.pending:
             return rendering.pending(request)
         if subscription.unsubscribed:
-            return _page(rendering, request, survey, "unsubscribed", "resubscribe", done=True)
+            return _page(rendering, request, survey, "unsubscribed", change="resubscribe", done=True)
         if survey is not None and request.query_params.get("step") == "back":
-            return _page(rendering, request, survey, "resubscribed", None, done=True)
+            return _page(rendering, request, survey, "resubscribed", change=None, done=True)
         # Also for a survey that is not known yet: nobody has to wait to unsubscribe, the change becomes pending.
-        return _page(rendering, request, survey, "unsubscribe", "unsubscribe")
+        return _page(rendering, request, survey, "unsubscribe", change="unsubscribe")
 
     @router.post(
         "/unsubscribe/{token}",
@@ -68,11 +68,11 @@ def _page(
     request: Request,
     survey: Survey | None,
     name: str,
-    change: PreferenceChange | None,
     *,
+    change: PreferenceChange | None,
     done: bool = False,
 ) -> Response:
-    """The current state, and the button for the opposite."""
+    """The current state, and the button that makes the change."""
     return rendering.page(
         request,
         "unsubscribe.html",

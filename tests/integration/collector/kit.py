@@ -77,7 +77,7 @@ class Collector:
                 await handlers[topic.name](connection, [message])
 
     async def send(self, send_id: str = "s-1", **fields: Any) -> str:
-        """A survey the collector knows of; gives back the path of its page."""
+        """Consumes a survey; returns the path of its page."""
         await self.consume(survey(send_id, **fields))
         return self.page(send_id)
 

@@ -98,7 +98,7 @@ def test_a_pending_change_gives_way_to_one_the_customer_made_since(
     requested_at: datetime, was_pending: bool, changes: bool
 ) -> None:
     before = Preferences(3, email("allowed"))
-    recipient = SendRecipient("c-42", "email", "a@example.com")
+    recipient = SendRecipient(customer_id="c-42", channel="email", address="a@example.com")
     changed = preferences_after(before, RequestedChange(recipient, "unsubscribe", requested_at, was_pending))
     assert (changed is not None) is changes
     if changed is not None:
@@ -107,5 +107,5 @@ def test_a_pending_change_gives_way_to_one_the_customer_made_since(
 
 
 def test_what_changes_nothing_is_no_new_revision() -> None:
-    recipient = SendRecipient("c-42", "email", "a@example.com")
+    recipient = SendRecipient(customer_id="c-42", channel="email", address="a@example.com")
     assert preferences_after(Preferences(0, []), RequestedChange(recipient, "resubscribe", NOW)) is None
