@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.clock import Clock, clock_from
@@ -52,10 +51,9 @@ class Runtime(Generic[S]):
 
     @contextlib.asynccontextmanager
     async def read_only(self) -> AsyncIterator[AsyncConnection]:
-        """A connection for looking only."""
+        """A connection with a transaction that PostgreSQL lets only read."""
         async with self.engine.connect() as connection:
-            await connection.execute(text("SET TRANSACTION READ ONLY"))
-            yield connection
+            yield await connection.execution_options(postgresql_readonly=True)
 
 
 @contextlib.asynccontextmanager

@@ -8,7 +8,7 @@ import hmac
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import Depends, FastAPI, Form, Query, Request, Response
@@ -16,7 +16,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
-from shared.runtime import Runtime
+from shared.contracts.campaigns import Brand
+from shared.settings import ServiceSettings
 from shared.web.pages import Pages
 from shared.web.problems import Problem
 
@@ -152,9 +153,8 @@ def _is_same_site(request: Request) -> bool:
     return request.headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
 
 
-def install(app: FastAPI, runtime: Runtime[Any], pages: Pages) -> None:
+def install(app: FastAPI, settings: ServiceSettings, pages: Pages, brand: Brand) -> None:
     """Adds the authenticator, the sign-in page and the sign-out to an application."""
-    settings = runtime.settings
     app.state.authenticator = Authenticator(settings.api_keys.get_secret_value(), settings.secret.get_secret_value())
     # Behind a proxy that ends TLS every request looks like plain HTTP; where staff reach us tells better.
     secure = any(address.startswith("https:") for address in (settings.dashboard_url, settings.inbox_url))
@@ -170,7 +170,7 @@ def install(app: FastAPI, runtime: Runtime[Any], pages: Pages) -> None:
     async def sign_in_page(
         request: Request, target: Annotated[str, Query(alias="next")] = "/", failed: bool = False
     ) -> HTMLResponse:
-        context = {"brand": runtime.brand, "target": _own_path(target), "failed": failed}
+        context = {"brand": brand, "target": _own_path(target), "failed": failed}
         return pages.TemplateResponse(request, "sign_in.html", context, 401 if failed else 200)
 
     @app.post("/sign-in", include_in_schema=False)

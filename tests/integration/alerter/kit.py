@@ -17,7 +17,7 @@ from services.alerter.settings import AlerterSettings
 from shared.contracts.answers import AMENDED, ERASED, RECORDED, Answer, AnswerErased
 from shared.contracts.cloudevents import Message
 from shared.contracts.types import Contract
-from shared.messaging.outbox import unpack_headers
+from shared.messaging.repository.outbox import unpack_headers
 from shared.runtime import Runtime
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -42,7 +42,7 @@ def refused(data: dict[str, Any]) -> ValidationError:
         ({"name": "a", "colour": "red"}, "colour is not a known field; remove it or correct its name"),
         ({"name": "a", "parts": [{"hours": 0}]}, "parts.0.hours is 0: Input should be greater than 0"),
         ({"name": "a", "parts": [{"sla": 0}]}, "parts.0.sla is not a known field; remove it or correct its name"),
-        ({"name": "a\n"}, r"name is 'a\n': contains a control character; leave it out"),
+        ({"name": "a\n"}, r"name is 'a\n': contains a control character; remove it"),
         ({"name": None}, "name is empty: Input should be a valid string"),
         ({"name": True}, "name is true: Input should be a valid string"),
         ({"name": {"a": 1}}, "name: Input should be a valid string"),

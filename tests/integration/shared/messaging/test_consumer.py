@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.contracts.cloudevents import Headers, Message
 from shared.contracts.topics import ORDERS
 from shared.health import Health
-from shared.messaging import positions
+from shared.messaging.repository import positions
 from shared.messaging.starting import PositionsAheadOfTopic
 from shared.messaging.transaction import BatchTransaction
 from tests.integration.shared.conftest import CONSUMER, Bench, count, eventually, running
