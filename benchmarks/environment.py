@@ -9,9 +9,9 @@ from pydantic import SecretStr
 
 from deploy.local.backends import External, start_backends, unreported
 from deploy.local.ports import StackPorts
-from deploy.local.programs import PROJECT
+from deploy.local.programs import PROCESSES, PROJECT
 from deploy.local.provision import Database, temporary_database
-from deploy.local.stack import PROCESSES, Stack
+from deploy.local.stack import Stack
 from deploy.local.supervisor import Supervisor, end_leftovers
 from deploy.local.topics import delete_topics
 from shared.settings import ServiceSettings

@@ -10,6 +10,10 @@ from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
 
+SERVICES = ("dispatcher", "collector", "scorer", "alerter")
+PROCESSES = (*SERVICES, "courier")
+"""What the product runs; the courier is the dispatcher's second process, on the same tables."""
+
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 

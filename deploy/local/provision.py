@@ -13,8 +13,8 @@ import asyncpg
 from sqlalchemy.engine import make_url
 
 from deploy.local.errors import StackError
-
-SERVICES = ("dispatcher", "collector", "scorer", "alerter")
+from deploy.local.programs import SERVICES
+from deploy.local.secrets_file import generate_passwords
 
 _PROVISIONING_LOCK = 4_812_015_162_342
 """Advisory lock key: roles are shared by the server, so only one provisioning runs at a time."""
@@ -99,10 +99,6 @@ async def _connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
             "or unset it to use the stack's own server."
         ) from error
     return connection
-
-
-def generate_passwords() -> dict[str, str]:
-    return {service: secrets.token_urlsafe(24) for service in SERVICES}
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from deploy.local.errors import StackError
-from deploy.local.provision import generate_passwords
+from deploy.local.programs import SERVICES
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,11 @@ def load_or_create(file: Path) -> StackSecrets:
     )
     write_private(file, json.dumps(asdict(created), indent=1))
     return created
+
+
+def generate_passwords() -> dict[str, str]:
+    """Of the database roles, by service."""
+    return {service: secrets.token_urlsafe(24) for service in SERVICES}
 
 
 def write_private(file: Path, text: str) -> None:

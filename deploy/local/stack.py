@@ -24,16 +24,13 @@ from typing import IO, Self
 from deploy.local.backends import Backends, External, Report, all_or_none, start_backends, unreported
 from deploy.local.errors import StackError
 from deploy.local.ports import HOST, StackPorts, free_port, require_free
-from deploy.local.programs import PROJECT, Program
+from deploy.local.programs import PROCESSES, PROJECT, SERVICES, Program
 from deploy.local.provision import Database, provision
 from deploy.local.readiness import answers_ready
 from deploy.local.secrets_file import StackSecrets, load_or_create, write_private
 from deploy.local.supervisor import ProcessRecord, Supervisor, end_leftovers
 from deploy.local.topics import provide_topics, require_acceptable
 
-SERVICES = ("dispatcher", "collector", "scorer", "alerter")
-PROCESSES = (*SERVICES, "courier")
-"""What the product runs; the courier is the dispatcher's second process, on the same tables."""
 BACKENDS = ("kafka", "postgresql")
 _AUDITED_BY = ("HEARBACK_TIMEZONE", "HEARBACK_QUIET_PERIOD_DAYS", "HEARBACK_MINIMUM_ANSWERS")
 

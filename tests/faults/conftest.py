@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from deploy.local.backends import Backends
+from deploy.local.programs import PROCESSES
 from deploy.local.stack import Stack
 from tests.kit.stacks import at_once, running_stack
 from tools.audit import Installation, audit
@@ -20,7 +21,6 @@ from tools.simulation.shop import ShopBackend, ShopEvent
 from tools.simulation.visitor import Visitor
 
 PATIENCE_SECONDS = 90
-PROCESSES = ("dispatcher", "courier", "collector", "scorer", "alerter")
 
 
 @dataclass

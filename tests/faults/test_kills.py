@@ -2,8 +2,9 @@
 
 import pytest
 
+from deploy.local.programs import PROCESSES
 from deploy.local.stack import Stack
-from tests.faults.conftest import PROCESSES, eventually, traffic_on
+from tests.faults.conftest import eventually, traffic_on
 
 
 @pytest.mark.parametrize("process", PROCESSES)

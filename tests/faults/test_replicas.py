@@ -4,8 +4,9 @@ import asyncio
 import os
 import signal
 
+from deploy.local.programs import PROCESSES
 from deploy.local.stack import Stack
-from tests.faults.conftest import PROCESSES, eventually, traffic_on
+from tests.faults.conftest import eventually, traffic_on
 
 
 async def test_a_stalled_replica_is_replaced_and_wakes_up_to_nothing(two_of_each: Stack) -> None:

@@ -15,9 +15,8 @@ import pytest_asyncio
 
 from deploy.local.backends import Backends
 from deploy.local.ports import free_ports
-from deploy.local.programs import PROJECT
+from deploy.local.programs import PROCESSES, PROJECT
 from deploy.local.provision import Database
-from deploy.local.stack import PROCESSES
 from deploy.local.status import read_status
 from deploy.local.supervisor import read_records, start_time
 

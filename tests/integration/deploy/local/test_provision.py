@@ -2,7 +2,8 @@ import asyncpg
 import pytest
 from sqlalchemy.engine import make_url
 
-from deploy.local.provision import SERVICES, Database, provision, temporary_database
+from deploy.local.programs import SERVICES
+from deploy.local.provision import Database, provision, temporary_database
 
 
 async def test_a_service_works_in_its_own_schema_without_naming_it(empty_database: Database) -> None:

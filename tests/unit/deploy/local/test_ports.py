@@ -3,7 +3,6 @@ from dataclasses import astuple
 
 import pytest
 
-from deploy.local.backends import External
 from deploy.local.errors import StackError
 from deploy.local.ports import HOST, StackPorts, require_free
 
@@ -35,12 +34,3 @@ def test_a_taken_port_is_told_in_one_sentence_with_the_way_out() -> None:
             require_free({"the scorer": port})
         assert str(told.value).count("\n") == 0
     require_free({"the scorer": port})
-
-
-def test_a_shell_that_sourced_our_env_file_does_not_make_our_own_servers_somebody_elses() -> None:
-    ports = StackPorts.from_base(8000)
-    own = External(f"{HOST}:{ports.kafka}", f"postgresql://hearback:x@{HOST}:{ports.postgresql}/hearback")
-    assert own.other_than(ports) == External(None, None)
-    elsewhere = External("kafka.example:9092", "postgresql://shop:x@db.example/shop")
-    assert elsewhere.other_than(ports) == elsewhere
-    assert own.other_than(StackPorts.from_base(18000)) == own

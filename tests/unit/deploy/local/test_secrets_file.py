@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.errors import StackError
-from deploy.local.provision import SERVICES
+from deploy.local.programs import SERVICES
 from deploy.local.secrets_file import load_or_create
 
 

@@ -1,0 +1,24 @@
+"""Unit tests know neither Kafka nor PostgreSQL nor a browser: they run anywhere, and all of them in seconds."""
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+from deploy.local.programs import PROJECT
+
+PLUGIN = "tests.kit.without_backends"
+
+
+def test_no_unit_test_imports_a_backend(pytestconfig: pytest.Config) -> None:
+    """`make unit` cannot import them; where all tests run, they are collected once more in a process that cannot."""
+    if pytestconfig.pluginmanager.has_plugin(PLUGIN):
+        with pytest.raises(ImportError, match="a unit test imports sqlalchemy"):
+            importlib.import_module("sqlalchemy")
+        return
+    collected = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", PLUGIN, "--collect-only", "--quiet", "--no-header", "tests/unit"],
+        cwd=PROJECT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert collected.returncode == 0, collected.stdout
