@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.clock import Clock, clock_from
 from shared.contracts.campaigns import Brand
+from shared.digests import CustomerDigests
 from shared.health import Health
 from shared.links import Links
 from shared.messaging.outbox import Outbox
@@ -31,6 +32,7 @@ class Runtime(Generic[S]):
     relay: Relay
     health: Health
     links: Links
+    digests: CustomerDigests
     brand: Brand
 
     @contextlib.asynccontextmanager
@@ -71,6 +73,7 @@ async def open_runtime(name: str, settings: S) -> AsyncIterator[Runtime[S]]:
             relay=Relay(engine, settings, health, name),
             health=health,
             links=Links(settings.secret.get_secret_value(), settings.public_collector_url),
+            digests=CustomerDigests(settings.secret.get_secret_value()),
             brand=Brand(name=settings.brand_name, logo_url=settings.brand_logo_url or None, color=settings.brand_color),
         )
     finally:
