@@ -53,7 +53,7 @@ async def change_preference(runtime: Runtime[CollectorSettings], send_id: str, w
         now = runtime.clock.now()
         if survey is None:
             await early_wishes.keep(connection, send_id, wish, now)
-            metrics.early_wishes.labels("kept").inc()
+            metrics.pending_preferences.labels("kept").inc()
             return False
         send = survey.send
         if send.customer_id is None:
@@ -77,7 +77,7 @@ async def settle_early_wishes(
         if (owner := owners.get(early.send_id)) is not None:
             last[owner.customer_id] = Wished(owner, early.wish, early.wished_at, early=True)
     await _settle(connection, outbox, secret, last.values())
-    metrics.early_wishes.labels("settled").inc(len(taken))
+    metrics.pending_preferences.labels("settled").inc(len(taken))
 
 
 async def prune_early_wishes(runtime: Runtime[CollectorSettings]) -> bool:
@@ -88,7 +88,7 @@ async def prune_early_wishes(runtime: Runtime[CollectorSettings]) -> bool:
     async with runtime.engine.begin() as connection:
         dropped = await early_wishes.prune(connection, runtime.clock.now() - timedelta(days=days), limit)
     if dropped:
-        metrics.early_wishes.labels("dropped").inc(dropped)
+        metrics.pending_preferences.labels("dropped").inc(dropped)
         log.warning("wishes about surveys that were removed or never came are dropped", wishes=dropped, after_days=days)
     return dropped == limit
 
