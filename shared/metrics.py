@@ -29,11 +29,9 @@ http_seconds = Histogram("hearback_http_seconds", "HTTP response time.", ["route
 survey_pages = Counter("hearback_survey_pages_total", "Survey pages shown, to people and machines.", ["shown"])
 # Answers acknowledged, by channel, and by whether they were new, amended or unchanged.
 answers = Counter("hearback_answers_total", "Answers acknowledged.", ["channel", "change"])
-# Pending preferences, to unsubscribe or resubscribe, that arrived before their survey was consumed: kept, then settled
-# with the survey, or dropped because it never arrived. Kept minus settled minus dropped are still pending.
-pending_preferences = Counter(
-    "hearback_early_wishes_total", "Preferences that arrived before their survey.", ["became"]
-)
+# Pending preferences: changes requested before their survey was consumed; kept, then settled with the survey, or
+# dropped because it never arrived. What is kept and neither settled nor dropped is still waiting.
+pending_preferences = Counter("hearback_early_wishes_total", "Pending preferences by outcome.", ["became"])
 # What became of this courier's mails: accepted, bounced, failed, held (not retried, because nobody can tell whether it
 # arrived), put_off (retried later), unknown (unresolved), resent, unavailable (the mail server was not responding).
 courier_mails = Counter("hearback_courier_mails_total", "Survey mails by outcome.", ["outcome"])
