@@ -1,12 +1,16 @@
-"""The newest comments, for reading; the answers' own service keeps them all."""
+"""The table ``comments``: the newest comments, to read beside the scores. The collector keeps them all."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.scorer.domain.answers import NewComment
+from services.scorer.domain.windows import Days
+from services.scorer.repository.arrays import array_text
 
 _REMOVE = text("DELETE FROM comments WHERE key = ANY(CAST(:keys AS uuid[]))")
 _ADD = text(
@@ -43,26 +47,13 @@ _NEWEST = text(
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """``id`` tells it from others, and nothing else."""
+    """``id`` is for telling comments apart, nothing else. ``campaign`` is empty for an answer of no campaign."""
 
     id: str
     answered_at: datetime
     score: int
     comment: str
     campaign: str
-
-
-@dataclass(frozen=True, slots=True)
-class NewComment:
-    """``segment_ids`` as PostgreSQL writes an array."""
-
-    key: str
-    answered_at: datetime
-    day: date
-    campaign_id: int
-    score: int
-    segment_ids: str
-    comment: str
 
 
 async def remove(connection: AsyncConnection, keys: Sequence[str]) -> None:
@@ -78,32 +69,28 @@ async def add(connection: AsyncConnection, comments: Sequence[NewComment]) -> No
             "days": [new.day for new in comments],
             "campaign_ids": [new.campaign_id for new in comments],
             "scores": [new.score for new in comments],
-            "segment_ids": [new.segment_ids for new in comments],
+            "segment_ids": [array_text(new.segment_ids) for new in comments],
             "comments": [new.comment for new in comments],
         }
         await connection.execute(_ADD, columns)
 
 
 async def keep_newest(connection: AsyncConnection, kept: int) -> None:
+    """Removes all but the ``kept`` newest."""
     await connection.execute(_KEEP_NEWEST, {"kept": kept})
 
 
 async def newest(
-    connection: AsyncConnection,
-    segment_ids: Sequence[int],
-    campaign_id: int | None,
-    after: date,
-    end: date,
-    limit: int,
+    connection: AsyncConnection, span: Days, *, segment_ids: Sequence[int], campaign_id: int | None, limit: int
 ) -> list[Comment]:
-    """Newest first, of answers given on the days after ``after`` up to ``end``, in all of the segments."""
+    """Comments of answers in all of the segments, of one campaign or any (None), newest first."""
     rows = await connection.execute(
         _NEWEST,
         {
             "segment_ids": list(segment_ids),
             "campaign_id": campaign_id,
-            "after": after,
-            "end": end,
+            "after": span.after,
+            "end": span.end,
             "limit": limit,
         },
     )
