@@ -9,11 +9,7 @@ from services.scorer.domain.publication import due, spans_ending
 from services.scorer.domain.windows import day_of, days_that_moved
 from services.scorer.repository import day_counts, names, scores
 from services.scorer.settings import ScorerSettings
-from shared.contracts import cloudevents, identity
-from shared.contracts.cloudevents import Event
-from shared.contracts.scores import UPDATED, ScoreUpdated, score_key
-from shared.contracts.topics import SCORES
-from shared.messaging.outbox import Record, put_records
+from shared.contracts.scores import event as score_event
 from shared.runtime import Runtime
 
 _SEGMENTS_AT_ONCE = 25
@@ -72,20 +68,5 @@ async def _publish_segments(
         now=now,
         minimum=runtime.settings.minimum_answers,
     )
-    records = [_record(one.body, runtime.outbox.source) for one in publications]
-    await scores.record(connection, publications, [record.value.decode() for record in records])
-    await put_records(connection, records)
-
-
-def _record(body: ScoreUpdated, source: str) -> Record:
-    key = score_key(body.campaign, body.window, body.segment)
-    event = Event(
-        topic=SCORES.name,
-        key=key,
-        event_id=identity.event_id(UPDATED, key, body.sequence),
-        type=UPDATED,
-        time=body.at,
-        body=body,
-    )
-    headers, value = cloudevents.write(event, source)
-    return Record(event.topic, key.encode(), value, headers)
+    await scores.record(connection, publications)
+    await runtime.outbox.put(connection, [score_event(one.body) for one in publications])

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
-from shared.web.paging import CursorQuery, read_cursor, write_cursor
 
 from services.scorer.api.parameters import DimensionQuery, SelectionBody, score_query, selection_of
 from services.scorer.domain.score_query import ScoreQuery
@@ -19,6 +18,7 @@ from shared.contracts.scores import Window
 from shared.nps import NetPromoterScore
 from shared.runtime import Runtime
 from shared.web.auth import require
+from shared.web.paging import CursorQuery, read_cursor, write_cursor
 
 
 class ScoreBody(BaseModel):
@@ -82,7 +82,7 @@ def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
     @router.get("")
     async def nps(query: Annotated[ScoreQuery, asked]) -> NpsBody:
         """The score of one window."""
-        async with runtime.reading() as connection:
+        async with runtime.read_only() as connection:
             found = await score_of(connection, query, minimum=minimum)
         return NpsBody(
             **_score(found.score, held_back=found.held_back),
@@ -98,7 +98,7 @@ def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
         query: Annotated[ScoreQuery, asked], step: Step = "day", points: Annotated[int, Query(ge=1, le=730)] = 90
     ) -> TrendBody:
         """The window's score as it stood at the end of each of the last days or weeks, oldest first."""
-        async with runtime.reading() as connection:
+        async with runtime.read_only() as connection:
             found = await trend(connection, query, step=step, points=points, minimum=minimum)
         return TrendBody(
             **selection_of(query),
@@ -115,7 +115,7 @@ def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
     ) -> ComparisonBody:
         """The values of a dimension side by side, best score first, those held back last."""
         start = max(0, *(read_cursor(cursor, int) or (0,)))
-        async with runtime.reading() as connection:
+        async with runtime.read_only() as connection:
             found = await comparison(connection, query, dimension=dimension, minimum=minimum)
         end = start + limit
         echo = selection_of(query)

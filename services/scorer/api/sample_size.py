@@ -37,7 +37,7 @@ def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
     ) -> SampleSizeBody:
         """How many answers a margin takes, from the variance of the answers so far, or the largest possible while there
         are too few."""
-        async with runtime.reading() as connection:
+        async with runtime.read_only() as connection:
             found = await score_of(connection, query, minimum=runtime.settings.minimum_answers)
         counts = found.score.counts
         measured = not found.held_back

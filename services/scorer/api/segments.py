@@ -4,7 +4,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
-from shared.web.paging import CursorQuery, read_cursor, write_cursor
 
 from services.scorer.api.parameters import DimensionQuery
 from services.scorer.domain.segments import write
@@ -12,6 +11,7 @@ from services.scorer.queries.segments import segment_page
 from services.scorer.settings import ScorerSettings
 from shared.runtime import Runtime
 from shared.web.auth import require
+from shared.web.paging import CursorQuery, read_cursor, write_cursor
 
 
 class SegmentBody(BaseModel):
@@ -36,7 +36,7 @@ def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
     ) -> SegmentsBody:
         """Every segment that was ever counted, by dimension and value."""
         after = read_cursor(cursor, str, str)
-        async with runtime.reading() as connection:
+        async with runtime.read_only() as connection:
             page = await segment_page(connection, after=after, dimension=dimension, limit=limit)
         return SegmentsBody(
             items=[SegmentBody(segment=write(one), dimension=one[0], value=one[1]) for one in page.segments],

@@ -56,7 +56,7 @@ def routes(runtime: Runtime[ScorerSettings], stream: Stream) -> APIRouter:
         if last_event_id is not None:
             after = int(last_event_id)
         if after is None:
-            async with runtime.reading() as connection:
+            async with runtime.read_only() as connection:
                 after = await last_change(connection)
         listener = stream.enter(wanted, after=after)
         if listener is None:

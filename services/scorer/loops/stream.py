@@ -18,7 +18,7 @@ class StreamLoop:
         after = self._stream.after
         if after is None:
             return False
-        async with self._runtime.reading() as connection:
+        async with self._runtime.read_only() as connection:
             changes = await scores.changes_after(connection, after, limit=_ROWS_AT_ONCE)
         for change, body in changes:
             self._stream.offer(ScoreUpdate.read(change, body))

@@ -63,8 +63,8 @@ async def published(connection: AsyncConnection, segment_ids: Sequence[int]) -> 
     }
 
 
-async def record(connection: AsyncConnection, publications: Sequence[Publication], bodies: Sequence[str]) -> None:
-    """Keeps what is being published; ``bodies`` are parallel to it, as JSON."""
+async def record(connection: AsyncConnection, publications: Sequence[Publication]) -> None:
+    """Keeps what is being published."""
     if publications:
         await connection.execute(
             _RECORD,
@@ -74,7 +74,7 @@ async def record(connection: AsyncConnection, publications: Sequence[Publication
                 "window_days": [one.key.window_days for one in publications],
                 "sequences": [one.body.sequence for one in publications],
                 "figures": [array(one.figures) for one in publications],
-                "bodies": list(bodies),
+                "bodies": [one.body.model_dump_json(exclude_none=True) for one in publications],
             },
         )
 

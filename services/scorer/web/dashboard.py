@@ -77,7 +77,7 @@ async def _gather(runtime: Runtime[ScorerSettings], view: View) -> dict[str, Any
         zone=runtime.settings.zone,
     )
     step, points = _TREND[view.window]
-    async with runtime.reading() as connection:
+    async with runtime.read_only() as connection:
         change = await last_change(connection)
         current = await score_of(connection, query, minimum=minimum)
         over_time = await trend(connection, query, step=step, points=points, minimum=minimum)

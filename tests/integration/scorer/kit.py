@@ -45,7 +45,7 @@ class Scorer:
 
     async def listener(self, wanted: Wanted, after: int | None = None) -> Listener:
         if after is None:
-            async with self.runtime.reading() as connection:
+            async with self.runtime.read_only() as connection:
                 after = await last_change(connection)
         listener = self.stream.enter(wanted, after=after)
         assert listener is not None
