@@ -5,12 +5,10 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.scorer.domain.segments import Segment, flatten
+from services.scorer.domain.answers import NO_CAMPAIGN
+from services.scorer.domain.segments import EVERYBODY_ID, Segment, flatten
 from services.scorer.repository import names
 from shared.contracts.types import SegmentValue
-
-_NO_CAMPAIGN = ""
-_EVERYBODY_ID = 0
 
 
 class Names:
@@ -24,16 +22,16 @@ class Names:
     def __init__(self, engine: AsyncEngine, limit: int = 20_000) -> None:
         self._engine = engine
         self._limit = limit
-        self._campaigns: dict[str, int] = {_NO_CAMPAIGN: 0}
+        self._campaigns: dict[str, int] = {NO_CAMPAIGN: 0}
         self._segments: dict[Segment, int] = {}
         self._combinations: dict[tuple[Segment, ...], tuple[int, ...]] = {}
 
     async def campaigns(self, carried: Sequence[str | None]) -> list[int]:
         """The number of each; None is an answer of no campaign, which has a number too."""
-        wanted = [name or _NO_CAMPAIGN for name in carried]
+        wanted = [name or NO_CAMPAIGN for name in carried]
         unknown = set(wanted) - self._campaigns.keys()
         if unknown:
-            self._make_room(self._campaigns, {_NO_CAMPAIGN: 0})
+            self._make_room(self._campaigns, {NO_CAMPAIGN: 0})
             unknown = set(wanted) - self._campaigns.keys()
             self._campaigns.update(await self._ids_of_campaigns(unknown))
         return [self._campaigns[name] for name in wanted]
@@ -52,7 +50,7 @@ class Names:
             unknown = {segment for identity in missing for segment in identity if segment not in self._segments}
             self._segments.update(await self._ids_of_segments(unknown))
         for identity in missing:
-            known[identity] = (_EVERYBODY_ID, *sorted({self._segments[segment] for segment in identity}))
+            known[identity] = (EVERYBODY_ID, *sorted({self._segments[segment] for segment in identity}))
         return [known[identity] for identity in identities]
 
     def _make_room(self, memory: dict[Any, int], always: dict[Any, int]) -> None:

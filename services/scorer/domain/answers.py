@@ -15,6 +15,9 @@ from services.scorer.domain.tally import DayChange, Tally, answer_place
 from services.scorer.domain.windows import day_of
 from shared.contracts.answers import Answer, AnswerErased
 
+NO_CAMPAIGN = ""
+"""The name under which answers of no campaign count."""
+
 
 def newest_revisions(bodies: Iterable[Answer | AnswerErased]) -> list[tuple[str, Answer | AnswerErased]]:
     """Each answer's key with its highest revision, ascending by key. An erasure wins over the same revision."""

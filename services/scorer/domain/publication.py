@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 
+from services.scorer.domain.answers import NO_CAMPAIGN
 from services.scorer.domain.scores import NOTHING, Sums, window_score
 from services.scorer.domain.segments import Segment, write
 from services.scorer.domain.windows import Days, days_before, window_days
@@ -77,7 +78,7 @@ def due(
     due: list[Publication] = []
     for (segment_id, campaign_id), by_span in sorted(_complete(sums, published).items()):
         campaign = ANY_CAMPAIGN if campaign_id == ALL_CAMPAIGNS else campaigns[campaign_id]
-        if campaign_id != ALL_CAMPAIGNS and campaign in ("", ANY_CAMPAIGN):
+        if campaign_id != ALL_CAMPAIGNS and campaign in (NO_CAMPAIGN, ANY_CAMPAIGN):
             continue  # answers of no campaign are in "all together", and have no name of their own
         for window, current, before in _windows(by_span):
             key = ScoreKey(segment_id, campaign_id, WINDOW_DAYS[window] or 0)

@@ -12,6 +12,10 @@ EVERYONE: Segment = ("", EVERYBODY)
 """Every answer's first segment. No dimension of an event can be empty, so nothing else is called this."""
 
 
+EVERYBODY_ID = 0
+"""The number of EVERYONE, in which every answer counts."""
+
+
 class BadSegment(ValueError):
     """Not a segment; the message says how one is written."""
 

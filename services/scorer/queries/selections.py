@@ -11,11 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scorer.domain.score_query import ScoreQuery
 from services.scorer.domain.scores import Sums
+from services.scorer.domain.segments import EVERYBODY_ID
 from services.scorer.domain.windows import Days
 from services.scorer.repository import answers, day_counts, names
 from shared.nps import Counts
-
-EVERYBODY_ID = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,19 +10,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.scorer.domain.answers import NewComment
 from services.scorer.domain.windows import Days
 from services.scorer.repository.arrays import array_text
+from shared.persistence.columns import Columns
 
 _REMOVE = text("DELETE FROM comments WHERE key = ANY(CAST(:keys AS uuid[]))")
-_ADD = text(
-    """
-    INSERT INTO comments (key, answered_at, day, campaign_id, score, segment_ids, comment)
-    SELECT key, answered_at, day, campaign_id, score, CAST(segment_ids AS integer[]), comment
-    FROM unnest(
-        CAST(:keys AS uuid[]), CAST(:answered_at AS timestamptz[]), CAST(:days AS date[]),
-        CAST(:campaign_ids AS integer[]), CAST(:scores AS smallint[]), CAST(:segment_ids AS text[]),
-        CAST(:comments AS text[])
-    ) AS given (key, answered_at, day, campaign_id, score, segment_ids, comment)
-    """
+_COLUMNS = Columns(
+    key="uuid",
+    answered_at="timestamptz",
+    day="date",
+    campaign_id="integer",
+    score="smallint",
+    segment_ids="integer[]",
+    comment="text",
 )
+_ADD = text(f"INSERT INTO comments ({_COLUMNS.names}) SELECT {_COLUMNS.values} FROM {_COLUMNS.given}")  # noqa: S608
 _KEEP_NEWEST = text(
     """
     DELETE FROM comments
@@ -63,15 +62,8 @@ async def remove(connection: AsyncConnection, keys: Sequence[str]) -> None:
 
 async def add(connection: AsyncConnection, comments: Sequence[NewComment]) -> None:
     if comments:
-        columns: dict[str, Any] = {
-            "keys": [new.key for new in comments],
-            "answered_at": [new.answered_at for new in comments],
-            "days": [new.day for new in comments],
-            "campaign_ids": [new.campaign_id for new in comments],
-            "scores": [new.score for new in comments],
-            "segment_ids": [array_text(new.segment_ids) for new in comments],
-            "comments": [new.comment for new in comments],
-        }
+        columns = _COLUMNS.attributes(comments)
+        columns["segment_ids"] = [array_text(new.segment_ids) for new in comments]
         await connection.execute(_ADD, columns)
 
 

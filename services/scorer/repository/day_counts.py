@@ -12,17 +12,23 @@ from services.scorer.domain.tally import DayChange
 from services.scorer.domain.windows import Days
 from services.scorer.repository.sums import counts_of, daily_of, daily_over, span_arguments, sums_over, values_of
 from shared.nps import Counts
+from shared.persistence.columns import Columns
 
+_COLUMNS = Columns(
+    segment_id="integer",
+    campaign_id="integer",
+    day="date",
+    promoters="integer",
+    passives="integer",
+    detractors="integer",
+    surveyed="integer",
+    delivered="integer",
+)
 _ADD = text(
-    """
-    INSERT INTO day_counts AS counted
-        (segment_id, campaign_id, day, promoters, passives, detractors, surveyed, delivered, changed)
-    SELECT segment_id, campaign_id, day, promoters, passives, detractors, surveyed, delivered, true
-    FROM unnest(
-        CAST(:segment_ids AS integer[]), CAST(:campaign_ids AS integer[]), CAST(:days AS date[]),
-        CAST(:promoters AS integer[]), CAST(:passives AS integer[]), CAST(:detractors AS integer[]),
-        CAST(:surveyed AS integer[]), CAST(:delivered AS integer[])
-    ) AS given (segment_id, campaign_id, day, promoters, passives, detractors, surveyed, delivered)
+    f"""
+    INSERT INTO day_counts AS counted ({_COLUMNS.names}, changed)
+    SELECT {_COLUMNS.values}, true
+    FROM {_COLUMNS.given}
     ON CONFLICT (segment_id, campaign_id, day) DO UPDATE SET
         promoters = counted.promoters + excluded.promoters,
         passives = counted.passives + excluded.passives,
@@ -30,7 +36,7 @@ _ADD = text(
         surveyed = counted.surveyed + excluded.surveyed,
         delivered = counted.delivered + excluded.delivered,
         changed = true
-    """
+    """  # noqa: S608  # names and types of columns
 )
 # Rows a batch has locked are marked by that batch anyway; locking the others first, in key order, never waits.
 _MARK = text(
@@ -113,19 +119,7 @@ _VALUES = text(
 async def add(connection: AsyncConnection, changes: Sequence[DayChange]) -> None:
     """``changes`` ascend by segment, campaign and day, so that two processes may wait but never deadlock."""
     if changes:
-        await connection.execute(
-            _ADD,
-            {
-                "segment_ids": [change.segment_id for change in changes],
-                "campaign_ids": [change.campaign_id for change in changes],
-                "days": [change.day for change in changes],
-                "promoters": [change.promoters for change in changes],
-                "passives": [change.passives for change in changes],
-                "detractors": [change.detractors for change in changes],
-                "surveyed": [change.surveyed for change in changes],
-                "delivered": [change.delivered for change in changes],
-            },
-        )
+        await connection.execute(_ADD, _COLUMNS.attributes(changes))
 
 
 async def mark(connection: AsyncConnection, spans: Sequence[Days]) -> None:

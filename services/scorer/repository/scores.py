@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scorer.domain.publication import Publication, Published, ScoreKey
 from services.scorer.repository.arrays import array
+from shared.persistence.columns import Columns
 
 # Two publishers at once could overwrite a newer score with an older one. Whichever has the turn keeps it until its
 # transaction ends, in whatever way.
@@ -22,18 +23,23 @@ _PUBLISHED = text(
     FROM scores WHERE segment_id = ANY(CAST(:segment_ids AS integer[]))
     """
 )
+_COLUMNS = Columns(
+    segment_id="integer",
+    campaign_id="integer",
+    window_days="integer",
+    sequence="integer",
+    figures="bigint[]",
+    body="text",
+)
 _RECORD = text(
-    """
-    INSERT INTO scores (segment_id, campaign_id, window_days, sequence, figures, body)
-    SELECT segment_id, campaign_id, window_days, sequence, CAST(figures AS bigint[]), body
-    FROM unnest(
-        CAST(:segment_ids AS integer[]), CAST(:campaign_ids AS integer[]), CAST(:window_days AS integer[]),
-        CAST(:sequences AS integer[]), CAST(:figures AS text[]), CAST(:bodies AS text[])
-    ) AS given (segment_id, campaign_id, window_days, sequence, figures, body)
+    f"""
+    INSERT INTO scores ({_COLUMNS.names})
+    SELECT {_COLUMNS.values}
+    FROM {_COLUMNS.given}
     ORDER BY segment_id, campaign_id, window_days
     ON CONFLICT (segment_id, campaign_id, window_days) DO UPDATE SET
         sequence = excluded.sequence, figures = excluded.figures, body = excluded.body, change = DEFAULT
-    """
+    """  # noqa: S608  # names and types of columns
 )
 _CHANGES = text("SELECT change, body FROM scores WHERE change > :after ORDER BY change LIMIT :limit")
 _LAST_CHANGE = text("SELECT COALESCE(max(change), 0) FROM scores")
@@ -66,17 +72,16 @@ async def published(connection: AsyncConnection, segment_ids: Sequence[int]) -> 
 async def record(connection: AsyncConnection, publications: Sequence[Publication]) -> None:
     """Keeps what is being published."""
     if publications:
-        await connection.execute(
-            _RECORD,
+        rows = [
             {
-                "segment_ids": [one.key.segment_id for one in publications],
-                "campaign_ids": [one.key.campaign_id for one in publications],
-                "window_days": [one.key.window_days for one in publications],
-                "sequences": [one.body.sequence for one in publications],
-                "figures": [array(one.figures) for one in publications],
-                "bodies": [one.body.model_dump_json(exclude_none=True) for one in publications],
-            },
-        )
+                **one.key._asdict(),
+                "sequence": one.body.sequence,
+                "figures": array(one.figures),
+                "body": one.body.model_dump_json(exclude_none=True),
+            }
+            for one in publications
+        ]
+        await connection.execute(_RECORD, _COLUMNS.parameters(rows))
 
 
 async def changes_after(connection: AsyncConnection, change: int, *, limit: int) -> list[tuple[int, str]]:

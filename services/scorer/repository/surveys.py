@@ -8,18 +8,24 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scorer.domain.surveys import DeliveredChange, SurveyFacts
 from services.scorer.repository.arrays import array_text
+from shared.persistence.columns import Columns
 
+_COLUMNS = Columns(
+    key="uuid",
+    known_on="date",
+    campaign_id="integer",
+    sent_on="date",
+    accepted="boolean",
+    failed="boolean",
+    segment_ids="integer[]",
+)
 # The rows whose three facts have just become complete, or are no longer so, come back with +1 or −1.
 _WRITE = text(
-    """
+    f"""
     WITH written AS (
-        INSERT INTO surveys AS survey (key, known_on, campaign_id, sent_on, accepted, failed, segment_ids)
-        SELECT key, known_on, campaign_id, sent_on, accepted, failed, CAST(segment_ids AS integer[])
-        FROM unnest(
-            CAST(:keys AS uuid[]), CAST(:known_on AS date[]), CAST(:campaign_ids AS integer[]),
-            CAST(:sent_on AS date[]), CAST(:accepted AS boolean[]), CAST(:failed AS boolean[]),
-            CAST(:segment_ids AS text[])
-        ) AS given (key, known_on, campaign_id, sent_on, accepted, failed, segment_ids)
+        INSERT INTO surveys AS survey ({_COLUMNS.names})
+        SELECT {_COLUMNS.values}
+        FROM {_COLUMNS.given}
         ON CONFLICT (key) DO UPDATE SET
             campaign_id = COALESCE(survey.campaign_id, excluded.campaign_id),
             sent_on = COALESCE(survey.sent_on, excluded.sent_on),
@@ -35,26 +41,16 @@ _WRITE = text(
             - CAST(COALESCE(old.sent_on IS NOT NULL AND old.accepted AND NOT old.failed, false) AS integer) AS delivered
     )
     SELECT campaign_id, sent_on, segment_ids, delivered FROM written WHERE delivered <> 0
-    """
+    """  # noqa: S608  # names and types of columns
 )
 _FORGET = text("DELETE FROM surveys WHERE known_on < :day")
 
 
 async def write(connection: AsyncConnection, facts: Sequence[SurveyFacts]) -> list[DeliveredChange]:
     """Adds facts, at least one, ascending by key, each key once; what is known already changes nothing."""
-    keys, known_on, campaign_ids, sent_on, accepted, failed, segment_ids = zip(*facts, strict=True)
-    rows = await connection.execute(
-        _WRITE,
-        {
-            "keys": list(keys),
-            "known_on": list(known_on),
-            "campaign_ids": list(campaign_ids),
-            "sent_on": list(sent_on),
-            "accepted": list(accepted),
-            "failed": list(failed),
-            "segment_ids": [array_text(segments) for segments in segment_ids],
-        },
-    )
+    columns = _COLUMNS.attributes(facts)
+    columns["segment_ids"] = [array_text(one.segment_ids) for one in facts]
+    rows = await connection.execute(_WRITE, columns)
     return [DeliveredChange(row.campaign_id, row.sent_on, row.segment_ids, row.delivered) for row in rows]
 
 
