@@ -19,5 +19,5 @@ async def score_of(connection: AsyncConnection, query: ScoreQuery, *, minimum: i
 
 
 async def last_change(connection: AsyncConnection) -> int:
-    """The number of the latest published change: updates after it are news to whoever has read the scores just now."""
+    """The number of the latest published change: updates after it are newer than scores read just now."""
     return await scores.last_change(connection)
