@@ -10,7 +10,6 @@ from services.alerter.settings import AlerterSettings
 from services.alerter.web import forms, inbox
 from services.alerter.web.page import InboxPage
 from shared.contracts import topics
-from shared.digests import CustomerDigests
 from shared.loops import Periodic
 from shared.process import Service
 from shared.runtime import Runtime
@@ -22,24 +21,23 @@ _RETENTION_SECONDS = 60
 
 
 def build(runtime: Runtime[AlerterSettings]) -> Service:
-    digests = CustomerDigests(runtime.settings.secret.get_secret_value())
     app = create_app(runtime, "Hearback alerter")
     mount_static(app, _FOLDER)
-    app.include_router(cases.routes(runtime, digests))
+    app.include_router(cases.routes(runtime))
     app.include_router(routing.routes(runtime))
-    page = InboxPage(runtime, digests, templates(_FOLDER))
+    page = InboxPage(runtime, templates(_FOLDER))
     app.include_router(inbox.routes(page))
-    app.include_router(forms.routes(runtime, digests, page))
+    app.include_router(forms.routes(runtime, page))
 
     async def start() -> None:
         await routing_rules.start(runtime)
 
     return Service(
         handlers={
-            topics.ANSWERS.name: answers.handler(runtime, digests),
-            topics.ORDERS.name: orders.handler(runtime, digests),
-            topics.SENDS.name: sends.handler(runtime, digests),
-            topics.PREFERENCES.name: preferences.handler(runtime, digests),
+            topics.ANSWERS.name: answers.handler(runtime),
+            topics.ORDERS.name: orders.handler(runtime),
+            topics.SENDS.name: sends.handler(runtime),
+            topics.PREFERENCES.name: preferences.handler(runtime),
         },
         loops=(Periodic("customer history", _RETENTION_SECONDS, RetentionLoop(runtime).step),),
         app=app,

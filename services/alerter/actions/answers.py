@@ -11,14 +11,12 @@ from services.alerter.repository import cases, customers, routing
 from services.alerter.settings import AlerterSettings
 from shared.contracts import identity
 from shared.contracts.answers import Answer, AnswerErased
-from shared.digests import CustomerDigests
 from shared.runtime import Runtime
 
 
 async def receive(
     connection: AsyncConnection,
     runtime: Runtime[AlerterSettings],
-    digests: CustomerDigests,
     revisions_received: Iterable[Answer | AnswerErased],
 ) -> None:
     """Opens, updates, moves, reopens or empties the case of each answer, by its newest revision.
@@ -30,7 +28,7 @@ async def receive(
         case_id = identity.case_id(body.answer_id)
         newest[case_id] = revisions.newest(newest[case_id], body) if case_id in newest else body
     keys = {
-        case_id: digests.key(body.customer_id)
+        case_id: runtime.digests.key(body.customer_id)
         for case_id, body in newest.items()
         if isinstance(body, Answer) and body.customer_id is not None
     }
@@ -48,5 +46,5 @@ async def receive(
                 steps[case_id] = revisions.erase(case, case_id, body.revision, now)
             else:
                 steps[case_id] = revisions.apply(case, body, rules, now)
-        kept = await keep(connection, runtime, digests, steps, locked=known)
+        kept = await keep(connection, runtime, steps, locked=known)
         remaining = [case_id for case_id in remaining if steps[case_id] and case_id not in kept]

@@ -15,23 +15,19 @@ from services.alerter.domain.transitions import CloseReason, ContactWay
 from services.alerter.repository import case_context, case_history, cases, routing
 from services.alerter.repository.cases import CaseRow
 from services.alerter.settings import AlerterSettings
-from shared.digests import CustomerDigests
 from shared.runtime import Runtime
 
 
-async def assign(
-    runtime: Runtime[AlerterSettings], digests: CustomerDigests, case_id: str, *, sequence: int, actor: str, owner: str
-) -> CaseRow:
+async def assign(runtime: Runtime[AlerterSettings], case_id: str, *, sequence: int, actor: str, owner: str) -> CaseRow:
     """Assigns the case to ``owner``."""
     async with runtime.transaction() as connection:
         case = await _lock(connection, case_id, sequence)
         step = transitions.assign(case, owner=owner, actor=actor, now=runtime.clock.now())
-        return await _keep_one(connection, runtime, digests, step)
+        return await _keep_one(connection, runtime, step)
 
 
 async def contact(
     runtime: Runtime[AlerterSettings],
-    digests: CustomerDigests,
     case_id: str,
     *,
     sequence: int,
@@ -43,22 +39,19 @@ async def contact(
     async with runtime.transaction() as connection:
         case = await _lock(connection, case_id, sequence)
         step = transitions.contact(case, way=way, text=text, actor=actor, now=runtime.clock.now())
-        return await _keep_one(connection, runtime, digests, step)
+        return await _keep_one(connection, runtime, step)
 
 
-async def note(
-    runtime: Runtime[AlerterSettings], digests: CustomerDigests, case_id: str, *, sequence: int, actor: str, text: str
-) -> CaseRow:
+async def note(runtime: Runtime[AlerterSettings], case_id: str, *, sequence: int, actor: str, text: str) -> CaseRow:
     """Adds a note to the case's history."""
     async with runtime.transaction() as connection:
         case = await _lock(connection, case_id, sequence)
         step = transitions.note(case, text=text, actor=actor, now=runtime.clock.now())
-        return await _keep_one(connection, runtime, digests, step)
+        return await _keep_one(connection, runtime, step)
 
 
 async def close(
     runtime: Runtime[AlerterSettings],
-    digests: CustomerDigests,
     case_id: str,
     *,
     sequence: int,
@@ -74,25 +67,22 @@ async def close(
         step = transitions.close(
             case, reason=reason, root_cause=root_cause, text=text, actor=actor, now=runtime.clock.now()
         )
-        return await _keep_one(connection, runtime, digests, step)
+        return await _keep_one(connection, runtime, step)
 
 
-async def reopen(
-    runtime: Runtime[AlerterSettings], digests: CustomerDigests, case_id: str, *, sequence: int, actor: str, text: str
-) -> CaseRow:
+async def reopen(runtime: Runtime[AlerterSettings], case_id: str, *, sequence: int, actor: str, text: str) -> CaseRow:
     """Reopens the case, with a new deadline where its rule has one."""
     async with runtime.transaction() as connection:
         case = await _lock(connection, case_id, sequence)
         rule = (await routing.current(connection)).routing.rule_of(case)
         sla = None if rule is None else rule.sla
         step = transitions.reopen(case, sla=sla, text=text, actor=actor, now=runtime.clock.now())
-        return await _keep_one(connection, runtime, digests, step)
+        return await _keep_one(connection, runtime, step)
 
 
 async def publish_completed(
     connection: AsyncConnection,
     runtime: Runtime[AlerterSettings],
-    digests: CustomerDigests,
     *,
     customer_keys: Collection[UUID],
     order_ids: Collection[str],
@@ -103,13 +93,12 @@ async def publish_completed(
     )
     now = runtime.clock.now()
     steps = {case_id: revisions.completed(case, now) for case_id, case in known.items()}
-    await keep(connection, runtime, digests, steps, locked=known)
+    await keep(connection, runtime, steps, locked=known)
 
 
 async def keep(
     connection: AsyncConnection,
     runtime: Runtime[AlerterSettings],
-    digests: CustomerDigests,
     steps: Mapping[str, Sequence[Step]],
     *,
     locked: Collection[str],
@@ -123,7 +112,7 @@ async def keep(
     last = {case_id: taken[-1].case for case_id, taken in steps.items() if taken}
     if not last:
         return {}
-    contexts = await case_context.read(connection, digests, last.values())
+    contexts = await case_context.read(connection, runtime.digests, last.values())
     rows = {case_id: CaseRow(case, contexts[case_id]) for case_id, case in last.items()}
     added = await cases.insert(connection, [row for case_id, row in rows.items() if case_id not in locked])
     await cases.update(connection, [row for case_id, row in rows.items() if case_id in locked])
@@ -148,8 +137,6 @@ async def _lock(connection: AsyncConnection, case_id: str, sequence: int) -> Cas
     return case
 
 
-async def _keep_one(
-    connection: AsyncConnection, runtime: Runtime[AlerterSettings], digests: CustomerDigests, step: Step
-) -> CaseRow:
+async def _keep_one(connection: AsyncConnection, runtime: Runtime[AlerterSettings], step: Step) -> CaseRow:
     case_id = step.case.case_id
-    return (await keep(connection, runtime, digests, {case_id: [step]}, locked=[case_id]))[case_id]
+    return (await keep(connection, runtime, {case_id: [step]}, locked=[case_id]))[case_id]

@@ -12,14 +12,12 @@ from services.alerter.domain.customers import may_be_kept
 from services.alerter.repository import cases, customers, orders, surveys
 from services.alerter.settings import AlerterSettings
 from shared.contracts.preferences import Preference
-from shared.digests import CustomerDigests
 from shared.runtime import Runtime
 
 
 async def erase(
     connection: AsyncConnection,
     runtime: Runtime[AlerterSettings],
-    digests: CustomerDigests,
     erasures: Sequence[Preference],
 ) -> None:
     """Erases each customer as of the moment their preference says; what came afterwards is a new beginning.
@@ -28,7 +26,7 @@ async def erase(
     """
     times: dict[UUID, datetime] = {}
     for erasure in erasures:
-        key = digests.key(erasure.customer_id)
+        key = runtime.digests.key(erasure.customer_id)
         times[key] = max(erasure.occurred_at, times.get(key, erasure.occurred_at))
     if not times:
         return
@@ -44,6 +42,6 @@ async def erase(
         for case_id, case in known.items()
         if case.answer is not None
         and case.answer.customer_id is not None
-        and not may_be_kept(case.answer.received_at, erased_at=times.get(digests.key(case.answer.customer_id)))
+        and not may_be_kept(case.answer.received_at, erased_at=times.get(runtime.digests.key(case.answer.customer_id)))
     }
-    await keep(connection, runtime, digests, steps, locked=known)
+    await keep(connection, runtime, steps, locked=known)

@@ -11,21 +11,19 @@ from services.alerter.domain.orders import Order, with_event
 from services.alerter.repository import customers, orders
 from services.alerter.settings import AlerterSettings
 from shared.contracts.orders import OrderEvent
-from shared.digests import CustomerDigests
 from shared.runtime import Runtime
 
 
 async def remember(
     connection: AsyncConnection,
     runtime: Runtime[AlerterSettings],
-    digests: CustomerDigests,
     events: Sequence[tuple[str, OrderEvent]],
 ) -> None:
     """Folds ``events``, pairs of event type and body, into orders and customers; completes the cases that waited.
 
     An event from before its customer's erasure is dropped.
     """
-    keys = {event.customer.id: digests.key(event.customer.id) for _, event in events}
+    keys = {event.customer.id: runtime.digests.key(event.customer.id) for _, event in events}
     locked = await customers.lock(connection, keys.values())
     known = await orders.read(connection, {event.order_id for _, event in events})
     changed_customers: dict[UUID, Customer] = {}
@@ -40,4 +38,4 @@ async def remember(
         changed_orders[order_id] = key, with_event(order, event_type, event)
     await customers.save(connection, changed_customers)
     await orders.save(connection, list(changed_orders.values()))
-    await publish_completed(connection, runtime, digests, customer_keys=changed_customers, order_ids=changed_orders)
+    await publish_completed(connection, runtime, customer_keys=changed_customers, order_ids=changed_orders)

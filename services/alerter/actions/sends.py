@@ -11,21 +11,19 @@ from services.alerter.domain.surveys import survey_of
 from services.alerter.repository import customers, surveys
 from services.alerter.settings import AlerterSettings
 from shared.contracts.sends import SurveySent
-from shared.digests import CustomerDigests
 from shared.runtime import Runtime
 
 
 async def remember(
     connection: AsyncConnection,
     runtime: Runtime[AlerterSettings],
-    digests: CustomerDigests,
     sends: Sequence[SurveySent],
 ) -> None:
     """Folds ``sends`` into surveys and customers; completes the cases that waited.
 
     A send from before its customer's erasure is dropped.
     """
-    keys = {send.customer_id: digests.key(send.customer_id) for send in sends}
+    keys = {send.customer_id: runtime.digests.key(send.customer_id) for send in sends}
     locked = await customers.lock(connection, keys.values())
     kept = [send for send in sends if locked[keys[send.customer_id]].may_keep(send.sent_at)]
     changed: dict[UUID, Customer] = {}
@@ -35,4 +33,4 @@ async def remember(
         changed[key] = with_send(customer, send)
     await customers.save(connection, changed)
     await surveys.save(connection, [(keys[send.customer_id], survey_of(send)) for send in kept])
-    await publish_completed(connection, runtime, digests, customer_keys=changed, order_ids=())
+    await publish_completed(connection, runtime, customer_keys=changed, order_ids=())

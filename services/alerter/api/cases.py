@@ -19,7 +19,6 @@ from services.alerter.repository.cases import CaseFilter, Cursor, StatusFilter
 from services.alerter.settings import AlerterSettings
 from shared.contracts import followups
 from shared.contracts.types import Comment, Identifier
-from shared.digests import CustomerDigests
 from shared.runtime import Runtime
 from shared.web.auth import Caller, require
 from shared.web.paging import CursorQuery, read_cursor, write_cursor
@@ -116,7 +115,7 @@ class CaseDetail(BaseModel):
     customer_history: CustomerHistory
 
 
-def routes(runtime: Runtime[AlerterSettings], digests: CustomerDigests) -> APIRouter:
+def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
     router = APIRouter(prefix="/v1/cases")
 
     @router.get("")
@@ -134,7 +133,7 @@ def routes(runtime: Runtime[AlerterSettings], digests: CustomerDigests) -> APIRo
         async with runtime.read_only() as connection:
             page = await queries.page(
                 connection,
-                digests,
+                runtime.digests,
                 CaseFilter(queue=queue, status=status, owner=owner, search=search),
                 after=None if after is None else Cursor(*after),
                 limit=limit,
@@ -149,15 +148,13 @@ def routes(runtime: Runtime[AlerterSettings], digests: CustomerDigests) -> APIRo
         """One case, its history, and what else is known of the customer."""
         async with runtime.read_only() as connection:
             with _problems():
-                return _detail(await queries.detail(connection, digests, case_id))
+                return _detail(await queries.detail(connection, runtime.digests, case_id))
 
     @router.post("/{case_id}/assign")
     async def assign(caller: MayWrite, case_id: CaseId, body: AssignBody) -> followups.Case:
         """Assigns the case to an owner."""
         with _problems():
-            row = await actions.assign(
-                runtime, digests, case_id, sequence=body.sequence, actor=caller.name, owner=body.owner
-            )
+            row = await actions.assign(runtime, case_id, sequence=body.sequence, actor=caller.name, owner=body.owner)
         return published(row.case, row.context)
 
     @router.post("/{case_id}/contact")
@@ -165,7 +162,7 @@ def routes(runtime: Runtime[AlerterSettings], digests: CustomerDigests) -> APIRo
         """Records that the customer was contacted."""
         with _problems():
             row = await actions.contact(
-                runtime, digests, case_id, sequence=body.sequence, actor=caller.name, way=body.way, text=body.text
+                runtime, case_id, sequence=body.sequence, actor=caller.name, way=body.way, text=body.text
             )
         return published(row.case, row.context)
 
@@ -173,9 +170,7 @@ def routes(runtime: Runtime[AlerterSettings], digests: CustomerDigests) -> APIRo
     async def note(caller: MayWrite, case_id: CaseId, body: NoteBody) -> followups.Case:
         """Adds a note."""
         with _problems():
-            row = await actions.note(
-                runtime, digests, case_id, sequence=body.sequence, actor=caller.name, text=body.text
-            )
+            row = await actions.note(runtime, case_id, sequence=body.sequence, actor=caller.name, text=body.text)
         return published(row.case, row.context)
 
     @router.post("/{case_id}/close")
@@ -184,7 +179,6 @@ def routes(runtime: Runtime[AlerterSettings], digests: CustomerDigests) -> APIRo
         with _problems():
             row = await actions.close(
                 runtime,
-                digests,
                 case_id,
                 sequence=body.sequence,
                 actor=caller.name,
@@ -198,9 +192,7 @@ def routes(runtime: Runtime[AlerterSettings], digests: CustomerDigests) -> APIRo
     async def reopen(caller: MayWrite, case_id: CaseId, body: ReopenBody) -> followups.Case:
         """Reopens a closed case, with a new deadline where its routing rule has one."""
         with _problems():
-            row = await actions.reopen(
-                runtime, digests, case_id, sequence=body.sequence, actor=caller.name, text=body.text
-            )
+            row = await actions.reopen(runtime, case_id, sequence=body.sequence, actor=caller.name, text=body.text)
         return published(row.case, row.context)
 
     return router

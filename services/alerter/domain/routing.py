@@ -15,7 +15,7 @@ from shared.contracts.types import Label, Score
 from shared.nps import Group, group_of
 
 ALL_SCORES = range(11)
-MAX_BYTES = 100_000
+MAX_BYTES = 400_000
 
 QueueName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?$")]
 _WORDS = Annotated[str, Field(min_length=1, max_length=500)]

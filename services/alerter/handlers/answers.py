@@ -8,17 +8,16 @@ from services.alerter.actions import answers
 from services.alerter.settings import AlerterSettings
 from shared.contracts.answers import Answer, AnswerErased
 from shared.contracts.cloudevents import Message
-from shared.digests import CustomerDigests
 from shared.messaging.handler import Handler
 from shared.runtime import Runtime
 
 
-def handler(runtime: Runtime[AlerterSettings], digests: CustomerDigests) -> Handler:
+def handler(runtime: Runtime[AlerterSettings]) -> Handler:
     async def handle(connection: AsyncConnection, messages: Sequence[Message]) -> None:
         received = []
         for message in messages:
             assert isinstance(message.body, Answer | AnswerErased)
             received.append(message.body)
-        await answers.receive(connection, runtime, digests, received)
+        await answers.receive(connection, runtime, received)
 
     return handle

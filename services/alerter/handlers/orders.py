@@ -8,17 +8,16 @@ from services.alerter.actions import orders
 from services.alerter.settings import AlerterSettings
 from shared.contracts.cloudevents import Message
 from shared.contracts.orders import OrderEvent
-from shared.digests import CustomerDigests
 from shared.messaging.handler import Handler
 from shared.runtime import Runtime
 
 
-def handler(runtime: Runtime[AlerterSettings], digests: CustomerDigests) -> Handler:
+def handler(runtime: Runtime[AlerterSettings]) -> Handler:
     async def handle(connection: AsyncConnection, messages: Sequence[Message]) -> None:
         events = []
         for message in messages:
             assert isinstance(message.body, OrderEvent)
             events.append((message.type, message.body))
-        await orders.remember(connection, runtime, digests, events)
+        await orders.remember(connection, runtime, events)
 
     return handle

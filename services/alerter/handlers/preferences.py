@@ -9,18 +9,17 @@ from services.alerter.settings import AlerterSettings
 from shared.contracts import preferences
 from shared.contracts.cloudevents import Message
 from shared.contracts.preferences import Preference
-from shared.digests import CustomerDigests
 from shared.messaging.handler import Handler
 from shared.runtime import Runtime
 
 
-def handler(runtime: Runtime[AlerterSettings], digests: CustomerDigests) -> Handler:
+def handler(runtime: Runtime[AlerterSettings]) -> Handler:
     async def handle(connection: AsyncConnection, messages: Sequence[Message]) -> None:
         erasures = []
         for message in messages:
             assert isinstance(message.body, Preference)
             if message.type == preferences.ERASED:
                 erasures.append(message.body)
-        await erasure.erase(connection, runtime, digests, erasures)
+        await erasure.erase(connection, runtime, erasures)
 
     return handle

@@ -15,7 +15,6 @@ from services.alerter.settings import AlerterSettings
 from services.alerter.web.filters import Filters, GivenFilters
 from services.alerter.web.page import InboxPage, Typed
 from shared.contracts.types import Identifier
-from shared.digests import CustomerDigests
 from shared.runtime import Runtime
 from shared.web.auth import Caller
 from shared.web.auth import staff as signed_in
@@ -43,7 +42,7 @@ Choice = Annotated[str, Form(max_length=40)]
 _Offered = TypeVar("_Offered", bound=str)
 
 
-def routes(runtime: Runtime[AlerterSettings], digests: CustomerDigests, page: InboxPage) -> APIRouter:
+def routes(runtime: Runtime[AlerterSettings], page: InboxPage) -> APIRouter:
     router = APIRouter(prefix="/cases/{case_id}", include_in_schema=False)
 
     @router.post("/assign")
@@ -59,7 +58,7 @@ def routes(runtime: Runtime[AlerterSettings], digests: CustomerDigests, page: In
         typed = Typed(action="assign", sequence=sequence, owner=owner)
         try:
             await actions.assign(
-                runtime, digests, case_id, sequence=sequence, actor=caller.name, owner=owner.strip() or caller.name
+                runtime, case_id, sequence=sequence, actor=caller.name, owner=owner.strip() or caller.name
             )
         except _FAILURES as error:
             return await _failed(page, request, caller, filters, case_id, error, typed)
@@ -78,9 +77,7 @@ def routes(runtime: Runtime[AlerterSettings], digests: CustomerDigests, page: In
         typed = Typed(action="contact", sequence=sequence, way=way, text=text)
         try:
             chosen = _choice(way, CONTACT_WAYS)
-            await actions.contact(
-                runtime, digests, case_id, sequence=sequence, actor=caller.name, way=chosen, text=text
-            )
+            await actions.contact(runtime, case_id, sequence=sequence, actor=caller.name, way=chosen, text=text)
         except _FAILURES as error:
             return await _failed(page, request, caller, filters, case_id, error, typed)
         return _back_to(case_id, filters)
@@ -96,7 +93,7 @@ def routes(runtime: Runtime[AlerterSettings], digests: CustomerDigests, page: In
     ) -> Response:
         typed = Typed(action="note", sequence=sequence, text=text)
         try:
-            await actions.note(runtime, digests, case_id, sequence=sequence, actor=caller.name, text=text)
+            await actions.note(runtime, case_id, sequence=sequence, actor=caller.name, text=text)
         except _FAILURES as error:
             return await _failed(page, request, caller, filters, case_id, error, typed)
         return _back_to(case_id, filters)
@@ -116,7 +113,6 @@ def routes(runtime: Runtime[AlerterSettings], digests: CustomerDigests, page: In
         try:
             await actions.close(
                 runtime,
-                digests,
                 case_id,
                 sequence=sequence,
                 actor=caller.name,
@@ -139,7 +135,7 @@ def routes(runtime: Runtime[AlerterSettings], digests: CustomerDigests, page: In
     ) -> Response:
         typed = Typed(action="reopen", sequence=sequence, text=text)
         try:
-            await actions.reopen(runtime, digests, case_id, sequence=sequence, actor=caller.name, text=text)
+            await actions.reopen(runtime, case_id, sequence=sequence, actor=caller.name, text=text)
         except _FAILURES as error:
             return await _failed(page, request, caller, filters, case_id, error, typed)
         return _back_to(case_id, filters)

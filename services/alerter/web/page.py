@@ -17,7 +17,6 @@ from services.alerter.repository.cases import MAX_COUNTED, Cursor
 from services.alerter.settings import AlerterSettings
 from services.alerter.web.filters import Filters
 from services.alerter.web.views import case_view, install, row_view
-from shared.digests import CustomerDigests
 from shared.runtime import Runtime
 from shared.web.auth import Caller
 from shared.web.pages import Pages
@@ -42,9 +41,8 @@ class Typed:
 
 
 class InboxPage:
-    def __init__(self, runtime: Runtime[AlerterSettings], digests: CustomerDigests, pages: Pages) -> None:
+    def __init__(self, runtime: Runtime[AlerterSettings], pages: Pages) -> None:
         self._runtime = runtime
-        self._digests = digests
         self._pages = pages
         install(pages.env, runtime.settings.zone)
 
@@ -93,7 +91,7 @@ class InboxPage:
         given = filters.case_filter(next(iter(routing.queues)))
         after = read_cursor(filters.cursor, int, str)
         page = await queries.page(
-            connection, self._digests, given, after=None if after is None else Cursor(*after), limit=_ROWS
+            connection, self._runtime.digests, given, after=None if after is None else Cursor(*after), limit=_ROWS
         )
         following = "" if page.after is None else write_cursor(page.after.position, page.after.case_id)
         counts = await cases.count_waiting(connection, list(routing.queues))
@@ -141,7 +139,7 @@ class InboxPage:
         if case_id is None:
             return context
         try:
-            detail = await queries.detail(connection, self._digests, case_id)
+            detail = await queries.detail(connection, self._runtime.digests, case_id)
         except NoSuchCase:
             return context
         return context | {"case": case_view(detail, routing, caller.name, self._runtime.clock.now())}

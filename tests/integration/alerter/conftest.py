@@ -9,7 +9,6 @@ from deploy.local.backends import Backends
 from deploy.local.provision import Database
 from services.alerter.settings import AlerterSettings
 from services.alerter.wiring import build
-from shared.digests import CustomerDigests
 from shared.persistence.migrations import migrate
 from shared.runtime import open_runtime
 from tests.integration.alerter.kit import API_KEYS, Alerter, ChosenClock, Open
@@ -37,7 +36,7 @@ async def open_alerter(backends: Backends, database: Database, topic_prefix: str
         service = build(runtime)
         assert service.start is not None
         await service.start()
-        return Alerter(runtime, service, clock, CustomerDigests(settings.secret.get_secret_value()))
+        return Alerter(runtime, service, clock)
 
     yield open_one
     for context in opened:

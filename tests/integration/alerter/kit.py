@@ -16,7 +16,6 @@ from services.alerter.settings import AlerterSettings
 from shared.contracts.answers import AMENDED, ERASED, RECORDED, Answer, AnswerErased
 from shared.contracts.cloudevents import Message
 from shared.contracts.types import Contract
-from shared.digests import CustomerDigests
 from shared.messaging.repository.outbox import unpack_headers
 from shared.process import Service
 from shared.runtime import Runtime
@@ -58,7 +57,6 @@ class Alerter:
     runtime: Runtime[AlerterSettings]
     service: Service
     clock: ChosenClock
-    digests: CustomerDigests
 
     @property
     def app(self) -> FastAPI:
@@ -76,7 +74,7 @@ class Alerter:
     async def detail(self, case_id: str) -> CaseDetail:
         """Raises NoSuchCase."""
         async with self.runtime.read_only() as connection:
-            return await queries.detail(connection, self.digests, case_id)
+            return await queries.detail(connection, self.runtime.digests, case_id)
 
     async def published(self) -> list[Published]:
         """Everything published so far, in order."""

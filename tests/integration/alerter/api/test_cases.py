@@ -134,9 +134,7 @@ async def test_lists_are_filtered_and_searched(alerter: Alerter, client: httpx.A
         answer(9, answer_id="a-2", comment="Lovely wheel"),
         answer(5, answer_id="a-3"),
     )
-    await actions.assign(
-        alerter.runtime, alerter.digests, identity.case_id("a-3"), sequence=1, actor="kim", owner="noor"
-    )
+    await actions.assign(alerter.runtime, identity.case_id("a-3"), sequence=1, actor="kim", owner="noor")
 
     async def found(**given: str) -> set[str]:
         cases = (await body(await client.get("/v1/cases", params=given)))["cases"]

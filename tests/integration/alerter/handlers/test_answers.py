@@ -69,7 +69,6 @@ async def test_an_erased_answer_leaves_nothing_of_the_person(alerter: Alerter) -
     await alerter.receive(answer(2, 2, customer_id="c-42", order_id="1001", comment="Secret anger", send_id="s-1"))
     await actions.note(
         alerter.runtime,
-        alerter.digests,
         CASE,
         sequence=(await alerter.detail(CASE)).case.sequence,
         actor="kim",

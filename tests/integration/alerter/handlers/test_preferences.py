@@ -50,7 +50,7 @@ async def test_an_order_and_its_customers_erasure_at_once_leave_nothing(open_ale
 
 async def test_an_erasure_waits_for_an_order_under_way_and_takes_it_along(open_alerter: Open) -> None:
     first, second = await open_alerter(), await open_alerter()
-    key = first.digests.key("c-42")
+    key = first.runtime.digests.key("c-42")
     await first.handle("orders", (orders.PLACED, order(at=NOON - timedelta(days=1))))
     async with first.runtime.transaction() as connection:
         locked = await customers.lock(connection, [key])

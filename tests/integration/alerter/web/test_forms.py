@@ -46,7 +46,7 @@ async def test_the_next_sensible_action_is_the_first_button(alerter: Alerter, br
 
 async def test_what_was_typed_is_kept_when_somebody_was_faster(alerter: Alerter, browser: httpx.AsyncClient) -> None:
     await alerter.receive(answer(3))
-    await actions.assign(alerter.runtime, alerter.digests, CASE, sequence=1, actor="noor", owner="noor")
+    await actions.assign(alerter.runtime, CASE, sequence=1, actor="noor", owner="noor")
     page = await browser.post(
         f"/cases/{CASE}/contact", data={"sequence": 1, "way": "phone", "text": "I called & wrote"}
     )
