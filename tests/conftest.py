@@ -57,7 +57,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     folder = path.relative_to(parent.config.rootpath).as_posix()
-    return tiers.SharingFolder.from_parent(parent, path=path) if folder in tiers.ONE_UNIT else None
+    return tiers.SharingFolder.from_parent(parent, path=path) if folder in tiers.SHARING else None
 
 
 @pytest.hookimpl(trylast=True)

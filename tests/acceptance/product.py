@@ -1,23 +1,22 @@
 """The product from outside, in the words of its tests: orders, time, mail, answers, scores, cases."""
 
-import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 
 from deploy.local.stack import Stack
 from shared.clock import SteppedClock
+from tests.kit.eventually import eventually
 from tools.audit import Installation, Report, audit
 from tools.replay.ledger import Dispatcher
 from tools.simulation.mailbox import Mail, MailboxReader
 from tools.simulation.shop import ShopBackend, ShopEvent
 from tools.simulation.visitor import Acknowledgement, Visitor
 
-T = TypeVar("T")
 PATIENCE_SECONDS = 30.0
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -108,7 +107,9 @@ class Product:
 
     async def mail(self, buyer: Buyer, count: int = 1) -> Mail:
         """The customer's ``count``-th mail, once it is there."""
-        return (await eventually(lambda: self.mails(buyer), lambda mails: len(mails) >= count, "mail"))[count - 1]
+        return (await eventually(lambda: self.mails(buyer), "mail", wanted=lambda mails: len(mails) >= count))[
+            count - 1
+        ]
 
     async def answer(self, mail: Mail, score: int, comment: str | None = None) -> Acknowledgement:
         return await self._visitor.answer(mail.answer_url, score, comment)
@@ -137,7 +138,7 @@ class Product:
         async def ask() -> dict[str, Any]:
             return await self.get("scorer", "/v1/nps", segment=segment, window=window)
 
-        return await eventually(ask, lambda score: score["n"] == n, f"{n} answers in {segment}")
+        return await eventually(ask, f"{n} answers in {segment}", wanted=lambda score: score["n"] == n)
 
     async def case(self, acknowledged: Acknowledgement, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The case about an answer, once it is as wanted."""
@@ -147,7 +148,7 @@ class Product:
             of_answer = (case for case in listed["cases"] if _answer_of(case) == acknowledged.answer_id)
             return next(of_answer, {})
 
-        return await eventually(ask, lambda case: bool(case) and wanted(case), "a case")
+        return await eventually(ask, "a case", wanted=lambda case: bool(case) and wanted(case))
 
     async def decisions(self, buyer: Buyer) -> list[dict[str, Any]]:
         """Why the customer was asked or not, newest first."""
@@ -163,13 +164,3 @@ class Product:
 
 def _answer_of(case: dict[str, Any]) -> str | None:
     return (case.get("answer") or {}).get("answer_id")
-
-
-async def eventually(ask: Callable[[], Awaitable[T]], wanted: Callable[[T], bool], what: str) -> T:
-    """Asks until the answer is as wanted. AssertionError with the last answer when it does not get there."""
-    deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
-    while not wanted(found := await ask()):
-        if asyncio.get_running_loop().time() > deadline:
-            raise AssertionError(f"waited {PATIENCE_SECONDS:.0f} s for {what}; last seen: {found}")
-        await asyncio.sleep(0.05)
-    return found

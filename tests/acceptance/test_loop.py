@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest_asyncio
 
-from tests.acceptance.product import DAY, HOUR, Buyer, Product, eventually
+from tests.acceptance.product import DAY, HOUR, Buyer, Product
+from tests.kit.eventually import eventually
 
 
 @pytest_asyncio.fixture(autouse=True, loop_scope="session")
@@ -60,7 +61,7 @@ async def test_who_changes_their_mind_moves_from_queue_to_queue(product: Product
     again = await product.answer(mail, 10)
     assert (again.answer_id, again.revision) == (given.answer_id, 2)
     score = await eventually(
-        lambda: product.get("scorer", "/v1/nps", segment=buyer.segment), lambda score: score["nps"] == 100, "100"
+        lambda: product.get("scorer", "/v1/nps", segment=buyer.segment), "100", wanted=lambda score: score["nps"] == 100
     )
     assert (score["n"], score["promoters"]) == (1, 1)
     await product.case(given, lambda case: case["queue"] == "promoters")
@@ -201,7 +202,9 @@ async def test_the_shops_own_backend_may_answer(product: Product) -> None:
         response = await product.staff.post(url, json={**said, "score": points})
         assert (response.status_code, response.json()["revision"]) == (202, revision)
     score = await eventually(
-        lambda: product.get("scorer", "/v1/nps", segment=buyer.segment), lambda score: score["passives"] == 1, "a 7"
+        lambda: product.get("scorer", "/v1/nps", segment=buyer.segment),
+        "a 7",
+        wanted=lambda score: score["passives"] == 1,
     )
     assert score["n"] == 1
     assert (await product.visitors.post(url, json=said)).status_code == 401

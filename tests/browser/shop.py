@@ -10,7 +10,7 @@ import httpx
 
 from deploy.local.stack import Stack
 from shared.contracts import identity
-from tests.acceptance.product import eventually
+from tests.kit.eventually import eventually
 from tools.simulation.mailbox import Mail, MailboxReader
 from tools.simulation.shop import ShopBackend, ShopEvent
 from tools.simulation.visitor import Visitor
@@ -58,7 +58,7 @@ class Shop:
             self._mails |= {mail.to: mail for mail in await self._mailbox.new()}
             return self._mails.get(address)
 
-        mail = await eventually(arrived, lambda mail: mail is not None, f"a mail to {address}")
+        mail = await eventually(arrived, f"a mail to {address}")
         assert mail is not None
         return mail
 
@@ -115,7 +115,7 @@ class Shop:
             score: dict[str, Any] = response.json()
             return score
 
-        return await eventually(ask, lambda score: score["n"] == n, f"{n} answers in {segment}")
+        return await eventually(ask, f"{n} answers in {segment}", wanted=lambda score: score["n"] == n)
 
     async def case(self, answer_id: str, revision: int = 1) -> dict[str, Any]:
         """The case about an answer, once it knows of this revision of the answer or a later one."""
@@ -132,7 +132,7 @@ class Shop:
         def wanted(case: dict[str, Any]) -> bool:
             return bool(case) and case["answer"]["revision"] >= revision
 
-        return await eventually(ask, wanted, f"a case about revision {revision}")
+        return await eventually(ask, f"a case about revision {revision}", wanted=wanted)
 
     async def change(self, case: Mapping[str, Any], action: str, **how: str) -> None:
         """Does something with a case as another member of staff would, by the API."""

@@ -10,10 +10,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, Route, expect
 
-from tests.acceptance.product import eventually
 from tests.browser.chromium import NARROWEST, PHONE, Visits
 from tests.browser.measure import hard_to_read, sticking_out
 from tests.browser.shop import Shop, new_word
+from tests.kit.eventually import eventually
 
 SCORES = (10, 9, 3, 10, 8, 9, 6, 10, 7, 9, 2, 10)
 
@@ -173,7 +173,7 @@ async def test_a_comment_that_moves_no_score_appears_in_time(shop: Shop, visits:
         await page.clock.fast_forward("01:30")
         return here in await page.locator("#comments").inner_text()
 
-    await eventually(later, bool, "the comment")
+    await eventually(later, "the comment")
 
 
 async def test_who_was_signed_out_is_led_to_the_sign_in(shop: Shop, visits: Visits, signed_in: Any) -> None:

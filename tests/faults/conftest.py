@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -14,6 +14,7 @@ import pytest_asyncio
 from deploy.local.backends import Backends
 from deploy.local.programs import PROCESSES
 from deploy.local.stack import Stack
+from tests.kit.eventually import until
 from tests.kit.stacks import at_once, running_stack
 from tools.audit import Installation, audit
 from tools.simulation.mailbox import Mail, MailboxReader
@@ -75,22 +76,21 @@ class Traffic:
                 self.acknowledged[told.answer_id] = told.revision
             await asyncio.sleep(0.05)
 
+    async def some_answered(self) -> None:
+        """Returns when it is under way."""
+        await until(
+            lambda: len(self.acknowledged) >= 5,
+            lambda: f"5 answers, not {len(self.acknowledged)}",
+            within=PATIENCE_SECONDS,
+        )
+
     async def all_answered(self) -> None:
-        await eventually(
+        await until(
             lambda: len(self.acknowledged) >= len(self.ordered),
-            lambda: f"{len(self.acknowledged)} of {len(self.ordered)} customers were asked and answered",
+            lambda: f"{len(self.ordered)} customers to be asked and to answer, not {len(self.acknowledged)}",
+            within=PATIENCE_SECONDS,
         )
         assert len(self.mails) == len(self.ordered)
-
-
-async def eventually(condition: Callable[[], bool], found: Callable[[], str]) -> None:
-    """Waits for the condition; a failure says what was found instead."""
-    try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not condition():
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        pytest.fail(f"after {PATIENCE_SECONDS} s: {found()}")
 
 
 @contextlib.asynccontextmanager

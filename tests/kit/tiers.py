@@ -10,16 +10,14 @@ from pathlib import PurePosixPath
 
 import pytest
 
+from deploy.local.programs import PROJECT
+
 WORKERS_PER_CORE = 2
 """Waiting takes more of a test's time than work does: for a process to start, a lease to run out, a page to settle."""
 MOST_WORKERS = 8
 
-ONE_UNIT = (
-    "tests/acceptance",
-    "tests/browser",
-    *(f"tests/unit/{each}" for each in ("alerter", "collector", "deploy", "dispatcher", "scorer", "shared", "tools")),
-)
-"""Folders whose tests share what is costly to start: a product, a browser, or merely a service's imports."""
+SHARING = ("tests/acceptance", "tests/browser")
+"""Folders whose tests share a running product. Unit tests share their imports: there, each service is a unit."""
 
 LONGEST_FIRST = (
     "tests/faults/test_kills.py",
@@ -36,7 +34,9 @@ LONGEST_FIRST = (
 def unit_of(nodeid: str) -> str:
     """The unit of work a test belongs to: a folder or a file."""
     file = nodeid.partition("::")[0]
-    return next((folder for folder in ONE_UNIT if file.startswith(f"{folder}/")), file)
+    if file.startswith("tests/unit/"):
+        return "/".join(file.split("/")[:3])
+    return next((folder for folder in SHARING if file.startswith(f"{folder}/")), file)
 
 
 def in_order(nodeid: str) -> int:
@@ -47,7 +47,7 @@ def in_order(nodeid: str) -> int:
 
 def workers(arguments: Sequence[str]) -> int:
     """How many workers a run of these files and folders gets; 0 for none, when starting them would not pay."""
-    tiers = [PurePosixPath(os.path.relpath(each.partition("::")[0])).parts for each in arguments]
+    tiers = [PurePosixPath(os.path.relpath(each.partition("::")[0], PROJECT)).parts for each in arguments]
     if not any(parts in ((), ("tests",)) or (len(parts) == 2 and parts[1] != "unit") for parts in tiers):
         return 0
     cores = len(os.sched_getaffinity(0))

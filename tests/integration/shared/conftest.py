@@ -2,16 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from pydantic import SecretStr
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -29,18 +27,9 @@ from shared.messaging.topics import ensure_topics
 from shared.persistence.engine import open_engine
 from shared.persistence.migrations import create_runtime_tables
 from shared.settings import ServiceSettings
+from tests.kit.settings import settings_for
 
 CONSUMER = "counter"
-
-
-async def eventually(condition: Callable[[], Awaitable[bool]], what: str, seconds: float = 30) -> None:
-    """Waits for the condition; a failure says what was waited for."""
-    try:
-        async with asyncio.timeout(seconds):
-            while not await condition():
-                await asyncio.sleep(0.02)
-    except TimeoutError:
-        pytest.fail(f"not within {seconds:.0f} s: {what}")
 
 
 def order_event(number: int, customer: str = "c-1") -> Event:
@@ -129,11 +118,11 @@ async def running(loop: Consumer | Relay) -> AsyncIterator[asyncio.Task[None]]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def bench(kafka: str, empty_database: Database, topic_prefix: str) -> AsyncIterator[Bench]:
-    settings = ServiceSettings(
+    settings = settings_for(
+        ServiceSettings,
+        empty_database.service_urls["scorer"],
         kafka_bootstrap_servers=kafka,
-        database_url=SecretStr(empty_database.service_urls["scorer"]),
         topic_prefix=topic_prefix,
-        secret=SecretStr("x" * 32),
         consumer_session_seconds=6,
         retry_limit_seconds=0.5,
         dead_letter_limit=5,

@@ -6,8 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from deploy.local.supervisor import (
     start_time,
     write_records,
 )
+from tests.kit.eventually import until
 
 SLEEP = "import time; time.sleep(600)"
 
@@ -38,13 +38,6 @@ async def supervisor(tmp_path: Path) -> AsyncIterator[Supervisor]:
 
 def python(code: str, folder: Path, name: str = "worker") -> Program:
     return Program(name=name, command=(sys.executable, "-c", code), log_file=folder / f"{name}.log", ready_within=20)
-
-
-async def until(condition: Callable[[], bool], within: float = 10.0) -> None:
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        await asyncio.sleep(0.02)
 
 
 async def test_a_killed_process_is_started_again(supervisor: Supervisor, tmp_path: Path) -> None:
@@ -85,7 +78,7 @@ async def test_a_program_that_does_not_exist_is_told_at_once(supervisor: Supervi
 async def test_a_process_that_ignores_sigterm_is_killed_after_its_time(supervisor: Supervisor, tmp_path: Path) -> None:
     deaf = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); {SLEEP}"
     await supervisor.start(replace(python(deaf, tmp_path), stop_within=0.3))
-    await until(lambda: "deaf" in (tmp_path / "worker.log").read_text())
+    await until(lambda: "deaf" in (tmp_path / "worker.log").read_text(), "its word")
     pid = supervisor.processes["worker"].pid
     await supervisor.stop("worker")
     assert start_time(pid) is None
@@ -101,7 +94,7 @@ async def test_processes_stop_in_the_order_asked_for(supervisor: Supervisor, tmp
             "while True: signal.pause()"
         )
         await supervisor.start(python(code, tmp_path, name))
-        await until(lambda name=name: "set" in (tmp_path / f"{name}.log").read_text())  # type: ignore[misc]
+        await until(lambda log=tmp_path / f"{name}.log": "set" in log.read_text(), "its word")  # type: ignore[misc]
     await supervisor.stop_all(("service",), ("broker",))
     assert order.read_text() == "service broker "
 
@@ -125,7 +118,7 @@ async def test_no_process_outlives_a_supervisor_that_is_killed(tmp_path: Path) -
     [worker] = read_records(tmp_path / "processes.json")
     doomed.kill()
     await doomed.wait()
-    await until(lambda: start_time(worker.pid) is None)
+    await until(lambda: start_time(worker.pid) is None, "its end")
 
 
 def test_what_a_crash_left_is_ended_and_a_stranger_with_its_number_is_not(tmp_path: Path) -> None:
@@ -159,11 +152,11 @@ async def test_logs_stay_bounded_while_the_writer_goes_on(
     monkeypatch.setattr(supervisor_module, "LOG_CHECK", 0.05)
     await supervisor.start(python("while True: print('x' * 99)", tmp_path))
     log, old = tmp_path / "worker.log", tmp_path / "worker.log.1"
-    await until(old.exists)
+    await until(old.exists, "the old log")
     os.kill(supervisor.processes["worker"].pid, signal.SIGSTOP)
-    await until(lambda: log.stat().st_size <= 10_000)
+    await until(lambda: log.stat().st_size <= 10_000, "the log to be emptied")
     os.kill(supervisor.processes["worker"].pid, signal.SIGCONT)
-    await until(lambda: log.stat().st_size > 0)
+    await until(lambda: log.stat().st_size > 0, "the writer to go on")
     assert b"\0" not in log.read_bytes()[:100]
 
 
@@ -177,5 +170,5 @@ async def test_a_program_gets_its_own_settings_and_none_of_ours(
         "time.sleep(600)"
     )
     await supervisor.start(replace(python(code, tmp_path), environment={"HEARBACK_CLOCK": "real"}))
-    await until(lambda: "}" in (tmp_path / "worker.log").read_text())
+    await until(lambda: "}" in (tmp_path / "worker.log").read_text(), "its settings")
     assert json.loads((tmp_path / "worker.log").read_text()) == {"HEARBACK_CLOCK": "real"}

@@ -16,7 +16,8 @@ from shared.health import Health
 from shared.messaging.repository import positions
 from shared.messaging.starting import PositionsAheadOfTopic
 from shared.messaging.transaction import BatchTransaction
-from tests.integration.shared.conftest import CONSUMER, Bench, count, eventually, running
+from tests.integration.shared.conftest import CONSUMER, Bench, count, running
+from tests.kit.eventually import eventually
 
 
 def everything_once(numbers: range) -> dict[str, int]:

@@ -7,7 +7,8 @@ from sqlalchemy import text
 
 from shared.contracts.cloudevents import read
 from shared.contracts.topics import ORDERS
-from tests.integration.shared.conftest import Bench, eventually, order_event, running
+from tests.integration.shared.conftest import Bench, order_event, running
+from tests.kit.eventually import eventually
 
 
 async def test_events_arrive_in_order_and_leave_the_outbox(bench: Bench) -> None:

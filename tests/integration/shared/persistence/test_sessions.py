@@ -14,7 +14,8 @@ from shared.persistence.engine import (
     TRANSACTION_MILLISECONDS,
     open_engine,
 )
-from tests.integration.shared.conftest import Bench, eventually
+from tests.integration.shared.conftest import Bench
+from tests.kit.eventually import eventually
 
 # Tenths of a second where the product waits seconds, in the same order of size.
 SOONER = {
@@ -60,7 +61,7 @@ async def test_the_locks_of_a_stalled_process_pass_on(bench: Bench, stall: objec
         transport.pause_reading()  # a stalled process reads nothing either
         assert not await taken_over()
         stall(transport)  # type: ignore[operator]
-        await eventually(taken_over, "the lock passed on", seconds=10)
+        await eventually(taken_over, "the lock to pass on", within=10)
 
 
 async def test_every_session_of_the_product_is_bounded(bench: Bench) -> None:

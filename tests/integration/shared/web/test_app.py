@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from fastapi import Depends, FastAPI
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel
 from sqlalchemy import text
 
 from deploy.local.provision import Database
@@ -20,9 +19,7 @@ from shared.web.app import create_app
 from shared.web.auth import Caller, require, staff
 from shared.web.pages import mount_static
 from shared.web.problems import Problem
-
-KEY = "a-long-random-key"
-KEYS = f"reader:{sha256(KEY.encode()).hexdigest()}:scores:read"
+from tests.kit.settings import KEY, api_key, settings_for
 
 
 class Order(BaseModel):
@@ -32,11 +29,7 @@ class Order(BaseModel):
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def runtime(database: Database) -> AsyncIterator[Runtime[ServiceSettings]]:
-    settings = ServiceSettings(
-        database_url=SecretStr(database.service_urls["scorer"]),
-        secret=SecretStr("s" * 32),
-        api_keys=SecretStr(KEYS),
-    )
+    settings = settings_for(ServiceSettings, database.service_urls["scorer"], api_key("reader", "scores:read"))
     async with open_runtime("scorer", settings) as opened:
         yield opened
 

@@ -1,0 +1,42 @@
+"""How the tests are dealt out to workers."""
+
+import pytest
+
+from deploy.local.programs import PROJECT
+from tests.kit import tiers
+
+
+@pytest.mark.parametrize(
+    ("test", "unit"),
+    [
+        ("tests/acceptance/test_loop.py::test_a[b::c/d]", "tests/acceptance"),
+        ("tests/browser/test_inbox.py::test_a", "tests/browser"),
+        ("tests/unit/scorer/domain/test_tally.py::test_a", "tests/unit/scorer"),
+        ("tests/integration/scorer/api/test_nps.py::test_a", "tests/integration/scorer/api/test_nps.py"),
+    ],
+)
+def test_what_shares_something_costly_is_one_unit_and_elsewhere_a_file_is(test: str, unit: str) -> None:
+    assert tiers.unit_of(test) == unit
+
+
+def test_long_units_come_first_and_the_others_stay_in_order() -> None:
+    short = ["tests/integration/b.py::test_b", "tests/integration/a.py::test_a"]
+    long = [f"{tiers.LONGEST_FIRST[1]}/test_c.py::test_c", f"{tiers.LONGEST_FIRST[0]}::test_d"]
+    assert sorted([*short, *long], key=tiers.in_order) == [*reversed(long), *short]
+
+
+@pytest.mark.parametrize("several", [["tests"], ["tests/integration"], ["tests/unit", "tests/faults"], ["."]])
+def test_whole_tiers_get_workers(several: list[str]) -> None:
+    assert tiers.workers(several) >= 2
+
+
+@pytest.mark.parametrize(
+    "one", [["tests/unit"], ["tests/integration/scorer"], ["tests/unit/kit/test_tiers.py::test_a"]]
+)
+def test_a_file_or_folder_is_not_worth_a_worker(one: list[str]) -> None:
+    assert tiers.workers(one) == 0
+
+
+def test_every_named_unit_exists() -> None:
+    named = {*tiers.SHARING, *tiers.LONGEST_FIRST}
+    assert [name for name in sorted(named) if not (PROJECT / name).exists()] == []
