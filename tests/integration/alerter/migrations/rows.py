@@ -1,0 +1,52 @@
+"""Rows of the alerter at each revision; see `tests.kit.rows`."""
+
+from tests.kit.rows import RUNTIME_ROWS, Rows
+
+CUSTOMER = "00000000-0000-5000-8000-000000000001"
+NOON = "2026-03-02T12:00:00+00:00"
+
+ROWS: dict[str, Rows] = {
+    "0001": {
+        **RUNTIME_ROWS,
+        "cases": [
+            {
+                "case_id": "open", "revision": 2, "answer": {"score": 1, "comment": "Late"}, "queue": "detractors",
+                "rule": "detractors", "status": "open", "sequence": 3, "opened_at": NOON, "changed_at": NOON,
+                "due_at": NOON, "owner": "kim", "suggested_action": "call", "closed_reason": None, "root_cause": None,
+                "erased": False, "position": 900, "customer_key": CUSTOMER, "order_id": "o-1",
+                "awaits_customer": False, "awaits_order": True, "searched": "late ana",
+            },
+            {
+                "case_id": "erased", "revision": 5, "answer": None, "queue": None, "rule": None, "status": "closed",
+                "sequence": 1, "opened_at": NOON, "changed_at": NOON, "due_at": None, "owner": None,
+                "suggested_action": None, "closed_reason": "erased", "root_cause": None, "erased": True,
+                "position": -900, "customer_key": None, "order_id": None, "awaits_customer": False,
+                "awaits_order": False, "searched": "",
+            },
+        ],
+        "case_history": [
+            {
+                "case_id": "open", "sequence": 1, "at": NOON, "kind": "opened", "actor": None,
+                "details": {"queue": "detractors"},
+            },
+            {"case_id": "open", "sequence": 2, "at": NOON, "kind": "assigned", "actor": "kim", "details": {}},
+        ],
+        "customers": [
+            {"customer_key": CUSTOMER, "document": {"email": "ana@example.com"}, "told_at": NOON, "erased_at": None},
+        ],
+        "customer_orders": [
+            {"order_id": "o-1", "customer_key": CUSTOMER, "document": {"total": "74.50"}, "told_at": NOON}
+        ],
+        "customer_surveys": [
+            {"send_id": "s-1", "customer_key": CUSTOMER, "document": {"campaign": "service-nps"}, "sent_at": NOON}
+        ],
+        "routing": [
+            {
+                "only_row": True, "version": 2, "document": "rules: []", "file_digest": "ab", "changed_at": NOON,
+                "changed_by": "kim",
+            }
+        ],
+    }
+}  # fmt: skip
+
+AFTER: dict[str, dict[str, Rows | None]] = {}

@@ -1,0 +1,49 @@
+"""Rows of the collector at each revision; see `tests.kit.rows`."""
+
+from tests.kit.rows import RUNTIME_ROWS, Rows
+
+ROWS: dict[str, Rows] = {
+    "0001": {
+        **RUNTIME_ROWS,
+        "campaigns": [
+            {"campaign": "service-nps", "campaign_version": 1, "definition": {"subject_of_question": "service"}},
+            {"campaign": "service-nps", "campaign_version": 2, "definition": {"brand": {"name": "김치 가게"}}},
+        ],
+        "sends": [
+            {
+                "send_id": "s-1", "campaign": "service-nps", "campaign_version": 1, "channel": "email",
+                "locale": "pt-BR", "customer_id": "c-1", "address": "ana@example.com", "name": "Ana", "order_id": "o-1", "product": None,
+                "segments": {"country": "BR", "category": ["toys", "books"]},
+                "sent_at": "2026-03-02T12:00:00.123456+00:00",
+                "expires_at": "2026-04-01T12:00:00+00:00", "erased_at": None,
+            },
+            {
+                "send_id": "s-2", "campaign": "service-nps", "campaign_version": 2, "channel": "email", "locale": "en",
+                "customer_id": None, "address": None, "name": None, "order_id": None, "product": None, "segments": {},
+                "sent_at": "2026-03-02T12:00:00+00:00", "expires_at": "2026-04-01T12:00:00+00:00",
+                "erased_at": "2026-03-03T12:00:00+00:00",
+            },
+        ],
+        "answers": [
+            {"answer_id": "a-1", "revision": 2, "customer_id": "c-1", "body": {"score": 3}, "erased_at": None},
+            {
+                "answer_id": "a-2", "revision": 1, "customer_id": None, "body": None,
+                "erased_at": "2026-03-03T12:00:00+00:00",
+            },
+        ],
+        "preferences": [
+            {"customer_id": "c-1", "revision": 4, "channels": [{"channel": "email", "state": "unsubscribed"}]}
+        ],
+        "erasures": [
+            {"customer_digest": "\\x0102", "preference_revision": 5, "erased_at": "2026-03-03T12:00:00+00:00"}
+        ],
+    },
+    "0002": {
+        "early_wishes": [
+            {"send_id": "s-9", "wish": "unsubscribe", "wished_at": "2026-03-02T12:00:00+00:00"},
+            {"send_id": "s-8", "wish": "resubscribe", "wished_at": "2026-03-02T12:00:01+00:00"},
+        ]
+    },
+}  # fmt: skip
+
+AFTER: dict[str, dict[str, Rows | None]] = {}

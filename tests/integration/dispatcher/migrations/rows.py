@@ -1,0 +1,82 @@
+"""Rows of the dispatcher and its courier at each revision; see `tests.kit.rows`."""
+
+from tests.kit.rows import RUNTIME_ROWS, Rows
+
+TIMER, SEND, DECISION = (f"00000000-0000-5000-8000-00000000000{number}" for number in range(3))
+
+ROWS: dict[str, Rows] = {
+    "0001": {
+        **RUNTIME_ROWS,
+        "campaigns": [
+            {
+                "campaign": "service-nps", "version": 3, "definition": {"id": "service-nps"}, "brand": {"name": "Shop"},
+                "file_definition": None, "changed_at": "2026-03-02T12:00:00+00:00",
+            }
+        ],
+        "customers": [
+            {
+                "customer_id": "c-1", "details": {"email": "ana@example.com"},
+                "first_event_at": "2026-03-01T12:00:00+00:00", "since": "2026-03-01T12:00:00+00:00",
+                "preference_revision": 2, "channels": [{"channel": "email", "state": "allowed"}], "erased_at": None,
+                "last_answered_at": "2026-03-02T12:00:00+00:00",
+            },
+            {
+                "customer_id": "c-2", "details": {}, "first_event_at": None, "since": None, "preference_revision": 7,
+                "channels": [], "erased_at": "2026-03-03T12:00:00+00:00", "last_answered_at": None,
+            },
+        ],
+        "orders": [
+            {
+                "order_id": "o-1", "customer_id": "c-1", "first_event_at": "2026-03-01T12:00:00+00:00",
+                "ordered_at": "2026-03-01T11:59:59.999999+00:00", "stopped": False, "facts": {"country": "BR"},
+            }
+        ],
+        "timers": [
+            {
+                "timer_id": TIMER, "campaign": "service-nps", "customer_id": "c-1", "order_id": "o-1",
+                "cause": "milestone", "occurrence": 0, "milestone_at": "2026-03-01T12:00:00+00:00",
+                "due_at": "2026-03-04T12:00:00+00:00", "traceparent": None,
+            }
+        ],
+        "recurrences": [
+            {
+                "campaign": "relationship-nps", "customer_id": "c-1", "occurrence": 2,
+                "fired_at": "2026-03-01T12:00:00+00:00",
+            }
+        ],
+        "sends": [
+            {
+                "send_id": SEND, "timer_id": TIMER, "campaign": "service-nps", "campaign_version": 3,
+                "customer_id": "c-1", "order_id": "o-1", "channel": "email", "due_at": "2026-03-02T12:00:00+00:00",
+                "sent_at": "2026-03-02T12:00:01+00:00", "expires_at": "2026-04-01T12:00:00+00:00",
+            }
+        ],
+        "decisions": [
+            {
+                "decision_id": DECISION, "position": 12, "customer_id": "c-1",
+                "decided_at": "2026-03-02T12:00:01+00:00",
+                "outcome": "sent", "reason": "due", "order_id": "o-1", "event_type": None, "source": None,
+                "event_id": None, "occurred_at": None, "timer_id": TIMER, "campaign": "service-nps", "until": None,
+                "because_of": None, "effects": {"timers": 1},
+            }
+        ],
+    },
+    "0002": {
+        "deliveries": [
+            {
+                "send_id": SEND, "state": "transmitting", "available_at": "2026-03-02T12:01:00+00:00", "attempts": 1,
+                "claim": DECISION, "message_id": "<m@shop.example>", "campaign": "service-nps",
+                "expires_at": "2026-04-01T12:00:00+00:00", "customer_id": "c-1", "survey": {"locale": "pt-BR"},
+                "traceparent": None, "reason": None, "ended_at": None,
+            },
+            {
+                "send_id": "ended", "state": "bounced", "available_at": "2026-03-02T12:01:00+00:00", "attempts": 3,
+                "claim": None, "message_id": "<n@shop.example>", "campaign": "service-nps",
+                "expires_at": "2026-04-01T12:00:00+00:00", "customer_id": None, "survey": None, "traceparent": None,
+                "reason": "550 no such user", "ended_at": "2026-03-02T12:02:00+00:00",
+            },
+        ]
+    },
+}  # fmt: skip
+
+AFTER: dict[str, dict[str, Rows | None]] = {}

@@ -1,0 +1,80 @@
+"""Every revision of every schema takes the rows of the one before along; a new one brings rows of its own.
+
+What a service's tables hold is in `tests/integration/<service>/migrations/rows.py`.
+"""
+
+import importlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from types import ModuleType
+
+import pytest
+import pytest_asyncio
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from deploy.local.programs import SERVICES
+from deploy.local.provision import Database
+from shared.persistence.engine import open_engine
+from tests.kit.migrations import Step, contents, insert, steps, upgrade
+from tests.kit.rows import differences
+
+LATER_STEPS = [(service, step) for service in SERVICES for step in steps(service)[1:]]
+
+
+def name(value: str | Step) -> str:
+    return value if isinstance(value, str) else value.revision
+
+
+def rows_of(service: str) -> ModuleType:
+    return importlib.import_module(f"tests.integration.{service}.migrations.rows")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def engine_of(empty_database: Database) -> AsyncIterator[Callable[[str], AsyncEngine]]:
+    """Of a service, on a database without tables."""
+    async with AsyncExitStack() as opened:
+
+        def open_one(service: str) -> AsyncEngine:
+            engine = open_engine(empty_database.service_urls[service], name="test")
+            opened.push_async_callback(engine.dispose)
+            return engine
+
+        yield open_one
+
+
+async def filled_up_to(engine: AsyncEngine, service: str, last: str) -> None:
+    """The schema at a revision, with the rows of this one and of all before, each inserted at its time."""
+    for step in steps(service):
+        await upgrade(engine, service, step.revision)
+        async with engine.begin() as connection:
+            await insert(connection, rows_of(service).ROWS[step.revision])
+        if step.revision == last:
+            return
+    raise AssertionError(f"{service} has no revision {last}")
+
+
+@pytest.mark.parametrize(("service", "step"), LATER_STEPS, ids=name)
+async def test_rows_of_before_are_right_afterwards(
+    engine_of: Callable[[str], AsyncEngine], service: str, step: Step
+) -> None:
+    assert step.before is not None
+    engine = engine_of(service)
+    await filled_up_to(engine, service, step.before)
+    async with engine.connect() as connection:
+        before = await contents(connection)
+    await upgrade(engine, service, step.revision)
+    async with engine.connect() as connection:
+        after = await contents(connection)
+    assert differences(before, after, rows_of(service).AFTER.get(step.revision, {})) == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_every_table_has_rows_to_take_along(engine_of: Callable[[str], AsyncEngine], service: str) -> None:
+    """A revision without rows of its own, or a table without any, would let the next revision go untested."""
+    engine = engine_of(service)
+    revisions = [step.revision for step in steps(service)]
+    assert list(rows_of(service).ROWS) == revisions
+    assert rows_of(service).AFTER.keys() <= set(revisions)
+    await filled_up_to(engine, service, revisions[-1])
+    async with engine.connect() as connection:
+        assert [table for table, rows in (await contents(connection)).items() if not rows] == []
