@@ -3,24 +3,27 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+import shared.locales
 from shared.contracts.campaigns import CampaignPublished, CampaignTexts
 from shared.contracts.sends import SurveySent
 from shared.locales import resolve
+from shared.mail.message import one_line
 
 Texts = Mapping[str, Mapping[str, str]]
 """Language to key to text, as ``shared.locales.load_texts`` gives them."""
 
-LONGEST_NAME = 60
-LONGEST_PRODUCT = 60
+COMMON_TEXTS = Path(shared.locales.__file__).parent / "texts"
+MAIL_TEXTS = Path(__file__).parent / "texts"
+
+MAX_NAME = 60
+MAX_PRODUCT = 60
 
 _PLACEHOLDER = re.compile(r"\{(brand|product|name)\}")
-_BLANKS = re.compile(r"[\s\x00-\x1f\x7f\u2028\u2029]+")
 # Somebody who orders in a victim's name could have us deliver their advertisement as a greeting.
 # Mail programs make a link of anything with a dot between letters.
 _NOT_A_NAME = re.compile(r"[@<>]|://|www\.|\.[^\W\d_]{2,}", re.IGNORECASE)
-# These turn around what is written after them; no language we write in needs them.
-_DIRECTIONS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ def wording(survey: SurveySent, campaign: CampaignPublished, common: Texts, mail
     texts = {**common[language], **mail[language]}
     own = _texts_for(campaign.texts, survey.locale, language) or CampaignTexts()
     subject_of_question = campaign.subject_of_question
-    name, product = given_name(survey.recipient.name), clipped(survey.product, LONGEST_PRODUCT)
+    name, product = given_name(survey.recipient.name), clipped(survey.product, MAX_PRODUCT)
 
     if product or subject_of_question != "product":
         subject = texts[f"subject_{subject_of_question}"]
@@ -76,11 +79,6 @@ def fill(text: str, values: Mapping[str, str]) -> str:
     return one_line(_PLACEHOLDER.sub(lambda found: values[found.group(1)], text))
 
 
-def one_line(text: str) -> str:
-    """Without line breaks and control characters, which would break a header or fake one, or turn the text around."""
-    return _BLANKS.sub(" ", _DIRECTIONS.sub("", text)).strip()
-
-
 def clipped(text: str | None, longest: int) -> str:
     """The text cut at ``longest`` characters with an ellipsis; empty when there is none."""
     line = one_line(text or "")
@@ -90,7 +88,7 @@ def clipped(text: str | None, longest: int) -> str:
 def given_name(name: str | None) -> str:
     """The name to greet with; empty for what is none: an address, a link, half a page."""
     line = one_line(name or "")
-    return "" if len(line) > LONGEST_NAME or _NOT_A_NAME.search(line) else line
+    return "" if len(line) > MAX_NAME or _NOT_A_NAME.search(line) else line
 
 
 def _texts_for(texts: Mapping[str, CampaignTexts], locale: str, language: str) -> CampaignTexts | None:

@@ -7,11 +7,12 @@ from uuid import uuid4
 
 import pytest
 
-from services.dispatcher.courier.actions import deliveries as results
-from services.dispatcher.courier.channels.email.smtp import Connections
-from services.dispatcher.courier.loops import deliver as courier_module
+from services.dispatcher.courier.actions import deliveries as actions
+from services.dispatcher.courier.channels.email.channel import EmailChannel
+from services.dispatcher.courier.domain.deliveries import UnresolvedDelivery
+from services.dispatcher.courier.loops import deliver
 from services.dispatcher.courier.repository import deliveries as repository
-from services.dispatcher.courier.repository.deliveries import Unanswered
+from shared.mail.smtp import Transport
 from tests.integration.dispatcher.courier.conftest import Office, Open, survey
 from tests.integration.dispatcher.courier.post_office import PostOffice
 
@@ -38,11 +39,12 @@ STEPS = [
     for owner, name in (
         (repository, "take"),
         (repository, "begin"),
-        (Connections, "deliver"),
-        (Connections, "_address"),
-        (Connections, "_hand_over"),
-        (courier_module.Courier, "_write"),
-        (results, "end"),
+        (EmailChannel, "transmit"),
+        (Transport, "send"),
+        (Transport, "_send_envelope"),
+        (Transport, "_send_content"),
+        (deliver.DeliverLoop, "_write"),
+        (actions, "end"),
         (repository, "end"),
     )
     for after in (False, True)
@@ -57,7 +59,7 @@ async def test_a_courier_that_dies_at_any_step_loses_no_mail_and_sends_none_twic
     await victim.queue([survey(number) for number in range(1, 6)])
     dies(monkeypatch, owner, name, after=after)
     with pytest.raises(Died):
-        await victim.courier.round()
+        await victim.deliver.step()
     heir: Office = await open_office()
     await recover(heir)
     assert sorted(post.recipients()) == [f"ana-{number}@example.com" for number in range(1, 6)]
@@ -69,7 +71,7 @@ async def recover(heir: Office) -> None:
     await heir.carry()
     for _ in range(3):
         await heir.at_once()
-        await heir.unknown.round()
+        await heir.unresolved.step()
         await heir.carry()
 
 
@@ -78,12 +80,12 @@ async def test_before_the_lease_is_over_nobody_touches_a_mail_in_transmission(
 ) -> None:
     victim: Office = await open_office()
     await victim.queue([survey()])
-    dies(monkeypatch, Connections, "deliver", after=False)
+    dies(monkeypatch, Transport, "send", after=False)
     with pytest.raises(Died):
-        await victim.courier.round()
+        await victim.deliver.step()
     heir: Office = await open_office()
     await heir.carry()
-    await heir.unknown.round()
+    await heir.unresolved.step()
     assert post.mails == [] and post.questions == 0
     assert await heir.states() == {"send-1": "transmitting"}
 
@@ -170,7 +172,7 @@ async def test_receipts_that_do_not_answer_are_asked_again(open_office: Open, po
     await office.queue([survey()])
     await office.carry()
     await office.at_once()
-    await deaf.unknown.round()
+    await deaf.unresolved.step()
     assert await office.states() == {"send-1": "transmitting"}
     await recover(office)
     assert len(post.mails) == 1
@@ -184,25 +186,25 @@ async def test_a_courier_that_stalled_past_its_lease_begins_nothing_and_writes_n
     heir: Office = await open_office()
     await stalled.queue([survey(1), survey(2)])
     taken, wake = asyncio.Event(), asyncio.Event()
-    real_now = courier_module._now
-    original = Connections._address
+    real_now = deliver._now
+    original = Transport._send_envelope
 
-    async def stall(self: Connections, client: Any, letter: Any) -> Any:
+    async def stall(self: Transport, client: Any, email: Any) -> Any:
         taken.set()
-        refused = await original(self, client, letter)
+        refused = await original(self, client, email)
         await wake.wait()
         return refused
 
-    monkeypatch.setattr(Connections, "_address", stall)
-    round_of_the_stalled = asyncio.create_task(stalled.courier.round())
+    monkeypatch.setattr(Transport, "_send_envelope", stall)
+    step_of_the_stalled = asyncio.create_task(stalled.deliver.step())
     await taken.wait()
-    monkeypatch.setattr(Connections, "_address", original)
+    monkeypatch.setattr(Transport, "_send_envelope", original)
     await recover(heir)
     assert len(post.mails) == 2
     # The lease is over when it wakes up.
-    monkeypatch.setattr(courier_module, "_now", lambda: real_now() + 60)
+    monkeypatch.setattr(deliver, "_now", lambda: real_now() + 60)
     wake.set()
-    await round_of_the_stalled
+    await step_of_the_stalled
     assert len(post.mails) == 2
     assert sorted(await heir.published()) == [("delivery.accepted", f"send-{number}", None) for number in (1, 2)]
     assert await heir.states() == {"send-1": "accepted", "send-2": "accepted"}
@@ -214,14 +216,14 @@ async def test_what_a_stalled_courier_found_out_late_changes_nothing(
     stalled: Office = await open_office(receipts=False)
     heir: Office = await open_office(receipts=False)
     await stalled.queue([survey()])
-    write = stalled.courier._write
+    write = stalled.deliver._write
 
-    async def late(done: Any) -> None:
+    async def late(claim: Any, results: Any) -> None:
         await recover(heir)
-        await write(done)
+        await write(claim, results)
 
-    monkeypatch.setattr(stalled.courier, "_write", late)
-    await stalled.courier.round()
+    monkeypatch.setattr(stalled.deliver, "_write", late)
+    await stalled.deliver.step()
     assert await heir.states() == {"send-1": "held"}
     assert await heir.published() == [("delivery.failed", "send-1", "unknown_outcome")]
 
@@ -235,19 +237,19 @@ async def test_a_stalled_courier_writes_nothing_about_a_mail_another_looks_after
     if reply:
         post.script["ana-1@example.com"].append(reply)
     await stalled.queue([survey()])
-    write = stalled.courier._write
+    write = stalled.deliver._write
     claim = uuid4()
 
-    async def late(done: Any) -> None:
+    async def late(stale_claim: Any, results: Any) -> None:
         await heir.at_once()
         async with heir.runtime.transaction() as connection:
-            assert await repository.take_unknown(connection, claim, 10, 60) == {
-                "send-1": Unanswered("<send-1@shop.test>", resent=False)
+            assert await repository.take_unresolved(connection, claim, "email", limit=10, lease=60) == {
+                "send-1": UnresolvedDelivery("<send-1@shop.test>", resent=False)
             }
-        await write(done)
+        await write(stale_claim, results)
 
-    monkeypatch.setattr(stalled.courier, "_write", late)
-    await stalled.courier.round()
+    monkeypatch.setattr(stalled.deliver, "_write", late)
+    await stalled.deliver.step()
     [row] = await heir.rows("SELECT state, claim, attempts FROM deliveries")
     assert (row.state, str(row.claim), row.attempts) == ("transmitting", str(claim), 0)
     assert await heir.published() == []
@@ -257,20 +259,20 @@ async def test_results_survive_a_database_that_is_away_when_they_are_known(
     office: Office, post: PostOffice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await office.queue([survey(number) for number in range(1, 4)])
-    original = results.end
+    original = actions.end
     fails = 2
 
-    async def trouble(*arguments: Any) -> None:
+    async def trouble(*arguments: Any, **named: Any) -> None:
         nonlocal fails
         if arguments[2] is not None and fails:
             fails -= 1
             raise OSError("the database is away")
-        await original(*arguments)
+        await original(*arguments, **named)
 
-    monkeypatch.setattr(results, "end", trouble)
+    monkeypatch.setattr(actions, "end", trouble)
     for _ in range(2):
         with pytest.raises(OSError, match="away"):
-            await office.courier.round()
+            await office.deliver.step()
     await office.carry()
     assert len(post.mails) == 3
     assert [event[0] for event in await office.published()] == ["delivery.accepted"] * 3
