@@ -14,7 +14,7 @@ from services.dispatcher.settings import DispatcherSettings
 from shared.contracts import campaigns as contract
 from shared.contracts import identity
 from shared.contracts.campaigns import CampaignPublished
-from shared.contracts.cloudevents import Event
+from shared.contracts.events import Event
 from shared.runtime import Runtime
 
 

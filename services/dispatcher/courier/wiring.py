@@ -8,7 +8,7 @@ from services.dispatcher.courier.handlers import sends
 from services.dispatcher.courier.loops.deliver import DeliverLoop
 from services.dispatcher.courier.loops.unresolved import UnresolvedLoop
 from services.dispatcher.courier.settings import CourierSettings
-from shared.contracts.topics import SENDS
+from shared.contracts import topics
 from shared.loops import Periodic
 from shared.process import Service
 from shared.runtime import Runtime
@@ -32,7 +32,7 @@ def build(runtime: Runtime[CourierSettings]) -> Service:
             await channel.close()
 
     return Service(
-        handlers={SENDS.name: sends.handler(channels)},
+        handlers={topics.SENDS.name: sends.handler(channels)},
         app=create_app(runtime, "Hearback courier"),
         loops=loops,
         close=close,

@@ -5,22 +5,23 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
-from services.dispatcher.domain.last_write_wins import Registers, earliest, newer_than, take_in, text_of
 from shared.contracts.orders import OrderEvent
 from shared.contracts.preferences import ChannelPreference
+from shared.last_write_wins import LastWrites, earliest, merge, newer_than, text_of
 
 Unreachable = Literal["erased", "no_address", "unsubscribed", "bounced", "complained"]
 
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """``details`` are registers: email, name, locale, timezone, country, region, tier: all there is of the person.
+    """``details`` is all there is of the person: the last writes to email, name, locale, timezone, country, region and
+    tier.
 
     ``first_event_at`` is the first order event known to us, ``since`` the earliest first order the shop told of.
     """
 
     customer_id: str
-    details: Registers = field(default_factory=dict)
+    details: LastWrites = field(default_factory=dict)
     first_event_at: datetime | None = None
     since: datetime | None = None
     preference_revision: int = 0
@@ -68,7 +69,7 @@ def fold(customer: Customer, event: OrderEvent) -> Customer:
     }
     return replace(
         customer,
-        details=take_in(customer.details, details, event.occurred_at),
+        details=merge(customer.details, details, event.occurred_at),
         first_event_at=earliest(customer.first_event_at, event.occurred_at),
         since=earliest(customer.since, told.first_order_at),
     )

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from heapq import nsmallest
 
-from services.dispatcher.domain.last_write_wins import Registers, Value, earliest, moment_of, stamp_of, take_in, text_of
 from shared.contracts import orders
 from shared.contracts.orders import OrderEvent
+from shared.last_write_wins import LastWrites, Value, earliest, merge, moment_of, stamp_of, text_of
 
 WHOLE_ORDER = ""
 """Stands for the shipment of a delivery that names none: everything arrived."""
@@ -21,8 +21,8 @@ class Order:
     """Facts of one order. It holds nothing that tells who the person is but ``customer_id``.
 
     ``happened`` has the earliest moment of each event type but ``order.delivered``, ``delivered`` the earliest
-    delivery of each shipment. ``details`` are registers: customer_id, promised_at, country, region, tier, amount,
-    currency, product, categories, sales_channel, attributes.
+    delivery of each shipment. ``details`` has the last writes to customer_id, promised_at, country, region, tier,
+    amount, currency, product, categories, sales_channel, attributes.
     """
 
     order_id: str
@@ -30,7 +30,7 @@ class Order:
     happened: Mapping[str, datetime] = field(default_factory=dict)
     delivered: Mapping[str, datetime] = field(default_factory=dict)
     shipments: int = 1
-    details: Registers = field(default_factory=dict)
+    details: LastWrites = field(default_factory=dict)
 
     @property
     def customer_id(self) -> str:
@@ -85,7 +85,7 @@ def fold(order: Order, event_type: str, event: OrderEvent) -> Order:
         happened=happened,
         delivered=delivered,
         shipments=max(order.shipments, 1 if event.shipment is None else event.shipment.of),
-        details=take_in(order.details, _details(event), at),
+        details=merge(order.details, _details(event), at),
     )
 
 

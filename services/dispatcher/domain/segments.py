@@ -9,8 +9,8 @@ from itertools import product
 
 from services.dispatcher.domain.campaigns import ATTRIBUTE, Campaign
 from services.dispatcher.domain.customers import Customer
-from services.dispatcher.domain.last_write_wins import earliest, text_of
 from services.dispatcher.domain.orders import Order
+from shared.last_write_wins import earliest, text_of
 
 _LONGEST_LABEL = 100
 _MOST_VALUES = 20

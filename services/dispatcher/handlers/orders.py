@@ -12,7 +12,6 @@ from services.dispatcher.domain import customers as customer_rules
 from services.dispatcher.domain import orders as order_rules
 from services.dispatcher.domain.customers import Customer
 from services.dispatcher.domain.decisions import Decision, event_decision_id
-from services.dispatcher.domain.last_write_wins import latest
 from services.dispatcher.domain.timers import Effect, Timer
 from services.dispatcher.repository import campaigns, customers, decisions, orders, sends, timers
 from services.dispatcher.settings import DispatcherSettings
@@ -22,6 +21,7 @@ from shared.contracts.answers import Answer
 from shared.contracts.cloudevents import Message
 from shared.contracts.preferences import Preference
 from shared.contracts.requests import SurveyRequested
+from shared.last_write_wins import latest
 from shared.messaging.handler import Handler
 
 

@@ -17,7 +17,7 @@ from services.dispatcher.repository.timers import Recurrence
 from services.dispatcher.settings import DispatcherSettings
 from shared import metrics
 from shared.contracts import identity
-from shared.contracts.cloudevents import Event
+from shared.contracts.events import Event
 from shared.contracts.sends import SENT, Recipient, SurveySent
 from shared.locales import resolve
 from shared.runtime import Runtime

@@ -10,10 +10,9 @@ from services.dispatcher.courier.domain.deliveries import End, EndedDelivery, En
 from services.dispatcher.courier.repository import deliveries as repository
 from services.dispatcher.courier.settings import CourierSettings
 from shared import metrics
-from shared.contracts import deliveries, identity
-from shared.contracts.cloudevents import Event
+from shared.contracts import deliveries
+from shared.contracts.events import Event
 from shared.contracts.sends import Channel
-from shared.contracts.topics import DELIVERIES
 from shared.messaging.outbox import Outbox
 from shared.runtime import Runtime
 
@@ -75,14 +74,9 @@ async def end(
 
 def _event(ended: EndedDelivery, now: datetime, *, channel: Channel, provider: str) -> Event:
     ending = ended.ending
-    event_type = _EVENT_TYPES[ending.state]
-    return Event(
-        topic=DELIVERIES.name,
-        key=ending.send_id,
-        event_id=identity.event_id(event_type, ending.send_id),
-        type=event_type,
-        time=now,
-        body=deliveries.Delivery(
+    return deliveries.event(
+        _EVENT_TYPES[ending.state],
+        deliveries.Delivery(
             send_id=ending.send_id,
             channel=channel,
             provider=provider,
