@@ -56,7 +56,7 @@ class DeliverLoop(Generic[M]):
         if time.monotonic() < self._resume_at:
             return False
         burst = 1 if self._in_trouble else self._runtime.settings.courier_burst
-        async with self._runtime.glancing() as connection:
+        async with self._runtime.autocommit() as connection:
             due = await repository.anything_due(connection, self._others)
         if not due:
             await self._channel.rest()

@@ -4,14 +4,14 @@ from datetime import datetime
 
 import structlog
 
-import shared.locales
 from services.dispatcher.courier.channels.email.message import survey_email
 from services.dispatcher.courier.channels.email.template import SurveyTemplate
-from services.dispatcher.courier.channels.email.words import COMMON_TEXTS, MAIL_TEXTS, wording
+from services.dispatcher.courier.channels.email.words import MAIL_TEXTS, wording
 from services.dispatcher.courier.domain.deliveries import BAD_LINK, INVALID_ADDRESS, Ending, QueuedDelivery
 from shared.contracts.campaigns import CampaignPublished
 from shared.mail.addresses import InvalidAddress, Mailbox, mailbox
 from shared.mail.message import Email, Sender
+from shared.texts.words import COMMON, load_texts
 
 log = structlog.get_logger()
 
@@ -24,12 +24,11 @@ class Composer:
         self._name = name
         self._reply_to = reply_to
         self._template = SurveyTemplate()
-        self._common_texts = shared.locales.load_texts(COMMON_TEXTS)
-        self._mail_texts = shared.locales.load_texts(MAIL_TEXTS)
+        self._texts = load_texts(COMMON, MAIL_TEXTS)
 
     def compose(self, delivery: QueuedDelivery, campaign: CampaignPublished, now: datetime) -> Email | Ending:
         survey = delivery.survey
-        words = wording(survey, campaign, self._common_texts, self._mail_texts)
+        words = wording(survey, campaign, self._texts)
         try:
             recipient = mailbox(survey.recipient.address)
         except InvalidAddress as error:

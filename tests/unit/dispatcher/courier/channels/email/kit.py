@@ -11,16 +11,15 @@ from typing import Any
 
 from services.dispatcher.courier.channels.email.message import survey_email
 from services.dispatcher.courier.channels.email.template import SurveyTemplate
-from services.dispatcher.courier.channels.email.words import COMMON_TEXTS, MAIL_TEXTS, Wording, wording
+from services.dispatcher.courier.channels.email.words import MAIL_TEXTS, Wording, wording
 from shared.contracts.campaigns import Brand, CampaignPublished, CampaignTexts
 from shared.contracts.sends import Recipient, SurveySent
-from shared.locales import load_texts
 from shared.mail.addresses import mailbox
 from shared.mail.message import Sender, message_id
+from shared.texts.words import COMMON, load_texts
 
 NOW = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
-COMMON = load_texts(COMMON_TEXTS)
-MAIL = load_texts(MAIL_TEXTS)
+TEXTS = load_texts(COMMON, MAIL_TEXTS)
 TEMPLATE = SurveyTemplate()
 SENDER = mailbox("surveys@shop.test")
 
@@ -61,7 +60,7 @@ def campaign(
 
 
 def mail(sent: SurveySent, under: CampaignPublished) -> tuple[Wording, EmailMessage]:
-    words = wording(sent, under, COMMON, MAIL)
+    words = wording(sent, under, TEXTS)
     written = survey_email(
         sent,
         identity=message_id(sent.send_id, SENDER),

@@ -8,7 +8,7 @@ from services.dispatcher.courier.channels.email.template import LOOKS, MAX_HTML_
 from services.dispatcher.courier.channels.email.words import wording
 from shared.locales import SUPPORTED
 from shared.web.colour import contrast
-from tests.unit.dispatcher.courier.channels.email.kit import COMMON, MAIL, TEMPLATE, Page, campaign, mail, part, survey
+from tests.unit.dispatcher.courier.channels.email.kit import TEMPLATE, TEXTS, Page, campaign, mail, part, survey
 
 PRODUCTS = {"en": "Wooden train", "pt": "Trem de madeira", "ko": "나무 기차", "zh": "木制火车", "nb": "Togbane"}
 
@@ -67,7 +67,7 @@ def test_numbers_are_readable_on_their_colours_and_edges_seen_on_the_page() -> N
     "url", ["javascript:alert(1)", "https://a.test/\r\nBcc: x", 'https://a.test/"', "https://", "/s/1"]
 )
 def test_a_link_that_is_no_web_address_is_refused(url: str) -> None:
-    words = wording(survey(), campaign(), COMMON, MAIL)
+    words = wording(survey(), campaign(), TEXTS)
     with pytest.raises(ValueError, match="HEARBACK_PUBLIC_COLLECTOR_URL"):
         TEMPLATE.render(words, campaign().brand, url, "https://answers.test/u")
     with pytest.raises(ValueError, match="HEARBACK_PUBLIC_COLLECTOR_URL"):

@@ -4,7 +4,7 @@ import pytest
 
 from services.dispatcher.courier.channels.email.words import wording
 from shared.contracts.campaigns import CampaignTexts
-from tests.unit.dispatcher.courier.channels.email.kit import COMMON, MAIL, campaign, mail, part, survey
+from tests.unit.dispatcher.courier.channels.email.kit import TEXTS, campaign, mail, part, survey
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from tests.unit.dispatcher.courier.channels.email.kit import COMMON, MAIL, campa
 )  # fmt: skip
 def test_what_is_no_name_is_not_greeted(name: str) -> None:
     words, message = mail(survey(name=name), campaign())
-    assert words.introduction == MAIL["en"]["introduction_service_unnamed"]
+    assert words.introduction == TEXTS["en"]["introduction_service_unnamed"]
     assert name not in part(message, "html") and message["To"] == "ana@example.com"
 
 
@@ -34,20 +34,35 @@ def test_a_name_does_not_turn_the_text_around() -> None:
 
 def test_a_campaigns_own_texts_go_first_and_hearbacks_fill_the_gaps() -> None:
     texts = {"pt-BR": CampaignTexts(question="Recomendaria {brand}, {name}?", introduction="Oi, {name}.")}
-    words = wording(survey(locale="pt"), campaign(texts=texts), COMMON, MAIL)
+    words = wording(survey(locale="pt"), campaign(texts=texts), TEXTS)
     assert words.question == "Recomendaria Fjord & Fell, Ana?"
     assert words.introduction == "Oi, Ana."
     assert words.subject == "Como foi o seu pedido em Fjord & Fell?"
-    nameless = wording(survey(locale="pt", name=None), campaign(texts=texts), COMMON, MAIL)
-    assert nameless.introduction == MAIL["pt"]["introduction_service_unnamed"]
-    assert wording(survey(locale="ko"), campaign(texts=texts), COMMON, MAIL).language == "ko"
+    nameless = wording(survey(locale="pt", name=None), campaign(texts=texts), TEXTS)
+    assert nameless.introduction == TEXTS["pt"]["introduction_service_unnamed"]
+    assert wording(survey(locale="ko"), campaign(texts=texts), TEXTS).language == "ko"
+
+
+def test_a_campaigns_texts_for_a_region_and_for_its_language_complete_each_other() -> None:
+    """As on the survey page: each field by itself, the exact locale's first."""
+    texts = {
+        "pt": CampaignTexts(subject="Como foi, na {brand}?", question="Recomendaria {brand}?"),
+        "pt-BR": CampaignTexts(introduction="Oi, {name}!", question="Você indicaria {brand}?"),
+    }
+    words = wording(survey(locale="pt-BR"), campaign(texts=texts), TEXTS)
+    assert words.introduction == "Oi, Ana!"
+    assert words.question == "Você indicaria Fjord & Fell?"
+    assert words.subject == "Como foi, na Fjord & Fell?"
+    elsewhere = wording(survey(locale="pt-PT"), campaign(texts=texts), TEXTS)
+    assert elsewhere.question == "Recomendaria Fjord & Fell?"
+    assert elsewhere.introduction == "Oi, Ana!"
 
 
 def test_a_brace_in_a_value_is_not_filled_again() -> None:
-    words = wording(survey(product="{brand} {name}"), campaign("product"), COMMON, MAIL)
+    words = wording(survey(product="{brand} {name}"), campaign("product"), TEXTS)
     assert "{brand} {name}" in words.question
 
 
 def test_a_long_product_is_cut() -> None:
-    words = wording(survey(product="Train " * 60), campaign("product"), COMMON, MAIL)
+    words = wording(survey(product="Train " * 60), campaign("product"), TEXTS)
     assert "Train…" in words.question and len(words.question) < 150
