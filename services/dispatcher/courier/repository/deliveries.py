@@ -19,19 +19,25 @@ from services.dispatcher.courier.domain.deliveries import (
     UnresolvedDelivery,
 )
 from shared.contracts.sends import SurveySent
+from shared.persistence.columns import Columns
 
+_NEW = Columns(
+    send_id="text",
+    message_id="text",
+    campaign="text",
+    expires_at="timestamptz",
+    customer_id="text",
+    survey="jsonb",
+    traceparent="text",
+)
 # A survey that comes again is the same delivery, whatever its state.
 _QUEUE = text(
-    """
-    INSERT INTO deliveries (send_id, message_id, campaign, expires_at, customer_id, survey, traceparent)
-    SELECT send_id, message_id, campaign, expires_at, customer_id, CAST(survey AS jsonb), traceparent
-    FROM unnest(CAST(:send_ids AS text[]), CAST(:message_ids AS text[]), CAST(:campaigns AS text[]),
-                CAST(:expire AS timestamptz[]), CAST(:customer_ids AS text[]), CAST(:surveys AS text[]),
-                CAST(:traceparents AS text[]))
-         AS sent (send_id, message_id, campaign, expires_at, customer_id, survey, traceparent)
+    f"""
+    INSERT INTO deliveries ({_NEW.names})
+    SELECT {_NEW.values} FROM {_NEW.given}
     ORDER BY send_id
     ON CONFLICT (send_id) DO NOTHING
-    """
+    """  # noqa: S608  # names of columns, never values
 )
 
 _ANYTHING_DUE = text(
@@ -125,20 +131,21 @@ _BRING_FORWARD = text(
 )
 
 
-async def queue(connection: AsyncConnection, surveys: Sequence[NewDelivery]) -> None:
+async def queue(connection: AsyncConnection, deliveries: Sequence[NewDelivery]) -> None:
     """Queues the surveys; those already known are skipped."""
-    await connection.execute(
-        _QUEUE,
+    rows = [
         {
-            "send_ids": [sent.survey.send_id for sent in surveys],
-            "message_ids": [sent.message_id for sent in surveys],
-            "campaigns": [sent.survey.campaign for sent in surveys],
-            "expire": [sent.survey.expires_at for sent in surveys],
-            "customer_ids": [sent.survey.customer_id for sent in surveys],
-            "surveys": [sent.survey.model_dump_json(exclude_none=True) for sent in surveys],
-            "traceparents": [sent.traceparent for sent in surveys],
-        },
-    )
+            "send_id": delivery.survey.send_id,
+            "message_id": delivery.message_id,
+            "campaign": delivery.survey.campaign,
+            "expires_at": delivery.survey.expires_at,
+            "customer_id": delivery.survey.customer_id,
+            "survey": delivery.survey.model_dump_json(exclude_none=True),
+            "traceparent": delivery.traceparent,
+        }
+        for delivery in deliveries
+    ]
+    await connection.execute(_QUEUE, _NEW.parameters(rows))
 
 
 async def anything_due(connection: AsyncConnection, others: Collection[str]) -> bool:
