@@ -29,9 +29,9 @@ http_seconds = Histogram("hearback_http_seconds", "HTTP response time.", ["route
 survey_pages = Counter("hearback_survey_pages_total", "Survey pages shown, to people and machines.", ["shown"])
 # Answers acknowledged, by channel, and by whether they were new, amended, or said what was known already.
 answers = Counter("hearback_answers_total", "Answers acknowledged.", ["channel", "change"])
-# Wishes to unsubscribe or resubscribe that came before their survey was consumed: kept, then settled with the survey,
-# or dropped because it never came. What is kept and neither settled nor dropped still waits.
-early_wishes = Counter("hearback_early_wishes_total", "Wishes that came before their survey.", ["became"])
+# Pending preferences: changes requested before their survey was consumed; kept, then settled with the survey, or
+# dropped because it never came. What is kept and neither settled nor dropped is still waiting.
+pending_preferences = Counter("hearback_early_wishes_total", "Pending preferences by what became of them.", ["became"])
 # What became of the mails of one courier: accepted, bounced, failed, held (never sent again, because nobody can tell
 # whether it arrived), put_off, unknown (to be asked about), resent, unavailable (the mail server was in the way).
 courier_mails = Counter("hearback_courier_mails_total", "Survey mails by what became of them.", ["outcome"])
