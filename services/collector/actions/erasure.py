@@ -9,7 +9,6 @@ from shared import tracing
 from shared.contracts import answers, preferences
 from shared.contracts.answers import AnswerErased
 from shared.contracts.preferences import Preference
-from shared.digests import CustomerDigests
 from shared.runtime import Runtime
 
 
@@ -26,7 +25,7 @@ async def erase_customer(runtime: Runtime[CollectorSettings], customer_id: str) 
     """Wipes the customer's data and publishes that it is gone. Doing it again wipes what arrived since, and tells the
     other services again: they may hold orders that never came here."""
     now = runtime.clock.now()
-    digest = CustomerDigests(runtime.settings.secret.get_secret_value()).digest(customer_id)
+    digest = runtime.digests.digest(customer_id)
     trace = tracing.current()
     async with runtime.transaction() as connection:
         wiped = await erasures.wipe(connection, customer_id, digest, now)

@@ -21,7 +21,6 @@ from shared import metrics, tracing
 from shared.contracts import preferences as contract
 from shared.contracts.events import Event
 from shared.contracts.preferences import Preference
-from shared.digests import CustomerDigests
 from shared.runtime import Runtime
 
 
@@ -74,7 +73,7 @@ async def _changed(
     """The preferences as they will be, of those customers whose request changes them."""
     stored = await preferences.read(connection, sorted(requested))
     # A customer who was erased once must not start at revision 1 again.
-    digest = CustomerDigests(runtime.settings.secret.get_secret_value()).digest
+    digest = runtime.digests.digest
     digests = {customer_id: digest(customer_id) for customer_id in requested.keys() - stored.keys()}
     revisions = await erasures.preference_revisions(connection, digests.values())
     new = {customer_id: Preferences(revisions.get(digests[customer_id], 0), []) for customer_id in digests}

@@ -9,7 +9,6 @@ from services.collector.actions import pending_preferences as pending_actions
 from services.collector.repository import erasures, pending_preferences, sends
 from services.collector.settings import CollectorSettings
 from shared.contracts.sends import SurveySent
-from shared.digests import CustomerDigests
 from shared.runtime import Runtime
 
 
@@ -18,7 +17,7 @@ async def store(
 ) -> None:
     """Stores the surveys, without anything personal of a customer who was erased after they were sent: the erasure may
     have overtaken them on their way. So may a preference change, which is applied here."""
-    digest = CustomerDigests(runtime.settings.secret.get_secret_value()).digest
+    digest = runtime.digests.digest
     digests = {survey.customer_id: digest(survey.customer_id) for survey in surveys}
     erased_at = await erasures.erased_among(connection, sorted(set(digests.values())))
     erased = {

@@ -19,7 +19,7 @@ from shared.contracts import identity
 from shared.contracts.types import Identifier
 from shared.runtime import Runtime
 from shared.web.auth import require
-from shared.web.problems import Problem
+from shared.web.problems import INVALID_REQUEST, Problem
 
 IdempotencyKey = Annotated[
     Identifier | None,
@@ -44,7 +44,7 @@ def routes(runtime: Runtime[CollectorSettings]) -> APIRouter:
         except ErasedAnswer as error:
             raise Problem(410, "The answer was erased", str(error)) from error
         except TooManyFurtherAnswers as error:
-            raise Problem(422, "The request breaks the contract", str(error)) from error
+            raise Problem(422, INVALID_REQUEST, str(error)) from error
         except Contended as error:
             raise Problem(503, "Try again shortly", str(error), {"Retry-After": "1"}) from error
 
@@ -52,6 +52,4 @@ def routes(runtime: Runtime[CollectorSettings]) -> APIRouter:
 
 
 def _invalid(field: str, message: str) -> Problem:
-    return Problem(
-        422, "The request breaks the contract", f"{field}: {message}", errors=[{"field": field, "message": message}]
-    )
+    return Problem(422, INVALID_REQUEST, f"{field}: {message}", errors=[{"field": field, "message": message}])

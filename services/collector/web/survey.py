@@ -28,7 +28,7 @@ from shared.contracts.answers import Answer
 from shared.links import BadLink
 from shared.runtime import Runtime
 from shared.web.forms import is_json, read_form, read_json
-from shared.web.problems import Problem
+from shared.web.problems import INVALID_REQUEST, Problem
 
 
 def routes(runtime: Runtime[CollectorSettings], rendering: Rendering) -> APIRouter:
@@ -114,7 +114,7 @@ async def _post_json(runtime: Runtime[CollectorSettings], token: str, body: byte
     except ClosedSurvey as error:
         raise Problem(410, "The survey has closed", str(error)) from error
     except (ScoreMissing, TooManyFurtherAnswers) as error:
-        raise Problem(422, "The request breaks the contract", str(error)) from error
+        raise Problem(422, INVALID_REQUEST, str(error)) from error
     return JSONResponse(accepted.model_dump(), 202)
 
 

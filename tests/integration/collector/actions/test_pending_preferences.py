@@ -277,8 +277,8 @@ async def test_what_never_comes_is_dropped_after_a_month_and_counted_and_said_wi
     collector.clock.forward(seconds=1)
     (prune,) = build(collector.runtime).loops
     with capture_logs() as logs:
-        assert await prune.action() is True
-        while await prune.action():
+        assert await prune.step() is True
+        while await prune.step():
             pass
     assert await collector.count("early_wishes") == 1
     assert counted("dropped") - before == 7

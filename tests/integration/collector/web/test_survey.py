@@ -59,7 +59,7 @@ async def test_score_then_comment_then_thanks(collector: Collector) -> None:
     collector.clock.forward(minutes=2)
     second = await collector.client.post(page, data={"comment": "Came a week late"})
     thanks = await collector.client.get(second.headers["location"])
-    assert "Thank you for telling us honestly" in seen(thanks)
+    assert "Thank you for being honest with us" in seen(thanks)
 
     recorded, amended = await collector.answers()
     assert (recorded.type, amended.type) == ("answer.recorded", "answer.amended")

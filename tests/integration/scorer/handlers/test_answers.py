@@ -11,7 +11,7 @@ import pytest
 
 from shared.contracts.answers import Answer, AnswerErased
 from shared.nps import group_of
-from tests.integration.scorer.conftest import START, Event, Scorer, StartScorer, answer, erased, message
+from tests.integration.scorer.kit import START, Event, Scorer, StartScorer, answer, erased, message
 
 DayCounts = dict[tuple[str, str, str, str, str], int]
 
@@ -118,7 +118,7 @@ async def test_a_batch_rolled_back_leaves_nothing_and_can_be_taken_again(scorer:
     kind, body = answer("a", 9, campaign="new", segments={"never": "seen before"})
     with pytest.raises(RuntimeError, match="dies here"):
         async with scorer.runtime.transaction() as connection:
-            await scorer.handlers.answers(connection, [message("surveys.answers", kind, body)])
+            await scorer.handlers["surveys.answers"](connection, [message("surveys.answers", kind, body)])
             raise RuntimeError("dies here")
     assert await stored_counts(scorer) == {}
     await scorer.take("surveys.answers", (kind, body))
@@ -145,17 +145,6 @@ async def test_erasing_leaves_nothing_of_the_person(scorer: Scorer) -> None:
     rows = await scorer.query("SELECT campaign_id, day, score, surveyed, segment_ids FROM answers")
     assert [tuple(row) for row in rows] == [(None, None, None, None, None)]
     assert not await scorer.query("SELECT * FROM comments")
-
-
-async def test_only_the_newest_comments_are_kept(start_scorer: StartScorer) -> None:
-    scorer = await start_scorer(comments_kept=3)
-    await scorer.take(
-        "surveys.answers",
-        *(answer(f"a{hour}", 3, at=START - timedelta(hours=hour), comment=f"{hour} h ago") for hour in range(6)),
-    )
-    await scorer.publisher.tidy()
-    rows = await scorer.query("SELECT comment FROM comments ORDER BY answered_at DESC")
-    assert [row.comment for row in rows] == ["0 h ago", "1 h ago", "2 h ago"]
 
 
 async def test_an_answer_counts_on_the_day_it_was_in_the_shops_zone(start_scorer: StartScorer) -> None:

@@ -1,22 +1,11 @@
-"""What the dashboard shows of much: the beginning of a long comment, both ends of a long list of segments."""
+"""What the charts draw."""
 
-import pytest
+from datetime import date
 
-from services.scorer.queries.scores import Compared
-from services.scorer.web import words
-from services.scorer.web.dashboard import SEGMENTS_DRAWN, best_and_worst
+from services.scorer.domain.comparisons import Compared
+from services.scorer.domain.trends import TrendPoint
+from services.scorer.web.charts import SEGMENTS_DRAWN, best_and_worst, chart_data, worth_drawing
 from shared.nps import Counts, net_promoter_score
-
-
-@pytest.mark.parametrize("comment", ["", "Short.", "x" * words.COMMENT_SHOWN])
-def test_a_comment_of_usual_length_is_shown_whole(comment: str) -> None:
-    assert words.beginning(comment) == comment
-
-
-def test_a_long_comment_is_cut_between_words_where_it_has_some() -> None:
-    assert words.beginning("again and again " * 50).rstrip("…").split()[-1] in ("again", "and")
-    assert words.beginning("x" * 5_000) == "x" * (words.COMMENT_SHOWN - 50) + "…"
-    assert words.beginning("Hm: " + "x" * 5_000).startswith("Hm: xxx")
 
 
 def compared(best_first: int, held_back: int = 0) -> list[Compared]:
@@ -37,3 +26,18 @@ def test_those_with_too_few_answers_are_drawn_where_there_is_room() -> None:
     assert best_and_worst(compared(3, held_back=2)) == compared(3, held_back=2)
     drawn = best_and_worst(compared(18, held_back=9))
     assert len(drawn) == SEGMENTS_DRAWN and [one.held_back for one in drawn[-2:]] == [True, True]
+
+
+def point(day: int, answers: int) -> TrendPoint:
+    return TrendPoint(date(2026, 3, day), net_promoter_score(Counts(answers)), held_back=answers < 10)
+
+
+def test_a_trend_begins_where_there_are_enough_answers_or_any_at_all() -> None:
+    assert worth_drawing([point(1, 0), point(2, 3), point(3, 10), point(4, 3)]) == [point(3, 10), point(4, 3)]
+    assert worth_drawing([point(1, 0), point(2, 3)]) == [point(2, 3)]
+    assert worth_drawing([point(1, 0), point(2, 0)]) == [point(1, 0), point(2, 0)]
+
+
+def test_a_day_without_answers_leaves_a_gap_in_the_line_and_its_interval() -> None:
+    (empty,) = chart_data([point(1, 0)], [], None)["trend"]
+    assert empty == {"day": "2026-03-01", "nps": None, "low": None, "high": None, "n": 0}
