@@ -32,7 +32,7 @@ def build(runtime: Runtime[CourierSettings]) -> Service:
             await channel.close()
 
     return Service(
-        handlers={topics.SENDS.name: sends.handler(channels)},
+        handlers={topics.SENDS.name: sends.handler(runtime, channels)},
         app=create_app(runtime, "Hearback courier"),
         loops=loops,
         close=close,

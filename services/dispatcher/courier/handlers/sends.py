@@ -8,13 +8,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.dispatcher.courier.channels.channel import Channel
 from services.dispatcher.courier.domain.deliveries import NewDelivery
 from services.dispatcher.courier.repository import deliveries as repository
+from services.dispatcher.courier.settings import CourierSettings
 from shared.contracts import sends
 from shared.contracts.cloudevents import Message
 from shared.contracts.sends import SurveySent
 from shared.messaging.handler import Handler
+from shared.runtime import Runtime
 
 
-def handler(channels: Mapping[str, Channel[Any]]) -> Handler:
+def handler(_runtime: Runtime[CourierSettings], channels: Mapping[str, Channel[Any]]) -> Handler:
     """``channels`` by name. A survey of another channel is queued too, and ends with its reason when its turn comes."""
 
     def message_id(survey: SurveySent) -> str:

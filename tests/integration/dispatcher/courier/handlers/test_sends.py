@@ -13,7 +13,7 @@ def message(body: SurveySent, offset: int = 0, event_type: str = sends.SENT) -> 
 
 
 async def test_a_survey_is_delivered_once_however_often_its_event_comes(office: Office, post: PostOffice) -> None:
-    handle = handler({"email": office.channel})
+    handle = handler(office.runtime, {"email": office.channel})
     for offsets in ((0, 1), (2,)):
         async with office.runtime.transaction() as connection:
             await handle(connection, [message(survey(), offset) for offset in offsets])
