@@ -37,6 +37,9 @@ ATTRIBUTE = "attributes."
 LARGEST_DEFINITION = 64 * 1024
 """Bytes of YAML or JSON a definition may have."""
 
+MAX_CAMPAIGNS = 200
+"""As many as an installation may have: every batch reads them all."""
+
 _ID_RULE = r"^[a-z0-9][a-z0-9-]{0,62}$"
 
 
@@ -60,7 +63,7 @@ class Trigger(_Definition):
 
 
 class Campaign(_Definition):
-    """One reason to ask, as its YAML file says it. Times between are real lengths, not calendar days.
+    """One reason to ask, as its YAML file defines it. Lengths of time are exact, not calendar days.
 
     Either ``trigger`` (about an order; the earliest of several wins) or ``every`` (about the customer, again and
     again). ``priority`` 1 goes first.
@@ -143,21 +146,30 @@ def from_mapping(definition: Mapping[str, object], where: str) -> Campaign:
         raise InvalidCampaign("\n".join(_explain(error, where))) from error
 
 
-def check_together(campaigns: Mapping[str, Campaign]) -> None:
-    """Rules between the files of one folder, by file name. Raises InvalidCampaign."""
+def parse_folder(files: Mapping[str, str]) -> list[Campaign]:
+    """The campaigns of one folder, from the text of each file by its name. Raises InvalidCampaign."""
+    campaigns = {name: parse(text, name) for name, text in files.items()}
+    _check_together(campaigns)
+    return list(campaigns.values())
+
+
+def _check_together(campaigns: Mapping[str, Campaign]) -> None:
+    """Rules between the files of one folder."""
     by_id: dict[str, str] = {}
     for where, campaign in campaigns.items():
         if campaign.id in by_id:
-            raise InvalidCampaign(f"{where}: id {campaign.id!r} is taken by {by_id[campaign.id]}; choose another")
+            raise InvalidCampaign(
+                f"{where}: id {campaign.id!r} is already used by {by_id[campaign.id]}; choose another"
+            )
         by_id[campaign.id] = where
     for where, campaign in campaigns.items():
         if campaign.pair_with is None:
             continue
         mate = by_id.get(campaign.pair_with)
         if mate is None or campaigns[mate].pair_with != campaign.id:
-            known = "does not say so, too" if mate else "is not there"
+            problem = "does not name it in turn" if mate else "does not exist"
             raise InvalidCampaign(
-                f"{where}: pair_with is {campaign.pair_with!r}, which {known}; both of a pair must name each other"
+                f"{where}: pair_with is {campaign.pair_with!r}, which {problem}; both of a pair must name each other"
             )
 
 

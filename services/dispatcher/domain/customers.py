@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal
 
-from services.dispatcher.domain.last_write_wins import Registers, earliest, newer_than, take_in, text_of
+from services.dispatcher.domain.last_write_wins import Registers, earliest, latest, newer_than, take_in, text_of
+from services.dispatcher.domain.reasons import Reason
 from shared.contracts.orders import OrderEvent
-from shared.contracts.preferences import ChannelPreference
-
-Unreachable = Literal["erased", "no_address", "unsubscribed", "bounced", "complained"]
+from shared.contracts.preferences import ChannelPreference, Preference
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +33,7 @@ class Customer:
     def detail(self, name: str) -> str | None:
         return text_of(self.details, name)
 
-    def unreachable_by(self, channel: str) -> Unreachable | None:
+    def unreachable_by(self, channel: str) -> Reason | None:
         """Why no survey may or can go to this customer by ``channel``; None when one can.
 
         A bounce is about an address: a new one has not bounced. An unsubscription is about the person.
@@ -43,12 +41,12 @@ class Customer:
         preference = self.channels.get(channel)
         address = self.detail("email")
         if preference is not None and preference.state in ("unsubscribed", "complained"):
-            return "unsubscribed" if preference.state == "unsubscribed" else "complained"
+            return Reason.UNSUBSCRIBED if preference.state == "unsubscribed" else Reason.COMPLAINED
         if address is None or "@" not in address:
-            return "erased" if self.erased_at is not None else "no_address"
+            return Reason.ERASED if self.erased_at is not None else Reason.NO_ADDRESS
         if preference is not None and preference.state == "bounced":
             same = preference.address is None or preference.address.casefold() == address.casefold()
-            return "bounced" if same else None
+            return Reason.BOUNCED if same else None
         return None
 
 
@@ -72,6 +70,24 @@ def fold(customer: Customer, event: OrderEvent) -> Customer:
         first_event_at=earliest(customer.first_event_at, event.occurred_at),
         since=earliest(customer.since, told.first_order_at),
     )
+
+
+def prefer(customer: Customer, preference: Preference) -> Customer:
+    """``customer`` with every channel's state as ``preference`` has it, unless a newer revision is known."""
+    if preference.revision <= customer.preference_revision:
+        return customer
+    return replace(
+        customer,
+        preference_revision=preference.revision,
+        channels={entry.channel: entry for entry in preference.channels},
+    )
+
+
+def answered(customer: Customer, at: datetime) -> Customer:
+    """``customer`` after an answer given ``at`` that moment; unchanged by one from before their erasure."""
+    if customer.was_erased_by(at):
+        return customer
+    return replace(customer, last_answered_at=latest(customer.last_answered_at, at))
 
 
 def erase(customer: Customer, at: datetime) -> Customer:

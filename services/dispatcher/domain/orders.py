@@ -6,11 +6,19 @@ from datetime import datetime
 from heapq import nsmallest
 
 from services.dispatcher.domain.last_write_wins import Registers, Value, earliest, moment_of, stamp_of, take_in, text_of
+from services.dispatcher.domain.reasons import Reason
 from shared.contracts import orders
 from shared.contracts.orders import OrderEvent
 
 WHOLE_ORDER = ""
 """Stands for the shipment of a delivery that names none: everything arrived."""
+
+STOP_REASONS: Mapping[str, Reason] = {
+    orders.CANCELLED: Reason.ORDER_CANCELLED,
+    orders.REFUNDED: Reason.ORDER_REFUNDED,
+    orders.RETURNED: Reason.ORDER_RETURNED,
+}
+"""What ends an order's life, and the reason it gives for not asking about it."""
 
 SHIPMENTS_KEPT = 1_000
 CATEGORIES_KEPT = 20
@@ -58,10 +66,10 @@ class Order:
         """When it was placed, or the first that was heard of it."""
         return self.happened.get(orders.PLACED, self.first_event_at)
 
-    def stopped_by(self, stops: tuple[str, ...]) -> str | None:
-        """The first of ``stops`` that happened to it, such as ``order.cancelled``."""
+    def stopped_by(self, stops: tuple[str, ...]) -> Reason | None:
+        """The reason of the first of ``stops`` (such as ``order.cancelled``) that happened to it."""
         stopped = [(self.happened[stop], stop) for stop in stops if stop in self.happened]
-        return min(stopped)[1] if stopped else None
+        return STOP_REASONS[min(stopped)[1]] if stopped else None
 
     def milestone(self, name: str) -> datetime | None:
         """When ``order.placed`` … ``order.delivered`` happened, or delivery was promised for (``order.promised``)."""

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
-from itertools import product
+from decimal import Decimal, InvalidOperation
+from itertools import pairwise, product
 
-from services.dispatcher.domain.campaigns import ATTRIBUTE, Campaign
+from services.dispatcher.domain.campaigns import ATTRIBUTE, DIMENSIONS, Campaign
 from services.dispatcher.domain.customers import Customer
 from services.dispatcher.domain.last_write_wins import earliest, text_of
 from services.dispatcher.domain.orders import Order
@@ -25,6 +25,41 @@ class Segmentation:
 
     pairs: tuple[tuple[str, str], ...] = ()
     value_bands: Mapping[str, tuple[Decimal, ...]] = field(default_factory=dict)
+
+
+def parse_pairs(written: str) -> tuple[tuple[str, str], ...]:
+    """Pairs of dimensions, from a text such as ``country+tier,region+category``. Raises ValueError."""
+    pairs = []
+    for pair in filter(None, (part.strip() for part in written.split(","))):
+        one, plus, other = pair.partition("+")
+        if not plus or one == other or not {one, other} <= set(DIMENSIONS):
+            raise ValueError(f"{pair!r} X")
+        pairs.append((one, other))
+    if len(pairs) > 20:
+        raise ValueError(f"has {len(pairs)} pairs; the maximum is 20")
+    return tuple(pairs)
+
+
+def parse_value_bands(written: str) -> dict[str, tuple[Decimal, ...]]:
+    """Ascending limits by currency, from a text such as ``BRL:100,300;*:50``. Raises ValueError."""
+    bands = {}
+    for entry in filter(None, (part.strip() for part in written.split(";"))):
+        currency, colon, limits = entry.partition(":")
+        try:
+            values = tuple(Decimal(limit.strip()) for limit in limits.split(","))
+        except InvalidOperation as error:
+            raise ValueError(f"{entry!r} must be a currency and numbers, such as BRL:100,300") from error
+        ascending = all(low < high for low, high in pairwise(values))
+        if (
+            not colon
+            or not currency
+            or not ascending
+            or len(values) > 20
+            or not all(v.is_finite() and v > 0 for v in values)
+        ):
+            raise ValueError(f"{entry!r} must be a currency and up to 20 ascending amounts, such as BRL:100,300")
+        bands[currency] = values
+    return bands
 
 
 def taken(

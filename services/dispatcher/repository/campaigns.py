@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.dispatcher.domain.campaigns import Campaign
+from services.dispatcher.domain.campaigns import MAX_CAMPAIGNS, Campaign
 from shared.contracts.campaigns import Brand
 
 _ALL = text(
@@ -33,9 +33,6 @@ _WRITE = text(
     """
 )
 
-MOST_CAMPAIGNS = 200
-"""As many as an installation may have: every batch reads them all."""
-
 
 @dataclass(frozen=True, slots=True)
 class StoredCampaign:
@@ -49,7 +46,7 @@ class StoredCampaign:
 
 async def all_of_them(connection: AsyncConnection) -> dict[str, StoredCampaign]:
     """The campaigns in force, by id."""
-    rows = await connection.execute(_ALL, {"most": MOST_CAMPAIGNS})
+    rows = await connection.execute(_ALL, {"most": MAX_CAMPAIGNS})
     return {row.campaign: _stored(row) for row in rows}
 
 
@@ -91,7 +88,7 @@ _READ: dict[str, Campaign] = {}
 def _campaign(written: str) -> Campaign:
     known = _READ.get(written)
     if known is None:
-        if len(_READ) > 2 * MOST_CAMPAIGNS:
+        if len(_READ) > 2 * MAX_CAMPAIGNS:
             _READ.clear()
         known = _READ[written] = Campaign.model_validate(orjson.loads(written))
     return known

@@ -9,6 +9,7 @@ from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.domain.decisions import Decision
+from services.dispatcher.domain.reasons import Outcome, Reason
 from services.dispatcher.domain.timers import Effect
 
 _KNOWN = text(
@@ -40,7 +41,7 @@ _PUT = text(
     ON CONFLICT (decision_id) DO NOTHING
     """
 )
-_STORY = text(
+_OF_CUSTOMER = text(
     """
     SELECT decision_id::text AS decision_id, customer_id, decided_at, outcome, reason, order_id, event_type, source,
            event_id, occurred_at, timer_id::text AS timer_id, campaign, until, because_of, effects::text AS effects,
@@ -48,7 +49,7 @@ _STORY = text(
     FROM decisions
     WHERE customer_id = :customer_id AND position < :before
     ORDER BY position DESC
-    LIMIT :most
+    LIMIT :limit
     """
 )
 
@@ -68,7 +69,7 @@ async def known(connection: AsyncConnection, decision_ids: Sequence[str]) -> set
 
 
 async def asked_about(connection: AsyncConnection, order_ids: Iterable[str]) -> set[tuple[str, str]]:
-    """The (order id, campaign) that are through: sent, or skipped for good."""
+    """The (order id, campaign) that are done with: sent, or skipped for good."""
     rows = await connection.execute(_FINAL, {"order_ids": list(order_ids)})
     return {(row.order_id, row.campaign) for row in rows}
 
@@ -98,14 +99,14 @@ async def put(connection: AsyncConnection, decisions: Sequence[Decision]) -> Non
         )
 
 
-async def story(connection: AsyncConnection, customer_id: str, before: int | None, most: int) -> Page:
+async def of_customer(connection: AsyncConnection, customer_id: str, *, before: int | None, limit: int) -> Page:
     """The decisions about a customer, newest first, older than position ``before``."""
     found = await connection.execute(
-        _STORY, {"customer_id": customer_id, "before": 2**62 if before is None else before, "most": most + 1}
+        _OF_CUSTOMER, {"customer_id": customer_id, "before": 2**62 if before is None else before, "limit": limit + 1}
     )
     rows = found.mappings().all()
-    shown = rows[:most]
-    return Page([_decision(row) for row in shown], shown[-1]["position"] if len(rows) > most else None)
+    shown = rows[:limit]
+    return Page([_decision(row) for row in shown], shown[-1]["position"] if len(rows) > limit else None)
 
 
 def _effects(effects: Sequence[Effect]) -> str | None:
@@ -118,12 +119,14 @@ def _decision(row: RowMapping) -> Decision:
     written = values.pop("effects")
     effects = [] if written is None else orjson.loads(written)
     return Decision(
+        outcome=Outcome(values.pop("outcome")),
+        reason=Reason(values.pop("reason")),
         **values,
         effects=[
             Effect(
                 effect["campaign"],
                 effect["change"],
-                effect["reason"],
+                Reason(effect["reason"]),
                 None if effect["due_at"] is None else datetime.fromisoformat(effect["due_at"]),
             )
             for effect in effects

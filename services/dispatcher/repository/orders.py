@@ -10,6 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.dispatcher.domain.campaigns import STOPS
 from services.dispatcher.domain.orders import Order
 
+# Names of columns, never values, which is why S608 does not apply below.
+_COLUMNS = "order_id, first_event_at, facts::text AS facts"
 _ENSURE = text(
     """
     INSERT INTO orders (order_id, customer_id)
@@ -18,24 +20,21 @@ _ENSURE = text(
     """
 )
 _LOCK = text(
-    """
-    SELECT order_id, first_event_at, facts::text AS facts
-    FROM orders WHERE order_id = ANY(CAST(:order_ids AS text[]))
+    f"""
+    SELECT {_COLUMNS} FROM orders WHERE order_id = ANY(CAST(:order_ids AS text[]))
     ORDER BY order_id FOR UPDATE
-    """
+    """  # noqa: S608
 )
 _LOCK_OF_CUSTOMERS = text(
-    """
-    SELECT order_id, first_event_at, facts::text AS facts
-    FROM orders WHERE customer_id = ANY(CAST(:customer_ids AS text[]))
+    f"""
+    SELECT {_COLUMNS} FROM orders WHERE customer_id = ANY(CAST(:customer_ids AS text[]))
     ORDER BY order_id FOR UPDATE
-    """
+    """  # noqa: S608
 )
 _READ = text(
-    """
-    SELECT order_id, first_event_at, facts::text AS facts
-    FROM orders WHERE order_id = ANY(CAST(:order_ids AS text[]))
-    """
+    f"""
+    SELECT {_COLUMNS} FROM orders WHERE order_id = ANY(CAST(:order_ids AS text[]))
+    """  # noqa: S608
 )
 _WRITE = text(
     """
@@ -63,7 +62,7 @@ _LAST_ORDERED = text(
 
 
 async def lock(connection: AsyncConnection, customer_of: Mapping[str, str]) -> dict[str, Order]:
-    """The orders of the given ids, locked, by id; one not known before is made, for the customer given."""
+    """The orders of the given ids, locked, by id; an unknown one is created, for the customer given."""
     order_ids = sorted(customer_of)
     await connection.execute(
         _ENSURE, {"order_ids": order_ids, "customer_ids": [customer_of[order_id] for order_id in order_ids]}
@@ -85,6 +84,8 @@ async def read(connection: AsyncConnection, order_ids: Iterable[str]) -> dict[st
 
 async def write(connection: AsyncConnection, orders: Sequence[Order]) -> None:
     """Replaces what is known of locked orders."""
+    if not orders:
+        return
     await connection.execute(
         _WRITE,
         {

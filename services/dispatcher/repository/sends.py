@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.dispatcher.domain.policy.policy import PastSend
+from services.dispatcher.domain.policy.situation import PastSend
 from shared.contracts.sends import SurveySent
 
 _HISTORY = text(
@@ -47,7 +47,7 @@ async def of_timers(connection: AsyncConnection, timer_ids: Sequence[str]) -> se
 
 
 async def put(connection: AsyncConnection, sends: Sequence[tuple[str, SurveySent]]) -> None:
-    """Enters (timer id, send). A send or timer that is in the ledger already fails the transaction."""
+    """Adds (timer id, send). A send or timer that is already in the ledger fails the transaction."""
     if sends:
         await connection.execute(
             _PUT,

@@ -7,10 +7,17 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.dispatcher.domain.timers import Timer
+from services.dispatcher.domain.timers import Recurrence, Timer
 
 TIMERS_OF_CUSTOMER = 100
-"""Most timers of one customer that one decision looks at; the rest is looked at in the next."""
+"""Maximum timers of one customer that one decision looks at; the rest is left to the next."""
+
+# The columns are older than our names for them: milestone_at is when the survey is due, due_at when the timer is looked
+# at next. Names, never values, which is why S608 does not apply below.
+_COLUMNS = """
+    timer_id::text AS timer_id, campaign, customer_id, order_id, cause, occurrence,
+    milestone_at AS due_at, due_at AS check_at, traceparent
+"""
 
 # The index on due_at walked in order, and nothing else: a plan that sorts all that is due is as slow as all that is
 # due, and after a bulk load the statistics would choose it.
@@ -21,51 +28,48 @@ _WALK_THE_INDEX = text(
                       'enable_material', 'enable_memoize']) AS setting (name)
     """
 )
-_FIRST_DUE = text("SELECT due_at FROM timers ORDER BY due_at LIMIT 1")
-# Locks the customers of the first timers due whom nobody else holds. It never waits, so it can be part of no deadlock.
+_NEXT_CHECK = text("SELECT due_at AS check_at FROM timers ORDER BY timers.due_at LIMIT 1")
+# Locks the customers of the first timers due, skipping those locked elsewhere: it never waits, so it cannot deadlock.
 _CLAIM = text(
     """
     WITH claimed AS (
-        SELECT customers.customer_id, timers.due_at
+        SELECT customers.customer_id, timers.due_at AS check_at
         FROM timers JOIN customers USING (customer_id)
         WHERE timers.due_at >= :watermark AND timers.due_at <= :now
         ORDER BY timers.due_at
         LIMIT :most
         FOR UPDATE OF customers SKIP LOCKED
     )
-    SELECT customer_id, due_at FROM claimed
+    SELECT customer_id, check_at FROM claimed
     """
 )
 _OF_CUSTOMERS = text(
-    """
+    f"""
     SELECT ahead.*
     FROM unnest(CAST(:customer_ids AS text[])) AS customer (customer_id)
     CROSS JOIN LATERAL (
-        SELECT timer_id::text AS timer_id, campaign, customer_id, order_id, cause, occurrence, milestone_at, due_at,
-               traceparent
+        SELECT {_COLUMNS}
         FROM timers
         WHERE timers.customer_id = customer.customer_id AND timers.due_at <= :until
         ORDER BY timers.due_at LIMIT :most
     ) AS ahead
-    """
+    """  # noqa: S608
 )
-_ABOUT = text(
-    """
-    SELECT timer_id::text AS timer_id, campaign, customer_id, order_id, cause, occurrence, milestone_at, due_at,
-           traceparent
+_SET_BY_ORDERS = text(
+    f"""
+    SELECT {_COLUMNS}
     FROM (
         SELECT * FROM timers WHERE order_id = ANY(CAST(:order_ids AS text[])) AND cause = 'milestone'
         UNION ALL
         SELECT * FROM timers WHERE customer_id = ANY(CAST(:customer_ids AS text[])) AND cause = 'recurrence'
     ) AS theirs
-    """
+    """  # noqa: S608
 )
 _ALL_OF_CUSTOMERS = text(
-    """
-    SELECT timer_id::text AS timer_id, campaign, customer_id, order_id, cause, occurrence, milestone_at, due_at,
-           traceparent
+    f"""
+    SELECT {_COLUMNS}
     FROM timers WHERE customer_id = ANY(CAST(:customer_ids AS text[]))
-    """
+    """  # noqa: S608
 )
 _PUT = text(
     """
@@ -100,47 +104,41 @@ _FIRED = text(
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The customers locked, and how far the walk came; ``full`` when more may be due behind."""
+    """The customers locked, and the ``check_at`` the walk reached; ``full`` when more may be due beyond it."""
 
     customer_ids: Sequence[str]
     reached: datetime | None
     full: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Recurrence:
-    """The last time a recurring campaign came due for a customer."""
-
-    occurrence: int
-    fired_at: datetime
-
-
-async def first_due(connection: AsyncConnection) -> datetime | None:
-    """When the next timer comes due; None when there is none."""
-    due_at: datetime | None = (await connection.execute(_FIRST_DUE)).scalar_one_or_none()
-    return due_at
+async def next_check(connection: AsyncConnection) -> datetime | None:
+    """When the next timer is to be looked at; None when there is none."""
+    check_at: datetime | None = (await connection.execute(_NEXT_CHECK)).scalar_one_or_none()
+    return check_at
 
 
 async def claim(connection: AsyncConnection, now: datetime, watermark: datetime, most: int) -> Claimed:
-    """Locks the customers of at most ``most`` timers due between ``watermark`` and ``now``, the oldest first."""
+    """Locks the customers of the first ``most`` timers to be looked at between ``watermark`` and ``now``."""
     await connection.execute(_WALK_THE_INDEX, {"state": "off"})
     rows = (await connection.execute(_CLAIM, {"now": now, "watermark": watermark, "most": most})).all()
     await connection.execute(_WALK_THE_INDEX, {"state": "on"})
     customers = sorted({row.customer_id for row in rows})
-    return Claimed(customers, max((row.due_at for row in rows), default=None), len(rows) == most)
+    return Claimed(customers, max((row.check_at for row in rows), default=None), len(rows) == most)
 
 
 async def of_customers(connection: AsyncConnection, customer_ids: Sequence[str], until: datetime) -> list[Timer]:
-    """What these customers have due up to ``until``, at most TIMERS_OF_CUSTOMER each, the oldest first."""
+    """Their timers to be looked at up to ``until``, the first TIMERS_OF_CUSTOMER of each customer."""
     rows = await connection.execute(
         _OF_CUSTOMERS, {"customer_ids": list(customer_ids), "until": until, "most": TIMERS_OF_CUSTOMER}
     )
     return [Timer(**row) for row in rows.mappings()]
 
 
-async def about(connection: AsyncConnection, order_ids: Iterable[str], customer_ids: Iterable[str]) -> list[Timer]:
-    """The timers orders have set: about these orders, and of these customers' recurring campaigns."""
-    rows = await connection.execute(_ABOUT, {"order_ids": list(order_ids), "customer_ids": list(customer_ids)})
+async def set_by_orders(
+    connection: AsyncConnection, order_ids: Iterable[str], customer_ids: Iterable[str]
+) -> list[Timer]:
+    """The timers that order events have set: about these orders, and of these customers' recurring campaigns."""
+    rows = await connection.execute(_SET_BY_ORDERS, {"order_ids": list(order_ids), "customer_ids": list(customer_ids)})
     return [Timer(**row) for row in rows.mappings()]
 
 
@@ -150,7 +148,7 @@ async def all_of_customers(connection: AsyncConnection, customer_ids: Sequence[s
 
 
 async def put(connection: AsyncConnection, timers: Sequence[Timer]) -> None:
-    """Sets timers, or moves those that are there."""
+    """Sets timers, or moves those that are already set."""
     if timers:
         await connection.execute(
             _PUT,
@@ -161,8 +159,8 @@ async def put(connection: AsyncConnection, timers: Sequence[Timer]) -> None:
                 "order_ids": [timer.order_id for timer in timers],
                 "causes": [timer.cause for timer in timers],
                 "occurrences": [timer.occurrence for timer in timers],
-                "milestone_ats": [timer.milestone_at for timer in timers],
-                "due_ats": [timer.due_at for timer in timers],
+                "milestone_ats": [timer.due_at for timer in timers],
+                "due_ats": [timer.check_at for timer in timers],
                 "traceparents": [timer.traceparent for timer in timers],
             },
         )

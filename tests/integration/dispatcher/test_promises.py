@@ -176,7 +176,7 @@ async def test_a_crash_before_the_commit_sends_nothing_and_the_next_try_sends_on
 
     monkeypatch.setattr(dispatcher.runtime.outbox, "put", die)
     with pytest.raises(ConnectionResetError):
-        await dispatcher.loop.run_once()
+        await dispatcher.loop.step()
     assert await dispatcher.sends() == []
     assert "service-nps o-1" in await dispatcher.timers()
     monkeypatch.setattr(dispatcher.runtime.outbox, "put", put)
@@ -198,7 +198,7 @@ async def test_a_customer_with_hundreds_of_due_orders_is_asked_once_and_holds_no
     await dispatcher.pass_time(START + HOUR)
     await dispatcher.decide()
     while await dispatcher.rows("SELECT 1 FROM timers WHERE due_at <= :now LIMIT 1", now=dispatcher.clock.moment):
-        await dispatcher.loop.run_once()
+        await dispatcher.loop.step()
     assert await assert_asked_once(dispatcher) == 2
 
 

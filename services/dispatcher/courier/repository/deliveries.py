@@ -107,14 +107,6 @@ _TAKE_UNKNOWN = text(
 )
 
 
-_BRING_FORWARD = text(
-    """
-    UPDATE deliveries SET available_at = 'epoch'
-    WHERE customer_id = ANY(CAST(:customer_ids AS text[])) AND state = 'queued'
-    """
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Sent:
     """A survey to carry, as it comes from ``surveys.sends``."""
@@ -225,8 +217,3 @@ async def take_unknown(connection: AsyncConnection, claim: UUID, limit: int, lea
     """Takes over mails whose lease has run out in transmission, by send id."""
     rows = await connection.execute(_TAKE_UNKNOWN, {"claim": claim, "limit": limit, "lease": lease})
     return {row.send_id: Unanswered(row.message_id, row.resent) for row in rows}
-
-
-async def bring_forward(connection: AsyncConnection, customer_ids: Sequence[str]) -> None:
-    """What waits in the queue for these customers is looked at next, whatever pause it had."""
-    await connection.execute(_BRING_FORWARD, {"customer_ids": customer_ids})

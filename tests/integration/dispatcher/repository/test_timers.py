@@ -70,7 +70,7 @@ async def test_a_timer_set_behind_the_watermark_is_found_when_the_backlog_is_wor
     for number in range(4):
         await dispatcher.take_in(order_event("placed", f"o-{number}", f"c-{number}", at=START + number * HOUR))
     dispatcher.clock.moment = START + 10 * HOUR
-    assert await loop.run_once()
+    assert await loop.step()
     await dispatcher.take_in(order_event("placed", "o-late", "c-late", at=START - 5 * HOUR))
     await dispatcher.decide()
     await dispatcher.decide()

@@ -11,7 +11,6 @@ from services.dispatcher.domain.customers import Customer
 from services.dispatcher.domain.orders import Order
 from shared.contracts.orders import Customer as TellsOf
 from shared.contracts.orders import Item, OrderEvent, Shipment
-from shared.contracts.preferences import ChannelPreference, ChannelState
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -107,42 +106,3 @@ def test_an_order_holds_nothing_that_tells_who_the_person_is() -> None:
     order = folded(("order.placed", event(customer=person, items=[Item(name="Train")], attributes={"note": "hi"})))
     assert set(order.details) == {"customer_id", "product", "attributes"}
     assert set(orders.without_attributes(order).details) == {"customer_id", "product"}
-
-
-def preference(state: ChannelState, address: str | None = None) -> ChannelPreference:
-    return ChannelPreference(channel="email", state=state, address=address, changed_at=START)
-
-
-def test_a_bounce_is_about_an_address_and_an_unsubscription_about_the_person() -> None:
-    customer = customers.fold(Customer("c-1"), event(customer={"email": "new@example.com"}))
-
-    def with_(entry: ChannelPreference) -> str | None:
-        return Customer("c-1", details=customer.details, channels={"email": entry}).unreachable_by("email")
-
-    assert with_(preference("allowed")) is None
-    assert with_(preference("bounced", "old@example.com")) is None
-    assert with_(preference("bounced", "NEW@example.com")) == "bounced"
-    assert with_(preference("bounced")) == "bounced"
-    assert with_(preference("unsubscribed", "old@example.com")) == "unsubscribed"
-    assert with_(preference("complained", "old@example.com")) == "complained"
-    assert Customer("c-1").unreachable_by("email") == "no_address"
-
-
-@given(st.lists(st.integers(0, 6), max_size=6), st.integers(0, 6), st.data())
-def test_an_erasure_forgets_what_was_said_before_it_wherever_it_comes_in(
-    days: list[int], erased_on: int, data: st.DataObject
-) -> None:
-    """Events from before the erasure bring nothing back, and those after it stay."""
-    events = [event(day, customer={"email": f"{day}@example.com", "tier": "gold"}) for day in days]
-    at = START + erased_on * DAY
-    place = data.draw(st.integers(0, len(events)))
-    customer = Customer("c-1")
-    for index, body in enumerate(events):
-        if index == place:
-            customer = customers.erase(customer, at)
-        customer = customers.fold(customer, body)
-    if place == len(events):
-        customer = customers.erase(customer, at)
-    after = [day for day in days if day > erased_on]
-    assert customer.detail("email") == (f"{max(after)}@example.com" if after else None)
-    assert customer.detail("tier") == ("gold" if after else None)

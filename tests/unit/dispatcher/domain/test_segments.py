@@ -13,8 +13,7 @@ from services.dispatcher.domain import customers, orders
 from services.dispatcher.domain.campaigns import Campaign
 from services.dispatcher.domain.customers import Customer
 from services.dispatcher.domain.orders import Order
-from services.dispatcher.domain.segments import Segments, matches, taken
-from services.dispatcher.settings import DispatcherSettings
+from services.dispatcher.domain.segments import Segmentation, Segments, matches, parse_pairs, parse_value_bands, taken
 from shared.contracts import types
 from shared.contracts.orders import Customer as TellsOf
 from shared.contracts.orders import Item, Money, OrderEvent
@@ -22,13 +21,7 @@ from shared.contracts.orders import Item, Money, OrderEvent
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 CAMPAIGN = Campaign.model_validate({"id": "service", "trigger": {"after": "order.placed"}})
-SETTINGS = DispatcherSettings.model_validate(
-    {
-        "secret": "x" * 32,
-        "segment_pairs": "country+tier, country+category",
-        "order_value_bands": "BRL:100,300;*:50",
-    }
-)
+SEGMENTATION = Segmentation(parse_pairs("country+tier, country+category"), parse_value_bands("BRL:100,300;*:50"))
 
 
 def segments(
@@ -39,7 +32,7 @@ def segments(
     )
     order = orders.fold(Order("o-1"), kind, body)
     customer = customers.fold(Customer("c-1"), body)
-    return taken(SETTINGS.segmentation, CAMPAIGN, customer, order, now)
+    return taken(SEGMENTATION, CAMPAIGN, customer, order, now)
 
 
 def test_every_dimension() -> None:
