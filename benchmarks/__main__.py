@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks import memory, orders, reaction, scorer, startup, stream
+from benchmarks.environment import STATE, Environment, environment
 from benchmarks.result import Result, WrongOutcome, keep, show
-from benchmarks.surroundings import STATE, Surroundings, surroundings
 from deploy.local.errors import StackError
 
 
@@ -33,16 +33,16 @@ class Benchmark:
 
 
 def on_backends(
-    measure: Callable[[Surroundings, stream.Progress, Load], Awaitable[Result]],
+    measure: Callable[[Environment, stream.Progress, Load], Awaitable[Result]],
 ) -> Callable[[stream.Progress, Load], Awaitable[Result]]:
-    """For a benchmark that needs a Kafka and a PostgreSQL with a corner of its own."""
+    """For a benchmark that needs a Kafka and a PostgreSQL, with a database and topics of its own."""
 
-    async def on_a_corner(progress: stream.Progress, load: Load) -> Result:
+    async def on_its_own(progress: stream.Progress, load: Load) -> Result:
         progress("backends", 0)
-        async with surroundings() as on:
+        async with environment() as on:
             return await measure(on, progress, load)
 
-    return on_a_corner
+    return on_its_own
 
 
 BENCHMARKS = {

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import psutil
 
+from benchmarks.environment import STATE
 from benchmarks.result import Measure, Result, WrongOutcome
 from benchmarks.stream import Progress
-from benchmarks.surroundings import STATE
 from deploy.local.commands import remove_state
 from deploy.local.ports import StackPorts
 from deploy.local.stack import Stack

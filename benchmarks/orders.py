@@ -18,9 +18,9 @@ import orjson
 import psutil
 from aiokafka import ConsumerRecord
 
+from benchmarks.environment import Environment
 from benchmarks.result import Measure, Result, WrongOutcome
 from benchmarks.stream import Progress, Record, bare_loop, committed, publish
-from benchmarks.surroundings import Surroundings
 from shared.contracts.topics import ORDERS
 from shared.messaging.topics import ensure_topics
 
@@ -32,7 +32,7 @@ REPEATED_SHARE = 0.01
 LIMIT_SECONDS = 300
 
 
-async def measure(on: Surroundings, progress: Progress, events: int = 40_000) -> Result:
+async def measure(on: Environment, progress: Progress, events: int = 40_000) -> Result:
     """Raises WrongOutcome unless every order event has exactly one decision, and every order its timers."""
     await ensure_topics(on.settings(), [ORDERS])
     shop = _Shop(events // len(LIFE))
@@ -115,7 +115,7 @@ class _Shop:
         return Record(customer.encode(), orjson.dumps(body), headers)
 
 
-async def _bare_loop(on: Surroundings, events: int, progress: Progress) -> float:
+async def _bare_loop(on: Environment, events: int, progress: Progress) -> float:
     seen: Counter[str] = Counter()
 
     def count(records: "Sequence[ConsumerRecord[bytes, bytes]]") -> None:
@@ -125,7 +125,7 @@ async def _bare_loop(on: Surroundings, events: int, progress: Progress) -> float
     return await bare_loop(on, ORDERS, events, count, progress)
 
 
-async def _run_dispatcher(on: Surroundings, events: int, progress: Progress) -> tuple[float, float]:
+async def _run_dispatcher(on: Environment, events: int, progress: Progress) -> tuple[float, float]:
     """Events a second between the first batch and the last, and processor seconds from start to end."""
     progress("starting the dispatcher", 0)
     async with on.stack("dispatcher") as stack:
@@ -149,7 +149,7 @@ async def _run_dispatcher(on: Surroundings, events: int, progress: Progress) -> 
     return (after - before) / (ended - began), times.user + times.system
 
 
-async def _check(on: Surroundings, shop: _Shop) -> None:
+async def _check(on: Environment, shop: _Shop) -> None:
     database = await asyncpg.connect(on.database.owner_url)
     try:
         rows = await database.fetch("SELECT event_id FROM dispatcher.decisions WHERE event_id IS NOT NULL")

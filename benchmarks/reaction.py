@@ -18,9 +18,9 @@ import httpx
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 
+from benchmarks.environment import Environment
 from benchmarks.result import Measure, Result, WrongOutcome
 from benchmarks.stream import Progress, bare_consumer, partitions
-from benchmarks.surroundings import Surroundings
 from shared.contracts import followups
 from shared.contracts.topics import ANSWERS, Topic, followup_topic
 from shared.messaging.topics import ensure_topics
@@ -41,7 +41,7 @@ Send = Callable[[str, int], Awaitable[float]]
 """Sends the answer of that id and score, and gives back when the clock starts for it."""
 
 
-async def measure(on: Surroundings, progress: Progress, rate: int = 200, seconds: float = 20.0) -> Result:
+async def measure(on: Environment, progress: Progress, rate: int = 200, seconds: float = 20.0) -> Result:
     """Raises WrongOutcome unless each detractor arrives exactly once, nobody else does, and the rate was kept."""
     await ensure_topics(on.settings(), [BARE_ANSWERS, BARE_DETRACTORS])
     progress("starting the product", 0)
@@ -169,7 +169,7 @@ async def _arrived(arrivals: _Arrivals, detractors: set[str]) -> None:
 
 @asynccontextmanager
 async def _listening(
-    on: Surroundings, topic: Topic, answer_of: Callable[["ConsumerRecord[bytes, bytes]"], str]
+    on: Environment, topic: Topic, answer_of: Callable[["ConsumerRecord[bytes, bytes]"], str]
 ) -> AsyncIterator[_Arrivals]:
     """What comes from now on."""
     consumer = bare_consumer(on)
@@ -192,7 +192,7 @@ async def _listening(
         await consumer.stop()
 
 
-async def _bare(on: Surroundings, rate: int, seconds: float, progress: Progress) -> _Run:
+async def _bare(on: Environment, rate: int, seconds: float, progress: Progress) -> _Run:
     producer = AIOKafkaProducer(bootstrap_servers=on.kafka_bootstrap_servers, enable_idempotence=True)
     middle_producer = AIOKafkaProducer(bootstrap_servers=on.kafka_bootstrap_servers, enable_idempotence=True)
     middle_consumer = bare_consumer(on)
@@ -219,7 +219,7 @@ async def _bare(on: Surroundings, rate: int, seconds: float, progress: Progress)
         await asyncio.gather(producer.stop(), middle_producer.stop(), middle_consumer.stop())
 
 
-async def _from_now_on(consumer: AIOKafkaConsumer, on: Surroundings, topic: Topic) -> None:
+async def _from_now_on(consumer: AIOKafkaConsumer, on: Environment, topic: Topic) -> None:
     consumer.assign(partitions(on, topic))
     await consumer.seek_to_end()
     for partition in partitions(on, topic):

@@ -16,9 +16,9 @@ import psutil
 from aiokafka import ConsumerRecord
 
 from benchmarks.answers import Answers
+from benchmarks.environment import Environment
 from benchmarks.result import Measure, Result, WrongOutcome
 from benchmarks.stream import Progress, bare_loop, committed, publish
-from benchmarks.surroundings import Surroundings
 from shared.contracts.topics import ANSWERS
 from shared.messaging.topics import ensure_topics
 from shared.nps import group_of
@@ -28,7 +28,7 @@ MEMORY_GROWTH_ALLOWED = 1.15
 """Resident memory at the end over that after a third of the answers: caches are full by then."""
 
 
-async def measure(on: Surroundings, progress: Progress, messages: int = 1_000_000) -> Result:
+async def measure(on: Environment, progress: Progress, messages: int = 1_000_000) -> Result:
     """Raises WrongOutcome when one count differs from what the answers come to."""
     await ensure_topics(on.settings(), [ANSWERS])
     answers = Answers(messages)
@@ -58,7 +58,7 @@ async def measure(on: Surroundings, progress: Progress, messages: int = 1_000_00
     )
 
 
-async def _bare_loop(on: Surroundings, messages: int, progress: Progress) -> float:
+async def _bare_loop(on: Environment, messages: int, progress: Progress) -> float:
     counts: Counter[tuple[str, str, str]] = Counter()
 
     def count(records: "Sequence[ConsumerRecord[bytes, bytes]]") -> None:
@@ -89,7 +89,7 @@ class _Samples:
         return next(memory for _, committed, memory in self.taken if committed >= records)
 
 
-async def _run_scorer(on: Surroundings, messages: int, progress: Progress) -> _Run:
+async def _run_scorer(on: Environment, messages: int, progress: Progress) -> _Run:
     progress("starting the scorer", 0)
     async with on.stack("scorer") as stack:
         process = psutil.Process(stack.running["scorer"].pid)
@@ -122,7 +122,7 @@ async def _until_published(database: "asyncpg.Connection[asyncpg.Record]") -> No
             await asyncio.sleep(0.05)
 
 
-async def _compare(on: Surroundings, expected: Counter[tuple[str, str, str]]) -> None:
+async def _compare(on: Environment, expected: Counter[tuple[str, str, str]]) -> None:
     database = await asyncpg.connect(on.database.owner_url)
     try:
         rows = await database.fetch(

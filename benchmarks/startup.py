@@ -16,9 +16,9 @@ from pathlib import Path
 
 import httpx
 
+from benchmarks.environment import STATE
 from benchmarks.result import Measure, Result, WrongOutcome
 from benchmarks.stream import Progress
-from benchmarks.surroundings import STATE
 from deploy.local.commands import remove_state
 from deploy.local.errors import StackError
 from deploy.local.ports import FREE_FROM, FREE_UNTIL, HOST, StackPorts, require_free

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
-from benchmarks.surroundings import Surroundings
+from benchmarks.environment import Environment
 from shared.contracts.topics import Topic
 
 Progress = Callable[[str, float], None]
@@ -26,7 +26,7 @@ class Record:
     headers: list[tuple[str, bytes]]
 
 
-async def publish(on: Surroundings, topic: Topic, records: Iterable[Record], count: int, progress: Progress) -> float:
+async def publish(on: Environment, topic: Topic, records: Iterable[Record], count: int, progress: Progress) -> float:
     """Publishes all ``count`` of them, those with one key in order, and gives back the average bytes of a value."""
     producer = AIOKafkaProducer(
         bootstrap_servers=on.kafka_bootstrap_servers, linger_ms=0, max_batch_size=_BYTES_A_BATCH * 2
@@ -58,7 +58,7 @@ async def publish(on: Surroundings, topic: Topic, records: Iterable[Record], cou
         await producer.stop()
 
 
-def bare_consumer(on: Surroundings) -> AIOKafkaConsumer:
+def bare_consumer(on: Environment) -> AIOKafkaConsumer:
     """One without a group, not yet started, with nothing assigned; it fetches as the services' consumers do."""
     return AIOKafkaConsumer(
         bootstrap_servers=on.kafka_bootstrap_servers,
@@ -69,11 +69,11 @@ def bare_consumer(on: Surroundings) -> AIOKafkaConsumer:
     )
 
 
-def partitions(on: Surroundings, topic: Topic) -> list[TopicPartition]:
+def partitions(on: Environment, topic: Topic) -> list[TopicPartition]:
     return [TopicPartition(on.topic(topic.name), partition) for partition in range(topic.partitions)]
 
 
-async def bare_loop(on: Surroundings, topic: Topic, count: int, take: Take, progress: Progress) -> float:
+async def bare_loop(on: Environment, topic: Topic, count: int, take: Take, progress: Progress) -> float:
     """Records a second, from the first record in hand to the last that ``take`` has taken."""
     consumer = bare_consumer(on)
     await consumer.start()

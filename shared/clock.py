@@ -1,7 +1,7 @@
-"""The one clock all business time comes from: real, started elsewhere and running faster, or stepped by a file.
+"""The only source of business time: the real clock, an accelerated one, or one that is stepped through a file.
 
-Technical waits (poll intervals, retries, leases) use real seconds; when an order's survey is due, when an answer was
-given and which day a window ends are asked of this clock.
+Technical waits (poll intervals, retries, leases) use real seconds. This clock decides when a survey is due, when an
+answer was given and on which day a window ends.
 """
 
 import mmap
@@ -16,7 +16,7 @@ _STEP = struct.Struct("<q")
 
 class Clock(Protocol):
     def now(self) -> datetime:
-        """The present moment, in UTC."""
+        """The current time, in UTC."""
         ...
 
 
@@ -26,7 +26,7 @@ class RealClock:
 
 
 class FastClock:
-    """Started at another moment and running ``speed`` times as fast; the same in every process given the same text."""
+    """Starts at another moment and runs ``speed`` times as fast; the same in every process with the same setting."""
 
     def __init__(self, virtual_start: datetime, real_start: datetime, speed: float) -> None:
         self._virtual_start = virtual_start
@@ -38,9 +38,9 @@ class FastClock:
 
 
 class SteppedClock:
-    """Stands still until whoever drives it writes a new moment into its file: 8 bytes, microseconds since 1970 UTC.
+    """Stands still until a test or replay writes a new moment into its file: 8 bytes, microseconds since 1970 UTC.
 
-    The file is mapped into memory, so that asking the time costs no system call.
+    The file is memory-mapped, so that reading the time needs no system call.
     """
 
     def __init__(self, path: Path) -> None:
@@ -52,9 +52,9 @@ class SteppedClock:
         return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=microseconds)
 
     def step_to(self, moment: datetime) -> None:
-        """Moves the clock, for every process that mapped the file. It never goes back: ValueError."""
+        """Moves the clock for every process that mapped the file. Raises ValueError for a moment in its past."""
         if moment < self.now():
-            raise ValueError(f"the clock stands at {self.now().isoformat()}; it cannot go back to {moment.isoformat()}")
+            raise ValueError(f"the clock is at {self.now().isoformat()}; it cannot go back to {moment.isoformat()}")
         _STEP.pack_into(self._memory, 0, _microseconds(moment))
 
     @classmethod
@@ -72,8 +72,8 @@ def _microseconds(moment: datetime) -> int:
 def clock_from(setting: str) -> Clock:
     """The clock a setting describes.
 
-    Empty is the real one; ``2026-01-01T00:00:00Z@2026-11-23T08:00:00Zx86400`` was at the first moment when the real
-    time was the second, and runs 86,400 times as fast; ``file:PATH`` is stepped. ValueError names what is wrong.
+    Empty is the real clock; ``2026-01-01T00:00:00Z@2026-11-23T08:00:00Zx86400`` showed the first time when it was
+    really the second, and runs 86,400 times as fast; ``file:PATH`` is stepped. Raises ValueError for anything else.
     """
     if not setting:
         return RealClock()
@@ -88,7 +88,9 @@ def clock_from(setting: str) -> Clock:
         virtual_start, real_start = datetime.fromisoformat(virtual), datetime.fromisoformat(real)
         rate = float(speed)
     except ValueError as error:
-        raise ValueError(f"{setting!r} is not <time>@<real time>x<speed> nor file:<path>") from error
+        raise ValueError(f"{setting!r} is not <time>@<real time>x<speed> or file:<path>") from error
     if not at or not times or virtual_start.tzinfo is None or real_start.tzinfo is None or not 0 < rate <= 10_000_000:
-        raise ValueError(f"{setting!r} needs both times with an offset and a speed above 0 and up to 10,000,000")
+        raise ValueError(
+            f"{setting!r}: both times must have an offset, and the speed must be above 0 and at most 10,000,000"
+        )
     return FastClock(virtual_start.astimezone(UTC), real_start, rate)

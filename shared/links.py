@@ -1,4 +1,4 @@
-"""Signed links to a customer's own pages: unguessable, without personal data, and each good for one purpose only."""
+"""Signed links to a customer's own pages: unguessable, without personal data, and each valid for one purpose only."""
 
 import hmac
 from typing import Literal
@@ -6,16 +6,16 @@ from typing import Literal
 from itsdangerous import BadSignature, Signer
 
 Purpose = Literal["answer", "unsubscribe"]
-LOST = "this link is incomplete or was changed; use the one in the e-mail"
+BROKEN_LINK = "this link is incomplete or was changed; use the one in the email"
 _PATHS: dict[Purpose, str] = {"answer": "/s/", "unsubscribe": "/unsubscribe/"}
 
 
 class BadLink(ValueError):
-    """The link was not made by us, or was cut short or changed on the way."""
+    """The link was not made by us, or was truncated or changed."""
 
 
 class Links:
-    """Makes and reads the tokens. All services share one secret; the collector serves the addresses."""
+    """Makes and verifies the tokens. All services share one secret; the collector serves the URLs."""
 
     def __init__(self, secret: str, collector_url: str) -> None:
         self._collector_url = collector_url.rstrip("/")
@@ -33,12 +33,12 @@ class Links:
         return f"{self._collector_url}{_PATHS['unsubscribe']}{self.token('unsubscribe', send_id)}"
 
     def send_id_of(self, token: str, purpose: Purpose) -> str:
-        """The send a token stands for; BadLink when it is not, letter by letter, the one we made for this purpose."""
+        """The send a token stands for. Raises BadLink unless it is exactly the token we made for this purpose."""
         try:
             send_id = self._signers[purpose].unsign(token).decode()
         except (BadSignature, UnicodeError):
             send_id = None
-        # Base64 has several spellings of the same signature (+ for -, unused last bits); a link has one.
+        # Base64 has several encodings of the same signature (+ for -, unused last bits); only ours is accepted.
         if send_id is None or not hmac.compare_digest(token.encode(), self.token(purpose, send_id).encode()):
-            raise BadLink(LOST)
+            raise BadLink(BROKEN_LINK)
         return send_id

@@ -1,4 +1,4 @@
-"""The Net Promoter Score, its interval, and whether two scores really differ.
+"""The Net Promoter Score, its confidence interval, and whether two scores differ significantly.
 
 0–6 is a detractor, 7–8 a passive, 9–10 a promoter; NPS = 100·(promoters − detractors)/n points, undefined for n = 0
 (F. Reichheld, "The One Number You Need to Grow", Harvard Business Review, December 2003).
@@ -16,7 +16,7 @@ Z_95 = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
 
 
 def group_of(score: int) -> Group:
-    """The group of a score from 0 to 10; ValueError outside."""
+    """The group of a score from 0 to 10. Raises ValueError for any other score."""
     if not 0 <= score <= 10:
         raise ValueError(f"score is {score}; it must be a whole number from 0 to 10")
     if score <= 6:
@@ -26,7 +26,7 @@ def group_of(score: int) -> Group:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many of each group answered. They add and subtract: ``Counts(1, 0, 2) + Counts(0, 1, 0)``."""
+    """How many of each group answered. Counts can be added and subtracted."""
 
     promoters: int = 0
     passives: int = 0
@@ -42,7 +42,7 @@ class Counts:
         )
 
     def __sub__(self, other: "Counts") -> "Counts":
-        """What is left when ``other``, a part of these, is taken away."""
+        """These answers without ``other``, which must be some of them."""
         return Counts(
             self.promoters - other.promoters, self.passives - other.passives, self.detractors - other.detractors
         )
@@ -50,7 +50,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class NetPromoterScore:
-    """Points from −100 to 100; ``nps`` is None for nobody, and then the interval is all that is possible."""
+    """Points from −100 to 100. Without answers ``nps`` is None and the interval is the whole range."""
 
     nps: float | None
     low: float
@@ -59,7 +59,7 @@ class NetPromoterScore:
 
     @property
     def margin(self) -> float:
-        """Half the interval's width, the "±" beside the figure, in points."""
+        """Half the interval's width in points, shown as "±"."""
         return (self.high - self.low) / 2
 
 
@@ -67,7 +67,7 @@ def net_promoter_score(counts: Counts, z: float = Z_95) -> NetPromoterScore:
     """The score with its adjusted Wald interval, clipped to ±100.
 
     Three pseudo-answers are added, ¾ promoter, 1½ passive, ¾ detractor, which keeps the interval's coverage near its
-    name in small samples (J. Sauro and J. R. Lewis, after B. Rocks, "Interval Estimation for the Net Promoter
+    nominal level in small samples (J. Sauro and J. R. Lewis, after B. Rocks, "Interval Estimation for the Net Promoter
     Score", The American Statistician 70(4), 2016).
     """
     n = counts.n
@@ -92,7 +92,7 @@ def variance(promoters: float, detractors: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """``points`` is the difference of two scores; ``significant`` when it is more than chance would explain."""
+    """``points`` is the difference of two scores; ``significant`` if it exceeds what chance would explain."""
 
     points: float
     low: float
@@ -101,10 +101,10 @@ class Change:
 
 
 def change(now: Counts, before: Counts, comparisons: int = 1) -> Change | None:
-    """The difference of two independent scores with its interval, SE = √(V₁/n₁ + V₂/n₂); None when one is empty.
+    """The difference of two independent scores with its interval, SE = √(V₁/n₁ + V₂/n₂); None if either has no answers.
 
-    V is taken of the adjusted shares, as in the interval, so that a group that is unanimous by chance is not taken
-    for certain. ``comparisons`` is how many are shown together; the level is divided by it (Bonferroni).
+    V is computed from the adjusted shares, as in the interval, so that a small unanimous group does not count as
+    certain. ``comparisons`` is how many are shown together; the significance level is divided by it (Bonferroni).
     """
     if now.n == 0 or before.n == 0:
         return None
@@ -123,8 +123,8 @@ def sample_size(margin: float, variance_of_one: float, population: int | None = 
     """How many answers give an interval of ± ``margin`` points: n = V·z²/m², m as a share of 1.
 
     ``variance_of_one`` is V as ``variance`` gives it, at most 1 (half promoters, half detractors), which is four times
-    that of a proportion: the tables printed for proportions are too small for NPS. With a finite ``population`` of
-    customers fewer do: n / (1 + (n − 1)/N) (W. G. Cochran, "Sampling Techniques", 1977, §4.4).
+    that of a proportion: the tables printed for proportions are too small for NPS. For a finite ``population`` of
+    customers fewer are enough: n / (1 + (n − 1)/N) (W. G. Cochran, "Sampling Techniques", 1977, §4.4).
     """
     if not 0 < margin <= 100:
         raise ValueError(f"margin is {margin}; it must be above 0 and at most 100 points")

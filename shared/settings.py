@@ -1,4 +1,4 @@
-"""Settings every service shares, from the environment (``HEARBACK_…``) or a mounted file for the secret ones."""
+"""Settings every service shares, from the environment (``HEARBACK_…``) or, for secrets, a mounted file."""
 
 import sys
 from pathlib import Path
@@ -18,7 +18,7 @@ Settings = TypeVar("Settings", bound="ServiceSettings")
 
 
 class ServiceSettings(BaseSettings):
-    """What each service needs to know. A field ``http_port`` is read from ``HEARBACK_HTTP_PORT``."""
+    """The settings of every service. A field ``http_port`` is read from ``HEARBACK_HTTP_PORT``."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -30,48 +30,55 @@ class ServiceSettings(BaseSettings):
     kafka_bootstrap_servers: str = Field("127.0.0.1:9092", description="Kafka brokers, host:port, comma-separated.")
     database_url: SecretStr = Field(
         SecretStr("postgresql://hearback@127.0.0.1:5432/hearback"),
-        description="PostgreSQL 18 or newer, as the role of this service; its search_path is the service's schema.",
+        description="PostgreSQL 18 or newer, as this service's role; its search_path must be the service's schema.",
     )
-    database_pool_size: int = Field(8, ge=2, le=200, description="Database connections a process may hold.")
-    topic_prefix: str = Field("", pattern=r"^[a-zA-Z0-9._-]{0,60}$", description="Put before every topic's name.")
-    topic_replication: int = Field(1, ge=1, le=10, description="Replicas of each topic this process creates.")
+    database_pool_size: int = Field(8, ge=2, le=200, description="Maximum database connections per process.")
+    topic_prefix: str = Field("", pattern=r"^[a-zA-Z0-9._-]{0,60}$", description="Prefix of every topic name.")
+    topic_replication: int = Field(1, ge=1, le=10, description="Replication factor of the topics this process creates.")
     http_host: str = Field("127.0.0.1", description="Address the HTTP server listens on.")
     http_port: int = Field(8000, ge=0, le=65_535, description="Port the HTTP server listens on.")
     api_keys: SecretStr = Field(
         SecretStr(""),
-        description="Who may call the API: name:SHA-256 of the key in hexadecimal:scope,scope;… ; the scope * is all.",
+        description="API clients: name:SHA-256 of the key in hex:scope,scope;… ; the scope * grants everything.",
     )
     secret: SecretStr = Field(
         SecretStr(""),
-        # There is no safe default: links signed with a known secret could be made by anybody.
+        # There is no safe default: anyone could forge links signed with a known secret.
         validate_default=True,
-        description="Required. Signs answer links and sign-ins; at least 32 characters, the same for every process.",
+        description="Required. Signs answer links and sign-ins; at least 32 characters, the same in every process.",
     )
-    public_collector_url: str = Field("http://127.0.0.1:8002", description="Where customers reach the collector.")
-    dashboard_url: str = Field("http://127.0.0.1:8003/", description="Where staff reach the dashboard.")
-    inbox_url: str = Field("http://127.0.0.1:8004/", description="Where staff reach the inbox.")
-    clock: str = Field("", description="Another clock: TIME@REALTIMExSPEED or file:PATH. Empty is real time.")
-    timezone: str = Field("UTC", description="The shop's time zone; a day of a window is a day there.")
+    public_collector_url: str = Field(
+        "http://127.0.0.1:8002", description="Public URL of the collector, used in links to customers."
+    )
+    dashboard_url: str = Field("http://127.0.0.1:8003/", description="URL of the dashboard, for staff.")
+    inbox_url: str = Field("http://127.0.0.1:8004/", description="URL of the inbox, for staff.")
+    clock: str = Field("", description="Simulated clock: TIME@REALTIMExSPEED or file:PATH; empty = real time.")
+    timezone: str = Field("UTC", description="The shop's time zone; decides when a day begins and ends.")
     brand_name: str = Field(
-        "Our shop", min_length=1, max_length=100, description="The shop's name, as customers know it."
+        "Our shop", min_length=1, max_length=100, description="The shop's name, as shown to customers."
     )
-    brand_logo_url: str = Field("", description="An https address of the shop's logo; empty shows the name.")
+    brand_logo_url: str = Field("", description="HTTPS URL of the shop's logo; empty = show the name instead.")
     brand_color: str = Field("#0b5fff", pattern=r"^#[0-9a-fA-F]{6}$", description="The shop's colour, #rrggbb.")
     log_format: Literal["auto", "console", "json"] = Field(
-        "auto", description="auto: readable in a terminal, else JSON."
+        "auto", description="auto = readable in a terminal, JSON otherwise."
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
-    consumer_batch_size: int = Field(5_000, ge=1, le=50_000, description="Most records one transaction takes in.")
-    consumer_linger_seconds: Positive = Field(0.02, le=5, description="How long a small batch waits for more records.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Minimum level logged.")
+    consumer_batch_size: int = Field(5_000, ge=1, le=50_000, description="Maximum records per transaction.")
+    consumer_linger_seconds: Positive = Field(
+        0.02, le=5, description="How long an incomplete batch waits for more records."
+    )
     consumer_session_seconds: Positive = Field(
-        10, ge=6, le=300, description="Silence after which another process takes over; brokers refuse less than 6."
+        10,
+        ge=6,
+        le=300,
+        description="Session timeout, after which another process takes over; brokers reject less than 6.",
     )
-    retry_limit_seconds: Positive = Field(15, le=300, description="Longest pause between retries of a failing backend.")
+    retry_limit_seconds: Positive = Field(15, le=300, description="Maximum delay between retries.")
     dead_letter_limit: int = Field(
-        100, ge=0, description="Dead letters a topic may have in an hour; one more stops its consumer."
+        100, ge=0, description="Maximum dead letters per topic and hour; the consumer stops when it is exceeded."
     )
-    outbox_batch_size: int = Field(2_000, ge=1, le=20_000, description="Most records the relay publishes at once.")
-    drain_seconds: Positive = Field(20, le=300, description="Time to finish what is under way after SIGTERM.")
+    outbox_batch_size: int = Field(2_000, ge=1, le=20_000, description="Maximum records the relay publishes at once.")
+    drain_seconds: Positive = Field(20, le=300, description="Time to finish work in progress after SIGTERM.")
 
     @field_validator("clock")
     @classmethod
@@ -85,14 +92,14 @@ class ServiceSettings(BaseSettings):
         try:
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError(f"{value!r} is no time zone; write one such as America/Sao_Paulo") from error
+            raise ValueError(f"{value!r} is not a time zone; use a name such as America/Sao_Paulo") from error
         return value
 
     @field_validator("secret")
     @classmethod
     def _long_secret(cls, value: SecretStr) -> SecretStr:
         if len(value.get_secret_value()) < 32:
-            raise ValueError("must have at least 32 characters; make one with: openssl rand -hex 32")
+            raise ValueError("must have at least 32 characters; generate one with: openssl rand -hex 32")
         return value
 
     @property
@@ -105,7 +112,7 @@ class ServiceSettings(BaseSettings):
 
 
 def load(settings_type: type[Settings]) -> Settings:
-    """The settings, or a sentence for each bad one on standard error and exit status 2."""
+    """The settings. Exits with status 2 after printing one line per invalid setting to standard error."""
     try:
         return settings_type()
     except ValidationError as error:

@@ -14,7 +14,7 @@ def current() -> str | None:
 
 
 def continued(traceparent: str | None) -> str:
-    """A new span of the trace given, or the first of a new trace when none (or nonsense) was given."""
+    """A new span of the trace given, or the first of a new trace if none or an invalid one was given."""
     match = _PATTERN.match(traceparent or "")
     if match is None or match[1] == "0" * 32 or match[2] == "0" * 16:
         return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
@@ -22,7 +22,7 @@ def continued(traceparent: str | None) -> str:
 
 
 def enter(traceparent: str | None) -> str:
-    """Makes a continued span the current one of this task, and gives it back."""
+    """Starts a continued span, makes it this task's current one, and returns it."""
     span = continued(traceparent)
     _current.set(span)
     return span

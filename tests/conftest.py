@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest_asyncio
 
 from deploy.local.backends import Backends, External, start_backends, unreported
-from deploy.local.lodging import vacate
+from deploy.local.install_folder import remove_data
 from deploy.local.ports import StackPorts
 from deploy.local.provision import Database, temporary_database
 from deploy.local.supervisor import Supervisor, start_time
@@ -72,5 +72,5 @@ def _session_folder() -> Path:
 
 
 def _remove(folder: Path) -> None:
-    vacate(folder / "postgresql")
+    remove_data(folder / "postgresql")
     shutil.rmtree(folder, ignore_errors=True)

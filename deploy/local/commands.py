@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from deploy.local.errors import StackError
-from deploy.local.lodging import vacate
+from deploy.local.install_folder import remove_data
 from deploy.local.ports import accepts_connections
 from deploy.local.programs import PROJECT
 from deploy.local.progress import Display
@@ -80,7 +80,7 @@ def remove_state(state: Path) -> None:
     for stack in stacks:
         _require_unused(stack)
     for stack in stacks:
-        vacate(stack / "postgresql")
+        remove_data(stack / "postgresql")
     shutil.rmtree(state, ignore_errors=True)
 
 

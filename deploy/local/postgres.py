@@ -13,7 +13,7 @@ from urllib.parse import quote
 import asyncpg
 
 from deploy.local.errors import StackError
-from deploy.local.lodging import Lodging, find_lodging
+from deploy.local.install_folder import InstallFolder, find_install_folder
 from deploy.local.ports import HOST
 from deploy.local.programs import Program
 
@@ -34,17 +34,17 @@ class PostgresServer:
         return f"postgresql://{OWNER}:{quote(self.password, safe='')}@{HOST}:{self.port}/{DATABASE}"
 
     @cached_property
-    def lodging(self) -> Lodging:
-        return find_lodging(self.folder)
+    def install_folder(self) -> InstallFolder:
+        return find_install_folder(self.folder)
 
     @property
     def _data(self) -> Path:
-        return self.lodging.folder / "data"
+        return self.install_folder.folder / "data"
 
     async def prepare(self) -> None:
         """Creates the data folder the first time (about 1 s), owned by whom the server runs as."""
-        self.lodging.folder.mkdir(parents=True, exist_ok=True)
-        self.lodging.folder.chmod(0o755)
+        self.install_folder.folder.mkdir(parents=True, exist_ok=True)
+        self.install_folder.folder.chmod(0o755)
         if not (self._data / "PG_VERSION").exists():
             await asyncio.to_thread(self._initialise)
         self._forget_a_dead_server()
@@ -54,7 +54,7 @@ class PostgresServer:
         draft = self._data.with_name("data.new")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
-        user = self.lodging.user
+        user = self.install_folder.user
         with tempfile.NamedTemporaryFile("w", prefix="hearback-") as password_file:
             password_file.write(self.password + "\n")
             password_file.flush()
@@ -63,12 +63,12 @@ class PostgresServer:
                 shutil.chown(password_file.name, user)
             completed = subprocess.run(
                 [
-                    str(self.lodging.binaries / "initdb"), "--pgdata", str(draft), "--username", OWNER,
+                    str(self.install_folder.binaries / "initdb"), "--pgdata", str(draft), "--username", OWNER,
                     "--pwfile", password_file.name, "--auth", "scram-sha-256", "--encoding", "UTF8",
                     # The same order of strings on every machine, whatever locales it has.
                     "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C",
                 ],
-                user=user, group=user, extra_groups=[] if user else None, cwd=self.lodging.folder,
+                user=user, group=user, extra_groups=[] if user else None, cwd=self.install_folder.folder,
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
             )  # fmt: skip
         if completed.returncode != 0:
@@ -96,10 +96,10 @@ class PostgresServer:
         arguments = [f"--{name}={value}" for name, value in self._settings().items()]
         return Program(
             name="postgresql",
-            command=(str(self.lodging.binaries / "postgres"), "-D", str(self._data), *arguments),
+            command=(str(self.install_folder.binaries / "postgres"), "-D", str(self._data), *arguments),
             log_file=log_file,
-            folder=self.lodging.folder,
-            user=self.lodging.user,
+            folder=self.install_folder.folder,
+            user=self.install_folder.user,
             ready=self._is_ready,
             # Fast shutdown: sessions are ended, not waited for. An orphan stops at once and recovers later.
             stop_signal=signal.SIGINT,

@@ -1,1 +1,1 @@
-"""The events: what goes over Kafka, in which topic, and under which id. Start reading at ``topics.py``."""
+"""The events: what is published on Kafka, on which topic and under which id. Start reading at ``topics.py``."""

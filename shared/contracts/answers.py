@@ -4,8 +4,12 @@ from typing import Annotated
 
 from pydantic import Field
 
+from shared.contracts import identity
+from shared.contracts.events import Event
 from shared.contracts.sends import Channel
 from shared.contracts.types import Comment, Contract, Identifier, Instant, Label, Score, Segments
+
+TOPIC = "surveys.answers"
 
 RECORDED = "answer.recorded"
 AMENDED = "answer.amended"
@@ -33,15 +37,32 @@ class Answer(Contract):
     campaign: Identifier | None = None
     campaign_version: int | None = None
     comment: Comment | None = None
-    # A factory, because pydantic makes a deep copy of a mutable default: that took more time than all the rest.
+    # A factory, because pydantic deep-copies a mutable default, which took longer than the rest of validation.
     further_answers: Annotated[dict[Label, Comment], Field(max_length=20)] = Field(default_factory=dict)
     segments: Segments = Field(default_factory=dict)
     locale: Label | None = None
 
 
 class AnswerErased(Contract):
-    """Replaces everything this answer held; carries nothing about the person."""
+    """Replaces all data of this answer; contains nothing about the person."""
 
     answer_id: Identifier
     revision: Revision
     erased_at: Instant
+
+
+def event(body: Answer | AnswerErased, *, traceparent: str | None = None) -> Event:
+    """The event that publishes one revision of an answer: recorded, amended or erased, as the body says."""
+    if isinstance(body, AnswerErased):
+        kind, time = ERASED, body.erased_at
+    else:
+        kind, time = RECORDED if body.revision == 1 else AMENDED, body.received_at
+    return Event(
+        topic=TOPIC,
+        key=body.answer_id,
+        event_id=identity.event_id(kind, body.answer_id, body.revision),
+        type=kind,
+        time=time,
+        body=body,
+        traceparent=traceparent,
+    )

@@ -1,16 +1,21 @@
-"""``surveys.campaigns``: the published definition a survey was sent under."""
+"""``surveys.campaigns``: the published campaign definition a survey is sent under."""
 
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field
 
+from shared.contracts import identity
+from shared.contracts.events import Event
 from shared.contracts.types import Contract, Identifier, Label, ShortText
+
+TOPIC = "surveys.campaigns"
 
 PUBLISHED = "campaign.published"
 
 
 class Brand(Contract):
-    """Whose name the customer sees. ``color`` is ``#rrggbb``; pages darken it themselves where contrast fails."""
+    """The name, logo and colour a customer sees. ``color`` is ``#rrggbb``; pages darken it if contrast is too low."""
 
     name: ShortText
     logo_url: ShortText | None = None
@@ -18,9 +23,9 @@ class Brand(Contract):
 
 
 class CampaignTexts(Contract):
-    """What one locale reads; absent ones fall back to Hearback's own texts in that language.
+    """The texts for one locale; missing ones fall back to Hearback's own in that language.
 
-    ``{brand}``, ``{product}`` and ``{name}`` are replaced; nothing else is.
+    Only ``{brand}``, ``{product}`` and ``{name}`` are replaced.
     """
 
     subject: ShortText | None = None
@@ -32,6 +37,8 @@ class CampaignTexts(Contract):
 
 
 class CampaignPublished(Contract):
+    """One version of a campaign, with all that the collector needs to show its survey page."""
+
     campaign: Identifier
     campaign_version: Annotated[int, Field(ge=1)]
     subject_of_question: Annotated[str, Field(pattern=r"^(brand|service|product)$")] = "brand"
@@ -40,3 +47,15 @@ class CampaignPublished(Contract):
     texts: Annotated[dict[Label, CampaignTexts], Field(max_length=50)] = {}
     answer_within_days: Annotated[int, Field(ge=1, le=3_650)] = 30
     active: bool = True
+
+
+def event(body: CampaignPublished, *, at: datetime) -> Event:
+    """The event that publishes one version of a campaign; ``at`` is the moment it is published."""
+    return Event(
+        topic=TOPIC,
+        key=body.campaign,
+        event_id=identity.event_id(PUBLISHED, body.campaign, body.campaign_version),
+        type=PUBLISHED,
+        time=at,
+        body=body,
+    )

@@ -1,7 +1,7 @@
 """CloudEvents over Kafka: writing them in binary mode, reading them in binary and structured mode.
 
-Follows the CloudEvents 1.0.2 specification and its Kafka protocol binding. Written here rather than taken from a
-library because it stands in the innermost loop: one record is read in a few microseconds.
+Follows the CloudEvents 1.0.2 specification and its Kafka protocol binding. Written here instead of using a library
+because it is in the hot path: reading one record takes a few microseconds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, ValidationError
 
+from shared.contracts.events import Event
 from shared.contracts.topics import Topic
 from shared.contracts.types import Contract
 
@@ -20,31 +21,18 @@ BINARY_CONTENT_TYPE = b"application/json"
 STRUCTURED_CONTENT_TYPE = b"application/cloudevents+json"
 
 Headers = Sequence[tuple[str, bytes | None]]
-"""As Kafka has them: a header may have no value, and is then as good as absent."""
+"""As in Kafka: a header may have no value, and is then treated as absent."""
 
 
 class UnreadableRecord(ValueError):
-    """A record that is no event of its topic. The message names the field and the rule, never the value of a field
-    that may hold personal data."""
+    """A record that is not a valid event of its topic. The message names the field and the rule, never a value, which
+    may be personal data."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """An event to publish. ``event_id`` must be the same whenever it is published again (``contracts.identity``)."""
-
-    topic: str
-    key: str
-    event_id: str
-    type: str
-    time: datetime
-    body: Contract
-    traceparent: str | None = None
-
-
-# Not frozen, although nobody changes one: making a frozen one takes three times as long, a tenth of reading a record.
+# Not frozen, although never mutated: creating a frozen instance takes three times as long, 10 % of reading a record.
 @dataclass(slots=True)
 class Message:
-    """An event that was read, and where: ``topic`` is the catalogue's name, without the installation's prefix.
+    """An event as read, and its position: ``topic`` is the catalogue's name, without the installation's prefix.
 
     ``value`` and ``headers`` are the record's raw bytes, kept for dead letters.
     """
@@ -84,10 +72,10 @@ def read(
     """The event in a record of ``topic``.
 
     Raises UnreadableRecord when it is not a CloudEvent, not of a type the topic carries, or its body breaks the
-    contract. Unknown fields are passed over.
+    contract. Unknown fields are ignored.
     """
     if value is None:
-        raise UnreadableRecord("the record has no value; every event needs a body")
+        raise UnreadableRecord("the record has no value; an event must have a body")
     attributes: dict[str, Any] = dict(headers)
     content_type = attributes.get("content-type")
     if content_type not in (BINARY_CONTENT_TYPE, None) and content_type.lower().startswith(STRUCTURED_CONTENT_TYPE):
@@ -129,7 +117,7 @@ def _read_structured(
     except orjson.JSONDecodeError as error:
         raise UnreadableRecord("the value is not JSON") from error
     if not isinstance(envelope, Mapping):
-        raise UnreadableRecord("the value is not a CloudEvent: a JSON object is needed")
+        raise UnreadableRecord("the value is not a CloudEvent; it must be a JSON object")
     texts: dict[str, str] = {}
     for name in ("id", "source", "type", "specversion"):
         attribute = envelope.get(name)
@@ -155,12 +143,12 @@ def _read_structured(
 
 
 def _trace(written: str) -> str | None:
-    """A trace is a convenience: what is none must not cost the event its life, so it is passed over."""
+    """A trace is a convenience: an invalid one is ignored rather than failing the event."""
     return written[:55] if written.isprintable() else None
 
 
 def _time(written: bytes | None) -> datetime:
-    """``ce_time`` is optional in CloudEvents; what Hearback decides by is in the body, so a missing one is no fault."""
+    """``ce_time`` is optional in CloudEvents. Decisions use the times in the body, so a missing one is not an error."""
     if written is None:
         return datetime(1970, 1, 1, tzinfo=UTC)
     try:

@@ -1,12 +1,17 @@
-"""``followups.<queue>``: a case, whole, each time it changes."""
+"""``followups.<queue>``: the whole case, each time it changes."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from shared.contracts import identity
+from shared.contracts.events import Event
 from shared.contracts.orders import Money
 from shared.contracts.sends import Channel
 from shared.contracts.types import Comment, Contract, Identifier, Instant, Label, Score, Segments, ShortText
+from shared.nps import Group
+
+TOPIC_PREFIX = "followups."
 
 OPENED = "case.opened"
 ASSIGNED = "case.assigned"
@@ -16,7 +21,6 @@ REOPENED = "case.reopened"
 CLOSED = "case.closed"
 
 CaseStatus = Literal["open", "assigned", "contacted", "escalated", "closed"]
-Group = Literal["detractor", "passive", "promoter"]
 
 
 class CaseAnswer(Contract):
@@ -32,7 +36,7 @@ class CaseAnswer(Contract):
 
 
 class CaseCustomer(Contract):
-    """What a support agent needs to reach the customer; all absent when the answer was anonymous."""
+    """What a support agent needs to reach the customer; absent for an anonymous answer."""
 
     customer_id: Identifier
     name: ShortText | None = None
@@ -71,3 +75,20 @@ class Case(Contract):
     answer: CaseAnswer | None = None
     customer: CaseCustomer | None = None
     order: CaseOrder | None = None
+
+
+def topic_of(queue: str) -> str:
+    """The name of a queue's topic. Queues come from the routing rules."""
+    return TOPIC_PREFIX + queue
+
+
+def event(kind: str, case: Case) -> Event:
+    """The event that ``kind`` (such as ``case.assigned``) happened to a case, with the whole case after it."""
+    return Event(
+        topic=topic_of(case.queue),
+        key=case.case_id,
+        event_id=identity.event_id(kind, case.queue, case.case_id, case.sequence),
+        type=kind,
+        time=case.changed_at,
+        body=case,
+    )

@@ -1,7 +1,7 @@
-"""Writes the contract down for other languages: a JSON Schema an event type, and one AsyncAPI 3.1 document.
+"""Generates the contract for other languages: a JSON Schema per event type and one AsyncAPI 3.1 document.
 
-``python -m shared.contracts.generate`` writes ``docs/contracts/``; with ``--check`` it only compares and exits with 1
-when a file is stale, missing or left over.
+``python -m shared.contracts.generate`` writes ``docs/contracts/``; with ``--check`` it only compares, and exits with 1
+when a file is stale, missing or no longer generated.
 """
 
 import argparse
@@ -12,28 +12,29 @@ from typing import Any
 import orjson
 import yaml
 
+from shared.contracts import answers, campaigns, deliveries, orders, preferences, requests, scores, sends
 from shared.contracts.topics import CATALOGUE, CONSUMED_BY, Topic
 from shared.contracts.types import Contract
 
 TARGET = Path(__file__).parents[2] / "docs" / "contracts"
 
 _PUBLISHED_BY = {
-    "orders": "the shop's backend",
-    "surveys.campaigns": "the dispatcher",
-    "surveys.sends": "the dispatcher",
-    "surveys.deliveries": "the courier and the collector",
-    "surveys.answers": "the collector",
-    "nps.scores": "the scorer",
-    "customers.preferences": "the collector",
-    "surveys.requests": "the alerter",
+    orders.TOPIC: "the shop's backend",
+    campaigns.TOPIC: "the dispatcher",
+    sends.TOPIC: "the dispatcher",
+    deliveries.TOPIC: "the courier and the collector",
+    answers.TOPIC: "the collector",
+    scores.TOPIC: "the scorer",
+    preferences.TOPIC: "the collector",
+    requests.TOPIC: "the alerter",
 }
 _HEADERS = {
     "type": "object",
     "required": ["ce_specversion", "ce_id", "ce_source", "ce_type"],
     "properties": {
         "ce_specversion": {"const": "1.0"},
-        "ce_id": {"type": "string", "description": "The same whenever the same event is published again."},
-        "ce_source": {"type": "string", "description": "Who publishes; with ce_id it names the event."},
+        "ce_id": {"type": "string", "description": "The same each time the same event is published."},
+        "ce_source": {"type": "string", "description": "The publisher; together with ce_id it identifies the event."},
         "ce_type": {"type": "string"},
         "ce_time": {"type": "string", "format": "date-time"},
         "content-type": {"const": "application/json"},
@@ -43,7 +44,7 @@ _HEADERS = {
 
 
 def json_schema(event_type: str, model: type[Contract]) -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a body as a reader may rely on it: fields not listed may be added later."""
+    """The JSON Schema (2020-12) of a body. Readers must allow for unknown fields: more may be added later."""
     schema = _open(model.model_json_schema(mode="serialization" if not _is_input(event_type) else "validation"))
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": event_type}
 
@@ -53,7 +54,7 @@ def _is_input(event_type: str) -> bool:
 
 
 def _open(schema: Any) -> Any:
-    """Readers pass unknown fields over, so the published schema must not forbid them."""
+    """Readers ignore unknown fields, so the published schema must not forbid them."""
     if isinstance(schema, dict):
         return {
             key: _open(value) for key, value in schema.items() if not (key == "additionalProperties" and value is False)
@@ -64,7 +65,7 @@ def _open(schema: Any) -> Any:
 
 
 def asyncapi() -> dict[str, Any]:
-    """The AsyncAPI 3.1 document of every topic, its messages, and who sends and receives them."""
+    """The AsyncAPI 3.1 document: every topic, its messages, and who publishes and consumes them."""
     channels: dict[str, Any] = {}
     operations: dict[str, Any] = {}
     messages: dict[str, Any] = {}
@@ -95,7 +96,7 @@ def asyncapi() -> dict[str, Any]:
         "info": {
             "title": "Hearback events",
             "version": "1.0.0",
-            "description": "Every record is a CloudEvent in binary mode with a JSON body; structured mode is read too.",
+            "description": "Records are CloudEvents in binary mode with a JSON body; structured mode is accepted too.",
         },
         "defaultContentType": "application/json",
         "channels": channels,
@@ -131,7 +132,7 @@ def _pointer(name: str) -> str:
 
 
 def files() -> dict[str, bytes]:
-    """Every generated file's name and content."""
+    """The name and content of every generated file."""
     generated: dict[str, bytes] = {}
     for topic in CATALOGUE:
         for event_type, model in topic.bodies.items():
@@ -143,7 +144,7 @@ def files() -> dict[str, bytes]:
 
 
 def stale() -> list[str]:
-    """Names of files that are missing, differ, or should not be there."""
+    """Names of files that are missing, differ or are no longer generated."""
     wanted = files()
     present = {path.name: path.read_bytes() for path in TARGET.iterdir()} if TARGET.is_dir() else {}
     return sorted(name for name in wanted.keys() | present.keys() if wanted.get(name) != present.get(name))
@@ -151,7 +152,7 @@ def stale() -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="compare only; exit with 1 when something is stale")
+    parser.add_argument("--check", action="store_true", help="compare only; exit with 1 if anything is stale")
     if parser.parse_args().check:
         if found := stale():
             print(f"stale: {', '.join(found)}; run python -m shared.contracts.generate", file=sys.stderr)

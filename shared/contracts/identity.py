@@ -1,6 +1,6 @@
-"""Deterministic identities: whatever is done twice gets the same name twice, and the second time is recognised.
+"""Deterministic ids: the same thing always gets the same id, so that a duplicate is recognised.
 
-UUID version 5 (RFC 9562 §5.5) over a fixed namespace and a purpose, so that ids of different purposes never meet.
+UUID version 5 (RFC 9562 §5.5) over a fixed namespace and a purpose, so that ids of different purposes never collide.
 """
 
 from uuid import UUID, uuid5
@@ -14,7 +14,7 @@ def _name(purpose: str, *parts: str) -> str:
 
 
 def timer_id(campaign: str, customer_id: str, order_id: str | None, occurrence: int = 0) -> str:
-    """One asking of one customer under one campaign: about an order, or the nth of a recurring campaign."""
+    """One survey of one customer under one campaign: about an order, or the nth of a recurring campaign."""
     return _name("timer", campaign, customer_id, order_id or "", str(occurrence))
 
 
@@ -23,12 +23,12 @@ def send_id(timer: str) -> str:
 
 
 def answer_id(send: str) -> str:
-    """All answers given through one survey are one answer, amended."""
+    """All answers to one survey are revisions of one answer."""
     return _name("answer", send)
 
 
 def keyed_answer_id(idempotency_key: str) -> str:
-    """The answer a client means when it repeats an Idempotency-Key."""
+    """The answer that a repeated Idempotency-Key refers to."""
     return _name("keyed-answer", idempotency_key)
 
 
@@ -37,5 +37,5 @@ def case_id(answer: str) -> str:
 
 
 def event_id(event_type: str, *parts: str | int) -> str:
-    """The ``ce_id`` of an event we publish, from what makes it the same event if published again."""
+    """The ``ce_id`` of an event we publish, made of the parts that identify it."""
     return _name("event", event_type, *(str(part) for part in parts))

@@ -1,10 +1,12 @@
-"""``orders``: what happened to an order, as the shop's backend tells it."""
+"""``orders``: what happened to an order, as reported by the shop's backend."""
 
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
 from shared.contracts.types import Amount, Contract, Identifier, Instant, Label, ShortText
+
+TOPIC = "orders"
 
 PLACED = "order.placed"
 PAID = "order.paid"
@@ -14,11 +16,14 @@ CANCELLED = "order.cancelled"
 REFUNDED = "order.refunded"
 RETURNED = "order.returned"
 
+TYPES = (PLACED, PAID, SHIPPED, DELIVERED, CANCELLED, REFUNDED, RETURNED)
+"""Every type of event, in the order of an order's life."""
+
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 
 
 class Customer(Contract):
-    """The person who ordered. Only ``id`` is required: an order from which nothing can be sent is still an order."""
+    """The person who ordered. Only ``id`` is required; without an address the order counts, but gets no survey."""
 
     id: Identifier
     email: ShortText | None = None
@@ -46,14 +51,14 @@ class Item(Contract):
 
 
 class Shipment(Contract):
-    """Which parcel this is, and of how many: an order is delivered when all its parcels are."""
+    """Which shipment this is, out of how many; an order is delivered when all its shipments are."""
 
     id: Identifier
     of: Annotated[int, Field(ge=1, le=1_000)] = 1
 
 
 class OrderEvent(Contract):
-    """The body of every ``order.*`` event; which of them it is stands in ``ce_type``."""
+    """The body of every ``order.*`` event; ``ce_type`` says which of them it is."""
 
     order_id: Identifier
     occurred_at: Instant

@@ -1,11 +1,15 @@
-"""``customers.preferences``: what a customer allows, and whether an address still works."""
+"""``customers.preferences``: which channels a customer allows, and whether their addresses still work."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from shared.contracts import identity
+from shared.contracts.events import Event
 from shared.contracts.sends import Channel
 from shared.contracts.types import Contract, Identifier, Instant, ShortText
+
+TOPIC = "customers.preferences"
 
 UNSUBSCRIBED = "preference.unsubscribed"
 RESUBSCRIBED = "preference.resubscribed"
@@ -17,8 +21,8 @@ ChannelState = Literal["allowed", "unsubscribed", "bounced", "complained"]
 
 
 class ChannelPreference(Contract):
-    """``address`` is the one the state is about: a new address of the same customer starts as allowed again after a
-    bounce, but not after an unsubscription."""
+    """``address`` is the one the state applies to: after a bounce, a new address of the same customer is allowed again;
+    after an unsubscription it is not."""
 
     channel: Channel
     state: ChannelState
@@ -27,10 +31,24 @@ class ChannelPreference(Contract):
 
 
 class Preference(Contract):
-    """Every channel's state at once, so that the newest record alone tells all. ``revision`` grows per customer."""
+    """The state of every channel, so that the latest record is complete by itself. ``revision`` grows per customer."""
 
     customer_id: Identifier
     revision: Annotated[int, Field(ge=1)]
     channels: Annotated[list[ChannelPreference], Field(max_length=10)] = []
     reason: ShortText | None = None
     occurred_at: Instant
+
+
+def event(kind: str, body: Preference, *, traceparent: str | None = None) -> Event:
+    """The event that publishes one revision of a customer's preferences; ``kind`` (such as
+    ``preference.unsubscribed``) is what led to it."""
+    return Event(
+        topic=TOPIC,
+        key=body.customer_id,
+        event_id=identity.event_id(kind, body.customer_id, body.revision),
+        type=kind,
+        time=body.occurred_at,
+        body=body,
+        traceparent=traceparent,
+    )

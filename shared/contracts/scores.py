@@ -4,7 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from shared.contracts import identity
+from shared.contracts.events import Event
 from shared.contracts.types import Contract, Instant, Text
+
+TOPIC = "nps.scores"
 
 UPDATED = "score.updated"
 
@@ -19,11 +23,11 @@ Points = Annotated[float, Field(ge=-100, le=100)]
 
 
 class ScoreUpdated(Contract):
-    """NPS points from −100 to 100 with a 95 % interval; ``nps`` is null when nobody answered.
+    """NPS points from −100 to 100 with a 95 % interval; ``nps`` is null without answers.
 
-    ``segment`` is ``dimension:value`` or ``everybody``; ``campaign`` is an id or ``*`` for all together. ``sequence``
-    grows with each update of the same key, so that a record delivered twice or late is recognised. ``change`` is
-    against the window of the same length before; it is null for ``all`` and where one of the two is empty.
+    ``segment`` is ``dimension:value`` or ``everybody``; ``campaign`` is an id or ``*`` for all campaigns. ``sequence``
+    grows with each update of the same key, so that duplicate and late records are recognised. ``change`` compares with
+    the preceding window of the same length; it is null for ``all`` and when either window is empty.
     """
 
     campaign: Text
@@ -48,3 +52,16 @@ class ScoreUpdated(Contract):
 def score_key(campaign: str, window: str, segment: str) -> str:
     """The record's key: the three parts joined by U+001F, which none of them can hold."""
     return f"{campaign}\x1f{window}\x1f{segment}"
+
+
+def event(body: ScoreUpdated) -> Event:
+    """The event that publishes one update of a score."""
+    key = score_key(body.campaign, body.window, body.segment)
+    return Event(
+        topic=TOPIC,
+        key=key,
+        event_id=identity.event_id(UPDATED, key, body.sequence),
+        type=UPDATED,
+        time=body.at,
+        body=body,
+    )

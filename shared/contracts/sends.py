@@ -1,10 +1,14 @@
-"""``surveys.sends``: a survey the dispatcher decided to send; the courier delivers it, the collector awaits it."""
+"""``surveys.sends``: a survey the dispatcher decided to send; the courier delivers it, the collector awaits answers."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from shared.contracts import identity
+from shared.contracts.events import Event
 from shared.contracts.types import Contract, Identifier, Instant, Label, Segments, ShortText, Text
+
+TOPIC = "surveys.sends"
 
 SENT = "survey.sent"
 REMINDED = "survey.reminded"
@@ -13,7 +17,7 @@ Channel = Literal["email", "sms", "webhook", "widget", "api", "link", "import"]
 
 
 class Recipient(Contract):
-    """Where the survey goes and how to greet; the address is an e-mail address for ``email``."""
+    """Whom to send the survey to; ``address`` is an email address for the channel ``email``."""
 
     address: ShortText
     name: ShortText | None = None
@@ -39,3 +43,16 @@ class SurveySent(Contract):
     due_at: Instant
     sent_at: Instant
     expires_at: Instant
+
+
+def event(survey: SurveySent, *, traceparent: str | None = None) -> Event:
+    """The event that the dispatcher decided to send a survey."""
+    return Event(
+        topic=TOPIC,
+        key=survey.customer_id,
+        event_id=identity.event_id(SENT, survey.send_id),
+        type=SENT,
+        time=survey.sent_at,
+        body=survey,
+        traceparent=traceparent,
+    )

@@ -1,7 +1,7 @@
 """The catalogue of topics: every topic, what may be in it, and how long Kafka keeps it.
 
 ``python -m shared.contracts.generate`` turns it into the AsyncAPI document; ``shared.messaging.topics`` creates the
-topics from it. Nothing creates a topic by itself.
+topics from it. No topic is created automatically.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ QUEUES = ("detractors", "passives", "promoters")
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """``key`` says in words what the record key is; ``retention_days`` is None for "until compacted away"."""
+    """``key`` describes the record key; ``retention_days`` is None where records stay until compacted away."""
 
     name: str
     key: str
@@ -35,26 +35,15 @@ class Topic:
 
 
 ORDERS = Topic(
-    "orders",
+    orders.TOPIC,
     "customer id",
-    dict.fromkeys(
-        (
-            orders.PLACED,
-            orders.PAID,
-            orders.SHIPPED,
-            orders.DELIVERED,
-            orders.CANCELLED,
-            orders.REFUNDED,
-            orders.RETURNED,
-        ),
-        orders.OrderEvent,
-    ),
+    dict.fromkeys(orders.TYPES, orders.OrderEvent),
     partitions=6,
     retention_days=7,
-    summary="What happened to an order, as the shop's backend tells it.",
+    summary="What happened to an order, as reported by the shop's backend.",
 )
 CAMPAIGNS = Topic(
-    "surveys.campaigns",
+    campaigns.TOPIC,
     "campaign id",
     {campaigns.PUBLISHED: campaigns.CampaignPublished},
     partitions=1,
@@ -63,15 +52,15 @@ CAMPAIGNS = Topic(
     summary="Published campaign definitions: questions, texts, brand.",
 )
 SENDS = Topic(
-    "surveys.sends",
+    sends.TOPIC,
     "customer id",
     {sends.SENT: sends.SurveySent, sends.REMINDED: sends.SurveySent},
     partitions=6,
     retention_days=30,
-    summary="Surveys decided to be sent.",
+    summary="Surveys the dispatcher decided to send.",
 )
 DELIVERIES = Topic(
-    "surveys.deliveries",
+    deliveries.TOPIC,
     "send id",
     dict.fromkeys(
         (
@@ -87,10 +76,10 @@ DELIVERIES = Topic(
     ),
     partitions=6,
     retention_days=30,
-    summary="What became of a survey on its way to the customer.",
+    summary="What happened to a survey on its way to the customer.",
 )
 ANSWERS = Topic(
-    "surveys.answers",
+    answers.TOPIC,
     "answer id",
     {
         answers.RECORDED: answers.Answer,
@@ -103,16 +92,16 @@ ANSWERS = Topic(
     summary="Confirmed answers, their amendments and their erasure.",
 )
 SCORES = Topic(
-    "nps.scores",
+    scores.TOPIC,
     "campaign, window and segment, joined by U+001F",
     {scores.UPDATED: scores.ScoreUpdated},
     partitions=3,
     retention_days=None,
     compacted=True,
-    summary="The score of each campaign, window and segment, when it changes.",
+    summary="The score of each campaign, window and segment, each time it changes.",
 )
 PREFERENCES = Topic(
-    "customers.preferences",
+    preferences.TOPIC,
     "customer id",
     dict.fromkeys(
         (
@@ -127,10 +116,10 @@ PREFERENCES = Topic(
     partitions=6,
     retention_days=None,
     compacted=True,
-    summary="What a customer allows, and which addresses still work.",
+    summary="Which channels a customer allows, and whether their addresses still work.",
 )
 REQUESTS = Topic(
-    "surveys.requests",
+    requests.TOPIC,
     "customer id",
     {requests.REQUESTED: requests.SurveyRequested},
     partitions=3,
@@ -154,25 +143,25 @@ _CASE_BODIES: dict[str, type[Contract]] = dict.fromkeys(
 def followup_topic(queue: str) -> Topic:
     """The topic of one follow-up queue; queues come from the routing rules."""
     return Topic(
-        f"followups.{queue}",
+        followups.topic_of(queue),
         "case id",
         _CASE_BODIES,
         partitions=3,
         retention_days=90,
         compacted=True,
-        summary=f"Cases of the queue {queue}, whole, each time one changes.",
+        summary=f"Cases of the queue {queue}: the whole case, each time it changes.",
     )
 
 
 def dead_letter_topic(topic: str, service: str) -> Topic:
-    """Where a service puts what it cannot read: the raw bytes, where they came from and why."""
+    """Where a service puts the records it cannot read: the raw bytes, their origin and the reason."""
     return Topic(
         f"{topic}.{service}.dlq",
         "the key of the record that could not be read",
         {},
         partitions=1,
         retention_days=30,
-        summary=f"What {service} could not read from {topic}.",
+        summary=f"Records of {topic} that {service} could not read.",
     )
 
 
@@ -195,7 +184,7 @@ CONSUMED_BY: dict[str, tuple[Topic, ...]] = {
     "scorer": (SENDS, DELIVERIES, ANSWERS),
     "alerter": (PREFERENCES, ORDERS, SENDS, ANSWERS),
 }
-"""Which service reads which topics, in the order a batch of several is handled: facts before what builds on them."""
+"""Which service reads which topics, in the order a batch of several is handled: facts before what depends on them."""
 
 
 def by_name(name: str) -> Topic:
@@ -206,6 +195,6 @@ def by_name(name: str) -> Topic:
     for topic in CATALOGUE:
         if topic.name == name:
             return topic
-    if name.startswith("followups."):
-        return followup_topic(name.removeprefix("followups."))
+    if name.startswith(followups.TOPIC_PREFIX):
+        return followup_topic(name.removeprefix(followups.TOPIC_PREFIX))
     raise KeyError(f"no topic {name!r} in the catalogue; known are {', '.join(t.name for t in CATALOGUE)}")

@@ -1,4 +1,4 @@
-"""The small types every event is made of: identifiers, times, scores, segments, money."""
+"""The basic types events are made of: identifiers, times, scores, segments, money."""
 
 import re
 from datetime import UTC, datetime
@@ -26,24 +26,24 @@ _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 def _storable(value: str) -> str:
     if _UNSTORABLE.search(value):
-        raise ValueError("contains U+0000 or half a surrogate pair, which cannot be stored; leave it out")
+        raise ValueError("contains U+0000 or a lone surrogate, which cannot be stored; remove it")
     return value
 
 
 def _printable(value: str) -> str:
     if _CONTROL.search(value):
-        raise ValueError("contains a control character; leave it out")
+        raise ValueError("contains a control character; remove it")
     return value
 
 
 def _utc(value: datetime) -> datetime:
-    """The same instant in UTC, refused outside 1970–2200, where arithmetic with offsets may overflow."""
+    """The same instant in UTC. ValueError outside 1970–2200, where arithmetic with offsets may overflow."""
     try:
         instant = value.astimezone(UTC)
     except OverflowError as error:
-        raise ValueError("is outside the years 1970 to 2200; send the real time") from error
+        raise ValueError("is outside the years 1970 to 2200; send the actual time") from error
     if not _EARLIEST <= instant < _LATEST:
-        raise ValueError("is outside the years 1970 to 2200; send the real time")
+        raise ValueError("is outside the years 1970 to 2200; send the actual time")
     return instant
 
 
@@ -61,7 +61,7 @@ Score = Annotated[int, Field(ge=0, le=10)]
 
 def _decimal_string(value: object) -> object:
     if isinstance(value, int | float):
-        raise ValueError('must be a decimal string such as "159.90", because a number loses cents on its way')
+        raise ValueError('must be a decimal string such as "159.90"; a JSON number can lose cents')
     return value
 
 
@@ -77,11 +77,11 @@ SegmentValue = Annotated[
     Label | Annotated[list[Label], Field(min_length=1, max_length=20)], Field(union_mode="left_to_right")
 ]
 Segments = Annotated[dict[Label, SegmentValue], Field(max_length=40)]
-"""Dimension to one value, or to several where an order belongs to several (its product categories)."""
+"""Dimension to one value, or to several where an order has several (its product categories)."""
 
 
 class Contract(BaseModel):
-    """What goes over Kafka. Strict when we write it; unknown fields are passed over when we read it.
+    """The body of an event. Strict when written; unknown fields are ignored when read.
 
     Reading goes through ``shared.contracts.cloudevents.read``, which relaxes only ``extra``.
     """

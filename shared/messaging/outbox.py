@@ -8,7 +8,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts import cloudevents
-from shared.contracts.cloudevents import Event, Headers
+from shared.contracts.cloudevents import Headers
+from shared.contracts.events import Event
 
 _PUT = text(
     """

@@ -25,8 +25,8 @@ from deploy.local.stack import Stack
 from tests.browser.chromium import PHONE, WIDE, Visits, chromium, launched
 from tests.browser.conftest import AT_ONCE
 from tests.browser.shop import Shop, answer_of
-from tools.simulation.corner import fresh_corner
 from tools.simulation.mailbox import Mail
+from tools.simulation.sandbox import fresh_sandbox
 from tools.simulation.shop import ShopBackend
 
 DAYS = 160
@@ -88,20 +88,20 @@ async def filled_shop(folder: Path) -> AsyncIterator[Shop]:
     """A running stack in ``folder`` with the answers given, old cases dealt with, and some new ones waiting."""
     (folder / "campaigns").mkdir()
     (folder / "campaigns" / "service-nps.yaml").write_text(AT_ONCE.replace("at-once", "service-nps"))
-    async with fresh_corner(External.from_environment()) as corner:
+    async with fresh_sandbox(External.from_environment()) as sandbox:
         stack = Stack(
             state=folder / "state",
             ports=StackPorts.free(),
             campaigns=folder / "campaigns",
-            topic_prefix=corner.topic_prefix,
+            topic_prefix=sandbox.topic_prefix,
             environment=BRAND,
-            external=corner.external,
+            external=sandbox.external,
         )
         async with (
             stack,
             httpx.AsyncClient(timeout=30, headers={"Authorization": f"Bearer {stack.api_key}"}) as staff,
             httpx.AsyncClient(timeout=30) as visitors,
-            ShopBackend(stack.kafka_bootstrap_servers, "/shop", topic=f"{corner.topic_prefix}orders") as backend,
+            ShopBackend(stack.kafka_bootstrap_servers, "/shop", topic=f"{sandbox.topic_prefix}orders") as backend,
         ):
             shop = Shop(stack, staff, visitors, backend)
             await _fill(shop, Random(7))

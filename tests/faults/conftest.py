@@ -12,7 +12,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from deploy.local.lodging import vacate
+from deploy.local.install_folder import remove_data
 from deploy.local.ports import StackPorts
 from deploy.local.stack import Stack
 from tools.audit import Installation, audit
@@ -139,7 +139,7 @@ async def started(folder: Path, **replicas: int) -> AsyncIterator[Stack]:
         async with stack:
             yield stack
     finally:
-        vacate(stack.state / "postgresql")
+        remove_data(stack.state / "postgresql")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -24,8 +24,8 @@ from tools.demo.shop import Shop
 from tools.demo.watch import Watch
 from tools.demo.world import World
 from tools.simulation.clock import RunningClock
-from tools.simulation.corner import fresh_corner
 from tools.simulation.mailbox import MailboxReader
+from tools.simulation.sandbox import fresh_sandbox
 from tools.simulation.shop import ShopBackend
 from tools.simulation.visitor import Visitor
 
@@ -72,7 +72,7 @@ class Demo:
         Raises StackError, BackendUnreachable, NotAcknowledged, httpx.HTTPError.
         """
         self._stop_when_told()
-        async with fresh_corner(External.from_environment()) as corner:
+        async with fresh_sandbox(External.from_environment()) as sandbox:
             remove_state(self._state)
             self._state.mkdir(parents=True)
             opens_at = datetime.now(UTC).replace(hour=8, minute=0, second=0, microsecond=0)
@@ -89,8 +89,8 @@ class Demo:
                     ports=ports_from_environment(),
                     clock=clock.setting,
                     environment=BRAND,
-                    topic_prefix=corner.topic_prefix,
-                    external=corner.external,
+                    topic_prefix=sandbox.topic_prefix,
+                    external=sandbox.external,
                     report=report,
                 )
                 await stack.up()

@@ -18,8 +18,8 @@ from tools.replay.driver import Count, Driver, Plan, plan
 from tools.replay.journal import Journal, Progress, fingerprint
 from tools.replay.ledger import Dispatcher
 from tools.replay.outcome import Outcome, compare
-from tools.simulation.corner import fresh_corner
 from tools.simulation.mailbox import MailboxReader
+from tools.simulation.sandbox import fresh_sandbox
 from tools.simulation.shop import ShopBackend
 from tools.simulation.visitor import Visitor
 
@@ -64,9 +64,9 @@ class Replay:
 
     async def run(self, watcher: Watcher) -> tuple[Report, Outcome]:
         """Raises StackError, Stuck, NotAcknowledged, BackendUnreachable, httpx.HTTPError."""
-        async with fresh_corner(External.from_environment()) as corner:
-            if corner.external != External():
-                self.progress = replace(self.progress, done=-1)  # a fresh corner knows nothing of an earlier run
+        async with fresh_sandbox(External.from_environment()) as sandbox:
+            if sandbox.external != External():
+                self.progress = replace(self.progress, done=-1)  # a new sandbox holds nothing of an earlier run
             if not self.goes_on:
                 remove_state(self.state)
             self.state.mkdir(parents=True, exist_ok=True)
@@ -79,8 +79,8 @@ class Replay:
                 clock=f"file:{clock_file}",
                 campaigns=CAMPAIGNS,
                 environment=SETTINGS,
-                topic_prefix=corner.topic_prefix,
-                external=corner.external,
+                topic_prefix=sandbox.topic_prefix,
+                external=sandbox.external,
                 report=watcher.doing,
             )
             async with stack:

@@ -8,7 +8,7 @@ from services.alerter.domain.history import Customer, Order
 from services.alerter.domain.search import document
 from shared.contracts import followups, identity
 from shared.contracts.answers import Answer
-from shared.contracts.cloudevents import Event
+from shared.contracts.events import Event
 from shared.contracts.topics import followup_topic
 from shared.nps import group_of
 

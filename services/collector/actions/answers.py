@@ -16,7 +16,7 @@ from services.collector.settings import CollectorSettings
 from shared import metrics, tracing
 from shared.contracts import identity, topics
 from shared.contracts.answers import AMENDED, RECORDED, Answer
-from shared.contracts.cloudevents import Event
+from shared.contracts.events import Event
 from shared.runtime import Runtime
 
 # Each round that fails means that another one succeeded, so this is how many at once may press on one answer.

@@ -9,7 +9,7 @@ from services.collector.settings import CollectorSettings
 from shared import tracing
 from shared.contracts import identity, topics
 from shared.contracts.answers import ERASED, AnswerErased
-from shared.contracts.cloudevents import Event
+from shared.contracts.events import Event
 from shared.contracts.preferences import ERASED as PREFERENCE_ERASED
 from shared.contracts.preferences import Preference
 from shared.runtime import Runtime

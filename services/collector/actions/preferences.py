@@ -16,7 +16,7 @@ from services.collector.repository.sends import Owner, Preferences
 from services.collector.settings import CollectorSettings
 from shared import metrics, tracing
 from shared.contracts import identity, topics
-from shared.contracts.cloudevents import Event
+from shared.contracts.events import Event
 from shared.contracts.preferences import RESUBSCRIBED, UNSUBSCRIBED, Preference
 from shared.messaging.outbox import Outbox
 from shared.runtime import Runtime

@@ -5,7 +5,7 @@ from fastapi.responses import HTMLResponse
 
 from services.collector.api.bodies import is_json
 from services.collector.web.rendering import Showing
-from shared.links import LOST
+from shared.links import BROKEN_LINK
 from shared.web.problems import Problem
 
 
@@ -17,7 +17,7 @@ def routes(showing: Showing) -> APIRouter:
     @router.api_route("/unsubscribe/{rest:path}", methods=["GET", "HEAD", "POST"], include_in_schema=False)
     async def lost(request: Request) -> HTMLResponse:
         if is_json(request):
-            raise Problem(404, "The link does not work", LOST)
+            raise Problem(404, "The link does not work", BROKEN_LINK)
         return showing.forged(request)
 
     return router

@@ -9,10 +9,7 @@ from services.dispatcher.domain.campaigns import MAX_CAMPAIGNS, Campaign
 from services.dispatcher.repository import campaigns as repository
 from services.dispatcher.repository.campaigns import StoredCampaign
 from services.dispatcher.settings import DispatcherSettings
-from shared.contracts import campaigns as contract
-from shared.contracts import identity
-from shared.contracts.campaigns import CampaignPublished
-from shared.contracts.cloudevents import Event
+from shared.contracts.campaigns import CampaignPublished, event
 from shared.runtime import Runtime
 
 
@@ -73,7 +70,7 @@ async def _bring_into_force(
         before = stored.get(campaign.campaign.id)
         if before is None or (campaign.campaign, campaign.brand) != (before.campaign, before.brand):
             campaign = replace(campaign, version=campaign.version + 1)
-            events.append(_published(runtime, campaign))
+            events.append(event(_published(campaign), at=now))
         if campaign != before:
             changed.append(campaign)
         in_force.append(campaign)
@@ -82,22 +79,15 @@ async def _bring_into_force(
     return in_force
 
 
-def _published(runtime: Runtime[DispatcherSettings], stored: StoredCampaign) -> Event:
+def _published(stored: StoredCampaign) -> CampaignPublished:
     campaign = stored.campaign
-    return Event(
-        topic="surveys.campaigns",
-        key=campaign.id,
-        event_id=identity.event_id(contract.PUBLISHED, campaign.id, stored.version),
-        type=contract.PUBLISHED,
-        time=runtime.clock.now(),
-        body=CampaignPublished(
-            campaign=campaign.id,
-            campaign_version=stored.version,
-            subject_of_question=campaign.subject_of_question,
-            brand=stored.brand,
-            default_locale=campaign.default_locale,
-            texts=campaign.texts,
-            answer_within_days=campaign.answer_within_days,
-            active=campaign.active,
-        ),
+    return CampaignPublished(
+        campaign=campaign.id,
+        campaign_version=stored.version,
+        subject_of_question=campaign.subject_of_question,
+        brand=stored.brand,
+        default_locale=campaign.default_locale,
+        texts=campaign.texts,
+        answer_within_days=campaign.answer_within_days,
+        active=campaign.active,
     )

@@ -16,8 +16,7 @@ from services.dispatcher.repository import campaigns, decisions, sends, situatio
 from services.dispatcher.repository.campaigns import StoredCampaign
 from services.dispatcher.settings import DispatcherSettings
 from shared.contracts import identity
-from shared.contracts.cloudevents import Event
-from shared.contracts.sends import SENT, Recipient, SurveySent
+from shared.contracts.sends import Recipient, SurveySent, event
 from shared.locales import resolve
 from shared.runtime import Runtime
 
@@ -52,7 +51,7 @@ async def send_due(
     await _recur(connection, verdicts, policy, known, now)
     await sends.put(connection, [(timer.timer_id, survey) for timer, survey in surveys])
     await decisions.put(connection, [of_verdict(verdict, now) for verdict in verdicts])
-    await runtime.outbox.put(connection, [_survey_event(survey, timer.traceparent) for timer, survey in surveys])
+    await runtime.outbox.put(connection, [event(survey, traceparent=timer.traceparent) for timer, survey in surveys])
     return verdicts
 
 
@@ -114,15 +113,3 @@ def _survey(
 def _deferred(verdict: Verdict) -> Timer:
     assert verdict.until is not None
     return replace(verdict.timer, check_at=verdict.until)
-
-
-def _survey_event(survey: SurveySent, traceparent: str | None) -> Event:
-    return Event(
-        topic="surveys.sends",
-        key=survey.customer_id,
-        event_id=identity.event_id(SENT, survey.send_id),
-        type=SENT,
-        time=survey.sent_at,
-        body=survey,
-        traceparent=traceparent,
-    )

@@ -4,21 +4,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from services.dispatcher.domain.last_write_wins import Registers, earliest, latest, newer_than, take_in, text_of
 from services.dispatcher.domain.reasons import Reason
 from shared.contracts.orders import OrderEvent
 from shared.contracts.preferences import ChannelPreference, Preference
+from shared.last_write_wins import LastWrites, earliest, latest, merge, newer_than, text_of
 
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """``details`` are registers: email, name, locale, timezone, country, region, tier: all there is of the person.
+    """``details`` has the last write of email, name, locale, timezone, country, region and tier: all personal data.
 
-    ``first_event_at`` is the first order event known to us, ``since`` the earliest first order the shop told of.
+    ``first_event_at`` is the first order event known to us, ``since`` the earliest first order the shop reported.
+    Moments are in UTC.
     """
 
     customer_id: str
-    details: Registers = field(default_factory=dict)
+    details: LastWrites = field(default_factory=dict)
     first_event_at: datetime | None = None
     since: datetime | None = None
     preference_revision: int = 0
@@ -27,7 +28,7 @@ class Customer:
     last_answered_at: datetime | None = None
 
     def was_erased_by(self, moment: datetime | None) -> bool:
-        """Whether what happened at ``moment`` lies before the person's erasure, and is not to be remembered."""
+        """Whether ``moment`` is not after the customer's erasure, so that what happened then is not to be kept."""
         return self.erased_at is not None and moment is not None and moment <= self.erased_at
 
     def detail(self, name: str) -> str | None:
@@ -54,21 +55,21 @@ def fold(customer: Customer, event: OrderEvent) -> Customer:
     """``customer`` after an order event that was theirs; unchanged by one from before their erasure."""
     if customer.was_erased_by(event.occurred_at):
         return customer
-    told = event.customer
+    described = event.customer
     details = {
-        "email": told.email or None,
-        "name": told.name or None,
-        "locale": told.locale,
-        "timezone": told.timezone,
-        "country": told.country,
-        "region": told.region,
-        "tier": told.tier,
+        "email": described.email or None,
+        "name": described.name or None,
+        "locale": described.locale,
+        "timezone": described.timezone,
+        "country": described.country,
+        "region": described.region,
+        "tier": described.tier,
     }
     return replace(
         customer,
-        details=take_in(customer.details, details, event.occurred_at),
+        details=merge(customer.details, details, event.occurred_at),
         first_event_at=earliest(customer.first_event_at, event.occurred_at),
-        since=earliest(customer.since, told.first_order_at),
+        since=earliest(customer.since, described.first_order_at),
     )
 
 
@@ -91,7 +92,7 @@ def answered(customer: Customer, at: datetime) -> Customer:
 
 
 def erase(customer: Customer, at: datetime) -> Customer:
-    """``customer`` without anything said up to ``at``."""
+    """``customer`` without anything known from up to ``at`` that moment."""
     if customer.erased_at is not None and customer.erased_at >= at:
         return customer
     first = customer.first_event_at

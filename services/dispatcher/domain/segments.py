@@ -9,8 +9,8 @@ from itertools import pairwise, product
 
 from services.dispatcher.domain.campaigns import ATTRIBUTE, DIMENSIONS, Campaign
 from services.dispatcher.domain.customers import Customer
-from services.dispatcher.domain.last_write_wins import earliest, text_of
 from services.dispatcher.domain.orders import Order
+from shared.last_write_wins import earliest, text_of
 
 _LONGEST_LABEL = 100
 _MOST_VALUES = 20
@@ -149,7 +149,7 @@ def _band(segmentation: Segmentation, order: Order) -> str | None:
 
 
 def _delivery(order: Order, now: datetime) -> str | None:
-    promised, delivered = order.promised_at, order.delivered_at
+    promised, delivered = order.promised_at, order.facts.delivered_at
     if promised is None:
         return None
     if delivered is None:

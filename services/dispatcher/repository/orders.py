@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.domain.campaigns import STOPS
 from services.dispatcher.domain.orders import Order
+from shared.order_facts import OrderFacts
 
 # Names of columns, never values, which is why S608 does not apply below.
 _COLUMNS = "order_id, first_event_at, facts::text AS facts"
@@ -108,9 +109,9 @@ async def last_ordered(connection: AsyncConnection, customer_ids: Sequence[str])
 def _facts(order: Order) -> str:
     return orjson.dumps(
         {
-            "happened": dict(order.happened),
-            "delivered": dict(order.delivered),
-            "shipments": order.shipments,
+            "happened": dict(order.facts.happened),
+            "delivered": dict(order.facts.delivered),
+            "shipments": order.facts.shipments,
             "details": dict(order.details),
         }
     ).decode()
@@ -121,9 +122,11 @@ def _order(order_id: str, first_event_at: datetime | None, written: str) -> Orde
     return Order(
         order_id=order_id,
         first_event_at=first_event_at,
-        happened=_moments(facts.get("happened", {})),
-        delivered=_moments(facts.get("delivered", {})),
-        shipments=facts.get("shipments", 1),
+        facts=OrderFacts(
+            happened=_moments(facts.get("happened", {})),
+            delivered=_moments(facts.get("delivered", {})),
+            shipments=facts.get("shipments", 1),
+        ),
         details={name: (entry[0], entry[1]) for name, entry in facts.get("details", {}).items()},
     )
 

@@ -16,7 +16,7 @@ from services.scorer.repository.reading import Sums
 from services.scorer.repository.scores import ALL_CAMPAIGNS, Figures, Published, ScoreKey
 from services.scorer.settings import ScorerSettings
 from shared.contracts import cloudevents, identity
-from shared.contracts.cloudevents import Event
+from shared.contracts.events import Event
 from shared.contracts.scores import ANY_CAMPAIGN, UPDATED, WINDOW_DAYS, WINDOWS, ScoreUpdated, Window, score_key
 from shared.contracts.topics import SCORES
 from shared.messaging.outbox import Record, put_records

@@ -17,9 +17,9 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError
 from deploy.local.backends import Backends
 from deploy.local.ports import StackPorts
 from deploy.local.provision import Database
-from shared.contracts import cloudevents, identity
+from shared.contracts import answers, cloudevents, identity
 from shared.contracts.answers import Answer
-from shared.contracts.cloudevents import Event
+from shared.contracts.events import Event
 from shared.contracts.topics import QUEUES
 from shared.nps import group_of
 from tests.integration.alerter.kit import type_of
@@ -99,7 +99,9 @@ async def send(backends: Backends, topic: str, told: Sequence[Answer]) -> None:
     await producer.start()
     try:
         for place, one in enumerate(told):
-            happened = Event("surveys.answers", one.answer_id, f"{place}", type_of(one), NOON, one)
+            happened = Event(
+                topic=answers.TOPIC, key=one.answer_id, event_id=f"{place}", type=type_of(one), time=NOON, body=one
+            )
             headers, value = cloudevents.write(happened, "/test")
             key = f"{one.answer_id}/{place}" if int(one.answer_id[2:]) % 6 == 0 else one.answer_id
             acknowledged = await producer.send(topic, value, key=key.encode(), headers=headers)

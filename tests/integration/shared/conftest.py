@@ -18,7 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from deploy.local.backends import Backends
 from deploy.local.provision import Database
 from shared.contracts import orders
-from shared.contracts.cloudevents import Event, Headers, Message, write
+from shared.contracts.cloudevents import Headers, Message, write
+from shared.contracts.events import Event
 from shared.contracts.topics import ORDERS, dead_letter_topic
 from shared.health import Health
 from shared.messaging.consumer import Consumer
@@ -48,7 +49,9 @@ def order_event(number: int, customer: str = "c-1") -> Event:
     body = orders.OrderEvent(
         order_id=str(number), occurred_at=moment, customer=orders.Customer(id=customer), total=None
     )
-    return Event("orders", customer, f"event-{number}", orders.PLACED, moment, body)
+    return Event(
+        topic=orders.TOPIC, key=customer, event_id=f"event-{number}", type=orders.PLACED, time=moment, body=body
+    )
 
 
 @dataclass

@@ -24,7 +24,7 @@ def test_defaults_are_enough_but_for_the_secret(monkeypatch: pytest.MonkeyPatch)
     [
         ("HEARBACK_HTTP_PORT", "99999", "less than or equal to 65535"),
         ("HEARBACK_SECRET", "short", "at least 32 characters"),
-        ("HEARBACK_TIMEZONE", "Atlantis/Center", "no time zone"),
+        ("HEARBACK_TIMEZONE", "Atlantis/Center", "is not a time zone"),
         ("HEARBACK_CLOCK", "soon", "is not <time>"),
         ("HEARBACK_BRAND_COLOR", "blue", "pattern"),
         ("HEARBACK_TOPIC_PREFIX", "a b", "pattern"),

@@ -11,7 +11,7 @@ from services.dispatcher.courier.repository import deliveries as repository
 from services.dispatcher.courier.repository.deliveries import Ended
 from shared import metrics
 from shared.contracts import deliveries, identity
-from shared.contracts.cloudevents import Event
+from shared.contracts.events import Event
 from shared.contracts.topics import DELIVERIES
 from shared.messaging.outbox import Outbox
 

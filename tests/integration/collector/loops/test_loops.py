@@ -13,7 +13,8 @@ from services.collector.handlers.sends import Handlers
 from services.collector.repository import sends as repository
 from services.collector.wiring import prune_sends
 from shared.contracts import campaigns, identity, sends, topics
-from shared.contracts.cloudevents import Event, write
+from shared.contracts.cloudevents import write
+from shared.contracts.events import Event
 from shared.contracts.topics import CONSUMED_BY
 from shared.messaging.consumer import Consumer
 from shared.messaging.topics import ensure_topics
@@ -57,7 +58,9 @@ async def publish(collector: Collector, *events: Event) -> None:
 
 
 def sent_event(send_id: str) -> Event:
-    return Event(topics.SENDS.name, "c-42", f"sent-{send_id}", sends.SENT, NOON, survey(send_id))
+    return Event(
+        topic=sends.TOPIC, key="c-42", event_id=f"sent-{send_id}", type=sends.SENT, time=NOON, body=survey(send_id)
+    )
 
 
 async def test_from_a_send_on_kafka_to_an_answer_on_kafka(collector: Collector, topic_prefix: str) -> None:
@@ -69,7 +72,7 @@ async def test_from_a_send_on_kafka_to_an_answer_on_kafka(collector: Collector, 
     async with working(collector):
         await publish(
             collector,
-            Event(topics.CAMPAIGNS.name, "service-nps", "c", campaigns.PUBLISHED, NOON, campaign()),
+            campaigns.event(campaign(), at=NOON),
             sent_event("s-1"),
             sent_event("s-1"),
         )

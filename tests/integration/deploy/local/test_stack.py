@@ -17,7 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.local.backends import Backends, External
 from deploy.local.errors import StackError
-from deploy.local.lodging import vacate
+from deploy.local.install_folder import remove_data
 from deploy.local.ports import HOST, StackPorts, free_port
 from deploy.local.programs import PROJECT
 from deploy.local.stack import Stack
@@ -30,7 +30,7 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
     state = tmp_path_factory.mktemp("state")
     async with Stack(state=state, ports=StackPorts.free(), processes=()) as stack:
         yield stack
-    vacate(state / "postgresql")
+    remove_data(state / "postgresql")
 
 
 async def test_a_fresh_stack_has_topics_schemas_and_a_mailbox(stack: Stack) -> None:

@@ -16,7 +16,7 @@ from deploy.local.ports import free_port
 from deploy.local.provision import Database
 from services.dispatcher.courier.settings import CourierSettings
 from shared.contracts import cloudevents, sends
-from shared.contracts.cloudevents import Event
+from shared.contracts.events import Event
 from shared.messaging.topics import all_topics, ensure_topics
 from tests.integration.dispatcher.courier.conftest import NOW, Open, survey
 from tests.integration.dispatcher.courier.post_office import PostOffice
@@ -77,9 +77,17 @@ async def _publish(settings: CourierSettings) -> None:
         for number in range(MAILS):
             body = survey(number)
             headers, value = cloudevents.write(
-                Event("surveys.sends", body.customer_id, f"event-{number}", sends.SENT, NOW, body), "/test"
+                Event(
+                    topic=sends.TOPIC,
+                    key=body.customer_id,
+                    event_id=f"event-{number}",
+                    type=sends.SENT,
+                    time=NOW,
+                    body=body,
+                ),
+                "/test",
             )
-            await producer.send(settings.topic("surveys.sends"), value, key=body.customer_id.encode(), headers=headers)
+            await producer.send(settings.topic(sends.TOPIC), value, key=body.customer_id.encode(), headers=headers)
         await producer.flush()
     finally:
         await producer.stop()

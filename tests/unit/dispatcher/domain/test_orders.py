@@ -11,6 +11,7 @@ from services.dispatcher.domain.customers import Customer
 from services.dispatcher.domain.orders import Order
 from shared.contracts.orders import Customer as TellsOf
 from shared.contracts.orders import Item, OrderEvent, Shipment
+from shared.order_facts import SHIPMENTS_KEPT
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -70,16 +71,16 @@ def test_any_order_and_any_duplicates_give_the_same_facts(
 def test_an_order_is_delivered_when_all_its_distinct_shipments_are() -> None:
     first = ("order.delivered", event(1, shipment=Shipment(id="s-1", of=2)))
     second = ("order.delivered", event(4, shipment=Shipment(id="s-2", of=2)))
-    assert folded(first, first).delivered_at is None
-    assert folded(second, first, first).delivered_at == START + 4 * DAY
-    assert folded(("order.delivered", event(2))).delivered_at == START + 2 * DAY
+    assert folded(first, first).facts.delivered_at is None
+    assert folded(second, first, first).facts.delivered_at == START + 4 * DAY
+    assert folded(("order.delivered", event(2))).facts.delivered_at == START + 2 * DAY
 
 
 def test_how_many_shipments_there_are_may_become_known_late() -> None:
     alone = ("order.delivered", event(1, shipment=Shipment(id="s-1")))
-    assert folded(alone).delivered_at == START + DAY
-    assert folded(("order.placed", event(0)), alone).delivered_at == START + DAY
-    assert folded(alone, ("order.shipped", event(0, shipment=Shipment(id="s-2", of=2)))).delivered_at is None
+    assert folded(alone).facts.delivered_at == START + DAY
+    assert folded(("order.placed", event(0)), alone).facts.delivered_at == START + DAY
+    assert folded(alone, ("order.shipped", event(0, shipment=Shipment(id="s-2", of=2)))).facts.delivered_at is None
 
 
 def test_a_milestone_is_when_it_first_happened_and_a_detail_what_was_said_last() -> None:
@@ -98,7 +99,7 @@ def test_deliveries_kept_are_bounded_and_still_commutative() -> None:
     many = [("order.delivered", event(0.001 * n, shipment=Shipment(id=f"s-{n}", of=1_000))) for n in range(1_010)]
     forward, backward = folded(*many), folded(*reversed(many))
     assert forward == backward
-    assert len(forward.delivered) == orders.SHIPMENTS_KEPT
+    assert len(forward.facts.delivered) == SHIPMENTS_KEPT
 
 
 def test_an_order_holds_nothing_that_tells_who_the_person_is() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from shared.contracts import answers, followups, identity, orders
-from shared.contracts.cloudevents import Event, UnreadableRecord, read, write
+from shared.contracts.cloudevents import UnreadableRecord, read, write
 from shared.contracts.topics import ANSWERS, CATALOGUE, CONSUMED_BY, ORDERS, Topic, by_name
 
 MOMENT = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
@@ -131,7 +131,7 @@ def test_what_is_written_is_read_back(
         comment=comment,
         segments=segments,
     )
-    headers, value = write(Event("surveys.answers", answer_id, "e", answers.RECORDED, at, answer), "/hearback/test")
+    headers, value = write(answers.event(answer), "/hearback/test")
     message = read(ANSWERS, partition=3, offset=7, key=answer_id.encode(), value=value, headers=headers)
     assert message.body == answer
     assert (message.time, message.type, message.source) == (at, answers.RECORDED, "/hearback/test")

@@ -10,11 +10,12 @@ from services.dispatcher.domain.policy.rules import RULES, Rule
 from services.dispatcher.domain.policy.situation import DueSurvey, PastSend
 from services.dispatcher.domain.reasons import Reason
 from shared.contracts.preferences import ChannelPreference, ChannelState
+from shared.order_facts import OrderFacts
 from tests.unit.dispatcher.domain.policy.kit import ANA, DAY, NOW, OTHER, campaign, due_survey, timer
 
 
 def stopped(by: str) -> DueSurvey:
-    return due_survey(order=Order("o-1", happened={by: NOW}))
+    return due_survey(order=Order("o-1", facts=OrderFacts(happened={by: NOW})))
 
 
 def unwilling(state: ChannelState) -> DueSurvey:

