@@ -9,13 +9,11 @@ import gc
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import structlog
 from fastapi import FastAPI
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared import logs
 from shared.contracts.topics import CONSUMED_BY
@@ -23,7 +21,7 @@ from shared.loops import Periodic, wait
 from shared.messaging.consumer import Consumer
 from shared.messaging.handler import Handler
 from shared.messaging.topics import all_topics, ensure_topics
-from shared.persistence.engine import is_fault_of_data
+from shared.persistence.engine import is_fault_of_data, probe
 from shared.persistence.migrations import migrate
 from shared.runtime import Runtime, open_runtime
 from shared.settings import ServiceSettings, load
@@ -77,7 +75,7 @@ async def _serve(name: str, settings: S, build: Build[S], schema: str) -> int:
     async with open_runtime(name, settings) as runtime:
         service = build(runtime)
         http = Server(service.app, settings.http_host, settings.http_port)
-        runtime.health.add_check("database", _database_check(runtime.engine))
+        runtime.health.add_check("database", partial(probe, runtime.engine))
         try:
             await http.start()
             if await _prepare(runtime, service, schema, stop):
@@ -168,15 +166,3 @@ async def _end(tasks: Sequence[asyncio.Task[None]], seconds: float) -> None:
         task.cancel()
     if late:
         await asyncio.wait(late, timeout=5)
-
-
-def _database_check(engine: AsyncEngine) -> Callable[[], Awaitable[str | None]]:
-    async def check() -> str | None:
-        try:
-            async with asyncio.timeout(3), engine.connect() as connection:
-                await connection.execute(text("SELECT 1"))
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
-            return f"does not answer: {type(error).__name__}"
-        return None
-
-    return check

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.clock import Clock, clock_from
@@ -42,7 +41,7 @@ class Runtime(Generic[S]):
         self.relay.wake()
 
     @contextlib.asynccontextmanager
-    async def glancing(self) -> AsyncIterator[AsyncConnection]:
+    async def autocommit(self) -> AsyncIterator[AsyncConnection]:
         """A connection for one statement that only looks, with no transaction around it.
 
         For loops that look many times a second and mostly find nothing: BEGIN and COMMIT would be most of their cost.
@@ -51,11 +50,10 @@ class Runtime(Generic[S]):
             yield await connection.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextlib.asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """A connection for looking only."""
+    async def read_only(self) -> AsyncIterator[AsyncConnection]:
+        """A connection with a transaction that PostgreSQL lets only read."""
         async with self.engine.connect() as connection:
-            await connection.execute(text("SET TRANSACTION READ ONLY"))
-            yield connection
+            yield await connection.execution_options(postgresql_readonly=True)
 
 
 @contextlib.asynccontextmanager

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from services.collector.actions.preferences import prune_early_wishes
 from services.collector.api import answers as api
-from services.collector.api.bodies import BodyLimit
+from services.collector.api.bodies import LARGEST_BODY
 from services.collector.handlers.sends import Handlers
 from services.collector.repository import sends as repository
 from services.collector.settings import CollectorSettings
@@ -17,13 +17,14 @@ from shared.loops import Periodic
 from shared.process import Service
 from shared.runtime import Runtime
 from shared.web.app import create_app
+from shared.web.limits import BodyLimit
 from shared.web.pages import mount_static
 
 
 def build(runtime: Runtime[CollectorSettings]) -> Service:
     settings = runtime.settings
     app = create_app(runtime, "Hearback collector")
-    app.add_middleware(BodyLimit)
+    app.add_middleware(BodyLimit, max_bytes=LARGEST_BODY)
     mount_static(app, Path(__file__).parent)
     showing = Showing(runtime)
     app.include_router(api.routes(runtime))

@@ -6,9 +6,10 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from services.dispatcher.domain.campaigns import MAX_CAMPAIGNS, Campaign, InvalidCampaign, parse_folder
+from services.dispatcher.domain.campaigns import MAX_CAMPAIGNS, Campaign, parse_folder
 from services.dispatcher.domain.segments import Segmentation, parse_pairs, parse_value_bands
-from shared.settings import ServiceSettings
+from shared.definitions import InvalidDefinition, read_file
+from shared.settings import PREFIX, ServiceSettings
 
 SHIPPED_CAMPAIGNS = Path(__file__).parent / "campaigns"
 
@@ -69,18 +70,12 @@ class DispatcherSettings(ServiceSettings):
 
 
 def read_campaigns(folder: Path) -> list[Campaign]:
-    """The campaigns in the folder's ``*.yaml`` files, by file name. Raises InvalidCampaign."""
+    """The campaigns in the folder's ``*.yaml`` files, by file name. Raises InvalidDefinition."""
     if not folder.is_dir():
-        raise InvalidCampaign(f"{str(folder)!r} is not a directory")
+        raise InvalidDefinition(f"{str(folder)!r} is not a directory")
     files = sorted(folder.glob("*.yaml"))
     if not files:
-        raise InvalidCampaign(f"{folder}: has no *.yaml file; a campaign is a file there")
+        raise InvalidDefinition(f"{folder}: has no *.yaml file; a campaign is a file there")
     if len(files) > MAX_CAMPAIGNS:
-        raise InvalidCampaign(f"{folder}: has {len(files)} files; the maximum is {MAX_CAMPAIGNS} campaigns")
-    texts = {}
-    for file in files:
-        try:
-            texts[file.name] = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InvalidCampaign(f"{file.name}: cannot be read as UTF-8 text ({type(error).__name__})") from error
-    return parse_folder(texts)
+        raise InvalidDefinition(f"{folder}: has {len(files)} files; the maximum is {MAX_CAMPAIGNS} campaigns")
+    return parse_folder({file.name: read_file(file, setting=PREFIX + "CAMPAIGNS_DIR") for file in files})

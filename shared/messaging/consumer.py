@@ -27,10 +27,11 @@ from shared import metrics
 from shared.contracts.cloudevents import Message
 from shared.contracts.topics import Topic
 from shared.health import Health
-from shared.messaging.deadletters import DeadLetter, DeadLetterLimit
+from shared.messaging.dead_letters import DeadLetterLimit
 from shared.messaging.decoding import decode
 from shared.messaging.handler import Handler
-from shared.messaging.positions import Fenced, Positions
+from shared.messaging.records import DeadLetter
+from shared.messaging.repository.positions import Fenced, Positions
 from shared.messaging.starting import PositionsAheadOfTopic, starting_positions, stored_name
 from shared.messaging.transaction import BatchTransaction
 from shared.persistence.engine import is_fault_of_data

@@ -8,7 +8,7 @@ from aiokafka import ConsumerRecord
 from shared.contracts import cloudevents
 from shared.contracts.cloudevents import Message, UnreadableRecord
 from shared.contracts.topics import Topic
-from shared.messaging.deadletters import DeadLetter
+from shared.messaging.records import DeadLetter
 
 
 def decode(topic: Topic, records: Sequence[ConsumerRecord[Any, Any]]) -> list[Message | DeadLetter]:

@@ -8,28 +8,16 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, OutOfOrderSequenceNumber
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared import metrics
 from shared.health import Health
-from shared.messaging.outbox import unpack_headers
+from shared.messaging.records import Record
+from shared.messaging.repository import outbox
 from shared.settings import ServiceSettings
 
 log = structlog.get_logger()
-
-# Only one relay of a schema publishes at a time, so that order holds; a transaction's end frees it by itself.
-_TAKE_TURN = text("SELECT pg_try_advisory_xact_lock(hashtextextended('hearback.relay.' || current_schema(), 0))")
-_NEXT = text(
-    """
-    SELECT id, topic, key, headers, value, EXTRACT(epoch FROM clock_timestamp() - created_at) AS age
-    FROM outbox
-    ORDER BY id
-    LIMIT :limit
-    """
-)
-_REMOVE = text("DELETE FROM outbox WHERE id = ANY(CAST(:ids AS bigint[]))")
 
 # The sender drops what it could not send in this time, well before PostgreSQL ends a hanging transaction and thereby
 # gives the turn to a twin (IDLE_IN_TRANSACTION_MILLISECONDS): a stalled relay that wakes up finds its records expired.
@@ -106,26 +94,25 @@ class Relay:
         """How many were published; None while a twin has its turn."""
         self._work.clear()
         async with self._engine.begin() as connection:
-            if not (await connection.execute(_TAKE_TURN)).scalar_one():
+            if not await outbox.take_turn(connection):
                 return None
-            rows = (await connection.execute(_NEXT, {"limit": self._settings.outbox_batch_size})).all()
-            if not rows:
-                metrics.outbox_age_seconds.set(0)
+            waiting = await outbox.oldest(connection, self._settings.outbox_batch_size)
+            metrics.outbox_age_seconds.set(waiting[0].age_seconds if waiting else 0)
+            if not waiting:
                 return 0
-            metrics.outbox_age_seconds.set(float(rows[0].age))
-            await self._send(rows)
-            await connection.execute(_REMOVE, {"ids": [row.id for row in rows]})
-        for row in rows:
-            metrics.published.labels(_label(row.topic)).inc()
-        return len(rows)
+            await self._send([each.record for each in waiting])
+            await outbox.remove(connection, [each.outbox_id for each in waiting])
+        for each in waiting:
+            metrics.published.labels(_label(each.record.topic)).inc()
+        return len(waiting)
 
-    async def _send(self, rows: Sequence[Any]) -> None:
+    async def _send(self, records: Sequence[Record]) -> None:
         producer = await self._open()
         acknowledged = [
             await producer.send(
-                self._settings.topic(row.topic), key=row.key, value=row.value, headers=unpack_headers(row.headers)
+                self._settings.topic(record.topic), key=record.key, value=record.value, headers=record.headers
             )
-            for row in rows
+            for record in records
         ]
         # All are awaited, also after one failed: none may stay behind unseen.
         results = await asyncio.wait_for(

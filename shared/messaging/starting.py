@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared import metrics
 from shared.contracts.topics import Topic
-from shared.messaging import positions
-from shared.messaging.positions import Positions
+from shared.messaging.repository import positions
+from shared.messaging.repository.positions import Positions
 
 log = structlog.get_logger()
 

@@ -9,10 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared import metrics
 from shared.contracts.cloudevents import Message
 from shared.contracts.topics import Topic
-from shared.messaging import positions
-from shared.messaging.deadletters import DeadLetter, DeadLetterLimit, put_aside
+from shared.messaging.dead_letters import DeadLetterLimit, set_aside
 from shared.messaging.handler import Handler
-from shared.messaging.positions import Positions
+from shared.messaging.records import DeadLetter
+from shared.messaging.repository import positions
+from shared.messaging.repository.positions import Positions
 from shared.persistence.engine import is_fault_of_data
 from shared.settings import ServiceSettings
 
@@ -76,7 +77,7 @@ class BatchTransaction:
                 if topic in messages:
                     await self._handlers[topic](connection, messages[topic])
             if letters:
-                await put_aside(connection, self._consumer, letters, self._limit)
+                await set_aside(connection, self._consumer, letters, self._limit)
         for topic, handled in messages.items():
             metrics.messages.labels(topic).inc(len(handled))
 

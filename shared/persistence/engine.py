@@ -1,10 +1,12 @@
 """Connections to PostgreSQL through SQLAlchemy and asyncpg."""
 
+import asyncio
 from typing import Any
 
 import orjson
 from aiokafka.errors import KafkaError
 from asyncpg.exceptions import PostgresError
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -15,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 IDLE_IN_TRANSACTION_MILLISECONDS = 15_000
 STATEMENT_MILLISECONDS = 20_000
 TRANSACTION_MILLISECONDS = 30_000
+_PROBE_SECONDS = 3
 
 
 def _asyncpg_url(url: str) -> str:
@@ -45,6 +48,16 @@ def open_engine(url: str, *, name: str, pool_size: int = 8, **server_settings: s
             },
         },
     )
+
+
+async def probe(engine: AsyncEngine) -> str | None:
+    """A sentence when the database does not respond within three seconds, else None."""
+    try:
+        async with asyncio.timeout(_PROBE_SECONDS), engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        return f"is not responding: {type(error).__name__}"
+    return None
 
 
 def _dumps(value: Any) -> str:

@@ -24,7 +24,7 @@ def create_app(runtime: Runtime[Any], title: str) -> FastAPI:
     app = FastAPI(title=title, version="1", docs_url=None, redoc_url=None)
     pages = Pages((SHARED,))
     problems.install(app, pages, runtime.brand)
-    auth.install(app, runtime, pages)
+    auth.install(app, runtime.settings, pages, runtime.brand)
 
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> JSONResponse:

@@ -8,7 +8,7 @@ import hmac
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import Depends, FastAPI, Form, Query, Request, Response
@@ -16,7 +16,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
-from shared.runtime import Runtime
+from shared.contracts.campaigns import Brand
+from shared.settings import ServiceSettings
 from shared.web.pages import Pages
 from shared.web.problems import Problem
 
@@ -67,7 +68,7 @@ def read_keys(setting: str) -> dict[str, Caller]:
     return callers
 
 
-class Doorkeeper:
+class Authenticator:
     """Knows the keys, and signs the sessions of those who showed one."""
 
     def __init__(self, keys: str, secret: str) -> None:
@@ -136,13 +137,13 @@ def staff(scope: str) -> Callable[..., Awaitable[Caller]]:
 
 
 def _caller(request: Request, credentials: HTTPAuthorizationCredentials | None) -> Caller | None:
-    doorkeeper: Doorkeeper = request.app.state.doorkeeper
+    authenticator: Authenticator = request.app.state.authenticator
     if credentials is not None:
-        return doorkeeper.caller(credentials.credentials)
+        return authenticator.caller(credentials.credentials)
     session = request.cookies.get(COOKIE)
     if session is None or not _is_same_site(request):
         return None
-    return doorkeeper.caller_of_session(session)
+    return authenticator.caller_of_session(session)
 
 
 def _is_same_site(request: Request) -> bool:
@@ -152,10 +153,9 @@ def _is_same_site(request: Request) -> bool:
     return request.headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
 
 
-def install(app: FastAPI, runtime: Runtime[Any], pages: Pages) -> None:
-    """Adds the doorkeeper, the sign-in page and the sign-out to an application."""
-    settings = runtime.settings
-    app.state.doorkeeper = Doorkeeper(settings.api_keys.get_secret_value(), settings.secret.get_secret_value())
+def install(app: FastAPI, settings: ServiceSettings, pages: Pages, brand: Brand) -> None:
+    """Adds the authenticator, the sign-in page and the sign-out to an application."""
+    app.state.authenticator = Authenticator(settings.api_keys.get_secret_value(), settings.secret.get_secret_value())
     # Behind a proxy that ends TLS every request looks like plain HTTP; where staff reach us tells better.
     secure = any(address.startswith("https:") for address in (settings.dashboard_url, settings.inbox_url))
 
@@ -170,7 +170,7 @@ def install(app: FastAPI, runtime: Runtime[Any], pages: Pages) -> None:
     async def sign_in_page(
         request: Request, target: Annotated[str, Query(alias="next")] = "/", failed: bool = False
     ) -> HTMLResponse:
-        context = {"brand": runtime.brand, "target": _own_path(target), "failed": failed}
+        context = {"brand": brand, "target": _own_path(target), "failed": failed}
         return pages.TemplateResponse(request, "sign_in.html", context, 401 if failed else 200)
 
     @app.post("/sign-in", include_in_schema=False)
@@ -181,13 +181,13 @@ def install(app: FastAPI, runtime: Runtime[Any], pages: Pages) -> None:
     ) -> Response:
         if not _is_same_site(request):
             raise Problem(403, "Not from here", "another site sent this sign-in; open the sign-in page itself")
-        doorkeeper: Doorkeeper = request.app.state.doorkeeper
-        if doorkeeper.caller(key) is None:
+        authenticator: Authenticator = request.app.state.authenticator
+        if authenticator.caller(key) is None:
             return RedirectResponse("/sign-in?" + urlencode({"next": _own_path(target), "failed": "1"}), 303)
         response = RedirectResponse(_own_path(target), 303)
         response.set_cookie(
             COOKIE,
-            doorkeeper.session_for(key),
+            authenticator.session_for(key),
             max_age=SESSION_SECONDS,
             httponly=True,
             samesite="lax",

@@ -1,6 +1,6 @@
 """Errors as RFC 9457 problem details: which field, which rule, and the way out. People get the same as a page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from shared import tracing
 from shared.contracts.campaigns import Brand
+from shared.validation import MAX_EXPLAINED, field_name, rule
 from shared.web.pages import Pages
 
 MEDIA_TYPE = "application/problem+json"
@@ -69,16 +70,13 @@ def install(app: FastAPI, pages: Pages, brand: Brand) -> None:
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> Response:
         # Names and rules, not the values: they may be personal data and would end up in somebody's logs.
-        errors = [{"field": _field(violation["loc"]), "message": violation["msg"]} for violation in error.errors()[:20]]
-        detail = "; ".join(f"{entry['field']}: {entry['message']}" for entry in errors[:5])
+        errors = [
+            {"field": field_name(violation["loc"][1:]) or "body", "message": rule(violation["msg"])}
+            for violation in error.errors()[:20]
+        ]
+        detail = "; ".join(f"{entry['field']}: {entry['message']}" for entry in errors[:MAX_EXPLAINED])
         return reply(request, 422, "The request breaks the contract", detail, errors=errors)
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
         return reply(request, error.status_code, HTTPStatus(error.status_code).phrase, str(error.detail), error.headers)
-
-
-def _field(location: Sequence[str | int]) -> str:
-    """The field's name. Where a value may be of several kinds, pydantic puts in the kind it tried, such as
-    ``list[constrained-str]``, which is nothing the client wrote."""
-    return ".".join(str(part) for part in location[1:] if "[" not in str(part)) or "body"

@@ -71,7 +71,7 @@ class Staff:
         return self._runtime.clock.now()
 
     async def page(self, wanted: Wanted, after: Place | None, limit: int) -> Page:
-        async with self._runtime.reading() as connection:
+        async with self._runtime.read_only() as connection:
             found = await cases.page(connection, wanted, after, limit + 1)
             shown = found[:limit]
             around = await surroundings(connection, shown)
@@ -80,7 +80,7 @@ class Staff:
 
     async def story(self, case_id: str) -> Story:
         """Raises NoSuchCase."""
-        async with self._runtime.reading() as connection:
+        async with self._runtime.read_only() as connection:
             case = (await cases.read(connection, [case_id])).get(case_id)
             if case is None or case.queue is None:
                 raise NoSuchCase(case_id)
@@ -102,7 +102,7 @@ class Staff:
 
     async def queues(self) -> tuple[Routing, dict[str, int]]:
         """The routing rules in force, and how many cases wait in each of their queues."""
-        async with self._runtime.reading() as connection:
+        async with self._runtime.read_only() as connection:
             routing = (await self._rules.current(connection)).routing
             return routing, await cases.count_waiting(connection, list(routing.queues))
 

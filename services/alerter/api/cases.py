@@ -192,7 +192,7 @@ def _routing(runtime: Runtime[Any], rules: Rules) -> APIRouter:
     @router.get("/routing")
     async def get_routing(_caller: MayRead) -> RoutingInForce:
         """The routing rules in force."""
-        async with runtime.reading() as connection:
+        async with runtime.read_only() as connection:
             return _in_force(await rules.current(connection))
 
     @router.put("/routing")

@@ -1,32 +1,19 @@
 """What clients may send: the bodies of the API and of the survey page, checked field by field."""
 
-import asyncio
 import re
 from datetime import datetime
-from typing import Annotated, TypeVar
-from urllib.parse import parse_qs
+from typing import Annotated
 
-from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.types import ASGIApp, Message, Receive, Scope
-from starlette.types import Send as SendMessage
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict
 
 from services.collector.domain.answers import Said
 from shared.contracts.sends import Channel
 from shared.contracts.types import Comment, Identifier, Instant, Label, Score, Segments
-from shared.web.problems import response
 
 LARGEST_BODY = 256 * 1024
 """Bytes. The longest comment and twenty further answers fit, however they are escaped."""
 
-MOST_FIELDS = 50
-BODY_SECONDS = 30.0
-"""Real seconds a body may take to come in, so that whoever dribbles holds no connection for good."""
-
 _DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}")
-Body = TypeVar("Body", bound=BaseModel)
 
 
 def _written_time(value: object) -> object:
@@ -107,92 +94,6 @@ class AnswerAccepted(BaseModel):
     revision: int
 
 
-def read_json(body: bytes, model: type[Body]) -> Body:
-    """The body as ``model``; RequestValidationError, which becomes a 422 problem, when it is not."""
-    try:
-        return model.model_validate_json(body)
-    except ValidationError as error:
-        violations = error.errors(include_url=False, include_context=False, include_input=False)
-        raise RequestValidationError(
-            [{**violation, "loc": ("body", *violation["loc"])} for violation in violations]
-        ) from None
-
-
-async def read_form(request: Request) -> dict[str, str]:
-    """The fields of a form, the first value of each; none when the body is not one.
-
-    Pages post them URL-encoded; mail programs that unsubscribe are asked to use multipart/form-data (RFC 8058 §3.2).
-    """
-    body = await request.body()
-    if _media_type(request) != "multipart/form-data":
-        return url_encoded(body)
-    try:
-        async with request.form(max_fields=MOST_FIELDS) as form:
-            return {name: value for name, value in reversed(form.multi_items()) if isinstance(value, str)}
-    except HTTPException:
-        return {}
-
-
-def url_encoded(body: bytes) -> dict[str, str]:
-    """The fields of a URL-encoded form; bytes that are no UTF-8 become U+FFFD, so that they cost no other field."""
-    try:
-        fields = parse_qs(
-            body.decode(errors="replace"), keep_blank_values=True, errors="replace", max_num_fields=MOST_FIELDS
-        )
-    except ValueError:
-        return {}
-    return {name: values[0] for name, values in fields.items()}
-
-
-def is_json(request: Request) -> bool:
-    return _media_type(request) == "application/json"
-
-
-def _media_type(request: Request) -> str:
-    return request.headers.get("content-type", "").split(";")[0].strip().lower()
-
-
 def form_score(written: str | None) -> int | None:
     """A score as a form or an address gives it; None for anything but 0 to 10."""
     return int(written) if written is not None and re.fullmatch(r"[0-9]|10", written, re.ASCII) else None
-
-
-class BodyLimit:
-    """Refuses bodies over LARGEST_BODY as they come in, before anything holds them whole, and those that take longer
-    than ``seconds``."""
-
-    def __init__(self, app: ASGIApp, seconds: float = BODY_SECONDS) -> None:
-        self._app = app
-        self._seconds = seconds
-
-    async def __call__(self, scope: Scope, receive: Receive, send: SendMessage) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        announced = dict(scope["headers"]).get(b"content-length", b"0")
-        if announced.isdigit() and int(announced) > LARGEST_BODY:
-            await response(413, "The body is too large", _TOO_LARGE)(scope, receive, send)
-            return
-        taken = 0
-        coming = True
-        deadline = asyncio.get_running_loop().time() + self._seconds
-
-        async def counted() -> Message:
-            nonlocal taken, coming
-            try:
-                # Once the body is there, what is waited for is the client's leaving, which may take its time.
-                async with asyncio.timeout_at(deadline if coming else None):
-                    message = await receive()
-            except TimeoutError:
-                raise HTTPException(408, _TOO_SLOW, {"Connection": "close"}) from None
-            coming = coming and bool(message.get("more_body"))
-            taken += len(message.get("body", b""))
-            if taken > LARGEST_BODY:
-                raise HTTPException(413, _TOO_LARGE)
-            return message
-
-        await self._app(scope, counted, send)
-
-
-_TOO_SLOW = "the body did not come in in time"
-_TOO_LARGE = f"a body may have up to {LARGEST_BODY} bytes"

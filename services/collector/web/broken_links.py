@@ -3,9 +3,9 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from services.collector.api.bodies import is_json
 from services.collector.web.rendering import Showing
 from shared.links import BROKEN_LINK
+from shared.web.forms import is_json
 from shared.web.problems import Problem
 
 

@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Resp
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.collector.actions.answers import ClosedSurvey, Contended, ErasedSurvey, UnknownSurvey, answer_survey
-from services.collector.api.bodies import AnswerAccepted, SurveyAnswer, form_score, is_json, read_form, read_json
+from services.collector.api.bodies import AnswerAccepted, SurveyAnswer, form_score
 from services.collector.domain.answers import Said, ScoreMissing, TooManyFurtherAnswers, plain_comment
 from services.collector.repository import sends as repository
 from services.collector.repository.sends import Survey
@@ -23,6 +23,7 @@ from shared.contracts import identity
 from shared.contracts.answers import Answer
 from shared.links import BadLink, Purpose
 from shared.runtime import Runtime
+from shared.web.forms import is_json, read_form, read_json
 from shared.web.problems import Problem
 
 log = structlog.get_logger()
@@ -79,7 +80,7 @@ def routes(runtime: Runtime[CollectorSettings], showing: Showing) -> APIRouter:
 async def open_survey(runtime: Runtime[CollectorSettings], token: str, purpose: Purpose) -> Survey:
     """The survey a link stands for. Raises BadLink, UnknownSurvey or ErasedSurvey; it may be closed."""
     send_id = runtime.links.send_id_of(token, purpose)
-    async with runtime.reading() as connection:
+    async with runtime.read_only() as connection:
         survey = await repository.read_survey(connection, send_id, identity.answer_id(send_id))
     if survey is None:
         raise UnknownSurvey("the survey is not known here yet; try again in a few seconds")

@@ -5,7 +5,6 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from services.collector.actions.answers import UnknownSurvey
 from services.collector.actions.preferences import change_preference
-from services.collector.api.bodies import read_form
 from services.collector.domain.preferences import Wish, is_unsubscribed
 from services.collector.repository import pending_preferences as early_wishes
 from services.collector.repository import sends as repository
@@ -14,6 +13,7 @@ from services.collector.settings import CollectorSettings
 from services.collector.web.rendering import Showing, address
 from services.collector.web.survey import designed, open_survey
 from shared.runtime import Runtime
+from shared.web.forms import read_form
 
 
 def routes(runtime: Runtime[CollectorSettings], showing: Showing) -> APIRouter:
@@ -25,7 +25,7 @@ def routes(runtime: Runtime[CollectorSettings], showing: Showing) -> APIRouter:
     async def unsubscribe_page(request: Request, token: str) -> Response:
         async def show() -> Response:
             # In this order: a wish that is settled in between is found with its survey.
-            async with runtime.reading() as connection:
+            async with runtime.read_only() as connection:
                 send_id = runtime.links.send_id_of(token, "unsubscribe")
                 kept = await early_wishes.is_kept(connection, send_id)
             try:
@@ -35,7 +35,7 @@ def routes(runtime: Runtime[CollectorSettings], showing: Showing) -> APIRouter:
                 if kept:
                     return showing.wish_waits(request)
                 return _page(showing, request, None, "unsubscribe", "unsubscribe")
-            async with runtime.reading() as connection:
+            async with runtime.read_only() as connection:
                 preferences = await repository.read_preferences(connection, [survey.send.customer_id or ""])
             gone = any(is_unsubscribed(known.channels, survey.send.channel) for known in preferences.values())
             back = request.query_params.get("step") == "back"

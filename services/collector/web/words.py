@@ -5,8 +5,8 @@ from pathlib import Path
 from services.collector.domain.languages import Texts, campaign_text, filled
 from services.collector.repository.sends import Survey
 from shared.contracts.campaigns import Brand
-from shared.locales import load_texts
 from shared.nps import group_of
+from shared.texts.words import load_texts
 
 _COMMON = Path(__file__).parents[3] / "shared" / "texts"
 _OWN = Path(__file__).parent / "texts"

@@ -10,6 +10,7 @@ from services.dispatcher.repository import campaigns as repository
 from services.dispatcher.repository.campaigns import StoredCampaign
 from services.dispatcher.settings import DispatcherSettings
 from shared.contracts.campaigns import CampaignPublished, event
+from shared.definitions import file_takes_effect
 from shared.runtime import Runtime
 
 
@@ -30,10 +31,10 @@ async def apply_files(runtime: Runtime[DispatcherSettings], campaigns: Sequence[
             before = stored.get(campaign.id)
             if before is None:
                 wanted.append(StoredCampaign(campaign, 0, runtime.brand, campaign))
-            elif before.from_file == campaign:
-                wanted.append(before)
-            else:
+            elif file_takes_effect(campaign, said_last=before.from_file):
                 wanted.append(replace(before, campaign=campaign, from_file=campaign))
+            else:
+                wanted.append(before)
         present = {campaign.id for campaign in campaigns}
         for name, before in stored.items():
             if name not in present:

@@ -9,16 +9,18 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from services.dispatcher.actions import campaigns as actions
 from services.dispatcher.actions.campaigns import TooManyCampaigns
 from services.dispatcher.domain import campaigns as rules
-from services.dispatcher.domain.campaigns import Campaign, InvalidCampaign
+from services.dispatcher.domain.campaigns import Campaign
 from services.dispatcher.queries import dry_run
 from services.dispatcher.queries.dry_run import DryRun
 from services.dispatcher.repository import campaigns
 from services.dispatcher.repository.campaigns import StoredCampaign
 from services.dispatcher.settings import DispatcherSettings
-from shared.contracts.cloudevents import explain
 from shared.contracts.orders import OrderEvent
+from shared.definitions import InvalidDefinition
 from shared.runtime import Runtime
+from shared.validation import explain_without_values
 from shared.web.auth import require
+from shared.web.limits import limited_text
 from shared.web.problems import Problem
 
 CampaignId = Annotated[str, Path(min_length=1, max_length=63, description="The campaign's id, such as service-nps.")]
@@ -45,7 +47,7 @@ def _as_from_kafka(body: object) -> object:
     try:
         return OrderEvent.model_validate_json(orjson.dumps(body), extra="ignore")
     except ValidationError as error:
-        raise ValueError(explain(error, OrderEvent)) from error
+        raise ValueError(explain_without_values(error, OrderEvent)) from error
 
 
 class SampleEvent(BaseModel):
@@ -70,7 +72,7 @@ def routes(runtime: Runtime[DispatcherSettings]) -> APIRouter:
     @router.get("/v1/campaigns", dependencies=[Depends(require("campaigns:read"))])
     async def list_campaigns() -> CampaignList:
         """The campaigns in force."""
-        async with runtime.reading() as connection:
+        async with runtime.read_only() as connection:
             stored = await campaigns.all_of_them(connection)
         return CampaignList(campaigns=[_in_force(campaign) for campaign in stored.values()])
 
@@ -106,14 +108,14 @@ def routes(runtime: Runtime[DispatcherSettings]) -> APIRouter:
         campaign = (await _stored(runtime, campaign_id)).campaign
         if sample is None:
             return dry_run.in_general(campaign)
-        async with runtime.reading() as connection:
+        async with runtime.read_only() as connection:
             return await dry_run.of_event(connection, runtime, campaign, sample.type, sample.body)
 
     return router
 
 
 async def _stored(runtime: Runtime[DispatcherSettings], campaign_id: str) -> StoredCampaign:
-    async with runtime.reading() as connection:
+    async with runtime.read_only() as connection:
         stored = (await campaigns.all_of_them(connection)).get(campaign_id)
     if stored is None:
         raise Problem(404, "No such campaign", f"there is no campaign {campaign_id!r}; GET /v1/campaigns lists them")
@@ -122,21 +124,13 @@ async def _stored(runtime: Runtime[DispatcherSettings], campaign_id: str) -> Sto
 
 async def _definition(campaign_id: str, request: Request) -> Campaign:
     """The definition in the body: JSON is YAML, too."""
-    written = bytearray()
-    async for chunk in request.stream():
-        written += chunk
-        if len(written) > rules.LARGEST_DEFINITION:
-            raise Problem(413, "The definition is too large", f"{rules.LARGEST_DEFINITION:,} bytes is the most")
+    text = await limited_text(request, rules.LARGEST_DEFINITION)
     try:
-        definition = rules.parse(written.decode(), "the definition")
-    except UnicodeDecodeError as error:
-        raise Problem(422, "The definition breaks a rule", "the body is not UTF-8 text") from error
-    except InvalidCampaign as error:
-        raise Problem(422, "The definition breaks a rule", str(error)) from error
+        definition = rules.parse(text, "the definition")
+    except InvalidDefinition as error:
+        raise Problem(422, "Invalid definition", str(error)) from error
     if definition.id != campaign_id:
-        raise Problem(
-            422, "The definition breaks a rule", f"its id is {definition.id!r}, the address says {campaign_id!r}"
-        )
+        raise Problem(422, "Invalid definition", f"its id is {definition.id!r}, the address says {campaign_id!r}")
     return definition
 
 

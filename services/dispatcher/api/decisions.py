@@ -11,6 +11,7 @@ from services.dispatcher.settings import DispatcherSettings
 from shared.contracts.types import Identifier
 from shared.runtime import Runtime
 from shared.web.auth import require
+from shared.web.paging import CursorQuery, read_cursor, write_cursor
 
 CustomerId = Annotated[Identifier, Path(description="The customer's id, as the shop gave it in order events.")]
 
@@ -28,13 +29,15 @@ def routes(runtime: Runtime[DispatcherSettings]) -> APIRouter:
     @router.get("/v1/customers/{customer_id:path}/decisions", dependencies=[Depends(require("decisions:read"))])
     async def list_decisions(
         customer_id: CustomerId,
-        cursor: Annotated[str, Query(pattern=r"^\d{0,18}$", description="next_cursor of the page before.")] = "",
+        cursor: CursorQuery = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> DecisionList:
         """Every decision about this customer, newest first: why they were surveyed, or why not."""
-        before = int(cursor) if cursor else None
-        async with runtime.reading() as connection:
+        position = read_cursor(cursor, int)
+        before = None if position is None else position[0]
+        async with runtime.read_only() as connection:
             entries, following = await decisions.of_customer(connection, customer_id, before=before, limit=limit)
-        return DecisionList(decisions=list(entries), next_cursor=None if following is None else str(following))
+        next_cursor = None if following is None else write_cursor(following)
+        return DecisionList(decisions=list(entries), next_cursor=next_cursor)
 
     return router

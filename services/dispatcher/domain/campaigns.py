@@ -4,12 +4,13 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from services.dispatcher.domain.durations import Duration
+from shared import definitions
 from shared.contracts.campaigns import CampaignTexts
 from shared.contracts.types import Label
+from shared.definitions import InvalidDefinition
 
 CampaignMilestone = Literal["order.placed", "order.paid", "order.shipped", "order.delivered", "order.promised"]
 """``order.promised`` is the moment the shop promised delivery for; the others are when it happened."""
@@ -41,10 +42,6 @@ MAX_CAMPAIGNS = 200
 """As many as an installation may have: every batch reads them all."""
 
 _ID_RULE = r"^[a-z0-9][a-z0-9-]{0,62}$"
-
-
-class InvalidCampaign(ValueError):
-    """A definition that breaks a rule. The message names where it stands, the field, its value and the way out."""
 
 
 def _listed(value: object) -> object:
@@ -123,31 +120,12 @@ def are_pair(one: Campaign, other: Campaign) -> bool:
 
 
 def parse(text: str, where: str) -> Campaign:
-    """The campaign in a YAML (or JSON) text. ``where`` is its file, for the message of InvalidCampaign."""
-    if len(text.encode("utf-8", "replace")) > LARGEST_DEFINITION:
-        raise InvalidCampaign(f"{where}: is larger than {LARGEST_DEFINITION:,} bytes; shorten its texts")
-    try:
-        loaded = yaml.load(text, _PlainLoader)  # noqa: S506 - a SafeLoader, made stricter
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" line {mark.line + 1}:" if mark is not None else ""
-        problem = getattr(error, "problem", None) or "it cannot be read"
-        raise InvalidCampaign(f"{where}:{line} is not YAML: {problem}") from error
-    if not isinstance(loaded, Mapping):
-        raise InvalidCampaign(f"{where}: must be a mapping of field to value, such as `id: service-nps`")
-    return from_mapping(loaded, where)
-
-
-def from_mapping(definition: Mapping[str, object], where: str) -> Campaign:
-    """The campaign of an already read definition. Raises InvalidCampaign."""
-    try:
-        return Campaign.model_validate(definition)
-    except ValidationError as error:
-        raise InvalidCampaign("\n".join(_explain(error, where))) from error
+    """The campaign in a YAML (or JSON) text. ``where`` is its file, for the message of InvalidDefinition."""
+    return definitions.parse(text, Campaign, where=where, max_bytes=LARGEST_DEFINITION)
 
 
 def parse_folder(files: Mapping[str, str]) -> list[Campaign]:
-    """The campaigns of one folder, from the text of each file by its name. Raises InvalidCampaign."""
+    """The campaigns of one folder, from the text of each file by its name. Raises InvalidDefinition."""
     campaigns = {name: parse(text, name) for name, text in files.items()}
     _check_together(campaigns)
     return list(campaigns.values())
@@ -158,7 +136,7 @@ def _check_together(campaigns: Mapping[str, Campaign]) -> None:
     by_id: dict[str, str] = {}
     for where, campaign in campaigns.items():
         if campaign.id in by_id:
-            raise InvalidCampaign(
+            raise InvalidDefinition(
                 f"{where}: id {campaign.id!r} is already used by {by_id[campaign.id]}; choose another"
             )
         by_id[campaign.id] = where
@@ -168,7 +146,7 @@ def _check_together(campaigns: Mapping[str, Campaign]) -> None:
         mate = by_id.get(campaign.pair_with)
         if mate is None or campaigns[mate].pair_with != campaign.id:
             problem = "does not name it in turn" if mate else "does not exist"
-            raise InvalidCampaign(
+            raise InvalidDefinition(
                 f"{where}: pair_with is {campaign.pair_with!r}, which {problem}; both of a pair must name each other"
             )
 
@@ -179,26 +157,3 @@ def asking_about_orders(campaigns: Iterable[Campaign]) -> tuple[Campaign, ...]:
 
 def recurring(campaigns: Iterable[Campaign]) -> tuple[Campaign, ...]:
     return tuple(campaign for campaign in campaigns if campaign.every is not None)
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """Plain data only: a definition comes over HTTP, too, where aliases could unfold to gigabytes."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.constructor.ConstructorError(None, None, "aliases (*name) are not supported", None)
-        return super().compose_node(parent, index)
-
-
-def _explain(error: ValidationError, where: str) -> Iterable[str]:
-    for violation in error.errors(include_url=False)[:5]:
-        field = ".".join(str(part) for part in violation["loc"])
-        problem = violation["msg"].removeprefix("Value error, ")
-        if violation["type"] == "missing":
-            yield f"{where}: {field} is missing"
-        elif violation["type"] == "extra_forbidden":
-            yield f"{where}: {field} is no field of a campaign; remove it or correct its name"
-        elif not field:
-            yield f"{where}: {problem}"
-        else:
-            yield f"{where}: {field} is {str(violation['input'])[:100]!r}: {problem}"

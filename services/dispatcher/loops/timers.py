@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from services.dispatcher.actions.send import send_due
 from services.dispatcher.domain.policy.verdict import Verdict
@@ -11,44 +11,36 @@ from services.dispatcher.repository import timers
 from services.dispatcher.settings import DispatcherSettings
 from shared import metrics
 from shared.runtime import Runtime
-
-_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-_ROUNDS_BETWEEN_SWEEPS = 50
+from shared.timers import Watermark
 
 
 class TimerLoop:
-    """One process's share of the due timers; any number of processes may run it.
-
-    While there is a backlog each round starts where the one before ended, so as not to walk over what that one left
-    dead in the index; once it is worked off, and at times in between, the walk starts at the beginning again, where
-    late events may have set timers.
-    """
+    """One process's share of the due timers; any number of processes may run it."""
 
     def __init__(self, runtime: Runtime[DispatcherSettings]) -> None:
         self._runtime = runtime
         self._settings = runtime.settings
-        self._watermark = _BEGINNING
-        self._rounds = 0
+        self._watermark = Watermark()
 
     async def step(self) -> bool:
         """Decides one batch. True when more may be due."""
         now = self._runtime.clock.now()
-        if self._watermark == _BEGINNING and not await self._anything_due(now):
+        if self._watermark.at_beginning and not await self._anything_due(now):
             metrics.timer_lateness_seconds.set(0)
             return False
         verdicts: Sequence[Verdict] = ()
         async with self._runtime.engine.begin() as connection:
-            claimed = await timers.claim(connection, now, self._watermark, self._settings.timer_batch_size)
+            claimed = await timers.claim(
+                connection, now=now, watermark=self._watermark.position, most=self._settings.timer_batch_size
+            )
             if claimed.customer_ids:
                 verdicts = await send_due(connection, self._runtime, claimed.customer_ids, now)
         self._report(verdicts, now)
-        self._rounds += 1
-        to_the_beginning = not claimed.full or self._rounds % _ROUNDS_BETWEEN_SWEEPS == 0
-        self._watermark = _BEGINNING if to_the_beginning or claimed.reached is None else claimed.reached
+        self._watermark.advance(claimed.reached, full=claimed.full)
         return claimed.full
 
     async def _anything_due(self, now: datetime) -> bool:
-        async with self._runtime.glancing() as connection:
+        async with self._runtime.autocommit() as connection:
             first = await timers.next_check(connection)
         return first is not None and first <= now
 

@@ -11,7 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.domain.campaigns import MAX_CAMPAIGNS, Campaign
 from shared.contracts.campaigns import Brand
+from shared.persistence.columns import Columns
 
+_ROW = Columns(campaign="text", version="integer", definition="jsonb", brand="jsonb", file_definition="jsonb")
 _ALL = text(
     """
     SELECT campaign, version, definition::text AS definition, brand::text AS brand, file_definition::text AS from_file
@@ -20,17 +22,10 @@ _ALL = text(
 )
 _LOCK = text("LOCK TABLE campaigns IN SHARE ROW EXCLUSIVE MODE")
 _WRITE = text(
-    """
-    INSERT INTO campaigns (campaign, version, definition, brand, file_definition, changed_at)
-    SELECT campaign, version, CAST(definition AS jsonb), CAST(brand AS jsonb), CAST(file_definition AS jsonb), :now
-    FROM unnest(
-        CAST(:campaigns AS text[]), CAST(:versions AS integer[]), CAST(:definitions AS text[]),
-        CAST(:brands AS text[]), CAST(:file_definitions AS text[])
-    ) AS campaign (campaign, version, definition, brand, file_definition)
-    ON CONFLICT (campaign) DO UPDATE
-    SET version = excluded.version, definition = excluded.definition, brand = excluded.brand,
-        file_definition = excluded.file_definition, changed_at = excluded.changed_at
-    """
+    f"""
+    INSERT INTO campaigns ({_ROW.names}, changed_at) SELECT {_ROW.values}, :now FROM {_ROW.given}
+    ON CONFLICT (campaign) DO UPDATE SET {_ROW.updates("excluded", but="campaign")}, changed_at = excluded.changed_at
+    """  # noqa: S608  # composed of names of columns, never values
 )
 
 
@@ -57,19 +52,17 @@ async def lock(connection: AsyncConnection) -> None:
 
 async def write(connection: AsyncConnection, campaigns: Sequence[StoredCampaign], now: datetime) -> None:
     if campaigns:
-        await connection.execute(
-            _WRITE,
+        rows = (
             {
-                "campaigns": [stored.campaign.id for stored in campaigns],
-                "versions": [stored.version for stored in campaigns],
-                "definitions": [stored.campaign.model_dump_json() for stored in campaigns],
-                "brands": [stored.brand.model_dump_json() for stored in campaigns],
-                "file_definitions": [
-                    None if stored.from_file is None else stored.from_file.model_dump_json() for stored in campaigns
-                ],
-                "now": now,
-            },
+                "campaign": stored.campaign.id,
+                "version": stored.version,
+                "definition": stored.campaign.model_dump_json(),
+                "brand": stored.brand.model_dump_json(),
+                "file_definition": None if stored.from_file is None else stored.from_file.model_dump_json(),
+            }
+            for stored in campaigns
         )
+        await connection.execute(_WRITE, {**_ROW.parameters(rows), "now": now})
 
 
 def _stored(row: Row[Any]) -> StoredCampaign:

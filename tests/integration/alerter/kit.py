@@ -17,7 +17,7 @@ from services.alerter.settings import AlerterSettings
 from shared.contracts.answers import AMENDED, ERASED, RECORDED, Answer, AnswerErased
 from shared.contracts.cloudevents import Message
 from shared.contracts.types import Contract
-from shared.messaging.outbox import unpack_headers
+from shared.messaging.repository.outbox import unpack_headers
 from shared.runtime import Runtime
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -72,7 +72,7 @@ class Alerter:
 
     async def published(self) -> list[Published]:
         """Everything published so far, in order."""
-        async with self.runtime.reading() as connection:
+        async with self.runtime.read_only() as connection:
             rows = (await connection.execute(text("SELECT topic, key, headers, value FROM outbox ORDER BY id"))).all()
         told = []
         for row in rows:
@@ -86,7 +86,7 @@ class Alerter:
         return {(one.topic, one.key): one for one in await self.published()}
 
     async def query(self, statement: str, **values: Any) -> Sequence[Any]:
-        async with self.runtime.reading() as connection:
+        async with self.runtime.read_only() as connection:
             return (await connection.execute(text(statement), values)).all()
 
 

@@ -90,7 +90,7 @@ class Collector:
         return await self.client.delete(f"/v1/customers/{customer_id}", headers={"Authorization": f"Bearer {KEY}"})
 
     async def outbox(self, topic: str | None = None) -> list[Published]:
-        async with self.runtime.reading() as connection:
+        async with self.runtime.read_only() as connection:
             rows = await connection.execute(text("SELECT topic, key, headers, value FROM outbox ORDER BY id"))
             events = []
             for row in rows:
@@ -103,7 +103,7 @@ class Collector:
         return await self.outbox(topics.ANSWERS.name)
 
     async def count(self, table: str) -> int:
-        async with self.runtime.reading() as connection:
+        async with self.runtime.read_only() as connection:
             return int((await connection.execute(text(f"SELECT count(*) FROM {table}"))).scalar_one())
 
 
@@ -152,7 +152,7 @@ async def held_up(collector: Collector, task: asyncio.Task[Any]) -> None:
 
     async def waits() -> bool:
         assert not task.done(), "it did not wait"
-        async with collector.runtime.reading() as connection:
+        async with collector.runtime.read_only() as connection:
             waiting = await connection.execute(
                 text(
                     "SELECT count(*) FROM pg_stat_activity"

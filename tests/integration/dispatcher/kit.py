@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from services.dispatcher.loops.timers import TimerLoop
 from services.dispatcher.settings import DispatcherSettings
-from shared.contracts import preferences, requests
+from shared.contracts import orders, preferences, requests, topics
 from shared.contracts.cloudevents import Message
 from shared.contracts.orders import Customer, Item, OrderEvent
 from shared.contracts.preferences import ChannelPreference, Preference
@@ -77,7 +77,7 @@ def order_event(
         items=[Item(name="A wooden train", category="toys")],
         **fields,
     )
-    return message("orders", f"order.{milestone}", body, event_id)
+    return message(orders.TOPIC, f"order.{milestone}", body, event_id)
 
 
 def preference(
@@ -97,7 +97,7 @@ def preference(
     )
     body = Preference(customer_id=customer_id, revision=revision, channels=channels, occurred_at=at)
     name = {"erased": preferences.ERASED, "resubscribed": preferences.RESUBSCRIBED}.get(kind, f"preference.{kind}")
-    return message("customers.preferences", name, body)
+    return message(preferences.TOPIC, name, body)
 
 
 def request(campaign: str, customer_id: str = "c-1", not_before: datetime = START, request_id: str = "r-1") -> Message:
@@ -109,7 +109,7 @@ def request(campaign: str, customer_id: str = "c-1", not_before: datetime = STAR
         requested_at=START,
         not_before=not_before,
     )
-    return message("surveys.requests", requests.REQUESTED, body)
+    return message(requests.TOPIC, requests.REQUESTED, body)
 
 
 @dataclass
@@ -140,7 +140,7 @@ class Dispatcher:
         raise AssertionError("the timer loop never ends")
 
     async def rows(self, query: str, **values: Any) -> list[dict[str, Any]]:
-        async with self.runtime.reading() as connection:
+        async with self.runtime.read_only() as connection:
             return [dict(row) for row in (await connection.execute(text(query), values)).mappings()]
 
     async def timers(self) -> dict[str, datetime]:
@@ -160,7 +160,7 @@ class Dispatcher:
         )
         return [(row["outcome"], row["reason"]) for row in rows]
 
-    async def published(self, topic: str = "surveys.sends") -> Sequence[dict[str, Any]]:
+    async def published(self, topic: str = topics.SENDS.name) -> Sequence[dict[str, Any]]:
         """The bodies of what the outbox holds for a topic."""
         rows = await self.rows("SELECT value FROM outbox WHERE topic = :topic ORDER BY id", topic=topic)
         return [orjson.loads(row["value"]) for row in rows]

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from services.dispatcher.domain.campaigns import MAX_CAMPAIGNS, InvalidCampaign
+from services.dispatcher.domain.campaigns import MAX_CAMPAIGNS
 from services.dispatcher.settings import DispatcherSettings, read_campaigns
+from shared.definitions import InvalidDefinition
 
 ABOUT_ORDERS = "id: a\ntrigger: {after: order.placed, delay: 1 hour}\n"
 
@@ -50,9 +51,9 @@ def test_a_folder_that_cannot_be_used_is_refused_by_the_setting_that_names_it(tm
 
 def test_a_file_that_is_not_text_and_too_many_files_are_told(tmp_path: Path) -> None:
     (tmp_path / "one.yaml").write_bytes(b"\xff")
-    with pytest.raises(InvalidCampaign, match=r"one.yaml.*UTF-8"):
+    with pytest.raises(InvalidDefinition, match=r"one.yaml.*UTF-8"):
         read_campaigns(tmp_path)
     for number in range(MAX_CAMPAIGNS):
         (tmp_path / f"{number}.yaml").write_text("")
-    with pytest.raises(InvalidCampaign, match="maximum is 200"):
+    with pytest.raises(InvalidDefinition, match="maximum is 200"):
         read_campaigns(tmp_path)

@@ -30,7 +30,7 @@ async def a_life(collector: Collector) -> str:
 async def traces(collector: Collector) -> list[str]:
     """Every table and column, but the outbox, that still holds something personal, in any form it may be read in."""
     found = []
-    async with collector.runtime.reading() as connection:
+    async with collector.runtime.read_only() as connection:
         columns = await connection.execute(
             text(
                 "SELECT table_name, column_name FROM information_schema.columns"

@@ -6,6 +6,7 @@ from services.dispatcher.actions import campaigns as actions
 from services.dispatcher.domain.campaigns import parse
 from services.dispatcher.repository import campaigns
 from services.dispatcher.settings import read_campaigns
+from shared.contracts import topics
 from tests.integration.dispatcher.conftest import campaign_folder
 from tests.integration.dispatcher.kit import Open
 
@@ -17,7 +18,7 @@ async def test_files_are_applied_again_only_when_they_say_something_new(open_dis
 
     async def restarted() -> dict[str, tuple[int, bool, int]]:
         await actions.apply_files(dispatcher.runtime, read_campaigns(folder))
-        async with dispatcher.runtime.reading() as connection:
+        async with dispatcher.runtime.read_only() as connection:
             stored = await campaigns.all_of_them(connection)
         return {name: (each.version, each.campaign.active, each.campaign.priority) for name, each in stored.items()}
 
@@ -35,7 +36,7 @@ async def test_files_are_applied_again_only_when_they_say_something_new(open_dis
 async def test_a_changed_brand_is_published_under_a_new_version(open_dispatcher: Open) -> None:
     await open_dispatcher()
     renamed = await open_dispatcher(brand_name="Nordlys")
-    published = await renamed.published("surveys.campaigns")
+    published = await renamed.published(topics.CAMPAIGNS.name)
     assert [(each["campaign_version"], each["brand"]["name"]) for each in published] == [(1, "Our shop")] * 3 + [
         (2, "Nordlys")
     ] * 3

@@ -3,6 +3,7 @@
 import httpx
 import pytest
 
+from shared.contracts import topics
 from tests.integration.dispatcher.kit import HOUR, START, Dispatcher, order_event
 
 
@@ -31,7 +32,7 @@ async def test_a_put_campaign_is_a_new_version_only_when_it_differs(
     changed = "id: service-nps\npriority: 5\ntrigger: {after: order.paid}\ntexts: {en: {subject: 'How was {brand}?'}}\n"
     response = await client.put("/v1/campaigns/service-nps", content=changed)
     assert (response.status_code, response.json()["version"]) == (200, 2)
-    published = await dispatcher.published("surveys.campaigns")
+    published = await dispatcher.published(topics.CAMPAIGNS.name)
     assert [(each["campaign"], each["campaign_version"]) for each in published] == [
         ("product-nps", 1),
         ("relationship-nps", 1),

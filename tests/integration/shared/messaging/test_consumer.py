@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.contracts.cloudevents import Headers, Message
 from shared.contracts.topics import ORDERS
 from shared.health import Health
-from shared.messaging import positions
+from shared.messaging.repository import positions
 from shared.messaging.starting import PositionsAheadOfTopic
 from shared.messaging.transaction import BatchTransaction
 from tests.integration.shared.conftest import CONSUMER, Bench, count, eventually, running
@@ -123,7 +123,7 @@ async def test_partitions_handed_over_while_a_batch_is_written_harm_nobody(bench
         (
             b'{"order_id":"1","occurred_at":"2026-11-01T00:00Z","customer":{"id":"c"},"attributes":{"\\u0000":""}}',
             [("ce_type", b"order.placed"), ("ce_id", b"1"), ("ce_source", b"/shop")],
-            "attributes.*.*: Value error, contains a control character",
+            "attributes.*.*: contains a control character",
         ),
     ],
     ids=[

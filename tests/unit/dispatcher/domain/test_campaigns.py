@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.dispatcher.domain import campaigns
-from services.dispatcher.domain.campaigns import InvalidCampaign, are_pair, parse, parse_folder
+from services.dispatcher.domain.campaigns import are_pair, parse, parse_folder
 from services.dispatcher.settings import SHIPPED_CAMPAIGNS, DispatcherSettings, read_campaigns
+from shared.definitions import InvalidDefinition
 
 ABOUT_ORDERS = "id: a\ntrigger: {after: order.placed, delay: 1 hour}\n"
 
@@ -42,12 +43,12 @@ def test_a_definition_survives_being_written_as_json() -> None:
         ("id: a\ntrigger: []", "give either trigger"),
         (ABOUT_ORDERS + "every: 90 days", "give either trigger"),
         ("id: a\nevery: 1 hour", "at least"),
-        (ABOUT_ORDERS + "priority: 0", "priority is '0'"),
-        (ABOUT_ORDERS + "colour: red", "colour is no field"),
+        (ABOUT_ORDERS + "priority: 0", "priority is 0"),
+        (ABOUT_ORDERS + "colour: red", "colour is not a known field"),
         (ABOUT_ORDERS + "pair_with: a", "names another campaign"),
         (ABOUT_ORDERS + "audience: {shoe_size: 44}", "audience"),
         (ABOUT_ORDERS + "audience: {shoe_size: ['44']}", "'shoe_size' is no segment"),
-        (ABOUT_ORDERS + "texts: {en: {heading: hi}}", "texts.en.heading is no field"),
+        (ABOUT_ORDERS + "texts: {en: {heading: hi}}", "texts.en.heading is not a known field"),
         ("[1, 2]", "must be a mapping"),
         ("id: [", "line 1: is not YAML"),
         ("id: &x a\nchannel: *x", "aliases"),
@@ -56,7 +57,7 @@ def test_a_definition_survives_being_written_as_json() -> None:
     ],
 )
 def test_what_breaks_a_rule_is_told_with_file_field_and_value(definition: str, said: str) -> None:
-    with pytest.raises(InvalidCampaign) as refusal:
+    with pytest.raises(InvalidDefinition) as refusal:
         parse(definition, "some.yaml")
     assert str(refusal.value).startswith("some.yaml:")
     assert said in str(refusal.value)
@@ -66,18 +67,18 @@ def test_what_breaks_a_rule_is_told_with_file_field_and_value(definition: str, s
 def test_no_text_at_all_breaks_the_reader(written: str) -> None:
     try:
         parse(written, "some.yaml")
-    except InvalidCampaign as error:
+    except InvalidDefinition as error:
         assert "some.yaml" in str(error)
 
 
 def test_a_pair_must_be_declared_by_both() -> None:
     one = ABOUT_ORDERS + "pair_with: b\n"
-    with pytest.raises(InvalidCampaign, match=r"one.yaml: pair_with is 'b', which does not exist"):
+    with pytest.raises(InvalidDefinition, match=r"one.yaml: pair_with is 'b', which does not exist"):
         parse_folder({"one.yaml": one})
-    with pytest.raises(InvalidCampaign, match="does not name it in turn"):
+    with pytest.raises(InvalidDefinition, match="does not name it in turn"):
         parse_folder({"one.yaml": one, "two.yaml": ABOUT_ORDERS.replace("id: a", "id: b")})
 
 
 def test_an_id_is_given_once() -> None:
-    with pytest.raises(InvalidCampaign, match=r"two.yaml: id 'a' is already used by one.yaml"):
+    with pytest.raises(InvalidDefinition, match=r"two.yaml: id 'a' is already used by one.yaml"):
         parse_folder({"one.yaml": ABOUT_ORDERS, "two.yaml": ABOUT_ORDERS})
