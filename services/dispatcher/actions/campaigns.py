@@ -1,4 +1,4 @@
-"""Brings campaign definitions into force: from their files at start, and by API; a changed one is a new version."""
+"""Brings campaign definitions into force, from files at startup and by API. A changed one is a new version."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -19,7 +19,7 @@ class TooManyCampaigns(ValueError):
 
 
 async def apply_files(runtime: Runtime[DispatcherSettings], campaigns: Sequence[Campaign]) -> None:
-    """Brings the campaign files into force. A file that says what it last said does not undo what came by API since.
+    """Brings the campaign files into force; one that has not changed does not undo what came by API since.
 
     A campaign whose file is gone is switched off.
     """

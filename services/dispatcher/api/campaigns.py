@@ -41,7 +41,7 @@ class CampaignList(BaseModel):
 
 
 def _as_from_kafka(body: object) -> object:
-    """The contracts are strict about Python values; a body that came as JSON is read as one from Kafka is."""
+    """Reads the body from JSON as it is read from Kafka, since the contracts are strict about Python values."""
     if not isinstance(body, dict):
         return body
     try:
@@ -95,7 +95,7 @@ def routes(runtime: Runtime[DispatcherSettings]) -> APIRouter:
         },
     )
     async def put_campaign(campaign_id: CampaignId, request: Request) -> CampaignInForce:
-        """Brings a definition, in JSON or YAML, into force; the version grows when it differs from the one before."""
+        """Brings a definition, in JSON or YAML, into force; one that differs from the current one is a new version."""
         definition = await _definition(campaign_id, request)
         try:
             return _in_force(await actions.put(runtime, definition))
@@ -104,7 +104,7 @@ def routes(runtime: Runtime[DispatcherSettings]) -> APIRouter:
 
     @router.post("/v1/campaigns/{campaign_id}/dry-run", dependencies=[Depends(require("campaigns:read"))])
     async def try_campaign(campaign_id: CampaignId, sample: SampleEvent | None = None) -> DryRun:
-        """What the campaign would do about an order event if it came now. Nothing is kept, and nothing is sent."""
+        """What the campaign would do about an order event if it came now. Nothing is kept or sent."""
         campaign = (await _stored(runtime, campaign_id)).campaign
         if sample is None:
             return dry_run.in_general(campaign)
@@ -123,8 +123,8 @@ async def _stored(runtime: Runtime[DispatcherSettings], campaign_id: str) -> Sto
 
 
 async def _definition(campaign_id: str, request: Request) -> Campaign:
-    """The definition in the body: JSON is YAML, too."""
-    text = await limited_text(request, rules.LARGEST_DEFINITION)
+    """The definition in the body, whose JSON is YAML, too."""
+    text = await limited_text(request, rules.MAX_DEFINITION_BYTES)
     try:
         definition = rules.parse(text, "the definition")
     except InvalidDefinition as error:

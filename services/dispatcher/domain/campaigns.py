@@ -13,7 +13,7 @@ from shared.contracts.types import Label
 from shared.definitions import InvalidDefinition
 
 CampaignMilestone = Literal["order.placed", "order.paid", "order.shipped", "order.delivered", "order.promised"]
-"""``order.promised`` is the moment the shop promised delivery for; the others are when it happened."""
+"""``order.promised`` is the moment delivery is promised for; the others are when it happened."""
 
 Stop = Literal["order.cancelled", "order.refunded", "order.returned"]
 STOPS: tuple[Stop, ...] = ("order.cancelled", "order.refunded", "order.returned")
@@ -35,8 +35,8 @@ DIMENSIONS = (
 
 ATTRIBUTE = "attributes."
 
-LARGEST_DEFINITION = 64 * 1024
-"""Bytes of YAML or JSON a definition may have."""
+MAX_DEFINITION_BYTES = 64 * 1024
+"""Of YAML or JSON."""
 
 MAX_CAMPAIGNS = 200
 """As many as an installation may have: every batch reads them all."""
@@ -72,18 +72,18 @@ class Campaign(_Definition):
     trigger: Annotated[tuple[Trigger, ...], BeforeValidator(_listed), Field(max_length=5)] = ()
     every: Duration | None = None
     active_within: Duration = timedelta(days=365)
-    """A recurring campaign asks only who ordered at most this long ago."""
+    """A recurring campaign asks only customers who ordered at most this long ago."""
     stop_on: tuple[Stop, ...] = STOPS
     quiet_period: Duration | None = None
-    """Asked in any campaign within this length of time: not now. Absent takes the setting."""
+    """A customer asked in any campaign within this length of time is not asked now. Absent: the setting."""
     pair_with: Annotated[str, Field(pattern=_ID_RULE)] | None = None
-    """The other campaign which, about the same order, counts as one asking with this one; both must say so."""
+    """The other campaign which, about the same order, counts as one survey with this one; both must name each other."""
     valid_for: Duration = timedelta(days=14)
-    """How long after it came due the question still makes sense."""
+    """How long after it was due the question still makes sense."""
     look_ahead: Duration = timedelta(days=7)
-    """Stands aside for a campaign of higher priority which wants the same customer within this length of time."""
+    """Stands aside for a more important campaign that is due for the same customer within this length of time."""
     audience: Annotated[dict[Label, Annotated[tuple[Label, ...], BeforeValidator(_listed)]], Field(max_length=10)] = {}
-    """Segment dimension to the values wanted; each dimension must match. Empty asks everybody."""
+    """Segment dimension to the wanted values; each dimension must match. Empty: everybody."""
     channel: Literal["email"] = "email"
     subject_of_question: Literal["brand", "service", "product"] = "brand"
     default_locale: Label = "en"
@@ -97,7 +97,9 @@ class Campaign(_Definition):
         if self.every is not None and self.every < timedelta(days=1):
             raise ValueError('every must be at least "1 day"')
         if self.pair_with is not None and (self.every is not None or self.pair_with == self.id):
-            raise ValueError("pair_with names another campaign about an order, in a campaign about an order")
+            raise ValueError(
+                "pair_with is for two campaigns about orders: name another one, and only in a campaign with a trigger"
+            )
         return self
 
     @field_validator("audience")
@@ -106,7 +108,7 @@ class Campaign(_Definition):
         for dimension in audience:
             if dimension not in DIMENSIONS and not dimension.startswith(ATTRIBUTE):
                 raise ValueError(
-                    f"{dimension!r} is no segment; write one of {', '.join(DIMENSIONS)}, or {ATTRIBUTE}<name>"
+                    f"{dimension!r} is not a segment; write one of {', '.join(DIMENSIONS)}, or {ATTRIBUTE}<name>"
                 )
         return audience
 
@@ -115,13 +117,13 @@ class Campaign(_Definition):
 
 
 def are_pair(one: Campaign, other: Campaign) -> bool:
-    """Whether the two, asked about one order, count as one asking. A claim by only one of them does not hold."""
+    """Whether surveys of the two about one order count as one. It takes both of them to say so."""
     return one.pair_with == other.id and other.pair_with == one.id
 
 
 def parse(text: str, where: str) -> Campaign:
     """The campaign in a YAML (or JSON) text. ``where`` is its file, for the message of InvalidDefinition."""
-    return definitions.parse(text, Campaign, where=where, max_bytes=LARGEST_DEFINITION)
+    return definitions.parse(text, Campaign, where=where, max_bytes=MAX_DEFINITION_BYTES)
 
 
 def parse_folder(files: Mapping[str, str]) -> list[Campaign]:

@@ -122,7 +122,7 @@ class Dispatcher:
     clock: ChosenClock
     app: FastAPI
 
-    async def take_in(self, *messages: Message) -> None:
+    async def handle(self, *messages: Message) -> None:
         """Handles the messages as one batch of one topic, as the consumer would."""
         handler = self.handlers[messages[0].topic]
         async with self.runtime.engine.begin() as connection:

@@ -41,7 +41,7 @@ async def test_a_put_campaign_is_a_new_version_only_when_it_differs(
     ]
     assert published[-1]["texts"] == {"en": {"subject": "How was {brand}?"}}
     # The new definition holds from the next event on.
-    await dispatcher.take_in(order_event("paid"))
+    await dispatcher.handle(order_event("paid"))
     assert (await dispatcher.timers())["service-nps o-1"] == START
 
 
@@ -89,7 +89,7 @@ async def test_a_dry_run_tells_what_would_happen_and_keeps_nothing(
     assert (await client.post("/v1/campaigns/relationship-nps/dry-run", json=sample)).json()["outcome"] == "sent"
     assert await dispatcher.rows("SELECT * FROM orders") == []
     # The customer's history counts.
-    await dispatcher.take_in(order_event("placed"))
+    await dispatcher.handle(order_event("placed"))
     await dispatcher.pass_time(START + HOUR)
     quiet = (await client.post("/v1/campaigns/service-nps/dry-run", json=sample)).json()
     assert (quiet["outcome"], quiet["reason"]) == ("skipped", "expired")

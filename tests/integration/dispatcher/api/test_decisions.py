@@ -11,7 +11,7 @@ from tests.integration.dispatcher.kit import HOUR, START, Dispatcher, order_even
 async def test_the_decisions_about_a_customer_come_newest_first_in_pages(
     dispatcher: Dispatcher, client: httpx.AsyncClient
 ) -> None:
-    await dispatcher.take_in(order_event("placed", event_id="shop-1"), order_event("paid", at=START + HOUR))
+    await dispatcher.handle(order_event("placed", event_id="shop-1"), order_event("paid", at=START + HOUR))
     await dispatcher.pass_time(START + HOUR)
     first = (await client.get("/v1/customers/c-1/decisions", params={"limit": 2})).json()
     assert [entry["outcome"] for entry in first["decisions"]] == ["sent", "no_timer"]
@@ -38,7 +38,7 @@ async def test_the_decisions_about_a_customer_come_newest_first_in_pages(
 async def test_decisions_are_found_under_whatever_id_the_shop_gives(
     dispatcher: Dispatcher, client: httpx.AsyncClient, customer: str
 ) -> None:
-    await dispatcher.take_in(order_event("placed", customer_id=customer))
+    await dispatcher.handle(order_event("placed", customer_id=customer))
     found = await client.get(f"/v1/customers/{quote(customer, safe='')}/decisions")
     assert [entry["outcome"] for entry in found.json()["decisions"]] == ["timer_set"]
 

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from services.dispatcher.repository import timers
 from shared.persistence.planner import index_walk
 from shared.timers import BEGINNING
-from tests.integration.dispatcher.kit import HOUR, START, Dispatcher, order_event
+from tests.integration.dispatcher.kit import START, Dispatcher
 
 DUE = 20_000
 
@@ -63,16 +63,3 @@ async def test_a_claim_takes_the_oldest_and_leaves_the_planner_as_it_was(dispatc
     assert claimed.full
     assert len(claimed.customer_ids) == 6
     assert setting == "on"
-
-
-async def test_a_timer_set_behind_the_watermark_is_found_when_the_backlog_is_worked_off(dispatcher: Dispatcher) -> None:
-    loop = dispatcher.loop
-    loop._settings = loop._settings.model_copy(update={"timer_batch_size": 2})
-    for number in range(4):
-        await dispatcher.take_in(order_event("placed", f"o-{number}", f"c-{number}", at=START + number * HOUR))
-    dispatcher.clock.moment = START + 10 * HOUR
-    assert await loop.step()
-    await dispatcher.take_in(order_event("placed", "o-late", "c-late", at=START - 5 * HOUR))
-    await dispatcher.decide()
-    await dispatcher.decide()
-    assert len(await dispatcher.sends()) == 5

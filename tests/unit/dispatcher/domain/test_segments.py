@@ -112,3 +112,10 @@ def test_segments_always_keep_the_contract(person: dict[str, str], categories: l
         person=person, items=[Item(category=name) for name in categories], attributes={"experiment": experiment}
     )
     assert TypeAdapter(types.Segments).validate_python(found, strict=True) == found
+
+
+def test_pairs_that_cannot_be_made_are_told_with_the_dimensions_there_are() -> None:
+    with pytest.raises(ValueError, match=r"'country\+shoe' is not a pair of dimensions; join two of country, region"):
+        parse_pairs("country+shoe")
+    with pytest.raises(ValueError, match="has 21 pairs; the maximum is 20"):
+        parse_pairs(",".join(["country+tier"] * 21))
