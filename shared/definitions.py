@@ -25,7 +25,10 @@ class InvalidDefinition(ValueError):
 
 
 def parse(text: str, model: type[Model], *, where: str, max_bytes: int) -> Model:
-    """The definition in a text. ``where`` names the text in the message of InvalidDefinition, such as by its file."""
+    """The definition in a text. Raises InvalidDefinition with a line for each violation.
+
+    ``where`` names the text in that message, such as by its file.
+    """
     if len(text.encode("utf-8", "replace")) > max_bytes:
         raise InvalidDefinition(f"{where}: is larger than {max_bytes:,} bytes; shorten it")
     try:
@@ -34,11 +37,6 @@ def parse(text: str, model: type[Model], *, where: str, max_bytes: int) -> Model
         raise InvalidDefinition(f"{where}: {_unreadable(error)}") from error
     if not isinstance(written, Mapping):
         raise InvalidDefinition(f"{where}: must be a mapping of field to value, such as `name: value`")
-    return check(written, model, where=where)
-
-
-def check(written: Mapping[str, object], model: type[Model], *, where: str) -> Model:
-    """The definition in data that was read already. Raises InvalidDefinition with a line for each violation."""
     try:
         return model.model_validate(written)
     except ValidationError as error:

@@ -19,20 +19,20 @@ from shared.settings import ServiceSettings
 
 log = structlog.get_logger()
 
-# The sender drops what it could not send in this time, well before PostgreSQL ends a hanging transaction and thereby
-# gives the turn to a twin (IDLE_IN_TRANSACTION_MILLISECONDS): a stalled relay that wakes up finds its records expired.
+# The producer drops records it could not send in this time, well before PostgreSQL ends a stalled transaction and
+# thereby passes the turn to a replica (IDLE_IN_TRANSACTION_MILLISECONDS): a stalled relay resumes with expired records.
 SEND_MILLISECONDS = 5_000
-# Only for what a process left that died before it could publish: every commit wakes its own relay.
+# Only for what a process left behind that died before publishing: every commit wakes its own relay.
 _POLL_SECONDS = 1.0
 _TURN_SECONDS = 0.02
 
 
 class ProducerBroken(RuntimeError):
-    """The idempotent producer lost its sequence and cannot be mended; the process must be started again."""
+    """The idempotent producer has lost its sequence and cannot recover; the process must be restarted."""
 
 
 class Relay:
-    """``wake`` after each commit; ``run`` until stopped, then ``drain`` what is left."""
+    """``wake`` after each commit; ``run`` publishes until stopped, and then what is left."""
 
     name = "outbox relay"
 
@@ -49,7 +49,7 @@ class Relay:
         self._work.set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Raises ProducerBroken when only a new process can help; anything passing is retried."""
+        """Raises ProducerBroken when only a restart can help; passing failures are retried."""
         pause = 0.1
         stopping = asyncio.create_task(stop.wait())
         try:
@@ -82,16 +82,16 @@ class Relay:
 
     async def _meet_trouble(self, error: Exception, pause: float, stopping: asyncio.Task[Any]) -> None:
         if isinstance(error, OutOfOrderSequenceNumber):
-            raise ProducerBroken("the broker refused our sequence numbers; start this process again") from error
+            raise ProducerBroken("the broker rejected our sequence numbers; restart this process") from error
         metrics.backend_retries.labels(self.name).inc()
         self._health.tick(self.name)
         self._health.trouble(self.name, f"cannot publish: {type(error).__name__}")
-        log.warning("publishing failed, trying again", error=type(error).__name__, seconds=round(pause, 2))
+        log.warning("publishing failed, retrying", error=type(error).__name__, seconds=round(pause, 2))
         await self._close()
         await asyncio.wait({stopping}, timeout=pause)
 
     async def _publish_batch(self) -> int | None:
-        """How many were published; None while a twin has its turn."""
+        """How many were published; None while it is a replica's turn."""
         self._work.clear()
         async with self._engine.begin() as connection:
             if not await outbox.take_turn(connection):
@@ -114,7 +114,7 @@ class Relay:
             )
             for record in records
         ]
-        # All are awaited, also after one failed: none may stay behind unseen.
+        # All are awaited even after one failed, so that no exception goes unseen.
         results = await asyncio.wait_for(
             asyncio.gather(*acknowledged, return_exceptions=True), 2 * SEND_MILLISECONDS / 1_000
         )

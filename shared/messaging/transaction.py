@@ -45,9 +45,9 @@ class BatchTransaction:
     async def commit(self, items: Items, expected: Positions, following: Positions) -> None:
         """Commits the batch and moves the positions from ``expected`` to ``following``.
 
-        When the data is at fault, halves are tried, down to the message, which becomes a dead letter. What was
-        committed on the way stays. Raises Fenced, DeadLetterLimit, or whatever the backend's trouble is; ``expected``
-        then stands where the committed part ends.
+        When the data is at fault, the batch is bisected down to the message, which becomes a dead letter; the parts
+        that were committed stay committed. Raises Fenced, DeadLetterLimit, or the backend's error; ``expected`` is
+        then the end of the committed part.
         """
         try:
             await self._attempt(items, expected, following)
@@ -82,7 +82,7 @@ class BatchTransaction:
             metrics.messages.labels(topic).inc(len(handled))
 
 
-# Raised by the loop's own parts: they say something about the batch, not about a message in it.
+# Raised by the loop's own parts: they are about the batch, not about a message in it.
 _OWN_SIGNALS = (positions.Fenced, DeadLetterLimit)
 
 
@@ -97,7 +97,9 @@ def _only(positions_after: Mapping[TopicPartition, int], known: Positions) -> Po
 def _as_dead_letter(item: Message | DeadLetter, error: Exception) -> DeadLetter:
     if isinstance(item, DeadLetter):
         raise error
-    log.error("a message cannot be handled and is put aside", topic=item.topic, error=type(error).__name__)
+    log.error(
+        "a message cannot be handled and is set aside as a dead letter", topic=item.topic, error=type(error).__name__
+    )
     return DeadLetter(
         item.topic,
         item.partition,

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details: which field, which rule, and the way out. People get the same as a page."""
+"""Errors as RFC 9457 problem details: which field, which rule, and the way out. Browsers get the same as a page."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -15,10 +15,12 @@ from shared.validation import MAX_EXPLAINED, field_name, rule
 from shared.web.pages import Pages
 
 MEDIA_TYPE = "application/problem+json"
+INVALID_REQUEST = "Invalid request"
+"""The title of every 422 about a field of a request."""
 
 
 class Problem(Exception):
-    """Raise it in any endpoint. ``title`` is the same for every problem of a kind, ``detail`` tells of this one."""
+    """Raise it in any endpoint. ``title`` is the same for all problems of a kind, ``detail`` is about this one."""
 
     def __init__(
         self, status: int, title: str, detail: str, headers: Mapping[str, str] | None = None, **members: Any
@@ -43,7 +45,7 @@ def response(
 def reply(
     request: Request, status: int, title: str, detail: str, headers: Mapping[str, str] | None = None, **members: Any
 ) -> Response:
-    """The problem as whoever asks can read it: a page for a person's browser, problem details for a program."""
+    """The problem as the client can read it: a page for a browser, problem details for a program."""
     if request.url.path.startswith("/v1/") or "text/html" not in request.headers.get("accept", ""):
         return response(status, title, detail, headers, **members)
     pages: Pages = request.app.state.problem_pages
@@ -59,7 +61,7 @@ def reply(
 
 
 def install(app: FastAPI, pages: Pages, brand: Brand) -> None:
-    """Makes every error of the application a problem."""
+    """Turns every error of the application into a problem."""
     app.state.problem_pages = pages
     app.state.brand = brand
 
@@ -69,13 +71,13 @@ def install(app: FastAPI, pages: Pages, brand: Brand) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> Response:
-        # Names and rules, not the values: they may be personal data and would end up in somebody's logs.
+        # Names and rules, not the values: they may be personal data and would end up in a client's logs.
         errors = [
             {"field": field_name(violation["loc"][1:]) or "body", "message": rule(violation["msg"])}
             for violation in error.errors()[:20]
         ]
         detail = "; ".join(f"{entry['field']}: {entry['message']}" for entry in errors[:MAX_EXPLAINED])
-        return reply(request, 422, "The request breaks the contract", detail, errors=errors)
+        return reply(request, 422, INVALID_REQUEST, detail, errors=errors)
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:

@@ -56,7 +56,7 @@ async def put(connection: AsyncConnection, records: Sequence[Record]) -> None:
 
 
 async def take_turn(connection: AsyncConnection) -> bool:
-    """Whether this transaction is the only one of the schema to publish until it ends: so that order holds."""
+    """Whether this transaction alone may publish until it ends: one relay per schema, so that order holds."""
     return bool((await connection.execute(_TAKE_TURN)).scalar_one())
 
 

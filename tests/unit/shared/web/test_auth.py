@@ -35,7 +35,7 @@ def test_a_session_ends_with_its_key() -> None:
     ("entry", "complaint"),
     [
         ("shop:abc:*", "entry 1 is not name"),
-        (f"shop:{DIGEST}:answers:burn", "the scope 'answers:burn'"),
+        (f"shop:{DIGEST}:answers:burn", "the unknown scope 'answers:burn'"),
         ("x", "entry 1"),
     ],
 )
