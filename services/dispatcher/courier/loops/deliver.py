@@ -118,7 +118,7 @@ class DeliverLoop(Generic[M]):
         """The survey's campaign as it is now; one that is not known here speaks for our own brand."""
         known = stored.get(survey.campaign)
         if known is not None:
-            return _published(known)
+            return known.published()
         return CampaignPublished(
             campaign=survey.campaign, campaign_version=survey.campaign_version, brand=self._runtime.brand
         )
@@ -176,15 +176,3 @@ def _now() -> float:
     """Real seconds on a clock that goes on while the process is stopped and, where the system has one, while the
     machine sleeps."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
-
-
-def _published(stored: StoredCampaign) -> CampaignPublished:
-    campaign = stored.campaign
-    return CampaignPublished(
-        campaign=campaign.id,
-        campaign_version=stored.version,
-        subject_of_question=campaign.subject_of_question,
-        brand=stored.brand,
-        default_locale=campaign.default_locale,
-        texts=campaign.texts,
-    )

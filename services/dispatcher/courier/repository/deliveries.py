@@ -123,14 +123,6 @@ _TAKE_UNRESOLVED = text(
 )
 
 
-_BRING_FORWARD = text(
-    """
-    UPDATE deliveries SET available_at = 'epoch'
-    WHERE customer_id = ANY(CAST(:customer_ids AS text[])) AND state = 'queued'
-    """
-)
-
-
 async def queue(connection: AsyncConnection, deliveries: Sequence[NewDelivery]) -> None:
     """Queues the surveys; those already known are skipped."""
     rows = [
@@ -213,8 +205,3 @@ async def take_unresolved(
         _TAKE_UNRESOLVED, {"claim": claim, "channel": channel, "limit": limit, "lease": lease}
     )
     return {row.send_id: UnresolvedDelivery(row.message_id, row.resent) for row in rows}
-
-
-async def bring_forward(connection: AsyncConnection, customer_ids: Sequence[str]) -> None:
-    """What waits in the queue for these customers is looked at next, whatever pause it had."""
-    await connection.execute(_BRING_FORWARD, {"customer_ids": customer_ids})

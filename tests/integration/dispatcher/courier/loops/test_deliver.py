@@ -5,13 +5,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import text
 
+from services.dispatcher.actions import preferences as actions
 from services.dispatcher.domain.customers import Customer, fold
-from services.dispatcher.handlers.orders import Handlers
 from services.dispatcher.repository import customers
-from services.dispatcher.settings import DispatcherSettings
 from shared.clock import SteppedClock
 from shared.contracts import orders, preferences
 from shared.contracts.cloudevents import Message
@@ -124,11 +122,10 @@ async def test_an_erased_customers_mail_is_not_kept_for_its_next_try(office: Off
     post.script["ana-2@example.com"].append("451 4.7.1 Greylisted")
     await office.queue([survey(1), survey(2)])
     await office.carry()
-    handlers = Handlers(DispatcherSettings(secret=SecretStr("s" * 40)), office.runtime.clock)
     erased = Preference(customer_id="customer-1", revision=1, occurred_at=office.runtime.clock.now())
-    told = Message("customers.preferences", 0, 0, b"c", "e", "/test", preferences.ERASED, NOW, erased, None, b"", ())
+    told = Message(preferences.TOPIC, 0, 0, b"c", "e", "/test", preferences.ERASED, NOW, erased, None, b"", ())
     async with office.runtime.transaction() as connection:
-        await handlers.preferences(connection, [told])
+        await actions.ingest(connection, [told], office.runtime.clock.now())
     await office.carry()
     assert post.mails == []
     assert await office.published() == [("delivery.failed", "send-1", "erased")]
