@@ -21,10 +21,10 @@ async def rude() -> AsyncIterator[RudeServer]:
 async def accepted_after(office: Office, rude: RudeServer) -> None:
     """The survey arrives once, when the server has come to its senses."""
     for _ in range(4):
-        office.courier._resume_at = 0
+        office.deliver._resume_at = 0
         await office.carry()
         await office.at_once()
-        await office.unknown.round()
+        await office.unresolved.step()
     assert len(rude.kept) == 1
     assert await office.published() == [("delivery.accepted", "send-1", None)]
 
@@ -43,7 +43,7 @@ async def test_trouble_before_a_recipient_is_named_blames_no_mail(
     office: Office = await open_office(smtp_url=f"smtp://127.0.0.1:{rude.port}", receipts=False)
     rude.rudeness[step] = rudeness
     await office.queue([survey()])
-    await office.courier.round()
+    await office.deliver.step()
     assert rude.kept == []
     [row] = await office.rows("SELECT state, attempts FROM deliveries")
     assert (row.state, row.attempts) == ("queued", 0)
@@ -61,7 +61,7 @@ async def test_trouble_that_is_not_about_the_recipient_blames_no_recipient(
     office: Office = await open_office(smtp_url=f"smtp://127.0.0.1:{rude.port}", receipts=False)
     rude.rudeness["RCPT"] = rudeness
     await office.queue([survey()])
-    await office.courier.round()
+    await office.deliver.step()
     [row] = await office.rows("SELECT state, attempts FROM deliveries")
     assert (row.state, row.attempts) == ("queued", 0)
     await accepted_after(office, rude)
@@ -73,7 +73,7 @@ async def test_not_now_is_tried_again(open_office: Open, rude: RudeServer, step:
     office: Office = await open_office(smtp_url=f"smtp://127.0.0.1:{rude.port}", receipts=False)
     rude.rudeness[step] = reply
     await office.queue([survey()])
-    await office.courier.round()
+    await office.deliver.step()
     assert await office.states() == {"send-1": "queued"}
     await accepted_after(office, rude)
 
@@ -86,10 +86,10 @@ async def test_no_answer_about_the_content_is_unknown_and_never_sent_again_witho
     office: Office = await open_office(smtp_url=f"smtp://127.0.0.1:{rude.port}", receipts=False)
     rude.rudeness[step] = rudeness
     await office.queue([survey()])
-    await office.courier.round()
+    await office.deliver.step()
     assert await office.states() == {"send-1": "transmitting"}
     await office.at_once()
-    await office.unknown.round()
+    await office.unresolved.step()
     await office.carry()
     assert rude.kept == []
     assert await office.published() == [("delivery.failed", "send-1", "unknown_outcome")]
@@ -111,7 +111,7 @@ async def test_what_has_to_be_encrypted_is_not_said_in_the_clear(
     """The server offers no TLS: neither the password nor an address goes out."""
     office: Office = await open_office(smtp_url=f"{scheme}://shop:pass@127.0.0.1:{rude.port}", receipts=False)
     await office.queue([survey()])
-    await office.courier.round()
+    await office.deliver.step()
     assert {line.split()[0] for line in rude.heard} <= {"EHLO", "QUIT"} or scheme == "smtps"
     assert not any("example.com" in line or line.startswith("AUTH") for line in rude.heard)
     [row] = await office.rows("SELECT state, attempts FROM deliveries")

@@ -1,45 +1,23 @@
 """What becomes of a survey on its way: accepted, put off, bounced, failed, expired, and told to everybody once."""
 
+import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import text
 
-from services.dispatcher.courier.actions.deliveries import PROVIDER
-from services.dispatcher.courier.handlers.sends import handle_sends
-from services.dispatcher.courier.repository import deliveries as repository
+from services.dispatcher.actions import preferences as actions
 from services.dispatcher.domain.customers import Customer, fold
-from services.dispatcher.handlers.orders import Handlers
 from services.dispatcher.repository import customers
-from services.dispatcher.settings import DispatcherSettings
 from shared.clock import SteppedClock
-from shared.contracts import orders, preferences, sends
+from shared.contracts import orders, preferences
 from shared.contracts.cloudevents import Message
 from shared.contracts.orders import OrderEvent
 from shared.contracts.preferences import ChannelPreference, ChannelState, Preference
-from shared.contracts.sends import Recipient, SurveySent
+from shared.contracts.sends import Recipient
 from tests.integration.dispatcher.courier.conftest import NOW, Office, Open, survey
 from tests.integration.dispatcher.courier.post_office import PostOffice
-
-
-def message(body: SurveySent, offset: int = 0, event_type: str = sends.SENT) -> Message:
-    return Message("surveys.sends", 0, offset, b"c", f"e-{offset}", "/test", event_type, NOW, body, None, b"", ())
-
-
-async def test_a_survey_is_delivered_once_however_often_its_event_comes(office: Office, post: PostOffice) -> None:
-    handle = handle_sends(office.runtime.settings.sender.mailbox)
-    for offsets in ((0, 1), (2,)):
-        async with office.runtime.transaction() as connection:
-            await handle(connection, [message(survey(), offset) for offset in offsets])
-        await office.carry()
-    [mail] = post.mails
-    assert mail["Message-ID"] == "<send-1@shop.test>"
-    assert mail["X-Hearback-Send-Id"] == "send-1"
-    assert mail["To"] == "Ana <ana-1@example.com>"
-    assert mail["List-Unsubscribe"] == "<https://answers.test/unsubscribe/1>"
-    assert await office.published() == [("delivery.accepted", "send-1", None)]
 
 
 async def test_a_survey_queued_by_a_newer_version_is_delivered(office: Office, post: PostOffice) -> None:
@@ -144,11 +122,10 @@ async def test_an_erased_customers_mail_is_not_kept_for_its_next_try(office: Off
     post.script["ana-2@example.com"].append("451 4.7.1 Greylisted")
     await office.queue([survey(1), survey(2)])
     await office.carry()
-    handlers = Handlers(DispatcherSettings(secret=SecretStr("s" * 40)), office.runtime.clock)
     erased = Preference(customer_id="customer-1", revision=1, occurred_at=office.runtime.clock.now())
-    told = Message("customers.preferences", 0, 0, b"c", "e", "/test", preferences.ERASED, NOW, erased, None, b"", ())
+    told = Message(preferences.TOPIC, 0, 0, b"c", "e", "/test", preferences.ERASED, NOW, erased, None, b"", ())
     async with office.runtime.transaction() as connection:
-        await handlers.preferences(connection, [told])
+        await actions.ingest(connection, [told], office.runtime.clock.now())
     await office.carry()
     assert post.mails == []
     assert await office.published() == [("delivery.failed", "send-1", "erased")]
@@ -187,24 +164,10 @@ async def test_what_cannot_be_sent_ends_with_an_event_and_stops_nobody_else(
     }
 
 
-async def test_connections_are_kept_and_a_dead_one_is_noticed(open_office: Open, post: PostOffice) -> None:
-    office = await open_office(courier_connections=2)
-    await office.queue([survey(number) for number in range(60)])
-    await office.carry()
-    assert len(post.mails) == 60
-    assert post.connections == 2
-    for client, _ in office.connections._idle:
-        client.transport.abort()
-    await office.queue([survey(number) for number in range(100, 110)])
-    await office.carry()
-    assert len(post.mails) == 70
-    assert set((await office.states()).values()) == {"accepted"}
-
-
 async def test_a_server_that_is_away_is_waited_for_and_no_mail_is_blamed(open_office: Open, post: PostOffice) -> None:
     away = await open_office(smtp_url="smtp://127.0.0.1:1")
     await away.queue([survey(number) for number in range(30)])
-    assert await away.courier.round() is False
+    assert await away.deliver.step() is False
     assert "mail server" in away.runtime.health._troubles
     [(attempts,)] = await away.rows("SELECT DISTINCT attempts FROM deliveries")
     assert attempts == 0
@@ -216,8 +179,6 @@ async def test_a_server_that_is_away_is_waited_for_and_no_mail_is_blamed(open_of
 
 
 async def test_one_mail_that_hangs_the_server_does_not_hold_up_the_others(open_office: Open, post: PostOffice) -> None:
-    import asyncio
-
     office = await open_office(courier_connections=2, courier_burst=4)
     forever = asyncio.Event()
 
@@ -230,34 +191,3 @@ async def test_one_mail_that_hangs_the_server_does_not_hold_up_the_others(open_o
     assert sorted(post.recipients()) == [f"ana-{number}@example.com" for number in range(2, 9)]
     assert (await office.states())["send-1"] == "transmitting"
     forever.set()
-
-
-async def test_finding_what_is_due_walks_its_index_however_much_waits_for_later(office: Office) -> None:
-    async with office.runtime.transaction() as connection:
-        await connection.execute(
-            text(
-                "INSERT INTO deliveries (send_id, message_id, campaign, expires_at, available_at) "
-                "SELECT i, i, 'c', now(), now() + interval '1 hour' FROM generate_series(1, 20000) i"
-            )
-        )
-        await connection.execute(text("ANALYZE deliveries"))
-        statement = repository._TAKE.text.replace(":limit", "24")
-        plan = "\n".join(row[0] for row in await connection.execute(text(f"EXPLAIN {statement}")))
-    assert "Index Scan using deliveries_queued" in plan
-    assert "Index Cond: (available_at <= now())" in plan, "every row that waits for later would be looked at"
-    assert "Sort" not in plan
-
-
-async def test_the_rate_is_kept(open_office: Open, post: PostOffice) -> None:
-    import time
-
-    office = await open_office(courier_mails_per_second=50, courier_lease_seconds=30)
-    await office.queue([survey(number) for number in range(26)])
-    began = time.monotonic()
-    await office.carry()
-    assert len(post.mails) == 26
-    assert time.monotonic() - began >= 25 / 50
-
-
-def test_the_provider_is_a_label_without_personal_data() -> None:
-    assert PROVIDER == "smtp"
