@@ -12,7 +12,8 @@ ROWS: dict[str, Rows] = {
         "sends": [
             {
                 "send_id": "s-1", "campaign": "service-nps", "campaign_version": 1, "channel": "email",
-                "locale": "pt-BR", "customer_id": "c-1", "address": "ana@example.com", "name": "Ana", "order_id": "o-1", "product": None,
+                "locale": "pt-BR", "customer_id": "c-1", "address": "ana@example.com", "name": "Ana", "order_id": "o-1",
+                "product": None,
                 "segments": {"country": "BR", "category": ["toys", "books"]},
                 "sent_at": "2026-03-02T12:00:00.123456+00:00",
                 "expires_at": "2026-04-01T12:00:00+00:00", "erased_at": None,
