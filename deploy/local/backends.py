@@ -16,7 +16,7 @@ from deploy.local.ports import HOST, StackPorts
 from deploy.local.postgres import PostgresServer
 from deploy.local.supervisor import Supervisor
 
-LOST = (
+CONNECTION_ERRORS = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
     # What the driver says when the server is killed in the middle of an answer.

@@ -14,7 +14,7 @@ from deploy.local.stack import Stack
 from deploy.local.topics import delete_topics
 from shared.clock import SteppedClock
 from tests.acceptance.product import Product
-from tools.replay.ledger import Dispatcher
+from tools.replay.dispatcher import Dispatcher
 from tools.simulation.shop import ShopBackend
 
 OPENS = datetime(2026, 1, 5, 9, tzinfo=UTC)
