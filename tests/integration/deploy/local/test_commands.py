@@ -133,4 +133,4 @@ async def test_a_port_base_that_is_none_is_told_in_one_sentence(terminal: Termin
     terminal.environment["HEARBACK_PORT_BASE"] = "eighty"
     code, said = await terminal.run("up")
     assert code == 1
-    assert said == "HEARBACK_PORT_BASE is 'eighty', which is no port number: use one such as 18000.\n"
+    assert said == "HEARBACK_PORT_BASE is 'eighty', which is not a port number: use one such as 18000.\n"
