@@ -1,14 +1,14 @@
-"""What ``/healthz`` and ``/readyz`` say: does every loop still tick, and can this process do its work now."""
+"""What ``/healthz`` and ``/readyz`` report: whether every loop still ticks, and whether this process can work now."""
 
 import time
 from collections.abc import Awaitable, Callable
 
 Check = Callable[[], Awaitable[str | None]]
-"""None when all is well, else a sentence."""
+"""Returns None when all is well, else a sentence."""
 
 
 class Health:
-    """Loops report their ticks and troubles here; the probes ask."""
+    """Loops report their ticks and troubles here; the probes read them."""
 
     def __init__(self) -> None:
         self._ticks: dict[str, tuple[float, float]] = {}
@@ -18,7 +18,7 @@ class Health:
         self.stopping = False
 
     def tick(self, loop: str, allowed_seconds: float = 60) -> None:
-        """This loop went round; it is taken for dead when it does not again within ``allowed_seconds`` (real)."""
+        """The loop has started a round; it counts as dead unless the next starts within ``allowed_seconds`` (real)."""
         self._ticks[loop] = (time.monotonic(), allowed_seconds)
 
     def forget(self, loop: str) -> None:
@@ -26,7 +26,7 @@ class Health:
         self._troubles.pop(loop, None)
 
     def trouble(self, loop: str, sentence: str) -> None:
-        """The loop lives, but cannot do its work: the process is not ready until ``well``."""
+        """The loop is alive but cannot work: the process is not ready until ``well``."""
         self._troubles[loop] = sentence
 
     def well(self, loop: str) -> None:
@@ -38,15 +38,15 @@ class Health:
     def dead_loops(self) -> dict[str, str]:
         now = time.monotonic()
         return {
-            loop: f"has not gone round for {now - at:.0f} s (allowed {allowed:.0f} s)"
+            loop: f"has been stuck for {now - at:.0f} s (allowed {allowed:.0f} s)"
             for loop, (at, allowed) in self._ticks.items()
             if now - at > allowed
         }
 
     async def obstacles(self) -> dict[str, str]:
-        """What keeps this process from working, by part; empty when it is ready."""
+        """What keeps this process from working, by loop or check; empty when it is ready."""
         if self.stopping:
-            return {"process": "is finishing its work and stops"}
+            return {"process": "is shutting down"}
         if not self.started:
             return {"process": "is starting"}
         found = {**self.dead_loops(), **self._troubles}

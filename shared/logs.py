@@ -1,4 +1,4 @@
-"""Structured logs: readable in a terminal, one JSON object a line otherwise. Never personal data, never a secret."""
+"""Structured logs: readable in a terminal, otherwise one JSON object per line. No personal data, no secrets."""
 
 import logging
 import sys
@@ -9,7 +9,7 @@ import structlog
 from shared import tracing
 from shared.settings import ServiceSettings
 
-# aiokafka tells of every passing coordinator; what matters of it we log ourselves.
+# aiokafka logs every coordinator change; we log what matters of it ourselves.
 _QUIET = {"aiokafka": logging.ERROR, "uvicorn.access": logging.ERROR, "alembic": logging.WARNING}
 
 
@@ -20,7 +20,7 @@ def _with_trace(_logger: Any, _name: str, event: structlog.typing.EventDict) -> 
 
 
 def configure(service: str, settings: ServiceSettings) -> None:
-    """Sends structlog's and the libraries' lines through one formatter to standard error."""
+    """Sends structlog's and the libraries' log lines to standard error through one formatter."""
     console = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
     common: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,

@@ -1,4 +1,4 @@
-"""Background loops that are owned: started, watched, retried on a backend's trouble, and stopped in order."""
+"""Background loops with an owner: started, watched, retried when a backend fails, and stopped in order."""
 
 import asyncio
 import contextlib
@@ -16,15 +16,15 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Periodic:
-    """``action`` every ``seconds`` of real time; when it gives back True there is more, and it goes on at once.
+    """``step`` every ``seconds`` of real time, and again at once when it returns True because there may be more.
 
-    A database or broker in trouble is met with growing pauses; any other exception ends the process, which is then
-    started again by whoever supervises it.
+    It is retried with growing pauses while the database or the broker fails; any other exception ends the process,
+    which its supervisor then restarts. The process counts as dead when a step takes more than ``allowed_seconds``.
     """
 
     name: str
     seconds: float
-    action: Callable[[], Awaitable[bool]]
+    step: Callable[[], Awaitable[bool]]
     allowed_seconds: float = 60
 
     async def run(self, stop: asyncio.Event, health: Health, retry_limit_seconds: float) -> None:
@@ -32,13 +32,13 @@ class Periodic:
         while not stop.is_set():
             health.tick(self.name, self.allowed_seconds)
             try:
-                more = await self.action()
+                more = await self.step()
             except Exception as error:
                 if is_fault_of_data(error):
                     raise
                 metrics.backend_retries.labels(self.name).inc()
-                health.trouble(self.name, f"cannot do its work: {type(error).__name__}")
-                log.warning("a loop failed, trying again", loop=self.name, error=type(error).__name__, seconds=pause)
+                health.trouble(self.name, f"is failing: {type(error).__name__}")
+                log.warning("a loop failed, retrying", loop=self.name, error=type(error).__name__, seconds=pause)
                 await wait(stop, pause)
                 pause = min(pause * 2, retry_limit_seconds)
                 continue
@@ -47,12 +47,12 @@ class Periodic:
             if not more:
                 await wait(stop, self.seconds)
             else:
-                # Lets heartbeats and requests in between two rounds that find all they need at once.
+                # Yields to heartbeats and requests between two steps that never had to wait.
                 await asyncio.sleep(0)
         health.forget(self.name)
 
 
 async def wait(stop: asyncio.Event, seconds: float) -> None:
-    """Sleeps, but not longer than until ``stop``."""
+    """Sleeps for ``seconds``, or until ``stop``."""
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(stop.wait(), seconds)

@@ -1,7 +1,7 @@
-"""What every service process is: settings, resources, loops, HTTP, and an orderly end.
+"""What every service process is: settings, resources, loops, HTTP, and a graceful shutdown.
 
 Start order: settings → logs → database and migrations → topics → ``Service.start`` → relay, loops, consumer, HTTP.
-On SIGTERM the consumer and the loops finish what is under way, the relay publishes what is left, HTTP ends last.
+On SIGTERM the consumer and the loops finish what is in progress, the relay publishes what is left, HTTP stops last.
 """
 
 import asyncio
@@ -9,13 +9,11 @@ import gc
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import structlog
 from fastapi import FastAPI
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared import logs
 from shared.contracts.topics import CONSUMED_BY
@@ -23,7 +21,7 @@ from shared.loops import Periodic, wait
 from shared.messaging.consumer import Consumer
 from shared.messaging.handler import Handler
 from shared.messaging.topics import all_topics, ensure_topics
-from shared.persistence.engine import is_fault_of_data
+from shared.persistence.engine import is_fault_of_data, probe
 from shared.persistence.migrations import migrate
 from shared.runtime import Runtime, open_runtime
 from shared.settings import ServiceSettings, load
@@ -32,7 +30,7 @@ from shared.web.server import CannotListen, Server
 log = structlog.get_logger()
 S = TypeVar("S", bound=ServiceSettings)
 
-# Seconds. Nobody is served before it is done, and a look at backends that are not up yet costs them nothing.
+# Seconds. Nothing is served before it is done, and polling backends that are not up yet costs them nothing.
 _PREPARE_AT_LEAST_EVERY = 1.0
 
 
@@ -51,9 +49,9 @@ Build = Callable[[Runtime[S]], Service]
 
 
 def run(name: str, settings_type: type[S], build: Build[S], *, schema: str | None = None) -> None:
-    """The whole of a process: returns when it was told to stop, exits with 1 when it could not go on.
+    """Runs the process until it is told to stop, and exits: with 0, or with 1 when it could not continue.
 
-    ``schema`` names the service whose schema and migrations are used, when that is another than ``name``.
+    ``schema`` names the service whose schema and migrations are used, when they are not those of ``name``.
     """
     settings = load(settings_type)
     logs.configure(name, settings)
@@ -64,7 +62,7 @@ def run(name: str, settings_type: type[S], build: Build[S], *, schema: str | Non
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
         import uvloop
-    except ImportError:  # not made for Windows
+    except ImportError:  # not available for Windows
         return None
     return uvloop.new_event_loop
 
@@ -77,7 +75,7 @@ async def _serve(name: str, settings: S, build: Build[S], schema: str) -> int:
     async with open_runtime(name, settings) as runtime:
         service = build(runtime)
         http = Server(service.app, settings.http_host, settings.http_port)
-        runtime.health.add_check("database", _database_check(runtime.engine))
+        runtime.health.add_check("database", partial(probe, runtime.engine))
         try:
             await http.start()
             if await _prepare(runtime, service, schema, stop):
@@ -93,7 +91,7 @@ async def _serve(name: str, settings: S, build: Build[S], schema: str) -> int:
 
 
 async def _prepare(runtime: Runtime[S], service: Service, schema: str, stop: asyncio.Event) -> bool:
-    """Schema, topics and the service's own beginnings; waits for backends that are not up yet. False when stopped."""
+    """Schema, topics and the service's own start; waits for backends that are not up yet. False when stopped."""
     pause = 0.1
     while not stop.is_set():
         try:
@@ -113,7 +111,7 @@ async def _prepare(runtime: Runtime[S], service: Service, schema: str, stop: asy
 
 
 async def _work(runtime: Runtime[S], service: Service, http: Server, stop: asyncio.Event) -> int:
-    """Runs everything until ``stop`` or the first that fails; then ends all in order. 0 or 1, the exit status."""
+    """Runs everything until ``stop`` or the first failure, then stops it in order. Returns the exit status, 0 or 1."""
     settings, health = runtime.settings, runtime.health
     _spare_the_garbage_collector()
     consumer = Consumer(
@@ -153,30 +151,18 @@ async def _work(runtime: Runtime[S], service: Service, http: Server, stop: async
 
 
 def _spare_the_garbage_collector() -> None:
-    """Modules, models and statements stay for good, and two batches under way are 150,000 objects that go without its
-    help: collecting as often as Python does by itself took a quarter of the scorer's time on an answer."""
+    """Modules, models and statements live as long as the process, and the 150,000 objects of two batches in progress
+    are freed by reference counting: at Python's default thresholds, collecting took a quarter of the scorer's time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(200_000, 20, 50)
 
 
 async def _end(tasks: Sequence[asyncio.Task[None]], seconds: float) -> None:
-    """Gives the tasks their time, then cancels what is left."""
+    """Gives the tasks so many seconds, then cancels those that are left."""
     _, late = await asyncio.wait(tasks, timeout=seconds)
     for task in late:
-        log.warning("not finished in time, cancelled", loop=task.get_name())
+        log.warning("did not finish in time, cancelled", loop=task.get_name())
         task.cancel()
     if late:
         await asyncio.wait(late, timeout=5)
-
-
-def _database_check(engine: AsyncEngine) -> Callable[[], Awaitable[str | None]]:
-    async def check() -> str | None:
-        try:
-            async with asyncio.timeout(3), engine.connect() as connection:
-                await connection.execute(text("SELECT 1"))
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
-            return f"does not answer: {type(error).__name__}"
-        return None
-
-    return check

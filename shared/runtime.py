@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.clock import Clock, clock_from
 from shared.contracts.campaigns import Brand
+from shared.digests import CustomerDigests
 from shared.health import Health
 from shared.links import Links
 from shared.messaging.outbox import Outbox
@@ -22,7 +22,7 @@ S = TypeVar("S", bound=ServiceSettings)
 
 @dataclass
 class Runtime(Generic[S]):
-    """What a service's parts are given; made by ``open_runtime``."""
+    """The settings and resources of a service; made by ``open_runtime``."""
 
     name: str
     settings: S
@@ -32,35 +32,35 @@ class Runtime(Generic[S]):
     relay: Relay
     health: Health
     links: Links
+    digests: CustomerDigests
     brand: Brand
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that commits at the end of the block; what it put into the outbox is then published."""
+        """A transaction that commits at the end of the block; its events in the outbox are then published."""
         async with self.engine.begin() as connection:
             yield connection
         self.relay.wake()
 
     @contextlib.asynccontextmanager
-    async def glancing(self) -> AsyncIterator[AsyncConnection]:
-        """A connection for one statement that only looks, with no transaction around it.
+    async def autocommit(self) -> AsyncIterator[AsyncConnection]:
+        """A connection for a single statement, with no transaction around it.
 
-        For loops that look many times a second and mostly find nothing: BEGIN and COMMIT would be most of their cost.
+        For loops that poll many times a second and mostly find nothing: BEGIN and COMMIT would be most of their cost.
         """
         async with self.engine.connect() as connection:
             yield await connection.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextlib.asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """A connection for looking only."""
+    async def read_only(self) -> AsyncIterator[AsyncConnection]:
+        """A connection with a read-only transaction."""
         async with self.engine.connect() as connection:
-            await connection.execute(text("SET TRANSACTION READ ONLY"))
-            yield connection
+            yield await connection.execution_options(postgresql_readonly=True)
 
 
 @contextlib.asynccontextmanager
 async def open_runtime(name: str, settings: S) -> AsyncIterator[Runtime[S]]:
-    """The resources of a service, without its loops: for ``process.run`` and for tests of its parts."""
+    """The resources of a service without its loops, for ``process.run`` and for tests of its parts."""
     engine = open_engine(settings.database_url.get_secret_value(), name=name, pool_size=settings.database_pool_size)
     health = Health()
     try:
@@ -73,6 +73,7 @@ async def open_runtime(name: str, settings: S) -> AsyncIterator[Runtime[S]]:
             relay=Relay(engine, settings, health, name),
             health=health,
             links=Links(settings.secret.get_secret_value(), settings.public_collector_url),
+            digests=CustomerDigests(settings.secret.get_secret_value()),
             brand=Brand(name=settings.brand_name, logo_url=settings.brand_logo_url or None, color=settings.brand_color),
         )
     finally:

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.clock import clock_from
+from shared.validation import rule
 
 PREFIX = "HEARBACK_"
 SECRETS_DIRECTORY = Path("/run/secrets")
@@ -118,5 +119,5 @@ def load(settings_type: type[Settings]) -> Settings:
     except ValidationError as error:
         for violation in error.errors(include_url=False, include_input=False):
             name = PREFIX + str(violation["loc"][0]).upper() if violation["loc"] else PREFIX
-            print(f"{name}: {violation['msg'].removeprefix('Value error, ')}", file=sys.stderr)
+            print(f"{name}: {rule(violation['msg'])}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -1,4 +1,4 @@
-"""What the alerter needs to know beyond every service's settings."""
+"""The alerter's settings, besides those every service has."""
 
 from pathlib import Path
 
@@ -11,8 +11,11 @@ DEFAULT_ROUTING = Path(__file__).parent / "routing" / "default.yaml"
 
 class AlerterSettings(ServiceSettings):
     http_port: int = Field(8004, ge=0, le=65_535, description="Port the HTTP server listens on.")
-    routing_file: Path = Field(DEFAULT_ROUTING, description="The routing rules: which queue, how soon, what to do.")
-    customer_history_days: int = Field(
-        400, ge=1, le=3_650, description="How long orders and surveys are kept to show a customer's history."
+    routing_file: Path = Field(
+        DEFAULT_ROUTING,
+        description="Routing rules: which queue a case goes to, how soon to be in touch, what to do first.",
     )
-    inbox_refresh_seconds: float = Field(4, gt=0, le=300, description="How often an open inbox looks for what is new.")
+    customer_history_days: int = Field(
+        400, ge=1, le=3_650, description="Days orders and surveys are kept to show a customer's history."
+    )
+    inbox_refresh_seconds: float = Field(4, gt=0, le=300, description="Seconds between refreshes of an open inbox.")

@@ -1,15 +1,15 @@
-"""The alerter's wiring: its handlers, its API and inbox, its housekeeping."""
+"""What the alerter consists of."""
 
-from datetime import timedelta
 from pathlib import Path
 
-from services.alerter.actions.cases import Staff
-from services.alerter.actions.routing import Rules
-from services.alerter.api import cases as api
-from services.alerter.handlers.answers import Handlers
-from services.alerter.repository import customers
+from services.alerter.actions import routing as routing_rules
+from services.alerter.api import cases, routing
+from services.alerter.handlers import answers, orders, preferences, sends
+from services.alerter.loops.retention import RetentionLoop
 from services.alerter.settings import AlerterSettings
-from services.alerter.web import inbox
+from services.alerter.web import forms, inbox
+from services.alerter.web.page import InboxPage
+from shared.contracts import topics
 from shared.loops import Periodic
 from shared.process import Service
 from shared.runtime import Runtime
@@ -17,26 +17,29 @@ from shared.web.app import create_app
 from shared.web.pages import mount_static, templates
 
 _FOLDER = Path(__file__).parent
-_PRUNE_SECONDS = 60
-_PRUNED_AT_ONCE = 5_000
+_RETENTION_SECONDS = 60
 
 
 def build(runtime: Runtime[AlerterSettings]) -> Service:
-    rules = Rules(runtime)
-    staff = Staff(runtime, rules)
     app = create_app(runtime, "Hearback alerter")
     mount_static(app, _FOLDER)
-    api.add_routes(app, runtime, staff, rules)
-    inbox.add_routes(app, runtime, staff, templates(_FOLDER))
+    app.include_router(cases.routes(runtime))
+    app.include_router(routing.routes(runtime))
+    page = InboxPage(runtime, templates(_FOLDER))
+    app.include_router(inbox.routes(page))
+    app.include_router(forms.routes(runtime, page))
 
-    async def prune() -> bool:
-        before = runtime.clock.now() - timedelta(days=runtime.settings.customer_history_days)
-        async with runtime.transaction() as connection:
-            return await customers.prune(connection, before, _PRUNED_AT_ONCE) >= _PRUNED_AT_ONCE
+    async def start() -> None:
+        await routing_rules.start(runtime)
 
     return Service(
-        handlers=Handlers(runtime, rules).by_topic(),
-        loops=(Periodic("customer history", _PRUNE_SECONDS, prune),),
+        handlers={
+            topics.ANSWERS.name: answers.handler(runtime),
+            topics.ORDERS.name: orders.handler(runtime),
+            topics.SENDS.name: sends.handler(runtime),
+            topics.PREFERENCES.name: preferences.handler(runtime),
+        },
+        loops=(Periodic("customer history", _RETENTION_SECONDS, RetentionLoop(runtime).step),),
         app=app,
-        start=rules.start,
+        start=start,
     )

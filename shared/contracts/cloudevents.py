@@ -7,15 +7,15 @@ because it is in the hot path: reading one record takes a few microseconds.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 import orjson
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from shared.contracts.events import Event
 from shared.contracts.topics import Topic
 from shared.contracts.types import Contract
+from shared.validation import explain_without_values
 
 BINARY_CONTENT_TYPE = b"application/json"
 STRUCTURED_CONTENT_TYPE = b"application/cloudevents+json"
@@ -166,25 +166,4 @@ def _body(topic: Topic, event_type: str, value: bytes) -> Contract:
     try:
         return model.model_validate_json(value, extra="ignore")
     except ValidationError as error:
-        raise UnreadableRecord(explain(error, model)) from error
-
-
-def explain(error: ValidationError, model: type[BaseModel]) -> str:
-    """Field and rule of the first five violations, without the offending values: they may be personal data.
-
-    Nor with the names a sender chose, such as an attribute's: they may be anything, and stand as ``*``.
-    """
-    ours = _field_names(model)
-    parts = []
-    for violation in error.errors(include_url=False, include_context=False, include_input=False)[:5]:
-        field = ".".join(str(p) if isinstance(p, int) or p in ours else "*" for p in violation["loc"]) or "body"
-        parts.append(f"{field}: {violation['msg']}")
-    return "; ".join(parts)
-
-
-@cache
-def _field_names(model: type[BaseModel]) -> frozenset[str]:
-    """The fields of a body and of all that is in it."""
-    schema = model.model_json_schema()
-    parts = [schema, *schema.get("$defs", {}).values()]
-    return frozenset(name for part in parts for name in part.get("properties", ()))
+        raise UnreadableRecord(explain_without_values(error, model)) from error

@@ -1,13 +1,13 @@
 """The consumer loop: a batch's changes, its events and its position are one transaction, and nothing else counts.
 
-The way of a batch: fetch → decode (``decoding.py``) → fence, handlers, dead letters in one transaction
+The path of a batch: fetch → decode (``decoding.py``) → fence, handlers, dead letters in one transaction
 (``transaction.py``) → Kafka commit in the background, for lag monitoring only. While one batch's transaction runs the
 next one is fetched and decoded.
 
-What stands behind the odd-looking parts, all of aiokafka 0.14: exceptions in a rebalance listener are swallowed, so
-ours only notes that something changed; the listener would deadlock on a lock held around ``getmany``, so there is
-none; without ``getmany`` for ``max_poll_interval_ms`` the member leaves, so a loop that retries keeps polling paused
-partitions; ``rebalance_timeout_ms`` follows the session timeout unless set.
+The odd-looking parts are there because of aiokafka 0.14: it swallows exceptions in a rebalance listener, so ours only
+notes that something changed; a lock held around ``getmany`` would deadlock with the listener, so there is none; a
+member that does not call ``getmany`` for ``max_poll_interval_ms`` leaves the group, so a retrying loop keeps polling
+paused partitions; ``rebalance_timeout_ms`` defaults to the session timeout.
 """
 
 import asyncio
@@ -27,10 +27,11 @@ from shared import metrics
 from shared.contracts.cloudevents import Message
 from shared.contracts.topics import Topic
 from shared.health import Health
-from shared.messaging.deadletters import DeadLetter, DeadLetterLimit
+from shared.messaging.dead_letters import DeadLetterLimit
 from shared.messaging.decoding import decode
 from shared.messaging.handler import Handler
-from shared.messaging.positions import Fenced, Positions
+from shared.messaging.records import DeadLetter
+from shared.messaging.repository.positions import Fenced, Positions
 from shared.messaging.starting import PositionsAheadOfTopic, starting_positions, stored_name
 from shared.messaging.transaction import BatchTransaction
 from shared.persistence.engine import is_fault_of_data
@@ -50,7 +51,7 @@ _DROPPED = -2
 
 @dataclass(slots=True)
 class Batch:
-    """Decoded records in the order fetched; ``following`` is where each partition stands after them."""
+    """Decoded records in the order fetched; ``following`` is each partition's position after them."""
 
     items: list[Message | DeadLetter] = field(default_factory=list)
     following: Positions = field(default_factory=dict)
@@ -59,7 +60,7 @@ class Batch:
 
 
 class _Assignments(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """Counts rebalances; the loop compares the count and looks for itself."""
+    """Counts rebalances; the loop compares the counts and then looks at the assignment itself."""
 
     def __init__(self) -> None:
         self.generation = 0
@@ -103,9 +104,9 @@ class Consumer:
         self._committed_at = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until ``stop``: then the batch under way is finished. Raises only what a new process might cure."""
+        """Until ``stop``; the batch in progress is then finished. Raises only what a restart might fix."""
         pause = 0.1
-        self._health.trouble(self.loop_name, "is joining its group")
+        self._health.trouble(self.loop_name, "is joining its consumer group")
         self._health.add_check(f"{self.name} kafka", self._probe)
         while not stop.is_set():
             try:
@@ -134,14 +135,14 @@ class Consumer:
             group_id=self._settings.topic(f"hearback.{self.name}"),
             client_id=f"hearback-{self.name}",
             enable_auto_commit=False,
-            # A shop that publishes in transactions means only what it committed.
+            # When a shop publishes in transactions, only what it committed counts.
             isolation_level="read_committed",
             auto_offset_reset="earliest",
             session_timeout_ms=session,
             heartbeat_interval_ms=min(1_000, session // 3),
             rebalance_timeout_ms=_REBALANCE_MILLISECONDS,
             max_poll_interval_ms=_MAX_POLL_MILLISECONDS,
-            # With an idle sibling partition a fetch stalls for this long; the default of 500 ms is felt.
+            # A fetch stalls for this long when another partition is idle; the default of 500 ms is noticeable.
             fetch_max_wait_ms=50,
             max_partition_fetch_bytes=2_097_152,
         )
@@ -191,12 +192,12 @@ class Consumer:
                 await asyncio.gather(running, return_exceptions=True)
 
     async def _finish(self, running: asyncio.Task[bool]) -> None:
-        """Ends a batch; when it could not be committed, what was fetched after it is dropped too."""
+        """Awaits a batch; when it could not be committed, everything fetched after it is dropped as well."""
         if not await running:
             self._synchronized = _NEVER
 
     async def _probe(self) -> str | None:
-        """A sentence when the broker does not answer; ``getmany`` itself would wait in silence."""
+        """A sentence when the broker is not responding; ``getmany`` itself would wait silently."""
         kafka = self._kafka
         if kafka is None or not self._connected:
             return "is not connected to Kafka"
@@ -204,13 +205,13 @@ class Consumer:
         try:
             await asyncio.wait_for(kafka.end_offsets([first]), _PROBE_SECONDS)
         except (KafkaError, OSError, TimeoutError) as error:
-            return f"Kafka does not answer: {type(error).__name__}"
+            return f"Kafka is not responding: {type(error).__name__}"
         return None
 
     # Positions -------------------------------------------------------------------------------------------------
 
     async def _synchronize(self) -> None:
-        """Seeks every assigned partition to its position in PostgreSQL; what was fetched before is dropped."""
+        """Seeks every assigned partition to its position in PostgreSQL and drops what was fetched before."""
         assert self._kafka is not None
         generation = self._assignments.generation
         assigned = set(self._kafka.assignment())
@@ -230,7 +231,7 @@ class Consumer:
     # Fetch and decode ------------------------------------------------------------------------------------------
 
     async def _fetch(self) -> Batch:
-        """The next records, decoded. A small batch waits a moment for company; ``getmany`` itself would not."""
+        """The next records, decoded. A small batch lingers for more records; ``getmany`` itself would not."""
         assert self._kafka is not None
         limit = self._settings.consumer_batch_size
         batch = Batch(generation=self._assignments.generation)
@@ -256,7 +257,7 @@ class Consumer:
     # Commit ----------------------------------------------------------------------------------------------------
 
     async def _commit(self, batch: Batch, expected: Positions, stop: asyncio.Event) -> bool:
-        """Whether the batch is committed; False when it must be dropped and the positions read anew."""
+        """Whether the batch was committed; when not, it must be dropped and the positions read again."""
         pause = 0.05
         while batch.generation == self._assignments.generation:
             try:
@@ -267,18 +268,18 @@ class Consumer:
                 )
             except Fenced:
                 metrics.fenced.inc()
-                log.info("batch given up: another process has taken it in")
+                log.info("batch dropped: another process has handled it")
                 return False
             except DeadLetterLimit as error:
                 self._health.trouble(self.loop_name, str(error))
-                log.error("too many dead letters; waiting for somebody to look", reason=str(error))
+                log.error("too many dead letters; waiting for an operator", reason=str(error))
                 await self._keep_membership(self._settings.retry_limit_seconds, stop)
             except Exception as error:
                 if is_fault_of_data(error):
                     raise
                 metrics.backend_retries.labels("consumer").inc()
                 self._health.trouble(self.loop_name, f"cannot write: {type(error).__name__}")
-                log.warning("writing a batch failed, trying again", error=_name(error), seconds=round(pause, 2))
+                log.warning("writing a batch failed, retrying", error=_name(error), seconds=round(pause, 2))
                 await self._keep_membership(pause, stop)
                 pause = min(pause * 2, self._settings.retry_limit_seconds)
             else:
@@ -291,7 +292,7 @@ class Consumer:
         return False
 
     async def _keep_membership(self, seconds: float, stop: asyncio.Event) -> None:
-        """Waits, while the loop's own ``getmany`` goes on for at most one batch; so pauses and polls here."""
+        """Waits without leaving the group: the loop's own ``getmany`` stops after one more batch, so this one polls."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), seconds)
         self._health.tick(self.loop_name)
@@ -311,7 +312,7 @@ class Consumer:
         behind = dict.fromkeys((topic.name for topic in self._topics.values()), 0)
         assigned = self._kafka.assignment()
         for partition, position in self._next.items():
-            if partition in assigned:  # of one that was revoked since, Kafka's client refuses to speak
+            if partition in assigned:  # aiokafka raises for one that was revoked since
                 end = self._kafka.highwater(partition) or position
                 behind[self._topics[partition.topic].name] += max(0, end - position)
         for topic, records in behind.items():
@@ -324,7 +325,7 @@ class Consumer:
             self._committed = {}
 
     async def _commit_to_kafka(self, kafka: AIOKafkaConsumer, offsets: Positions) -> None:
-        """Advisory: other tools measure lag by it. It costs more than the transaction, so nobody waits for it."""
+        """Advisory: other tools measure lag by it. It takes longer than the transaction, so nothing waits for it."""
         assigned = kafka.assignment()
         with contextlib.suppress(KafkaError):
             await kafka.commit({partition: offset for partition, offset in offsets.items() if partition in assigned})
@@ -333,7 +334,7 @@ class Consumer:
         metrics.backend_retries.labels("consumer").inc()
         self._health.tick(self.loop_name)
         self._health.trouble(self.loop_name, f"cannot read: {type(error).__name__}")
-        log.warning("consuming failed, trying again", error=_name(error), seconds=round(pause, 2))
+        log.warning("consuming failed, retrying", error=_name(error), seconds=round(pause, 2))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), pause)
 

@@ -1,4 +1,4 @@
-"""From what Kafka holds to what a handler is given, one record at a time."""
+"""From Kafka's records to what a handler is given, one record at a time."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,11 +8,11 @@ from aiokafka import ConsumerRecord
 from shared.contracts import cloudevents
 from shared.contracts.cloudevents import Message, UnreadableRecord
 from shared.contracts.topics import Topic
-from shared.messaging.deadletters import DeadLetter
+from shared.messaging.records import DeadLetter
 
 
 def decode(topic: Topic, records: Sequence[ConsumerRecord[Any, Any]]) -> list[Message | DeadLetter]:
-    """Each record as a message, or as the dead letter it must become. Never raises: one bad record harms itself."""
+    """Each record as a message, or as the dead letter it becomes. Never raises: a bad record affects no other."""
     items: list[Message | DeadLetter] = []
     for record in records:
         try:

@@ -8,43 +8,31 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, OutOfOrderSequenceNumber
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared import metrics
 from shared.health import Health
-from shared.messaging.outbox import unpack_headers
+from shared.messaging.records import Record
+from shared.messaging.repository import outbox
 from shared.settings import ServiceSettings
 
 log = structlog.get_logger()
 
-# Only one relay of a schema publishes at a time, so that order holds; a transaction's end frees it by itself.
-_TAKE_TURN = text("SELECT pg_try_advisory_xact_lock(hashtextextended('hearback.relay.' || current_schema(), 0))")
-_NEXT = text(
-    """
-    SELECT id, topic, key, headers, value, EXTRACT(epoch FROM clock_timestamp() - created_at) AS age
-    FROM outbox
-    ORDER BY id
-    LIMIT :limit
-    """
-)
-_REMOVE = text("DELETE FROM outbox WHERE id = ANY(CAST(:ids AS bigint[]))")
-
-# The sender drops what it could not send in this time, well before PostgreSQL ends a hanging transaction and thereby
-# gives the turn to a twin (IDLE_IN_TRANSACTION_MILLISECONDS): a stalled relay that wakes up finds its records expired.
+# The producer drops records it could not send in this time, well before PostgreSQL ends a stalled transaction and
+# thereby passes the turn to a replica (IDLE_IN_TRANSACTION_MILLISECONDS): a stalled relay resumes with expired records.
 SEND_MILLISECONDS = 5_000
-# Only for what a process left that died before it could publish: every commit wakes its own relay.
+# Only for what a process left behind that died before publishing: every commit wakes its own relay.
 _POLL_SECONDS = 1.0
 _TURN_SECONDS = 0.02
 
 
 class ProducerBroken(RuntimeError):
-    """The idempotent producer lost its sequence and cannot be mended; the process must be started again."""
+    """The idempotent producer has lost its sequence and cannot recover; the process must be restarted."""
 
 
 class Relay:
-    """``wake`` after each commit; ``run`` until stopped, then ``drain`` what is left."""
+    """``wake`` after each commit; ``run`` publishes until stopped, and then what is left."""
 
     name = "outbox relay"
 
@@ -61,7 +49,7 @@ class Relay:
         self._work.set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Raises ProducerBroken when only a new process can help; anything passing is retried."""
+        """Raises ProducerBroken when only a restart can help; passing failures are retried."""
         pause = 0.1
         stopping = asyncio.create_task(stop.wait())
         try:
@@ -94,40 +82,39 @@ class Relay:
 
     async def _meet_trouble(self, error: Exception, pause: float, stopping: asyncio.Task[Any]) -> None:
         if isinstance(error, OutOfOrderSequenceNumber):
-            raise ProducerBroken("the broker refused our sequence numbers; start this process again") from error
+            raise ProducerBroken("the broker rejected our sequence numbers; restart this process") from error
         metrics.backend_retries.labels(self.name).inc()
         self._health.tick(self.name)
         self._health.trouble(self.name, f"cannot publish: {type(error).__name__}")
-        log.warning("publishing failed, trying again", error=type(error).__name__, seconds=round(pause, 2))
+        log.warning("publishing failed, retrying", error=type(error).__name__, seconds=round(pause, 2))
         await self._close()
         await asyncio.wait({stopping}, timeout=pause)
 
     async def _publish_batch(self) -> int | None:
-        """How many were published; None while a twin has its turn."""
+        """How many were published; None while it is a replica's turn."""
         self._work.clear()
         async with self._engine.begin() as connection:
-            if not (await connection.execute(_TAKE_TURN)).scalar_one():
+            if not await outbox.take_turn(connection):
                 return None
-            rows = (await connection.execute(_NEXT, {"limit": self._settings.outbox_batch_size})).all()
-            if not rows:
-                metrics.outbox_age_seconds.set(0)
+            waiting = await outbox.oldest(connection, self._settings.outbox_batch_size)
+            metrics.outbox_age_seconds.set(waiting[0].age_seconds if waiting else 0)
+            if not waiting:
                 return 0
-            metrics.outbox_age_seconds.set(float(rows[0].age))
-            await self._send(rows)
-            await connection.execute(_REMOVE, {"ids": [row.id for row in rows]})
-        for row in rows:
-            metrics.published.labels(_label(row.topic)).inc()
-        return len(rows)
+            await self._send([each.record for each in waiting])
+            await outbox.remove(connection, [each.outbox_id for each in waiting])
+        for each in waiting:
+            metrics.published.labels(_label(each.record.topic)).inc()
+        return len(waiting)
 
-    async def _send(self, rows: Sequence[Any]) -> None:
+    async def _send(self, records: Sequence[Record]) -> None:
         producer = await self._open()
         acknowledged = [
             await producer.send(
-                self._settings.topic(row.topic), key=row.key, value=row.value, headers=unpack_headers(row.headers)
+                self._settings.topic(record.topic), key=record.key, value=record.value, headers=record.headers
             )
-            for row in rows
+            for record in records
         ]
-        # All are awaited, also after one failed: none may stay behind unseen.
+        # All are awaited even after one failed, so that no exception goes unseen.
         results = await asyncio.wait_for(
             asyncio.gather(*acknowledged, return_exceptions=True), 2 * SEND_MILLISECONDS / 1_000
         )

@@ -1,4 +1,4 @@
-"""Where a consumer goes on in the partitions it was given: at its positions in PostgreSQL, whatever Kafka says."""
+"""Where a consumer starts in its assigned partitions: at its positions in PostgreSQL, whatever Kafka's offsets are."""
 
 from collections.abc import Mapping
 
@@ -8,14 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared import metrics
 from shared.contracts.topics import Topic
-from shared.messaging import positions
-from shared.messaging.positions import Positions
+from shared.messaging.repository import positions
+from shared.messaging.repository.positions import Positions
 
 log = structlog.get_logger()
 
 
 class PositionsAheadOfTopic(RuntimeError):
-    """The topic ends before our position: it was made anew, or this is another cluster. Somebody must decide."""
+    """The topic ends before our position: it was recreated, or this is another cluster. An operator must decide."""
 
 
 async def starting_positions(
@@ -25,13 +25,13 @@ async def starting_positions(
     topics: Mapping[str, Topic],
     assigned: set[TopicPartition],
 ) -> Positions:
-    """The next offset of every assigned partition; of one never seen before, the topic's beginning, now written down.
+    """The next offset of every assigned partition; of one never seen before, the topic's beginning, now recorded.
 
-    ``topics`` has the catalogue's topics by the name they bear on this cluster. Records that Kafka deleted unread are
-    counted and logged. Raises PositionsAheadOfTopic.
+    ``topics`` has the catalogue's topics by their name on this cluster. Records that Kafka deleted unread are counted
+    and logged. Raises PositionsAheadOfTopic.
     """
-    # Positions before ends: a twin that is still at work moves both, and the other way round a position read late
-    # would seem to lie beyond an end read early.
+    # Positions before ends: a replica that is still running moves both, and in the other order a position read late
+    # would seem to be beyond an end read early.
     async with engine.connect() as connection:
         stored = await positions.load(connection, consumer)
     ends = await kafka.end_offsets(assigned)
@@ -55,7 +55,7 @@ async def starting_positions(
         if position > ends[partition]:
             raise PositionsAheadOfTopic(
                 f"{partition.topic}, partition {partition.partition} ends at {ends[partition]}, but {consumer} has "
-                f"read up to {position}: the topic was made anew, or this is another cluster. Point "
+                f"read up to {position}: the topic was recreated, or this is another cluster. Point "
                 "HEARBACK_KAFKA_BOOTSTRAP_SERVERS at the right one, or delete the rows of consumer_positions to read "
                 "from the beginning"
             )
@@ -63,5 +63,5 @@ async def starting_positions(
 
 
 def stored_name(topics: Mapping[str, Topic], partition: TopicPartition) -> TopicPartition:
-    """Positions are kept under the catalogue's name."""
+    """Positions are stored under the catalogue's name."""
     return TopicPartition(topics[partition.topic].name, partition.partition)

@@ -1,4 +1,4 @@
-"""Creates the topics of the catalogue where they are missing; nothing else ever creates one."""
+"""Creates the topics of the catalogue that are missing; nothing else ever creates one."""
 
 from collections.abc import Iterable
 
@@ -18,9 +18,9 @@ def all_topics() -> list[Topic]:
 
 
 async def ensure_topics(settings: ServiceSettings, topics: Iterable[Topic]) -> list[str]:
-    """Creates those that are missing and gives back their names; existing ones are left as they are.
+    """Creates those that are missing and returns their names; existing ones stay as they are.
 
-    Raises a KafkaError of aiokafka when the broker refuses or cannot be reached.
+    Raises a KafkaError of aiokafka when the broker rejects the request or cannot be reached.
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers, client_id="hearback-topics")
     await admin.start()

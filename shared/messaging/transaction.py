@@ -9,10 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared import metrics
 from shared.contracts.cloudevents import Message
 from shared.contracts.topics import Topic
-from shared.messaging import positions
-from shared.messaging.deadletters import DeadLetter, DeadLetterLimit, put_aside
+from shared.messaging.dead_letters import DeadLetterLimit, set_aside
 from shared.messaging.handler import Handler
-from shared.messaging.positions import Positions
+from shared.messaging.records import DeadLetter
+from shared.messaging.repository import positions
+from shared.messaging.repository.positions import Positions
 from shared.persistence.engine import is_fault_of_data
 from shared.settings import ServiceSettings
 
@@ -44,9 +45,9 @@ class BatchTransaction:
     async def commit(self, items: Items, expected: Positions, following: Positions) -> None:
         """Commits the batch and moves the positions from ``expected`` to ``following``.
 
-        When the data is at fault, halves are tried, down to the message, which becomes a dead letter. What was
-        committed on the way stays. Raises Fenced, DeadLetterLimit, or whatever the backend's trouble is; ``expected``
-        then stands where the committed part ends.
+        When the data is at fault, the batch is bisected down to the message, which becomes a dead letter; the parts
+        that were committed stay committed. Raises Fenced, DeadLetterLimit, or the backend's error; ``expected`` is
+        then the end of the committed part.
         """
         try:
             await self._attempt(items, expected, following)
@@ -76,12 +77,12 @@ class BatchTransaction:
                 if topic in messages:
                     await self._handlers[topic](connection, messages[topic])
             if letters:
-                await put_aside(connection, self._consumer, letters, self._limit)
+                await set_aside(connection, self._consumer, letters, self._limit)
         for topic, handled in messages.items():
             metrics.messages.labels(topic).inc(len(handled))
 
 
-# Raised by the loop's own parts: they say something about the batch, not about a message in it.
+# Raised by the loop's own parts: they are about the batch, not about a message in it.
 _OWN_SIGNALS = (positions.Fenced, DeadLetterLimit)
 
 
@@ -96,7 +97,9 @@ def _only(positions_after: Mapping[TopicPartition, int], known: Positions) -> Po
 def _as_dead_letter(item: Message | DeadLetter, error: Exception) -> DeadLetter:
     if isinstance(item, DeadLetter):
         raise error
-    log.error("a message cannot be handled and is put aside", topic=item.topic, error=type(error).__name__)
+    log.error(
+        "a message cannot be handled and is set aside as a dead letter", topic=item.topic, error=type(error).__name__
+    )
     return DeadLetter(
         item.topic,
         item.partition,

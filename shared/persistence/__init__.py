@@ -1,1 +1,1 @@
-"""PostgreSQL: engines, migrations, and telling a backend's trouble from a message's."""
+"""PostgreSQL: engines, migrations, statement helpers, and telling a backend's failure from a fault in the data."""

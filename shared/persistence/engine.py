@@ -1,20 +1,23 @@
 """Connections to PostgreSQL through SQLAlchemy and asyncpg."""
 
+import asyncio
 from typing import Any
 
 import orjson
 from aiokafka.errors import KafkaError
 from asyncpg.exceptions import PostgresError
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-# A transaction that hangs is a stalled process: PostgreSQL ends it, so that its locks pass to whoever is awake. The
-# limit on idleness is not enough: a process that stalls between the messages of one statement leaves its session
-# waiting in the middle of it, where neither that limit nor the one on statements is looked at (PostgreSQL's
-# ProcessInterrupts ignores a cancellation while a command is being read). Only the limit on whole transactions ends it.
+# A hanging transaction is a stalled process: PostgreSQL ends it, so that its locks are released to other replicas. The
+# idle timeout is not enough: a process that stalls between the protocol messages of one statement leaves its session
+# waiting in the middle of it, where neither that timeout nor the statement timeout is checked (PostgreSQL's
+# ProcessInterrupts ignores a cancellation while a command is being read). Only the transaction timeout ends it.
 IDLE_IN_TRANSACTION_MILLISECONDS = 15_000
 STATEMENT_MILLISECONDS = 20_000
 TRANSACTION_MILLISECONDS = 30_000
+_PROBE_SECONDS = 3
 
 
 def _asyncpg_url(url: str) -> str:
@@ -25,7 +28,7 @@ def _asyncpg_url(url: str) -> str:
 
 
 def open_engine(url: str, *, name: str, pool_size: int = 8, **server_settings: str) -> AsyncEngine:
-    """An engine whose sessions are named, bounded in time, and in UTC. ``url`` is a ``postgresql://`` address."""
+    """An engine whose sessions are named, limited in time, and in UTC. ``url`` is a ``postgresql://`` address."""
     return create_async_engine(
         _asyncpg_url(url),
         pool_size=pool_size,
@@ -47,20 +50,30 @@ def open_engine(url: str, *, name: str, pool_size: int = 8, **server_settings: s
     )
 
 
+async def probe(engine: AsyncEngine) -> str | None:
+    """A sentence when the database does not respond within three seconds, else None."""
+    try:
+        async with asyncio.timeout(_PROBE_SECONDS), engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        return f"is not responding: {type(error).__name__}"
+    return None
+
+
 def _dumps(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
 # SQLSTATE classes that blame the data: data exception, integrity violation, program limit exceeded (PostgreSQL
-# documentation, appendix A). Every other class is the server's state or our own SQL, and no message's fault.
+# documentation, appendix A). Every other class is about the server's state or our own SQL, and never a message's fault.
 _DATA_CLASSES = ("22", "23", "54")
 
 
 def is_fault_of_data(error: BaseException) -> bool:
-    """Whether trying again cannot help because a message's content is what fails.
+    """Whether a retry cannot help, because a message's content is what fails.
 
-    False for a database or broker that is down, restarting, full or slow, and for two of us meeting on a row: then
-    the same batch is tried again, however often it takes, and nothing is lost.
+    False for a database or broker that is down, restarting, full or slow, and for deadlocks and serialization
+    failures: then the same batch is retried, as often as it takes, and nothing is lost.
     """
     if isinstance(error, DBAPIError):
         return str(getattr(error.orig, "sqlstate", None))[:2] in _DATA_CLASSES

@@ -1,4 +1,4 @@
-"""The application every service starts from: probes, metrics, problems, trace context."""
+"""The application every service builds on: probes, metrics, problems, sign-in, trace context."""
 
 import time
 from typing import Any
@@ -20,21 +20,21 @@ log = structlog.get_logger()
 
 
 def create_app(runtime: Runtime[Any], title: str) -> FastAPI:
-    """A FastAPI application with what every service serves; routes of the service are added to it."""
+    """A FastAPI application with what every service serves; the service adds its own routes."""
     app = FastAPI(title=title, version="1", docs_url=None, redoc_url=None)
     pages = Pages((SHARED,))
     problems.install(app, pages, runtime.brand)
-    auth.install(app, runtime, pages)
+    auth.install(app, runtime.settings, pages, runtime.brand)
 
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> JSONResponse:
-        """Do the loops still tick? If not, only a restart helps."""
+        """Whether all loops still tick. If not, only a restart helps."""
         dead = runtime.health.dead_loops()
         return JSONResponse({"ok": not dead, "loops": dead}, 503 if dead else 200)
 
     @app.get("/readyz", include_in_schema=False)
     async def readyz() -> JSONResponse:
-        """Can this process do its work now?"""
+        """Whether this process can work now."""
         obstacles = await runtime.health.obstacles()
         return JSONResponse({"ready": not obstacles, "obstacles": obstacles}, 503 if obstacles else 200)
 
@@ -56,8 +56,8 @@ def create_app(runtime: Runtime[Any], title: str) -> FastAPI:
 
     @app.exception_handler(Exception)
     async def _fault(_request: Request, _error: Exception) -> JSONResponse:
-        # The server logs it with its trace, whose number the answer has.
-        return problems.response(500, "Something is wrong here", "the fault is ours; what it was is in the log")
+        # The server logs the exception under the trace id that the response has.
+        return problems.response(500, "Internal server error", "this is our fault; the log has the cause")
 
     app.add_middleware(Observed)
     app.add_middleware(HeadAsGet)
@@ -65,20 +65,22 @@ def create_app(runtime: Runtime[Any], title: str) -> FastAPI:
 
 
 def _failure(request: Request, error: Exception) -> Response:
-    """A backend in trouble is worth another try; nothing was acknowledged."""
+    """The request may be retried when a backend failed: nothing was acknowledged."""
     if is_fault_of_data(error):
         log.error("a request could not be stored", error=type(error).__name__)
-        return problems.reply(request, 422, "The request cannot be stored", "a field has a value the database refuses")
-    # The state tells a fault in our SQL (42…) from a server that is away; the text could quote a customer's words.
+        return problems.reply(
+            request, 422, "The request cannot be stored", "a field has a value that the database rejects"
+        )
+    # The SQLSTATE tells a fault in our SQL (42…) from a server that is down; the message could quote personal data.
     sqlstate = getattr(getattr(error, "orig", None), "sqlstate", None)
-    log.warning("a request met a backend in trouble", error=type(error).__name__, sqlstate=sqlstate)
+    log.warning("a request failed because a backend did", error=type(error).__name__, sqlstate=sqlstate)
     return problems.reply(
-        request, 503, "Try again shortly", "the database does not answer; nothing was recorded", {"Retry-After": "2"}
+        request, 503, "Try again shortly", "the database is not responding; nothing was recorded", {"Retry-After": "2"}
     )
 
 
 class HeadAsGet:
-    """Answers HEAD wherever GET is answered, with the same headers; an endless stream ends at once."""
+    """Serves HEAD wherever GET is served, with the same headers; an endless stream ends at once."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -101,7 +103,7 @@ class HeadAsGet:
 
 
 class Observed:
-    """Trace context in, metrics out. Plain ASGI: the usual middleware class would buffer live streams."""
+    """Reads the trace context and measures requests. Plain ASGI: Starlette's middleware class buffers live streams."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -125,7 +127,7 @@ class Observed:
         try:
             await self._app(scope, receive, observe)
         finally:
-            # The template, never the path: a path holds tokens and has no end of values.
+            # The template, never the path: paths contain tokens and have unlimited values.
             route = getattr(scope.get("route"), "path", "unmatched")
             metrics.http_requests.labels(route, scope["method"], f"{status // 100}xx").inc()
             metrics.http_seconds.labels(route).observe(time.perf_counter() - started)

@@ -1,6 +1,6 @@
-"""Who may do what: API keys with scopes for machines, the same keys once at sign-in for staff pages.
+"""Who may do what: API keys with scopes for machines; staff sign in to pages with the same keys.
 
-Keys are kept as SHA-256 only: they are long and random, so that a slow hash would add nothing.
+Only the SHA-256 of a key is stored: keys are long and random, so a slow hash would add nothing.
 """
 
 import hashlib
@@ -8,7 +8,7 @@ import hmac
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import Depends, FastAPI, Form, Query, Request, Response
@@ -16,7 +16,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
-from shared.runtime import Runtime
+from shared.contracts.campaigns import Brand
+from shared.settings import ServiceSettings
 from shared.web.pages import Pages
 from shared.web.problems import Problem
 
@@ -50,7 +51,7 @@ class Caller:
 
 
 def read_keys(setting: str) -> dict[str, Caller]:
-    """SHA-256 in hexadecimal to caller, from ``name:hash:scope,scope;…``. ValueError names the entry that is wrong."""
+    """SHA-256 in hexadecimal to caller, from ``name:hash:scope,scope;…``. ValueError names an invalid entry."""
     callers: dict[str, Caller] = {}
     for number, entry in enumerate(filter(None, (part.strip() for part in re.split(r"[;\n]", setting))), 1):
         match = _ENTRY.match(entry)
@@ -60,15 +61,15 @@ def read_keys(setting: str) -> dict[str, Caller]:
         scopes = frozenset(listed.split(","))
         if unknown := scopes.difference(SCOPES, {EVERY_SCOPE}):
             raise ValueError(
-                f"HEARBACK_API_KEYS: entry {number} names the scope {sorted(unknown)[0]!r}; "
-                f"known are {', '.join(SCOPES)}"
+                f"HEARBACK_API_KEYS: entry {number} has the unknown scope {sorted(unknown)[0]!r}; "
+                f"scopes are {', '.join(SCOPES)}"
             )
         callers[digest] = Caller(name, scopes)
     return callers
 
 
-class Doorkeeper:
-    """Knows the keys, and signs the sessions of those who showed one."""
+class Authenticator:
+    """Knows the keys, and signs the sessions of those who signed in with one."""
 
     def __init__(self, keys: str, secret: str) -> None:
         self._callers = read_keys(keys)
@@ -86,7 +87,7 @@ class Doorkeeper:
         return self._sessions.dumps(hashlib.sha256(key.encode()).hexdigest())
 
     def caller_of_session(self, session: str) -> Caller | None:
-        """None when it is forged, too old, or its key was withdrawn."""
+        """None when it is forged, expired, or its key was revoked."""
         try:
             digest = self._sessions.loads(session, max_age=SESSION_SECONDS)
         except BadSignature:
@@ -95,13 +96,13 @@ class Doorkeeper:
 
 
 class SignInNeeded(Exception):
-    """A page was asked for by somebody we do not know yet."""
+    """Somebody who has not signed in asked for a page."""
 
 
 def require(scope: str) -> Callable[..., Awaitable[Caller]]:
-    """A dependency: the caller, whose API key has ``scope``; a 401 or 403 problem otherwise."""
+    """A dependency that returns the caller, whose API key has ``scope``; a 401 or 403 problem otherwise."""
     if scope not in SCOPES:
-        raise ValueError(f"{scope!r} is not a scope; known are {', '.join(SCOPES)}")
+        raise ValueError(f"{scope!r} is not a scope; scopes are {', '.join(SCOPES)}")
 
     async def check(
         request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
@@ -110,19 +111,19 @@ def require(scope: str) -> Callable[..., Awaitable[Caller]]:
         if caller is None:
             raise Problem(
                 401,
-                "An API key is needed",
-                "send the header Authorization: Bearer <key>; HEARBACK_API_KEYS lists who has one",
+                "API key required",
+                "send the header Authorization: Bearer <key>; keys are configured in HEARBACK_API_KEYS",
                 {"WWW-Authenticate": "Bearer"},
             )
         if not caller.may(scope):
-            raise Problem(403, "The key's scopes do not cover this", f"this needs the scope {scope}")
+            raise Problem(403, "Access denied", f"this needs the scope {scope}")
         return caller
 
     return check
 
 
 def staff(scope: str) -> Callable[..., Awaitable[Caller]]:
-    """A dependency for pages: as ``require``, but who is unknown is led to the sign-in page."""
+    """A dependency for pages: as ``require``, but who has not signed in is redirected to the sign-in page."""
     checked = require(scope)
 
     async def check(
@@ -136,33 +137,32 @@ def staff(scope: str) -> Callable[..., Awaitable[Caller]]:
 
 
 def _caller(request: Request, credentials: HTTPAuthorizationCredentials | None) -> Caller | None:
-    doorkeeper: Doorkeeper = request.app.state.doorkeeper
+    authenticator: Authenticator = request.app.state.authenticator
     if credentials is not None:
-        return doorkeeper.caller(credentials.credentials)
+        return authenticator.caller(credentials.credentials)
     session = request.cookies.get(COOKIE)
     if session is None or not _is_same_site(request):
         return None
-    return doorkeeper.caller_of_session(session)
+    return authenticator.caller_of_session(session)
 
 
 def _is_same_site(request: Request) -> bool:
-    """A session counts for changes only when the page that sends them is ours (the browser says so)."""
+    """A session is valid for changes only when a page of ours sends them, according to the browser."""
     if request.method in ("GET", "HEAD", "OPTIONS"):
         return True
     return request.headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
 
 
-def install(app: FastAPI, runtime: Runtime[Any], pages: Pages) -> None:
-    """Adds the doorkeeper, the sign-in page and the sign-out to an application."""
-    settings = runtime.settings
-    app.state.doorkeeper = Doorkeeper(settings.api_keys.get_secret_value(), settings.secret.get_secret_value())
-    # Behind a proxy that ends TLS every request looks like plain HTTP; where staff reach us tells better.
+def install(app: FastAPI, settings: ServiceSettings, pages: Pages, brand: Brand) -> None:
+    """Adds the authenticator, the sign-in page and sign-out to an application."""
+    app.state.authenticator = Authenticator(settings.api_keys.get_secret_value(), settings.secret.get_secret_value())
+    # Behind a proxy that terminates TLS every request looks like plain HTTP; the public addresses know better.
     secure = any(address.startswith("https:") for address in (settings.dashboard_url, settings.inbox_url))
 
     @app.exception_handler(SignInNeeded)
     async def _sign_in_needed(request: Request, _error: SignInNeeded) -> Response:
         target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        # What was sent cannot be sent again by following a link.
+        # A form cannot be submitted again by following a link.
         target = target if request.method == "GET" else "/"
         return RedirectResponse("/sign-in?" + urlencode({"next": target}), 303)
 
@@ -170,7 +170,7 @@ def install(app: FastAPI, runtime: Runtime[Any], pages: Pages) -> None:
     async def sign_in_page(
         request: Request, target: Annotated[str, Query(alias="next")] = "/", failed: bool = False
     ) -> HTMLResponse:
-        context = {"brand": runtime.brand, "target": _own_path(target), "failed": failed}
+        context = {"brand": brand, "target": _own_path(target), "failed": failed}
         return pages.TemplateResponse(request, "sign_in.html", context, 401 if failed else 200)
 
     @app.post("/sign-in", include_in_schema=False)
@@ -180,14 +180,16 @@ def install(app: FastAPI, runtime: Runtime[Any], pages: Pages) -> None:
         target: Annotated[str, Form(alias="next")] = "/",
     ) -> Response:
         if not _is_same_site(request):
-            raise Problem(403, "Not from here", "another site sent this sign-in; open the sign-in page itself")
-        doorkeeper: Doorkeeper = request.app.state.doorkeeper
-        if doorkeeper.caller(key) is None:
+            raise Problem(
+                403, "Cross-site sign-in rejected", "another site sent this sign-in; open the sign-in page yourself"
+            )
+        authenticator: Authenticator = request.app.state.authenticator
+        if authenticator.caller(key) is None:
             return RedirectResponse("/sign-in?" + urlencode({"next": _own_path(target), "failed": "1"}), 303)
         response = RedirectResponse(_own_path(target), 303)
         response.set_cookie(
             COOKIE,
-            doorkeeper.session_for(key),
+            authenticator.session_for(key),
             max_age=SESSION_SECONDS,
             httponly=True,
             samesite="lax",
@@ -206,8 +208,8 @@ def install(app: FastAPI, runtime: Runtime[Any], pages: Pages) -> None:
 def _own_path(target: str) -> str:
     """Where to go after signing in: a path of ours, never another site.
 
-    Browsers read a backslash as a slash, leave out tabs and line ends, and take whatever follows two slashes or more
-    for a host.
+    Browsers read a backslash as a slash, ignore tabs and line breaks, and take what follows two or more slashes as a
+    host.
     """
     read = re.sub(r"[\x00-\x20]", "", target).replace("\\", "/")
     return target if read.startswith("/") and not read.startswith("//") else "/"

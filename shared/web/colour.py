@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from math import ceil, floor
 
 TEXT_CONTRAST = 4.5
-"""What WCAG AA asks of text (success criterion 1.4.3)."""
+"""What WCAG AA requires of text (success criterion 1.4.3)."""
 OUTLINE_CONTRAST = 3.0
-"""What it asks of controls and of graphics one must see to understand (1.4.11)."""
+"""What it requires of controls and of meaningful graphics (1.4.11)."""
 
 LIGHT_SURFACES = ("#ffffff", "#f4f5f7")
 DARK_SURFACES = ("#12151a", "#1c2128")
-"""The surfaces of ``static/base.css``, card and page, which an accent colour has to be read on."""
+"""The surfaces of ``static/base.css``, card and page, on which an accent colour must be readable."""
 DARK_TEXT = "#14171b"
 LIGHT_TEXT = "#ffffff"
 
@@ -26,7 +26,7 @@ _WEIGHTS = (0.2126, 0.7152, 0.0722)
 
 @dataclass(frozen=True, slots=True)
 class Accent:
-    """``color`` is readable as text on the page and as a button's face; ``on`` is the text colour upon it."""
+    """``color`` is readable as text on the page and as a button's background; ``on`` is the text colour on it."""
 
     color: str
     on: str
@@ -44,7 +44,7 @@ def contrast(one: str, other: str) -> float:
 
 
 def accessible(color: str, on: str, minimum: float = TEXT_CONTRAST) -> str:
-    """``color`` itself where it contrasts enough with ``on``, else the nearest darker one of the same hue, or the
+    """``color`` itself if its contrast with ``on`` is sufficient, else the nearest darker one of the same hue, or the
     nearest lighter one on a dark surface. Black or white where even the extreme falls short."""
     if contrast(color, on) >= minimum:
         return color.lower()
@@ -60,7 +60,7 @@ def accessible(color: str, on: str, minimum: float = TEXT_CONTRAST) -> str:
 
 
 def text_on(color: str) -> str:
-    """White where it is readable on ``color``, else near-black, else whichever contrasts more."""
+    """White if it is readable on ``color``, else near-black or white, whichever has more contrast."""
     if contrast(LIGHT_TEXT, color) >= TEXT_CONTRAST:
         return LIGHT_TEXT
     return max(DARK_TEXT, LIGHT_TEXT, key=lambda text: contrast(text, color))
@@ -75,8 +75,8 @@ def accent(brand_color: str, surfaces: tuple[str, ...]) -> Accent:
 
 
 def accent_style(brand_color: str) -> str:
-    """The CSS that gives ``base.css`` its accent in light and dark mode. Safe to write into a style element: nothing
-    but checked colours goes in. ValueError unless ``#rrggbb``."""
+    """The CSS that gives ``base.css`` its accent in light and dark mode. Safe inside a style element: it contains only
+    validated colours. ValueError unless ``#rrggbb``."""
     light, dark = accent(brand_color, LIGHT_SURFACES), accent(brand_color, DARK_SURFACES)
     return (
         f":root{{--accent:{light.color};--on-accent:{light.on}}}"

@@ -1,7 +1,7 @@
-"""Pages: templates of a service with the shared ones behind them, static files, and the headers that keep pages safe.
+"""Pages: a service's templates layered over the shared ones, static files, and security headers.
 
-A service has ``web/templates`` and ``web/static``; what is not found there is looked for in ``shared/web``. Every
-page goes out with a Content-Security-Policy that allows nothing from elsewhere but the shop's logo.
+A service has ``web/templates`` and ``web/static``; what is not found there is looked up in ``shared/web``. Every page
+has a Content-Security-Policy that allows nothing from other origins but the shop's logo.
 """
 
 import re
@@ -34,9 +34,9 @@ _YEAR = "public, max-age=31536000, immutable"
 class Pages(Jinja2Templates):
     """``TemplateResponse(request, name, context)`` as in Starlette, with the page headers set.
 
-    Templates see ``static("base.css")``, the address of a static file, which changes with its content;
-    ``accent_style(color)``, the CSS of the brand's accent; ``csp_nonce`` for a style element of the page's own; and
-    ``brand`` from the context, whose ``logo_url``'s origin is allowed for pictures.
+    Templates have ``static("base.css")``, the address of a static file, which changes with its content;
+    ``accent_style(color)``, the CSS of the brand's accent; ``csp_nonce`` for the page's own style element; and
+    ``brand`` from the context, the origin of whose ``logo_url`` is allowed for images.
     """
 
     def __init__(self, folders: tuple[Path, ...]) -> None:
@@ -79,10 +79,10 @@ def mount_static(app: FastAPI, service_folder: Path) -> None:
 
 
 def page_headers(nonce: str, brand: Brand | None = None) -> dict[str, str]:
-    """Headers of every page. Its address may hold a customer's token, so it is never told to others, never cached.
+    """Headers of every page. Its address may contain a customer's token, so it is never sent as a referrer nor cached.
 
-    ``nonce`` is that of a style element of the page's own. The brand's accent is allowed by its digest, which stays
-    the same when a script puts the next page in this one's place.
+    ``nonce`` is that of the page's own style element. The brand's accent is allowed by its hash, which stays the same
+    when a script replaces this page by the next one.
     """
     styles = f"'nonce-{nonce}'"
     if brand is not None:
@@ -102,9 +102,8 @@ def page_headers(nonce: str, brand: Brand | None = None) -> dict[str, str]:
 
 
 def static_address(folders: tuple[Path, ...]) -> Callable[[str], str]:
-    """Gives the address of a static file. It carries a digest of the content, so that browsers may keep it for good.
-
-    The function raises FileNotFoundError for a file that is in none of ``folders``, when a template names it.
+    """A function that returns the address of a static file, with a hash of the content, so that browsers may cache it
+    for good. It raises FileNotFoundError for a file that is in none of ``folders``.
     """
 
     @cache
@@ -120,7 +119,7 @@ def static_address(folders: tuple[Path, ...]) -> Callable[[str], str]:
 
 
 class _LayeredStaticFiles(StaticFiles):
-    """Static files from the first folder that has them."""
+    """Serves a static file from the first folder that has it."""
 
     def __init__(self, folders: tuple[Path, ...]) -> None:
         super().__init__()
@@ -134,7 +133,7 @@ class _LayeredStaticFiles(StaticFiles):
 
 
 def _origin(address: str | None) -> tuple[str, ...]:
-    """The origin of a picture's address as a policy's source; nothing for what is no plain http(s) address."""
+    """The origin of an image's address as a source of the policy; empty unless it is a plain http(s) address."""
     try:
         parts = urlsplit(address or "")
         host, port = (parts.hostname or "").encode("idna").decode(), parts.port

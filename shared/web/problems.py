@@ -1,6 +1,6 @@
-"""Errors as RFC 9457 problem details: which field, which rule, and the way out. People get the same as a page."""
+"""Errors as RFC 9457 problem details: which field, which rule, and the way out. Browsers get the same as a page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -11,13 +11,16 @@ from starlette.exceptions import HTTPException
 
 from shared import tracing
 from shared.contracts.campaigns import Brand
+from shared.validation import MAX_EXPLAINED, field_name, rule
 from shared.web.pages import Pages
 
 MEDIA_TYPE = "application/problem+json"
+INVALID_REQUEST = "Invalid request"
+"""The title of every 422 about a field of a request."""
 
 
 class Problem(Exception):
-    """Raise it in any endpoint. ``title`` is the same for every problem of a kind, ``detail`` tells of this one."""
+    """Raise it in any endpoint. ``title`` is the same for all problems of a kind, ``detail`` is about this one."""
 
     def __init__(
         self, status: int, title: str, detail: str, headers: Mapping[str, str] | None = None, **members: Any
@@ -42,7 +45,7 @@ def response(
 def reply(
     request: Request, status: int, title: str, detail: str, headers: Mapping[str, str] | None = None, **members: Any
 ) -> Response:
-    """The problem as whoever asks can read it: a page for a person's browser, problem details for a program."""
+    """The problem as the client can read it: a page for a browser, problem details for a program."""
     if request.url.path.startswith("/v1/") or "text/html" not in request.headers.get("accept", ""):
         return response(status, title, detail, headers, **members)
     pages: Pages = request.app.state.problem_pages
@@ -58,7 +61,7 @@ def reply(
 
 
 def install(app: FastAPI, pages: Pages, brand: Brand) -> None:
-    """Makes every error of the application a problem."""
+    """Turns every error of the application into a problem."""
     app.state.problem_pages = pages
     app.state.brand = brand
 
@@ -68,17 +71,14 @@ def install(app: FastAPI, pages: Pages, brand: Brand) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> Response:
-        # Names and rules, not the values: they may be personal data and would end up in somebody's logs.
-        errors = [{"field": _field(violation["loc"]), "message": violation["msg"]} for violation in error.errors()[:20]]
-        detail = "; ".join(f"{entry['field']}: {entry['message']}" for entry in errors[:5])
-        return reply(request, 422, "The request breaks the contract", detail, errors=errors)
+        # Names and rules, not the values: they may be personal data and would end up in a client's logs.
+        errors = [
+            {"field": field_name(violation["loc"][1:]) or "body", "message": rule(violation["msg"])}
+            for violation in error.errors()[:20]
+        ]
+        detail = "; ".join(f"{entry['field']}: {entry['message']}" for entry in errors[:MAX_EXPLAINED])
+        return reply(request, 422, INVALID_REQUEST, detail, errors=errors)
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
         return reply(request, error.status_code, HTTPStatus(error.status_code).phrase, str(error.detail), error.headers)
-
-
-def _field(location: Sequence[str | int]) -> str:
-    """The field's name. Where a value may be of several kinds, pydantic puts in the kind it tried, such as
-    ``list[constrained-str]``, which is nothing the client wrote."""
-    return ".".join(str(part) for part in location[1:] if "[" not in str(part)) or "body"

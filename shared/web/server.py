@@ -1,4 +1,4 @@
-"""The HTTP server of a process: uvicorn inside a loop that others share."""
+"""The HTTP server of a process: uvicorn in an event loop shared with the other loops."""
 
 import asyncio
 import contextlib
@@ -8,11 +8,11 @@ from fastapi import FastAPI
 
 
 class CannotListen(RuntimeError):
-    """Only somebody who mends the address or the configuration can help."""
+    """The address is in use or not ours; only a change of the configuration helps."""
 
 
 class Server:
-    """uvicorn inside our loop; it must not take the signals, which end the loops first."""
+    """uvicorn in our event loop. It must not handle signals: those stop the other loops first."""
 
     def __init__(self, app: FastAPI, host: str, port: int) -> None:
         self._host = host
@@ -32,23 +32,23 @@ class Server:
         self.task: asyncio.Task[None]
 
     async def start(self) -> None:
-        """Returns when requests are taken; raises CannotListen."""
+        """Returns when requests are accepted; raises CannotListen."""
         self.task = asyncio.create_task(self._serve(), name="http")
         while not self._server.started:
             if self.task.done():
                 raise CannotListen(
-                    f"port {self._port} on {self._host} cannot be listened on; is another "
-                    "process there? HEARBACK_HTTP_PORT chooses another"
+                    f"cannot listen on {self._host} port {self._port}; is the port in use by another process? "
+                    "HEARBACK_HTTP_PORT sets another"
                 )
             await asyncio.sleep(0.01)
 
     async def _serve(self) -> None:
-        # serve() installs signal handlers and exits the interpreter when it cannot listen; both are ours to decide.
+        # serve() installs signal handlers, and exits the interpreter when it cannot listen; both are our decisions.
         with contextlib.suppress(SystemExit):
             await self._server._serve()  # noqa: SLF001
 
     async def stop(self, seconds: float) -> None:
-        """Finishes the requests under way, for at most so many seconds."""
+        """Finishes the requests in progress, for at most so many seconds."""
         self._server.should_exit = True
         with contextlib.suppress(TimeoutError, asyncio.CancelledError):
             await asyncio.wait_for(self.task, seconds)

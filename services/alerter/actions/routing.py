@@ -1,16 +1,14 @@
-"""The routing rules in force: from the file at start, from the API while running, from the database at every use."""
+"""Brings routing rules into force: from the file at start, from the API while running."""
 
 import hashlib
-from dataclasses import dataclass
-from pathlib import Path
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerter.domain.routing import Routing, RoutingError, parse
-from services.alerter.repository import routing as stored_rules
-from services.alerter.repository.routing import Stored
+from services.alerter.domain.routing import Routing, parse
+from services.alerter.repository import routing as repository
+from services.alerter.repository.routing import RoutingVersion, StoredRouting
 from services.alerter.settings import AlerterSettings
+from shared import definitions
 from shared.contracts.topics import followup_topic
 from shared.messaging.topics import ensure_topics
 from shared.runtime import Runtime
@@ -22,83 +20,69 @@ class RoutingChanged(Exception):
     """Somebody replaced the rules since the sender read them."""
 
     def __init__(self, version: int) -> None:
-        super().__init__(f"the rules in force are version {version} by now; read them again, then send your change")
+        super().__init__(f"the rules in force are now version {version}; read them again, then send your change")
         self.version = version
 
 
-@dataclass(frozen=True, slots=True)
-class InForce:
-    version: int
-    routing: Routing
+async def start(runtime: Runtime[AlerterSettings]) -> None:
+    """Brings the rules file into force unless it is the one that took effect last; creates the queues' topics.
+
+    Raises InvalidDefinition, naming the file, when it cannot be used. What came by API stays until the file changes.
+    """
+    file = runtime.settings.routing_file
+    document = definitions.read_file(file, setting="HEARBACK_ROUTING_FILE")
+    routing = parse(document, where=str(file))
+    digest = hashlib.sha256(document.encode()).hexdigest()
+    await _ensure_topics(runtime, routing)
+    async with runtime.transaction() as connection:
+        stored = await repository.lock(connection)
+        said_last = None if stored is None else stored.file_digest
+        if definitions.file_takes_effect(digest, said_last=said_last):
+            version = 1 if stored is None else stored.version + 1
+            await repository.save(
+                connection,
+                StoredRouting(
+                    version=version,
+                    document=document,
+                    file_digest=digest,
+                    changed_at=runtime.clock.now(),
+                    changed_by=file.name,
+                ),
+            )
+            log.info("routing rules taken from the file", file=file.name, version=version)
+        in_force = await repository.current(connection)
+    await _ensure_topics(runtime, in_force.routing)
 
 
-class Rules:
-    """Every replica asks the database for the version in each transaction, so that all follow the same rules."""
+async def replace(
+    runtime: Runtime[AlerterSettings], document: str, *, expected: int | None, actor: str
+) -> RoutingVersion:
+    """Brings other rules into force; existing cases keep their queue and deadline.
 
-    def __init__(self, runtime: Runtime[AlerterSettings]) -> None:
-        self._runtime = runtime
-        self._file = runtime.settings.routing_file
-        self._known: InForce | None = None
-
-    async def start(self) -> None:
-        """Takes over the rules file if it is not the one taken over last, and makes the queues' topics.
-
-        Raises RoutingError, naming the file, when it cannot be used. What the API wrote stays until the file changes.
-        """
-        document = read_file(self._file)
-        digest = hashlib.sha256(document.encode()).hexdigest()
-        try:
-            routing = parse(document)
-        except RoutingError as error:
-            raise RoutingError(f"{self._file}: {error}") from error
-        await self._ensure_queues(routing)
-        async with self._runtime.transaction() as connection:
-            stored = await stored_rules.lock(connection)
-            if stored is None or stored.file_digest != digest:
-                version = 1 if stored is None else stored.version + 1
-                now = self._runtime.clock.now()
-                await stored_rules.save(connection, Stored(version, document, digest, now, self._file.name))
-                log.info("routing rules taken over", file=self._file.name, version=version)
-            in_force = await self.current(connection)
-        await self._ensure_queues(in_force.routing)
-
-    async def current(self, connection: AsyncConnection) -> InForce:
-        """The rules in force in this transaction."""
-        version = await stored_rules.version(connection)
-        if self._known is None or self._known.version != version:
-            stored = await stored_rules.read(connection)
-            if stored is None:
-                raise RuntimeError("there are no routing rules yet; Rules.start must run first")
-            self._known = InForce(stored.version, parse(stored.document))
-        return self._known
-
-    async def replace(self, document: str, expected: int | None, actor: str) -> InForce:
-        """Puts other rules in force; cases that are there keep their queue and deadline.
-
-        Raises RoutingError for rules that cannot be used, RoutingChanged unless version ``expected`` is in force.
-        """
-        routing = parse(document)
-        await self._ensure_queues(routing)
-        async with self._runtime.transaction() as connection:
-            stored = await stored_rules.lock(connection)
-            assert stored is not None
-            if expected is not None and stored.version != expected:
-                raise RoutingChanged(stored.version)
-            version = stored.version + 1
-            now = self._runtime.clock.now()
-            await stored_rules.save(connection, Stored(version, document, stored.file_digest, now, actor))
-        log.info("routing rules replaced", version=version, by=actor)
-        return InForce(version, routing)
-
-    async def _ensure_queues(self, routing: Routing) -> None:
-        await ensure_topics(self._runtime.settings, [followup_topic(queue) for queue in routing.queues])
+    Raises InvalidDefinition for rules that cannot be used, RoutingChanged when a version other than ``expected``, if
+    given, is in force.
+    """
+    routing = parse(document, where="routing rules")
+    await _ensure_topics(runtime, routing)
+    async with runtime.transaction() as connection:
+        stored = await repository.lock(connection)
+        assert stored is not None
+        if expected is not None and stored.version != expected:
+            raise RoutingChanged(stored.version)
+        version = stored.version + 1
+        await repository.save(
+            connection,
+            StoredRouting(
+                version=version,
+                document=document,
+                file_digest=stored.file_digest,
+                changed_at=runtime.clock.now(),
+                changed_by=actor,
+            ),
+        )
+    log.info("routing rules replaced", version=version, by=actor)
+    return RoutingVersion(version, routing)
 
 
-def read_file(path: Path) -> str:
-    """The text of a rules file; RoutingError when there is none to read."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RoutingError(
-            f"HEARBACK_ROUTING_FILE: cannot read {path} ({type(error).__name__}); give the path of a YAML file"
-        ) from error
+async def _ensure_topics(runtime: Runtime[AlerterSettings], routing: Routing) -> None:
+    await ensure_topics(runtime.settings, [followup_topic(queue) for queue in routing.queues])

@@ -1,40 +1,39 @@
-"""The case API: lists, one case with its history, what staff do with it, and the routing rules."""
+"""The case API: lists, one case with its history, and what staff do with it."""
 
-import base64
-import binascii
-from collections.abc import Awaitable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, FastAPI, Header, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from services.alerter.actions.cases import NoSuchCase, Staff, Story, UnknownRootCause
-from services.alerter.actions.routing import InForce, RoutingChanged, Rules
-from services.alerter.domain import publication
-from services.alerter.domain.case import Case, Entry
-from services.alerter.domain.routing import MOST_BYTES, Routing, RoutingError
+from services.alerter.actions import cases as actions
+from services.alerter.domain.case import Case, Entry, NoSuchCase
+from services.alerter.domain.orders import Order
+from services.alerter.domain.publication import published
+from services.alerter.domain.routing import UnknownRootCause
 from services.alerter.domain.transitions import CloseReason, ContactWay, Refused, Stale
-from services.alerter.repository.cases import Place, Wanted
+from services.alerter.queries import cases as queries
+from services.alerter.repository.cases import CaseFilter, Cursor, StatusFilter
+from services.alerter.settings import AlerterSettings
 from shared.contracts import followups
-from shared.contracts.types import Comment
+from shared.contracts.types import Comment, Identifier
 from shared.runtime import Runtime
 from shared.web.auth import Caller, require
+from shared.web.paging import CursorQuery, read_cursor, write_cursor
 from shared.web.problems import Problem
 
-CaseId = Annotated[str, Path(min_length=1, max_length=100, description="The case's id.")]
+CaseId = Annotated[Identifier, Path(description="The case's id.")]
 Filter = Annotated[str, Query(max_length=200)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 MayRead = Annotated[Caller, Depends(require("cases:read"))]
 MayWrite = Annotated[Caller, Depends(require("cases:write"))]
 
-T = TypeVar("T")
-
-STATUSES = ("waiting", "open", "assigned", "contacted", "escalated", "closed", "any")
-
 
 class _Body(BaseModel):
-    """``sequence`` is the case's as it was seen; when it has another by now, the answer is 409 and nothing changes."""
+    """``sequence`` is the case's as the caller saw it; when it has changed since, the response is 409 and nothing
+    changes."""
 
     model_config = ConfigDict(extra="forbid")
     sequence: Annotated[int, Field(ge=1)]
@@ -103,7 +102,7 @@ class EarlierCase(BaseModel):
 
 
 class CustomerHistory(BaseModel):
-    """The customer's ten newest of each, the newest first."""
+    """The customer's ten newest of each, newest first."""
 
     orders: list[KnownOrder] = []
     surveys: list[KnownSurvey] = []
@@ -116,138 +115,94 @@ class CaseDetail(BaseModel):
     customer_history: CustomerHistory
 
 
-class RoutingInForce(BaseModel):
-    version: int
-    routing: Routing
+def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
+    router = APIRouter(prefix="/v1/cases")
 
-
-def add_routes(app: FastAPI, runtime: Runtime[Any], staff: Staff, rules: Rules) -> None:
-    app.include_router(_reading(staff))
-    app.include_router(_changing(staff))
-    app.include_router(_routing(runtime, rules))
-
-
-def _reading(staff: Staff) -> APIRouter:
-    router = APIRouter(prefix="/v1")
-
-    @router.get("/cases")
+    @router.get("")
     async def list_cases(
         _caller: MayRead,
         queue: Filter = "",
-        status: Filter = "waiting",
-        owner: Annotated[str, Query(max_length=100, description="A name, or - for nobody.")] = "",
+        status: Annotated[StatusFilter, Query(description="`waiting` is all but closed.")] = "waiting",
+        owner: Annotated[str, Query(max_length=100, description="A name, or `-` for unassigned cases.")] = "",
         search: Filter = "",
-        cursor: Annotated[str, Query(max_length=300)] = "",
+        cursor: CursorQuery = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> CaseList:
-        """Cases by deadline, the next first; closed ones by when they were closed, the last first."""
-        if status not in STATUSES:
-            raise Problem(422, "No such status", f"status is {status[:40]!r}; it is one of {', '.join(STATUSES)}")
-        wanted = Wanted(queue, "" if status == "any" else status, owner, search)
-        page = await staff.page(wanted, read_cursor(cursor), limit)
-        listed = [publication.whole(case, page.around[case.case_id]) for case in page.cases]
-        return CaseList(cases=listed, next_cursor=None if page.after is None else write_cursor(page.after))
+        """Cases by deadline, the next first; closed ones by when they were closed, the latest first."""
+        after = read_cursor(cursor, int, str)
+        async with runtime.read_only() as connection:
+            page = await queries.page(
+                connection,
+                runtime.digests,
+                CaseFilter(queue=queue, status=status, owner=owner, search=search),
+                after=None if after is None else Cursor(*after),
+                limit=limit,
+            )
+        return CaseList(
+            cases=[published(row.case, row.context) for row in page.rows],
+            next_cursor=None if page.after is None else write_cursor(page.after.position, page.after.case_id),
+        )
 
-    @router.get("/cases/{case_id}")
+    @router.get("/{case_id}")
     async def get_case(_caller: MayRead, case_id: CaseId) -> CaseDetail:
-        """One case, what happened to it, and what else is known of the customer."""
-        return _detail(await _or_problem(staff.story(case_id)))
+        """One case, its history, and what else is known of the customer."""
+        async with runtime.read_only() as connection:
+            with _problems():
+                return _detail(await queries.detail(connection, runtime.digests, case_id))
 
-    return router
-
-
-def _changing(staff: Staff) -> APIRouter:
-    router = APIRouter(prefix="/v1")
-
-    async def _changed(action: Awaitable[Case]) -> followups.Case:
-        case = await _or_problem(action)
-        return (await staff.story(case.case_id)).published
-
-    @router.post("/cases/{case_id}/assign")
+    @router.post("/{case_id}/assign")
     async def assign(caller: MayWrite, case_id: CaseId, body: AssignBody) -> followups.Case:
-        return await _changed(staff.assign(case_id, body.sequence, caller.name, body.owner))
+        """Assigns the case to an owner."""
+        with _problems():
+            row = await actions.assign(runtime, case_id, sequence=body.sequence, actor=caller.name, owner=body.owner)
+        return published(row.case, row.context)
 
-    @router.post("/cases/{case_id}/contact")
+    @router.post("/{case_id}/contact")
     async def contact(caller: MayWrite, case_id: CaseId, body: ContactBody) -> followups.Case:
-        return await _changed(staff.contact(case_id, body.sequence, caller.name, body.way, body.text))
+        """Records that the customer was contacted."""
+        with _problems():
+            row = await actions.contact(
+                runtime, case_id, sequence=body.sequence, actor=caller.name, way=body.way, text=body.text
+            )
+        return published(row.case, row.context)
 
-    @router.post("/cases/{case_id}/note")
+    @router.post("/{case_id}/note")
     async def note(caller: MayWrite, case_id: CaseId, body: NoteBody) -> followups.Case:
-        return await _changed(staff.note(case_id, body.sequence, caller.name, body.text))
+        """Adds a note."""
+        with _problems():
+            row = await actions.note(runtime, case_id, sequence=body.sequence, actor=caller.name, text=body.text)
+        return published(row.case, row.context)
 
-    @router.post("/cases/{case_id}/close")
+    @router.post("/{case_id}/close")
     async def close(caller: MayWrite, case_id: CaseId, body: CloseBody) -> followups.Case:
-        return await _changed(staff.close(case_id, body.sequence, caller.name, body.reason, body.root_cause, body.text))
+        """Closes the case."""
+        with _problems():
+            row = await actions.close(
+                runtime,
+                case_id,
+                sequence=body.sequence,
+                actor=caller.name,
+                reason=body.reason,
+                root_cause=body.root_cause,
+                text=body.text,
+            )
+        return published(row.case, row.context)
 
-    @router.post("/cases/{case_id}/reopen")
+    @router.post("/{case_id}/reopen")
     async def reopen(caller: MayWrite, case_id: CaseId, body: ReopenBody) -> followups.Case:
-        return await _changed(staff.reopen(case_id, body.sequence, caller.name, body.text))
+        """Reopens a closed case, with a new deadline where its routing rule has one."""
+        with _problems():
+            row = await actions.reopen(runtime, case_id, sequence=body.sequence, actor=caller.name, text=body.text)
+        return published(row.case, row.context)
 
     return router
 
 
-def _routing(runtime: Runtime[Any], rules: Rules) -> APIRouter:
-    router = APIRouter(prefix="/v1")
-
-    @router.get("/routing")
-    async def get_routing(_caller: MayRead) -> RoutingInForce:
-        """The routing rules in force."""
-        async with runtime.reading() as connection:
-            return _in_force(await rules.current(connection))
-
-    @router.put("/routing")
-    async def put_routing(
-        request: Request,
-        caller: MayWrite,
-        version: Annotated[int | None, Header(alias="If-Match", description="The version that was read.")] = None,
-    ) -> RoutingInForce:
-        """Puts the rules in the body, YAML or JSON, in force. They reach answers from now on; cases stay where they
-        are. A queue that is new gets its topic."""
-        body = await _limited_body(request)
-        try:
-            return _in_force(await rules.replace(body, version, caller.name))
-        except RoutingError as error:
-            raise Problem(422, "The routing rules cannot be used", str(error)) from error
-        except RoutingChanged as error:
-            raise Problem(409, "The routing rules have changed", str(error), version=error.version) from error
-
-    return router
-
-
-def write_cursor(place: Place) -> str:
-    return base64.urlsafe_b64encode(f"{place.position}:{place.case_id}".encode()).decode().rstrip("=")
-
-
-def read_cursor(cursor: str) -> Place | None:
-    """The place a cursor stands for, None for none; a 422 problem when it is not one of ours."""
-    if not cursor:
-        return None
+@contextmanager
+def _problems() -> Iterator[None]:
+    """What is wrong with a request about one case, as a problem."""
     try:
-        written = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        position, _, case_id = written.partition(":")
-        number = int(position)
-    except (binascii.Error, ValueError) as error:
-        raise Problem(422, "The cursor is not ours", "use next_cursor of the page before, unchanged") from error
-    if not case_id or "\x00" in case_id or abs(number) >= 2**63:
-        raise Problem(422, "The cursor is not ours", "use next_cursor of the page before, unchanged")
-    return Place(number, case_id)
-
-
-async def _limited_body(request: Request) -> str:
-    received = bytearray()
-    async for part in request.stream():
-        received += part
-        if len(received) > 4 * MOST_BYTES:
-            raise Problem(413, "The body is too large", f"routing rules have at most {MOST_BYTES} characters")
-    try:
-        return received.decode()
-    except UnicodeDecodeError as error:
-        raise Problem(422, "The routing rules cannot be used", "the body is not UTF-8") from error
-
-
-async def _or_problem(action: Awaitable[T]) -> T:
-    try:
-        return await action
+        yield
     except NoSuchCase as error:
         raise Problem(404, "No such case", "no case has this id; GET /v1/cases lists them") from error
     except Stale as error:
@@ -258,35 +213,17 @@ async def _or_problem(action: Awaitable[T]) -> T:
         raise Problem(422, "No such root cause", str(error)) from error
 
 
-def _detail(story: Story) -> CaseDetail:
+def _detail(detail: queries.CaseDetail) -> CaseDetail:
     return CaseDetail(
-        case=story.published,
-        history=[_entry(entry) for entry in story.history],
+        case=detail.published,
+        history=[_entry(entry) for entry in detail.history],
         customer_history=CustomerHistory(
-            orders=[
-                KnownOrder(
-                    order_id=order.order_id,
-                    status=order.status,
-                    placed_at=order.happened.get("placed"),
-                    delivered_at=order.delivered_at,
-                    products=list(order.description.products) if order.description else [],
-                )
-                for order in story.orders
-            ],
+            orders=[_order(order) for order in detail.orders],
             surveys=[
                 KnownSurvey(campaign=survey.campaign, channel=survey.channel, sent_at=survey.sent_at)
-                for survey in story.surveys
+                for survey in detail.surveys
             ],
-            cases=[
-                EarlierCase(
-                    case_id=case.case_id,
-                    queue=case.queue,
-                    status=case.status,
-                    score=None if case.answer is None else case.answer.score,
-                    opened_at=case.opened_at,
-                )
-                for case in story.earlier
-            ],
+            cases=[_earlier(case) for case in detail.earlier],
         ),
     )
 
@@ -297,5 +234,21 @@ def _entry(entry: Entry) -> HistoryEntry:
     )
 
 
-def _in_force(in_force: InForce) -> RoutingInForce:
-    return RoutingInForce(version=in_force.version, routing=in_force.routing)
+def _order(order: Order) -> KnownOrder:
+    return KnownOrder(
+        order_id=order.order_id,
+        status=order.status,
+        placed_at=order.placed_at,
+        delivered_at=order.delivered_at,
+        products=list(order.description.products) if order.description else [],
+    )
+
+
+def _earlier(case: Case) -> EarlierCase:
+    return EarlierCase(
+        case_id=case.case_id,
+        queue=case.queue,
+        status=case.status,
+        score=None if case.answer is None else case.answer.score,
+        opened_at=case.opened_at,
+    )

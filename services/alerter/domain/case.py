@@ -1,9 +1,12 @@
-"""A case: one answer, the queue it waits in, and how far staff have come with it."""
+"""A case: one answer, the queue it waits in, and how far staff have got with it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
+from services.alerter.domain.customers import Customer
+from services.alerter.domain.orders import Order
 from shared.contracts import followups
 from shared.contracts.answers import Answer
 from shared.contracts.followups import CaseStatus
@@ -19,20 +22,24 @@ EVENT_OF_STATUS: Mapping[CaseStatus, str] = {
     "escalated": followups.ESCALATED,
     "closed": followups.CLOSED,
 }
-"""The event type under which a case is published again when something other than its status changed."""
+"""The event type a case is published under when something other than its status changed."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_WAITING = 10**16
-"""The greatest position of a case that waits: microseconds since 1970, in the year 2286, after every deadline."""
+"""The greatest position of a waiting case: microseconds since 1970, in the year 2286, after every deadline."""
 
 
-@dataclass(frozen=True, slots=True)
+class NoSuchCase(LookupError):
+    """No case has this id, or its answer was erased before the case was opened."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """A case as it stands at ``sequence``; times in UTC.
 
-    ``answer`` is the answer's newest revision heard; None once erased. ``revision`` is that revision's number.
+    ``answer`` is the newest revision received of the answer; None once erased. ``revision`` is that revision's number.
     ``rule`` names the routing rule that put it into ``queue``; both are None only for an answer that was erased
-    before it was ever heard, which is remembered so that it cannot come back.
+    before it was ever received, which is remembered so that it cannot come back.
     """
 
     case_id: str
@@ -57,16 +64,16 @@ class Case:
 
     @property
     def waiting(self) -> bool:
-        """Whether somebody may still have to do something."""
+        """Whether staff still have to deal with it."""
         return self.status != "closed"
 
     @property
     def untouched(self) -> bool:
-        """Whether no member of staff has taken it up or closed it."""
+        """Whether no member of staff has taken or closed it."""
         return self.status == "open" and self.owner is None
 
     def time_left(self, now: datetime) -> timedelta | None:
-        """Until the deadline, negative once it has passed; None without a deadline or once closed."""
+        """The time until the deadline, negative once it has passed; None without a deadline or once closed."""
         if self.due_at is None or not self.waiting:
             return None
         return self.due_at - now
@@ -75,8 +82,8 @@ class Case:
     def position(self) -> int:
         """Where it stands in a list, the smallest first.
 
-        Those that wait up to LAST_WAITING, the next deadline first, then those without one, the newest first. Beyond
-        it the closed ones, the one closed last first. One number rather than several sort columns, so that a page of
+        Waiting cases up to LAST_WAITING, the next deadline first, then those without one, the newest first. Beyond it
+        the closed ones, the one closed last first. One number rather than several sort columns, so that a page of
         any list is one range of an index.
         """
         if not self.waiting:
@@ -87,8 +94,20 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
+class CaseContext:
+    """What else is known around a case: None where nothing is (yet).
+
+    ``customer_key`` stands for the customer in our tables; None when the answer is anonymous or erased.
+    """
+
+    customer_key: UUID | None = None
+    customer: Customer | None = None
+    order: Order | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """A line of a case's history: what happened at ``sequence``; ``actor`` is None for what Hearback did itself."""
+    """An entry of a case's history: what happened at ``sequence``; ``actor`` is None for what Hearback did itself."""
 
     sequence: int
     at: datetime
@@ -99,10 +118,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One change: the case after it, the event that tells of it, and its line in the history.
+    """One change: the case after it, the type of the event it is published under, and its entry in the history.
 
-    ``event_type`` is None for what was never published and so needs no telling. A change may take several steps;
-    the last one's case is what is kept.
+    ``event_type`` is None for a case that was never published. A change may take several steps; the last one's case
+    is what is kept.
     """
 
     case: Case

@@ -1,37 +1,23 @@
 """A case as support teams see it: with the answer, the customer and the order, or empty once it was erased."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from services.alerter.domain.case import Case, Step
-from services.alerter.domain.history import Customer, Order
-from services.alerter.domain.search import document
-from shared.contracts import followups, identity
+from services.alerter.domain.case import Case, CaseContext, Step
+from services.alerter.domain.customers import Customer
+from services.alerter.domain.orders import Order
+from shared.contracts import followups
 from shared.contracts.answers import Answer
 from shared.contracts.events import Event
-from shared.contracts.topics import followup_topic
 from shared.nps import group_of
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What else is known around a case: None where nothing is (yet)."""
-
-    customer: Customer | None = None
-    order: Order | None = None
-
-
-NOTHING_KNOWN = Surroundings()
-
-
-def whole(case: Case, around: Surroundings) -> followups.Case:
-    """The case as published on its queue and given by the API.
+def published(case: Case, context: CaseContext) -> followups.Case:
+    """The case as published on its queue and returned by the API.
 
     Raises ValueError for a case without a queue, which was erased before it was ever published.
     """
     if case.queue is None:
-        raise ValueError(f"the case {case.case_id} was erased before it was opened; it is published nowhere")
-    bare = case.answer is None
+        raise ValueError(f"the case {case.case_id} was erased before it was opened; it is not published anywhere")
     return followups.Case(
         case_id=case.case_id,
         queue=case.queue,
@@ -45,42 +31,18 @@ def whole(case: Case, around: Surroundings) -> followups.Case:
         closed_reason=case.closed_reason,
         root_cause=case.root_cause,
         answer=None if case.answer is None else _answer(case.answer),
-        customer=None if bare else _customer(case.answer, around.customer),
-        order=None if bare else _order(case.answer, around.order),
+        customer=_customer(case.answer, context.customer),
+        order=_order(case.answer, context.order),
     )
 
 
-def events(steps: Sequence[Step], around: Surroundings) -> list[Event]:
-    """The events that tell of the steps, each with the whole case after it."""
-    told = []
-    for step in steps:
-        case = step.case
-        if step.event_type is None or case.queue is None:
-            continue
-        told.append(
-            Event(
-                topic=followup_topic(case.queue).name,
-                key=case.case_id,
-                event_id=identity.event_id(step.event_type, case.queue, case.case_id, case.sequence),
-                type=step.event_type,
-                time=case.changed_at,
-                body=whole(case, around),
-            )
-        )
-    return told
-
-
-def searched(case: Case, around: Surroundings) -> str:
-    """The words staff may find a case by."""
-    if case.answer is None:
-        return ""
-    parts = [case.answer.comment, case.answer.customer_id, case.answer.order_id, case.owner, case.root_cause]
-    parts += case.answer.further_answers.values()
-    if around.customer is not None:
-        parts += [around.customer.name, around.customer.email, around.customer.phone]
-    if around.order is not None and around.order.description is not None:
-        parts += around.order.description.products
-    return document(part for part in parts if part)
+def events(steps: Sequence[Step], context: CaseContext) -> list[Event]:
+    """The events the steps are published under, each with the whole case after it."""
+    return [
+        followups.event(step.event_type, published(step.case, context))
+        for step in steps
+        if step.event_type is not None and step.case.queue is not None
+    ]
 
 
 def _answer(answer: Answer) -> followups.CaseAnswer:
@@ -120,7 +82,7 @@ def _order(answer: Answer | None, order: Order | None) -> followups.CaseOrder | 
     return followups.CaseOrder(
         order_id=order.order_id,
         status=order.status,
-        placed_at=order.happened.get("placed"),
+        placed_at=order.placed_at,
         promised_at=None if described is None else described.promised_at,
         delivered_at=order.delivered_at,
         total=order.total,

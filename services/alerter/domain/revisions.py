@@ -1,6 +1,6 @@
 """What an answer does to its case: opens it, updates it, moves it to another queue, reopens it, or empties it.
 
-Revisions may come twice, late and in any order. The highest heard decides, and an erasure ends everything.
+Revisions may come twice, late and in any order. The highest received wins, and an erasure is final.
 """
 
 from dataclasses import replace
@@ -15,19 +15,19 @@ from shared.nps import group_of
 
 
 def newest(first: Answer | AnswerErased, second: Answer | AnswerErased) -> Answer | AnswerErased:
-    """Which of two revisions of one answer decides: an erasure always, else the higher revision."""
+    """Which of two revisions of one answer wins: an erasure always, else the higher revision."""
     if isinstance(first, AnswerErased) or isinstance(second, AnswerErased):
         return first if isinstance(first, AnswerErased) else second
     return second if second.revision > first.revision else first
 
 
-def hear(case: Case | None, answer: Answer, routing: Routing, now: datetime) -> list[Step]:
+def apply(case: Case | None, answer: Answer, routing: Routing, now: datetime) -> list[Step]:
     """The steps an answer's revision makes of its case; none when it says nothing new.
 
-    Only another score routes anew; a comment never changes the queue. Who becomes a detractor always gets to a
-    detractors' queue, whatever became of the case before. Who no longer is one leaves it only while no member of
-    staff has taken the case up: whoever did sees how it ends. A detractor who says more after the case was closed
-    was not heard, so it is reopened.
+    Only another score routes anew; a comment never changes the queue. A customer who becomes a detractor always gets
+    to a detractors' queue, whatever became of the case before. One who no longer is a detractor leaves it only while
+    no member of staff has taken the case: whoever has sees it through. A case is reopened when a detractor says more
+    after it was closed.
     """
     if case is None:
         return [_opened(answer, routing, now)]
@@ -45,11 +45,23 @@ def hear(case: Case | None, answer: Answer, routing: Routing, now: datetime) -> 
     return [_amended(case, answer, rule, now)]
 
 
-def forget(case: Case | None, case_id: str, revision: int, now: datetime) -> list[Step]:
-    """The step that leaves nothing of the person; remembered even when the answer was never heard."""
+def erase(case: Case | None, case_id: str, revision: int, now: datetime) -> list[Step]:
+    """The step that leaves nothing of the person; remembered even when the answer was never received."""
     if case is None:
-        unheard = Case(case_id, revision, None, None, None, "closed", 1, now, now, closed_reason=ERASED, erased=True)
-        return [Step(unheard, None)]
+        tombstone = Case(
+            case_id=case_id,
+            revision=revision,
+            answer=None,
+            queue=None,
+            rule=None,
+            status="closed",
+            sequence=1,
+            opened_at=now,
+            changed_at=now,
+            closed_reason=ERASED,
+            erased=True,
+        )
+        return [Step(tombstone, None)]
     if case.erased:
         return []
     empty = Case(
@@ -70,11 +82,11 @@ def forget(case: Case | None, case_id: str, revision: int, now: datetime) -> lis
 
 
 def completed(case: Case, now: datetime) -> list[Step]:
-    """Tells of the case once more, now that its customer or order is known; says nothing of an erased one."""
+    """Publishes the case again, now that its customer or order is known; never an erased one."""
     if case.erased:
         return []
-    told = replace(case, sequence=case.sequence + 1, changed_at=now)
-    return [Step(told, EVENT_OF_STATUS[case.status])]
+    again = replace(case, sequence=case.sequence + 1, changed_at=now)
+    return [Step(again, EVENT_OF_STATUS[case.status])]
 
 
 def _opened(answer: Answer, routing: Routing, now: datetime) -> Step:
@@ -98,8 +110,8 @@ def _opened(answer: Answer, routing: Routing, now: datetime) -> Step:
 def _moved(case: Case, answer: Answer, rule: Rule, now: datetime) -> list[Step]:
     """Closed in the queue it leaves, opened in the one it belongs to.
 
-    What the queue it leaves is told carries nothing of the person: that record replaces the earlier ones there, so
-    that a later erasure concerns one topic only.
+    The record on the queue it leaves carries nothing of the person: it replaces the earlier ones there, so that a
+    later erasure concerns one topic only.
     """
     assert case.answer is not None and case.queue is not None
     left = replace(

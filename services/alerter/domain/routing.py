@@ -1,28 +1,28 @@
-"""Routing rules: which queue an answer's case goes to, how soon somebody should answer, and what to do.
+"""Routing rules: which queue an answer's case goes to, how soon somebody should be in touch, and what to do first.
 
-The first rule that fits decides. Rules are written in YAML and checked as a whole when loaded, so that no answer can
-ever be without a queue.
+The first match wins. Rules are written in YAML and checked as a whole when loaded, so that every answer has a queue.
 """
 
 from datetime import datetime, timedelta
 from typing import Annotated, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from services.alerter.domain.case import Case
+from shared import definitions
 from shared.contracts.answers import Answer
 from shared.contracts.types import Label, Score
 from shared.nps import Group, group_of
 
 ALL_SCORES = range(11)
-MOST_BYTES = 100_000
+MAX_BYTES = 400_000
 
 QueueName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?$")]
 _WORDS = Annotated[str, Field(min_length=1, max_length=500)]
 
 
-class RoutingError(ValueError):
-    """The rules cannot be used; the message names the rule, the field and the way out."""
+class UnknownRootCause(ValueError):
+    """The root cause is none of those the routing rules list."""
 
 
 class _Strict(BaseModel):
@@ -43,9 +43,9 @@ class ScoreRange(_Strict):
 
 
 class Rule(_Strict):
-    """Fits an answer by its ``group`` or ``scores``, and by ``campaign`` and ``segments`` where given.
+    """Matches an answer by its ``group`` or ``scores``, and by ``campaign`` and ``segments`` where given.
 
-    ``segments`` is dimension to value; an answer in several values of a dimension fits when one of them is it.
+    ``segments`` is dimension to value; an answer with several values of a dimension matches when one of them is it.
     ``sla_hours`` is how soon staff should have contacted the customer; without it there is no deadline.
     """
 
@@ -69,11 +69,11 @@ class Rule(_Strict):
         return None if self.sla_hours is None else timedelta(hours=self.sla_hours)
 
     def due_at(self, now: datetime) -> datetime | None:
-        """The deadline of a case that starts to wait now."""
+        """The deadline of a case opened or reopened now."""
         return None if self.sla is None else now + self.sla
 
     def covers(self) -> frozenset[int]:
-        """The scores it may fit."""
+        """The scores it may match."""
         if self.scores is not None:
             return frozenset(range(self.scores.lowest, self.scores.highest + 1))
         return frozenset(score for score in ALL_SCORES if group_of(score) == self.group)
@@ -82,7 +82,7 @@ class Rule(_Strict):
     def unconditional(self) -> bool:
         return self.campaign is None and not self.segments
 
-    def fits(self, answer: Answer) -> bool:
+    def matches(self, answer: Answer) -> bool:
         if answer.score not in self.covers():
             return False
         if self.campaign is not None and answer.campaign != self.campaign:
@@ -93,7 +93,7 @@ class Rule(_Strict):
 class Routing(_Strict):
     """``queues`` is name to title, in the order staff see them; ``rules`` are tried from the top.
 
-    ``root_causes`` are offered when a case is closed.
+    ``root_causes`` are what staff choose from when they close a case.
     """
 
     queues: Annotated[dict[QueueName, _WORDS], Field(min_length=1, max_length=50)]
@@ -113,55 +113,39 @@ class Routing(_Strict):
             scores = rule.covers()
             if scores <= certain:
                 raise ValueError(
-                    f"rule {rule.name!r} can never apply, rules above it take all its scores; move it up or remove it"
+                    f"rule {rule.name!r} can never apply: rules above it match all its scores; move it up or remove it"
                 )
             if rule.sla_hours is None and any(group_of(score) == "detractor" for score in scores):
-                raise ValueError(f"rule {rule.name!r} takes detractors and has no sla_hours; add it, such as 24")
+                raise ValueError(f"rule {rule.name!r} matches detractors and has no sla_hours; add it, such as 24")
             if rule.unconditional:
                 certain |= scores
         missing = sorted(set(ALL_SCORES) - certain)
         if missing:
             raise ValueError(
-                f"no rule takes every answer with score {', '.join(map(str, missing))}; "
+                f"no rule matches every answer with score {', '.join(map(str, missing))}; "
                 "add one for them without campaign and segments"
             )
         return self
 
     def rule_for(self, answer: Answer) -> Rule:
-        """The first rule that fits; there is always one."""
-        return next(rule for rule in self.rules if rule.fits(answer))
+        """The first rule that matches; there is always one."""
+        return next(rule for rule in self.rules if rule.matches(answer))
 
-    def rule_named(self, name: str | None) -> Rule | None:
-        return next((rule for rule in self.rules if rule.name == name), None)
+    def rule_of(self, case: Case) -> Rule | None:
+        """The rule that put a case into its queue; if it is gone, the one its answer matches now, if it has one."""
+        named = next((rule for rule in self.rules if rule.name == case.rule), None)
+        return self.rule_for(case.answer) if named is None and case.answer is not None else named
 
-
-def parse(text: str) -> Routing:
-    """The rules in a YAML (or JSON) text; RoutingError when they cannot be used."""
-    if len(text) > MOST_BYTES:
-        raise RoutingError(f"the text is longer than {MOST_BYTES} characters; routing rules are a page or two")
-    try:
-        written = yaml.safe_load(text)
-    except RecursionError as error:
-        raise RoutingError("is nested too deeply; routing rules have three levels") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = "" if mark is None else f" in line {mark.line + 1}"
-        raise RoutingError(f"is not YAML{place}: {getattr(error, 'problem', None) or 'unreadable'}") from error
-    try:
-        return Routing.model_validate(written)
-    except ValidationError as error:
-        raise RoutingError(_explain(error)) from error
+    def check_root_cause(self, root_cause: str | None) -> None:
+        """Raises UnknownRootCause unless it is one of the list, or none was given."""
+        if root_cause is not None and root_cause not in self.root_causes:
+            listed = ", ".join(self.root_causes) or "none"
+            raise UnknownRootCause(f"{root_cause!r} is not among the root causes of the routing rules: {listed}")
 
 
-def _explain(error: ValidationError) -> str:
-    lines = []
-    for violation in error.errors(include_url=False)[:5]:
-        field = ".".join(str(part) for part in violation["loc"])
-        message = violation["msg"].removeprefix("Value error, ")
-        shown = violation["input"]
-        value = f" (it is {shown!r})" if isinstance(shown, (str, int, float, bool)) else ""
-        lines.append(f"{field}: {message}{value}" if field else message)
-    return "; ".join(lines)
+def parse(text: str, *, where: str) -> Routing:
+    """The rules in a YAML (or JSON) text. ``where`` names the text in the message of InvalidDefinition."""
+    return definitions.parse(text, Routing, where=where, max_bytes=MAX_BYTES)
 
 
 def _holds(values: str | list[str] | None, wanted: str) -> bool:

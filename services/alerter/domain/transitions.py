@@ -1,8 +1,8 @@
-"""What staff may do with a case, and when. Each action gives the step it makes or raises Refused.
+"""What staff may do with a case, and when. Each transition returns the step it makes or raises Refused.
 
     open ──assign──▶ assigned ──contact──▶ contacted ──close──▶ closed ──reopen──▶ open or assigned
 
-Every state that waits may also be closed, contacted or given to another owner at once; a note may be added always.
+A case in any state but closed may also be closed, contacted or reassigned at once; a note may be added at any time.
 """
 
 from collections.abc import Mapping
@@ -26,20 +26,19 @@ class Refused(ValueError):
 
 
 class Stale(Refused):
-    """Somebody changed the case since the sender looked at it."""
+    """Somebody changed the case since the sender read it."""
 
 
 def expect(case: Case, sequence: int) -> None:
-    """Raises Stale unless the case still stands at the ``sequence`` the sender saw."""
+    """Raises Stale unless the case is still at the ``sequence`` the sender saw."""
     if case.sequence != sequence:
         raise Stale(
-            f"The case has changed: it stands at sequence {case.sequence}, you saw {sequence}. "
-            "Look at it again, then repeat what you want."
+            f"The case has changed: it is at sequence {case.sequence}, you saw {sequence}. Read it again, then retry."
         )
 
 
-def assign(case: Case, owner: str, actor: str, now: datetime) -> Step:
-    """Gives the case to ``owner``; one that was contacted already stays contacted."""
+def assign(case: Case, *, owner: str, actor: str, now: datetime) -> Step:
+    """Assigns the case to ``owner``; one whose customer was contacted already stays contacted."""
     _must_wait(case, "assigned")
     if case.owner == owner:
         raise Refused(f"The case is already {owner}'s.")
@@ -48,24 +47,24 @@ def assign(case: Case, owner: str, actor: str, now: datetime) -> Step:
     return Step(changed, followups.ASSIGNED, _entry(changed, "assigned", actor, owner=owner))
 
 
-def contact(case: Case, way: ContactWay, text: str, actor: str, now: datetime) -> Step:
-    """The customer was contacted, by ``actor``, who owns the case from then on if nobody did."""
+def contact(case: Case, *, way: ContactWay, text: str, actor: str, now: datetime) -> Step:
+    """Records that ``actor`` contacted the customer; an unassigned case becomes theirs."""
     _must_wait(case, "contacted")
     changed = replace(_next(case, now), status="contacted", owner=case.owner or actor)
     return Step(changed, followups.CONTACTED, _entry(changed, "contacted", actor, way=way, text=text))
 
 
-def note(case: Case, text: str, actor: str, now: datetime) -> Step:
-    """Writes down something; changes nothing else."""
+def note(case: Case, *, text: str, actor: str, now: datetime) -> Step:
+    """Adds a note; changes nothing else."""
     _must_not_be_erased(case)
     if not text.strip():
-        raise Refused("The note is empty; write what should be remembered.")
+        raise Refused("The note is empty; write something in it.")
     changed = _next(case, now)
     return Step(changed, EVENT_OF_STATUS[case.status], _entry(changed, "note", actor, text=text))
 
 
-def close(case: Case, reason: CloseReason, root_cause: str | None, text: str, actor: str, now: datetime) -> Step:
-    """Ends the case. ``root_cause`` is what went wrong, in the shop's words."""
+def close(case: Case, *, reason: CloseReason, root_cause: str | None, text: str, actor: str, now: datetime) -> Step:
+    """Closes the case; an unassigned one becomes ``actor``'s. ``root_cause`` is one of the routing rules' list."""
     _must_wait(case, "closed")
     changed = replace(
         _next(case, now), status="closed", closed_reason=reason, root_cause=root_cause, owner=case.owner or actor
@@ -74,8 +73,8 @@ def close(case: Case, reason: CloseReason, root_cause: str | None, text: str, ac
     return Step(changed, followups.CLOSED, entry)
 
 
-def reopen(case: Case, sla: timedelta | None, text: str, actor: str, now: datetime) -> Step:
-    """Takes up a closed case again, with a new deadline where its queue has one (``sla``)."""
+def reopen(case: Case, *, sla: timedelta | None, text: str, actor: str, now: datetime) -> Step:
+    """Reopens a closed case, with a new deadline where its rule has one (``sla``)."""
     _must_not_be_erased(case)
     if case.waiting:
         raise Refused("The case is not closed, so it cannot be reopened.")
@@ -84,6 +83,7 @@ def reopen(case: Case, sla: timedelta | None, text: str, actor: str, now: dateti
 
 
 def reopened(case: Case, sla: timedelta | None, now: datetime) -> Case:
+    """The case waiting again, with its owner, if it has one, and a deadline counted from now."""
     return replace(
         _next(case, now),
         status="open" if case.owner is None else "assigned",
@@ -95,13 +95,13 @@ def reopened(case: Case, sla: timedelta | None, now: datetime) -> Case:
 
 def _must_not_be_erased(case: Case) -> None:
     if case.erased:
-        raise Refused("The customer's data was erased; nothing more can be done with this case.")
+        raise Refused("The customer's data was erased; this case can no longer be changed.")
 
 
 def _must_wait(case: Case, participle: str) -> None:
     _must_not_be_erased(case)
     if not case.waiting:
-        raise Refused(f"The case is closed ({case.closed_reason}); reopen it before it is {participle}.")
+        raise Refused(f"The case is closed ({case.closed_reason}); reopen it before it can be {participle}.")
 
 
 def _next(case: Case, now: datetime) -> Case:

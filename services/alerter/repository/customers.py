@@ -1,10 +1,10 @@
-"""What is known of customers: how to reach them, their orders, the surveys they were sent.
+"""How to reach customers, and when those that were erased were erased.
 
-The row of a customer is locked before anything of theirs is written, so that an erasure and an order that come at the
-same moment, to two replicas, take turns.
+The row of a customer is locked before anything of theirs is written, orders and surveys included, so that an erasure
+and an order that come at the same moment, to two replicas, take turns.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -12,9 +12,9 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerter.domain.history import Customer, Order, Survey
+from services.alerter.domain.customers import Customer, may_be_kept
 
-_INTRODUCE = text(
+_ADD_MISSING = text(
     """
     INSERT INTO customers (customer_key)
     SELECT customer_key FROM unnest(CAST(:keys AS uuid[])) AS customer_key ORDER BY customer_key
@@ -35,47 +35,12 @@ _SAVE = text(
     WHERE customers.customer_key = given.customer_key
     """
 )
-_SAVE_ORDERS = text(
-    """
-    INSERT INTO customer_orders (order_id, customer_key, document, told_at)
-    SELECT order_id, customer_key, document::jsonb, told_at
-    FROM unnest(CAST(:ids AS text[]), CAST(:keys AS uuid[]), CAST(:documents AS text[]), CAST(:times AS timestamptz[]))
-         AS given (order_id, customer_key, document, told_at)
-    ORDER BY order_id
-    ON CONFLICT (order_id) DO UPDATE
-    SET customer_key = excluded.customer_key, document = excluded.document, told_at = excluded.told_at
-    """
-)
-_SAVE_SURVEYS = text(
-    """
-    INSERT INTO customer_surveys (send_id, customer_key, document, sent_at)
-    SELECT send_id, customer_key, document::jsonb, sent_at
-    FROM unnest(CAST(:ids AS text[]), CAST(:keys AS uuid[]), CAST(:documents AS text[]), CAST(:times AS timestamptz[]))
-         AS given (send_id, customer_key, document, sent_at)
-    ORDER BY send_id
-    ON CONFLICT (send_id) DO NOTHING
-    """
-)
-_CUSTOMERS = text(
+_READ = text(
     """
     SELECT customer_key, document::text AS document FROM customers
     WHERE customer_key = ANY(CAST(:keys AS uuid[])) AND document IS NOT NULL
     """
 )
-_ORDERS = text("SELECT order_id, document::text AS document FROM customer_orders WHERE order_id = ANY(:ids)")
-_ORDERS_OF = text(
-    """
-    SELECT document::text AS document FROM customer_orders
-    WHERE customer_key = :key ORDER BY told_at DESC LIMIT :most
-    """
-)
-_SURVEYS_OF = text(
-    """
-    SELECT document::text AS document FROM customer_surveys
-    WHERE customer_key = :key ORDER BY sent_at DESC LIMIT :most
-    """
-)
-_SURVEY = text("SELECT document::text AS document FROM customer_surveys WHERE send_id = :send_id")
 _ERASURES = text(
     """
     SELECT customer_key, erased_at FROM customers
@@ -89,29 +54,7 @@ _ERASE = text(
     WHERE customers.customer_key = given.customer_key
     """
 )
-_ERASE_ORDERS = text("DELETE FROM customer_orders WHERE customer_key = ANY(CAST(:keys AS uuid[]))")
-_ERASE_SURVEYS = text("DELETE FROM customer_surveys WHERE customer_key = ANY(CAST(:keys AS uuid[]))")
-
-# Old rows go unless a waiting case still needs them. Each statement takes the oldest first and a bounded number.
-_PRUNE_ORDERS = text(
-    """
-    DELETE FROM customer_orders WHERE order_id IN (
-        SELECT order_id FROM customer_orders AS old
-        WHERE told_at < :before AND NOT EXISTS (
-            SELECT FROM cases WHERE cases.customer_key = old.customer_key AND status <> 'closed')
-        ORDER BY told_at LIMIT :most FOR UPDATE SKIP LOCKED)
-    """
-)
-_PRUNE_SURVEYS = text(
-    """
-    DELETE FROM customer_surveys WHERE send_id IN (
-        SELECT send_id FROM customer_surveys AS old
-        WHERE sent_at < :before AND NOT EXISTS (
-            SELECT FROM cases WHERE cases.customer_key = old.customer_key AND status <> 'closed')
-        ORDER BY sent_at LIMIT :most FOR UPDATE SKIP LOCKED)
-    """
-)
-_PRUNE_CUSTOMERS = text(
+_PRUNE = text(
     """
     DELETE FROM customers WHERE customer_key IN (
         SELECT customer_key FROM customers AS old
@@ -119,31 +62,32 @@ _PRUNE_CUSTOMERS = text(
           AND NOT EXISTS (SELECT FROM cases WHERE cases.customer_key = old.customer_key AND status <> 'closed')
           AND NOT EXISTS (SELECT FROM customer_orders AS kept WHERE kept.customer_key = old.customer_key)
           AND NOT EXISTS (SELECT FROM customer_surveys AS kept WHERE kept.customer_key = old.customer_key)
-        ORDER BY told_at LIMIT :most FOR UPDATE SKIP LOCKED)
+        ORDER BY told_at LIMIT :limit FOR UPDATE SKIP LOCKED)
     """
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Locked:
-    """A customer's row, ours until the transaction ends. ``erased_at``: what was told up to then must not come back."""
+class LockedCustomer:
+    """A customer's row, ours until the transaction ends; ``customer`` is None while nothing is known of them."""
 
     customer: Customer | None
     erased_at: datetime | None
 
-    def may_know(self, at: datetime) -> bool:
-        return self.erased_at is None or at > self.erased_at
+    def may_keep(self, told_at: datetime) -> bool:
+        """Whether something told of the customer at that moment may be written."""
+        return may_be_kept(told_at, erased_at=self.erased_at)
 
 
-async def lock(connection: AsyncConnection, keys: Collection[UUID]) -> dict[UUID, Locked]:
-    """The rows of these customers, made where missing, kept from change by others until the transaction ends."""
-    locked: dict[UUID, Locked] = {}
+async def lock(connection: AsyncConnection, keys: Collection[UUID]) -> dict[UUID, LockedCustomer]:
+    """The rows of these customers, added where missing, locked until the transaction ends."""
+    locked: dict[UUID, LockedCustomer] = {}
     # Another round only where a row was pruned between its two statements.
     while missing := sorted(set(keys) - set(locked)):
-        await connection.execute(_INTRODUCE, {"keys": missing})
+        await connection.execute(_ADD_MISSING, {"keys": missing})
         for row in await connection.execute(_LOCK, {"keys": missing}):
             customer = None if row.document is None else Customer.model_validate_json(row.document)
-            locked[row.customer_key] = Locked(customer, row.erased_at)
+            locked[row.customer_key] = LockedCustomer(customer, row.erased_at)
     return locked
 
 
@@ -161,61 +105,10 @@ async def save(connection: AsyncConnection, customers: Mapping[UUID, Customer]) 
     )
 
 
-async def save_orders(connection: AsyncConnection, orders: Sequence[tuple[UUID, Order]]) -> None:
-    """``orders`` are pairs of the key of a customer this transaction has locked and the order, each order once."""
-    if not orders:
-        return
-    await connection.execute(
-        _SAVE_ORDERS,
-        {
-            "ids": [order.order_id for _, order in orders],
-            "keys": [key for key, _ in orders],
-            "documents": [order.model_dump_json(exclude_none=True) for _, order in orders],
-            "times": [order.told_at for _, order in orders],
-        },
-    )
-
-
-async def save_surveys(connection: AsyncConnection, surveys: Sequence[tuple[UUID, Survey]]) -> None:
-    """``surveys`` are pairs of the key of a customer this transaction has locked and the survey."""
-    if not surveys:
-        return
-    await connection.execute(
-        _SAVE_SURVEYS,
-        {
-            "ids": [survey.send_id for _, survey in surveys],
-            "keys": [key for key, _ in surveys],
-            "documents": [survey.model_dump_json(exclude_none=True) for _, survey in surveys],
-            "times": [survey.sent_at for _, survey in surveys],
-        },
-    )
-
-
 async def read(connection: AsyncConnection, keys: Iterable[UUID]) -> dict[UUID, Customer]:
-    rows = await connection.execute(_CUSTOMERS, {"keys": list(keys)})
+    """Those of the customers that are known, by key."""
+    rows = await connection.execute(_READ, {"keys": list(keys)})
     return {row.customer_key: Customer.model_validate_json(row.document) for row in rows}
-
-
-async def read_orders(connection: AsyncConnection, order_ids: Iterable[str]) -> dict[str, Order]:
-    rows = await connection.execute(_ORDERS, {"ids": list(order_ids)})
-    return {row.order_id: Order.model_validate_json(row.document) for row in rows}
-
-
-async def orders_of(connection: AsyncConnection, key: UUID, most: int) -> list[Order]:
-    """A customer's newest orders."""
-    rows = await connection.execute(_ORDERS_OF, {"key": key, "most": most})
-    return [Order.model_validate_json(document) for document in rows.scalars()]
-
-
-async def surveys_of(connection: AsyncConnection, key: UUID, most: int) -> list[Survey]:
-    """The surveys a customer was sent, newest first."""
-    rows = await connection.execute(_SURVEYS_OF, {"key": key, "most": most})
-    return [Survey.model_validate_json(document) for document in rows.scalars()]
-
-
-async def survey(connection: AsyncConnection, send_id: str) -> Survey | None:
-    document = (await connection.execute(_SURVEY, {"send_id": send_id})).scalar()
-    return None if document is None else Survey.model_validate_json(document)
 
 
 async def erasures(connection: AsyncConnection, keys: Iterable[UUID]) -> dict[UUID, datetime]:
@@ -225,16 +118,11 @@ async def erasures(connection: AsyncConnection, keys: Iterable[UUID]) -> dict[UU
 
 
 async def erase(connection: AsyncConnection, times: Mapping[UUID, datetime]) -> None:
-    """Empties customers this transaction has locked, remembering when; their orders and surveys go."""
-    given = {"keys": list(times), "times": list(times.values())}
-    await connection.execute(_ERASE, given)
-    await connection.execute(_ERASE_ORDERS, {"keys": list(times)})
-    await connection.execute(_ERASE_SURVEYS, {"keys": list(times)})
+    """Empties the rows of customers this transaction has locked, remembering when they were erased."""
+    await connection.execute(_ERASE, {"keys": list(times), "times": list(times.values())})
 
 
-async def prune(connection: AsyncConnection, before: datetime, most: int) -> int:
-    """Removes up to ``most`` rows of each kind that are older; how many there were."""
-    removed = 0
-    for statement in (_PRUNE_ORDERS, _PRUNE_SURVEYS, _PRUNE_CUSTOMERS):
-        removed += (await connection.execute(statement, {"before": before, "most": most})).rowcount
-    return removed
+async def prune(connection: AsyncConnection, before: datetime, *, limit: int) -> int:
+    """Deletes up to ``limit`` customers last heard of before a moment who have no order, survey or waiting case left;
+    returns how many. The rows of erased customers stay."""
+    return (await connection.execute(_PRUNE, {"before": before, "limit": limit})).rowcount

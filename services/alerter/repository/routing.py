@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-_READ = text("SELECT version, document, file_digest, changed_at, changed_by FROM routing")
-_VERSION = text("SELECT version FROM routing")
+from services.alerter.domain.routing import Routing, parse
+
+_READ = text("SELECT version, document FROM routing")
 _LOCK = text("SELECT version, document, file_digest, changed_at, changed_by FROM routing FOR UPDATE")
+_LOCK_MISSING = text("SELECT pg_advisory_xact_lock(hashtextextended('hearback.routing.' || current_schema(), 0))")
 _SAVE = text(
     """
     INSERT INTO routing (version, document, file_digest, changed_at, changed_by)
@@ -18,12 +21,19 @@ _SAVE = text(
         changed_at = excluded.changed_at, changed_by = excluded.changed_by
     """
 )
-_INTRODUCE_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('hearback.routing.' || current_schema(), 0))")
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """``file_digest`` is of the rules file that was taken over last, whatever was written by API since."""
+class RoutingVersion:
+    """Routing rules and the version they are in force under."""
+
+    version: int
+    routing: Routing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRouting:
+    """The row. ``file_digest`` is of the rules file that took effect last, whatever came by API since."""
 
     version: int
     document: str
@@ -32,23 +42,22 @@ class Stored:
     changed_by: str
 
 
-async def version(connection: AsyncConnection) -> int | None:
-    return (await connection.execute(_VERSION)).scalar()
-
-
-async def read(connection: AsyncConnection) -> Stored | None:
+async def current(connection: AsyncConnection) -> RoutingVersion:
+    """The rules in force in this transaction, so that all replicas follow the same."""
     row = (await connection.execute(_READ)).one_or_none()
-    return None if row is None else Stored(*row)
+    if row is None:
+        raise RuntimeError("there are no routing rules yet; actions.routing.start must run first")
+    return RoutingVersion(row.version, _parsed(row.document))
 
 
-async def lock(connection: AsyncConnection) -> Stored | None:
-    """The row, kept from change by others until the transaction ends, also when there is none yet."""
-    await connection.execute(_INTRODUCE_LOCK)
-    row = (await connection.execute(_LOCK)).one_or_none()
-    return None if row is None else Stored(*row)
+async def lock(connection: AsyncConnection) -> StoredRouting | None:
+    """The row, locked until the transaction ends, also when there is none yet."""
+    await connection.execute(_LOCK_MISSING)
+    row = (await connection.execute(_LOCK)).mappings().one_or_none()
+    return None if row is None else StoredRouting(**row)
 
 
-async def save(connection: AsyncConnection, stored: Stored) -> None:
+async def save(connection: AsyncConnection, stored: StoredRouting) -> None:
     await connection.execute(
         _SAVE,
         {
@@ -59,3 +68,9 @@ async def save(connection: AsyncConnection, stored: Stored) -> None:
             "changed_by": stored.changed_by,
         },
     )
+
+
+# The rules are read in every transaction, and change rarely.
+@lru_cache(maxsize=4)
+def _parsed(document: str) -> Routing:
+    return parse(document, where="the routing rules in force")

@@ -10,10 +10,9 @@ from babel.numbers import format_currency
 from jinja2 import Environment
 from markupsafe import Markup, escape
 
-from services.alerter.actions.cases import Story
-from services.alerter.domain.case import Case, Entry
-from services.alerter.domain.publication import Surroundings
+from services.alerter.domain.case import Case, CaseContext, Entry
 from services.alerter.domain.routing import Routing
+from services.alerter.queries.cases import CaseDetail
 from services.alerter.web import words as wording
 from shared.contracts import followups
 from shared.contracts.orders import Money
@@ -21,21 +20,21 @@ from shared.contracts.orders import Money
 _LOCALE = "en"
 
 WAY_WORDS: dict[str, str] = {
-    "email": "E-mail",
+    "email": "Email",
     "phone": "Phone",
     "chat": "Chat",
     "post": "Post",
-    "other": "Another way",
+    "other": "Other",
 }
 REASON_WORDS: dict[str, str] = {
-    "resolved": "Put right",
-    "no_reply": "They did not reply",
-    "no_action_needed": "Nothing to be done",
+    "resolved": "Resolved",
+    "no_reply": "No reply",
+    "no_action_needed": "No action needed",
     "not_reachable": "Could not be reached",
-    "duplicate": "Known from another case",
+    "duplicate": "Duplicate",
 }
 STATUS_WORDS: dict[str, str] = {
-    "waiting": "All that wait",
+    "waiting": "Waiting",
     "open": "Open",
     "assigned": "Assigned",
     "contacted": "Contacted",
@@ -55,7 +54,7 @@ def install(environment: Environment, zone: ZoneInfo) -> None:
 
 
 def moment(at: datetime, zone: ZoneInfo) -> Markup:
-    """A time element: short to read, whole with its zone on hover."""
+    """A time element: short, and in full with its time zone on hover."""
     local = at.astimezone(zone)
     short = format_datetime(local, "d MMM y, HH:mm", locale=_LOCALE)
     whole = f"{format_datetime(local, 'full', locale=_LOCALE)} ({get_timezone_name(local, locale=_LOCALE)})"
@@ -67,10 +66,10 @@ def money(value: Money) -> str:
     return format_currency(value.amount, value.currency, locale=_LOCALE)
 
 
-def row_view(case: Case, around: Surroundings, now: datetime) -> dict[str, Any]:
-    """A line of the list. ``case`` has a queue; without an answer it was erased."""
+def row_view(case: Case, context: CaseContext, now: datetime) -> dict[str, Any]:
+    """A row of the list. ``case`` has a queue; without an answer it was erased."""
     answer = case.answer
-    order = around.order
+    order = context.order
     products = order.description.products if order is not None and order.description is not None else ()
     return {
         "case_id": case.case_id,
@@ -78,7 +77,7 @@ def row_view(case: Case, around: Surroundings, now: datetime) -> dict[str, Any]:
         "group": case.group,
         "group_word": wording.GROUP_WORDS[case.group] if case.group else None,
         "score": None if answer is None else answer.score,
-        "name": _name(case, around),
+        "name": _name(case, context),
         "words": wording.first_words(answer.comment) if answer is not None and answer.comment else None,
         "product": wording.first_words(products[0], 40) if products else None,
         "owner": case.owner,
@@ -91,25 +90,25 @@ def row_view(case: Case, around: Surroundings, now: datetime) -> dict[str, Any]:
     }
 
 
-def case_view(story: Story, routing: Routing, me: str, now: datetime) -> dict[str, Any]:
-    """A case as its page tells it."""
-    case, told = story.case, story.published
-    row = row_view(case, story.around, now)
-    order = told.order
+def case_view(detail: CaseDetail, routing: Routing, me: str, now: datetime) -> dict[str, Any]:
+    """A case as its page shows it."""
+    case, published = detail.case, detail.published
+    row = row_view(case, detail.context, now)
+    order = published.order
     return {
         **row,
-        "told": told,
-        "queue_title": routing.queues.get(told.queue, told.queue),
+        "published": published,
+        "queue_title": routing.queues.get(published.queue, published.queue),
         "further_answers": {} if case.answer is None else case.answer.further_answers,
-        "survey": story.survey,
-        "asked_words": _came(None if story.survey is None else story.survey.channel),
+        "survey": detail.survey,
+        "asked_words": _came(None if detail.survey is None else detail.survey.channel),
         "answered_words": _came(None if case.answer is None else case.answer.channel),
         "lateness": None if order is None else wording.lateness(order.promised_at, order.delivered_at, now),
-        "segments": _segments(told.answer),
-        "history": [entry_view(entry, routing) for entry in story.history],
-        "orders": [other for other in story.orders if order is None or other.order_id != order.order_id],
-        "surveys": [sent for sent in story.surveys if story.survey is None or sent.send_id != story.survey.send_id],
-        "earlier": [row_view(earlier, Surroundings(), now) for earlier in story.earlier],
+        "segments": _segments(published.answer),
+        "history": [entry_view(entry, routing) for entry in detail.history],
+        "orders": [other for other in detail.orders if order is None or other.order_id != order.order_id],
+        "surveys": [sent for sent in detail.surveys if detail.survey is None or sent.send_id != detail.survey.send_id],
+        "earlier": [row_view(earlier, CaseContext(), now) for earlier in detail.earlier],
         "next_action": next_action(case, me),
         "waiting": case.waiting,
         "erased": case.erased,
@@ -118,7 +117,7 @@ def case_view(story: Story, routing: Routing, me: str, now: datetime) -> dict[st
 
 
 def next_action(case: Case, me: str) -> str:
-    """What should sensibly be done next; its button is the first."""
+    """What should be done next; its button comes first."""
     if case.erased:
         return "none"
     if not case.waiting:
@@ -129,7 +128,7 @@ def next_action(case: Case, me: str) -> str:
 
 
 def entry_view(entry: Entry, routing: Routing) -> dict[str, Any]:
-    """A line of the history in words. ``text`` is what somebody wrote, None where nothing was."""
+    """An entry of the history in words. ``text`` is what staff wrote, None if nothing."""
     details = entry.details
     text = details.get("text")
     return {"at": entry.at, "actor": entry.actor, "words": _happened(entry, routing), "text": text}
@@ -145,7 +144,7 @@ def _happened(entry: Entry, routing: Routing) -> str:
             return f"The case was opened for a score of {score}."
         case "amended":
             changed = f"The customer changed the score from {before} to {score}."
-            return changed if rescored else "The customer said more."
+            return changed if rescored else "The customer added to their answer."
         case "moved":
             queue = str(details.get("queue_before"))
             return f"Moved here from “{routing.queues.get(queue, queue)}”: the score changed from {before} to {score}."
@@ -154,15 +153,15 @@ def _happened(entry: Entry, routing: Routing) -> str:
                 return "Reopened."
             if rescored:
                 return f"Reopened: the customer changed the score from {before} to {score}."
-            return "Reopened: the customer said more."
+            return "Reopened: the customer added to their answer."
         case "assigned":
             owner = details.get("owner")
-            return "Took the case." if owner == entry.actor else f"Gave the case to {owner}."
+            return "Took the case." if owner == entry.actor else f"Assigned the case to {owner}."
         case "contacted":
-            way = WAY_WORDS.get(str(details.get("way")), "Another way")
+            way = WAY_WORDS.get(str(details.get("way")), "Other")
             return f"Contacted the customer ({way.lower()})."
         case "note":
-            return "Noted:"
+            return "Added a note:"
         case "closed":
             reason = REASON_WORDS.get(str(details.get("reason")), str(details.get("reason")))
             cause = details.get("root_cause")
@@ -172,11 +171,11 @@ def _happened(entry: Entry, routing: Routing) -> str:
     return entry.kind
 
 
-def _name(case: Case, around: Surroundings) -> str:
+def _name(case: Case, context: CaseContext) -> str:
     if case.answer is None:
         return "Erased"
-    if around.customer is not None and around.customer.name:
-        return around.customer.name
+    if context.customer is not None and context.customer.name:
+        return context.customer.name
     if case.answer.customer_id is None:
         return "Anonymous"
     return f"Customer {case.answer.customer_id}"

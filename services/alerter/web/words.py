@@ -19,7 +19,7 @@ class TimeLeft:
 
 
 def time_left(left: timedelta | None) -> TimeLeft | None:
-    """How urgent a case is; None where there is no deadline. The last two hours are urgent."""
+    """How urgent a case is; None where there is no deadline. ``soon`` is the last two hours."""
     if left is None:
         return None
     if left < timedelta(0):
@@ -30,7 +30,7 @@ def time_left(left: timedelta | None) -> TimeLeft | None:
 
 
 def span(length: timedelta) -> str:
-    """A length of time in its largest unit that says enough: ``45 min``, ``3 h``, ``2 days``."""
+    """A length of time in the largest unit that is precise enough: ``45 min``, ``3 h``, ``2 days``."""
     minutes = int(length.total_seconds() // 60)
     if minutes < 120:
         return f"{minutes} min"
@@ -40,7 +40,7 @@ def span(length: timedelta) -> str:
 
 
 def lateness(promised: datetime | None, delivered: datetime | None, now: datetime) -> str | None:
-    """How an order kept its promised day; None when nothing was promised, or the day is still to come."""
+    """Whether an order arrived when promised; None when nothing was promised, or the day is still to come."""
     if promised is None:
         return None
     late = (delivered or now) - promised
@@ -52,7 +52,7 @@ def lateness(promised: datetime | None, delivered: datetime | None, now: datetim
 
 
 def first_words(text: str, most: int = 120) -> str:
-    """The beginning of a text in one line, cut between words where there is one."""
+    """The beginning of a text on one line, cut between words where possible."""
     line = " ".join(text.split())
     if len(line) <= most:
         return line
@@ -64,11 +64,11 @@ def first_words(text: str, most: int = 120) -> str:
 GROUP_WORDS: dict[Group, str] = {"detractor": "Detractor", "passive": "Passive", "promoter": "Promoter"}
 
 CHANNEL_WORDS: dict[str, str] = {
-    "email": "by e-mail",
+    "email": "by email",
     "sms": "by text message",
     "webhook": "through the shop",
-    "widget": "on the shop's page",
+    "widget": "on the shop’s website",
     "api": "through the shop",
-    "link": "by a link",
-    "import": "elsewhere, and imported",
+    "link": "via a link",
+    "import": "imported from elsewhere",
 }

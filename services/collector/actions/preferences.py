@@ -1,152 +1,92 @@
-"""A customer's wish about surveys, taken through the link in each of them."""
+"""Unsubscribing and resubscribing through the link in each survey."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping
 
-import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.collector.actions.answers import Contended, ErasedSurvey
-from services.collector.domain.preferences import Wish, channels_after, wished_since
-from services.collector.repository import erasures
-from services.collector.repository import pending_preferences as early_wishes
-from services.collector.repository import sends as repository
-from services.collector.repository.sends import Owner, Preferences
+from services.collector.actions.contention import ATTEMPTS, Contended
+from services.collector.domain.preferences import (
+    KINDS,
+    PendingPreference,
+    PreferenceChange,
+    Preferences,
+    RequestedChange,
+    SendRecipient,
+    preferences_after,
+)
+from services.collector.domain.surveys import ErasedSurvey, known
+from services.collector.repository import erasures, pending_preferences, preferences, surveys
 from services.collector.settings import CollectorSettings
 from shared import metrics, tracing
-from shared.contracts import identity, topics
+from shared.contracts import preferences as contract
 from shared.contracts.events import Event
-from shared.contracts.preferences import RESUBSCRIBED, UNSUBSCRIBED, Preference
-from shared.messaging.outbox import Outbox
+from shared.contracts.preferences import Preference
 from shared.runtime import Runtime
 
-log = structlog.get_logger()
 
-_ROUNDS = 50
-_KINDS: dict[Wish, str] = {"unsubscribe": UNSUBSCRIBED, "resubscribe": RESUBSCRIBED}
+async def change_preference(runtime: Runtime[CollectorSettings], send_id: str, change: PreferenceChange) -> bool:
+    """Unsubscribes or resubscribes the send's customer and publishes it; a no-op when nothing changes. Links of closed
+    surveys work too.
 
-
-@dataclass(frozen=True, slots=True)
-class Wished:
-    """What one customer wants, since when, and through which address they said so."""
-
-    owner: Owner
-    wish: Wish
-    at: datetime
-    early: bool = False
-    """It waited for its send: a wish made since then goes first."""
-
-
-async def change_preference(runtime: Runtime[CollectorSettings], send_id: str, wish: Wish) -> bool:
-    """Makes it so, and tells everybody; nothing happens when it already is so. Links of closed surveys work too.
-
-    True when done. False when the send is not known here: then the wish is kept, and settled with the send. A mail
-    program says it once and never again. Raises ErasedSurvey or Contended; then nothing was changed.
+    True when done. False when the send is not known here: then the change is stored as pending, and applied with the
+    send, because a mail program posts once and never again. Raises ErasedSurvey or Contended; then nothing was changed.
     """
-    answer_id = identity.answer_id(send_id)
     async with runtime.transaction() as connection:
-        survey = await repository.hold_survey(connection, send_id, answer_id)
+        survey = await surveys.hold(connection, send_id)
         if survey is None:
-            await early_wishes.hold_off_sends(connection)
-            survey = await repository.hold_survey(connection, send_id, answer_id)
+            await pending_preferences.hold_off_sends(connection)
+            survey = await surveys.hold(connection, send_id)
         now = runtime.clock.now()
         if survey is None:
-            await early_wishes.keep(connection, send_id, wish, now)
-            metrics.early_wishes.labels("kept").inc()
+            await pending_preferences.put(connection, PendingPreference(send_id, change, now))
+            metrics.pending_preferences.labels("kept").inc()
             return False
-        send = survey.send
+        send = known(survey).send
         if send.customer_id is None:
-            raise ErasedSurvey("the data of this survey's customer was erased")
-        wished = Wished(Owner(send.customer_id, send.channel, send.address), wish, now)
-        await _settle(connection, runtime.outbox, _secret(runtime), [wished])
+            raise ErasedSurvey
+        recipient = SendRecipient(customer_id=send.customer_id, channel=send.channel, address=send.address)
+        await apply(connection, runtime, [RequestedChange(recipient, change, now)])
         return True
 
 
-async def settle_early_wishes(
-    connection: AsyncConnection, outbox: Outbox, secret: str, send_ids: Sequence[str]
+async def apply(
+    connection: AsyncConnection, runtime: Runtime[CollectorSettings], requested: Iterable[RequestedChange]
 ) -> None:
-    """Does what was wished before these sends came; of several wishes of one customer, the last. The transaction has
-    to have called ``early_wishes.hold_off_wishes`` before it added the sends."""
-    taken = await early_wishes.take(connection, send_ids)
-    if not taken:
-        return
-    owners = await repository.read_owners(connection, [early.send_id for early in taken])
-    last: dict[str, Wished] = {}
-    for early in sorted(taken, key=lambda early: early.wished_at):
-        if (owner := owners.get(early.send_id)) is not None:
-            last[owner.customer_id] = Wished(owner, early.wish, early.wished_at, early=True)
-    await _settle(connection, outbox, secret, last.values())
-    metrics.early_wishes.labels("settled").inc(len(taken))
-
-
-async def prune_early_wishes(runtime: Runtime[CollectorSettings]) -> bool:
-    """Removes one batch of wishes whose sends have not come for as long as Kafka keeps sends, and so never will;
-    True when there may be more."""
-    days, limit = topics.SENDS.retention_days, runtime.settings.prune_batch_size
-    assert days is not None
-    async with runtime.engine.begin() as connection:
-        dropped = await early_wishes.prune(connection, runtime.clock.now() - timedelta(days=days), limit)
-    if dropped:
-        metrics.early_wishes.labels("dropped").inc(dropped)
-        log.warning("wishes about surveys that were removed or never came are dropped", wishes=dropped, after_days=days)
-    return dropped == limit
-
-
-def preference_event(kind: str, body: Preference) -> Event:
-    return Event(
-        topic=topics.PREFERENCES.name,
-        key=body.customer_id,
-        event_id=identity.event_id(kind, body.customer_id, body.revision),
-        type=kind,
-        time=body.occurred_at,
-        body=body,
-        traceparent=tracing.current(),
-    )
-
-
-async def _settle(connection: AsyncConnection, outbox: Outbox, secret: str, wishes: Iterable[Wished]) -> None:
-    """Writes what the wishes change, with its events; at most one wish a customer. Raises Contended."""
-    waiting = {wished.owner.customer_id: wished for wished in wishes}
-    for _ in range(_ROUNDS):
-        changed = await _changed(connection, secret, waiting)
+    """Writes the changes, at most one a customer, with their events. Raises Contended."""
+    waiting = {change.recipient.customer_id: change for change in requested}
+    for _ in range(ATTEMPTS):
+        changed = await _changed(connection, runtime, waiting)
         if not changed:
             return
-        written = await repository.put_preferences(connection, changed)
+        written = await preferences.put(connection, changed)
         events = [_event(waiting[customer_id], changed[customer_id]) for customer_id in sorted(written)]
-        await outbox.put(connection, events)
+        await runtime.outbox.put(connection, events)
         waiting = {customer_id: waiting[customer_id] for customer_id in changed.keys() - written}
         if not waiting:
             return
-    raise Contended(f"the preferences changed {_ROUNDS} times while they were being changed")
+    raise Contended("the customer's preferences")
 
 
-async def _changed(connection: AsyncConnection, secret: str, wishes: Mapping[str, Wished]) -> dict[str, Preferences]:
-    """The preferences as they will be, of those whose wish changes them."""
-    known = await repository.read_preferences(connection, sorted(wishes))
-    # One who was erased once must not start at 1 again.
-    before = await erasures.last_preference_revisions(connection, secret, wishes.keys() - known.keys())
-    changed = {}
-    for customer_id, wished in wishes.items():
-        stored = known.get(customer_id) or Preferences(before[customer_id], [])
-        if wished.early and wished_since(stored.channels, wished.at):
-            continue
-        owner = wished.owner
-        channels = channels_after(stored.channels, wished.wish, owner.address, owner.channel, wished.at)
-        if channels is not None:
-            changed[customer_id] = Preferences(stored.revision + 1, channels)
-    return changed
+async def _changed(
+    connection: AsyncConnection, runtime: Runtime[CollectorSettings], requested: Mapping[str, RequestedChange]
+) -> dict[str, Preferences]:
+    """The preferences as they will be, of those customers whose request changes them."""
+    stored = await preferences.read(connection, sorted(requested))
+    # A customer who was erased once must not start at revision 1 again.
+    digest = runtime.digests.digest
+    digests = {customer_id: digest(customer_id) for customer_id in requested.keys() - stored.keys()}
+    revisions = await erasures.preference_revisions(connection, digests.values())
+    new = {customer_id: Preferences(revisions.get(digests[customer_id], 0), []) for customer_id in digests}
+    before = {**stored, **new}
+    after = {customer_id: preferences_after(before[customer_id], change) for customer_id, change in requested.items()}
+    return {customer_id: changed for customer_id, changed in after.items() if changed is not None}
 
 
-def _event(wished: Wished, preferences: Preferences) -> Event:
+def _event(requested: RequestedChange, after: Preferences) -> Event:
     body = Preference(
-        customer_id=wished.owner.customer_id,
-        revision=preferences.revision,
-        channels=preferences.channels,
-        occurred_at=wished.at,
+        customer_id=requested.recipient.customer_id,
+        revision=after.revision,
+        channels=after.channels,
+        occurred_at=requested.requested_at,
     )
-    return preference_event(_KINDS[wished.wish], body)
-
-
-def _secret(runtime: Runtime[CollectorSettings]) -> str:
-    return runtime.settings.secret.get_secret_value()
+    return contract.event(KINDS[requested.change], body, traceparent=tracing.current())

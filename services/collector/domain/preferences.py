@@ -1,49 +1,110 @@
-"""What a customer allows on each channel, and how a wish changes it."""
+"""What a customer allows on each channel, and how unsubscribing or resubscribing changes it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from shared.contracts.preferences import ChannelPreference
+from shared.contracts.preferences import RESUBSCRIBED, UNSUBSCRIBED, ChannelPreference
 from shared.contracts.sends import Channel
 
-Wish = Literal["unsubscribe", "resubscribe"]
+PreferenceChange = Literal["unsubscribe", "resubscribe"]
+
+KINDS: dict[PreferenceChange, str] = {"unsubscribe": UNSUBSCRIBED, "resubscribe": RESUBSCRIBED}
+"""The type of the event that publishes each change."""
 
 SURVEY_CHANNELS: tuple[Channel, ...] = ("email", "sms", "webhook")
-"""Where surveys are sent to somebody. Who wants no more surveys means all of these."""
+"""The channels surveys are sent through. Unsubscribing covers all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """Every channel's state of one customer, at ``revision``."""
+
+    revision: int
+    channels: list[ChannelPreference]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendRecipient:
+    """The customer a survey was sent to, and the address on its channel."""
+
+    customer_id: str
+    channel: Channel
+    address: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PendingPreference:
+    """A change that was requested through the link of a send that is not known here yet."""
+
+    send_id: str
+    change: PreferenceChange
+    requested_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedChange:
+    """What one customer asked for and when, and through which address."""
+
+    recipient: SendRecipient
+    change: PreferenceChange
+    requested_at: datetime
+    was_pending: bool = False
+    """It waited for its send: a change the customer made since then takes precedence."""
+
+
+def preferences_after(before: Preferences, requested: RequestedChange) -> Preferences | None:
+    """The preferences after the change, one revision higher; None when it changes nothing, or was pending and
+    overtaken by a later change of the customer's own."""
+    if requested.was_pending and changed_by_customer_since(before.channels, requested.requested_at):
+        return None
+    channels = channels_after(
+        before.channels,
+        requested.change,
+        channel=requested.recipient.channel,
+        address=requested.recipient.address,
+        now=requested.requested_at,
+    )
+    return None if channels is None else Preferences(before.revision + 1, channels)
 
 
 def channels_after(
-    channels: Sequence[ChannelPreference], wish: Wish, address: str | None, address_of: Channel, now: datetime
+    channels: Sequence[ChannelPreference],
+    change: PreferenceChange,
+    *,
+    channel: Channel,
+    address: str | None,
+    now: datetime,
 ) -> list[ChannelPreference] | None:
-    """Every channel's state after the wish, in a fixed order; None when it already is so.
+    """Every channel's state after the change, in a fixed order; None when nothing changes.
 
-    ``address`` is the one on the channel ``address_of``, through which the wish came. An unsubscription also covers
-    an address that bounced, because it holds for the next one too. Resubscribing takes back unsubscriptions and
-    nothing else: who complained is not written to again.
+    ``channel`` and ``address`` are where the survey went through which the change was requested. Unsubscribing also
+    covers an address that bounced, because it holds for the next one too. Resubscribing undoes unsubscriptions and
+    nothing else: a customer who complained is not written to again.
     """
     states: dict[Channel, ChannelPreference] = {preference.channel: preference for preference in channels}
     after = dict(states)
-    for channel in SURVEY_CHANNELS:
-        before = states.get(channel)
-        own = address if channel == address_of else before.address if before else None
+    for each in SURVEY_CHANNELS:
+        before = states.get(each)
+        own = address if each == channel else before.address if before else None
         state = before.state if before else "allowed"
-        if wish == "unsubscribe" and state in ("allowed", "bounced"):
-            after[channel] = ChannelPreference(channel=channel, state="unsubscribed", address=own, changed_at=now)
-        elif wish == "resubscribe" and state == "unsubscribed":
-            after[channel] = ChannelPreference(channel=channel, state="allowed", address=own, changed_at=now)
-    return None if after == states else [after[channel] for channel in sorted(after)]
+        if change == "unsubscribe" and state in ("allowed", "bounced"):
+            after[each] = ChannelPreference(channel=each, state="unsubscribed", address=own, changed_at=now)
+        elif change == "resubscribe" and state == "unsubscribed":
+            after[each] = ChannelPreference(channel=each, state="allowed", address=own, changed_at=now)
+    return None if after == states else [after[each] for each in sorted(after)]
 
 
-def wished_since(channels: Sequence[ChannelPreference], moment: datetime) -> bool:
-    """Whether the customer made another wish after ``moment``. A bounce or a complaint is none."""
+def changed_by_customer_since(channels: Sequence[ChannelPreference], moment: datetime) -> bool:
+    """Whether the customer unsubscribed or resubscribed after ``moment``. A bounce or a complaint does not count."""
     return any(
         preference.state in ("allowed", "unsubscribed") and preference.changed_at > moment for preference in channels
     )
 
 
 def is_unsubscribed(channels: Sequence[ChannelPreference], channel: Channel) -> bool:
-    """Whether no survey goes to this channel any more by the customer's own wish."""
+    """Whether this channel gets no more surveys because the customer unsubscribed or complained."""
     return any(
         preference.channel == channel and preference.state in ("unsubscribed", "complained") for preference in channels
     )

@@ -1,10 +1,8 @@
-"""SQL that forgets a customer, and remembers only that somebody was forgotten.
+"""SQL that erases a customer, and remembers only that somebody was erased.
 
-Apart from ``repository`` because it goes through every table there: who adds a personal column comes here too.
+It goes through every table with personal data: a new personal column has to be wiped here too.
 """
 
-import hashlib
-import hmac
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,14 +20,9 @@ class Wiped:
     preference_revision: int
 
 
-def digest(secret: str, customer_id: str) -> bytes:
-    """Recognises a customer who was erased, without telling who it was: without the secret nobody can try ids."""
-    return hmac.new(secret.encode(), b"hearback.erasure\x1f" + customer_id.encode(), hashlib.sha256).digest()
-
-
 # Held to the end of the batch: an erasure, which writes to the table, then comes either before we read it or after
-# what we insert can be seen and wiped.
-_HOLD_ERASURES = text("LOCK TABLE erasures IN SHARE MODE")
+# our rows are visible and can be wiped.
+_HOLD_OFF_ERASURES = text("LOCK TABLE erasures IN SHARE MODE")
 _ERASED_AMONG = text(
     "SELECT customer_digest, erased_at FROM erasures WHERE customer_digest = ANY(CAST(:digests AS bytea[]))"
 )
@@ -37,7 +30,7 @@ _ERASED_AMONG = text(
 
 async def erased_among(connection: AsyncConnection, digests: Sequence[bytes]) -> dict[bytes, datetime]:
     """Those of the customers who were erased, and when; nobody else can be until the transaction ends."""
-    await connection.execute(_HOLD_ERASURES)
+    await connection.execute(_HOLD_OFF_ERASURES)
     rows = await connection.execute(_ERASED_AMONG, {"digests": digests})
     return {bytes(row.customer_digest): row.erased_at for row in rows}
 
@@ -47,14 +40,10 @@ _PREFERENCE_REVISIONS = text(
 )
 
 
-async def last_preference_revisions(
-    connection: AsyncConnection, secret: str, customer_ids: Collection[str]
-) -> dict[str, int]:
-    """The revision to go on from for customers who have no preferences (any more); 0 for one never erased."""
-    digests = {customer_id: digest(secret, customer_id) for customer_id in customer_ids}
-    rows = await connection.execute(_PREFERENCE_REVISIONS, {"digests": list(digests.values())})
-    erased = {bytes(row.customer_digest): row.preference_revision for row in rows}
-    return {customer_id: erased.get(digests[customer_id], 0) for customer_id in customer_ids}
+async def preference_revisions(connection: AsyncConnection, digests: Collection[bytes]) -> dict[bytes, int]:
+    """The last preference revision of those of the customers who were erased."""
+    rows = await connection.execute(_PREFERENCE_REVISIONS, {"digests": list(digests)})
+    return {bytes(row.customer_digest): row.preference_revision for row in rows}
 
 
 # First, so that a second erasure of the same customer waits for the first.
@@ -65,7 +54,7 @@ _REMEMBER = text(
     ON CONFLICT (customer_digest) DO UPDATE SET erased_at = greatest(erasures.erased_at, EXCLUDED.erased_at)
     """
 )
-# Then the sends: an answer on its way holds its send, so that it is seen by the statement after this one.
+# Then the sends: an answer in progress holds its send, so that the statement after this one sees it.
 _WIPE_SENDS = text(
     """
     UPDATE sends SET customer_id = NULL, address = NULL, name = NULL, order_id = NULL, product = NULL,
@@ -81,7 +70,7 @@ _WIPE_ANSWERS = text(
     """
 )
 _WIPE_PREFERENCES = text("DELETE FROM preferences WHERE customer_id = :customer_id RETURNING revision")
-_COUNT_ON = text(
+_NEXT_PREFERENCE_REVISION = text(
     """
     UPDATE erasures SET preference_revision = greatest(preference_revision, :revision) + 1
     WHERE customer_digest = :digest
@@ -91,11 +80,11 @@ _COUNT_ON = text(
 
 
 async def wipe(connection: AsyncConnection, customer_id: str, customer_digest: bytes, now: datetime) -> Wiped:
-    """Erases whatever is personal of the customer from every table, and takes the next preference revision."""
+    """Erases everything personal of the customer from every table, and takes the next preference revision."""
     await connection.execute(_REMEMBER, {"digest": customer_digest, "now": now})
     whose = {"customer_id": customer_id, "now": now}
     sends = (await connection.execute(_WIPE_SENDS, whose)).rowcount
     answers = {row.answer_id: row.revision for row in await connection.execute(_WIPE_ANSWERS, whose)}
     revision = (await connection.execute(_WIPE_PREFERENCES, {"customer_id": customer_id})).scalar() or 0
-    counted = await connection.execute(_COUNT_ON, {"digest": customer_digest, "revision": revision})
-    return Wiped(sends, answers, counted.scalar_one())
+    following = await connection.execute(_NEXT_PREFERENCE_REVISION, {"digest": customer_digest, "revision": revision})
+    return Wiped(sends, answers, following.scalar_one())

@@ -1,36 +1,46 @@
-"""Pages as customers get to see them: language, brand and words put together, in every state a link can be in."""
+"""Pages as customers see them: language, brand and words put together, in every state a link can be in."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlencode
 
+import structlog
 from babel.dates import format_date
 from fastapi import Request
 from fastapi.responses import HTMLResponse
+from sqlalchemy.exc import SQLAlchemyError
 
+from services.collector.domain.answers import form_score
 from services.collector.domain.languages import direction_of, language_of
-from services.collector.repository.sends import Survey
+from services.collector.domain.surveys import ClosedSurvey, ErasedSurvey, Survey, UnknownSurvey
 from services.collector.settings import CollectorSettings
-from services.collector.web.words import Wording
+from services.collector.web.words import Words
 from shared import metrics
+from shared.links import BadLink
 from shared.runtime import Runtime
 from shared.web.pages import templates
 
+log = structlog.get_logger()
+
 REFRESH_SECONDS = 3
-# A survey that is still on its way comes within seconds; one that was removed never does.
+# A survey that has not been consumed yet comes within seconds; one that was deleted never does.
 _TRIES = 20
 
+UNAVAILABLE = (BadLink, UnknownSurvey, ErasedSurvey, ClosedSurvey, SQLAlchemyError, OSError)
+"""Why a link has nothing to show; ``Rendering.unavailable`` has a page for each."""
 
-class Showing:
-    """Renders; decides nothing but the looks."""
+
+class Rendering:
+    """Renders pages; decides nothing but the looks."""
 
     def __init__(self, runtime: Runtime[CollectorSettings]) -> None:
         self._runtime = runtime
         self._pages = templates(Path(__file__).parents[1])
-        self._wording = Wording()
+        self._words = Words()
 
-    def step(
+    def page(
         self,
         request: Request,
         template: str,
@@ -41,11 +51,14 @@ class Showing:
         headers: Mapping[str, str] | None = None,
         **values: object,
     ) -> HTMLResponse:
-        """A page in the reader's language and the campaign's colours. ``score`` decides the group's words."""
+        """A page in the reader's language and the campaign's colours. ``score`` decides the group's words.
+
+        ``values`` go to the template; the texts of ``title_key`` and ``text_key`` become its ``title`` and ``text``.
+        """
         campaign = survey.campaign if survey else None
         language = self._language(request, survey)
         brand = campaign.brand if campaign else self._runtime.brand
-        words = self._wording.words(language, brand, survey, score)
+        words = self._words.of_page(language, brand, survey, score)
         context = {
             "language": language,
             "direction": direction_of(language),
@@ -59,56 +72,66 @@ class Showing:
                 context[name] = words[str(values[key])]
         return self._pages.TemplateResponse(request, template, context, status, dict(headers or {}))
 
-    def forged(self, request: Request) -> HTMLResponse:
+    def unavailable(self, request: Request, error: Exception, *, score: int | None = None) -> HTMLResponse:
+        """The page that explains one of UNAVAILABLE. ``score`` is what was chosen on a survey that is not known yet, so
+        that it is selected once the page continues."""
+        match error:
+            case BadLink():
+                return self.bad_link(request)
+            case UnknownSurvey():
+                return self._unknown(request, score)
+            case ErasedSurvey():
+                metrics.survey_pages.labels("erased").inc()
+                return self._message(request, "erased", mark="stop", status=410)
+            case ClosedSurvey():
+                return self._closed(request, error.survey)
+        log.warning("a page met a database in trouble", error=type(error).__name__)
+        headers = {"Retry-After": str(REFRESH_SECONDS)}
+        return self._message(request, "trouble", mark="stop", status=503, headers=headers, again=address(request))
+
+    def bad_link(self, request: Request) -> HTMLResponse:
         metrics.survey_pages.labels("forged").inc()
-        return self._message(request, "forged", "stop", status=404)
+        return self._message(request, "forged", mark="stop", status=404)
 
-    def erased(self, request: Request, survey: Survey | None = None) -> HTMLResponse:
-        metrics.survey_pages.labels("erased").inc()
-        return self._message(request, "erased", "stop", survey, status=410)
-
-    def trouble(self, request: Request) -> HTMLResponse:
-        headers = {"Retry-After": str(REFRESH_SECONDS)}
-        return self._message(request, "trouble", "stop", status=503, headers=headers, again=address(request))
-
-    def unknown(self, request: Request, score: int | None = None) -> HTMLResponse:
-        """The link is ours, but its survey is not here: on its way, and then the page continues by itself; or
-        removed, which is assumed after some tries."""
-        metrics.survey_pages.labels("unknown").inc()
-        again = _next_try(request, score=score)
-        if again is None:
-            return self._message(request, "missing", "stop", status=404, again=address(request))
-        headers = {"Retry-After": str(REFRESH_SECONDS)}
-        return self._message(request, "waiting", "wait", status=503, headers=headers, refresh=again, again=again)
-
-    def wish_waits(self, request: Request) -> HTMLResponse:
-        """A wish is kept for a survey that is not here; the page goes on to the result, as long as that may come."""
+    def pending(self, request: Request) -> HTMLResponse:
+        """A preference change waits for a survey that is not known here. The page goes on to the result by itself, as
+        long as the survey may come."""
         metrics.survey_pages.labels("wish").inc()
         step = request.query_params.get("step")
         again = _next_try(request, step=step)
         if again is None:
-            return self._message(request, "wish_kept", "stop", status=202, again=address(request, step=step))
-        return self._message(request, "wish_waiting", "wait", status=202, refresh=again, again=again)
+            return self._message(request, "still_pending", mark="stop", status=202, again=address(request, step=step))
+        return self._message(request, "pending", mark="wait", status=202, refresh=again, again=again)
 
-    def closed(self, request: Request, survey: Survey) -> HTMLResponse:
+    def _unknown(self, request: Request, score: int | None) -> HTMLResponse:
+        """The link is ours, but its survey is not here: not consumed yet, and then the page continues by itself; or
+        deleted, which is assumed after some tries."""
+        metrics.survey_pages.labels("unknown").inc()
+        again = _next_try(request, score=form_score(request.query_params.get("score")) if score is None else score)
+        if again is None:
+            return self._message(request, "missing", mark="stop", status=404, again=address(request))
+        headers = {"Retry-After": str(REFRESH_SECONDS)}
+        return self._message(request, "waiting", mark="wait", status=503, headers=headers, refresh=again, again=again)
+
+    def _closed(self, request: Request, survey: Survey) -> HTMLResponse:
         metrics.survey_pages.labels("closed").inc()
         day = _date(survey.send.expires_at.astimezone(self._runtime.settings.zone), self._language(request, survey))
-        return self._message(request, "closed", "stop", survey, status=410, day=day)
+        return self._message(request, "closed", survey, mark="stop", status=410, day=day)
 
     def _message(
         self,
         request: Request,
         name: str,
-        mark: str,
         survey: Survey | None = None,
         *,
+        mark: Literal["stop", "wait"],
         status: int,
         headers: Mapping[str, str] | None = None,
         refresh: str | None = None,
         again: str | None = None,
         day: str = "",
     ) -> HTMLResponse:
-        return self.step(
+        return self.page(
             request, "message.html", survey, status=status, headers=headers,
             title_key=f"{name}_title", text_key=f"{name}_text",
             mark=mark, refresh=refresh, again=again, seconds=REFRESH_SECONDS, day=day,
@@ -117,25 +140,25 @@ class Showing:
     def _language(self, request: Request, survey: Survey | None) -> str:
         campaign = survey.campaign if survey else None
         return language_of(
-            request.query_params.get("lang"),
-            survey.send.locale if survey else None,
-            request.headers.get("accept-language"),
-            campaign.default_locale if campaign else "en",
+            asked=request.query_params.get("lang"),
+            survey=survey.send.locale if survey else None,
+            accepted=request.headers.get("accept-language"),
+            default=campaign.default_locale if campaign else "en",
         )
-
-
-def _next_try(request: Request, **parameters: object) -> str | None:
-    """The address of a page that waits, one try further; None when it has waited long enough."""
-    tries = request.query_params.get("tries", "0")
-    count = int(tries) if tries.isascii() and tries.isdigit() and len(tries) < 4 else 0
-    return None if count >= _TRIES else address(request, tries=count + 1, **parameters)
 
 
 def address(request: Request, **parameters: object) -> str:
     """This page's address with the parameters, and the language if one was asked for; those that are None left out."""
-    wanted = {**parameters, "lang": request.query_params.get("lang")}
-    query = urlencode({name: value for name, value in wanted.items() if value is not None})
+    given = {**parameters, "lang": request.query_params.get("lang")}
+    query = urlencode({name: value for name, value in given.items() if value is not None})
     return request.url.path + (f"?{query}" if query else "")
+
+
+def _next_try(request: Request, **parameters: object) -> str | None:
+    """The address of a waiting page's next try; None when it has waited long enough."""
+    tries = request.query_params.get("tries", "0")
+    count = int(tries) if tries.isascii() and tries.isdigit() and len(tries) < 4 else 0
+    return None if count >= _TRIES else address(request, tries=count + 1, **parameters)
 
 
 def _date(moment: datetime, language: str) -> str:

@@ -2,37 +2,42 @@
 
 from pathlib import Path
 
-from services.collector.domain.languages import Texts, campaign_text, filled
-from services.collector.repository.sends import Survey
+from services.collector.domain.surveys import Survey
 from shared.contracts.campaigns import Brand
-from shared.locales import load_texts
-from shared.nps import group_of
+from shared.nps import Group, group_of
+from shared.texts.words import COMMON, Field, filled, load_texts, own_text
 
-_COMMON = Path(__file__).parents[3] / "shared" / "texts"
-_OWN = Path(__file__).parent / "texts"
+FOLDER = Path(__file__).parent / "texts"
+
+_FOLLOW_UPS: dict[Group, Field] = {
+    "detractor": "follow_up_detractor",
+    "passive": "follow_up_passive",
+    "promoter": "follow_up_promoter",
+}
 
 
-class Wording:
+class Words:
     """Loads every language once; ValueError at start when a text is missing in one."""
 
     def __init__(self) -> None:
-        common, own = load_texts(_COMMON), load_texts(_OWN)
-        self._texts: dict[str, Texts] = {language: {**common[language], **own[language]} for language in common}
+        self._texts = load_texts(COMMON, FOLDER)
 
-    def words(
+    def of_page(
         self, language: str, brand: Brand, survey: Survey | None = None, score: int | None = None
     ) -> dict[str, str]:
         """The texts of a page by key, with ``question``, and with a score ``follow_up`` and ``thanks`` of its group."""
         words = dict(self._texts[language])
         if survey is not None:
             campaign = survey.campaign
+            own = campaign.texts if campaign else {}
             subject = campaign.subject_of_question if campaign else "brand"
             locale = survey.send.locale
-            words["question"] = campaign_text(campaign, "question", language, locale) or words[f"question_{subject}"]
+            question = own_text(own, "question", language=language, locale=locale)
+            words["question"] = question or words[f"question_{subject}"]
             if score is not None:
                 group = group_of(score)
-                follow_up = f"follow_up_{group}"
-                words["follow_up"] = campaign_text(campaign, follow_up, language, locale) or words[follow_up]
+                key = _FOLLOW_UPS[group]
+                words["follow_up"] = own_text(own, key, language=language, locale=locale) or words[key]
                 words["thanks"] = words[f"thanks_{group}"]
         product = (survey.send.product if survey else None) or words["unnamed_product"]
         name = (survey.send.name if survey else None) or ""

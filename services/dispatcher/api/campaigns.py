@@ -91,7 +91,7 @@ def create_router(runtime: Runtime[DispatcherSettings]) -> APIRouter:
     @router.get("/v1/campaigns", dependencies=[Depends(require("campaigns:read"))])
     async def list_campaigns() -> CampaignList:
         """The campaigns in force."""
-        async with runtime.reading() as connection:
+        async with runtime.read_only() as connection:
             stored = await campaigns.all_of_them(connection)
         return CampaignList(campaigns=[_in_force(campaign) for campaign in stored.values()])
 
@@ -125,7 +125,7 @@ def create_router(runtime: Runtime[DispatcherSettings]) -> APIRouter:
     async def dry_run(campaign_id: CampaignId, sample: SampleEvent | None = None) -> Trial:
         """What the campaign would do about an order event if it came now. Nothing is kept, and nothing is sent."""
         stored = await _stored(runtime, campaign_id)
-        async with runtime.reading() as connection:
+        async with runtime.read_only() as connection:
             return await trial.of_event(runtime, connection, stored.campaign, sample)
 
     @router.get("/v1/customers/{customer_id:path}/decisions", dependencies=[Depends(require("decisions:read"))])
@@ -135,7 +135,7 @@ def create_router(runtime: Runtime[DispatcherSettings]) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> DecisionList:
         """Why, and why not, this customer was surveyed: every decision about them, newest first."""
-        async with runtime.reading() as connection:
+        async with runtime.read_only() as connection:
             page = await decisions.story(connection, customer_id, int(cursor) if cursor else None, limit)
         return DecisionList(
             decisions=[_entry(decision) for decision in page.decisions],
@@ -146,7 +146,7 @@ def create_router(runtime: Runtime[DispatcherSettings]) -> APIRouter:
 
 
 async def _stored(runtime: Runtime[DispatcherSettings], campaign_id: str) -> StoredCampaign:
-    async with runtime.reading() as connection:
+    async with runtime.read_only() as connection:
         stored = (await campaigns.all_of_them(connection)).get(campaign_id)
     if stored is None:
         raise Problem(404, "No such campaign", f"there is no campaign {campaign_id!r}; GET /v1/campaigns lists them")

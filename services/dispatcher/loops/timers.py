@@ -58,7 +58,7 @@ class TimerLoop:
         return claimed.full
 
     async def _anything_due(self, now: datetime) -> bool:
-        async with self._runtime.glancing() as connection:
+        async with self._runtime.autocommit() as connection:
             first = await timers.first_due(connection)
         return first is not None and first <= now
 

@@ -18,9 +18,9 @@ from services.dispatcher.domain.policy.policy import Policy, Situation
 from services.dispatcher.domain.timers import Plan, order_timer, plan_order, plan_recurrence, recurring_timer
 from services.dispatcher.repository import campaigns, customers, orders, sends, timers
 from services.dispatcher.settings import DispatcherSettings
-from shared.contracts.cloudevents import explain as explain_violations
 from shared.contracts.orders import OrderEvent
 from shared.runtime import Runtime
+from shared.validation import explain_without_values
 
 
 def _as_from_kafka(body: object) -> object:
@@ -30,7 +30,7 @@ def _as_from_kafka(body: object) -> object:
     try:
         return OrderEvent.model_validate_json(orjson.dumps(body), extra="ignore")
     except ValidationError as error:
-        raise ValueError(explain_violations(error, OrderEvent)) from error
+        raise ValueError(explain_without_values(error, OrderEvent)) from error
 
 
 class SampleEvent(BaseModel):

@@ -140,7 +140,7 @@ def create_router(runtime: Runtime[ScorerSettings], figures: Figures, stream: St
     @router.get("/nps")
     async def nps(question: Annotated[Question, asked]) -> NpsBody:
         """The score of one window."""
-        async with runtime.reading() as connection:
+        async with runtime.read_only() as connection:
             figure = await figures.figure(connection, question)
         return NpsBody(
             **_score(figure.score, figure.held_back),
@@ -156,7 +156,7 @@ def create_router(runtime: Runtime[ScorerSettings], figures: Figures, stream: St
         question: Annotated[Question, asked], step: Step = "day", points: Annotated[int, Query(ge=1, le=730)] = 90
     ) -> TrendBody:
         """The window's score as it stood at the end of each of the last days or weeks, oldest first."""
-        async with runtime.reading() as connection:
+        async with runtime.read_only() as connection:
             found = await figures.trend(connection, question, step, points)
         return TrendBody(
             **_asked(question),
@@ -173,7 +173,7 @@ def create_router(runtime: Runtime[ScorerSettings], figures: Figures, stream: St
     ) -> ComparisonBody:
         """The values of a dimension side by side, best score first, those held back last."""
         start = _offset(cursor)
-        async with runtime.reading() as connection:
+        async with runtime.read_only() as connection:
             found = await figures.comparison(connection, dimension, question)
         page = found[start : start + limit]
         echo = _asked(question)
@@ -197,7 +197,7 @@ def create_router(runtime: Runtime[ScorerSettings], figures: Figures, stream: St
         cursor: Cursor = None,
     ) -> SegmentsBody:
         """Every segment that was ever counted, by dimension and value."""
-        async with runtime.reading() as connection:
+        async with runtime.read_only() as connection:
             found = await reading.segments_after(connection, _segment_after(cursor), dimension, limit + 1)
         page = found[:limit]
         return SegmentsBody(
@@ -212,7 +212,7 @@ def create_router(runtime: Runtime[ScorerSettings], figures: Figures, stream: St
         population: Annotated[int | None, Query(ge=1, description="How many customers there are at most.")] = None,
     ) -> SampleSizeBody:
         """How many answers a margin takes, from the variance of the answers so far, or the largest while too few."""
-        async with runtime.reading() as connection:
+        async with runtime.read_only() as connection:
             figure = await figures.figure(connection, question)
         counts = figure.score.counts
         measured = not figure.held_back

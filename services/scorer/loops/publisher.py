@@ -19,7 +19,8 @@ from shared.contracts import cloudevents, identity
 from shared.contracts.events import Event
 from shared.contracts.scores import ANY_CAMPAIGN, UPDATED, WINDOW_DAYS, WINDOWS, ScoreUpdated, Window, score_key
 from shared.contracts.topics import SCORES
-from shared.messaging.outbox import Record, put_records
+from shared.messaging.records import Record
+from shared.messaging.repository import outbox
 from shared.nps import Counts, change, net_promoter_score
 from shared.runtime import Runtime
 
@@ -119,7 +120,7 @@ class Publisher:
                 records.append(record)
                 scores[key] = Published(sequence + 1, figures, record.value.decode())
         await publication.record(connection, scores)
-        await put_records(connection, records)
+        await outbox.put(connection, records)
 
     def _figures(self, current: Sums, previous: Sums | None) -> Figures:
         """What two publications of a key are compared by."""

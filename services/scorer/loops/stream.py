@@ -73,7 +73,7 @@ class Stream:
         if not self._listeners:
             return False
         after = min(listener.after for listener in self._listeners)
-        async with self._runtime.reading() as connection:
+        async with self._runtime.read_only() as connection:
             changes = await publication.changes_after(connection, after, _ROWS_AT_ONCE)
         for change, body in changes:
             score = orjson.loads(body)
@@ -89,7 +89,7 @@ class Stream:
         """A new listener, to what comes from now on or after ``after``; None where it would be one too many, and when
         the process is stopping. It counts until it ``leave``s."""
         if after is None:
-            async with self._runtime.reading() as connection:
+            async with self._runtime.read_only() as connection:
                 after = await publication.last_change(connection)
         if self._closed or len(self._listeners) >= self._runtime.settings.stream_clients:
             return None

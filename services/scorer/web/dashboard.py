@@ -113,7 +113,7 @@ class Dashboard:
         question = Question.read(view.window, view.segments, view.campaign, now)
         end = self._figures.last_day(question)
         step, points = _TREND[view.window]
-        async with self._runtime.reading() as connection:
+        async with self._runtime.read_only() as connection:
             change = await publication.last_change(connection)
             figure = await self._figures.figure(connection, question)
             trend = await self._figures.trend(connection, question, step, points)

@@ -1,4 +1,4 @@
-// A link such as /sign-in#key=… signs in by itself; the key is taken out of the address at once.
+// A link such as /sign-in#key=… signs in automatically; the key is removed from the address at once.
 const key = new URLSearchParams(location.hash.slice(1)).get("key");
 if (key) {
   history.replaceState(null, "", location.pathname + location.search);

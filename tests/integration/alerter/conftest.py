@@ -7,9 +7,6 @@ from pydantic import SecretStr
 
 from deploy.local.backends import Backends
 from deploy.local.provision import Database
-from services.alerter.actions.cases import Staff
-from services.alerter.actions.routing import Rules
-from services.alerter.handlers.answers import Handlers
 from services.alerter.settings import AlerterSettings
 from services.alerter.wiring import build
 from shared.persistence.migrations import migrate
@@ -36,11 +33,10 @@ async def open_alerter(backends: Backends, database: Database, topic_prefix: str
         clock = ChosenClock()
         runtime.clock = clock
         await migrate("alerter", runtime.engine)
-        rules = Rules(runtime)
-        await rules.start()
-        app = build(runtime).app
-        assert app is not None
-        return Alerter(runtime, rules, Handlers(runtime, rules), Staff(runtime, rules), app, clock)
+        service = build(runtime)
+        assert service.start is not None
+        await service.start()
+        return Alerter(runtime, service, clock)
 
     yield open_one
     for context in opened:

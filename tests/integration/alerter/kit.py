@@ -10,14 +10,14 @@ import orjson
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from services.alerter.actions.cases import Staff
-from services.alerter.actions.routing import Rules
-from services.alerter.handlers.answers import Handlers
+from services.alerter.queries import cases as queries
+from services.alerter.queries.cases import CaseDetail
 from services.alerter.settings import AlerterSettings
 from shared.contracts.answers import AMENDED, ERASED, RECORDED, Answer, AnswerErased
 from shared.contracts.cloudevents import Message
 from shared.contracts.types import Contract
-from shared.messaging.outbox import unpack_headers
+from shared.messaging.repository.outbox import unpack_headers
+from shared.process import Service
 from shared.runtime import Runtime
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -55,24 +55,30 @@ class Published:
 @dataclass
 class Alerter:
     runtime: Runtime[AlerterSettings]
-    rules: Rules
-    handlers: Handlers
-    staff: Staff
-    app: FastAPI
+    service: Service
     clock: ChosenClock
 
-    async def take(self, topic: str, *events: tuple[str, Contract]) -> None:
+    @property
+    def app(self) -> FastAPI:
+        return self.service.app
+
+    async def handle(self, topic: str, *events: tuple[str, Contract]) -> None:
         """Hands a batch of (type, body) to the topic's handler, in one transaction as the consumer does."""
         messages = [message(topic, event_type, body) for event_type, body in events]
         async with self.runtime.transaction() as connection:
-            await self.handlers.by_topic()[topic](connection, messages)
+            await self.service.handlers[topic](connection, messages)
 
-    async def hear(self, *answers: Answer | AnswerErased) -> None:
-        await self.take("surveys.answers", *((type_of(answer), answer) for answer in answers))
+    async def receive(self, *answers: Answer | AnswerErased) -> None:
+        await self.handle("surveys.answers", *((type_of(answer), answer) for answer in answers))
+
+    async def detail(self, case_id: str) -> CaseDetail:
+        """Raises NoSuchCase."""
+        async with self.runtime.read_only() as connection:
+            return await queries.detail(connection, self.runtime.digests, case_id)
 
     async def published(self) -> list[Published]:
         """Everything published so far, in order."""
-        async with self.runtime.reading() as connection:
+        async with self.runtime.read_only() as connection:
             rows = (await connection.execute(text("SELECT topic, key, headers, value FROM outbox ORDER BY id"))).all()
         told = []
         for row in rows:
@@ -86,8 +92,18 @@ class Alerter:
         return {(one.topic, one.key): one for one in await self.published()}
 
     async def query(self, statement: str, **values: Any) -> Sequence[Any]:
-        async with self.runtime.reading() as connection:
+        async with self.runtime.read_only() as connection:
             return (await connection.execute(text(statement), values)).all()
+
+    async def assert_nowhere(self, *words: str) -> None:
+        """None of the words is in any row of the alerter's tables, but for records still on their way to Kafka."""
+        tables = await self.query("SELECT table_name FROM information_schema.tables WHERE table_schema = 'alerter'")
+        assert {"cases", "case_history", "customers", "customer_orders"} <= {row.table_name for row in tables}
+        for row in tables:
+            if row.table_name in ("outbox", "alembic_version", "routing"):
+                continue
+            for found in await self.query(f"SELECT CAST(t AS text) AS whole FROM {row.table_name} AS t"):
+                assert not [word for word in words if word in found.whole.lower()], (row.table_name, found.whole)
 
 
 def type_of(answer: Answer | AnswerErased) -> str:

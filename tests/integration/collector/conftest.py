@@ -1,4 +1,4 @@
-"""Collectors on one migrated database that is emptied before each test; see ``collector_kit``."""
+"""Collectors on one migrated database that is emptied before each test; see ``kit``."""
 
 from collections.abc import AsyncIterator
 

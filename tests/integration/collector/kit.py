@@ -1,8 +1,10 @@
 """A collector on the real database, asked over HTTP, with a clock the test sets and the outbox to look into."""
 
 import asyncio
+import html
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -12,7 +14,8 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from services.collector.handlers.sends import Handlers
+from services.collector.handlers import campaigns as campaigns_handler
+from services.collector.handlers import sends as sends_handler
 from services.collector.settings import CollectorSettings
 from shared.contracts import campaigns, sends, topics
 from shared.contracts.campaigns import Brand, CampaignPublished
@@ -24,6 +27,7 @@ from shared.runtime import Runtime
 KEY = "k" * 32
 API_KEYS = f"shop:{sha256(KEY.encode()).hexdigest()}:answers:write,customers:erase"
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
+ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
 
 @dataclass
@@ -57,7 +61,10 @@ class Collector:
 
     async def consume(self, *bodies: Contract, event_type: str | None = None) -> None:
         """Hands the bodies to the handlers in one transaction, as the consumer loop would."""
-        handlers = Handlers(self.runtime.settings.secret.get_secret_value(), self.runtime.outbox).by_topic
+        handlers = {
+            topics.CAMPAIGNS.name: campaigns_handler.handler(self.runtime),
+            topics.SENDS.name: sends_handler.handler(self.runtime),
+        }
         async with self.runtime.transaction() as connection:
             for body in bodies:
                 known = isinstance(body, SurveySent)
@@ -70,7 +77,7 @@ class Collector:
                 await handlers[topic.name](connection, [message])
 
     async def send(self, send_id: str = "s-1", **fields: Any) -> str:
-        """A survey the collector knows of; gives back the path of its page."""
+        """Consumes a survey; returns the path of its page."""
         await self.consume(survey(send_id, **fields))
         return self.page(send_id)
 
@@ -90,7 +97,7 @@ class Collector:
         return await self.client.delete(f"/v1/customers/{customer_id}", headers={"Authorization": f"Bearer {KEY}"})
 
     async def outbox(self, topic: str | None = None) -> list[Published]:
-        async with self.runtime.reading() as connection:
+        async with self.runtime.read_only() as connection:
             rows = await connection.execute(text("SELECT topic, key, headers, value FROM outbox ORDER BY id"))
             events = []
             for row in rows:
@@ -102,8 +109,19 @@ class Collector:
     async def answers(self) -> list[Published]:
         return await self.outbox(topics.ANSWERS.name)
 
+    async def preferences(self) -> list[tuple[str, int, str]]:
+        """Type, revision and e-mail state of each preference published."""
+        return [
+            (
+                event.type,
+                event.body["revision"],
+                next(channel["state"] for channel in event.body["channels"] if channel["channel"] == "email"),
+            )
+            for event in await self.outbox(topics.PREFERENCES.name)
+        ]
+
     async def count(self, table: str) -> int:
-        async with self.runtime.reading() as connection:
+        async with self.runtime.read_only() as connection:
             return int((await connection.execute(text(f"SELECT count(*) FROM {table}"))).scalar_one())
 
 
@@ -137,6 +155,11 @@ def campaign(**fields: Any) -> CampaignPublished:
     return CampaignPublished(**{**values, **fields})
 
 
+def seen(page: httpx.Response) -> str:
+    """The page as it is read."""
+    return html.unescape(page.text)
+
+
 async def eventually(condition: Callable[[], Awaitable[bool]], what: str, seconds: float = 30) -> None:
     """Waits for the condition; a failure says what was waited for."""
     try:
@@ -152,7 +175,7 @@ async def held_up(collector: Collector, task: asyncio.Task[Any]) -> None:
 
     async def waits() -> bool:
         assert not task.done(), "it did not wait"
-        async with collector.runtime.reading() as connection:
+        async with collector.runtime.read_only() as connection:
             waiting = await connection.execute(
                 text(
                     "SELECT count(*) FROM pg_stat_activity"
@@ -162,3 +185,15 @@ async def held_up(collector: Collector, task: asyncio.Task[Any]) -> None:
             return bool(waiting.scalar_one())
 
     await eventually(waits, "it waits for a lock", 10)
+
+
+@asynccontextmanager
+async def broken(collector: Collector, breaking: str, mending: str) -> AsyncIterator[None]:
+    """Executes one statement, and the other at the end of the block."""
+    async with collector.runtime.transaction() as connection:
+        await connection.execute(text(breaking))
+    try:
+        yield
+    finally:
+        async with collector.runtime.transaction() as connection:
+            await connection.execute(text(mending))

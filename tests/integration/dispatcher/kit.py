@@ -140,7 +140,7 @@ class Dispatcher:
         raise AssertionError("the timer loop finds no end")
 
     async def rows(self, query: str, **values: Any) -> list[dict[str, Any]]:
-        async with self.runtime.reading() as connection:
+        async with self.runtime.read_only() as connection:
             return [dict(row) for row in (await connection.execute(text(query), values)).mappings()]
 
     async def timers(self) -> dict[str, datetime]:

@@ -12,8 +12,8 @@ depends_on = None
 
 def upgrade() -> None:
     create_runtime_tables(op)
-    # An answer that was erased before it was heard is a row without queue: a tombstone under the same primary key, so
-    # that two replicas hearing of one answer at once always meet on it.
+    # An answer that was erased before it was received is a row without queue: a tombstone under the same primary key,
+    # so that two replicas receiving one answer at once always meet on it.
     op.execute(
         """
         CREATE TABLE cases (
@@ -43,7 +43,7 @@ def upgrade() -> None:
         )
         """
     )
-    # A page of the inbox is one range of one of these: position tells the waiting from the closed besides their order.
+    # A page of the inbox is one range of one of these: position separates waiting from closed cases, and orders both.
     op.execute("CREATE INDEX cases_by_position ON cases (position, case_id)")
     op.execute("CREATE INDEX cases_in_queue ON cases (queue, position, case_id)")
     op.execute("CREATE INDEX cases_of_owner ON cases (owner, position, case_id)")
@@ -100,7 +100,7 @@ def upgrade() -> None:
     )
     op.execute("CREATE INDEX customer_surveys_of_customer ON customer_surveys (customer_key, sent_at DESC)")
     op.execute("CREATE INDEX customer_surveys_by_age ON customer_surveys (sent_at)")
-    # One row. file_digest tells which rules file was taken over last: a file that changed since is taken over anew.
+    # One row. file_digest is of the rules file that took effect last: one that has changed since takes effect again.
     op.execute(
         """
         CREATE TABLE routing (

@@ -1,4 +1,4 @@
-// Makes the inbox quick: keys, cases beside the list without a new page, and a list that keeps itself up to date.
+// Makes the inbox quick: keyboard shortcuts, cases beside the list without a page load, a list that stays up to date.
 // Everything here is also a link or a form that works without it.
 "use strict";
 
@@ -47,7 +47,7 @@ function partAddress(row) {
   return address;
 }
 
-// What has the focus keeps it when what is around it is replaced: a link, or a button, is known by where it leads.
+// The focused element keeps the focus when what is around it is replaced: a link or button is known by where it leads.
 const leadsTo = (element) =>
   [element.localName, element.getAttribute("href"), element.closest("details")?.id, element.closest("form")?.dataset.action].join();
 
@@ -69,7 +69,7 @@ function mark(list, caseId) {
   }
 }
 
-let asked = 0;
+let fetches = 0;
 let showing = Promise.resolve();
 
 async function show(row) {
@@ -77,19 +77,19 @@ async function show(row) {
   row.focus({ preventScroll: true });
   row.scrollIntoView({ block: "nearest" });
   if (!wide.matches) return;
-  const mine = ++asked;
+  const mine = ++fetches;
   reading.setAttribute("aria-busy", "true");
   try {
     const content = await part(partAddress(row));
-    if (mine !== asked) return; // another case was chosen meanwhile
+    if (mine !== fetches) return; // another case was selected meanwhile
     keepDrafts();
     reading.replaceChildren(content);
-    giveDraftsBack();
+    restoreDrafts();
     history.replaceState(null, "", row.href);
   } catch {
-    if (mine === asked) reading.replaceChildren(cannotShow(row.href));
+    if (mine === fetches) reading.replaceChildren(cannotShow(row.href));
   } finally {
-    if (mine === asked) reading.removeAttribute("aria-busy");
+    if (mine === fetches) reading.removeAttribute("aria-busy");
   }
   if (reading.getBoundingClientRect().top < 0) reading.scrollIntoView();
 }
@@ -101,24 +101,24 @@ function cannotShow(address) {
   notice.setAttribute("role", "alert");
   link.href = address;
   link.textContent = "Try again";
-  notice.append("This case cannot be shown at the moment: the inbox does not answer. ", link);
+  notice.append("This case cannot be shown right now: the server is not responding. ", link);
   return notice;
 }
 
-// Keeping up to date, without a jump -------------------------------------------------------------------------------
+// Keeping up to date, without jumping -------------------------------------------------------------------------------
 
 const openForm = () => reading.querySelector("details[name=action][open]");
 const begun = () => [...reading.querySelectorAll("textarea")].filter((field) => field.value !== field.defaultValue);
 const writing = () => openForm() !== null || begun().length > 0;
 
-// What was begun in one case is there again when one comes back from another.
+// A draft begun in one case is restored when the reader comes back to it from another.
 const drafts = new Map();
 
 function keepDrafts() {
   for (const field of begun()) drafts.set(`${shownCase().dataset.case} ${field.id}`, field.value);
 }
 
-function giveDraftsBack() {
+function restoreDrafts() {
   for (const field of reading.querySelectorAll("textarea")) {
     const draft = `${shownCase().dataset.case} ${field.id}`;
     field.value = drafts.get(draft) ?? field.value;
@@ -128,11 +128,11 @@ function giveDraftsBack() {
 
 async function refresh() {
   const content = await part(new URL(inbox.dataset.list, location.href));
-  // From here on nothing is waited for: what is chosen and focused is so now, not when the list was asked for.
-  const chosen = current()?.dataset.case ?? shownCase()?.dataset.case;
+  // No await from here on: what is selected and focused is so now, not when the list was fetched.
+  const selected = current()?.dataset.case ?? shownCase()?.dataset.case;
   const list = document.querySelector(".list");
   const scrolled = list.scrollTop;
-  mark(content, chosen);
+  mark(content, selected);
   for (const fresh of content.querySelectorAll("[data-live]")) {
     const old = document.getElementById(fresh.id);
     if (old.innerHTML !== fresh.innerHTML) replace(old, fresh);
@@ -144,16 +144,16 @@ async function refresh() {
 }
 
 async function renew(row) {
-  const mine = asked;
+  const mine = fetches;
   const content = writing() ? null : await part(partAddress(row));
-  if (mine !== asked) return; // a case was chosen meanwhile
+  if (mine !== fetches) return; // a case was selected meanwhile
   if (content && !writing()) replace(reading, content);
   else if (!document.getElementById("renewed")) {
     const notice = document.createElement("p");
     notice.id = "renewed";
     notice.className = "notice";
     notice.setAttribute("role", "status");
-    notice.textContent = "This case has changed while you were writing. What you send now will be refused, and kept.";
+    notice.textContent = "This case has changed while you were writing. What you send now will be rejected, but not lost.";
     shownCase().prepend(notice);
   }
 }
@@ -166,8 +166,8 @@ async function keepFresh() {
     } catch (problem) {
       if (problem instanceof SignedOut && !writing()) location.reload(); // the page itself leads to the sign-in
       connection.textContent = problem instanceof SignedOut
-        ? "You are signed out. Sign in again in another tab; what you are writing here can then be sent."
-        : "Not up to date: the inbox does not answer. Trying again.";
+        ? "You have been signed out. Sign in again in another tab, then send what you are writing here."
+        : "Not up to date: the server is not responding. Retrying…";
     }
   }
   setTimeout(keepFresh, Number(inbox.dataset.refreshSeconds) * 1000);
@@ -182,21 +182,21 @@ function step(by) {
   if (next) showing = show(next);
 }
 
-// A key pressed while the chosen case is on its way is meant for that one, not for the one that is still shown.
-async function withChosen(deed) {
+// A key pressed while the selected case is still loading is meant for that case, not for the one still shown.
+async function withSelected(action) {
   const meant = current()?.dataset.case;
   await showing;
-  if (!meant || meant === shownCase()?.dataset.case) deed();
+  if (!meant || meant === shownCase()?.dataset.case) action();
 }
 
-function unfold(...ids) {
+function openFirst(...ids) {
   const details = ids.map((id) => document.getElementById(id)).find(Boolean);
   if (!details) return;
   details.open = true;
   (details.querySelector("textarea") ?? details.querySelector("select")).focus();
 }
 
-function putAway() {
+function closeForm() {
   const form = openForm();
   const within = form?.contains(document.activeElement);
   if (form) form.open = false;
@@ -204,13 +204,13 @@ function putAway() {
   else if (document.activeElement.matches("input, select, textarea")) (current() ?? reading).focus({ preventScroll: true });
 }
 
-const deeds = {
+const shortcuts = {
   j: () => step(1),
   k: () => step(-1),
-  a: () => withChosen(() => reading.querySelector('form[data-action="assign"]')?.requestSubmit()),
-  c: () => withChosen(() => unfold("contact")),
-  r: () => withChosen(() => unfold("close", "reopen")),
-  n: () => withChosen(() => unfold("note")),
+  a: () => withSelected(() => reading.querySelector('form[data-action="assign"]')?.requestSubmit()),
+  c: () => withSelected(() => openFirst("contact")),
+  r: () => withSelected(() => openFirst("close", "reopen")),
+  n: () => withSelected(() => openFirst("note")),
   "/": () => document.getElementById("search").focus(),
   "?": () => keys.showModal(),
 };
@@ -218,7 +218,7 @@ const deeds = {
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || keys.open) return;
   if (event.key === "Escape") {
-    putAway();
+    closeForm();
     return;
   }
   if (event.target.closest("input, textarea, select, [contenteditable]")) return;
@@ -227,10 +227,10 @@ document.addEventListener("keydown", (event) => {
     reading.focus();
     return;
   }
-  const deed = deeds[event.key];
-  if (deed) {
+  const action = shortcuts[event.key];
+  if (action) {
     event.preventDefault();
-    deed();
+    action();
   }
 });
 

@@ -1,4 +1,4 @@
-"""Wishes about surveys that have not been consumed yet."""
+"""Pending preferences: changes about surveys that have not been consumed yet."""
 
 from alembic import op
 
@@ -9,7 +9,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # The newest wish of each send. Nothing personal: whose it is, only the send will tell.
+    # The newest change of each send. Nothing personal: only the send tells whose it is.
     op.execute(
         """
         CREATE TABLE early_wishes (

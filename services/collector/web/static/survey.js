@@ -1,5 +1,5 @@
-// The pages work without this. With it, a step is sent and the next one opens in place, and nothing that was written
-// is lost when the connection fails.
+// Progressive enhancement: the pages work without this. With it, the next step opens in place, and nothing that was
+// written is lost when the connection fails.
 "use strict";
 
 const step = document.getElementById("step");
@@ -8,7 +8,7 @@ function open(html, address) {
   const page = new DOMParser().parseFromString(html, "text/html");
   const next = page.getElementById("step");
   if (!next) return false;
-  // A page that continues by itself has to be a page of its own to do so.
+  // A page that refreshes itself has to be loaded to do so.
   if (page.querySelector('meta[http-equiv="refresh"]')) {
     location.replace(address);
     return true;
@@ -23,7 +23,7 @@ function open(html, address) {
   return true;
 }
 
-function complain(form) {
+function showNotSaved(form) {
   let notice = form.querySelector(".notice");
   if (!notice) {
     notice = document.createElement("p");
@@ -41,10 +41,10 @@ async function send(form) {
     const response = await fetch(form.action, {
       method: "POST", body: new URLSearchParams(new FormData(form)), headers: { Accept: "text/html" },
     });
-    // The page's own answers, a missing score among them, are shown; trouble leaves what was written where it is.
-    if (response.status >= 500 || !open(await response.text(), response.url)) complain(form);
+    // The collector's own pages are shown, also that a score is missing; on a server error the form stays as it is.
+    if (response.status >= 500 || !open(await response.text(), response.url)) showNotSaved(form);
   } catch {
-    complain(form);
+    showNotSaved(form);
   } finally {
     form.removeAttribute("aria-busy");
   }

@@ -61,7 +61,7 @@ class Courier:
         if time.monotonic() < self._resume_at:
             return False
         burst = 1 if self._in_trouble else self._runtime.settings.courier_burst
-        async with self._runtime.glancing() as connection:
+        async with self._runtime.autocommit() as connection:
             if not await repository.anything_due(connection):
                 await self._connections.rest()
                 return False

@@ -1,39 +1,24 @@
 """The case API: lists, what staff do, and what happens when two do it at once."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import httpx
-import pytest_asyncio
 
+from services.alerter.actions import cases as actions
 from shared.contracts import identity, orders, sends
-from tests.integration.alerter.kit import READ_KEY, WRITE_KEY, Alerter
+from tests.integration.alerter.api.body import body
+from tests.integration.alerter.kit import READ_KEY, Alerter
 from tests.unit.alerter.examples import NOON, answer, erased, order, send
 
 CASE = identity.case_id("a-1")
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def client(alerter: Alerter) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app=alerter.app)
-    headers = {"Authorization": f"Bearer {WRITE_KEY}"}
-    async with httpx.AsyncClient(transport=transport, base_url="http://alerter", headers=headers) as opened:
-        yield opened
-
-
-async def body(response: httpx.Response, status: int = 200) -> Any:
-    assert response.status_code == status, response.text
-    if status >= 400:
-        assert response.headers["content-type"] == "application/problem+json"
-    return response.json()
-
-
 async def test_a_case_goes_through_its_life_and_every_change_is_published(
     alerter: Alerter, client: httpx.AsyncClient
 ) -> None:
-    await alerter.hear(answer(3, customer_id="c-42"))
+    await alerter.receive(answer(3, customer_id="c-42"))
     case = await body(await client.post(f"/v1/cases/{CASE}/assign", json={"sequence": 1, "owner": "noor"}))
     assert (case["status"], case["owner"], case["sequence"]) == ("assigned", "noor", 2)
     await body(await client.post(f"/v1/cases/{CASE}/contact", json={"sequence": 2, "way": "phone", "text": "Called"}))
@@ -62,7 +47,7 @@ async def test_a_case_goes_through_its_life_and_every_change_is_published(
 
 
 async def test_of_two_who_change_a_case_at_once_one_is_told(alerter: Alerter, client: httpx.AsyncClient) -> None:
-    await alerter.hear(answer(3))
+    await alerter.receive(answer(3))
     both = await asyncio.gather(
         *(client.post(f"/v1/cases/{CASE}/assign", json={"sequence": 1, "owner": owner}) for owner in ("kim", "noor"))
     )
@@ -89,7 +74,7 @@ REFUSED: tuple[tuple[str, dict[str, Any], int, str], ...] = (
 
 
 async def test_what_cannot_be_done_is_said_and_changes_nothing(alerter: Alerter, client: httpx.AsyncClient) -> None:
-    await alerter.hear(answer(3))
+    await alerter.receive(answer(3))
     for action, given, status, said in REFUSED:
         problem = await body(await client.post(f"/v1/cases/{CASE}/{action}", json=given), status)
         assert said in problem["detail"] + problem["title"]
@@ -99,7 +84,7 @@ async def test_what_cannot_be_done_is_said_and_changes_nothing(alerter: Alerter,
 async def test_unknown_cases_and_those_erased_before_they_were_heard_are_not_found(
     alerter: Alerter, client: httpx.AsyncClient
 ) -> None:
-    await alerter.hear(erased())
+    await alerter.receive(erased())
     for case_id in ("nothing", CASE):
         await body(await client.get(f"/v1/cases/{case_id}"), 404)
         await body(await client.post(f"/v1/cases/{case_id}/note", json={"sequence": 1, "text": "?"}), 404)
@@ -107,7 +92,7 @@ async def test_unknown_cases_and_those_erased_before_they_were_heard_are_not_fou
 
 
 async def test_keys_do_only_what_their_scope_says(alerter: Alerter, client: httpx.AsyncClient) -> None:
-    await alerter.hear(answer(3))
+    await alerter.receive(answer(3))
     reader = {"Authorization": f"Bearer {READ_KEY}"}
     change = {"sequence": 1, "owner": "kim"}
     await body(await client.get("/v1/cases", headers=reader))
@@ -121,7 +106,7 @@ async def test_keys_do_only_what_their_scope_says(alerter: Alerter, client: http
 async def test_pages_of_a_list_show_every_case_once_by_deadline(alerter: Alerter, client: httpx.AsyncClient) -> None:
     for number in range(25):
         alerter.clock.moment = NOON + timedelta(minutes=number % 7)
-        await alerter.hear(answer(number % 11, answer_id=f"a-{number}"))
+        await alerter.receive(answer(number % 11, answer_id=f"a-{number}"))
     seen: list[dict[str, Any]] = []
     cursor = ""
     while True:
@@ -143,13 +128,13 @@ async def test_a_cursor_that_is_not_ours_is_a_problem(client: httpx.AsyncClient)
 
 
 async def test_lists_are_filtered_and_searched(alerter: Alerter, client: httpx.AsyncClient) -> None:
-    await alerter.take("orders", (orders.PLACED, order()))
-    await alerter.hear(
+    await alerter.handle("orders", (orders.PLACED, order()))
+    await alerter.receive(
         answer(1, customer_id="c-42", order_id="1001", comment="The wheel broke. 颜色不一样"),
         answer(9, answer_id="a-2", comment="Lovely wheel"),
         answer(5, answer_id="a-3"),
     )
-    await alerter.staff.assign(identity.case_id("a-3"), 1, "kim", "noor")
+    await actions.assign(alerter.runtime, identity.case_id("a-3"), sequence=1, actor="kim", owner="noor")
 
     async def found(**given: str) -> set[str]:
         cases = (await body(await client.get("/v1/cases", params=given)))["cases"]
@@ -170,38 +155,12 @@ async def test_lists_are_filtered_and_searched(alerter: Alerter, client: httpx.A
 
 
 async def test_a_case_comes_with_the_customers_history(alerter: Alerter, client: httpx.AsyncClient) -> None:
-    await alerter.take("orders", (orders.PLACED, order()), (orders.PLACED, order("1002")))
-    await alerter.take("surveys.sends", (sends.SENT, send()))
-    await alerter.hear(answer(9, answer_id="a-0", customer_id="c-42"), answer(2, customer_id="c-42", order_id="1001"))
+    await alerter.handle("orders", (orders.PLACED, order()), (orders.PLACED, order("1002")))
+    await alerter.handle("surveys.sends", (sends.SENT, send()))
+    await alerter.receive(
+        answer(9, answer_id="a-0", customer_id="c-42"), answer(2, customer_id="c-42", order_id="1001")
+    )
     told = (await body(await client.get(f"/v1/cases/{CASE}")))["customer_history"]
     assert {one["order_id"] for one in told["orders"]} == {"1001", "1002"}
     assert [one["campaign"] for one in told["surveys"]] == ["product-nps"]
     assert [one["score"] for one in told["cases"]] == [9]
-
-
-async def test_routing_rules_are_read_replaced_and_followed_by_every_replica(
-    alerter: Alerter, client: httpx.AsyncClient
-) -> None:
-    before = await body(await client.get("/v1/routing"))
-    rules = before["routing"]
-    rules["queues"]["rescue"] = "Rescue"
-    rules["rules"][0]["queue"] = "rescue"
-    put = await client.put("/v1/routing", json=rules, headers={"If-Match": str(before["version"])})
-    after = await body(put)
-    assert after["version"] == before["version"] + 1
-    assert after["routing"]["rules"][0]["queue"] == "rescue"
-    stale = await body(await client.put("/v1/routing", json=rules, headers={"If-Match": str(before["version"])}), 409)
-    assert stale["version"] == after["version"]
-    await alerter.hear(answer(1))
-    assert [told.topic for told in await alerter.published()] == ["followups.rescue"]
-    # A restart with the same file does not undo what was written by API.
-    await alerter.rules.start()
-    assert (await body(await client.get("/v1/routing")))["version"] == after["version"]
-
-
-async def test_routing_rules_that_cannot_be_used_change_nothing(client: httpx.AsyncClient) -> None:
-    before = await body(await client.get("/v1/routing"))
-    for content in (b"", b"\xff", b"queues: [", b"queues: {a: A}\nrules: []"):
-        await body(await client.put("/v1/routing", content=content), 422)
-    await body(await client.put("/v1/routing", content=b"x" * 500_000), 413)
-    assert await body(await client.get("/v1/routing")) == before

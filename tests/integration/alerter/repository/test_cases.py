@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import text
 
 from services.alerter.domain.case import LAST_WAITING
-from services.alerter.repository.cases import Place, Wanted, page_statement
+from services.alerter.repository.cases import CaseFilter, Cursor, page_statement
 from tests.integration.alerter.kit import Alerter
 
 MANY = 60_000
@@ -23,16 +23,16 @@ _FILL = """
     FROM generate_series(1, :many) AS n
 """
 LISTS = (
-    Wanted(),
-    Wanted(status=""),
-    Wanted(queue="common"),
-    Wanted(queue="rare"),
-    Wanted(queue="rare", status="closed"),
-    Wanted(status="closed"),
-    Wanted(status="assigned"),
-    Wanted(owner="owner 5"),
-    Wanted(search="wheel brok"),
-    Wanted(search="word777", queue="common", status="open"),
+    CaseFilter(),
+    CaseFilter(status="any"),
+    CaseFilter(queue="common"),
+    CaseFilter(queue="rare"),
+    CaseFilter(queue="rare", status="closed"),
+    CaseFilter(status="closed"),
+    CaseFilter(status="assigned"),
+    CaseFilter(owner="owner 5"),
+    CaseFilter(search="wheel brok"),
+    CaseFilter(search="word777", queue="common", status="open"),
 )
 
 
@@ -41,14 +41,14 @@ async def test_a_page_reads_little_of_many_cases(alerter: Alerter) -> None:
         await connection.execute(text(_FILL), {"many": MANY})
     async with alerter.runtime.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         await connection.execute(text("VACUUM ANALYZE cases"))
-    for wanted in LISTS:
-        for after in (None, Place(MANY // 2, ""), Place(2 * LAST_WAITING - MANY // 2, "")):
-            plan = await explain(alerter, *page_statement(wanted, after, PAGE))
-            assert "Seq Scan" not in plan, (wanted, after, plan)
+    for given in LISTS:
+        for after in (None, Cursor(MANY // 2, ""), Cursor(2 * LAST_WAITING - MANY // 2, "")):
+            plan = await explain(alerter, *page_statement(given, after=after, limit=PAGE))
+            assert "Seq Scan" not in plan, (given, after, plan)
             passed_over = sum(int(number) for number in re.findall(r"Rows Removed by .*: (\d+)", plan))
-            assert passed_over < 20 * PAGE, (wanted, after, plan)
+            assert passed_over < 20 * PAGE, (given, after, plan)
 
 
-async def explain(alerter: Alerter, statement: str, given: dict[str, Any]) -> str:
-    rows = await alerter.query(f"EXPLAIN (ANALYZE, COSTS OFF) {statement}", **given)
+async def explain(alerter: Alerter, statement: str, values: dict[str, Any]) -> str:
+    rows = await alerter.query(f"EXPLAIN (ANALYZE, COSTS OFF) {statement}", **values)
     return "\n".join(row[0] for row in rows)

@@ -6,11 +6,11 @@ from datetime import timedelta
 from sqlalchemy import text
 
 from services.collector.actions.erasure import erase_customer
-from services.collector.repository import erasures
-from services.collector.repository import sends as repository
+from services.collector.repository import answers, erasures, sends, surveys
 from shared.contracts import identity, topics
 from shared.contracts.answers import Answer
 from shared.contracts.sends import Recipient
+from shared.digests import CustomerDigests
 from tests.integration.collector.kit import NOON, Collector, held_up, survey
 
 PERSONAL = ("c-42", "ana.souza@example.com", "Ana Souza", "order-1001", "Brass lamp", "gold-tier", "so sad a comment")
@@ -30,7 +30,7 @@ async def a_life(collector: Collector) -> str:
 async def traces(collector: Collector) -> list[str]:
     """Every table and column, but the outbox, that still holds something personal, in any form it may be read in."""
     found = []
-    async with collector.runtime.reading() as connection:
+    async with collector.runtime.read_only() as connection:
         columns = await connection.execute(
             text(
                 "SELECT table_name, column_name FROM information_schema.columns"
@@ -146,10 +146,10 @@ async def test_a_batch_that_is_on_its_way_is_waited_for(collector: Collector) ->
     """It has looked who was erased, and not inserted yet: the erasure must not slip in between."""
     runtime = collector.runtime
     async with runtime.transaction() as connection:
-        assert await erasures.erased_among(connection, [erasures.digest("x" * 32, "c-42")]) == {}
+        assert await erasures.erased_among(connection, [CustomerDigests("x" * 32).digest("c-42")]) == {}
         erasing = asyncio.create_task(erase_customer(runtime, "c-42"))
         await held_up(collector, erasing)
-        await repository.put_sends(connection, [survey()], {})
+        await sends.put(connection, [survey()], {})
     assert (await erasing).sends == 1
     assert await traces(collector) == []
 
@@ -160,12 +160,12 @@ async def test_an_answer_that_is_on_its_way_is_waited_for(collector: Collector) 
     await collector.send()
     answer_id = identity.answer_id("s-1")
     async with runtime.transaction() as connection:
-        assert await repository.hold_survey(connection, "s-1", answer_id) is not None
+        assert await surveys.hold(connection, "s-1") is not None
         erasing = asyncio.create_task(erase_customer(runtime, "c-42"))
         await held_up(collector, erasing)
         answer = Answer(
             answer_id=answer_id, revision=1, score=3, answered_at=NOON, received_at=NOON, customer_id="c-42"
         )
-        assert await repository.put_answer(connection, answer)
+        assert await answers.put(connection, answer)
     assert (await erasing).answers == 1
     assert await traces(collector) == []

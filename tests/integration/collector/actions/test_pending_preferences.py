@@ -1,4 +1,4 @@
-"""A wish about a survey that is not known yet is kept, and done with the survey; none slips between the two."""
+"""A preference change about a survey that is not known yet is kept, and applied with the survey; none is lost."""
 
 import asyncio
 import html
@@ -10,20 +10,20 @@ from prometheus_client import REGISTRY
 from sqlalchemy import event
 from structlog.testing import capture_logs
 
-from services.collector.actions.preferences import change_preference, prune_early_wishes
-from services.collector.handlers.sends import Handlers
-from services.collector.repository import pending_preferences as early_wishes
-from services.collector.repository import sends as repository
+from services.collector.actions import pending_preferences as actions
+from services.collector.actions.preferences import change_preference
+from services.collector.domain.preferences import PendingPreference
+from services.collector.handlers import sends as sends_handler
+from services.collector.repository import pending_preferences, surveys
 from services.collector.wiring import build
 from shared.contracts import sends, topics
 from shared.contracts.cloudevents import Message
 from shared.contracts.sends import Recipient, SurveySent
-from tests.integration.collector.kit import NOON, Collector, held_up, survey
-from tests.integration.collector.web.test_unsubscribe import ONE_CLICK, preferences
+from tests.integration.collector.kit import NOON, ONE_CLICK, Collector, held_up, survey
 
 
 async def click(collector: Collector, send_id: str = "s-1") -> int:
-    """What a mail program is answered."""
+    """The status a mail program gets."""
     return (await collector.client.post(collector.unsubscribe_page(send_id), data=ONE_CLICK)).status_code
 
 
@@ -35,7 +35,7 @@ async def undo(collector: Collector, send_id: str = "s-1") -> None:
 async def consume_batch(collector: Collector, *surveys: SurveySent) -> None:
     """All of them in one batch, as the consumer hands them over."""
     runtime = collector.runtime
-    handle = Handlers(runtime.settings.secret.get_secret_value(), runtime.outbox).by_topic[topics.SENDS.name]
+    handle = sends_handler.handler(runtime)
     messages = [
         Message(topics.SENDS.name, 0, offset, b"k", str(offset), "/test", sends.SENT, NOON, body, None, b"", [])
         for offset, body in enumerate(surveys)
@@ -57,25 +57,25 @@ async def test_a_mail_programs_click_before_the_survey_is_done_when_it_comes(col
     assert await collector.outbox() == []
     collector.clock.forward(minutes=3)
     await collector.send()
-    assert await preferences(collector) == [("preference.unsubscribed", 1, "unsubscribed")]
+    assert await collector.preferences() == [("preference.unsubscribed", 1, "unsubscribed")]
     (published,) = await collector.outbox(topics.PREFERENCES.name)
     assert published.key == published.body["customer_id"] == "c-42"
     assert [channel["channel"] for channel in published.body["channels"]] == ["email", "sms", "webhook"]
     assert published.body["channels"][0]["address"] == "ana.souza@example.com"
-    # The wish counts from when it was made.
+    # The change counts from when it was requested.
     assert published.body["occurred_at"] == published.body["channels"][0]["changed_at"] == "2026-11-01T12:00:00Z"
     assert await collector.count("early_wishes") == 0
     assert "You are unsubscribed" in (await collector.client.get(collector.unsubscribe_page())).text
     assert await click(collector) == 200
     await collector.send()
-    assert len(await preferences(collector)) == 1
+    assert len(await collector.preferences()) == 1
 
 
 async def test_the_same_in_parts(collector: Collector) -> None:
     page = collector.unsubscribe_page()
     assert (await collector.client.post(page, files={"List-Unsubscribe": (None, "One-Click")})).status_code == 202
     await collector.send()
-    assert await preferences(collector) == [("preference.unsubscribed", 1, "unsubscribed")]
+    assert await collector.preferences() == [("preference.unsubscribed", 1, "unsubscribed")]
 
 
 async def test_looking_before_the_survey_is_known_keeps_nothing(collector: Collector) -> None:
@@ -90,18 +90,18 @@ async def test_looking_before_the_survey_is_known_keeps_nothing(collector: Colle
 
 
 @pytest.mark.parametrize(
-    ("wish", "result"), [("unsubscribe", "You are unsubscribed"), ("resubscribe", "You will receive surveys again")]
+    ("change", "result"), [("unsubscribe", "You are unsubscribed"), ("resubscribe", "You will receive surveys again")]
 )
-async def test_a_person_need_not_wait_to_wish_and_sees_the_result_when_it_is_known(
-    collector: Collector, wish: str, result: str
+async def test_a_person_need_not_wait_to_choose_and_sees_the_result_when_it_is_known(
+    collector: Collector, change: str, result: str
 ) -> None:
     page = collector.unsubscribe_page()
-    assert "Would you like no more surveys?" in (await collector.client.get(page)).text
-    pressed = await collector.client.post(f"{page}?lang=en", data={"wish": wish})
+    assert "Stop receiving surveys?" in (await collector.client.get(page)).text
+    pressed = await collector.client.post(f"{page}?lang=en", data={"wish": change})
     assert pressed.status_code == 303
     waiting = await collector.client.get(pressed.headers["location"])
     assert waiting.status_code == 202
-    assert "Your choice is saved" in waiting.text
+    assert "Your choice has been saved" in waiting.text
     refresh = re.search(r'http-equiv="refresh" content="3;url=([^"]+)"', waiting.text)
     assert refresh is not None
     await collector.send()
@@ -119,43 +119,43 @@ async def test_the_page_does_not_wait_for_ever_and_does_not_say_it_is_done(colle
         address = html.unescape(found[1])
     assert shown.status_code == 202
     assert "It takes effect as soon as we find this survey" in shown.text
-    assert "the link in a newer e-mail from Our shop works at once" in shown.text
+    assert "the link in a newer e-mail from Our shop works right away" in shown.text
 
 
-async def test_of_several_wishes_the_last_stands(collector: Collector) -> None:
+async def test_of_several_changes_the_last_stands(collector: Collector) -> None:
     await click(collector)
     await undo(collector)
     await collector.send()
-    assert await preferences(collector) == []
+    assert await collector.preferences() == []
     await undo(collector, "s-2")
     await click(collector, "s-2")
     await collector.send("s-2")
-    assert await preferences(collector) == [("preference.unsubscribed", 1, "unsubscribed")]
+    assert await collector.preferences() == [("preference.unsubscribed", 1, "unsubscribed")]
 
 
-async def test_of_wishes_through_two_surveys_that_come_together_the_last_stands(collector: Collector) -> None:
+async def test_of_changes_through_two_surveys_that_come_together_the_last_stands(collector: Collector) -> None:
     await undo(collector, "s-2")
     collector.clock.forward(seconds=1)
     await click(collector, "s-3")
     await consume_batch(collector, survey("s-1"), survey("s-2"), survey("s-3"))
-    assert await preferences(collector) == [("preference.unsubscribed", 1, "unsubscribed")]
+    assert await collector.preferences() == [("preference.unsubscribed", 1, "unsubscribed")]
     assert await collector.count("early_wishes") == 0
 
 
-async def test_a_wish_made_since_through_a_known_survey_goes_first(collector: Collector) -> None:
+async def test_a_change_made_since_through_a_known_survey_takes_precedence(collector: Collector) -> None:
     await collector.send("s-1")
     await click(collector, "s-1")
     await click(collector, "s-2")
     collector.clock.forward(minutes=1)
     await undo(collector, "s-1")
     await collector.send("s-2")
-    assert [kind for kind, _, _ in await preferences(collector)] == [
+    assert [kind for kind, _, _ in await collector.preferences()] == [
         "preference.unsubscribed",
         "preference.resubscribed",
     ]
 
 
-async def test_an_erased_customers_wish_is_forgotten_with_them(collector: Collector) -> None:
+async def test_an_erased_customers_pending_change_is_deleted(collector: Collector) -> None:
     await click(collector)
     collector.clock.forward(seconds=1)
     await collector.erase("c-42")
@@ -175,92 +175,92 @@ async def test_who_was_erased_and_came_back_goes_on_counting_revisions(collector
 
 
 async def test_a_click_while_the_survey_is_being_consumed_waits_and_is_done(collector: Collector) -> None:
-    """The batch has looked for wishes and not committed: the click sees no survey yet, and must not end like that."""
+    """The batch has looked for changes and not committed: the click sees no survey yet, and must not end like that."""
     runtime = collector.runtime
-    handle = Handlers(runtime.settings.secret.get_secret_value(), runtime.outbox).by_topic[topics.SENDS.name]
+    handle = sends_handler.handler(runtime)
     message = Message(topics.SENDS.name, 0, 1, b"k", "1", "/test", sends.SENT, NOON, survey(), None, b"", [])
     async with runtime.transaction() as connection:
         await handle(connection, [message])
         clicking = asyncio.create_task(click(collector))
         await held_up(collector, clicking)
     assert await clicking == 200
-    assert await preferences(collector) == [("preference.unsubscribed", 1, "unsubscribed")]
+    assert await collector.preferences() == [("preference.unsubscribed", 1, "unsubscribed")]
     assert await collector.count("early_wishes") == 0
 
 
 async def test_a_survey_that_comes_while_a_click_is_being_kept_waits_and_finds_it(collector: Collector) -> None:
-    """The click has found no survey and not committed its wish: the batch must not pass it by."""
+    """The click has found no survey and not committed its change: the batch must not miss it."""
     runtime = collector.runtime
     async with runtime.transaction() as connection:
-        assert await repository.hold_survey(connection, "s-1", "a-1") is None
-        await early_wishes.hold_off_sends(connection)
-        assert await repository.hold_survey(connection, "s-1", "a-1") is None
+        assert await surveys.hold(connection, "s-1") is None
+        await pending_preferences.hold_off_sends(connection)
+        assert await surveys.hold(connection, "s-1") is None
         consuming = asyncio.create_task(collector.send())
         await held_up(collector, consuming)
-        await early_wishes.keep(connection, "s-1", "unsubscribe", NOON)
+        await pending_preferences.put(connection, PendingPreference("s-1", "unsubscribe", NOON))
     await consuming
-    assert await preferences(collector) == [("preference.unsubscribed", 1, "unsubscribed")]
+    assert await collector.preferences() == [("preference.unsubscribed", 1, "unsubscribed")]
 
 
 async def test_no_click_is_lost_however_clicks_and_surveys_meet(collector: Collector) -> None:
-    surveys = [await one_of_many(collector, number) for number in range(60)]
+    batch = [await one_of_many(collector, number) for number in range(60)]
 
     async def consume() -> None:
-        for start in range(0, len(surveys), 5):
-            await consume_batch(collector, *surveys[start : start + 5])
+        for start in range(0, len(batch), 5):
+            await consume_batch(collector, *batch[start : start + 5])
 
-    statuses = await asyncio.gather(*(click(collector, each.send_id) for each in surveys), consume())
+    statuses = await asyncio.gather(*(click(collector, each.send_id) for each in batch), consume())
     assert set(statuses[:-1]) <= {200, 202}
     told = [published.body["customer_id"] for published in await collector.outbox(topics.PREFERENCES.name)]
-    assert sorted(told) == sorted(each.customer_id for each in surveys)
+    assert sorted(told) == sorted(each.customer_id for each in batch)
     assert await collector.count("early_wishes") == 0
 
 
 async def test_clicks_of_one_customer_through_many_surveys_that_come_meanwhile_are_one(collector: Collector) -> None:
-    surveys = [survey(f"s-{number}") for number in range(24)]
+    batch = [survey(f"s-{number}") for number in range(24)]
     await asyncio.gather(
-        *(click(collector, each.send_id) for each in surveys), *(consume_batch(collector, each) for each in surveys)
+        *(click(collector, each.send_id) for each in batch), *(consume_batch(collector, each) for each in batch)
     )
-    assert await preferences(collector) == [("preference.unsubscribed", 1, "unsubscribed")]
+    assert await collector.preferences() == [("preference.unsubscribed", 1, "unsubscribed")]
     assert await collector.count("early_wishes") == 0
 
 
-async def test_a_batch_that_fails_leaves_the_wish_where_it_was(collector: Collector) -> None:
+async def test_a_batch_that_fails_leaves_the_change_pending(collector: Collector) -> None:
     await click(collector)
     with pytest.raises(RuntimeError, match="died"):
         async with collector.runtime.transaction() as connection:
-            handle = Handlers("x" * 32, collector.runtime.outbox).by_topic[topics.SENDS.name]
+            handle = sends_handler.handler(collector.runtime)
             message = Message(topics.SENDS.name, 0, 1, b"k", "1", "/test", sends.SENT, NOON, survey(), None, b"", [])
             await handle(connection, [message])
             raise RuntimeError("the process died before the commit")
     assert await collector.count("early_wishes") == 1
     await collector.send()
-    assert await preferences(collector) == [("preference.unsubscribed", 1, "unsubscribed")]
+    assert await collector.preferences() == [("preference.unsubscribed", 1, "unsubscribed")]
 
 
-async def test_a_batch_takes_as_many_statements_for_many_wishes_as_for_one(collector: Collector) -> None:
+async def test_a_batch_takes_as_many_statements_for_many_changes_as_for_one(collector: Collector) -> None:
     statements = 0
 
     def count(*_arguments: object) -> None:
         nonlocal statements
         statements += 1
 
-    async def taken(surveys: list[SurveySent]) -> int:
+    async def taken(batch: list[SurveySent]) -> int:
         nonlocal statements
-        for each in surveys:
+        for each in batch:
             assert await click(collector, each.send_id) == 202
         engine = collector.runtime.engine.sync_engine
         event.listen(engine, "before_cursor_execute", count)
         statements = 0
         try:
-            await consume_batch(collector, *surveys)
+            await consume_batch(collector, *batch)
         finally:
             event.remove(engine, "before_cursor_execute", count)
         return statements
 
     one = await taken([await one_of_many(collector, 1)])
     assert await taken([await one_of_many(collector, number) for number in range(2, 52)]) == one
-    assert len(await preferences(collector)) == 51
+    assert len(await collector.preferences()) == 51
 
 
 async def test_what_never_comes_is_dropped_after_a_month_and_counted_and_said_without_a_name(
@@ -272,21 +272,21 @@ async def test_what_never_comes_is_dropped_after_a_month_and_counted_and_said_wi
     await click(collector, "s-young")
     collector.clock.moment = NOON + timedelta(days=30)
     before = counted("dropped")
-    assert await prune_early_wishes(collector.runtime) is False
+    assert await actions.prune(collector.runtime) is False
     assert await collector.count("early_wishes") == 8
     collector.clock.forward(seconds=1)
     (prune,) = build(collector.runtime).loops
     with capture_logs() as logs:
-        assert await prune.action() is True
-        while await prune.action():
+        assert await prune.step() is True
+        while await prune.step():
             pass
     assert await collector.count("early_wishes") == 1
     assert counted("dropped") - before == 7
-    assert [entry["wishes"] for entry in logs] == [3, 3, 1]
+    assert [entry["count"] for entry in logs] == [3, 3, 1]
     assert not any("s-" in str(value) for entry in logs for value in entry.values())
 
 
-async def test_wishes_are_counted_when_kept_and_when_settled(collector: Collector) -> None:
+async def test_pending_changes_are_counted_when_kept_and_when_settled(collector: Collector) -> None:
     kept, settled = counted("kept"), counted("settled")
     assert await change_preference(collector.runtime, "s-1", "unsubscribe") is False
     assert (counted("kept") - kept, counted("settled") - settled) == (1, 0)

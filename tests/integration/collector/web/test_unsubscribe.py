@@ -8,24 +8,10 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.collector.actions.preferences import change_preference
-from services.collector.repository import sends as repository
+from services.collector.domain.preferences import Preferences
+from services.collector.repository import preferences as repository
 from shared.contracts import topics
-from tests.integration.collector.kit import Collector
-
-ONE_CLICK = {"List-Unsubscribe": "One-Click"}
-
-
-async def preferences(collector: Collector) -> list[tuple[str, int, str]]:
-    """Type, revision and e-mail state of each preference published."""
-    published = await collector.outbox(topics.PREFERENCES.name)
-    return [
-        (
-            event.type,
-            event.body["revision"],
-            next(channel["state"] for channel in event.body["channels"] if channel["channel"] == "email"),
-        )
-        for event in published
-    ]
+from tests.integration.collector.kit import ONE_CLICK, Collector
 
 
 async def test_looking_unsubscribes_nobody(collector: Collector) -> None:
@@ -41,7 +27,7 @@ async def test_looking_unsubscribes_nobody(collector: Collector) -> None:
 async def test_a_person_presses_and_takes_it_back(collector: Collector) -> None:
     await collector.send()
     page = collector.unsubscribe_page()
-    assert "Would you like no more surveys?" in (await collector.client.get(page)).text
+    assert "Stop receiving surveys?" in (await collector.client.get(page)).text
     done = await collector.client.post(page, data={"wish": "unsubscribe"})
     assert done.status_code == 303
     shown = await collector.client.get(done.headers["location"])
@@ -49,7 +35,7 @@ async def test_a_person_presses_and_takes_it_back(collector: Collector) -> None:
     assert "Undo" in shown.text
     back = await collector.client.post(page, data={"wish": "resubscribe"}, follow_redirects=True)
     assert "You will receive surveys again" in back.text
-    assert await preferences(collector) == [
+    assert await collector.preferences() == [
         ("preference.unsubscribed", 1, "unsubscribed"),
         ("preference.resubscribed", 2, "allowed"),
     ]
@@ -72,7 +58,7 @@ async def test_one_click_of_a_mail_program(collector: Collector) -> None:
         collector.unsubscribe_page(), files={"List-Unsubscribe": (None, "One-Click")}
     )
     assert in_parts.status_code == 200
-    assert await preferences(collector) == [("preference.unsubscribed", 1, "unsubscribed")]
+    assert await collector.preferences() == [("preference.unsubscribed", 1, "unsubscribed")]
 
 
 async def test_many_at_once_and_through_several_surveys_are_one(collector: Collector) -> None:
@@ -81,25 +67,25 @@ async def test_many_at_once_and_through_several_surveys_are_one(collector: Colle
     pages = [collector.unsubscribe_page(f"s-{1 + number % 2}") for number in range(12)]
     responses = await asyncio.gather(*(collector.client.post(page, data=ONE_CLICK) for page in pages))
     assert {response.status_code for response in responses} == {200}
-    assert await preferences(collector) == [("preference.unsubscribed", 1, "unsubscribed")]
+    assert await collector.preferences() == [("preference.unsubscribed", 1, "unsubscribed")]
 
 
-async def test_a_wish_that_was_overtaken_between_reading_and_writing_is_not_lost(
+async def test_a_change_that_was_overtaken_between_reading_and_writing_is_not_lost(
     collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await collector.send()
     await change_preference(collector.runtime, "s-1", "unsubscribe")
-    put = repository.put_preferences
+    put = repository.put
 
-    async def overtaken(connection: AsyncConnection, wished: Mapping[str, repository.Preferences]) -> set[str]:
-        monkeypatch.setattr(repository, "put_preferences", put)
+    async def overtaken(connection: AsyncConnection, changed: Mapping[str, Preferences]) -> set[str]:
+        monkeypatch.setattr(repository, "put", put)
         await change_preference(collector.runtime, "s-1", "resubscribe")
         await change_preference(collector.runtime, "s-1", "unsubscribe")
-        return await put(connection, wished)
+        return await put(connection, changed)
 
-    monkeypatch.setattr(repository, "put_preferences", overtaken)
+    monkeypatch.setattr(repository, "put", overtaken)
     await change_preference(collector.runtime, "s-1", "resubscribe")
-    assert [(revision, state) for _, revision, state in await preferences(collector)] == [
+    assert [(revision, state) for _, revision, state in await collector.preferences()] == [
         (1, "unsubscribed"),
         (2, "allowed"),
         (3, "unsubscribed"),
@@ -112,7 +98,7 @@ async def test_it_works_long_after_the_survey_closed(collector: Collector) -> No
     collector.clock.forward(days=100)
     assert (await collector.client.get(collector.unsubscribe_page())).status_code == 200
     assert (await collector.client.post(collector.unsubscribe_page(), data=ONE_CLICK)).status_code == 200
-    assert len(await preferences(collector)) == 1
+    assert len(await collector.preferences()) == 1
 
 
 async def test_an_answers_link_does_not_unsubscribe(collector: Collector) -> None:

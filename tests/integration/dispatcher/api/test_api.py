@@ -159,7 +159,7 @@ async def test_files_are_taken_in_again_only_when_they_say_something_new(open_di
 
     async def restarted() -> dict[str, tuple[int, bool, int]]:
         await catalogue.take_in_files(dispatcher.runtime, catalogue.read_folder(folder))
-        async with dispatcher.runtime.reading() as connection:
+        async with dispatcher.runtime.read_only() as connection:
             stored = await campaigns.all_of_them(connection)
         return {name: (each.version, each.campaign.active, each.campaign.priority) for name, each in stored.items()}
 

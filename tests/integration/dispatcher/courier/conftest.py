@@ -79,12 +79,12 @@ class Office:
             await connection.execute(text("UPDATE deliveries SET available_at = now() - interval '1 second'"))
 
     async def states(self) -> Mapping[str, str]:
-        async with self.runtime.reading() as connection:
+        async with self.runtime.read_only() as connection:
             rows = await connection.execute(text("SELECT send_id, state FROM deliveries"))
             return {row.send_id: row.state for row in rows}
 
     async def rows(self, query: str) -> Sequence[Any]:
-        async with self.runtime.reading() as connection:
+        async with self.runtime.read_only() as connection:
             return (await connection.execute(text(query))).all()
 
     async def published(self) -> list[tuple[str, str, str | None]]:

@@ -1,11 +1,15 @@
 """Routing rules: what they decide, and that a file that cannot be used says so, naming rule, field and way out."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.alerter.domain.routing import Routing, RoutingError, parse
-from tests.unit.alerter.examples import answer, routing
+from services.alerter.domain import revisions
+from services.alerter.domain.routing import Routing, UnknownRootCause, parse
+from shared.definitions import InvalidDefinition
+from tests.unit.alerter.examples import NOON, answer, routing
 
 GOOD = """
 queues: {detractors: Unhappy, vip: Very important, others: Others}
@@ -36,7 +40,25 @@ def test_the_rules_shipped_route_every_score(score: int) -> None:
     ],
 )
 def test_the_first_rule_that_fits_decides(given: object, queue: str) -> None:
-    assert parse(GOOD).rule_for(given).queue == queue  # type: ignore[arg-type]
+    assert parse(GOOD, where="rules.yaml").rule_for(given).queue == queue  # type: ignore[arg-type]
+
+
+def test_a_case_keeps_the_rule_that_routed_it_and_gets_another_only_when_that_is_gone() -> None:
+    rules = parse(GOOD, where="rules.yaml")
+    case = revisions.apply(None, answer(3), routing(), NOON)[0].case
+    assert (case.rule, rules.rule_of(case)) == ("unhappy", rules.rules[1])
+    gone = rules.rule_of(replace(case, rule="very unhappy"))
+    assert gone is not None and gone.name == "unhappy"
+    assert rules.rule_of(replace(case, rule="very unhappy", answer=None)) is None
+
+
+def test_a_root_cause_is_one_of_the_list_or_none() -> None:
+    routing().check_root_cause(None)
+    routing().check_root_cause("Delivered late")
+    with pytest.raises(UnknownRootCause, match=r"'Bad luck' is not among the root causes.*Delivered late"):
+        routing().check_root_cause("Bad luck")
+    with pytest.raises(UnknownRootCause, match="none"):
+        parse(GOOD, where="rules.yaml").check_root_cause("Delivered late")
 
 
 def changed(old: str, new: str) -> str:
@@ -47,32 +69,33 @@ def changed(old: str, new: str) -> str:
 @pytest.mark.parametrize(
     ("document", "said"),
     [
-        ("", "valid dictionary"),
-        ("queues: [", "is not YAML in line 1"),
+        ("", "must be a mapping"),
+        ("queues: [", "line 1: is not YAML"),
         ("[" * 50_000, "nested too deeply"),
-        ("x" * 200_000, "longer than"),
+        (changed("queues: {", "queues: &q {") + "root_causes: *q\n", "aliases (*name) are not supported"),
+        ("x" * 200_000, "larger than 100,000 bytes"),
         (changed("queue: others", "queue: other"), "rule 'others' names the queue 'other'"),
         (changed("name: asked", "name: others"), "two rules are named 'others'"),
-        (changed(", sla_hours: 24", ""), "rule 'unhappy' takes detractors and has no sla_hours"),
-        (changed("sla_hours: 24", "sla_hours: 0"), "rules.1.sla_hours: Input should be greater than 0 (it is 0)"),
-        (changed("sla_hours: 24", "sla: 24"), "rules.1.sla: Extra inputs are not permitted"),
+        (changed(", sla_hours: 24", ""), "rule 'unhappy' matches detractors and has no sla_hours"),
+        (changed("sla_hours: 24", "sla_hours: 0"), "rules.1.sla_hours is 0: Input should be greater than 0"),
+        (changed("sla_hours: 24", "sla: 24"), "rules.1.sla is not a known field"),
         (changed("name: others, scores: {from: 7, to: 10}", "name: others, group: promoter"), "score 7, 8"),
         (changed("campaign: product-nps, queue: vip", "queue: vip"), "rule 'others' can never apply"),
         (changed("scores: {from: 7, to: 10}, campaign", "scores: {from: 10, to: 7}, campaign"), "lower score first"),
-        (changed("scores: {from: 7, to: 10}, campaign", "scores: {from: 7, to: 11}, campaign"), "(it is 11)"),
+        (changed("scores: {from: 7, to: 10}, campaign", "scores: {from: 7, to: 11}, campaign"), "is 11"),
         (changed("name: asked, ", "name: asked, group: passive, "), "give either group"),
         (changed("queues: {detractors: Unhappy,", "queues: {detractors: Unhappy, 'No Good': Bad,"), "No Good"),
     ],
 )
 def test_rules_that_cannot_be_used_say_why(document: str, said: str) -> None:
-    with pytest.raises(RoutingError) as raised:
-        parse(document)
+    with pytest.raises(InvalidDefinition) as raised:
+        parse(document, where="rules.yaml")
     assert said in str(raised.value)
 
 
 @given(st.text(max_size=300) | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(str))
 def test_any_text_is_rules_or_a_routing_error(document: str) -> None:
     try:
-        assert isinstance(parse(document), Routing)
-    except RoutingError as error:
+        assert isinstance(parse(document, where="rules.yaml"), Routing)
+    except InvalidDefinition as error:
         assert str(error)

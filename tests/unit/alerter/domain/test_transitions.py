@@ -1,4 +1,4 @@
-"""The case's states: what staff may do when, and what is refused with a way out."""
+"""The case's states: what staff may do when, and what is refused, with the way out."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -7,24 +7,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.alerter.domain import revisions
-from services.alerter.domain import transitions as actions
+from services.alerter.domain import revisions, transitions
 from services.alerter.domain.case import LAST_WAITING, Case, Step
 from services.alerter.domain.transitions import Refused, Stale
 from tests.unit.alerter.examples import NOON, answer, routing
 
 LATER = NOON + timedelta(hours=1)
 ACTIONS: dict[str, Callable[[Case], Step]] = {
-    "assign": lambda case: actions.assign(case, "kim", "noor", LATER),
-    "contact": lambda case: actions.contact(case, "phone", "Called", "kim", LATER),
-    "note": lambda case: actions.note(case, "Remember", "kim", LATER),
-    "close": lambda case: actions.close(case, "resolved", "Delivered late", "", "kim", LATER),
-    "reopen": lambda case: actions.reopen(case, timedelta(hours=24), "", "kim", LATER),
+    "assign": lambda case: transitions.assign(case, owner="kim", actor="noor", now=LATER),
+    "contact": lambda case: transitions.contact(case, way="phone", text="Called", actor="kim", now=LATER),
+    "note": lambda case: transitions.note(case, text="Remember", actor="kim", now=LATER),
+    "close": lambda case: transitions.close(
+        case, reason="resolved", root_cause="Delivered late", text="", actor="kim", now=LATER
+    ),
+    "reopen": lambda case: transitions.reopen(case, sla=timedelta(hours=24), text="", actor="kim", now=LATER),
 }
 
 
 def opened() -> Case:
-    return revisions.hear(None, answer(3), routing(), NOON)[0].case
+    return revisions.apply(None, answer(3), routing(), NOON)[0].case
 
 
 def after(*names: str) -> Case:
@@ -66,7 +67,7 @@ def test_a_waiting_case_cannot_be_reopened() -> None:
 
 @pytest.mark.parametrize("name", ACTIONS)
 def test_nothing_is_done_with_an_erased_case(name: str) -> None:
-    erased = revisions.forget(opened(), "case", 2, NOON)[0].case
+    erased = revisions.erase(opened(), "case", 2, NOON)[0].case
     with pytest.raises(Refused, match="erased"):
         ACTIONS[name](erased)
 
@@ -77,7 +78,7 @@ def test_whoever_contacts_or_closes_a_case_of_nobody_owns_it() -> None:
 
 def test_an_empty_note_is_refused() -> None:
     with pytest.raises(Refused, match="empty"):
-        actions.note(opened(), " \n", "kim", NOON)
+        transitions.note(opened(), text=" \n", actor="kim", now=NOON)
 
 
 def test_a_case_is_not_given_to_its_owner_again() -> None:
@@ -90,9 +91,9 @@ def test_reopening_gives_a_new_deadline() -> None:
 
 
 def test_who_saw_an_older_sequence_is_told() -> None:
-    with pytest.raises(Stale, match="stands at sequence 2, you saw 1"):
-        actions.expect(after("assign"), 1)
-    actions.expect(after("assign"), 2)
+    with pytest.raises(Stale, match="is at sequence 2, you saw 1"):
+        transitions.expect(after("assign"), 1)
+    transitions.expect(after("assign"), 2)
 
 
 @given(st.lists(st.sampled_from(sorted(ACTIONS)), max_size=12))
@@ -110,10 +111,10 @@ def test_no_sequence_of_actions_leaves_the_rules(names: list[str]) -> None:
 
 
 def test_lists_put_deadlines_first_then_the_newest_then_what_was_closed_last() -> None:
-    later = revisions.hear(None, answer(6), routing(), LATER)[0].case
-    old = revisions.hear(None, answer(9), routing(), NOON)[0].case
-    new = revisions.hear(None, answer(9), routing(), LATER)[0].case
+    later = revisions.apply(None, answer(6), routing(), LATER)[0].case
+    old = revisions.apply(None, answer(9), routing(), NOON)[0].case
+    new = revisions.apply(None, answer(9), routing(), LATER)[0].case
     assert opened().position < later.position < new.position < old.position
-    closed_first = actions.close(opened(), "resolved", None, "", "kim", NOON).case
-    closed_last = actions.close(opened(), "resolved", None, "", "kim", LATER).case
+    closed_first = transitions.close(opened(), reason="resolved", root_cause=None, text="", actor="kim", now=NOON).case
+    closed_last = transitions.close(opened(), reason="resolved", root_cause=None, text="", actor="kim", now=LATER).case
     assert old.position <= LAST_WAITING < closed_last.position < closed_first.position

@@ -1,4 +1,4 @@
-"""Words staff read and words they search by."""
+"""Words staff read."""
 
 from datetime import timedelta
 
@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.alerter.domain import search
 from services.alerter.web import words as wording
 from tests.unit.alerter.examples import NOON
 
@@ -55,22 +54,3 @@ def test_first_words_are_one_short_line(text: str, most: int) -> None:
 )
 def test_first_words_are_cut_between_words_where_that_leaves_half(text: str, line: str) -> None:
     assert wording.first_words(text, 20) == line
-
-
-@pytest.mark.parametrize(
-    ("typed", "query"),
-    [
-        ("Ana", "(ana:*)"),
-        ("  train, BROKE ", "(train:*) & (broke:*)"),
-        ("ana@example.com", "(ana:*) & (example:*) & (com:*)"),
-        ("颜色不", "(颜 <-> 色 <-> 不:*)"),
-        ("' & | !()", None),
-        ("", None),
-    ],
-)
-def test_what_is_typed_becomes_words_to_look_for(typed: str, query: str | None) -> None:
-    assert search.query(typed) == query
-
-
-def test_documents_hold_lower_case_words_and_single_ideographs() -> None:
-    assert search.document(["Far TOO late!", "颜色 ok_1"]) == "far too late 颜 色 ok 1"

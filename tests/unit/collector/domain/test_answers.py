@@ -1,28 +1,38 @@
-"""An answer is the sum of what was said: revisions grow one by one, and repeating oneself changes nothing."""
+"""An answer is the sum of what was given: revisions grow one by one, and a repetition changes nothing.
+
+What a client gives is accepted exactly or rejected with the field's name; nothing is guessed.
+"""
 
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
+from fastapi.exceptions import RequestValidationError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.collector.domain.answers import (
     CLOCK_SKEW,
-    Said,
+    AnswerParts,
+    DirectAnswer,
     ScoreMissing,
+    SurveyAnswer,
     TooManyFurtherAnswers,
     answer_after,
-    plain_comment,
-    too_early,
+    form_comment,
+    form_score,
+    is_in_the_future,
+    time_ordered_id,
 )
 from shared.contracts.answers import Answer
+from shared.web.forms import read_json
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 LATER = NOON + timedelta(days=2)
 
 
-def recorded(said: Said | None = None) -> Answer:
-    answer = answer_after(None, "a-1", said or {"score": 4, "comment": "late"}, NOON)
+def recorded(given: AnswerParts | None = None) -> Answer:
+    answer = answer_after(None, "a-1", given or {"score": 4, "comment": "late"}, NOON)
     assert answer is not None
     return answer
 
@@ -86,7 +96,7 @@ parts = st.fixed_dictionaries({}, optional={"score": st.integers(0, 10), "commen
 
 
 @given(st.lists(parts, max_size=12))
-def test_whatever_is_said_the_last_word_of_each_part_stands(sayings: list[Said]) -> None:
+def test_whatever_is_said_the_last_word_of_each_part_stands(sayings: list[AnswerParts]) -> None:
     current: Answer | None = None
     score: int | None = None
     comment: str | None = None
@@ -121,17 +131,88 @@ def test_whatever_is_said_the_last_word_of_each_part_stands(sayings: list[Said])
     ],
 )
 def test_a_written_comment_is_kept_as_it_can_be_stored(written: str, kept: str) -> None:
-    assert plain_comment(written) == kept
+    assert form_comment(written) == kept
 
 
 @given(st.text())
 def test_any_text_of_a_form_can_be_stored(text: str) -> None:
-    kept = plain_comment(text)
+    kept = form_comment(text)
     kept.encode()
     assert "\x00" not in kept
     assert "\r" not in kept
 
 
 def test_clocks_may_differ_a_little() -> None:
-    assert not too_early(NOON + CLOCK_SKEW, NOON)
-    assert too_early(NOON + CLOCK_SKEW + timedelta(microseconds=1), NOON)
+    assert not is_in_the_future(NOON + CLOCK_SKEW, now=NOON)
+    assert is_in_the_future(NOON + CLOCK_SKEW + timedelta(microseconds=1), now=NOON)
+
+
+def refused_field(body: str) -> str:
+    with pytest.raises(RequestValidationError) as refused:
+        read_json(body.encode(), DirectAnswer)
+    violation = refused.value.errors()[0]
+    assert "input" not in violation
+    return ".".join(str(part) for part in violation["loc"][1:])
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ("{}", "score"),
+        ('{"score": 11}', "score"),
+        ('{"score": -1}', "score"),
+        ('{"score": "9"}', "score"),
+        ('{"score": 9.5}', "score"),
+        ('{"score": true}', "score"),
+        ('{"score": null}', "score"),
+        ('{"score": 9, "scores": 1}', "scores"),
+        ('{"score": 9, "comment": "a\\u0000b"}', "comment"),
+        ('{"score": 9, "answered_at": 1700000000}', "answered_at"),
+        ('{"score": 9, "answered_at": "2026-11-01T09:30:00"}', "answered_at"),
+        ('{"score": 9, "answered_at": "2026-11-01"}', "answered_at"),
+        ('{"score": 9, "answered_at": "9999-12-31T23:59:59Z"}', "answered_at"),
+        ('{"score": 9, "answer_id": ""}', "answer_id"),
+        ('{"score": 9, "answer_id": "a\\nb"}', "answer_id"),
+        ('{"score": 9, "channel": "pigeon"}', "channel"),
+        ('{"score": 9, "comment": "' + "x" * 5_001 + '"}', "comment"),
+        ('{"score": 9, "segments": {"country": []}}', "segments.country"),
+        ("[1]", ""),
+        ("not json", ""),
+    ],
+)
+def test_what_is_wrong_is_named(body: str, field: str) -> None:
+    assert refused_field(body).startswith(field)
+
+
+def test_what_is_right_is_taken() -> None:
+    body = read_json(
+        b'{"score": 0, "answered_at": "2026-11-01T09:30:00-03:00",'
+        b' "segments": {"country": "BR", "category": ["a", "b"]}}',
+        DirectAnswer,
+    )
+    assert body.parts() == {
+        "score": 0,
+        "answered_at": datetime(2026, 11, 1, 12, 30, tzinfo=UTC),
+        "segments": {"country": "BR", "category": ["a", "b"]},
+    }
+
+
+def test_a_part_left_out_is_not_given() -> None:
+    assert read_json(b"{}", SurveyAnswer).parts() == {}
+    assert read_json(b'{"comment": ""}', SurveyAnswer).parts() == {"comment": ""}
+
+
+@given(st.text(max_size=4) | st.integers(-20, 200).map(str))
+def test_a_forms_score_is_a_whole_number_from_0_to_10(written: str) -> None:
+    score = form_score(written)
+    assert score is None or str(score) == written
+    if written in {str(number) for number in range(11)}:
+        assert score == int(written)
+
+
+def test_ids_follow_time() -> None:
+    moments = [datetime(2026, 11, 1, 12, 0, 0, milliseconds * 1000, tzinfo=UTC) for milliseconds in range(50)]
+    ids = [time_ordered_id(moment) for moment in moments]
+    assert ids == sorted(ids)
+    assert len({time_ordered_id(moments[0]) for _ in range(1000)}) == 1000
+    assert UUID(ids[0]).version == 7

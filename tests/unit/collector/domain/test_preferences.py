@@ -1,4 +1,4 @@
-"""A wish holds for every channel surveys go through, and takes back nothing but itself."""
+"""Unsubscribing holds for every channel surveys go through, and resubscribing undoes nothing else."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -8,10 +8,14 @@ from hypothesis import strategies as st
 
 from services.collector.domain.preferences import (
     SURVEY_CHANNELS,
-    Wish,
+    PreferenceChange,
+    Preferences,
+    RequestedChange,
+    SendRecipient,
+    changed_by_customer_since,
     channels_after,
     is_unsubscribed,
-    wished_since,
+    preferences_after,
 )
 from shared.contracts.preferences import ChannelPreference, ChannelState
 
@@ -22,8 +26,8 @@ def email(state: ChannelState) -> list[ChannelPreference]:
     return [ChannelPreference(channel="email", state=state, address="a@example.com", changed_at=NOW)]
 
 
-def after(channels: list[ChannelPreference], wish: Wish) -> list[ChannelPreference] | None:
-    return channels_after(channels, wish, "a@example.com", "email", NOW + timedelta(days=1))
+def after(channels: list[ChannelPreference], change: PreferenceChange) -> list[ChannelPreference] | None:
+    return channels_after(channels, change, channel="email", address="a@example.com", now=NOW + timedelta(days=1))
 
 
 def test_unsubscribing_covers_every_channel_surveys_go_through() -> None:
@@ -57,12 +61,12 @@ def test_resubscribing_does_not_mend_an_address(state: ChannelState) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "is_a_wish"), [("allowed", True), ("unsubscribed", True), ("bounced", False), ("complained", False)]
+    ("state", "is_a_change"), [("allowed", True), ("unsubscribed", True), ("bounced", False), ("complained", False)]
 )
-def test_a_bounce_or_a_complaint_is_no_later_wish(state: ChannelState, is_a_wish: bool) -> None:
-    assert wished_since(email(state), NOW - timedelta(seconds=1)) is is_a_wish
-    assert not wished_since(email(state), NOW)
-    assert not wished_since([], NOW)
+def test_a_bounce_or_a_complaint_is_no_later_change(state: ChannelState, is_a_change: bool) -> None:
+    assert changed_by_customer_since(email(state), NOW - timedelta(seconds=1)) is is_a_change
+    assert not changed_by_customer_since(email(state), NOW)
+    assert not changed_by_customer_since([], NOW)
 
 
 @pytest.mark.parametrize(
@@ -74,8 +78,34 @@ def test_whether_somebody_is_unsubscribed_is_a_matter_of_one_channel(state: Chan
 
 
 @given(st.lists(st.sampled_from(["unsubscribe", "resubscribe"]), min_size=1, max_size=8))
-def test_the_last_wish_stands(wishes: list[Wish]) -> None:
+def test_the_last_change_stands(changes: list[PreferenceChange]) -> None:
     channels: list[ChannelPreference] = []
-    for wish in wishes:
-        channels = after(channels, wish) or channels
-    assert is_unsubscribed(channels, "email") == (wishes[-1] == "unsubscribe")
+    for change in changes:
+        channels = after(channels, change) or channels
+    assert is_unsubscribed(channels, "email") == (changes[-1] == "unsubscribe")
+
+
+@pytest.mark.parametrize(
+    ("requested_at", "was_pending", "changes"),
+    [
+        (NOW, False, True),
+        (NOW, True, True),
+        (NOW - timedelta(hours=1), False, True),
+        (NOW - timedelta(hours=1), True, False),
+    ],
+)
+def test_a_pending_change_gives_way_to_one_the_customer_made_since(
+    requested_at: datetime, was_pending: bool, changes: bool
+) -> None:
+    before = Preferences(3, email("allowed"))
+    recipient = SendRecipient(customer_id="c-42", channel="email", address="a@example.com")
+    changed = preferences_after(before, RequestedChange(recipient, "unsubscribe", requested_at, was_pending))
+    assert (changed is not None) is changes
+    if changed is not None:
+        assert changed.revision == 4
+        assert {preference.changed_at for preference in changed.channels} == {requested_at}
+
+
+def test_what_changes_nothing_is_no_new_revision() -> None:
+    recipient = SendRecipient(customer_id="c-42", channel="email", address="a@example.com")
+    assert preferences_after(Preferences(0, []), RequestedChange(recipient, "resubscribe", NOW)) is None

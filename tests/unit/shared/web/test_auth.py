@@ -4,38 +4,38 @@ from hashlib import sha256
 
 import pytest
 
-from shared.web.auth import Doorkeeper, read_keys, require
+from shared.web.auth import Authenticator, read_keys, require
 
 DIGEST = sha256(b"the key").hexdigest()
 
 
 def test_a_key_is_known_by_its_hash_and_may_do_what_it_says() -> None:
-    doorkeeper = Doorkeeper(f"shop:{DIGEST}:answers:write,scores:read", "s" * 32)
-    caller = doorkeeper.caller("the key")
+    authenticator = Authenticator(f"shop:{DIGEST}:answers:write,scores:read", "s" * 32)
+    caller = authenticator.caller("the key")
     assert caller is not None
     assert caller.name == "shop"
     assert caller.may("answers:write")
     assert not caller.may("cases:read")
-    assert doorkeeper.caller("another key") is None
-    assert doorkeeper.caller(DIGEST) is None
+    assert authenticator.caller("another key") is None
+    assert authenticator.caller(DIGEST) is None
 
 
 def test_a_session_ends_with_its_key() -> None:
     entry = f"ana:{DIGEST}:*"
-    session = Doorkeeper(entry, "s" * 32).session_for("the key")
-    caller = Doorkeeper(entry, "s" * 32).caller_of_session(session)
+    session = Authenticator(entry, "s" * 32).session_for("the key")
+    caller = Authenticator(entry, "s" * 32).caller_of_session(session)
     assert caller is not None
     assert caller.may("cases:write")
-    assert Doorkeeper("", "s" * 32).caller_of_session(session) is None
-    assert Doorkeeper(entry, "t" * 32).caller_of_session(session) is None
-    assert Doorkeeper(entry, "s" * 32).caller_of_session(session[:-2]) is None
+    assert Authenticator("", "s" * 32).caller_of_session(session) is None
+    assert Authenticator(entry, "t" * 32).caller_of_session(session) is None
+    assert Authenticator(entry, "s" * 32).caller_of_session(session[:-2]) is None
 
 
 @pytest.mark.parametrize(
     ("entry", "complaint"),
     [
         ("shop:abc:*", "entry 1 is not name"),
-        (f"shop:{DIGEST}:answers:burn", "the scope 'answers:burn'"),
+        (f"shop:{DIGEST}:answers:burn", "the unknown scope 'answers:burn'"),
         ("x", "entry 1"),
     ],
 )

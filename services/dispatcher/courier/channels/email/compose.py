@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-import shared.locales
 from services.dispatcher.courier.channels.email.message import Letter, Sender, compose
 from services.dispatcher.courier.channels.email.template import FOLDER, SurveyTemplate
 from services.dispatcher.courier.channels.email.words import wording
@@ -19,10 +17,9 @@ from services.dispatcher.repository import customers as customer_repository
 from services.dispatcher.repository.campaigns import StoredCampaign
 from shared.contracts.campaigns import Brand, CampaignPublished
 from shared.contracts.sends import SurveySent
+from shared.texts.words import COMMON, load_texts
 
 log = structlog.get_logger()
-
-COMMON_TEXTS = Path(shared.locales.__file__).parent / "texts"
 
 
 class Desk:
@@ -32,8 +29,8 @@ class Desk:
         self._sender = sender
         self._brand = brand
         self._template = SurveyTemplate()
-        self._common_texts = shared.locales.load_texts(COMMON_TEXTS)
-        self._mail_texts = shared.locales.load_texts(FOLDER / "texts")
+        self._common_texts = load_texts(COMMON)
+        self._mail_texts = load_texts(FOLDER / "texts")
 
     async def write(
         self, connection: AsyncConnection, waiting: Sequence[Waiting], now: datetime

@@ -9,7 +9,7 @@ from shared.contracts.sends import SurveySent
 from shared.locales import resolve
 
 Texts = Mapping[str, Mapping[str, str]]
-"""Language to key to text, as ``shared.locales.load_texts`` gives them."""
+"""Language to key to text, as ``shared.texts.words.load_texts`` returns them."""
 
 LONGEST_NAME = 60
 LONGEST_PRODUCT = 60

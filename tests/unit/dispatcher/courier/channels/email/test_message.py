@@ -13,18 +13,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.dispatcher.courier.channels.email.compose import COMMON_TEXTS
 from services.dispatcher.courier.channels.email.message import Sender, compose, message_id
 from services.dispatcher.courier.channels.email.template import FOLDER, LONGEST_MAIL, LOOKS, SurveyTemplate
 from services.dispatcher.courier.channels.email.words import Wording, wording
 from services.dispatcher.courier.domain.addresses import mailbox
 from shared.contracts.campaigns import Brand, CampaignPublished, CampaignTexts
 from shared.contracts.sends import Recipient, SurveySent
-from shared.locales import SUPPORTED, load_texts
+from shared.locales import SUPPORTED
+from shared.texts import words as shared_words
+from shared.texts.words import load_texts
 from shared.web.colour import contrast
 
 NOW = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
-COMMON = load_texts(COMMON_TEXTS)
+COMMON = load_texts(shared_words.COMMON)
 MAIL = load_texts(FOLDER / "texts")
 TEMPLATE = SurveyTemplate()
 SENDER = Sender(mailbox("surveys@shop.test"))

@@ -1,4 +1,4 @@
-"""What is known of customers does not depend on the order in which it was told."""
+"""What is known of an order does not depend on the order in which its events come."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -6,8 +6,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.alerter.domain import history
-from services.alerter.domain.history import Customer, Order, with_event
+from services.alerter.domain.orders import Order, with_event
 from shared.contracts import orders
 from shared.contracts.orders import Customer as Told
 from shared.contracts.orders import Item, Money, OrderEvent, Shipment
@@ -40,20 +39,12 @@ def order_after(told: list[tuple[str, OrderEvent]]) -> Order | None:
     return known
 
 
-def customer_after(told: list[tuple[str, OrderEvent]]) -> Customer:
-    known = Customer(customer_id="c-42")
-    for _, event in told:
-        known = history.from_order(known, event)
-    return known
-
-
 @given(st.lists(events(), min_size=1, max_size=6).flatmap(lambda told: st.tuples(st.just(told), st.permutations(told))))
-def test_orders_and_customers_are_the_same_in_whatever_order_they_are_told_of(
+def test_orders_are_the_same_in_whatever_order_they_are_told_of(
     told: tuple[list[tuple[str, OrderEvent]], list[tuple[str, OrderEvent]]],
 ) -> None:
     in_order, shuffled = told
     assert order_after(in_order) == order_after([*shuffled, *in_order])
-    assert customer_after(in_order) == customer_after([*shuffled, *in_order])
 
 
 @given(st.lists(events(), min_size=1, max_size=5))
@@ -75,11 +66,23 @@ def test_an_order_is_delivered_with_its_last_parcel() -> None:
     assert known is not None and (known.status, known.delivered_at) == ("delivered", NOON + timedelta(hours=2))
 
 
-def test_a_newer_address_stays() -> None:
-    old = (orders.PLACED, order(at=NOON, customer=Told(id="c-42", email="old@example.com", name="Ana")))
-    new = (orders.PLACED, order(at=NOON + timedelta(days=1), customer=Told(id="c-42", email="new@example.com")))
-    known = customer_after([new, old])
-    assert (known.email, known.name) == ("new@example.com", "Ana")
+def test_what_is_told_several_times_happened_when_it_was_first_told() -> None:
+    again = NOON + timedelta(hours=5)
+    known = order_after([(orders.PLACED, order(at=again)), (orders.PLACED, order(at=NOON)), delivered("p1", again)])
+    assert known is not None and (known.placed_at, known.told_at) == (NOON, again)
+    known = order_after([(orders.DELIVERED, order(at=again)), (orders.DELIVERED, order(at=NOON))])
+    assert known is not None and known.delivered_at == NOON
+
+
+def test_an_order_stored_before_whole_deliveries_were_kept_among_the_parcels_is_still_delivered() -> None:
+    whole = Order(order_id="1001", happened={"shipped": NOON, "delivered": NOON + timedelta(hours=1)})
+    assert (whole.status, whole.delivered_at) == ("delivered", NOON + timedelta(hours=1))
+    paid_late = with_event(whole, orders.PAID, order(at=NOON))
+    assert (paid_late.status, paid_late.delivered_at) == ("delivered", NOON + timedelta(hours=1))
+    partly = Order(
+        order_id="1001", happened={"shipped": NOON, "delivered": NOON}, parcels={"p1": NOON}, parcels_in_all=2
+    )
+    assert (partly.status, partly.delivered_at) == ("shipped", None)
 
 
 def test_what_was_bought_is_as_the_newest_event_that_tells_of_it_says() -> None:

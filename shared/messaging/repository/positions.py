@@ -1,4 +1,4 @@
-"""Positions in PostgreSQL: where a consumer goes on, moved only by whoever knows where it stands."""
+"""Positions in PostgreSQL: where a consumer continues, moved by compare-and-set."""
 
 from collections.abc import Mapping
 
@@ -7,11 +7,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 Positions = dict[TopicPartition, int]
-"""Partition to the offset of the next record to take in."""
+"""Partition to the offset of the next record to handle."""
 
 _LOAD = text("SELECT topic, partition, next_offset FROM consumer_positions WHERE consumer = :consumer")
 
-# The first time a partition is seen; a twin that was quicker is not disturbed.
+# The first time a partition is seen; a no-op when a replica was quicker.
 _INTRODUCE = text(
     """
     INSERT INTO consumer_positions (consumer, topic, partition, next_offset)
@@ -22,7 +22,7 @@ _INTRODUCE = text(
     """
 )
 
-# The fence. Rows are locked in one order, so that twins that overlap wait instead of deadlocking.
+# The fence. Rows are locked in one order, so that overlapping replicas wait instead of deadlocking.
 _ADVANCE = text(
     """
     WITH step AS (
@@ -47,7 +47,7 @@ _ADVANCE = text(
 
 
 class Fenced(Exception):
-    """Another process has moved a position on since it was read here: this batch is no longer ours to commit."""
+    """Another process has moved a position since it was read here: this batch is no longer ours to commit."""
 
 
 async def load(connection: AsyncConnection, consumer: str) -> Positions:
@@ -69,7 +69,7 @@ async def introduce(connection: AsyncConnection, consumer: str, beginnings: Mapp
 
 
 async def advance(connection: AsyncConnection, consumer: str, expected: Positions, following: Positions) -> None:
-    """Moves every partition of ``following`` from ``expected``, or raises Fenced when one stands elsewhere."""
+    """Moves every partition of ``following`` from ``expected``, or raises Fenced when one has another value."""
     partitions = sorted(following)
     result = await connection.execute(
         _ADVANCE,

@@ -1,0 +1,50 @@
+"""What answers do to their cases."""
+
+from collections.abc import Iterable
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.alerter.actions.cases import keep
+from services.alerter.domain import revisions
+from services.alerter.domain.customers import may_be_kept
+from services.alerter.repository import cases, customers, routing
+from services.alerter.settings import AlerterSettings
+from shared.contracts import identity
+from shared.contracts.answers import Answer, AnswerErased
+from shared.runtime import Runtime
+
+
+async def receive(
+    connection: AsyncConnection,
+    runtime: Runtime[AlerterSettings],
+    revisions_received: Iterable[Answer | AnswerErased],
+) -> None:
+    """Opens, updates, moves, reopens or empties the case of each answer, by its newest revision.
+
+    An answer given before its customer was erased is treated as erased itself.
+    """
+    newest: dict[str, Answer | AnswerErased] = {}
+    for body in revisions_received:
+        case_id = identity.case_id(body.answer_id)
+        newest[case_id] = revisions.newest(newest[case_id], body) if case_id in newest else body
+    keys = {
+        case_id: runtime.digests.key(body.customer_id)
+        for case_id, body in newest.items()
+        if isinstance(body, Answer) and body.customer_id is not None
+    }
+    erasures = await customers.erasures(connection, set(keys.values()))
+    rules = (await routing.current(connection)).routing
+    now = runtime.clock.now()
+    remaining = sorted(newest)
+    while remaining:
+        known = await cases.lock(connection, remaining)
+        steps = {}
+        for case_id in remaining:
+            body, case = newest[case_id], known.get(case_id)
+            erased_at = erasures.get(keys[case_id]) if case_id in keys else None
+            if isinstance(body, AnswerErased) or not may_be_kept(body.received_at, erased_at=erased_at):
+                steps[case_id] = revisions.erase(case, case_id, body.revision, now)
+            else:
+                steps[case_id] = revisions.apply(case, body, rules, now)
+        kept = await keep(connection, runtime, steps, locked=known)
+        remaining = [case_id for case_id in remaining if steps[case_id] and case_id not in kept]

@@ -1,0 +1,47 @@
+"""Erasing customers: how to reach them, their orders and surveys, and what is in the cases of their answers."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.alerter.actions.cases import keep
+from services.alerter.domain import revisions
+from services.alerter.domain.customers import may_be_kept
+from services.alerter.repository import cases, customers, orders, surveys
+from services.alerter.settings import AlerterSettings
+from shared.contracts.preferences import Preference
+from shared.runtime import Runtime
+
+
+async def erase(
+    connection: AsyncConnection,
+    runtime: Runtime[AlerterSettings],
+    erasures: Sequence[Preference],
+) -> None:
+    """Erases each customer as of the moment their preference says; what came afterwards is a new beginning.
+
+    Repeated, an erasure is a no-op: what is known by then came after it.
+    """
+    times: dict[UUID, datetime] = {}
+    for erasure in erasures:
+        key = runtime.digests.key(erasure.customer_id)
+        times[key] = max(erasure.occurred_at, times.get(key, erasure.occurred_at))
+    if not times:
+        return
+    locked = await customers.lock(connection, times)
+    times = {key: at for key, at in times.items() if locked[key].may_keep(at)}
+    await customers.erase(connection, times)
+    await orders.erase(connection, times)
+    await surveys.erase(connection, times)
+    known = await cases.lock(connection, await cases.ids_of_customers(connection, times))
+    now = runtime.clock.now()
+    steps = {
+        case_id: revisions.erase(case, case_id, case.revision, now)
+        for case_id, case in known.items()
+        if case.answer is not None
+        and case.answer.customer_id is not None
+        and not may_be_kept(case.answer.received_at, erased_at=times.get(runtime.digests.key(case.answer.customer_id)))
+    }
+    await keep(connection, runtime, steps, locked=known)

@@ -1,0 +1,54 @@
+"""The routing API: the rules in force, and replacing them."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Request
+from pydantic import BaseModel
+
+from services.alerter.actions import routing as actions
+from services.alerter.domain.routing import MAX_BYTES, Routing
+from services.alerter.repository import routing as repository
+from services.alerter.settings import AlerterSettings
+from shared.definitions import InvalidDefinition
+from shared.runtime import Runtime
+from shared.web.auth import Caller, require
+from shared.web.limits import limited_text
+from shared.web.problems import Problem
+
+MayRead = Annotated[Caller, Depends(require("cases:read"))]
+MayWrite = Annotated[Caller, Depends(require("cases:write"))]
+
+
+class RoutingInForce(BaseModel):
+    version: int
+    routing: Routing
+
+
+def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
+    router = APIRouter(prefix="/v1/routing")
+
+    @router.get("")
+    async def get_routing(_caller: MayRead) -> RoutingInForce:
+        """The routing rules in force."""
+        async with runtime.read_only() as connection:
+            current = await repository.current(connection)
+        return RoutingInForce(version=current.version, routing=current.routing)
+
+    @router.put("")
+    async def put_routing(
+        request: Request,
+        caller: MayWrite,
+        version: Annotated[int | None, Header(alias="If-Match", description="The version that was read.")] = None,
+    ) -> RoutingInForce:
+        """Brings the rules in the body, YAML or JSON, into force. They apply to answers from now on; existing cases
+        stay in their queues. A new queue gets its topic."""
+        document = await limited_text(request, MAX_BYTES)
+        try:
+            replaced = await actions.replace(runtime, document, expected=version, actor=caller.name)
+        except InvalidDefinition as error:
+            raise Problem(422, "The routing rules cannot be used", str(error)) from error
+        except actions.RoutingChanged as error:
+            raise Problem(409, "The routing rules have changed", str(error), version=error.version) from error
+        return RoutingInForce(version=replaced.version, routing=replaced.routing)
+
+    return router

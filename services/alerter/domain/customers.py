@@ -1,0 +1,58 @@
+"""How to reach a customer: folded from orders and sends, in whatever order they come."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.contracts.orders import OrderEvent
+from shared.contracts.sends import SurveySent
+from shared.last_write_wins import merge, moment_of, stamp_of, text_of
+
+
+def may_be_kept(told_at: datetime, *, erased_at: datetime | None) -> bool:
+    """Whether what was told of a customer may be kept: an erasure takes everything up to its moment, nothing after."""
+    return erased_at is None or told_at > erased_at
+
+
+class Customer(BaseModel):
+    """How to reach a customer. ``told`` says for each detail when it was told, so that the newest wins."""
+
+    model_config = ConfigDict(frozen=True)
+
+    customer_id: str
+    name: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    locale: str | None = None
+    timezone: str | None = None
+    told: dict[str, datetime] = {}
+
+    def with_details(self, at: datetime, **details: str | None) -> "Customer":
+        """The customer after being told ``details`` at ``at``; those that are None or empty were not told."""
+        known = {field: (stamp_of(told_at), getattr(self, field)) for field, told_at in self.told.items()}
+        writes = merge(known, {field: value or None for field, value in details.items()}, at)
+        values = {field: text_of(writes, field) for field in writes}
+        return self.model_copy(
+            update={**values, "told": {field: moment_of(stamp) for field, (stamp, _) in writes.items()}}
+        )
+
+
+def with_order(customer: Customer, event: OrderEvent) -> Customer:
+    """The customer after an event of one of their orders."""
+    who = event.customer
+    return customer.with_details(
+        event.occurred_at, name=who.name, email=who.email, phone=who.phone, locale=who.locale, timezone=who.timezone
+    )
+
+
+def with_send(customer: Customer, send: SurveySent) -> Customer:
+    """The customer after a survey was sent to them: the address it went to counts like one an order gave."""
+    address = send.recipient.address
+    return customer.with_details(
+        send.sent_at,
+        name=send.recipient.name,
+        email=address if send.channel == "email" else None,
+        phone=address if send.channel == "sms" else None,
+        locale=send.locale,
+        timezone=send.recipient.timezone,
+    )

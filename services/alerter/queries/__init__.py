@@ -1,0 +1,1 @@
+"""What is asked by more than one door. Reads only."""

@@ -1,0 +1,78 @@
+"""Cases as the API and the inbox show them: a page of a list, and one case with all that is known around it."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.alerter.domain import publication
+from services.alerter.domain.case import Case, CaseContext, Entry, NoSuchCase
+from services.alerter.domain.orders import Order
+from services.alerter.domain.surveys import Survey
+from services.alerter.repository import case_context, case_history, cases, orders, surveys
+from services.alerter.repository.cases import CaseFilter, CaseRow, Cursor
+from shared.contracts import followups
+from shared.digests import CustomerDigests
+
+_MAX_SHOWN = 10
+"""Orders, surveys and earlier cases shown of a customer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseDetail:
+    """A case with all that is known around it; the newest orders, surveys and earlier cases first.
+
+    ``survey`` is the one that was answered, None when the answer came without one or it is unknown.
+    """
+
+    case: Case
+    context: CaseContext
+    history: list[Entry]
+    survey: Survey | None
+    orders: list[Order]
+    surveys: list[Survey]
+    earlier: list[Case]
+
+    @property
+    def published(self) -> followups.Case:
+        """The case as its queue sees it."""
+        return publication.published(self.case, self.context)
+
+
+@dataclass(frozen=True, slots=True)
+class CasePage:
+    """Part of a list; ``after`` is where the next page begins, None at the end."""
+
+    rows: list[CaseRow]
+    after: Cursor | None
+
+
+async def page(
+    connection: AsyncConnection, digests: CustomerDigests, given: CaseFilter, *, after: Cursor | None, limit: int
+) -> CasePage:
+    """Up to ``limit`` cases: waiting ones by deadline, then closed ones, the one closed last first."""
+    found = await cases.page(connection, given, after=after, limit=limit + 1)
+    shown = found[:limit]
+    contexts = await case_context.read(connection, digests, shown)
+    return CasePage(
+        rows=[CaseRow(case, contexts[case.case_id]) for case in shown],
+        after=Cursor(shown[-1].position, shown[-1].case_id) if len(found) > limit else None,
+    )
+
+
+async def detail(connection: AsyncConnection, digests: CustomerDigests, case_id: str) -> CaseDetail:
+    """Raises NoSuchCase."""
+    case = (await cases.read(connection, [case_id])).get(case_id)
+    if case is None or case.queue is None:
+        raise NoSuchCase(case_id)
+    context = (await case_context.read(connection, digests, [case]))[case_id]
+    send_id = None if case.answer is None else case.answer.send_id
+    key = context.customer_key
+    return CaseDetail(
+        case=case,
+        context=context,
+        history=await case_history.read(connection, case_id),
+        survey=None if send_id is None else await surveys.read(connection, send_id),
+        orders=[] if key is None else await orders.of_customer(connection, key, limit=_MAX_SHOWN),
+        surveys=[] if key is None else await surveys.of_customer(connection, key, limit=_MAX_SHOWN),
+        earlier=[] if key is None else await cases.of_customer(connection, key, limit=_MAX_SHOWN, other_than=case_id),
+    )

@@ -1,0 +1,33 @@
+"""What is known around cases: the customers and orders of their answers."""
+
+from collections.abc import Collection
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.alerter.domain.case import Case, CaseContext
+from services.alerter.repository import customers, orders
+from shared.digests import CustomerDigests
+
+
+async def read(connection: AsyncConnection, digests: CustomerDigests, of: Collection[Case]) -> dict[str, CaseContext]:
+    """The context of each case, by case id."""
+    keys = {
+        case.case_id: digests.key(case.answer.customer_id)
+        for case in of
+        if case.answer is not None and case.answer.customer_id is not None
+    }
+    order_ids = {
+        case.case_id: case.answer.order_id
+        for case in of
+        if case.answer is not None and case.answer.order_id is not None
+    }
+    known_customers = await customers.read(connection, set(keys.values())) if keys else {}
+    known_orders = await orders.read(connection, set(order_ids.values())) if order_ids else {}
+    return {
+        case.case_id: CaseContext(
+            customer_key=keys.get(case.case_id),
+            customer=known_customers.get(keys[case.case_id]) if case.case_id in keys else None,
+            order=known_orders.get(order_ids[case.case_id]) if case.case_id in order_ids else None,
+        )
+        for case in of
+    }

@@ -1,0 +1,77 @@
+"""Orders of customers, a document each. Their customer's row is locked before they are written."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.alerter.domain.orders import Order
+
+_READ = text("SELECT order_id, document::text AS document FROM customer_orders WHERE order_id = ANY(:ids)")
+_OF_CUSTOMER = text(
+    """
+    SELECT document::text AS document FROM customer_orders
+    WHERE customer_key = :key ORDER BY told_at DESC LIMIT :limit
+    """
+)
+_SAVE = text(
+    """
+    INSERT INTO customer_orders (order_id, customer_key, document, told_at)
+    SELECT order_id, customer_key, document::jsonb, told_at
+    FROM unnest(CAST(:ids AS text[]), CAST(:keys AS uuid[]), CAST(:documents AS text[]), CAST(:times AS timestamptz[]))
+         AS given (order_id, customer_key, document, told_at)
+    ORDER BY order_id
+    ON CONFLICT (order_id) DO UPDATE
+    SET customer_key = excluded.customer_key, document = excluded.document, told_at = excluded.told_at
+    """
+)
+_ERASE = text("DELETE FROM customer_orders WHERE customer_key = ANY(CAST(:keys AS uuid[]))")
+_PRUNE = text(
+    """
+    DELETE FROM customer_orders WHERE order_id IN (
+        SELECT order_id FROM customer_orders AS old
+        WHERE told_at < :before AND NOT EXISTS (
+            SELECT FROM cases WHERE cases.customer_key = old.customer_key AND status <> 'closed')
+        ORDER BY told_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+    """
+)
+
+
+async def read(connection: AsyncConnection, order_ids: Iterable[str]) -> dict[str, Order]:
+    """Those of the orders that are known, by id."""
+    rows = await connection.execute(_READ, {"ids": list(order_ids)})
+    return {row.order_id: Order.model_validate_json(row.document) for row in rows}
+
+
+async def of_customer(connection: AsyncConnection, key: UUID, *, limit: int) -> list[Order]:
+    """A customer's newest orders."""
+    rows = await connection.execute(_OF_CUSTOMER, {"key": key, "limit": limit})
+    return [Order.model_validate_json(document) for document in rows.scalars()]
+
+
+async def save(connection: AsyncConnection, orders: Sequence[tuple[UUID, Order]]) -> None:
+    """``orders`` are pairs of the key of a customer this transaction has locked and the order, each order once."""
+    if not orders:
+        return
+    await connection.execute(
+        _SAVE,
+        {
+            "ids": [order.order_id for _, order in orders],
+            "keys": [key for key, _ in orders],
+            "documents": [order.model_dump_json(exclude_none=True) for _, order in orders],
+            "times": [order.told_at for _, order in orders],
+        },
+    )
+
+
+async def erase(connection: AsyncConnection, keys: Iterable[UUID]) -> None:
+    """Deletes all orders of customers this transaction has locked."""
+    await connection.execute(_ERASE, {"keys": list(keys)})
+
+
+async def prune(connection: AsyncConnection, before: datetime, *, limit: int) -> int:
+    """Deletes up to ``limit`` of the oldest orders last heard of before a moment, except those of customers with a
+    waiting case; returns how many."""
+    return (await connection.execute(_PRUNE, {"before": before, "limit": limit})).rowcount

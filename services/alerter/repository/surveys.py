@@ -1,0 +1,76 @@
+"""Surveys sent to customers, a document each. Their customer's row is locked before they are written."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.alerter.domain.surveys import Survey
+
+_READ = text("SELECT document::text AS document FROM customer_surveys WHERE send_id = :send_id")
+_OF_CUSTOMER = text(
+    """
+    SELECT document::text AS document FROM customer_surveys
+    WHERE customer_key = :key ORDER BY sent_at DESC LIMIT :limit
+    """
+)
+_SAVE = text(
+    """
+    INSERT INTO customer_surveys (send_id, customer_key, document, sent_at)
+    SELECT send_id, customer_key, document::jsonb, sent_at
+    FROM unnest(CAST(:ids AS text[]), CAST(:keys AS uuid[]), CAST(:documents AS text[]), CAST(:times AS timestamptz[]))
+         AS given (send_id, customer_key, document, sent_at)
+    ORDER BY send_id
+    ON CONFLICT (send_id) DO NOTHING
+    """
+)
+_ERASE = text("DELETE FROM customer_surveys WHERE customer_key = ANY(CAST(:keys AS uuid[]))")
+_PRUNE = text(
+    """
+    DELETE FROM customer_surveys WHERE send_id IN (
+        SELECT send_id FROM customer_surveys AS old
+        WHERE sent_at < :before AND NOT EXISTS (
+            SELECT FROM cases WHERE cases.customer_key = old.customer_key AND status <> 'closed')
+        ORDER BY sent_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+    """
+)
+
+
+async def read(connection: AsyncConnection, send_id: str) -> Survey | None:
+    """The survey of a send, None while it is unknown."""
+    document = (await connection.execute(_READ, {"send_id": send_id})).scalar()
+    return None if document is None else Survey.model_validate_json(document)
+
+
+async def of_customer(connection: AsyncConnection, key: UUID, *, limit: int) -> list[Survey]:
+    """The surveys a customer was sent, newest first."""
+    rows = await connection.execute(_OF_CUSTOMER, {"key": key, "limit": limit})
+    return [Survey.model_validate_json(document) for document in rows.scalars()]
+
+
+async def save(connection: AsyncConnection, surveys: Sequence[tuple[UUID, Survey]]) -> None:
+    """``surveys`` are pairs of the key of a customer this transaction has locked and the survey."""
+    if not surveys:
+        return
+    await connection.execute(
+        _SAVE,
+        {
+            "ids": [survey.send_id for _, survey in surveys],
+            "keys": [key for key, _ in surveys],
+            "documents": [survey.model_dump_json(exclude_none=True) for _, survey in surveys],
+            "times": [survey.sent_at for _, survey in surveys],
+        },
+    )
+
+
+async def erase(connection: AsyncConnection, keys: Iterable[UUID]) -> None:
+    """Deletes all surveys of customers this transaction has locked."""
+    await connection.execute(_ERASE, {"keys": list(keys)})
+
+
+async def prune(connection: AsyncConnection, before: datetime, *, limit: int) -> int:
+    """Deletes up to ``limit`` of the oldest surveys sent before a moment, except those of customers with a waiting
+    case; returns how many."""
+    return (await connection.execute(_PRUNE, {"before": before, "limit": limit})).rowcount

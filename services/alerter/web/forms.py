@@ -1,0 +1,171 @@
+"""The forms of a case. Why an action failed is said above the forms, with what was typed still in them."""
+
+from typing import Annotated, TypeVar
+
+from fastapi import APIRouter, Depends, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+from pydantic import AfterValidator
+from starlette.responses import Response
+
+from services.alerter.actions import cases as actions
+from services.alerter.domain.case import NoSuchCase
+from services.alerter.domain.routing import UnknownRootCause
+from services.alerter.domain.transitions import CLOSE_REASONS, CONTACT_WAYS, Refused, Stale
+from services.alerter.settings import AlerterSettings
+from services.alerter.web.filters import Filters, GivenFilters
+from services.alerter.web.page import InboxPage, Typed
+from shared.contracts.types import Identifier
+from shared.runtime import Runtime
+from shared.web.auth import Caller
+from shared.web.auth import staff as signed_in
+from shared.web.problems import Problem
+
+MayWrite = Annotated[Caller, Depends(signed_in("cases:write"))]
+
+_STALE = (
+    "Someone else changed this case while you were looking at it; its current state is below. "
+    "What you typed is still there: send it again if it still applies."
+)
+_FAILURES = (NoSuchCase, Refused, UnknownRootCause)
+
+
+def _storable(text: str) -> str:
+    """Browsers send line ends as CR LF; U+0000 and half surrogate pairs, which nobody types, cannot be stored."""
+    return text.replace("\r\n", "\n").replace("\x00", "").encode("utf-8", "ignore").decode()
+
+
+Sequence = Annotated[int, Form(ge=1)]
+Text = Annotated[str, Form(max_length=5_000), AfterValidator(_storable)]
+Name = Annotated[str, Form(max_length=100), AfterValidator(_storable)]
+Choice = Annotated[str, Form(max_length=40)]
+
+_Offered = TypeVar("_Offered", bound=str)
+
+
+def routes(runtime: Runtime[AlerterSettings], page: InboxPage) -> APIRouter:
+    router = APIRouter(prefix="/cases/{case_id}", include_in_schema=False)
+
+    @router.post("/assign")
+    async def assign(
+        request: Request,
+        caller: MayWrite,
+        filters: GivenFilters,
+        case_id: Identifier,
+        sequence: Sequence,
+        owner: Name = "",
+    ) -> Response:
+        """Without an owner the case is assigned to whoever sent the form."""
+        typed = Typed(action="assign", sequence=sequence, owner=owner)
+        try:
+            await actions.assign(
+                runtime, case_id, sequence=sequence, actor=caller.name, owner=owner.strip() or caller.name
+            )
+        except _FAILURES as error:
+            return await _failed(page, request, caller, filters, case_id, error, typed)
+        return _back_to(case_id, filters)
+
+    @router.post("/contact")
+    async def contact(
+        request: Request,
+        caller: MayWrite,
+        filters: GivenFilters,
+        case_id: Identifier,
+        sequence: Sequence,
+        way: Choice = "email",
+        text: Text = "",
+    ) -> Response:
+        typed = Typed(action="contact", sequence=sequence, way=way, text=text)
+        try:
+            chosen = _choice(way, CONTACT_WAYS)
+            await actions.contact(runtime, case_id, sequence=sequence, actor=caller.name, way=chosen, text=text)
+        except _FAILURES as error:
+            return await _failed(page, request, caller, filters, case_id, error, typed)
+        return _back_to(case_id, filters)
+
+    @router.post("/note")
+    async def note(
+        request: Request,
+        caller: MayWrite,
+        filters: GivenFilters,
+        case_id: Identifier,
+        sequence: Sequence,
+        text: Text = "",
+    ) -> Response:
+        typed = Typed(action="note", sequence=sequence, text=text)
+        try:
+            await actions.note(runtime, case_id, sequence=sequence, actor=caller.name, text=text)
+        except _FAILURES as error:
+            return await _failed(page, request, caller, filters, case_id, error, typed)
+        return _back_to(case_id, filters)
+
+    @router.post("/close")
+    async def close(
+        request: Request,
+        caller: MayWrite,
+        filters: GivenFilters,
+        case_id: Identifier,
+        sequence: Sequence,
+        reason: Choice = "resolved",
+        root_cause: Name = "",
+        text: Text = "",
+    ) -> Response:
+        typed = Typed(action="close", sequence=sequence, reason=reason, root_cause=root_cause, text=text)
+        try:
+            await actions.close(
+                runtime,
+                case_id,
+                sequence=sequence,
+                actor=caller.name,
+                reason=_choice(reason, CLOSE_REASONS),
+                root_cause=root_cause or None,
+                text=text,
+            )
+        except _FAILURES as error:
+            return await _failed(page, request, caller, filters, case_id, error, typed)
+        return _back_to(case_id, filters)
+
+    @router.post("/reopen")
+    async def reopen(
+        request: Request,
+        caller: MayWrite,
+        filters: GivenFilters,
+        case_id: Identifier,
+        sequence: Sequence,
+        text: Text = "",
+    ) -> Response:
+        typed = Typed(action="reopen", sequence=sequence, text=text)
+        try:
+            await actions.reopen(runtime, case_id, sequence=sequence, actor=caller.name, text=text)
+        except _FAILURES as error:
+            return await _failed(page, request, caller, filters, case_id, error, typed)
+        return _back_to(case_id, filters)
+
+    return router
+
+
+def _back_to(case_id: str, filters: Filters) -> Response:
+    return RedirectResponse(filters.address(f"/cases/{case_id}"), 303)
+
+
+async def _failed(
+    page: InboxPage,
+    request: Request,
+    caller: Caller,
+    filters: Filters,
+    case_id: str,
+    error: Exception,
+    typed: Typed,
+) -> HTMLResponse:
+    """The case as it stands now, with the reason and what was typed. A 404 problem when there is none."""
+    if isinstance(error, NoSuchCase):
+        raise Problem(404, "No such case", "no case has this id; the inbox lists them") from error
+    reason = _STALE if isinstance(error, Stale) else str(error)
+    return await page.whole(request, caller, filters, case_id, error=reason, typed=typed)
+
+
+def _choice(value: str, choices: tuple[_Offered, ...]) -> _Offered:
+    """The choice a form's field names. Raises Refused for one our forms do not offer."""
+    for choice in choices:
+        if choice == value:
+            return choice
+    raise Refused(f"{value[:40]!r} is not one of the choices; pick one from the list.")

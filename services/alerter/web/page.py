@@ -1,0 +1,145 @@
+"""The inbox's page and its parts: gathers what the templates show."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.alerter.domain.case import NoSuchCase
+from services.alerter.domain.routing import Routing
+from services.alerter.domain.transitions import CLOSE_REASONS, CONTACT_WAYS
+from services.alerter.queries import cases as queries
+from services.alerter.repository import cases
+from services.alerter.repository import routing as routing_repository
+from services.alerter.repository.cases import MAX_COUNTED, Cursor
+from services.alerter.settings import AlerterSettings
+from services.alerter.web.filters import Filters
+from services.alerter.web.views import case_view, install, row_view
+from shared.runtime import Runtime
+from shared.web.auth import Caller
+from shared.web.pages import Pages
+from shared.web.paging import read_cursor, write_cursor
+
+_ROWS = 50
+
+Action = Literal["assign", "contact", "note", "close", "reopen"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Typed:
+    """What was sent with a form; shown in it again when the action failed."""
+
+    action: Action | None
+    sequence: int
+    text: str = ""
+    owner: str = ""
+    way: str = "email"
+    reason: str = "resolved"
+    root_cause: str = ""
+
+
+class InboxPage:
+    def __init__(self, runtime: Runtime[AlerterSettings], pages: Pages) -> None:
+        self._runtime = runtime
+        self._pages = pages
+        install(pages.env, runtime.settings.zone)
+
+    async def whole(
+        self,
+        request: Request,
+        caller: Caller,
+        filters: Filters,
+        case_id: str | None = None,
+        *,
+        error: str = "",
+        typed: Typed | None = None,
+    ) -> HTMLResponse:
+        """The whole page. Without ``case_id`` the first case of the list is shown beside it, where there is room."""
+        async with self._runtime.read_only() as connection:
+            routing = (await routing_repository.current(connection)).routing
+            context = await self._list(connection, routing, caller, filters)
+            shown = case_id or next((row["case_id"] for row in context["rows"]), None)
+            context |= await self._case(connection, routing, caller, shown, error=error, typed=typed)
+        context |= {
+            "selected": shown,
+            "brand": self._runtime.brand,
+            "settings": self._runtime.settings,
+            "opened": case_id is not None,
+            "refresh_seconds": self._runtime.settings.inbox_refresh_seconds,
+        }
+        status = 409 if error else 404 if case_id and context["case"] is None else 200
+        return self._pages.TemplateResponse(request, "inbox.html", context, status)
+
+    async def list_part(self, request: Request, caller: Caller, filters: Filters) -> HTMLResponse:
+        """The list, none of its cases marked as selected: the page knows best which one is by now."""
+        async with self._runtime.read_only() as connection:
+            routing = (await routing_repository.current(connection)).routing
+            context = await self._list(connection, routing, caller, filters)
+        return self._pages.TemplateResponse(request, "list.html", context)
+
+    async def case_part(self, request: Request, caller: Caller, filters: Filters, case_id: str) -> HTMLResponse:
+        async with self._runtime.read_only() as connection:
+            routing = (await routing_repository.current(connection)).routing
+            context = {"filters": filters, **await self._case(connection, routing, caller, case_id)}
+        return self._pages.TemplateResponse(request, "case.html", context, 404 if context["case"] is None else 200)
+
+    async def _list(
+        self, connection: AsyncConnection, routing: Routing, caller: Caller, filters: Filters
+    ) -> dict[str, Any]:
+        given = filters.case_filter(next(iter(routing.queues)))
+        after = read_cursor(filters.cursor, int, str)
+        page = await queries.page(
+            connection, self._runtime.digests, given, after=None if after is None else Cursor(*after), limit=_ROWS
+        )
+        following = "" if page.after is None else write_cursor(page.after.position, page.after.case_id)
+        counts = await cases.count_waiting(connection, list(routing.queues))
+        now = self._runtime.clock.now()
+        return {
+            "filters": filters,
+            "shown_queue": given.queue,
+            "queues": [
+                {
+                    "name": name,
+                    "title": title,
+                    "count": f"{MAX_COUNTED}+" if counts[name] >= MAX_COUNTED else counts[name],
+                    "address": filters.address(queue=name, cursor=""),
+                }
+                for name, title in routing.queues.items()
+            ],
+            "rows": [row_view(row.case, row.context, now) for row in page.rows],
+            "next_page": filters.address(cursor=following) if following else None,
+            "selected": None,
+            "filtered": bool(given.search or given.owner or given.status != "waiting"),
+            "caller": caller,
+        }
+
+    async def _case(
+        self,
+        connection: AsyncConnection,
+        routing: Routing,
+        caller: Caller,
+        case_id: str | None,
+        *,
+        error: str = "",
+        typed: Typed | None = None,
+    ) -> dict[str, Any]:
+        context: dict[str, Any] = {
+            "case": None,
+            "missing": case_id is not None,
+            "error": error,
+            "typed": typed or Typed(action=None, sequence=0),
+            "may_write": caller.may("cases:write"),
+            "me": caller.name,
+            "ways": CONTACT_WAYS,
+            "reasons": CLOSE_REASONS,
+            "root_causes": routing.root_causes,
+        }
+        if case_id is None:
+            return context
+        try:
+            detail = await queries.detail(connection, self._runtime.digests, case_id)
+        except NoSuchCase:
+            return context
+        return context | {"case": case_view(detail, routing, caller.name, self._runtime.clock.now())}

@@ -1,0 +1,39 @@
+"""Surveys that were sent: stored when they come in, deleted long after they closed."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.collector.actions import pending_preferences as pending_actions
+from services.collector.repository import erasures, pending_preferences, sends
+from services.collector.settings import CollectorSettings
+from shared.contracts.sends import SurveySent
+from shared.runtime import Runtime
+
+
+async def store(
+    connection: AsyncConnection, runtime: Runtime[CollectorSettings], surveys: Sequence[SurveySent]
+) -> None:
+    """Stores the surveys, without anything personal of a customer who was erased after they were sent: the erasure may
+    have overtaken them on their way. So may a preference change, which is applied here."""
+    digest = runtime.digests.digest
+    digests = {survey.customer_id: digest(survey.customer_id) for survey in surveys}
+    erased_at = await erasures.erased_among(connection, sorted(set(digests.values())))
+    erased = {
+        survey.send_id: moment
+        for survey in surveys
+        if (moment := erased_at.get(digests[survey.customer_id])) is not None and survey.sent_at <= moment
+    }
+    await pending_preferences.hold_off_changes(connection)
+    await sends.put(connection, surveys, erased)
+    await pending_actions.settle(connection, runtime, [survey.send_id for survey in surveys])
+
+
+async def prune(runtime: Runtime[CollectorSettings]) -> bool:
+    """Deletes one batch of surveys that closed long ago; True when there may be more."""
+    settings = runtime.settings
+    before = runtime.clock.now() - timedelta(days=settings.send_retention_days)
+    async with runtime.engine.begin() as connection:
+        deleted = await sends.prune(connection, before, settings.prune_batch_size)
+    return deleted == settings.prune_batch_size

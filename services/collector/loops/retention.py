@@ -1,0 +1,18 @@
+"""Deletes what has been kept long enough."""
+
+from services.collector.actions import pending_preferences, sends
+from services.collector.settings import CollectorSettings
+from shared.runtime import Runtime
+
+
+class RetentionLoop:
+    """Deletes long closed surveys and pending preferences whose send never came, in bounded batches."""
+
+    def __init__(self, runtime: Runtime[CollectorSettings]) -> None:
+        self._runtime = runtime
+
+    async def step(self) -> bool:
+        """Deletes one batch of each; True when there may be more."""
+        more_sends = await sends.prune(self._runtime)
+        more_pending = await pending_preferences.prune(self._runtime)
+        return more_sends or more_pending

@@ -1,0 +1,56 @@
+"""SQL that reads a survey: a send together with its campaign and the answer given so far."""
+
+from dataclasses import fields
+
+import orjson
+from sqlalchemy import TextClause, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.collector.domain.surveys import Send, Survey
+from services.collector.repository.answers import stored_answer
+from shared.contracts import identity
+from shared.contracts.campaigns import CampaignPublished
+
+# The campaign is the version the survey was sent under, or the newest known while that one has not been consumed.
+_SURVEY = """
+    SELECT sends.send_id, sends.campaign, sends.campaign_version, sends.channel, sends.locale, sends.customer_id,
+           sends.address, sends.name, sends.order_id, sends.product, sends.segments::text AS segments, sends.sent_at,
+           sends.expires_at, sends.erased_at, campaign.definition::text AS definition,
+           answers.revision AS answer_revision, answers.body::text AS answer_body
+    FROM sends
+    LEFT JOIN LATERAL (
+        SELECT definition FROM campaigns
+        WHERE campaigns.campaign = sends.campaign
+        ORDER BY campaign_version = sends.campaign_version DESC, campaign_version DESC
+        LIMIT 1
+    ) AS campaign ON true
+    LEFT JOIN answers ON answers.answer_id = :answer_id
+    WHERE sends.send_id = :send_id
+"""
+_READ = text(_SURVEY)
+# The share lock makes an erasure of this customer wait for us, or us for it.
+_HOLD = text(_SURVEY + " FOR SHARE OF sends")
+_PLAIN_COLUMNS = tuple(field.name for field in fields(Send) if field.name != "segments")
+
+
+async def read(connection: AsyncConnection, send_id: str) -> Survey | None:
+    """The survey; None while its send has not been consumed."""
+    return await _survey(connection, _READ, send_id)
+
+
+async def hold(connection: AsyncConnection, send_id: str) -> Survey | None:
+    """The same, and until the transaction ends the customer's data cannot be erased."""
+    return await _survey(connection, _HOLD, send_id)
+
+
+async def _survey(connection: AsyncConnection, statement: TextClause, send_id: str) -> Survey | None:
+    found = await connection.execute(statement, {"send_id": send_id, "answer_id": identity.answer_id(send_id)})
+    row = found.mappings().first()
+    if row is None:
+        return None
+    definition = row["definition"]
+    return Survey(
+        Send(**{column: row[column] for column in _PLAIN_COLUMNS}, segments=orjson.loads(row["segments"])),
+        None if definition is None else CampaignPublished.model_validate_json(definition, extra="ignore"),
+        None if row["answer_revision"] is None else stored_answer(row["answer_revision"], row["answer_body"]),
+    )

@@ -1,0 +1,81 @@
+"""Definitions people write in YAML (or JSON, which is YAML): campaigns, routing rules. A text becomes a checked model.
+
+They come from files and over HTTP, so a definition is limited in size, and is plain data: an alias could unfold to
+gigabytes.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from shared.validation import explain
+
+Model = TypeVar("Model", bound=BaseModel)
+Said = TypeVar("Said")
+
+# Besides its own errors, PyYAML lets through whatever the conversion of a value raises: `!!bool x`, `2026-13-45`.
+_UNREADABLE = (yaml.YAMLError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
+
+
+class InvalidDefinition(ValueError):
+    """A definition that breaks a rule. The message names where it is, the field, its value and the way out."""
+
+
+def parse(text: str, model: type[Model], *, where: str, max_bytes: int) -> Model:
+    """The definition in a text. Raises InvalidDefinition with a line for each violation.
+
+    ``where`` names the text in that message, such as by its file.
+    """
+    if len(text.encode("utf-8", "replace")) > max_bytes:
+        raise InvalidDefinition(f"{where}: is larger than {max_bytes:,} bytes; shorten it")
+    try:
+        written = yaml.load(text, _PlainLoader)  # noqa: S506  # a SafeLoader, made stricter
+    except _UNREADABLE as error:
+        raise InvalidDefinition(f"{where}: {_unreadable(error)}") from error
+    if not isinstance(written, Mapping):
+        raise InvalidDefinition(f"{where}: must be a mapping of field to value, such as `name: value`")
+    try:
+        return model.model_validate(written)
+    except ValidationError as error:
+        raise InvalidDefinition("\n".join(f"{where}: {sentence}" for sentence in explain(error))) from error
+
+
+def read_file(path: Path, *, setting: str) -> str:
+    """The text of a definition file. InvalidDefinition, naming the setting that led to it, when it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidDefinition(
+            f"{path}: cannot be read as UTF-8 text ({type(error).__name__}); {setting} names where it is"
+        ) from error
+
+
+def file_takes_effect(says: Said, *, said_last: Said | None) -> bool:
+    """Whether what a definition file says is brought into force when a process starts.
+
+    Only when it differs from what the file said last: a restart does not undo what came by API since. Both are the
+    definition itself or a digest of the text; ``said_last`` is None when no file has said anything yet.
+    """
+    return says != said_last
+
+
+class _PlainLoader(yaml.SafeLoader):
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.current_event.start_mark
+            raise yaml.constructor.ConstructorError(None, None, "aliases (*name) are not supported", mark)
+        return super().compose_node(parent, index)
+
+
+def _unreadable(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "is nested too deeply"
+    mark = getattr(error, "problem_mark", None)
+    line = "" if mark is None else f"line {mark.line + 1}: "
+    problem = getattr(error, "problem", None) or getattr(error, "reason", None)
+    if problem is None:
+        problem = str(error) if isinstance(error, ValueError) else "a value cannot be read"
+    return f"{line}is not YAML: {problem}"

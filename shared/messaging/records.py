@@ -1,0 +1,31 @@
+"""Records of Kafka: those to publish, and those that could not be read."""
+
+from dataclasses import dataclass
+
+from shared.contracts.cloudevents import Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record as Kafka will hold it. ``topic`` is the catalogue's name."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record that cannot be read or handled. ``reason`` names the field and the rule, never the value.
+
+    ``topic`` is the catalogue's name.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    reason: str

@@ -1,0 +1,81 @@
+"""The outbox: records to publish, in the order they were written."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.contracts.cloudevents import Headers
+from shared.messaging.records import Record
+
+_PUT = text(
+    """
+    INSERT INTO outbox (topic, key, headers, value)
+    SELECT topic, key, headers, value
+    FROM unnest(CAST(:topics AS text[]), CAST(:keys AS bytea[]), CAST(:headers AS text[]), CAST(:values AS bytea[]))
+         WITH ORDINALITY AS event (topic, key, headers, value, position)
+    ORDER BY position
+    """
+)
+_TAKE_TURN = text("SELECT pg_try_advisory_xact_lock(hashtextextended('hearback.relay.' || current_schema(), 0))")
+_OLDEST = text(
+    """
+    SELECT id, topic, key, headers, value, EXTRACT(epoch FROM clock_timestamp() - created_at) AS age
+    FROM outbox
+    ORDER BY id
+    LIMIT :limit
+    """
+)
+_REMOVE = text("DELETE FROM outbox WHERE id = ANY(CAST(:ids AS bigint[]))")
+
+
+@dataclass(frozen=True, slots=True)
+class Unpublished:
+    """A record of the outbox and for how many real seconds it has been there."""
+
+    outbox_id: int
+    record: Record
+    age_seconds: float
+
+
+async def put(connection: AsyncConnection, records: Sequence[Record]) -> None:
+    """Adds the records; the relay publishes them in this order once the transaction has committed."""
+    if not records:
+        return
+    await connection.execute(
+        _PUT,
+        {
+            "topics": [record.topic for record in records],
+            "keys": [record.key for record in records],
+            "headers": [pack_headers(record.headers) for record in records],
+            "values": [record.value for record in records],
+        },
+    )
+
+
+async def take_turn(connection: AsyncConnection) -> bool:
+    """Whether this transaction alone may publish until it ends: one relay per schema, so that order holds."""
+    return bool((await connection.execute(_TAKE_TURN)).scalar_one())
+
+
+async def oldest(connection: AsyncConnection, limit: int) -> list[Unpublished]:
+    rows = await connection.execute(_OLDEST, {"limit": limit})
+    return [
+        Unpublished(row.id, Record(row.topic, row.key, row.value, unpack_headers(row.headers)), float(row.age))
+        for row in rows
+    ]
+
+
+async def remove(connection: AsyncConnection, outbox_ids: Iterable[int]) -> None:
+    await connection.execute(_REMOVE, {"ids": list(outbox_ids)})
+
+
+def pack_headers(headers: Headers) -> str:
+    """Headers as JSON text; Latin-1 maps every byte to one character and back, whatever encoding it was."""
+    return json.dumps([[name, None if value is None else value.decode("latin-1")] for name, value in headers])
+
+
+def unpack_headers(packed: str) -> list[tuple[str, bytes | None]]:
+    return [(name, None if value is None else value.encode("latin-1")) for name, value in json.loads(packed)]

@@ -1,0 +1,55 @@
+"""The columns of a table written once, for statements that write many rows: each row's values, one array a column."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+_NAME = re.compile(r"[a-z_][a-z0-9_]*")
+_TYPE = re.compile(r"[a-z][a-z0-9 ]*")
+
+
+class Columns:
+    """Columns by name with their PostgreSQL types, such as ``Columns(case_id="text", answer="jsonb")``.
+
+    Its texts are made of these names and types alone, never of values, so that a statement may be composed of them::
+
+        INSERT INTO cases ({columns.names}) SELECT {columns.values} FROM {columns.given}
+
+    ``names``: ``case_id, answer``
+    ``given``: the rows that are given, as a table named ``given``; JSON travels as text
+    ``values``: ``case_id, answer::jsonb``, the columns of ``given`` in the types of the table
+    """
+
+    def __init__(self, **types: str) -> None:
+        for name, kind in types.items():
+            if not _NAME.fullmatch(name) or not _TYPE.fullmatch(kind):
+                raise ValueError(f"{name}: {kind!r} is not a column's name and type")
+        self._types = types
+        self.names = ", ".join(types)
+        self.values = ", ".join(self._value(name) for name in types)
+        arrays = ", ".join(f"CAST(:{name} AS {_on_the_way(kind)}[])" for name, kind in types.items())
+        self.given = f"unnest({arrays}) AS given ({self.names})"
+
+    def updates(self, source: str, *, but: str = "") -> str:
+        """What an UPDATE sets: ``case_id = given.case_id, answer = given.answer::jsonb, …``.
+
+        ``source`` is "given", or "excluded" in an ON CONFLICT; ``but`` is a column to leave as it is, such as the key.
+        """
+        return ", ".join(f"{name} = {source}.{self._value(name)}" for name in self._types if name != but)
+
+    def parameters(self, rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
+        """What a statement with ``given`` is executed with: of each row every column's value."""
+        listed = list(rows)
+        return {name: [row[name] for row in listed] for name in self._types}
+
+    def attributes(self, objects: Iterable[object]) -> dict[str, list[Any]]:
+        """As ``parameters``, for objects whose attributes bear the names of the columns."""
+        listed = list(objects)
+        return {name: [getattr(one, name) for one in listed] for name in self._types}
+
+    def _value(self, name: str) -> str:
+        return f"{name}::jsonb" if self._types[name] == "jsonb" else name
+
+
+def _on_the_way(kind: str) -> str:
+    return "text" if kind == "jsonb" else kind

@@ -1,0 +1,77 @@
+"""What a survey says to a customer: the campaign's own words first, field by field, and Hearback's otherwise."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import yaml
+
+from shared.contracts.campaigns import CampaignTexts
+from shared.locales import SUPPORTED, resolve
+
+COMMON = Path(__file__).parent
+"""The folder of the texts all channels share: the question, the ends of the scale, what is asked and said next."""
+
+Texts = Mapping[str, Mapping[str, str]]
+"""Language to key to text."""
+
+Field = Literal["subject", "introduction", "question", "follow_up_detractor", "follow_up_passive", "follow_up_promoter"]
+
+_PLACEHOLDER = re.compile(r"(\s*)\{(brand|product|name)\}")
+
+
+def load_texts(*folders: Path) -> Texts:
+    """The texts of every language: ``<language>.yaml`` files of one level, those of a later folder before an earlier's.
+
+    Raises ValueError naming file and key when a language lacks a text of a folder or has one too many.
+    """
+    texts: dict[str, dict[str, str]] = {language: {} for language in SUPPORTED}
+    for folder in folders:
+        for language, entries in _load_folder(folder).items():
+            texts[language] |= entries
+    return texts
+
+
+def own_text(texts: Mapping[str, CampaignTexts], field: Field, *, language: str, locale: str | None) -> str | None:
+    """The campaign's own ``field`` for a reader of ``language`` whose ``locale`` is known; None when it has none.
+
+    That of exactly this locale, else of the language written as such, else of another locale of the language, the
+    first by name. The locale counts only when it is of ``language``: a reader may have chosen another since.
+    """
+    exact = [locale] if locale is not None and resolve(locale, "") == language else []
+    others = sorted(name for name in texts if resolve(name, "") == language)
+    for name in (*exact, language, *others):
+        own: str | None = getattr(texts.get(name), field, None)
+        if own:
+            return own
+    return None
+
+
+def filled(text: str, *, brand: str, product: str, name: str) -> str:
+    """``text`` with {brand}, {product} and {name} replaced, once: what is put in is never looked at again.
+
+    What is empty closes up with the space before it: "Hello {name}, …" becomes "Hello, …".
+    """
+    values = {"brand": brand, "product": product, "name": name}
+
+    def value(found: re.Match[str]) -> str:
+        space, placeholder = found.groups()
+        return space + values[placeholder] if values[placeholder] else ""
+
+    return _PLACEHOLDER.sub(value, text)
+
+
+def _load_folder(folder: Path) -> dict[str, dict[str, str]]:
+    texts: dict[str, dict[str, str]] = {}
+    for language in SUPPORTED:
+        path = folder / f"{language}.yaml"
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if not isinstance(loaded, dict):
+            raise ValueError(f"{path}: must be a mapping of key to text")
+        texts[language] = {str(key): str(text) for key, text in loaded.items()}
+    expected = set(texts[SUPPORTED[0]])
+    for language, entries in texts.items():
+        if wrong := expected.symmetric_difference(entries):
+            raise ValueError(f"{folder / language}.yaml: {sorted(wrong)[0]!r} is not in every language")
+    return texts

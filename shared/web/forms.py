@@ -1,0 +1,59 @@
+"""What a request's body holds: a form's fields, or JSON of a known shape."""
+
+from typing import TypeVar
+from urllib.parse import parse_qs
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
+from starlette.exceptions import HTTPException
+
+MAX_FIELDS = 50
+
+Body = TypeVar("Body", bound=BaseModel)
+
+
+def media_type(request: Request) -> str:
+    """In lower case and without parameters; empty when the request names none."""
+    return request.headers.get("content-type", "").split(";")[0].strip().lower()
+
+
+def is_json(request: Request) -> bool:
+    return media_type(request) == "application/json"
+
+
+def read_json(body: bytes, model: type[Body]) -> Body:
+    """The body as ``model``; RequestValidationError, which becomes a 422 problem, when it is not."""
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        violations = error.errors(include_url=False, include_context=False, include_input=False)
+        raise RequestValidationError(
+            [{**violation, "loc": ("body", *violation["loc"])} for violation in violations]
+        ) from None
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """The fields of a form, the first value of each; none when the body is not one.
+
+    Pages post them URL-encoded; mail programs that unsubscribe are asked to use multipart/form-data (RFC 8058 §3.2).
+    """
+    body = await request.body()
+    if media_type(request) != "multipart/form-data":
+        return url_encoded(body)
+    try:
+        async with request.form(max_fields=MAX_FIELDS) as form:
+            return {name: value for name, value in reversed(form.multi_items()) if isinstance(value, str)}
+    except HTTPException:
+        return {}
+
+
+def url_encoded(body: bytes) -> dict[str, str]:
+    """The fields of a URL-encoded form; bytes that are not UTF-8 become U+FFFD, so that they cost no other field."""
+    try:
+        fields = parse_qs(
+            body.decode(errors="replace"), keep_blank_values=True, errors="replace", max_num_fields=MAX_FIELDS
+        )
+    except ValueError:
+        return {}
+    return {name: values[0] for name, values in fields.items()}

@@ -1,0 +1,16 @@
+"""The inbox as the browser of somebody signed in sees it."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest_asyncio
+
+from tests.integration.alerter.kit import WRITE_KEY, Alerter
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def browser(alerter: Alerter) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app=alerter.app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://alerter", follow_redirects=True) as opened:
+        await opened.post("/sign-in", data={"key": WRITE_KEY})
+        yield opened

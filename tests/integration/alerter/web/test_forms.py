@@ -1,0 +1,56 @@
+"""The forms of a case: what the next action is, and what becomes of one that fails."""
+
+import re
+
+import httpx
+
+from services.alerter.actions import cases as actions
+from shared.contracts import identity
+from tests.integration.alerter.kit import Alerter
+from tests.unit.alerter.examples import answer
+
+CASE = identity.case_id("a-1")
+
+
+async def test_another_sites_form_changes_nothing(alerter: Alerter, browser: httpx.AsyncClient) -> None:
+    await alerter.receive(answer(3))
+    response = await browser.post(
+        f"/cases/{CASE}/assign", data={"sequence": 1}, headers={"Sec-Fetch-Site": "cross-site"}, follow_redirects=False
+    )
+    assert (
+        response.status_code in (303, 401, 403) and "/cases/" not in response.headers.get("location", "").split("?")[0]
+    )
+    assert len(await alerter.published()) == 1
+
+
+async def test_the_next_sensible_action_is_the_first_button(alerter: Alerter, browser: httpx.AsyncClient) -> None:
+    async def first_button() -> str:
+        actions = (await browser.get(f"/cases/{CASE}")).text.split('class="actions"')[1]
+        found = re.search(r'class="(?:button )?main">\s*([^<]+?)\s*<kbd', actions)
+        assert found is not None
+        assert actions.index(found.group()) < min(actions.index(other) for other in ("Note <kbd",))
+        return found.group(1)
+
+    await alerter.receive(answer(3))
+    assert await first_button() == "Assign to me"
+    await browser.post(f"/cases/{CASE}/assign", data={"sequence": 1})
+    assert await first_button() == "Contact"
+    await browser.post(f"/cases/{CASE}/contact", data={"sequence": 2, "way": "phone"})
+    assert await first_button() == "Resolve"
+    page = await browser.post(
+        f"/cases/{CASE}/close", data={"sequence": 3, "reason": "resolved", "text": "Sent another"}
+    )
+    assert page.status_code == 200 and "Sent another" in page.text and "Closed: resolved." in page.text
+    assert await first_button() == "Reopen"
+
+
+async def test_what_was_typed_is_kept_when_somebody_was_faster(alerter: Alerter, browser: httpx.AsyncClient) -> None:
+    await alerter.receive(answer(3))
+    await actions.assign(alerter.runtime, CASE, sequence=1, actor="noor", owner="noor")
+    page = await browser.post(
+        f"/cases/{CASE}/contact", data={"sequence": 1, "way": "phone", "text": "I called & wrote"}
+    )
+    assert page.status_code == 409
+    assert "Someone else changed this case" in page.text and "I called &amp; wrote</textarea>" in page.text
+    assert '<option value="phone" selected>' in page.text and 'id="contact" open' in page.text
+    assert (await alerter.detail(CASE)).case.status == "assigned"

@@ -1,0 +1,45 @@
+"""The connections of a runtime: each may do what its name says."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from pydantic import SecretStr
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from deploy.local.provision import Database
+from shared.runtime import Runtime, open_runtime
+from shared.settings import ServiceSettings
+
+_WRITE = text("CREATE TABLE written (number integer)")
+_IS_WRITTEN = text("SELECT to_regclass('written') IS NOT NULL")
+_READ_ONLY = text("SHOW transaction_read_only")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def runtime(database: Database) -> AsyncIterator[Runtime[ServiceSettings]]:
+    settings = ServiceSettings(
+        database_url=SecretStr(database.service_urls["scorer"]), database_pool_size=2, secret=SecretStr("s" * 32)
+    )
+    async with open_runtime("scorer", settings) as opened:
+        yield opened
+
+
+async def test_a_read_only_connection_writes_nothing_and_leaves_no_trace(
+    runtime: Runtime[ServiceSettings],
+) -> None:
+    for _ in range(3):
+        async with runtime.read_only() as connection:
+            assert (await connection.execute(_READ_ONLY)).scalar_one() == "on"
+        with pytest.raises(DBAPIError, match="read-only"):
+            async with runtime.read_only() as connection:
+                await connection.execute(_WRITE)
+        async with runtime.autocommit() as connection:
+            assert (await connection.execute(_READ_ONLY)).scalar_one() == "off"
+            assert not (await connection.execute(_IS_WRITTEN)).scalar_one()
+    # The same sessions, from the pool.
+    async with runtime.transaction() as connection:
+        await connection.execute(_WRITE)
+    async with runtime.read_only() as connection:
+        assert (await connection.execute(_IS_WRITTEN)).scalar_one()

@@ -1,0 +1,56 @@
+"""How to reach a customer does not depend on the order in which it was told; nor does what an erasure takes."""
+
+from datetime import datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.alerter.domain.customers import Customer, may_be_kept, with_order, with_send
+from shared.contracts import orders
+from shared.contracts.orders import Customer as Told
+from shared.contracts.orders import OrderEvent
+from shared.contracts.sends import Recipient
+from tests.unit.alerter.domain.test_orders import events
+from tests.unit.alerter.examples import NOON, order, send
+
+
+def customer_after(told: list[tuple[str, OrderEvent]]) -> Customer:
+    known = Customer(customer_id="c-42")
+    for _, event in told:
+        known = with_order(known, event)
+    return known
+
+
+@given(st.lists(events(), min_size=1, max_size=6).flatmap(lambda told: st.tuples(st.just(told), st.permutations(told))))
+def test_customers_are_the_same_in_whatever_order_they_are_told_of(
+    told: tuple[list[tuple[str, OrderEvent]], list[tuple[str, OrderEvent]]],
+) -> None:
+    in_order, shuffled = told
+    assert customer_after(in_order) == customer_after([*shuffled, *in_order])
+
+
+def test_a_newer_address_stays() -> None:
+    old = (orders.PLACED, order(at=NOON, customer=Told(id="c-42", email="old@example.com", name="Ana")))
+    new = (orders.PLACED, order(at=NOON + timedelta(days=1), customer=Told(id="c-42", email="new@example.com")))
+    known = customer_after([new, old])
+    assert (known.email, known.name) == ("new@example.com", "Ana")
+
+
+def test_the_address_of_a_send_counts_as_its_channel_says() -> None:
+    known = with_send(Customer(customer_id="c-42"), send(channel="sms", recipient=Recipient(address="+47 22 00 00 00")))
+    assert (known.phone, known.email, known.locale) == ("+47 22 00 00 00", None, "pt-BR")
+
+
+def test_a_customer_reads_back_as_stored() -> None:
+    known = with_order(Customer(customer_id="c-42"), order())
+    assert Customer.model_validate_json(known.model_dump_json(exclude_none=True)) == known
+
+
+def test_an_erasure_takes_what_was_told_up_to_its_moment() -> None:
+    def kept(told_at: datetime, erased_at: datetime | None) -> bool:
+        return may_be_kept(told_at, erased_at=erased_at)
+
+    second = timedelta(seconds=1)
+    assert [kept(NOON - second, NOON), kept(NOON, NOON), kept(NOON + second, NOON), kept(NOON, None)] == [
+        False, False, True, True,
+    ]  # fmt: skip
