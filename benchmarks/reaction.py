@@ -88,7 +88,8 @@ async def measure(on: Environment, progress: Progress, rate: int = 200, seconds:
         ),
         (
             f"each of {product.detractors:,} detractors of {product.sent:,} answers arrived once, and no other record",
-            f"measured {len(product.hops):,} of them and {len(hops):,} bare hops, after {WARM_UP_SECONDS:.0f} s of warm-up",
+            f"measured {len(product.hops):,} of them and {len(hops):,} bare hops",
+            f"the first {WARM_UP_SECONDS:.0f} s of each run were not measured",
         ),
     )
 
