@@ -1,56 +1,64 @@
-"""What the dispatcher needs to know beyond every service's settings."""
+"""The dispatcher's settings, beyond those of every service, and the campaign files they name."""
 
 from datetime import timedelta
-from decimal import Decimal, InvalidOperation
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from services.dispatcher.domain.campaigns import DIMENSIONS
-from services.dispatcher.domain.segments import Segmentation
-from shared.settings import ServiceSettings
+from services.dispatcher.domain.campaigns import MAX_CAMPAIGNS, Campaign, parse_folder
+from services.dispatcher.domain.segments import Segmentation, parse_pairs, parse_value_bands
+from shared.definitions import InvalidDefinition, read_file
+from shared.settings import PREFIX, ServiceSettings
 
 SHIPPED_CAMPAIGNS = Path(__file__).parent / "campaigns"
 
 
 class DispatcherSettings(ServiceSettings):
     http_port: int = Field(8001, ge=0, le=65_535, description="Port the HTTP server listens on.")
-    campaigns_dir: Path = Field(SHIPPED_CAMPAIGNS, description="The folder of the campaigns' YAML files.")
+    campaigns_dir: Path = Field(
+        SHIPPED_CAMPAIGNS, validate_default=True, description="Folder of the campaigns' YAML files."
+    )
     quiet_period_days: int = Field(
-        90, ge=0, le=3_650, description="Days a customer is left in peace after a survey, unless a campaign says other."
+        90,
+        ge=0,
+        le=3_650,
+        description="Days without another survey after one was sent, unless a campaign sets its own.",
     )
     segment_pairs: str = Field(
-        "", description="Pairs of segments to count as one, such as country+tier,region+category."
+        "", description="Pairs of dimensions to segment by together, such as country+tier,region+category."
     )
     order_value_bands: str = Field(
         "*:50,100,250",
-        description="Limits of the order-value segments by currency (* is any other): BRL:100,300;NOK:500,1000",
+        description="Limits of the order value bands by currency; * is any other: BRL:100,300;NOK:500,1000",
     )
-    timer_batch_size: int = Field(500, ge=1, le=10_000, description="Most timers one transaction decides.")
+    timer_batch_size: int = Field(500, ge=1, le=10_000, description="Maximum due timers per transaction.")
     timer_seconds: Annotated[float, Field(gt=0, le=60)] = Field(
-        0.1, description="Pause between two looks for timers that came due, in real seconds."
+        0.1, description="Real seconds between two checks for due timers."
     )
 
     @field_validator("campaigns_dir")
     @classmethod
-    def _a_folder(cls, value: Path) -> Path:
-        if not value.is_dir():
-            raise ValueError(f"{str(value)!r} is no folder")
+    def _readable_campaigns(cls, value: Path) -> Path:
+        read_campaigns(value)
         return value
 
     @field_validator("segment_pairs")
     @classmethod
     def _readable_pairs(cls, value: str) -> str:
-        _pairs(value)
+        parse_pairs(value)
         return value
 
     @field_validator("order_value_bands")
     @classmethod
     def _readable_bands(cls, value: str) -> str:
-        _bands(value)
+        parse_value_bands(value)
         return value
+
+    @property
+    def campaigns(self) -> list[Campaign]:
+        """As their files define them now."""
+        return read_campaigns(self.campaigns_dir)
 
     @property
     def quiet_period(self) -> timedelta:
@@ -58,37 +66,16 @@ class DispatcherSettings(ServiceSettings):
 
     @property
     def segmentation(self) -> Segmentation:
-        return Segmentation(_pairs(self.segment_pairs), _bands(self.order_value_bands))
+        return Segmentation(parse_pairs(self.segment_pairs), parse_value_bands(self.order_value_bands))
 
 
-def _pairs(written: str) -> tuple[tuple[str, str], ...]:
-    pairs = []
-    for pair in filter(None, (part.strip() for part in written.split(","))):
-        one, plus, other = pair.partition("+")
-        if not plus or one == other or not {one, other} <= set(DIMENSIONS):
-            raise ValueError(f"{pair!r} is no pair of segments; join two of {', '.join(DIMENSIONS)} by +")
-        pairs.append((one, other))
-    if len(pairs) > 20:
-        raise ValueError(f"names {len(pairs)} pairs; 20 is the most")
-    return tuple(pairs)
-
-
-def _bands(written: str) -> dict[str, tuple[Decimal, ...]]:
-    bands = {}
-    for entry in filter(None, (part.strip() for part in written.split(";"))):
-        currency, colon, limits = entry.partition(":")
-        try:
-            values = tuple(Decimal(limit.strip()) for limit in limits.split(","))
-        except InvalidOperation as error:
-            raise ValueError(f"{entry!r} must be a currency and numbers, such as BRL:100,300") from error
-        ascending = all(low < high for low, high in pairwise(values))
-        if (
-            not colon
-            or not currency
-            or not ascending
-            or len(values) > 20
-            or not all(v.is_finite() and v > 0 for v in values)
-        ):
-            raise ValueError(f"{entry!r} must be a currency and up to 20 ascending amounts, such as BRL:100,300")
-        bands[currency] = values
-    return bands
+def read_campaigns(folder: Path) -> list[Campaign]:
+    """The campaigns in the folder's ``*.yaml`` files, by file name. Raises InvalidDefinition."""
+    if not folder.is_dir():
+        raise InvalidDefinition(f"{str(folder)!r} is not a directory")
+    files = sorted(folder.glob("*.yaml"))
+    if not files:
+        raise InvalidDefinition(f"{folder}: has no *.yaml file; a campaign is a file there")
+    if len(files) > MAX_CAMPAIGNS:
+        raise InvalidDefinition(f"{folder}: has {len(files)} files; the maximum is {MAX_CAMPAIGNS} campaigns")
+    return parse_folder({file.name: read_file(file, setting=PREFIX + "CAMPAIGNS_DIR") for file in files})

@@ -1,13 +1,11 @@
 """What the dispatcher consists of."""
 
-import sys
-
-from services.dispatcher.actions import campaigns as catalogue
-from services.dispatcher.api.campaigns import create_router
-from services.dispatcher.domain.campaigns import InvalidCampaign
-from services.dispatcher.handlers.orders import Handlers
+from services.dispatcher.actions.campaigns import apply_files
+from services.dispatcher.api import campaigns, decisions
+from services.dispatcher.handlers import answers, orders, preferences, requests
 from services.dispatcher.loops.timers import TimerLoop
 from services.dispatcher.settings import DispatcherSettings
+from shared.contracts import topics
 from shared.loops import Periodic
 from shared.process import Service
 from shared.runtime import Runtime
@@ -15,22 +13,21 @@ from shared.web.app import create_app
 
 
 def build(runtime: Runtime[DispatcherSettings]) -> Service:
-    """Exits with status 2 and a sentence for each bad field when a campaign file breaks a rule."""
-    settings = runtime.settings
-    try:
-        campaigns = catalogue.read_folder(settings.campaigns_dir)
-    except InvalidCampaign as error:
-        print(error, file=sys.stderr)
-        raise SystemExit(2) from None
     app = create_app(runtime, "Hearback dispatcher")
-    app.include_router(create_router(runtime))
+    app.include_router(campaigns.routes(runtime))
+    app.include_router(decisions.routes(runtime))
 
     async def start() -> None:
-        await catalogue.take_in_files(runtime, campaigns)
+        await apply_files(runtime, runtime.settings.campaigns)
 
     return Service(
-        handlers=Handlers(settings, runtime.clock).by_topic(),
-        loops=(Periodic("timers", settings.timer_seconds, TimerLoop(runtime).run_once),),
+        handlers={
+            topics.ORDERS.name: orders.handler(runtime),
+            topics.PREFERENCES.name: preferences.handler(runtime),
+            topics.REQUESTS.name: requests.handler(runtime),
+            topics.ANSWERS.name: answers.handler(runtime),
+        },
+        loops=(Periodic("timers", runtime.settings.timer_seconds, TimerLoop(runtime).step),),
         app=app,
         start=start,
     )

@@ -2,14 +2,16 @@
 
 from pathlib import Path
 
-from services.scorer.api.nps import create_router
-from services.scorer.handlers.answers import Handlers
-from services.scorer.loops.publisher import Publisher
-from services.scorer.loops.stream import Stream
-from services.scorer.queries.scores import Figures
+from services.scorer.actions.names import Names
+from services.scorer.api import nps, sample_size, segments, stream
+from services.scorer.handlers import answers, deliveries, sends
+from services.scorer.loops.publisher import PublisherLoop
+from services.scorer.loops.retention import RetentionLoop
+from services.scorer.loops.stream import StreamLoop
+from services.scorer.queries.stream import Stream
 from services.scorer.settings import ScorerSettings
-from services.scorer.web.dashboard import add_dashboard
-from shared.contracts.topics import ANSWERS, DELIVERIES, SENDS
+from services.scorer.web import chart_library, dashboard
+from shared.contracts import topics
 from shared.loops import Periodic
 from shared.process import Service
 from shared.runtime import Runtime
@@ -17,30 +19,31 @@ from shared.web.app import create_app
 from shared.web.pages import mount_static
 
 _STREAM_SECONDS = 0.25
-_TIDY_SECONDS = 60.0
+_RETENTION_SECONDS = 60.0
 
 
 def build(runtime: Runtime[ScorerSettings]) -> Service:
-    settings = runtime.settings
-    handlers = Handlers(runtime.engine, settings.zone, settings.comments_kept)
-    publisher = Publisher(runtime)
-    stream = Stream(runtime)
-    figures = Figures(runtime)
+    names = Names(runtime.engine)
+    live = Stream(runtime.settings.stream_clients)
     app = create_app(runtime, "Hearback scorer")
-    app.include_router(create_router(runtime, figures, stream))
-    add_dashboard(app, runtime, figures)
+    app.include_router(nps.routes(runtime))
+    app.include_router(segments.routes(runtime))
+    app.include_router(sample_size.routes(runtime))
+    app.include_router(stream.routes(runtime, live))
+    app.include_router(dashboard.routes(runtime))
+    app.include_router(chart_library.routes())
     mount_static(app, Path(__file__).parent)
     return Service(
         handlers={
-            SENDS.name: handlers.sends,
-            DELIVERIES.name: handlers.deliveries,
-            ANSWERS.name: handlers.answers,
+            topics.SENDS.name: sends.handler(runtime, names),
+            topics.DELIVERIES.name: deliveries.handler(runtime),
+            topics.ANSWERS.name: answers.handler(runtime, names),
         },
         loops=(
-            Periodic("score publisher", settings.publish_seconds, publisher.paced),
-            Periodic("live stream", _STREAM_SECONDS, stream.poll),
-            Periodic("scorer tidying", _TIDY_SECONDS, publisher.tidy),
+            Periodic("score publisher", runtime.settings.publish_seconds, PublisherLoop(runtime).step),
+            Periodic("live stream", _STREAM_SECONDS, StreamLoop(runtime, live).step),
+            Periodic("scorer retention", _RETENTION_SECONDS, RetentionLoop(runtime).step),
         ),
         app=app,
-        close=stream.close,
+        close=live.close,
     )

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
-_TYPE = re.compile(r"[a-z][a-z0-9 ]*")
+_TYPE = re.compile(r"[a-z][a-z0-9 ]*(\[\])?")
 
 
 class Columns:
@@ -16,7 +16,7 @@ class Columns:
         INSERT INTO cases ({columns.names}) SELECT {columns.values} FROM {columns.given}
 
     ``names``: ``case_id, answer``
-    ``given``: the rows that are given, as a table named ``given``; JSON travels as text
+    ``given``: the rows that are given, as a table named ``given``; JSON and arrays travel as text
     ``values``: ``case_id, answer::jsonb``, the columns of ``given`` in the types of the table
     """
 
@@ -48,8 +48,14 @@ class Columns:
         return {name: [getattr(one, name) for one in listed] for name in self._types}
 
     def _value(self, name: str) -> str:
-        return f"{name}::jsonb" if self._types[name] == "jsonb" else name
+        kind = self._types[name]
+        return f"{name}::{kind}" if _travels_as_text(kind) else name
 
 
 def _on_the_way(kind: str) -> str:
-    return "text" if kind == "jsonb" else kind
+    return "text" if _travels_as_text(kind) else kind
+
+
+def _travels_as_text(kind: str) -> bool:
+    # An array of arrays would have to be of one length throughout.
+    return kind == "jsonb" or kind.endswith("[]")

@@ -151,7 +151,7 @@ async def test_what_could_not_be_fetched_is_fetched_later(shop: Shop, visits: Vi
     await expect(page.locator("#live")).to_contain_text("Live")
     await page.route("**/?*", lambda route: route.fulfill(status=503))
     await shop.give(0, segments={"region": here})
-    await expect(page.locator("#live")).to_contain_text("does not answer")
+    await expect(page.locator("#live")).to_contain_text("not responding")
     await expect(page.locator("#score .figure")).to_contain_text("1 answer")
     await page.unroute("**/?*")
     await expect(page.locator("#score .figure")).to_contain_text("2 answers")
@@ -282,7 +282,7 @@ async def test_filters_are_chips_and_stand_in_the_address(
 
 async def test_a_filter_nobody_fits_leads_back(shop: Shop, visits: Visits, signed_in: Any, region: str) -> None:
     page = await dashboard(shop, visits, signed_in, "segment=region:nowhere")
-    await page.get_by_role("link", name="Show everybody").click()
+    await page.get_by_role("link", name="Show everyone").click()
     await expect(page.locator("#score .figure")).to_contain_text("answers")
     bad = await dashboard(shop, visits, signed_in, "segment=nonsense")
     await expect(bad.get_by_role("alert")).to_contain_text("nonsense")
@@ -339,7 +339,7 @@ async def test_too_few_to_speak_of_is_still_readable(
     await is_drawn(page)
     for summary in await page.locator("details.numbers summary").all():
         await summary.click()
-    await expect(page.locator("#score")).to_contain_text("too few to speak of")
+    await expect(page.locator("#score")).to_contain_text("too few to be meaningful")
     assert await hard_to_read(page) == []
 
 

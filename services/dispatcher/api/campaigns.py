@@ -1,29 +1,29 @@
-"""The dispatcher over HTTP: campaigns, what one would do, and why a customer was or was not surveyed."""
+"""Campaigns, and what one would do about an order event."""
 
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Path, Query, Request
-from pydantic import BaseModel, ConfigDict
+import orjson
+from fastapi import APIRouter, Depends, Path, Request
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from services.dispatcher.actions import campaigns as catalogue
+from services.dispatcher.actions import campaigns as actions
 from services.dispatcher.actions.campaigns import TooManyCampaigns
 from services.dispatcher.domain import campaigns as rules
-from services.dispatcher.domain.campaigns import Campaign, InvalidCampaign
-from services.dispatcher.domain.decisions import Decision, explain
-from services.dispatcher.queries import dry_run as trial
-from services.dispatcher.queries.dry_run import SampleEvent, Trial
-from services.dispatcher.repository import campaigns, decisions
+from services.dispatcher.domain.campaigns import Campaign
+from services.dispatcher.queries import dry_run
+from services.dispatcher.queries.dry_run import DryRun
+from services.dispatcher.repository import campaigns
 from services.dispatcher.repository.campaigns import StoredCampaign
 from services.dispatcher.settings import DispatcherSettings
-from shared.contracts import identity
-from shared.contracts.types import Identifier
+from shared.contracts.orders import OrderEvent
+from shared.definitions import InvalidDefinition
 from shared.runtime import Runtime
+from shared.validation import explain_without_values
 from shared.web.auth import require
+from shared.web.limits import limited_text
 from shared.web.problems import Problem
 
 CampaignId = Annotated[str, Path(min_length=1, max_length=63, description="The campaign's id, such as service-nps.")]
-CustomerId = Annotated[Identifier, Path(description="The customer's id, as the shop gave it in order events.")]
 
 
 class CampaignInForce(BaseModel):
@@ -34,58 +34,39 @@ class CampaignInForce(BaseModel):
 
 
 class CampaignList(BaseModel):
-    """All campaigns; there are never more than a page holds."""
+    """All campaigns, on one page: there are never more than 200."""
 
     campaigns: list[CampaignInForce]
     next_cursor: str | None = None
 
 
-class TellingEvent(BaseModel):
-    """The order event, or request, a decision is about."""
-
-    type: str
-    source: str
-    id: str
-    occurred_at: datetime
-
-
-class CampaignEffect(BaseModel):
-    """What the event did to one campaign's timer."""
-
-    campaign: str
-    change: str
-    reason: str
-    due_at: datetime | None
-    explanation: str
+def _as_from_kafka(body: object) -> object:
+    """Reads the body from JSON as it is read from Kafka, since the contracts are strict about Python values."""
+    if not isinstance(body, dict):
+        return body
+    try:
+        return OrderEvent.model_validate_json(orjson.dumps(body), extra="ignore")
+    except ValidationError as error:
+        raise ValueError(explain_without_values(error, OrderEvent)) from error
 
 
-class DecisionEntry(BaseModel):
-    """``explanation`` says ``outcome`` and ``reason`` in a sentence. Times are in UTC."""
+class SampleEvent(BaseModel):
+    """An order event as a shop would send it: its type and its body."""
 
     model_config = ConfigDict(extra="forbid")
-    decision_id: str
-    decided_at: datetime
-    outcome: str
-    reason: str
-    explanation: str
-    order_id: str | None
-    event: TellingEvent | None
-    campaign: str | None
-    timer_id: str | None
-    send_id: str | None
-    until: datetime | None
-    because_of: str | None
-    effects: list[CampaignEffect]
+    type: Literal[
+        "order.placed",
+        "order.paid",
+        "order.shipped",
+        "order.delivered",
+        "order.cancelled",
+        "order.refunded",
+        "order.returned",
+    ]
+    body: Annotated[OrderEvent, BeforeValidator(_as_from_kafka)]
 
 
-class DecisionList(BaseModel):
-    """Newest first. ``next_cursor`` is null at the end."""
-
-    decisions: list[DecisionEntry]
-    next_cursor: str | None
-
-
-def create_router(runtime: Runtime[DispatcherSettings]) -> APIRouter:
+def routes(runtime: Runtime[DispatcherSettings]) -> APIRouter:
     router = APIRouter()
 
     @router.get("/v1/campaigns", dependencies=[Depends(require("campaigns:read"))])
@@ -114,33 +95,21 @@ def create_router(runtime: Runtime[DispatcherSettings]) -> APIRouter:
         },
     )
     async def put_campaign(campaign_id: CampaignId, request: Request) -> CampaignInForce:
-        """Brings a definition, in JSON or YAML, into force; the version grows when it differs from the one before."""
+        """Brings a definition, in JSON or YAML, into force; one that differs from the current one is a new version."""
         definition = await _definition(campaign_id, request)
         try:
-            return _in_force(await catalogue.put(runtime, definition))
+            return _in_force(await actions.put(runtime, definition))
         except TooManyCampaigns as error:
             raise Problem(409, "Too many campaigns", str(error)) from error
 
     @router.post("/v1/campaigns/{campaign_id}/dry-run", dependencies=[Depends(require("campaigns:read"))])
-    async def dry_run(campaign_id: CampaignId, sample: SampleEvent | None = None) -> Trial:
-        """What the campaign would do about an order event if it came now. Nothing is kept, and nothing is sent."""
-        stored = await _stored(runtime, campaign_id)
+    async def try_campaign(campaign_id: CampaignId, sample: SampleEvent | None = None) -> DryRun:
+        """What the campaign would do about an order event if it came now. Nothing is kept or sent."""
+        campaign = (await _stored(runtime, campaign_id)).campaign
+        if sample is None:
+            return dry_run.in_general(campaign)
         async with runtime.read_only() as connection:
-            return await trial.of_event(runtime, connection, stored.campaign, sample)
-
-    @router.get("/v1/customers/{customer_id:path}/decisions", dependencies=[Depends(require("decisions:read"))])
-    async def list_decisions(
-        customer_id: CustomerId,
-        cursor: Annotated[str, Query(pattern=r"^\d{0,18}$", description="next_cursor of the page before.")] = "",
-        limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    ) -> DecisionList:
-        """Why, and why not, this customer was surveyed: every decision about them, newest first."""
-        async with runtime.read_only() as connection:
-            page = await decisions.story(connection, customer_id, int(cursor) if cursor else None, limit)
-        return DecisionList(
-            decisions=[_entry(decision) for decision in page.decisions],
-            next_cursor=None if page.following is None else str(page.following),
-        )
+            return await dry_run.of_event(connection, runtime, campaign, sample.type, sample.body)
 
     return router
 
@@ -154,58 +123,16 @@ async def _stored(runtime: Runtime[DispatcherSettings], campaign_id: str) -> Sto
 
 
 async def _definition(campaign_id: str, request: Request) -> Campaign:
-    """The definition in the body: JSON is YAML, too."""
-    written = bytearray()
-    async for chunk in request.stream():
-        written += chunk
-        if len(written) > rules.LARGEST_DEFINITION:
-            raise Problem(413, "The definition is too large", f"{rules.LARGEST_DEFINITION:,} bytes is the most")
+    """The definition in the body, whose JSON is YAML, too."""
+    text = await limited_text(request, rules.MAX_DEFINITION_BYTES)
     try:
-        definition = rules.parse(written.decode(), "the definition")
-    except UnicodeDecodeError as error:
-        raise Problem(422, "The definition breaks a rule", "the body is not UTF-8 text") from error
-    except InvalidCampaign as error:
-        raise Problem(422, "The definition breaks a rule", str(error)) from error
+        definition = rules.parse(text, "the definition")
+    except InvalidDefinition as error:
+        raise Problem(422, "Invalid definition", str(error)) from error
     if definition.id != campaign_id:
-        raise Problem(
-            422, "The definition breaks a rule", f"its id is {definition.id!r}, the address says {campaign_id!r}"
-        )
+        raise Problem(422, "Invalid definition", f"its id is {definition.id!r}, the address says {campaign_id!r}")
     return definition
 
 
 def _in_force(stored: StoredCampaign) -> CampaignInForce:
     return CampaignInForce(version=stored.version, definition=stored.campaign.model_dump(mode="json"))
-
-
-def _entry(decision: Decision) -> DecisionEntry:
-    event = None
-    if decision.event_type and decision.source and decision.event_id and decision.occurred_at:
-        event = TellingEvent(
-            type=decision.event_type, source=decision.source, id=decision.event_id, occurred_at=decision.occurred_at
-        )
-    sent = decision.outcome == "sent" and decision.timer_id is not None
-    until = None if decision.until is None else f"{decision.until:%Y-%m-%d %H:%M} UTC"
-    return DecisionEntry(
-        decision_id=decision.decision_id,
-        decided_at=decision.decided_at,
-        outcome=decision.outcome,
-        reason=decision.reason,
-        explanation=explain(decision.outcome, decision.reason, until, decision.because_of),
-        order_id=decision.order_id,
-        event=event,
-        campaign=decision.campaign,
-        timer_id=decision.timer_id,
-        send_id=identity.send_id(decision.timer_id) if sent and decision.timer_id else None,
-        until=decision.until,
-        because_of=decision.because_of,
-        effects=[
-            CampaignEffect(
-                campaign=effect.campaign,
-                change=effect.change,
-                reason=effect.reason,
-                due_at=effect.due_at,
-                explanation=explain("no_timer" if effect.change == "none" else f"timer_{effect.change}", effect.reason),
-            )
-            for effect in decision.effects
-        ],
-    )

@@ -4,15 +4,16 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from services.dispatcher.domain.durations import Duration
+from shared import definitions
 from shared.contracts.campaigns import CampaignTexts
 from shared.contracts.types import Label
+from shared.definitions import InvalidDefinition
 
 CampaignMilestone = Literal["order.placed", "order.paid", "order.shipped", "order.delivered", "order.promised"]
-"""``order.promised`` is the moment the shop promised delivery for; the others are when it happened."""
+"""``order.promised`` is the moment delivery is promised for; the others are when it happened."""
 
 Stop = Literal["order.cancelled", "order.refunded", "order.returned"]
 STOPS: tuple[Stop, ...] = ("order.cancelled", "order.refunded", "order.returned")
@@ -34,14 +35,13 @@ DIMENSIONS = (
 
 ATTRIBUTE = "attributes."
 
-LARGEST_DEFINITION = 64 * 1024
-"""Bytes of YAML or JSON a definition may have."""
+MAX_DEFINITION_BYTES = 64 * 1024
+"""Of YAML or JSON."""
+
+MAX_CAMPAIGNS = 200
+"""As many as an installation may have: every batch reads them all."""
 
 _ID_RULE = r"^[a-z0-9][a-z0-9-]{0,62}$"
-
-
-class InvalidCampaign(ValueError):
-    """A definition that breaks a rule. The message names where it stands, the field, its value and the way out."""
 
 
 def _listed(value: object) -> object:
@@ -60,7 +60,7 @@ class Trigger(_Definition):
 
 
 class Campaign(_Definition):
-    """One reason to ask, as its YAML file says it. Times between are real lengths, not calendar days.
+    """One reason to ask, as its YAML file defines it. Lengths of time are exact, not calendar days.
 
     Either ``trigger`` (about an order; the earliest of several wins) or ``every`` (about the customer, again and
     again). ``priority`` 1 goes first.
@@ -72,18 +72,18 @@ class Campaign(_Definition):
     trigger: Annotated[tuple[Trigger, ...], BeforeValidator(_listed), Field(max_length=5)] = ()
     every: Duration | None = None
     active_within: Duration = timedelta(days=365)
-    """A recurring campaign asks only who ordered at most this long ago."""
+    """A recurring campaign asks only customers who ordered at most this long ago."""
     stop_on: tuple[Stop, ...] = STOPS
     quiet_period: Duration | None = None
-    """Asked in any campaign within this length of time: not now. Absent takes the setting."""
+    """A customer asked in any campaign within this length of time is not asked now. Absent: the setting."""
     pair_with: Annotated[str, Field(pattern=_ID_RULE)] | None = None
-    """The other campaign which, about the same order, counts as one asking with this one; both must say so."""
+    """The other campaign which, about the same order, counts as one survey with this one; both must name each other."""
     valid_for: Duration = timedelta(days=14)
-    """How long after it came due the question still makes sense."""
+    """How long after it was due the question still makes sense."""
     look_ahead: Duration = timedelta(days=7)
-    """Stands aside for a campaign of higher priority which wants the same customer within this length of time."""
+    """Stands aside for a more important campaign that is due for the same customer within this length of time."""
     audience: Annotated[dict[Label, Annotated[tuple[Label, ...], BeforeValidator(_listed)]], Field(max_length=10)] = {}
-    """Segment dimension to the values wanted; each dimension must match. Empty asks everybody."""
+    """Segment dimension to the wanted values; each dimension must match. Empty: everybody."""
     channel: Literal["email"] = "email"
     subject_of_question: Literal["brand", "service", "product"] = "brand"
     default_locale: Label = "en"
@@ -97,7 +97,9 @@ class Campaign(_Definition):
         if self.every is not None and self.every < timedelta(days=1):
             raise ValueError('every must be at least "1 day"')
         if self.pair_with is not None and (self.every is not None or self.pair_with == self.id):
-            raise ValueError("pair_with names another campaign about an order, in a campaign about an order")
+            raise ValueError(
+                "pair_with is for two campaigns about orders: name another one, and only in a campaign with a trigger"
+            )
         return self
 
     @field_validator("audience")
@@ -106,7 +108,7 @@ class Campaign(_Definition):
         for dimension in audience:
             if dimension not in DIMENSIONS and not dimension.startswith(ATTRIBUTE):
                 raise ValueError(
-                    f"{dimension!r} is no segment; write one of {', '.join(DIMENSIONS)}, or {ATTRIBUTE}<name>"
+                    f"{dimension!r} is not a segment; write one of {', '.join(DIMENSIONS)}, or {ATTRIBUTE}<name>"
                 )
         return audience
 
@@ -115,49 +117,39 @@ class Campaign(_Definition):
 
 
 def are_pair(one: Campaign, other: Campaign) -> bool:
-    """Whether the two, asked about one order, count as one asking. A claim by only one of them does not hold."""
+    """Whether surveys of the two about one order count as one. It takes both of them to say so."""
     return one.pair_with == other.id and other.pair_with == one.id
 
 
 def parse(text: str, where: str) -> Campaign:
-    """The campaign in a YAML (or JSON) text. ``where`` is its file, for the message of InvalidCampaign."""
-    if len(text.encode("utf-8", "replace")) > LARGEST_DEFINITION:
-        raise InvalidCampaign(f"{where}: is larger than {LARGEST_DEFINITION:,} bytes; shorten its texts")
-    try:
-        loaded = yaml.load(text, _PlainLoader)  # noqa: S506 - a SafeLoader, made stricter
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" line {mark.line + 1}:" if mark is not None else ""
-        problem = getattr(error, "problem", None) or "it cannot be read"
-        raise InvalidCampaign(f"{where}:{line} is not YAML: {problem}") from error
-    if not isinstance(loaded, Mapping):
-        raise InvalidCampaign(f"{where}: must be a mapping of field to value, such as `id: service-nps`")
-    return from_mapping(loaded, where)
+    """The campaign in a YAML (or JSON) text. ``where`` is its file, for the message of InvalidDefinition."""
+    return definitions.parse(text, Campaign, where=where, max_bytes=MAX_DEFINITION_BYTES)
 
 
-def from_mapping(definition: Mapping[str, object], where: str) -> Campaign:
-    """The campaign of an already read definition. Raises InvalidCampaign."""
-    try:
-        return Campaign.model_validate(definition)
-    except ValidationError as error:
-        raise InvalidCampaign("\n".join(_explain(error, where))) from error
+def parse_folder(files: Mapping[str, str]) -> list[Campaign]:
+    """The campaigns of one folder, from the text of each file by its name. Raises InvalidDefinition."""
+    campaigns = {name: parse(text, name) for name, text in files.items()}
+    _check_together(campaigns)
+    return list(campaigns.values())
 
 
-def check_together(campaigns: Mapping[str, Campaign]) -> None:
-    """Rules between the files of one folder, by file name. Raises InvalidCampaign."""
+def _check_together(campaigns: Mapping[str, Campaign]) -> None:
+    """Rules between the files of one folder."""
     by_id: dict[str, str] = {}
     for where, campaign in campaigns.items():
         if campaign.id in by_id:
-            raise InvalidCampaign(f"{where}: id {campaign.id!r} is taken by {by_id[campaign.id]}; choose another")
+            raise InvalidDefinition(
+                f"{where}: id {campaign.id!r} is already used by {by_id[campaign.id]}; choose another"
+            )
         by_id[campaign.id] = where
     for where, campaign in campaigns.items():
         if campaign.pair_with is None:
             continue
         mate = by_id.get(campaign.pair_with)
         if mate is None or campaigns[mate].pair_with != campaign.id:
-            known = "does not say so, too" if mate else "is not there"
-            raise InvalidCampaign(
-                f"{where}: pair_with is {campaign.pair_with!r}, which {known}; both of a pair must name each other"
+            problem = "does not name it in turn" if mate else "does not exist"
+            raise InvalidDefinition(
+                f"{where}: pair_with is {campaign.pair_with!r}, which {problem}; both of a pair must name each other"
             )
 
 
@@ -167,26 +159,3 @@ def asking_about_orders(campaigns: Iterable[Campaign]) -> tuple[Campaign, ...]:
 
 def recurring(campaigns: Iterable[Campaign]) -> tuple[Campaign, ...]:
     return tuple(campaign for campaign in campaigns if campaign.every is not None)
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """Plain data only: a definition comes over HTTP, too, where aliases could unfold to gigabytes."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.constructor.ConstructorError(None, None, "aliases (*name) are not supported", None)
-        return super().compose_node(parent, index)
-
-
-def _explain(error: ValidationError, where: str) -> Iterable[str]:
-    for violation in error.errors(include_url=False)[:5]:
-        field = ".".join(str(part) for part in violation["loc"])
-        problem = violation["msg"].removeprefix("Value error, ")
-        if violation["type"] == "missing":
-            yield f"{where}: {field} is missing"
-        elif violation["type"] == "extra_forbidden":
-            yield f"{where}: {field} is no field of a campaign; remove it or correct its name"
-        elif not field:
-            yield f"{where}: {problem}"
-        else:
-            yield f"{where}: {field} is {str(violation['input'])[:100]!r}: {problem}"

@@ -3,21 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal
 
+from services.dispatcher.domain.reasons import Reason
 from shared.contracts.orders import OrderEvent
-from shared.contracts.preferences import ChannelPreference
-from shared.last_write_wins import LastWrites, earliest, merge, newer_than, text_of
-
-Unreachable = Literal["erased", "no_address", "unsubscribed", "bounced", "complained"]
+from shared.contracts.preferences import ChannelPreference, Preference
+from shared.last_write_wins import LastWrites, earliest, latest, merge, newer_than, text_of
 
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """``details`` is all there is of the person: the last writes to email, name, locale, timezone, country, region and
-    tier.
+    """``details`` has the last write of email, name, locale, timezone, country, region and tier: all personal data.
 
-    ``first_event_at`` is the first order event known to us, ``since`` the earliest first order the shop told of.
+    ``first_event_at`` is the first order event known to us, ``since`` the earliest first order the shop reported.
+    Moments are in UTC.
     """
 
     customer_id: str
@@ -30,13 +28,13 @@ class Customer:
     last_answered_at: datetime | None = None
 
     def was_erased_by(self, moment: datetime | None) -> bool:
-        """Whether what happened at ``moment`` lies before the person's erasure, and is not to be remembered."""
+        """Whether ``moment`` is not after the customer's erasure, so that what happened then is not to be kept."""
         return self.erased_at is not None and moment is not None and moment <= self.erased_at
 
     def detail(self, name: str) -> str | None:
         return text_of(self.details, name)
 
-    def unreachable_by(self, channel: str) -> Unreachable | None:
+    def unreachable_by(self, channel: str) -> Reason | None:
         """Why no survey may or can go to this customer by ``channel``; None when one can.
 
         A bounce is about an address: a new one has not bounced. An unsubscription is about the person.
@@ -44,12 +42,12 @@ class Customer:
         preference = self.channels.get(channel)
         address = self.detail("email")
         if preference is not None and preference.state in ("unsubscribed", "complained"):
-            return "unsubscribed" if preference.state == "unsubscribed" else "complained"
+            return Reason.UNSUBSCRIBED if preference.state == "unsubscribed" else Reason.COMPLAINED
         if address is None or "@" not in address:
-            return "erased" if self.erased_at is not None else "no_address"
+            return Reason.ERASED if self.erased_at is not None else Reason.NO_ADDRESS
         if preference is not None and preference.state == "bounced":
             same = preference.address is None or preference.address.casefold() == address.casefold()
-            return "bounced" if same else None
+            return Reason.BOUNCED if same else None
         return None
 
 
@@ -57,26 +55,44 @@ def fold(customer: Customer, event: OrderEvent) -> Customer:
     """``customer`` after an order event that was theirs; unchanged by one from before their erasure."""
     if customer.was_erased_by(event.occurred_at):
         return customer
-    told = event.customer
+    described = event.customer
     details = {
-        "email": told.email or None,
-        "name": told.name or None,
-        "locale": told.locale,
-        "timezone": told.timezone,
-        "country": told.country,
-        "region": told.region,
-        "tier": told.tier,
+        "email": described.email or None,
+        "name": described.name or None,
+        "locale": described.locale,
+        "timezone": described.timezone,
+        "country": described.country,
+        "region": described.region,
+        "tier": described.tier,
     }
     return replace(
         customer,
         details=merge(customer.details, details, event.occurred_at),
         first_event_at=earliest(customer.first_event_at, event.occurred_at),
-        since=earliest(customer.since, told.first_order_at),
+        since=earliest(customer.since, described.first_order_at),
     )
 
 
+def prefer(customer: Customer, preference: Preference) -> Customer:
+    """``customer`` with every channel's state as ``preference`` has it, unless a newer revision is known."""
+    if preference.revision <= customer.preference_revision:
+        return customer
+    return replace(
+        customer,
+        preference_revision=preference.revision,
+        channels={entry.channel: entry for entry in preference.channels},
+    )
+
+
+def answered(customer: Customer, at: datetime) -> Customer:
+    """``customer`` after an answer given ``at`` that moment; unchanged by one from before their erasure."""
+    if customer.was_erased_by(at):
+        return customer
+    return replace(customer, last_answered_at=latest(customer.last_answered_at, at))
+
+
 def erase(customer: Customer, at: datetime) -> Customer:
-    """``customer`` without anything said up to ``at``."""
+    """``customer`` without anything known from up to ``at`` that moment."""
     if customer.erased_at is not None and customer.erased_at >= at:
         return customer
     first = customer.first_event_at

@@ -31,7 +31,7 @@ def parse(written: object) -> timedelta:
 
 
 def write(length: timedelta) -> str:
-    """The shortest way to write ``length``: in the largest unit that goes into it without a rest."""
+    """The shortest way to write ``length``: in the largest unit that divides it without a remainder."""
     if not length:
         return "0 days"
     for name, unit in _UNITS.items():

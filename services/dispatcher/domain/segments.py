@@ -1,19 +1,19 @@
-"""Which segments a survey belongs to, taken when it is sent and never from who answers."""
+"""Which segments a survey belongs to, taken when it is sent and never from the answer."""
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
-from itertools import product
+from decimal import Decimal, InvalidOperation
+from itertools import pairwise, product
 
-from services.dispatcher.domain.campaigns import ATTRIBUTE, Campaign
+from services.dispatcher.domain.campaigns import ATTRIBUTE, DIMENSIONS, Campaign
 from services.dispatcher.domain.customers import Customer
 from services.dispatcher.domain.orders import Order
 from shared.last_write_wins import earliest, text_of
 
-_LONGEST_LABEL = 100
-_MOST_VALUES = 20
+_MAX_LABEL = 100
+_MAX_VALUES = 20
 _CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 Segments = dict[str, str | list[str]]
@@ -25,6 +25,41 @@ class Segmentation:
 
     pairs: tuple[tuple[str, str], ...] = ()
     value_bands: Mapping[str, tuple[Decimal, ...]] = field(default_factory=dict)
+
+
+def parse_pairs(written: str) -> tuple[tuple[str, str], ...]:
+    """Pairs of dimensions, from a text such as ``country+tier,region+category``. Raises ValueError."""
+    pairs = []
+    for pair in filter(None, (part.strip() for part in written.split(","))):
+        one, plus, other = pair.partition("+")
+        if not plus or one == other or not {one, other} <= set(DIMENSIONS):
+            raise ValueError(f"{pair!r} is not a pair of dimensions; join two of {', '.join(DIMENSIONS)} by +")
+        pairs.append((one, other))
+    if len(pairs) > 20:
+        raise ValueError(f"has {len(pairs)} pairs; the maximum is 20")
+    return tuple(pairs)
+
+
+def parse_value_bands(written: str) -> dict[str, tuple[Decimal, ...]]:
+    """Ascending limits by currency, from a text such as ``BRL:100,300;*:50``. Raises ValueError."""
+    bands = {}
+    for entry in filter(None, (part.strip() for part in written.split(";"))):
+        currency, colon, limits = entry.partition(":")
+        try:
+            values = tuple(Decimal(limit.strip()) for limit in limits.split(","))
+        except InvalidOperation as error:
+            raise ValueError(f"{entry!r} must be a currency and numbers, such as BRL:100,300") from error
+        ascending = all(low < high for low, high in pairwise(values))
+        if (
+            not colon
+            or not currency
+            or not ascending
+            or len(values) > 20
+            or not all(v.is_finite() and v > 0 for v in values)
+        ):
+            raise ValueError(f"{entry!r} must be a currency and up to 20 ascending amounts, such as BRL:100,300")
+        bands[currency] = values
+    return bands
 
 
 def taken(
@@ -48,7 +83,7 @@ def taken(
     for one, other in segmentation.pairs:
         if one in segments and other in segments:
             values = [f"{a}+{b}" for a, b in product(_several(segments[one]), _several(segments[other]))]
-            cut = list(dict.fromkeys(value[:_LONGEST_LABEL] for value in values))[:_MOST_VALUES]
+            cut = list(dict.fromkeys(value[:_MAX_LABEL] for value in values))[:_MAX_VALUES]
             segments[f"{one}+{other}"] = cut[0] if len(cut) == 1 else cut
     return segments
 
@@ -73,7 +108,7 @@ def _several(value: str | list[str]) -> list[str]:
 
 
 def _either(name: str, order: Order | None, customer: Customer) -> str | None:
-    """As the order had it, or else as the customer is known."""
+    """The order's own value, or else the customer's."""
     of_order = None if order is None else text_of(order.details, name)
     return of_order or customer.detail(name)
 
@@ -95,7 +130,7 @@ def _attribute(order: Order | None, name: str) -> str | None:
     known = None if order is None else order.details.get("attributes")
     if known is None or not isinstance(known[1], dict):
         return None
-    return _CONTROL.sub(" ", known[1].get(name, "")).strip()[:_LONGEST_LABEL] or None
+    return _CONTROL.sub(" ", known[1].get(name, "")).strip()[:_MAX_LABEL] or None
 
 
 def _band(segmentation: Segmentation, order: Order) -> str | None:
@@ -114,7 +149,7 @@ def _band(segmentation: Segmentation, order: Order) -> str | None:
 
 
 def _delivery(order: Order, now: datetime) -> str | None:
-    promised, delivered = order.promised_at, order.delivered_at
+    promised, delivered = order.promised_at, order.facts.delivered_at
     if promised is None:
         return None
     if delivered is None:

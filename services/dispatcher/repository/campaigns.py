@@ -9,9 +9,11 @@ import orjson
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.dispatcher.domain.campaigns import Campaign
-from shared.contracts.campaigns import Brand
+from services.dispatcher.domain.campaigns import MAX_CAMPAIGNS, Campaign
+from shared.contracts.campaigns import Brand, CampaignPublished
+from shared.persistence.columns import Columns
 
+_ROW = Columns(campaign="text", version="integer", definition="jsonb", brand="jsonb", file_definition="jsonb")
 _ALL = text(
     """
     SELECT campaign, version, definition::text AS definition, brand::text AS brand, file_definition::text AS from_file
@@ -20,21 +22,11 @@ _ALL = text(
 )
 _LOCK = text("LOCK TABLE campaigns IN SHARE ROW EXCLUSIVE MODE")
 _WRITE = text(
-    """
-    INSERT INTO campaigns (campaign, version, definition, brand, file_definition, changed_at)
-    SELECT campaign, version, CAST(definition AS jsonb), CAST(brand AS jsonb), CAST(file_definition AS jsonb), :now
-    FROM unnest(
-        CAST(:campaigns AS text[]), CAST(:versions AS integer[]), CAST(:definitions AS text[]),
-        CAST(:brands AS text[]), CAST(:file_definitions AS text[])
-    ) AS campaign (campaign, version, definition, brand, file_definition)
-    ON CONFLICT (campaign) DO UPDATE
-    SET version = excluded.version, definition = excluded.definition, brand = excluded.brand,
-        file_definition = excluded.file_definition, changed_at = excluded.changed_at
-    """
+    f"""
+    INSERT INTO campaigns ({_ROW.names}, changed_at) SELECT {_ROW.values}, :now FROM {_ROW.given}
+    ON CONFLICT (campaign) DO UPDATE SET {_ROW.updates("excluded", but="campaign")}, changed_at = excluded.changed_at
+    """  # noqa: S608  # composed of names of columns, never values
 )
-
-MOST_CAMPAIGNS = 200
-"""As many as an installation may have: every batch reads them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +38,24 @@ class StoredCampaign:
     brand: Brand
     from_file: Campaign | None = None
 
+    def published(self) -> CampaignPublished:
+        """This version as others see it: the collector on its topic, the courier when it composes a survey."""
+        campaign = self.campaign
+        return CampaignPublished(
+            campaign=campaign.id,
+            campaign_version=self.version,
+            subject_of_question=campaign.subject_of_question,
+            brand=self.brand,
+            default_locale=campaign.default_locale,
+            texts=campaign.texts,
+            answer_within_days=campaign.answer_within_days,
+            active=campaign.active,
+        )
+
 
 async def all_of_them(connection: AsyncConnection) -> dict[str, StoredCampaign]:
     """The campaigns in force, by id."""
-    rows = await connection.execute(_ALL, {"most": MOST_CAMPAIGNS})
+    rows = await connection.execute(_ALL, {"most": MAX_CAMPAIGNS})
     return {row.campaign: _stored(row) for row in rows}
 
 
@@ -60,19 +66,17 @@ async def lock(connection: AsyncConnection) -> None:
 
 async def write(connection: AsyncConnection, campaigns: Sequence[StoredCampaign], now: datetime) -> None:
     if campaigns:
-        await connection.execute(
-            _WRITE,
+        rows = (
             {
-                "campaigns": [stored.campaign.id for stored in campaigns],
-                "versions": [stored.version for stored in campaigns],
-                "definitions": [stored.campaign.model_dump_json() for stored in campaigns],
-                "brands": [stored.brand.model_dump_json() for stored in campaigns],
-                "file_definitions": [
-                    None if stored.from_file is None else stored.from_file.model_dump_json() for stored in campaigns
-                ],
-                "now": now,
-            },
+                "campaign": stored.campaign.id,
+                "version": stored.version,
+                "definition": stored.campaign.model_dump_json(),
+                "brand": stored.brand.model_dump_json(),
+                "file_definition": None if stored.from_file is None else stored.from_file.model_dump_json(),
+            }
+            for stored in campaigns
         )
+        await connection.execute(_WRITE, {**_ROW.parameters(rows), "now": now})
 
 
 def _stored(row: Row[Any]) -> StoredCampaign:
@@ -91,7 +95,7 @@ _READ: dict[str, Campaign] = {}
 def _campaign(written: str) -> Campaign:
     known = _READ.get(written)
     if known is None:
-        if len(_READ) > 2 * MOST_CAMPAIGNS:
+        if len(_READ) > 2 * MAX_CAMPAIGNS:
             _READ.clear()
         known = _READ[written] = Campaign.model_validate(orjson.loads(written))
     return known

@@ -1,7 +1,6 @@
 """Customers: the lock everything about them is decided under, and what is known of them."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
@@ -10,77 +9,79 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.domain.customers import Customer
 from shared.contracts.preferences import ChannelPreference
+from shared.persistence.columns import Columns
 
+_ROW = Columns(
+    customer_id="text",
+    details="jsonb",
+    first_event_at="timestamptz",
+    since="timestamptz",
+    preference_revision="integer",
+    channels="jsonb",
+    erased_at="timestamptz",
+    last_answered_at="timestamptz",
+)
+# What the statements below are composed of: names of columns, never values (which is why S608 does not apply).
+_READ = """
+    customer_id, details::text AS details, first_event_at, since, preference_revision, channels::text AS channels,
+    erased_at, last_answered_at
+"""
 _ENSURE = text(
     "INSERT INTO customers (customer_id) SELECT * FROM unnest(CAST(:customer_ids AS text[])) ON CONFLICT DO NOTHING"
 )
 _LOCK = text(
-    """
-    SELECT customer_id, details::text AS details, first_event_at, since, preference_revision,
-           channels::text AS channels, erased_at, last_answered_at
-    FROM customers WHERE customer_id = ANY(CAST(:customer_ids AS text[]))
+    f"""
+    SELECT {_READ} FROM customers WHERE customer_id = ANY(CAST(:customer_ids AS text[]))
     ORDER BY customer_id FOR UPDATE
-    """
+    """  # noqa: S608
 )
-_READ = text(
-    """
-    SELECT customer_id, details::text AS details, first_event_at, since, preference_revision,
-           channels::text AS channels, erased_at, last_answered_at
-    FROM customers WHERE customer_id = ANY(CAST(:customer_ids AS text[]))
-    """
+_READ_SOME = text(
+    f"""
+    SELECT {_READ} FROM customers WHERE customer_id = ANY(CAST(:customer_ids AS text[]))
+    """  # noqa: S608
 )
 _WRITE = text(
-    """
-    UPDATE customers
-    SET details = CAST(new.details AS jsonb), first_event_at = new.first_event_at, since = new.since,
-        preference_revision = new.preference_revision, channels = CAST(new.channels AS jsonb),
-        erased_at = new.erased_at, last_answered_at = new.last_answered_at
-    FROM unnest(
-        CAST(:customer_ids AS text[]), CAST(:details AS text[]), CAST(:first_event_ats AS timestamptz[]),
-        CAST(:sinces AS timestamptz[]), CAST(:revisions AS integer[]), CAST(:channels AS text[]),
-        CAST(:erased_ats AS timestamptz[]), CAST(:last_answered_ats AS timestamptz[])
-    ) AS new (customer_id, details, first_event_at, since, preference_revision, channels, erased_at, last_answered_at)
-    WHERE customers.customer_id = new.customer_id
-    """
+    f"""
+    UPDATE customers SET {_ROW.updates("given", but="customer_id")}
+    FROM {_ROW.given} WHERE customers.customer_id = given.customer_id
+    """  # noqa: S608
 )
 
 
 async def lock(connection: AsyncConnection, customer_ids: Iterable[str]) -> dict[str, Customer]:
-    """The customers of the given ids, locked, by id; one not known before is made."""
+    """The customers of the given ids, locked, by id; an unknown one is created."""
     wanted = {"customer_ids": sorted(customer_ids)}
     await connection.execute(_ENSURE, wanted)
     return {row.customer_id: _customer(row) for row in await connection.execute(_LOCK, wanted)}
 
 
 async def read(connection: AsyncConnection, customer_ids: Iterable[str]) -> dict[str, Customer]:
-    rows = await connection.execute(_READ, {"customer_ids": sorted(customer_ids)})
+    rows = await connection.execute(_READ_SOME, {"customer_ids": sorted(customer_ids)})
     return {row.customer_id: _customer(row) for row in rows}
 
 
 async def write(connection: AsyncConnection, customers: Sequence[Customer]) -> None:
     """Replaces what is known of locked customers."""
-    await connection.execute(
-        _WRITE,
-        {
-            "customer_ids": [customer.customer_id for customer in customers],
-            "details": [orjson.dumps(dict(customer.details)).decode() for customer in customers],
-            "first_event_ats": [customer.first_event_at for customer in customers],
-            "sinces": [customer.since for customer in customers],
-            "revisions": [customer.preference_revision for customer in customers],
-            "channels": [_channels(customer.channels) for customer in customers],
-            "erased_ats": [customer.erased_at for customer in customers],
-            "last_answered_ats": [customer.last_answered_at for customer in customers],
-        },
-    )
+    if customers:
+        await connection.execute(_WRITE, _ROW.parameters(_row(customer) for customer in customers))
 
 
-def _channels(channels: Mapping[str, ChannelPreference]) -> str:
-    return orjson.dumps([preference.model_dump() for preference in channels.values()]).decode()
+def _row(customer: Customer) -> dict[str, Any]:
+    channels = [preference.model_dump() for preference in customer.channels.values()]
+    return {
+        "customer_id": customer.customer_id,
+        "details": orjson.dumps(dict(customer.details)).decode(),
+        "first_event_at": customer.first_event_at,
+        "since": customer.since,
+        "preference_revision": customer.preference_revision,
+        "channels": orjson.dumps(channels).decode(),
+        "erased_at": customer.erased_at,
+        "last_answered_at": customer.last_answered_at,
+    }
 
 
 def _customer(row: Row[Any]) -> Customer:
     channels = (ChannelPreference.model_validate_json(orjson.dumps(entry)) for entry in orjson.loads(row.channels))
-    erased_at: datetime | None = row.erased_at
     return Customer(
         customer_id=row.customer_id,
         details={name: (entry[0], entry[1]) for name, entry in orjson.loads(row.details).items()},
@@ -88,6 +89,6 @@ def _customer(row: Row[Any]) -> Customer:
         since=row.since,
         preference_revision=row.preference_revision,
         channels={preference.channel: preference for preference in channels},
-        erased_at=erased_at,
+        erased_at=row.erased_at,
         last_answered_at=row.last_answered_at,
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import orjson
 from sqlalchemy import text
@@ -9,45 +10,47 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.domain.campaigns import STOPS
 from services.dispatcher.domain.orders import Order
+from shared.order_facts import OrderFacts
+from shared.persistence.columns import Columns
 
+_ROW = Columns(
+    order_id="text",
+    customer_id="text",
+    first_event_at="timestamptz",
+    ordered_at="timestamptz",
+    stopped="boolean",
+    facts="jsonb",
+)
+_NEW_ROW = Columns(order_id="text", customer_id="text")
+# What the statements below are composed of: names of columns, never values (which is why S608 does not apply).
+_READ = "order_id, first_event_at, facts::text AS facts"
 _ENSURE = text(
-    """
-    INSERT INTO orders (order_id, customer_id)
-    SELECT * FROM unnest(CAST(:order_ids AS text[]), CAST(:customer_ids AS text[]))
-    ON CONFLICT DO NOTHING
-    """
+    f"""
+    INSERT INTO orders ({_NEW_ROW.names}) SELECT {_NEW_ROW.values} FROM {_NEW_ROW.given} ON CONFLICT DO NOTHING
+    """  # noqa: S608
 )
 _LOCK = text(
-    """
-    SELECT order_id, first_event_at, facts::text AS facts
-    FROM orders WHERE order_id = ANY(CAST(:order_ids AS text[]))
+    f"""
+    SELECT {_READ} FROM orders WHERE order_id = ANY(CAST(:order_ids AS text[]))
     ORDER BY order_id FOR UPDATE
-    """
+    """  # noqa: S608
 )
 _LOCK_OF_CUSTOMERS = text(
-    """
-    SELECT order_id, first_event_at, facts::text AS facts
-    FROM orders WHERE customer_id = ANY(CAST(:customer_ids AS text[]))
+    f"""
+    SELECT {_READ} FROM orders WHERE customer_id = ANY(CAST(:customer_ids AS text[]))
     ORDER BY order_id FOR UPDATE
-    """
+    """  # noqa: S608
 )
-_READ = text(
-    """
-    SELECT order_id, first_event_at, facts::text AS facts
-    FROM orders WHERE order_id = ANY(CAST(:order_ids AS text[]))
-    """
+_READ_SOME = text(
+    f"""
+    SELECT {_READ} FROM orders WHERE order_id = ANY(CAST(:order_ids AS text[]))
+    """  # noqa: S608
 )
 _WRITE = text(
-    """
-    UPDATE orders
-    SET customer_id = new.customer_id, first_event_at = new.first_event_at, ordered_at = new.ordered_at,
-        stopped = new.stopped, facts = CAST(new.facts AS jsonb)
-    FROM unnest(
-        CAST(:order_ids AS text[]), CAST(:customer_ids AS text[]), CAST(:first_event_ats AS timestamptz[]),
-        CAST(:ordered_ats AS timestamptz[]), CAST(:stopped AS boolean[]), CAST(:facts AS text[])
-    ) AS new (order_id, customer_id, first_event_at, ordered_at, stopped, facts)
-    WHERE orders.order_id = new.order_id
-    """
+    f"""
+    UPDATE orders SET {_ROW.updates("given", but="order_id")}
+    FROM {_ROW.given} WHERE orders.order_id = given.order_id
+    """  # noqa: S608
 )
 _LAST_ORDERED = text(
     """
@@ -63,11 +66,10 @@ _LAST_ORDERED = text(
 
 
 async def lock(connection: AsyncConnection, customer_of: Mapping[str, str]) -> dict[str, Order]:
-    """The orders of the given ids, locked, by id; one not known before is made, for the customer given."""
+    """The orders of the given ids, locked, by id; an unknown one is created, for the customer given."""
     order_ids = sorted(customer_of)
-    await connection.execute(
-        _ENSURE, {"order_ids": order_ids, "customer_ids": [customer_of[order_id] for order_id in order_ids]}
-    )
+    new = ({"order_id": order_id, "customer_id": customer_of[order_id]} for order_id in order_ids)
+    await connection.execute(_ENSURE, _NEW_ROW.parameters(new))
     rows = await connection.execute(_LOCK, {"order_ids": order_ids})
     return {row.order_id: _order(row.order_id, row.first_event_at, row.facts) for row in rows}
 
@@ -79,23 +81,14 @@ async def lock_of_customers(connection: AsyncConnection, customer_ids: Sequence[
 
 
 async def read(connection: AsyncConnection, order_ids: Iterable[str]) -> dict[str, Order]:
-    rows = await connection.execute(_READ, {"order_ids": sorted(order_ids)})
+    rows = await connection.execute(_READ_SOME, {"order_ids": sorted(order_ids)})
     return {row.order_id: _order(row.order_id, row.first_event_at, row.facts) for row in rows}
 
 
 async def write(connection: AsyncConnection, orders: Sequence[Order]) -> None:
     """Replaces what is known of locked orders."""
-    await connection.execute(
-        _WRITE,
-        {
-            "order_ids": [order.order_id for order in orders],
-            "customer_ids": [order.customer_id for order in orders],
-            "first_event_ats": [order.first_event_at for order in orders],
-            "ordered_ats": [order.ordered_at for order in orders],
-            "stopped": [order.stopped_by(STOPS) is not None for order in orders],
-            "facts": [_facts(order) for order in orders],
-        },
-    )
+    if orders:
+        await connection.execute(_WRITE, _ROW.parameters(_row(order) for order in orders))
 
 
 async def last_ordered(connection: AsyncConnection, customer_ids: Sequence[str]) -> dict[str, datetime]:
@@ -104,15 +97,21 @@ async def last_ordered(connection: AsyncConnection, customer_ids: Sequence[str])
     return {row.customer_id: row.ordered_at for row in rows}
 
 
-def _facts(order: Order) -> str:
-    return orjson.dumps(
-        {
-            "happened": dict(order.happened),
-            "delivered": dict(order.delivered),
-            "shipments": order.shipments,
-            "details": dict(order.details),
-        }
-    ).decode()
+def _row(order: Order) -> dict[str, Any]:
+    facts = {
+        "happened": dict(order.facts.happened),
+        "delivered": dict(order.facts.delivered),
+        "shipments": order.facts.shipments,
+        "details": dict(order.details),
+    }
+    return {
+        "order_id": order.order_id,
+        "customer_id": order.customer_id,
+        "first_event_at": order.first_event_at,
+        "ordered_at": order.ordered_at,
+        "stopped": order.stopped_by(STOPS) is not None,
+        "facts": orjson.dumps(facts).decode(),
+    }
 
 
 def _order(order_id: str, first_event_at: datetime | None, written: str) -> Order:
@@ -120,9 +119,11 @@ def _order(order_id: str, first_event_at: datetime | None, written: str) -> Orde
     return Order(
         order_id=order_id,
         first_event_at=first_event_at,
-        happened=_moments(facts.get("happened", {})),
-        delivered=_moments(facts.get("delivered", {})),
-        shipments=facts.get("shipments", 1),
+        facts=OrderFacts(
+            happened=_moments(facts.get("happened", {})),
+            delivered=_moments(facts.get("delivered", {})),
+            shipments=facts.get("shipments", 1),
+        ),
         details={name: (entry[0], entry[1]) for name, entry in facts.get("details", {}).items()},
     )
 

@@ -6,9 +6,22 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.dispatcher.domain.policy.policy import PastSend
+from services.dispatcher.domain.policy.situation import PastSend
 from shared.contracts.sends import SurveySent
+from shared.persistence.columns import Columns
 
+_ROW = Columns(
+    send_id="uuid",
+    timer_id="uuid",
+    campaign="text",
+    campaign_version="integer",
+    customer_id="text",
+    order_id="text",
+    channel="text",
+    due_at="timestamptz",
+    sent_at="timestamptz",
+    expires_at="timestamptz",
+)
 _HISTORY = text(
     """
     SELECT customer_id, campaign, order_id, sent_at
@@ -17,16 +30,7 @@ _HISTORY = text(
 )
 _OF_TIMERS = text("SELECT timer_id::text AS timer_id FROM sends WHERE timer_id = ANY(CAST(:timer_ids AS uuid[]))")
 _PUT = text(
-    """
-    INSERT INTO sends
-        (send_id, timer_id, campaign, campaign_version, customer_id, order_id, channel, due_at, sent_at, expires_at)
-    SELECT * FROM unnest(
-        CAST(:send_ids AS uuid[]), CAST(:timer_ids AS uuid[]), CAST(:campaigns AS text[]),
-        CAST(:campaign_versions AS integer[]), CAST(:customer_ids AS text[]), CAST(:order_ids AS text[]),
-        CAST(:channels AS text[]), CAST(:due_ats AS timestamptz[]), CAST(:sent_ats AS timestamptz[]),
-        CAST(:expires_ats AS timestamptz[])
-    )
-    """
+    f"INSERT INTO sends ({_ROW.names}) SELECT {_ROW.values} FROM {_ROW.given}"  # noqa: S608  # names, never values
 )
 
 
@@ -47,20 +51,7 @@ async def of_timers(connection: AsyncConnection, timer_ids: Sequence[str]) -> se
 
 
 async def put(connection: AsyncConnection, sends: Sequence[tuple[str, SurveySent]]) -> None:
-    """Enters (timer id, send). A send or timer that is in the ledger already fails the transaction."""
+    """Adds (timer id, send). A send or timer that is already in the ledger fails the transaction."""
     if sends:
-        await connection.execute(
-            _PUT,
-            {
-                "send_ids": [send.send_id for _, send in sends],
-                "timer_ids": [timer_id for timer_id, _ in sends],
-                "campaigns": [send.campaign for _, send in sends],
-                "campaign_versions": [send.campaign_version for _, send in sends],
-                "customer_ids": [send.customer_id for _, send in sends],
-                "order_ids": [send.order_id for _, send in sends],
-                "channels": [send.channel for _, send in sends],
-                "due_ats": [send.due_at for _, send in sends],
-                "sent_ats": [send.sent_at for _, send in sends],
-                "expires_ats": [send.expires_at for _, send in sends],
-            },
-        )
+        rows = ({**dict(send), "timer_id": timer_id} for timer_id, send in sends)
+        await connection.execute(_PUT, _ROW.parameters(rows))

@@ -3,80 +3,87 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.dispatcher.domain.timers import Timer
+from services.dispatcher.domain.timers import Recurrence, Timer
+from shared.persistence.columns import Columns
+from shared.persistence.planner import index_walk
 
 TIMERS_OF_CUSTOMER = 100
-"""Most timers of one customer that one decision looks at; the rest is looked at in the next."""
+"""Maximum timers of one customer that one decision looks at; the rest is left to the next."""
 
-# The index on due_at walked in order, and nothing else: a plan that sorts all that is due is as slow as all that is
-# due, and after a bulk load the statistics would choose it.
-_WALK_THE_INDEX = text(
-    """
-    SELECT set_config(name, :state, true)
-    FROM unnest(ARRAY['enable_sort', 'enable_hashjoin', 'enable_mergejoin', 'enable_bitmapscan', 'enable_seqscan',
-                      'enable_material', 'enable_memoize']) AS setting (name)
-    """
+# The columns have older names: in the table milestone_at is when the survey is due, and due_at when the timer is looked
+# at next. Everywhere else these are due_at and check_at.
+_ROW = Columns(
+    timer_id="uuid",
+    campaign="text",
+    customer_id="text",
+    order_id="text",
+    cause="text",
+    occurrence="integer",
+    milestone_at="timestamptz",
+    due_at="timestamptz",
+    traceparent="text",
 )
-_FIRST_DUE = text("SELECT due_at FROM timers ORDER BY due_at LIMIT 1")
-# Locks the customers of the first timers due whom nobody else holds. It never waits, so it can be part of no deadlock.
+_FIRED_ROW = Columns(campaign="text", customer_id="text", occurrence="integer", fired_at="timestamptz")
+
+# What the statements below are composed of: names of columns, never values (which is why S608 does not apply).
+_READ = """
+    timer_id::text AS timer_id, campaign, customer_id, order_id, cause, occurrence,
+    milestone_at AS due_at, due_at AS check_at, traceparent
+"""
+
+_NEXT_CHECK = text("SELECT due_at AS check_at FROM timers ORDER BY timers.due_at LIMIT 1")
+# Locks the customers of the first timers due, skipping those locked elsewhere: it never waits, so it cannot deadlock.
 _CLAIM = text(
     """
     WITH claimed AS (
-        SELECT customers.customer_id, timers.due_at
+        SELECT customers.customer_id, timers.due_at AS check_at
         FROM timers JOIN customers USING (customer_id)
         WHERE timers.due_at >= :watermark AND timers.due_at <= :now
         ORDER BY timers.due_at
         LIMIT :most
         FOR UPDATE OF customers SKIP LOCKED
     )
-    SELECT customer_id, due_at FROM claimed
+    SELECT customer_id, check_at FROM claimed
     """
 )
 _OF_CUSTOMERS = text(
-    """
+    f"""
     SELECT ahead.*
     FROM unnest(CAST(:customer_ids AS text[])) AS customer (customer_id)
     CROSS JOIN LATERAL (
-        SELECT timer_id::text AS timer_id, campaign, customer_id, order_id, cause, occurrence, milestone_at, due_at,
-               traceparent
+        SELECT {_READ}
         FROM timers
         WHERE timers.customer_id = customer.customer_id AND timers.due_at <= :until
         ORDER BY timers.due_at LIMIT :most
     ) AS ahead
-    """
+    """  # noqa: S608
 )
-_ABOUT = text(
-    """
-    SELECT timer_id::text AS timer_id, campaign, customer_id, order_id, cause, occurrence, milestone_at, due_at,
-           traceparent
+_SET_BY_ORDERS = text(
+    f"""
+    SELECT {_READ}
     FROM (
         SELECT * FROM timers WHERE order_id = ANY(CAST(:order_ids AS text[])) AND cause = 'milestone'
         UNION ALL
         SELECT * FROM timers WHERE customer_id = ANY(CAST(:customer_ids AS text[])) AND cause = 'recurrence'
     ) AS theirs
-    """
+    """  # noqa: S608
 )
 _ALL_OF_CUSTOMERS = text(
-    """
-    SELECT timer_id::text AS timer_id, campaign, customer_id, order_id, cause, occurrence, milestone_at, due_at,
-           traceparent
+    f"""
+    SELECT {_READ}
     FROM timers WHERE customer_id = ANY(CAST(:customer_ids AS text[]))
-    """
+    """  # noqa: S608
 )
 _PUT = text(
-    """
-    INSERT INTO timers (timer_id, campaign, customer_id, order_id, cause, occurrence, milestone_at, due_at, traceparent)
-    SELECT * FROM unnest(
-        CAST(:timer_ids AS uuid[]), CAST(:campaigns AS text[]), CAST(:customer_ids AS text[]),
-        CAST(:order_ids AS text[]), CAST(:causes AS text[]), CAST(:occurrences AS integer[]),
-        CAST(:milestone_ats AS timestamptz[]), CAST(:due_ats AS timestamptz[]), CAST(:traceparents AS text[])
-    )
+    f"""
+    INSERT INTO timers ({_ROW.names}) SELECT {_ROW.values} FROM {_ROW.given}
     ON CONFLICT (timer_id) DO UPDATE SET milestone_at = excluded.milestone_at, due_at = excluded.due_at
-    """
+    """  # noqa: S608
 )
 _REMOVE = text("DELETE FROM timers WHERE timer_id = ANY(CAST(:timer_ids AS uuid[]))")
 _RECURRENCES = text(
@@ -86,61 +93,50 @@ _RECURRENCES = text(
     """
 )
 _FIRED = text(
-    """
-    INSERT INTO recurrences (campaign, customer_id, occurrence, fired_at)
-    SELECT * FROM unnest(
-        CAST(:campaigns AS text[]), CAST(:customer_ids AS text[]), CAST(:occurrences AS integer[]),
-        CAST(:fired_ats AS timestamptz[])
-    )
+    f"""
+    INSERT INTO recurrences ({_FIRED_ROW.names}) SELECT {_FIRED_ROW.values} FROM {_FIRED_ROW.given}
     ON CONFLICT (customer_id, campaign) DO UPDATE
     SET occurrence = excluded.occurrence, fired_at = excluded.fired_at
-    """
+    """  # noqa: S608
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The customers locked, and how far the walk came; ``full`` when more may be due behind."""
+    """The customers locked, and the ``check_at`` the walk reached; ``full`` when more may be due beyond it."""
 
     customer_ids: Sequence[str]
     reached: datetime | None
     full: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Recurrence:
-    """The last time a recurring campaign came due for a customer."""
-
-    occurrence: int
-    fired_at: datetime
+async def next_check(connection: AsyncConnection) -> datetime | None:
+    """When the next timer is to be looked at; None when there is none."""
+    check_at: datetime | None = (await connection.execute(_NEXT_CHECK)).scalar_one_or_none()
+    return check_at
 
 
-async def first_due(connection: AsyncConnection) -> datetime | None:
-    """When the next timer comes due; None when there is none."""
-    due_at: datetime | None = (await connection.execute(_FIRST_DUE)).scalar_one_or_none()
-    return due_at
-
-
-async def claim(connection: AsyncConnection, now: datetime, watermark: datetime, most: int) -> Claimed:
-    """Locks the customers of at most ``most`` timers due between ``watermark`` and ``now``, the oldest first."""
-    await connection.execute(_WALK_THE_INDEX, {"state": "off"})
-    rows = (await connection.execute(_CLAIM, {"now": now, "watermark": watermark, "most": most})).all()
-    await connection.execute(_WALK_THE_INDEX, {"state": "on"})
-    customers = sorted({row.customer_id for row in rows})
-    return Claimed(customers, max((row.due_at for row in rows), default=None), len(rows) == most)
+async def claim(connection: AsyncConnection, *, now: datetime, watermark: datetime, most: int) -> Claimed:
+    """Locks the customers of the first ``most`` timers to be looked at between ``watermark`` and ``now``."""
+    async with index_walk(connection):
+        rows = (await connection.execute(_CLAIM, {"now": now, "watermark": watermark, "most": most})).all()
+    customer_ids = sorted({row.customer_id for row in rows})
+    return Claimed(customer_ids, max((row.check_at for row in rows), default=None), full=len(rows) == most)
 
 
 async def of_customers(connection: AsyncConnection, customer_ids: Sequence[str], until: datetime) -> list[Timer]:
-    """What these customers have due up to ``until``, at most TIMERS_OF_CUSTOMER each, the oldest first."""
+    """Their timers to be looked at up to ``until``, the first TIMERS_OF_CUSTOMER of each customer."""
     rows = await connection.execute(
         _OF_CUSTOMERS, {"customer_ids": list(customer_ids), "until": until, "most": TIMERS_OF_CUSTOMER}
     )
     return [Timer(**row) for row in rows.mappings()]
 
 
-async def about(connection: AsyncConnection, order_ids: Iterable[str], customer_ids: Iterable[str]) -> list[Timer]:
-    """The timers orders have set: about these orders, and of these customers' recurring campaigns."""
-    rows = await connection.execute(_ABOUT, {"order_ids": list(order_ids), "customer_ids": list(customer_ids)})
+async def set_by_orders(
+    connection: AsyncConnection, order_ids: Iterable[str], customer_ids: Iterable[str]
+) -> list[Timer]:
+    """The timers that order events have set: about these orders, and of these customers' recurring campaigns."""
+    rows = await connection.execute(_SET_BY_ORDERS, {"order_ids": list(order_ids), "customer_ids": list(customer_ids)})
     return [Timer(**row) for row in rows.mappings()]
 
 
@@ -150,22 +146,9 @@ async def all_of_customers(connection: AsyncConnection, customer_ids: Sequence[s
 
 
 async def put(connection: AsyncConnection, timers: Sequence[Timer]) -> None:
-    """Sets timers, or moves those that are there."""
+    """Sets timers, or moves those that are already set."""
     if timers:
-        await connection.execute(
-            _PUT,
-            {
-                "timer_ids": [timer.timer_id for timer in timers],
-                "campaigns": [timer.campaign for timer in timers],
-                "customer_ids": [timer.customer_id for timer in timers],
-                "order_ids": [timer.order_id for timer in timers],
-                "causes": [timer.cause for timer in timers],
-                "occurrences": [timer.occurrence for timer in timers],
-                "milestone_ats": [timer.milestone_at for timer in timers],
-                "due_ats": [timer.due_at for timer in timers],
-                "traceparents": [timer.traceparent for timer in timers],
-            },
-        )
+        await connection.execute(_PUT, _ROW.parameters(_row(timer) for timer in timers))
 
 
 async def remove(connection: AsyncConnection, timer_ids: Sequence[str]) -> None:
@@ -182,12 +165,27 @@ async def recurrences(connection: AsyncConnection, customer_ids: Iterable[str]) 
 async def note_fired(connection: AsyncConnection, fired: Mapping[tuple[str, str], Recurrence]) -> None:
     """Remembers that recurring campaigns came due, by campaign and customer."""
     if fired:
-        await connection.execute(
-            _FIRED,
+        rows = (
             {
-                "campaigns": [campaign for campaign, _ in fired],
-                "customer_ids": [customer_id for _, customer_id in fired],
-                "occurrences": [recurrence.occurrence for recurrence in fired.values()],
-                "fired_ats": [recurrence.fired_at for recurrence in fired.values()],
-            },
+                "campaign": campaign,
+                "customer_id": customer_id,
+                "occurrence": recurrence.occurrence,
+                "fired_at": recurrence.fired_at,
+            }
+            for (campaign, customer_id), recurrence in fired.items()
         )
+        await connection.execute(_FIRED, _FIRED_ROW.parameters(rows))
+
+
+def _row(timer: Timer) -> dict[str, Any]:
+    return {
+        "timer_id": timer.timer_id,
+        "campaign": timer.campaign,
+        "customer_id": timer.customer_id,
+        "order_id": timer.order_id,
+        "cause": timer.cause,
+        "occurrence": timer.occurrence,
+        "milestone_at": timer.due_at,
+        "due_at": timer.check_at,
+        "traceparent": timer.traceparent,
+    }

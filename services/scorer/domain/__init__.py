@@ -1,1 +1,1 @@
-"""What is counted where, and for which days: pure rules and arithmetic."""
+"""The rules: what is counted where, for which days, and what a score says. Pure; the moment is an argument."""

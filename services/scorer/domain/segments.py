@@ -1,4 +1,4 @@
-"""Segments as people write them: ``country:BR``, or ``everybody``."""
+"""Segments in writing: ``country:BR``, or ``everybody``."""
 
 from collections.abc import Iterator
 
@@ -12,24 +12,24 @@ EVERYONE: Segment = ("", EVERYBODY)
 """Every answer's first segment. No dimension of an event can be empty, so nothing else is called this."""
 
 
+EVERYBODY_ID = 0
+"""The number of EVERYONE, in which every answer counts."""
+
+
 class BadSegment(ValueError):
     """Not a segment; the message says how one is written."""
 
 
 def write(segment: Segment) -> str:
-    """``dimension:value``. A colon in the dimension's own name becomes ``%3A``, so that two never read the same."""
+    """``dimension:value``. A colon in the dimension's own name becomes ``%3A``, so that no two are written alike."""
     if segment == EVERYONE:
         return EVERYBODY
     dimension, value = segment
-    return f"{escape(dimension)}:{value}"
-
-
-def escape(dimension: str) -> str:
-    return dimension.replace("%", "%25").replace(":", "%3A")
+    return f"{dimension.replace('%', '%25').replace(':', '%3A')}:{value}"
 
 
 def parse(text: str) -> Segment:
-    """The segment that ``write`` writes so. Raises BadSegment."""
+    """The inverse of ``write``. Raises BadSegment."""
     if text == EVERYBODY:
         return EVERYONE
     dimension, colon, value = text.partition(":")
@@ -39,7 +39,7 @@ def parse(text: str) -> Segment:
 
 
 def flatten(segments: dict[str, SegmentValue]) -> Iterator[Segment]:
-    """Each dimension with each of its values, as they come; a value may come twice."""
+    """Each dimension with each of its values, in order; a value may come twice."""
     for dimension, value in segments.items():
         if isinstance(value, str):
             yield dimension, value

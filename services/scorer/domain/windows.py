@@ -21,7 +21,7 @@ class Days:
 
 
 def day_of(moment: datetime, zone: ZoneInfo) -> date:
-    """The day ``moment`` falls on where the shop keeps its books. Days of 23 or 25 hours are days like others."""
+    """The day ``moment`` falls on in the shop's time zone. Days of 23 or 25 hours are days like any other."""
     return moment.astimezone(zone).date()
 
 
@@ -41,9 +41,9 @@ def days_before(window: Window, end: date) -> Days | None:
 
 
 def days_that_moved(previous_end: date, end: date) -> list[Days]:
-    """The days that entered or left any window, or any window before, when the last day went from one to the other.
+    """The days that enter or leave any window, or any window before, when the last day changes from one to the other.
 
-    Counts of these days, and only of these, mean other figures although no answer came.
+    Counts on these days, and only on these, change scores without a new answer.
     """
     earlier, later = sorted((previous_end, end))
     moved = [Days(earlier, later)]
@@ -65,7 +65,7 @@ class Point:
 
 
 def rolling(daily: Mapping[date, Counts], window: Window, ends: Sequence[date]) -> list[Point]:
-    """The window's counts at each of ``ends``, which ascend. ``daily`` has the days of these windows with answers."""
+    """The window's counts at each of ``ends``, which ascend. ``daily`` has every day with answers in these windows."""
     points: list[Point] = []
     days = sorted(daily)
     total = Counts()

@@ -1,1 +1,1 @@
-"""What more than one door asks. Reads only."""
+"""What the API, the dashboard and the live stream read."""

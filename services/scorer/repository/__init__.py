@@ -1,1 +1,1 @@
-"""The scorer's only SQL. Every statement is set-based, and takes its rows in the one order everybody locks them in."""
+"""All SQL of the scorer. Statements are set-based, and all of them lock their rows in the same order."""

@@ -1,25 +1,28 @@
-"""The newest comments, for reading; the answers' own service keeps them all."""
+"""The table ``comments``: the newest comments, to read beside the scores. The collector keeps them all."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any
+from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.scorer.domain.answers import NewComment
+from services.scorer.domain.windows import Days
+from services.scorer.repository.arrays import array_text
+from shared.persistence.columns import Columns
+
 _REMOVE = text("DELETE FROM comments WHERE key = ANY(CAST(:keys AS uuid[]))")
-_ADD = text(
-    """
-    INSERT INTO comments (key, answered_at, day, campaign_id, score, segment_ids, comment)
-    SELECT key, answered_at, day, campaign_id, score, CAST(segment_ids AS integer[]), comment
-    FROM unnest(
-        CAST(:keys AS uuid[]), CAST(:answered_at AS timestamptz[]), CAST(:days AS date[]),
-        CAST(:campaign_ids AS integer[]), CAST(:scores AS smallint[]), CAST(:segment_ids AS text[]),
-        CAST(:comments AS text[])
-    ) AS given (key, answered_at, day, campaign_id, score, segment_ids, comment)
-    """
+_COLUMNS = Columns(
+    key="uuid",
+    answered_at="timestamptz",
+    day="date",
+    campaign_id="integer",
+    score="smallint",
+    segment_ids="integer[]",
+    comment="text",
 )
+_ADD = text(f"INSERT INTO comments ({_COLUMNS.names}) SELECT {_COLUMNS.values} FROM {_COLUMNS.given}")  # noqa: S608
 _KEEP_NEWEST = text(
     """
     DELETE FROM comments
@@ -43,26 +46,13 @@ _NEWEST = text(
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """``id`` tells it from others, and nothing else."""
+    """``id`` is for telling comments apart, nothing else. ``campaign`` is empty for an answer of no campaign."""
 
     id: str
     answered_at: datetime
     score: int
     comment: str
     campaign: str
-
-
-@dataclass(frozen=True, slots=True)
-class NewComment:
-    """``segment_ids`` as PostgreSQL writes an array."""
-
-    key: str
-    answered_at: datetime
-    day: date
-    campaign_id: int
-    score: int
-    segment_ids: str
-    comment: str
 
 
 async def remove(connection: AsyncConnection, keys: Sequence[str]) -> None:
@@ -72,38 +62,27 @@ async def remove(connection: AsyncConnection, keys: Sequence[str]) -> None:
 
 async def add(connection: AsyncConnection, comments: Sequence[NewComment]) -> None:
     if comments:
-        columns: dict[str, Any] = {
-            "keys": [new.key for new in comments],
-            "answered_at": [new.answered_at for new in comments],
-            "days": [new.day for new in comments],
-            "campaign_ids": [new.campaign_id for new in comments],
-            "scores": [new.score for new in comments],
-            "segment_ids": [new.segment_ids for new in comments],
-            "comments": [new.comment for new in comments],
-        }
+        columns = _COLUMNS.attributes(comments)
+        columns["segment_ids"] = [array_text(new.segment_ids) for new in comments]
         await connection.execute(_ADD, columns)
 
 
 async def keep_newest(connection: AsyncConnection, kept: int) -> None:
+    """Removes all but the ``kept`` newest."""
     await connection.execute(_KEEP_NEWEST, {"kept": kept})
 
 
 async def newest(
-    connection: AsyncConnection,
-    segment_ids: Sequence[int],
-    campaign_id: int | None,
-    after: date,
-    end: date,
-    limit: int,
+    connection: AsyncConnection, span: Days, *, segment_ids: Sequence[int], campaign_id: int | None, limit: int
 ) -> list[Comment]:
-    """Newest first, of answers given on the days after ``after`` up to ``end``, in all of the segments."""
+    """Comments of answers in all of the segments, of one campaign or any (None), newest first."""
     rows = await connection.execute(
         _NEWEST,
         {
             "segment_ids": list(segment_ids),
             "campaign_id": campaign_id,
-            "after": after,
-            "end": end,
+            "after": span.after,
+            "end": span.end,
             "limit": limit,
         },
     )

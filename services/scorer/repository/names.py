@@ -1,15 +1,12 @@
-"""Campaigns and segments by number: names are looked up once and then remembered, within bounds."""
+"""The tables ``campaigns`` and ``segments``: every name has a number, and is never removed."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.scorer.domain.segments import Segment, flatten
-from shared.contracts.types import SegmentValue
-
-NO_CAMPAIGN = ""
+from services.scorer.domain.segments import Segment
 
 _FIND_CAMPAIGNS = text("SELECT name, id FROM campaigns WHERE name = ANY(CAST(:names AS text[]))")
 _ADD_CAMPAIGNS = text(
@@ -36,98 +33,84 @@ _ADD_SEGMENTS = text(
     ON CONFLICT (dimension, value) DO NOTHING
     """
 )
+_CAMPAIGN_NAMES = text("SELECT id, name FROM campaigns WHERE id = ANY(CAST(:ids AS integer[]))")
+_SEGMENT_NAMES = text("SELECT id, dimension, value FROM segments WHERE id = ANY(CAST(:ids AS integer[]))")
+_CAMPAIGNS = text("SELECT name FROM campaigns WHERE id <> 0 ORDER BY name LIMIT :limit")
+_SEGMENTS = text(
+    """
+    SELECT dimension, value
+    FROM segments
+    WHERE id <> 0
+      AND (CAST(:dimension AS text) IS NULL OR dimension = :dimension)
+      AND (dimension, value) > (CAST(:after_dimension AS text), CAST(:after_value AS text))
+    ORDER BY dimension, value
+    LIMIT :limit
+    """
+)
+_DIMENSIONS = text(
+    """
+    WITH RECURSIVE dimensions AS (
+        SELECT min(dimension) AS dimension FROM segments WHERE dimension > ''
+        UNION ALL
+        SELECT (SELECT min(dimension) FROM segments WHERE segments.dimension > dimensions.dimension)
+        FROM dimensions WHERE dimensions.dimension IS NOT NULL
+    )
+    SELECT dimension FROM dimensions WHERE dimension IS NOT NULL LIMIT :limit
+    """
+)
 
 
 async def find_campaigns(connection: AsyncConnection, names: Collection[str]) -> dict[str, int]:
+    """The ids of those that exist."""
     rows = await connection.execute(_FIND_CAMPAIGNS, {"names": list(names)})
     return {row.name: row.id for row in rows}
 
 
+async def add_campaigns(connection: AsyncConnection, names: Collection[str]) -> None:
+    """A no-op for those that exist already."""
+    await connection.execute(_ADD_CAMPAIGNS, {"names": list(names)})
+
+
 async def find_segments(connection: AsyncConnection, segments: Collection[Segment]) -> dict[Segment, int]:
-    dimensions, values = zip(*segments, strict=True) if segments else ((), ())
-    rows = await connection.execute(_FIND_SEGMENTS, {"dimensions": list(dimensions), "values": list(values)})
+    """The ids of those that exist."""
+    rows = await connection.execute(_FIND_SEGMENTS, _columns(segments))
     return {(row.dimension, row.value): row.id for row in rows}
 
 
-# A combination of segments as an answer carries it: the numbers it counts in, everybody among them, and the same as
-# PostgreSQL writes an array.
-Combination = tuple[tuple[int, ...], str]
+async def add_segments(connection: AsyncConnection, segments: Collection[Segment]) -> None:
+    """A no-op for those that exist already."""
+    await connection.execute(_ADD_SEGMENTS, _columns(segments))
 
 
-class Names:
-    """Numbers of names, kept in memory while they fit.
-
-    New names are committed on a connection of their own before anybody counts under their number: a batch that is
-    rolled back can then leave no number in memory that the database does not know, and two processes that meet the
-    same new name do not wait for each other's batches. A name nobody counts under does no harm.
-    """
-
-    def __init__(self, engine: AsyncEngine, limit: int = 20_000) -> None:
-        self._engine = engine
-        self._limit = limit
-        self._campaigns: dict[str, int] = {NO_CAMPAIGN: 0}
-        self._segments: dict[Segment, int] = {}
-        self._combinations: dict[tuple[Segment, ...], Combination] = {}
-
-    async def campaigns(self, names: Sequence[str]) -> list[int]:
-        """The number of each."""
-        unknown = set(names) - self._campaigns.keys()
-        if unknown:
-            self._make_room(self._campaigns, {NO_CAMPAIGN: 0})
-            unknown = set(names) - self._campaigns.keys()
-            self._campaigns.update(await self._numbers_of_campaigns(unknown))
-        return [self._campaigns[name] for name in names]
-
-    async def combinations(self, carried: Sequence[dict[str, SegmentValue]]) -> list[Combination]:
-        """The combination of each."""
-        known = self._combinations
-        identities = [_identity(segments) for segments in carried]
-        missing = {identity for identity in identities if identity not in known}
-        if len(known) + len(missing) > self._limit:
-            known.clear()
-            missing = set(identities)
-        unknown = {segment for identity in missing for segment in identity if segment not in self._segments}
-        if unknown:
-            self._make_room(self._segments, {})
-            unknown = {segment for identity in missing for segment in identity if segment not in self._segments}
-            self._segments.update(await self._numbers_of_segments(unknown))
-        for identity in missing:
-            numbers = (0, *sorted({self._segments[segment] for segment in identity}))
-            known[identity] = numbers, "{" + ",".join(map(str, numbers)) + "}"
-        return [known[identity] for identity in identities]
-
-    def _make_room(self, memory: dict[Any, int], always: dict[Any, int]) -> None:
-        if len(memory) > self._limit:
-            memory.clear()
-            memory.update(always)
-
-    async def _numbers_of_campaigns(self, names: set[str]) -> dict[str, int]:
-        async with self._engine.begin() as connection:
-            found = await find_campaigns(connection, names)
-            missing = names - found.keys()
-            if missing:
-                await connection.execute(_ADD_CAMPAIGNS, {"names": list(missing)})
-        if missing:
-            async with self._engine.connect() as connection:
-                found |= await find_campaigns(connection, missing)
-        return found
-
-    async def _numbers_of_segments(self, segments: set[Segment]) -> dict[Segment, int]:
-        async with self._engine.begin() as connection:
-            found = await find_segments(connection, segments)
-            missing = list(segments - found.keys())
-            if missing:
-                dimensions, values = zip(*missing, strict=True)
-                await connection.execute(_ADD_SEGMENTS, {"dimensions": list(dimensions), "values": list(values)})
-        if missing:
-            async with self._engine.connect() as connection:
-                found |= await find_segments(connection, missing)
-        return found
+async def campaign_names(connection: AsyncConnection, ids: Collection[int]) -> dict[int, str]:
+    rows = await connection.execute(_CAMPAIGN_NAMES, {"ids": list(ids)})
+    return {row.id: row.name for row in rows}
 
 
-def _identity(segments: dict[str, SegmentValue]) -> tuple[Segment, ...]:
-    """The segments one by one: the same for the same ones in the same order, and fit for a dictionary's key."""
-    for value in segments.values():
-        if not isinstance(value, str):
-            return tuple(flatten(segments))
-    return tuple(segments.items())  # type: ignore[arg-type]  # all values are texts
+async def segment_names(connection: AsyncConnection, ids: Collection[int]) -> dict[int, Segment]:
+    rows = await connection.execute(_SEGMENT_NAMES, {"ids": list(ids)})
+    return {row.id: (row.dimension, row.value) for row in rows}
+
+
+async def campaigns(connection: AsyncConnection, *, limit: int) -> list[str]:
+    return list((await connection.execute(_CAMPAIGNS, {"limit": limit})).scalars())
+
+
+async def segments(
+    connection: AsyncConnection, *, after: Segment | None, dimension: str | None, limit: int
+) -> list[Segment]:
+    """Segments in the order of dimension and value, those after ``after``; of one dimension or of all (None)."""
+    after_dimension, after_value = after or ("", "")
+    rows = await connection.execute(
+        _SEGMENTS,
+        {"after_dimension": after_dimension, "after_value": after_value, "dimension": dimension, "limit": limit},
+    )
+    return [(row.dimension, row.value) for row in rows]
+
+
+async def dimensions(connection: AsyncConnection, *, limit: int) -> list[str]:
+    return list((await connection.execute(_DIMENSIONS, {"limit": limit})).scalars())
+
+
+def _columns(segments: Collection[Segment]) -> dict[str, Any]:
+    return {"dimensions": [one[0] for one in segments], "values": [one[1] for one in segments]}

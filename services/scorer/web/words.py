@@ -1,12 +1,13 @@
-"""Figures in words, as the dashboard writes them."""
+"""Scores in words, as the dashboard writes them."""
 
 from datetime import date
 
-from services.scorer.queries.scores import Figure
+from services.scorer.domain.scores import WindowScore
 from shared.contracts.scores import WINDOW_DAYS, Window
 from shared.nps import NetPromoterScore
 
 COMMENT_SHOWN = 400
+DATABASE_AWAY = "The database is not responding. Nothing is lost; try again shortly."
 WINDOW_LABELS: dict[Window, str] = {
     "7d": "7 days",
     "30d": "30 days",
@@ -38,7 +39,8 @@ def answers(number: int) -> str:
 
 
 def beginning(comment: str) -> str:
-    """A comment as far as it is shown at once: whole up to 400 characters, else cut, if possible between words."""
+    """What is shown of a comment at first: all of up to 400 characters, else the beginning, cut between words if
+    possible."""
     if len(comment) <= COMMENT_SHOWN:
         return comment
     cut = comment[: COMMENT_SHOWN - 50]
@@ -51,24 +53,28 @@ def period(window: Window, end: date) -> str:
     return f"all answers up to {until}" if length is None else f"{length} days up to {until}"
 
 
-def change_sentence(figure: Figure, window: Window) -> str:
-    """Whether it is changing, and whether to believe it."""
+def days_of(timezone: str) -> str:
+    return f"Days start at midnight, {timezone} time"
+
+
+def change_sentence(current: WindowScore, window: Window) -> str:
+    """Whether it is changing, and whether that is significant."""
     if window == "all":
-        return "All answers ever given: there is no earlier period to compare with."
-    length = f"the {WINDOW_DAYS[window]} days before"
-    if figure.score.nps is None:
+        return "All answers so far: there is no earlier period to compare with."
+    before = f"the previous {WINDOW_DAYS[window]} days"
+    if current.score.nps is None:
         return ""
-    if figure.change is None:
-        return f"Nobody answered in {length}, so there is nothing to compare with."
-    moved = round(figure.change.points)
-    if moved == 0 and not figure.change.significant:
-        return f"As good as unchanged against {length}."
-    direction = "Up" if figure.change.points > 0 else "Down"
+    if current.change is None:
+        return f"There were no answers in {before}, so there is nothing to compare with."
+    moved = round(current.change.points)
+    if moved == 0 and not current.change.significant:
+        return f"Practically unchanged from {before}."
+    direction = "Up" if current.change.points > 0 else "Down"
     size = "1 point" if abs(moved) == 1 else f"{max(1, abs(moved))} points"
-    belief = "a real change" if figure.change.significant else "within chance"
-    return f"{direction} {size} against {length}: {belief}."
+    belief = "a significant change" if current.change.significant else "could be chance"
+    return f"{direction} {size} from {before}: {belief}."
 
 
 def differs(value: bool | None) -> str:
     """For one segment against all the others together."""
-    return "too few answers" if value is None else "really differs" if value else "within chance"
+    return "too few answers" if value is None else "significantly different" if value else "could be chance"

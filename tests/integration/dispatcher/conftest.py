@@ -9,8 +9,7 @@ from pydantic import SecretStr
 
 from deploy.local.backends import Backends
 from deploy.local.provision import Database
-from services.dispatcher.actions import campaigns as catalogue
-from services.dispatcher.handlers.orders import Handlers
+from services.dispatcher.actions.campaigns import apply_files
 from services.dispatcher.loops.timers import TimerLoop
 from services.dispatcher.settings import DispatcherSettings
 from services.dispatcher.wiring import build
@@ -38,10 +37,9 @@ async def open_dispatcher(backends: Backends, database: Database) -> AsyncIterat
         clock = ChosenClock()
         runtime.clock = clock
         await migrate("dispatcher", runtime.engine)
-        await catalogue.take_in_files(runtime, catalogue.read_folder(settings.campaigns_dir))
-        app = build(runtime).app
-        assert app is not None
-        return Dispatcher(runtime, Handlers(settings, clock), TimerLoop(runtime), clock, app)
+        await apply_files(runtime, settings.campaigns)
+        service = build(runtime)
+        return Dispatcher(runtime, service.handlers, TimerLoop(runtime), clock, service.app)
 
     yield open_one
     for context in opened:

@@ -2,7 +2,7 @@
 
 import hashlib
 import itertools
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,15 +11,15 @@ import orjson
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from services.dispatcher.handlers.orders import Handlers
 from services.dispatcher.loops.timers import TimerLoop
 from services.dispatcher.settings import DispatcherSettings
-from shared.contracts import preferences, requests
+from shared.contracts import orders, preferences, requests, topics
 from shared.contracts.cloudevents import Message
 from shared.contracts.orders import Customer, Item, OrderEvent
 from shared.contracts.preferences import ChannelPreference, Preference
 from shared.contracts.requests import SurveyRequested
 from shared.contracts.types import Contract
+from shared.messaging.handler import Handler
 from shared.runtime import Runtime
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -77,7 +77,7 @@ def order_event(
         items=[Item(name="A wooden train", category="toys")],
         **fields,
     )
-    return message("orders", f"order.{milestone}", body, event_id)
+    return message(orders.TOPIC, f"order.{milestone}", body, event_id)
 
 
 def preference(
@@ -97,7 +97,7 @@ def preference(
     )
     body = Preference(customer_id=customer_id, revision=revision, channels=channels, occurred_at=at)
     name = {"erased": preferences.ERASED, "resubscribed": preferences.RESUBSCRIBED}.get(kind, f"preference.{kind}")
-    return message("customers.preferences", name, body)
+    return message(preferences.TOPIC, name, body)
 
 
 def request(campaign: str, customer_id: str = "c-1", not_before: datetime = START, request_id: str = "r-1") -> Message:
@@ -109,7 +109,7 @@ def request(campaign: str, customer_id: str = "c-1", not_before: datetime = STAR
         requested_at=START,
         not_before=not_before,
     )
-    return message("surveys.requests", requests.REQUESTED, body)
+    return message(requests.TOPIC, requests.REQUESTED, body)
 
 
 @dataclass
@@ -117,14 +117,14 @@ class Dispatcher:
     """One replica."""
 
     runtime: Runtime[DispatcherSettings]
-    handlers: Handlers
+    handlers: Mapping[str, Handler]
     loop: TimerLoop
     clock: ChosenClock
     app: FastAPI
 
-    async def take_in(self, *messages: Message) -> None:
+    async def handle(self, *messages: Message) -> None:
         """Handles the messages as one batch of one topic, as the consumer would."""
-        handler = self.handlers.by_topic()[messages[0].topic]
+        handler = self.handlers[messages[0].topic]
         async with self.runtime.engine.begin() as connection:
             await handler(connection, messages)
 
@@ -135,9 +135,9 @@ class Dispatcher:
 
     async def decide(self) -> None:
         for _ in range(1_000):
-            if not await self.loop.run_once():
+            if not await self.loop.step():
                 return
-        raise AssertionError("the timer loop finds no end")
+        raise AssertionError("the timer loop never ends")
 
     async def rows(self, query: str, **values: Any) -> list[dict[str, Any]]:
         async with self.runtime.read_only() as connection:
@@ -153,14 +153,14 @@ class Dispatcher:
         return [(row["campaign"], row["order_id"], row["sent_at"]) for row in rows]
 
     async def outcomes(self, customer_id: str = "c-1") -> list[tuple[str, str]]:
-        """(outcome, reason) of the customer's story, oldest first."""
+        """(outcome, reason) of each decision about the customer, oldest first."""
         rows = await self.rows(
             "SELECT outcome, reason FROM decisions WHERE customer_id = :customer_id ORDER BY position",
             customer_id=customer_id,
         )
         return [(row["outcome"], row["reason"]) for row in rows]
 
-    async def published(self, topic: str = "surveys.sends") -> Sequence[dict[str, Any]]:
+    async def published(self, topic: str = topics.SENDS.name) -> Sequence[dict[str, Any]]:
         """The bodies of what the outbox holds for a topic."""
         rows = await self.rows("SELECT value FROM outbox WHERE topic = :topic ORDER BY id", topic=topic)
         return [orjson.loads(row["value"]) for row in rows]

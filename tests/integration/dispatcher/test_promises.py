@@ -47,7 +47,7 @@ async def test_replicas_that_race_for_the_same_customers_ask_each_once(open_disp
         for number in range(orders_each)
     ]
     chance.shuffle(events)
-    await replicas[0].take_in(*events)
+    await replicas[0].handle(*events)
     later = [
         order_event(kind, f"o-{customer}-0", f"c-{customer}", at=START + HOUR, event_id=f"{kind}-{customer}")
         for customer in range(customers)
@@ -59,7 +59,7 @@ async def test_replicas_that_race_for_the_same_customers_ask_each_once(open_disp
 
     async def handle(replica: Dispatcher, share: list[Message]) -> None:
         for start in range(0, len(share), 10):
-            await replica.take_in(*share[start : start + 10])
+            await replica.handle(*share[start : start + 10])
 
     # Each event reaches two replicas, as when a partition changes hands under a wrong key.
     await asyncio.gather(
@@ -88,7 +88,7 @@ async def test_replicas_that_race_for_the_same_customers_ask_each_once(open_disp
 async def test_two_loops_on_one_customer_never_both_send(open_dispatcher: Open) -> None:
     """While one replica decides about a customer, the other finds nothing to decide, and waits for nothing."""
     one, other = await open_dispatcher(), await open_dispatcher()
-    await one.take_in(order_event("placed", "o-1"), order_event("placed", "o-2"))
+    await one.handle(order_event("placed", "o-1"), order_event("placed", "o-2"))
     one.clock.moment = other.clock.moment = START + HOUR
     async with one.runtime.engine.begin() as connection:
         await connection.execute(text("SELECT 1 FROM customers WHERE customer_id = 'c-1' FOR UPDATE"))
@@ -134,14 +134,14 @@ async def test_any_batching_of_any_reordering_stores_the_same_and_one_decision_a
                 await connection.execute(text(f"DELETE FROM {table}"))
 
     await forget()
-    await dispatcher.take_in(*messages)
+    await dispatcher.handle(*messages)
     at_once = await stored()
     await forget()
     again = data.draw(st.permutations([*messages, *messages[: len(messages) // 2]]))
     start = 0
     while start < len(again):
         size = data.draw(st.integers(1, 4))
-        await dispatcher.take_in(*again[start : start + size])
+        await dispatcher.handle(*again[start : start + size])
         start += size
     assert await stored() == at_once
     decided = await dispatcher.rows("SELECT event_id FROM decisions WHERE event_type LIKE 'order.%'")
@@ -151,15 +151,15 @@ async def test_any_batching_of_any_reordering_stores_the_same_and_one_decision_a
 async def test_the_same_id_from_another_source_is_another_event(dispatcher: Dispatcher) -> None:
     first = order_event("placed", event_id="1")
     from_elsewhere = Message(**{name: getattr(first, name) for name in first.__slots__} | {"source": "/marketplace"})
-    await dispatcher.take_in(first, from_elsewhere, first)
-    await dispatcher.take_in(from_elsewhere)
+    await dispatcher.handle(first, from_elsewhere, first)
+    await dispatcher.handle(from_elsewhere)
     assert await dispatcher.outcomes() == [("timer_set", "milestone_reached"), ("no_timer", "no_change")]
 
 
 async def test_an_id_used_again_for_something_else_changes_nothing(dispatcher: Dispatcher) -> None:
-    await dispatcher.take_in(order_event("placed", event_id="1"))
+    await dispatcher.handle(order_event("placed", event_id="1"))
     timers = await dispatcher.timers()
-    await dispatcher.take_in(order_event("cancelled", event_id="1"), order_event("placed", "o-2", event_id="1"))
+    await dispatcher.handle(order_event("cancelled", event_id="1"), order_event("placed", "o-2", event_id="1"))
     assert await dispatcher.timers() == timers
     assert await dispatcher.outcomes() == [("timer_set", "milestone_reached")]
 
@@ -167,7 +167,7 @@ async def test_an_id_used_again_for_something_else_changes_nothing(dispatcher: D
 async def test_a_crash_before_the_commit_sends_nothing_and_the_next_try_sends_once(
     dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await dispatcher.take_in(order_event("placed"))
+    await dispatcher.handle(order_event("placed"))
     dispatcher.clock.moment = START + HOUR
     put = dispatcher.runtime.outbox.put
 
@@ -176,7 +176,7 @@ async def test_a_crash_before_the_commit_sends_nothing_and_the_next_try_sends_on
 
     monkeypatch.setattr(dispatcher.runtime.outbox, "put", die)
     with pytest.raises(ConnectionResetError):
-        await dispatcher.loop.run_once()
+        await dispatcher.loop.step()
     assert await dispatcher.sends() == []
     assert "service-nps o-1" in await dispatcher.timers()
     monkeypatch.setattr(dispatcher.runtime.outbox, "put", put)
@@ -185,36 +185,36 @@ async def test_a_crash_before_the_commit_sends_nothing_and_the_next_try_sends_on
 
 
 async def test_an_event_after_the_survey_does_not_ask_again(dispatcher: Dispatcher) -> None:
-    await dispatcher.take_in(order_event("placed"))
+    await dispatcher.handle(order_event("placed"))
     await dispatcher.pass_time(START + HOUR)
-    await dispatcher.take_in(order_event("placed", at=START + timedelta(minutes=5)), order_event("paid"))
+    await dispatcher.handle(order_event("placed", at=START + timedelta(minutes=5)), order_event("paid"))
     assert "service-nps o-1" not in await dispatcher.timers()
     assert (await dispatcher.outcomes())[-2:] == [("no_timer", "already_asked"), ("no_timer", "no_campaign_matches")]
 
 
 async def test_a_customer_with_hundreds_of_due_orders_is_asked_once_and_holds_nobody_up(dispatcher: Dispatcher) -> None:
-    await dispatcher.take_in(*(order_event("placed", f"o-{n}", "c-1") for n in range(350)))
-    await dispatcher.take_in(order_event("placed", "o-other", "c-2"))
+    await dispatcher.handle(*(order_event("placed", f"o-{n}", "c-1") for n in range(350)))
+    await dispatcher.handle(order_event("placed", "o-other", "c-2"))
     await dispatcher.pass_time(START + HOUR)
     await dispatcher.decide()
     while await dispatcher.rows("SELECT 1 FROM timers WHERE due_at <= :now LIMIT 1", now=dispatcher.clock.moment):
-        await dispatcher.loop.run_once()
+        await dispatcher.loop.step()
     assert await assert_asked_once(dispatcher) == 2
 
 
 async def test_an_erased_person_leaves_nothing_but_ids(dispatcher: Dispatcher) -> None:
-    await dispatcher.take_in(order_event("placed", attributes={"gift_for": "Ana"}), order_event("placed", "o-2"))
+    await dispatcher.handle(order_event("placed", attributes={"gift_for": "Ana"}), order_event("placed", "o-2"))
     await dispatcher.pass_time(START + HOUR)
-    await dispatcher.take_in(preference("bounced", address="ana@example.com", at=START + HOUR))
+    await dispatcher.handle(preference("bounced", address="ana@example.com", at=START + HOUR))
     async with dispatcher.runtime.engine.begin() as connection:
         await connection.execute(text("DELETE FROM outbox"))  # as the relay does once Kafka has it
     erased = preference("erased", revision=2, at=START + DAY)
-    await dispatcher.take_in(erased)
+    await dispatcher.handle(erased)
     assert await dispatcher.timers() == {}
     # What was on its way, or is told again, brings nothing back.
-    await dispatcher.take_in(erased)
-    await dispatcher.take_in(order_event("paid", at=START + 2 * HOUR, attributes={"gift_for": "Ana"}))
-    await dispatcher.take_in(order_event("delivered", "o-1", at=START + 3 * HOUR))
+    await dispatcher.handle(erased)
+    await dispatcher.handle(order_event("paid", at=START + 2 * HOUR, attributes={"gift_for": "Ana"}))
+    await dispatcher.handle(order_event("delivered", "o-1", at=START + 3 * HOUR))
     tables = await dispatcher.rows(
         "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
     )
@@ -226,6 +226,6 @@ async def test_an_erased_person_leaves_nothing_but_ids(dispatcher: Dispatcher) -
     assert ("timer_cancelled", "erased") in await dispatcher.outcomes()
     assert (await dispatcher.outcomes())[-1] == ("no_timer", "erased")
     # Who comes back is a customer like any other.
-    await dispatcher.take_in(order_event("placed", "o-9", at=START + 100 * DAY))
+    await dispatcher.handle(order_event("placed", "o-9", at=START + 100 * DAY))
     await dispatcher.pass_time(START + 100 * DAY + HOUR)
     assert ("service-nps", "o-9", START + 100 * DAY + HOUR) in await dispatcher.sends()

@@ -1,91 +1,26 @@
-"""A scorer without processes: its parts called directly, on a fresh database."""
+"""Scorers on a fresh database, with and without HTTP."""
 
-import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+import hashlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest_asyncio
 from pydantic import SecretStr
-from sqlalchemy import text
 
 from deploy.local.provision import Database
-from services.scorer.handlers.answers import Handlers
-from services.scorer.loops.publisher import Publisher
-from services.scorer.loops.stream import Stream
-from services.scorer.queries.scores import Figures
+from services.scorer.actions.names import Names
+from services.scorer.handlers import answers, deliveries, sends
+from services.scorer.queries.stream import Stream
 from services.scorer.settings import ScorerSettings
+from services.scorer.wiring import build
 from shared.clock import SteppedClock
-from shared.contracts.answers import AMENDED, ERASED, RECORDED, Answer, AnswerErased
-from shared.contracts.cloudevents import Message
-from shared.contracts.types import Contract
 from shared.persistence.migrations import migrate
-from shared.runtime import Runtime, open_runtime
+from shared.runtime import open_runtime
+from tests.integration.scorer.kit import START, Scorer, StartScorer
 
-START = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-@dataclass
-class Scorer:
-    """``clock`` stands at START until it is stepped."""
-
-    runtime: Runtime[ScorerSettings]
-    clock: SteppedClock
-    handlers: Handlers
-    publisher: Publisher
-    figures: Figures
-    stream: Stream
-
-    async def take(self, topic: str, *bodies: tuple[str, Contract]) -> None:
-        """One batch of one topic, as the consumer loop would hand it over."""
-        handler = {
-            "surveys.answers": self.handlers.answers,
-            "surveys.sends": self.handlers.sends,
-            "surveys.deliveries": self.handlers.deliveries,
-        }[topic]
-        async with self.runtime.transaction() as connection:
-            await handler(connection, [message(topic, kind, body) for kind, body in bodies])
-
-    async def publish(self) -> None:
-        while await self.publisher.publish():
-            pass
-
-    async def query(self, statement: str, **values: Any) -> Sequence[Any]:
-        async with self.runtime.engine.connect() as connection:
-            return (await connection.execute(text(statement), values)).all()
-
-
-_offsets = itertools.count()
-
-
-def message(topic: str, kind: str, body: Contract) -> Message:
-    return Message(topic, 0, next(_offsets), None, "id", "/test", kind, START, body, None, None, ())
-
-
-Event = tuple[str, Contract]
-
-
-def answer(answer_id: str, score: int, *, revision: int = 1, at: datetime = START, **more: object) -> Event:
-    body = Answer.model_validate(
-        {
-            "answer_id": answer_id,
-            "revision": revision,
-            "score": score,
-            "answered_at": at,
-            "received_at": at,
-            **more,
-        }
-    )
-    return (RECORDED if revision == 1 else AMENDED), body
-
-
-def erased(answer_id: str, revision: int) -> Event:
-    return ERASED, AnswerErased(answer_id=answer_id, revision=revision, erased_at=START)
-
-
-StartScorer = Callable[..., Awaitable[Scorer]]
+KEY = "a key that is long enough"
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -108,14 +43,13 @@ async def start_scorer(database: Database, tmp_path: Path) -> AsyncIterator[Star
         runtime = await context.__aenter__()
         opened.append(context)
         await migrate("scorer", runtime.engine)
-        return Scorer(
-            runtime,
-            clock,
-            Handlers(runtime.engine, runtime.settings.zone, runtime.settings.comments_kept),
-            Publisher(runtime),
-            Figures(runtime),
-            Stream(runtime),
-        )
+        names = Names(runtime.engine)
+        handlers = {
+            "surveys.answers": answers.handler(runtime, names),
+            "surveys.sends": sends.handler(runtime, names),
+            "surveys.deliveries": deliveries.handler(runtime),
+        }
+        return Scorer(runtime, clock, handlers, Stream(runtime.settings.stream_clients))
 
     yield start
     for context in reversed(opened):
@@ -125,3 +59,20 @@ async def start_scorer(database: Database, tmp_path: Path) -> AsyncIterator[Star
 @pytest_asyncio.fixture(loop_scope="session")
 async def scorer(start_scorer: StartScorer) -> Scorer:
     return await start_scorer()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def served(start_scorer: StartScorer) -> Scorer:
+    mine = hashlib.sha256(KEY.encode()).hexdigest()
+    other = hashlib.sha256(b"no scores").hexdigest()
+    return await start_scorer(api_keys=f"staff:{mine}:scores:read;other:{other}:cases:read", brand_name="Lumen & Leaf")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def client(served: Scorer) -> AsyncIterator[httpx.AsyncClient]:
+    app = build(served.runtime).app
+    assert app is not None
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://scorer", headers={"Authorization": f"Bearer {KEY}"}
+    ) as client:
+        yield client

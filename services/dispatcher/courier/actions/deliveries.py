@@ -1,4 +1,4 @@
-"""Writing down what became of deliveries: their state and the events that tell of it, in one transaction."""
+"""Writing down what became of deliveries: their state and the events that announce it, in one transaction."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,16 +6,15 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.dispatcher.courier.domain.deliveries import End, Ending
+from services.dispatcher.courier.domain.deliveries import End, EndedDelivery, Ending, Results
 from services.dispatcher.courier.repository import deliveries as repository
-from services.dispatcher.courier.repository.deliveries import Ended
+from services.dispatcher.courier.settings import CourierSettings
 from shared import metrics
-from shared.contracts import deliveries, identity
+from shared.contracts import deliveries
 from shared.contracts.events import Event
-from shared.contracts.topics import DELIVERIES
+from shared.contracts.sends import Channel
 from shared.messaging.outbox import Outbox
-
-PROVIDER = "smtp"
+from shared.runtime import Runtime
 
 _EVENT_TYPES: dict[End, str] = {
     "accepted": deliveries.ACCEPTED,
@@ -25,31 +24,62 @@ _EVENT_TYPES: dict[End, str] = {
 }
 
 
+async def write_results(
+    runtime: Runtime[CourierSettings],
+    claim: UUID,
+    results: Results,
+    *,
+    channel: Channel,
+    provider: str,
+    ask_after: float,
+) -> None:
+    """Writes ``results`` for what is still under ``claim``; the unresolved are asked about after ``ask_after`` seconds.
+
+    What has been taken over by another courier since is left to it.
+    """
+    async with runtime.transaction() as connection:
+        await end(
+            connection,
+            runtime.outbox,
+            claim,
+            results.endings,
+            runtime.clock.now(),
+            channel=channel,
+            provider=provider,
+        )
+        if results.retries:
+            await repository.put_off(connection, claim, results.retries)
+        if results.unresolved:
+            await repository.leave_unresolved(connection, claim, results.unresolved, ask_after)
+
+
 async def end(
-    connection: AsyncConnection, outbox: Outbox, claim: UUID | None, endings: Sequence[Ending], now: datetime
+    connection: AsyncConnection,
+    outbox: Outbox,
+    claim: UUID | None,
+    endings: Sequence[Ending],
+    now: datetime,
+    *,
+    channel: Channel,
+    provider: str,
 ) -> None:
     """Ends the deliveries still under ``claim`` (None: taken from the queue), each with its event; not the others."""
     if not endings:
         return
     ended = await repository.end(connection, claim, endings, now)
-    await outbox.put(connection, [_event(each, now) for each in ended])
+    await outbox.put(connection, [_event(each, now, channel=channel, provider=provider) for each in ended])
     for each in ended:
         metrics.courier_mails.labels(each.ending.state).inc()
 
 
-def _event(ended: Ended, now: datetime) -> Event:
+def _event(ended: EndedDelivery, now: datetime, *, channel: Channel, provider: str) -> Event:
     ending = ended.ending
-    event_type = _EVENT_TYPES[ending.state]
-    return Event(
-        topic=DELIVERIES.name,
-        key=ending.send_id,
-        event_id=identity.event_id(event_type, ending.send_id),
-        type=event_type,
-        time=now,
-        body=deliveries.Delivery(
+    return deliveries.event(
+        _EVENT_TYPES[ending.state],
+        deliveries.Delivery(
             send_id=ending.send_id,
-            channel="email",
-            provider=PROVIDER,
+            channel=channel,
+            provider=provider,
             occurred_at=now,
             campaign=ended.campaign,
             reason=ending.reason,

@@ -1,1 +1,1 @@
-"""The ways a survey reaches a customer, a folder a channel."""
+"""The ways a survey reaches a customer: what a channel is, and a folder for each."""

@@ -1,1 +1,1 @@
-"""What a delivery may become, whom it goes to and what it says: rules without I/O and without a clock."""
+"""What a delivery may become and what follows from an attempt: rules without I/O and without a clock."""

@@ -1,14 +1,15 @@
-"""A delivery on its way to one of its ends."""
+"""A delivery, from the queue to one of its ends."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from services.dispatcher.courier.domain.outcomes import Outcome
+from services.dispatcher.domain.customers import Customer
 from shared.contracts.sends import SurveySent
 
 End = Literal["accepted", "bounced", "failed", "held"]
-"""``held``: the outcome is unknown and the mail is not tried again, lest somebody gets it twice."""
+"""``held``: nobody can tell whether it arrived, and it is not tried again, so that no customer gets it twice."""
 
 EXPIRED = "expired"
 UNKNOWN_OUTCOME = "unknown_outcome"
@@ -18,12 +19,29 @@ CHANNEL_UNSUPPORTED = "channel_unsupported"
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """A survey whose turn it is. ``attempts`` are those that were put off before."""
+class NewDelivery:
+    """A survey to deliver, as it comes from ``surveys.sends``."""
+
+    survey: SurveySent
+    message_id: str
+    traceparent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedDelivery:
+    """A survey whose turn has come. ``attempts`` are those that were put off before."""
 
     survey: SurveySent
     message_id: str
     attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnresolvedDelivery:
+    """A message that may or may not have arrived; ``resent`` once already, without a receipt having been asked for."""
+
+    message_id: str
+    resent: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +53,50 @@ class Ending:
     reason: str | None = None
 
 
-def obstacle(survey: SurveySent, now: datetime, unreachable: str | None) -> Ending | None:
-    """Why this survey is not sent any more; None when it is. ``unreachable`` is what the customer has since decided."""
-    if unreachable is not None:
-        return Ending(survey.send_id, "failed", unreachable)
-    if survey.channel != "email":
-        return Ending(survey.send_id, "failed", CHANNEL_UNSUPPORTED)
-    if now >= survey.expires_at:
-        return Ending(survey.send_id, "failed", EXPIRED)
-    return None
+@dataclass(frozen=True, slots=True)
+class EndedDelivery:
+    """A delivery that has just ended, with what its event needs."""
+
+    ending: Ending
+    campaign: str
+    traceparent: str | None
 
 
-def ending_of(send_id: str, outcome: Outcome) -> Ending | None:
-    """The end an outcome means; None when the delivery goes on."""
-    match outcome.kind:
-        case "accepted" | "bounced" | "failed":
-            return Ending(send_id, outcome.kind, outcome.reason)
-        case _:
-            return None
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """A message to try again after ``seconds`` (real time); ``tries`` is 0 when the message itself was not tried."""
+
+    send_id: str
+    reason: str | None
+    seconds: float
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What became of deliveries in transmission: ended, to retry, or (send ids) unresolved."""
+
+    endings: Sequence[Ending] = field(default_factory=tuple)
+    retries: Sequence[Retry] = field(default_factory=tuple)
+    unresolved: Sequence[str] = field(default_factory=tuple)
+
+
+def obstacle(survey: SurveySent, customer: Customer | None, *, channel: str, now: datetime) -> Ending | None:
+    """Why this survey is no longer sent by ``channel``; None when it is. ``customer`` None: we know nothing of them."""
+    reason = _unreachable(survey, customer)
+    if reason is None and survey.channel != channel:
+        reason = CHANNEL_UNSUPPORTED
+    if reason is None and now >= survey.expires_at:
+        reason = EXPIRED
+    return Ending(survey.send_id, "failed", reason) if reason is not None else None
+
+
+def _unreachable(survey: SurveySent, customer: Customer | None) -> str | None:
+    """What has happened since the survey was decided that forbids sending it; None when nothing has."""
+    if customer is None:
+        return None
+    if customer.was_erased_by(survey.sent_at):
+        return "erased"
+    reason = customer.unreachable_by(survey.channel)
+    # The survey carries the address it was decided for, which the customer may no longer have.
+    return None if reason == "no_address" else reason

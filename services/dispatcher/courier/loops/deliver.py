@@ -1,173 +1,178 @@
-"""Carries queued surveys to the mail server, a burst at a time.
+"""Delivers the queued surveys of one channel, a burst at a time.
 
-Three steps, two commits: take surveys from the queue, write their mails and note that they are about to be transmitted;
-transmit them; write down what became of them. A crash before the first commit changes nothing; between the two, the
-outcome is unknown (``unknown.py``).
+Three steps, two commits: take surveys from the queue, compose their messages and note that they are about to be
+transmitted; transmit them; write what became of them. A crash before the first commit changes nothing; between the
+two, the outcome is unresolved (``unresolved.py``).
 """
 
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Generic
 from uuid import UUID, uuid4
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.dispatcher.courier.actions import deliveries as results
-from services.dispatcher.courier.channels.email.compose import Desk
-from services.dispatcher.courier.channels.email.message import Letter
-from services.dispatcher.courier.channels.email.smtp import Connections, ServerUnavailable
-from services.dispatcher.courier.domain.deliveries import Ending, ending_of
-from services.dispatcher.courier.domain.outcomes import LATE, Outcome, pause_seconds
+from services.dispatcher.courier.actions import deliveries as actions
+from services.dispatcher.courier.channels.channel import Channel, M
+from services.dispatcher.courier.domain.deliveries import Ending, QueuedDelivery, Results, obstacle
+from services.dispatcher.courier.domain.outcomes import Attempt, results_of
 from services.dispatcher.courier.repository import deliveries as repository
-from services.dispatcher.courier.repository.deliveries import Later
 from services.dispatcher.courier.settings import CourierSettings
+from services.dispatcher.repository import campaigns as campaign_repository
+from services.dispatcher.repository import customers as customer_repository
+from services.dispatcher.repository.campaigns import StoredCampaign
 from shared import metrics
+from shared.contracts.campaigns import CampaignPublished
+from shared.contracts.sends import SurveySent
 from shared.runtime import Runtime
+from shared.transmission import Outcome
 
 log = structlog.get_logger()
-
-SERVER = "mail server"
-"""The name under which readiness tells of its trouble."""
 
 _FIRST_PAUSE = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Transmitted:
-    """What is known after a burst, and not yet written down."""
+class DeliverLoop(Generic[M]):
+    """``others`` are the names of the other channels, whose surveys are left to their own loops. A survey of none of
+    them ends here, as unsupported."""
 
-    claim: UUID
-    endings: list[Ending] = field(default_factory=list)
-    later: list[Later] = field(default_factory=list)
-    unknown: list[str] = field(default_factory=list)
-
-
-class Courier:
-    def __init__(self, runtime: Runtime[CourierSettings], connections: Connections, desk: Desk) -> None:
+    def __init__(self, runtime: Runtime[CourierSettings], channel: Channel[M], others: Collection[str] = ()) -> None:
         self._runtime = runtime
-        self._connections = connections
-        self._desk = desk
-        self._unwritten: Transmitted | None = None
+        self._channel = channel
+        self._others = others
+        self._unwritten: tuple[UUID, Results] | None = None
         self._resume_at = 0.0
         self._pause = _FIRST_PAUSE
 
-    async def round(self) -> bool:
-        """Carries one burst. True when there may be more at once."""
+    async def step(self) -> bool:
+        """Delivers one burst. True when there may be more at once."""
         if self._unwritten is not None:
-            # The database failed after the mails had gone: nothing new before that is written down.
-            await self._write(self._unwritten)
+            # The database failed after the messages had gone: nothing new before that is written.
+            await self._write(*self._unwritten)
         if time.monotonic() < self._resume_at:
             return False
         burst = 1 if self._in_trouble else self._runtime.settings.courier_burst
         async with self._runtime.autocommit() as connection:
-            if not await repository.anything_due(connection):
-                await self._connections.rest()
-                return False
+            due = await repository.anything_due(connection, self._others)
+        if not due:
+            await self._channel.rest()
+            return False
         claim, taken_at = uuid4(), _now()
-        taken, letters = await self._take(claim, burst)
-        if not letters:
-            await self._connections.rest()
+        taken, messages = await self._take(claim, burst)
+        if not messages:
+            await self._channel.rest()
             return taken == burst
-        self._unwritten = await self._transmit(claim, taken_at, letters)
-        await self._write(self._unwritten)
+        self._unwritten = claim, await self._transmit(taken_at, messages)
+        await self._write(*self._unwritten)
         return taken == burst and not self._in_trouble
 
     @property
     def _in_trouble(self) -> bool:
         return self._pause > _FIRST_PAUSE
 
-    async def _take(self, claim: UUID, limit: int) -> tuple[int, list[tuple[Letter, int]]]:
-        """How many were taken from the queue, and the letters to transmit, each with its attempts so far."""
-        runtime = self._runtime
+    async def _take(self, claim: UUID, limit: int) -> tuple[int, list[tuple[QueuedDelivery, M]]]:
+        """How many were taken from the queue, and those with a message to transmit."""
+        runtime, channel = self._runtime, self._channel
         async with runtime.transaction() as connection:
-            waiting = await repository.take(connection, limit)
-            if not waiting:
+            queued = await repository.take(connection, limit, self._others)
+            if not queued:
                 return 0, []
             now = runtime.clock.now()
-            written = await self._desk.write(connection, waiting, now)
-            endings = [each for each in written if isinstance(each, Ending)]
-            letters = [
-                (each, before.attempts)
-                for each, before in zip(written, waiting, strict=True)
-                if isinstance(each, Letter)
-            ]
-            await results.end(connection, runtime.outbox, None, endings, now)
-            await repository.begin(
-                connection, claim, [letter.send_id for letter, _ in letters], runtime.settings.courier_lease_seconds
+            endings: list[Ending] = []
+            messages: list[tuple[QueuedDelivery, M]] = []
+            for delivery, composed in await self._compose(connection, queued, now):
+                if isinstance(composed, Ending):
+                    endings.append(composed)
+                else:
+                    messages.append((delivery, composed))
+            await actions.end(
+                connection, runtime.outbox, None, endings, now, channel=channel.name, provider=channel.provider
             )
-        return len(waiting), letters
+            send_ids = [delivery.survey.send_id for delivery, _ in messages]
+            await repository.begin(connection, claim, send_ids, runtime.settings.courier_lease_seconds)
+        return len(queued), messages
 
-    async def _transmit(self, claim: UUID, taken_at: float, letters: Sequence[tuple[Letter, int]]) -> Transmitted:
+    async def _compose(
+        self, connection: AsyncConnection, queued: Sequence[QueuedDelivery], now: datetime
+    ) -> list[tuple[QueuedDelivery, M | Ending]]:
+        """Each delivery with its message, or with how it ends without one."""
+        customers = await customer_repository.read(connection, {each.survey.customer_id for each in queued})
+        stored = await campaign_repository.all_of_them(connection)
+        composed: list[tuple[QueuedDelivery, M | Ending]] = []
+        for delivery in queued:
+            survey = delivery.survey
+            customer = customers.get(survey.customer_id)
+            ending = obstacle(survey, customer, channel=self._channel.name, now=now)
+            if ending is not None:
+                composed.append((delivery, ending))
+            else:
+                campaign = self._campaign(survey, stored)
+                composed.append((delivery, self._channel.compose(delivery, campaign, now)))
+        return composed
+
+    def _campaign(self, survey: SurveySent, stored: Mapping[str, StoredCampaign]) -> CampaignPublished:
+        """The survey's campaign as it is now; one that is not known here speaks for our own brand."""
+        known = stored.get(survey.campaign)
+        if known is not None:
+            return known.published()
+        return CampaignPublished(
+            campaign=survey.campaign, campaign_version=survey.campaign_version, brand=self._runtime.brand
+        )
+
+    async def _transmit(self, taken_at: float, messages: Sequence[tuple[QueuedDelivery, M]]) -> Results:
         settings = self._runtime.settings
         begin_before = taken_at + settings.courier_lease_seconds - settings.courier_mail_seconds
 
         def may_begin() -> bool:
-            # After the lease another may be sending this mail; a process told to stop begins nothing.
+            # After the lease another courier may be sending this message; a process told to stop begins nothing.
             return _now() < begin_before and not self._runtime.health.stopping
 
-        outcomes = await asyncio.gather(*(self._outcome(letter, may_begin) for letter, _ in letters))
-        self._note_server(outcomes)
-        transmitted = Transmitted(claim)
-        for (letter, attempts), outcome in zip(letters, outcomes, strict=True):
-            if (ending := ending_of(letter.send_id, outcome)) is not None:
-                transmitted.endings.append(ending)
-            elif outcome.kind == "unknown":
-                transmitted.unknown.append(letter.send_id)
-            else:
-                transmitted.later.append(self._later(letter.send_id, outcome, attempts))
-        return transmitted
-
-    async def _outcome(self, letter: Letter, may_begin: Callable[[], bool]) -> Outcome:
-        try:
-            return await self._connections.deliver(letter, may_begin)
-        except ServerUnavailable as error:
-            return Outcome("unbegun", error.reason)
-
-    def _later(self, send_id: str, outcome: Outcome, attempts: int) -> Later:
-        settings = self._runtime.settings
-        if outcome == LATE:
-            return Later(send_id, None, 0, 0)
-        # A server in trouble is not the mail's fault; but the mail goes behind the others, lest it be what hangs it.
-        tries = 1 if outcome.kind == "put_off" else 0
-        chance = random.random()  # noqa: S311 - spreads retries, guards nothing
-        seconds = pause_seconds(
-            attempts + tries, settings.courier_retry_seconds, settings.courier_retry_limit_seconds, chance
+        outcomes = await asyncio.gather(*(self._channel.transmit(message, may_begin) for _, message in messages))
+        self._note_availability(outcomes)
+        return results_of(
+            [
+                Attempt(delivery.survey.send_id, delivery.attempts, outcome)
+                for (delivery, _), outcome in zip(messages, outcomes, strict=True)
+            ],
+            first_pause=settings.courier_retry_seconds,
+            longest_pause=settings.courier_retry_limit_seconds,
+            chance=random.random,
         )
-        return Later(send_id, outcome.reason, seconds, tries)
 
-    def _note_server(self, outcomes: Sequence[Outcome]) -> None:
-        """Pauses when the server took part in none of a burst, and says so; goes on when it did in any."""
-        health = self._runtime.health
-        obstacles = [each for each in outcomes if each.kind == "unbegun" and each != LATE]
-        metrics.courier_mails.labels("unavailable").inc(len(obstacles))
-        if not obstacles or len(obstacles) < len(outcomes):
+    def _note_availability(self, outcomes: Sequence[Outcome]) -> None:
+        """Pauses, and is not ready, when the server accepted or refused none of a burst; resumes once it does any."""
+        health, channel = self._runtime.health, self._channel
+        unavailable = [each for each in outcomes if each.kind == "unavailable"]
+        metrics.courier_mails.labels("unavailable").inc(len(unavailable))
+        if not unavailable or len(unavailable) < len(outcomes):
             self._pause = _FIRST_PAUSE
-            health.well(SERVER)
+            health.well(channel.server)
             return
+        reason = unavailable[0].reason
         self._resume_at = time.monotonic() + self._pause
-        log.warning("the mail server takes no mail", reason=obstacles[0].reason, seconds=self._pause)
-        health.trouble(
-            SERVER, f"takes no mail ({obstacles[0].reason}); check HEARBACK_SMTP_URL, HEARBACK_MAIL_FROM and the server"
-        )
+        log.warning("server unavailable", server=channel.server, reason=reason, retry_in=self._pause)
+        health.trouble(channel.server, f"unavailable ({reason}); check {channel.server_settings}, and the server")
         self._pause = min(self._pause * 2, self._runtime.settings.retry_limit_seconds)
 
-    async def _write(self, done: Transmitted) -> None:
-        runtime = self._runtime
-        async with runtime.transaction() as connection:
-            await results.end(connection, runtime.outbox, done.claim, done.endings, runtime.clock.now())
-            if done.later:
-                await repository.put_off(connection, done.claim, done.later)
-            if done.unknown:
-                await repository.leave_unknown(
-                    connection, done.claim, done.unknown, runtime.settings.courier_lease_seconds
-                )
+    async def _write(self, claim: UUID, results: Results) -> None:
+        await actions.write_results(
+            self._runtime,
+            claim,
+            results,
+            channel=self._channel.name,
+            provider=self._channel.provider,
+            ask_after=self._runtime.settings.courier_lease_seconds,
+        )
         self._unwritten = None
-        metrics.courier_mails.labels("put_off").inc(sum(each.tries for each in done.later))
-        metrics.courier_mails.labels("unknown").inc(len(done.unknown))
+        metrics.courier_mails.labels("put_off").inc(sum(each.tries for each in results.retries))
+        metrics.courier_mails.labels("unknown").inc(len(results.unresolved))
 
 
 def _now() -> float:
-    """Real seconds that go on while the process is stopped and, where the system can tell, while the machine sleeps."""
+    """Real seconds on a clock that goes on while the process is stopped and, where the system has one, while the
+    machine sleeps."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

@@ -1,36 +1,52 @@
-"""The courier's SQL, on the dispatcher's schema. Every statement takes any number of rows.
+"""The table of deliveries, in the dispatcher's schema. Every statement takes any number of rows.
 
-Leases and pauses are real time and taken from the database's clock, the only one that all couriers share.
+Leases and pauses are real time, read from the database's clock, the only one all couriers share.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.dispatcher.courier.domain.deliveries import Ending, Waiting
+from services.dispatcher.courier.domain.deliveries import (
+    EndedDelivery,
+    Ending,
+    NewDelivery,
+    QueuedDelivery,
+    Retry,
+    UnresolvedDelivery,
+)
 from shared.contracts.sends import SurveySent
+from shared.persistence.columns import Columns
 
-# A survey that comes again is the same delivery, whatever has become of it.
+_NEW = Columns(
+    send_id="text",
+    message_id="text",
+    campaign="text",
+    expires_at="timestamptz",
+    customer_id="text",
+    survey="jsonb",
+    traceparent="text",
+)
+# A survey that comes again is the same delivery, whatever its state.
 _QUEUE = text(
-    """
-    INSERT INTO deliveries (send_id, message_id, campaign, expires_at, customer_id, survey, traceparent)
-    SELECT send_id, message_id, campaign, expires_at, customer_id, CAST(survey AS jsonb), traceparent
-    FROM unnest(CAST(:send_ids AS text[]), CAST(:message_ids AS text[]), CAST(:campaigns AS text[]),
-                CAST(:expire AS timestamptz[]), CAST(:customer_ids AS text[]), CAST(:surveys AS text[]),
-                CAST(:traceparents AS text[]))
-         AS sent (send_id, message_id, campaign, expires_at, customer_id, survey, traceparent)
+    f"""
+    INSERT INTO deliveries ({_NEW.names})
+    SELECT {_NEW.values} FROM {_NEW.given}
     ORDER BY send_id
     ON CONFLICT (send_id) DO NOTHING
-    """
+    """  # noqa: S608  # names of columns, never values
 )
 
 _ANYTHING_DUE = text(
     """
-    SELECT available_at <= now() FROM deliveries WHERE state = 'queued' ORDER BY available_at LIMIT 1
+    SELECT available_at <= now()
+    FROM deliveries
+    WHERE state = 'queued' AND NOT survey->>'channel' = ANY(CAST(:others AS text[]))
+    ORDER BY available_at
+    LIMIT 1
     """
 )
 
@@ -38,14 +54,14 @@ _TAKE = text(
     """
     SELECT CAST(survey AS text) AS survey, message_id, attempts
     FROM deliveries
-    WHERE state = 'queued' AND available_at <= now()
+    WHERE state = 'queued' AND available_at <= now() AND NOT survey->>'channel' = ANY(CAST(:others AS text[]))
     ORDER BY available_at
     LIMIT :limit
     FOR UPDATE SKIP LOCKED
     """
 )
 
-# Claimed in the transaction that took them: from its commit on, only a receipt tells what became of them.
+# Claimed in the transaction that took them: after its commit, only a receipt tells what became of them.
 _BEGIN = text(
     """
     UPDATE deliveries
@@ -54,7 +70,7 @@ _BEGIN = text(
     """
 )
 
-# The claim is the fence: whoever was away for longer than the lease changes nothing.
+# The claim is the fence: a courier that was away for longer than its lease changes nothing.
 _END = text(
     """
     UPDATE deliveries
@@ -68,7 +84,7 @@ _END = text(
     """
 )
 
-# That a mail was resent blindly stays known until its end: it is not done twice.
+# That a message was resent without asking is remembered until its end: it is not done twice.
 _PUT_OFF = text(
     """
     UPDATE deliveries
@@ -81,7 +97,7 @@ _PUT_OFF = text(
     """
 )
 
-# They stay in transmission, nobody's, until it is their turn to be asked about.
+# They stay in transmission, unclaimed, until it is their turn to be asked about.
 _LEAVE = text(
     """
     UPDATE deliveries
@@ -90,14 +106,14 @@ _LEAVE = text(
     """
 )
 
-_TAKE_UNKNOWN = text(
+_TAKE_UNRESOLVED = text(
     """
     UPDATE deliveries
     SET claim = :claim, available_at = clock_timestamp() + make_interval(secs => :lease)
     WHERE send_id IN (
         SELECT send_id
         FROM deliveries
-        WHERE state = 'transmitting' AND available_at <= now()
+        WHERE state = 'transmitting' AND available_at <= now() AND survey->>'channel' = :channel
         ORDER BY available_at
         LIMIT :limit
         FOR UPDATE SKIP LOCKED
@@ -107,88 +123,48 @@ _TAKE_UNKNOWN = text(
 )
 
 
-_BRING_FORWARD = text(
-    """
-    UPDATE deliveries SET available_at = 'epoch'
-    WHERE customer_id = ANY(CAST(:customer_ids AS text[])) AND state = 'queued'
-    """
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A survey to carry, as it comes from ``surveys.sends``."""
-
-    survey: SurveySent
-    message_id: str
-    traceparent: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Unanswered:
-    """A mail of which nobody knows whether it arrived; ``resent`` once already, without anybody having been asked."""
-
-    message_id: str
-    resent: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A delivery that has just ended, with what its event needs."""
-
-    ending: Ending
-    campaign: str
-    traceparent: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Later:
-    """A mail to try again after ``seconds`` (real time); ``tries`` is 0 when the mail itself was not tried."""
-
-    send_id: str
-    reason: str | None
-    seconds: float
-    tries: int
-
-
-async def queue(connection: AsyncConnection, surveys: Sequence[Sent]) -> None:
-    """Adds the surveys that are not known yet."""
-    await connection.execute(
-        _QUEUE,
+async def queue(connection: AsyncConnection, deliveries: Sequence[NewDelivery]) -> None:
+    """Queues the surveys; those already known are skipped."""
+    rows = [
         {
-            "send_ids": [sent.survey.send_id for sent in surveys],
-            "message_ids": [sent.message_id for sent in surveys],
-            "campaigns": [sent.survey.campaign for sent in surveys],
-            "expire": [sent.survey.expires_at for sent in surveys],
-            "customer_ids": [sent.survey.customer_id for sent in surveys],
-            "surveys": [sent.survey.model_dump_json(exclude_none=True) for sent in surveys],
-            "traceparents": [sent.traceparent for sent in surveys],
-        },
-    )
+            "send_id": delivery.survey.send_id,
+            "message_id": delivery.message_id,
+            "campaign": delivery.survey.campaign,
+            "expires_at": delivery.survey.expires_at,
+            "customer_id": delivery.survey.customer_id,
+            "survey": delivery.survey.model_dump_json(exclude_none=True),
+            "traceparent": delivery.traceparent,
+        }
+        for delivery in deliveries
+    ]
+    await connection.execute(_QUEUE, _NEW.parameters(rows))
 
 
-async def anything_due(connection: AsyncConnection) -> bool:
-    """Whether the turn of any survey has come."""
-    return bool((await connection.execute(_ANYTHING_DUE)).scalar_one_or_none())
+async def anything_due(connection: AsyncConnection, others: Collection[str]) -> bool:
+    """Whether any queued survey is due, except those of the ``others`` channels."""
+    return bool((await connection.execute(_ANYTHING_DUE, {"others": list(others)})).scalar_one_or_none())
 
 
-async def take(connection: AsyncConnection, limit: int) -> list[Waiting]:
-    """Up to ``limit`` surveys whose turn it is, longest waiting first, locked until the transaction ends."""
-    rows = await connection.execute(_TAKE, {"limit": limit})
+async def take(connection: AsyncConnection, limit: int, others: Collection[str]) -> list[QueuedDelivery]:
+    """Up to ``limit`` due surveys, except those of the ``others`` channels, longest due first, locked until the
+    transaction ends."""
+    rows = await connection.execute(_TAKE, {"limit": limit, "others": list(others)})
     # A newer version's courier may have queued it, with fields of its own.
     return [
-        Waiting(SurveySent.model_validate_json(row.survey, extra="ignore"), row.message_id, row.attempts)
+        QueuedDelivery(SurveySent.model_validate_json(row.survey, extra="ignore"), row.message_id, row.attempts)
         for row in rows
     ]
 
 
 async def begin(connection: AsyncConnection, claim: UUID, send_ids: Sequence[str], lease: float) -> None:
-    """Notes that these, which the transaction has taken, are about to be transmitted, within ``lease`` seconds."""
+    """Notes that these, which this transaction has taken, are about to be transmitted, within ``lease`` seconds."""
     await connection.execute(_BEGIN, {"claim": claim, "send_ids": list(send_ids), "lease": lease})
 
 
-async def end(connection: AsyncConnection, claim: UUID | None, endings: Sequence[Ending], now: datetime) -> list[Ended]:
-    """Ends those still under ``claim`` (None: queued and taken) and empties them of personal data; gives them back."""
+async def end(
+    connection: AsyncConnection, claim: UUID | None, endings: Sequence[Ending], now: datetime
+) -> list[EndedDelivery]:
+    """Ends those still under ``claim`` (None: queued and taken), erases their personal data and returns them."""
     rows = await connection.execute(
         _END,
         {
@@ -199,34 +175,33 @@ async def end(connection: AsyncConnection, claim: UUID | None, endings: Sequence
             "now": now,
         },
     )
-    return [Ended(Ending(row.send_id, row.state, row.reason), row.campaign, row.traceparent) for row in rows]
+    return [EndedDelivery(Ending(row.send_id, row.state, row.reason), row.campaign, row.traceparent) for row in rows]
 
 
-async def put_off(connection: AsyncConnection, claim: UUID, later: Sequence[Later]) -> None:
-    """Back into the queue, for later."""
+async def put_off(connection: AsyncConnection, claim: UUID, retries: Sequence[Retry]) -> None:
+    """Returns those still under ``claim`` to the queue, each due after its pause."""
     await connection.execute(
         _PUT_OFF,
         {
             "claim": claim,
-            "send_ids": [each.send_id for each in later],
-            "reasons": [each.reason for each in later],
-            "seconds": [each.seconds for each in later],
-            "tries": [each.tries for each in later],
+            "send_ids": [each.send_id for each in retries],
+            "reasons": [each.reason for each in retries],
+            "seconds": [each.seconds for each in retries],
+            "tries": [each.tries for each in retries],
         },
     )
 
 
-async def leave_unknown(connection: AsyncConnection, claim: UUID, send_ids: Sequence[str], seconds: float) -> None:
-    """Their outcome is not known; they are asked about in ``seconds``."""
+async def leave_unresolved(connection: AsyncConnection, claim: UUID, send_ids: Sequence[str], seconds: float) -> None:
+    """Gives up the claim on these; they are asked about after ``seconds``."""
     await connection.execute(_LEAVE, {"claim": claim, "send_ids": list(send_ids), "seconds": seconds})
 
 
-async def take_unknown(connection: AsyncConnection, claim: UUID, limit: int, lease: float) -> Mapping[str, Unanswered]:
-    """Takes over mails whose lease has run out in transmission, by send id."""
-    rows = await connection.execute(_TAKE_UNKNOWN, {"claim": claim, "limit": limit, "lease": lease})
-    return {row.send_id: Unanswered(row.message_id, row.resent) for row in rows}
-
-
-async def bring_forward(connection: AsyncConnection, customer_ids: Sequence[str]) -> None:
-    """What waits in the queue for these customers is looked at next, whatever pause it had."""
-    await connection.execute(_BRING_FORWARD, {"customer_ids": customer_ids})
+async def take_unresolved(
+    connection: AsyncConnection, claim: UUID, channel: str, *, limit: int, lease: float
+) -> Mapping[str, UnresolvedDelivery]:
+    """Claims, for ``lease`` seconds, messages of ``channel`` whose lease ended in transmission; by send id."""
+    rows = await connection.execute(
+        _TAKE_UNRESOLVED, {"claim": claim, "channel": channel, "limit": limit, "lease": lease}
+    )
+    return {row.send_id: UnresolvedDelivery(row.message_id, row.resent) for row in rows}

@@ -1,4 +1,4 @@
-// The two charts, drawn from the figures the page carries. Colours and fonts are the page's own.
+// The two charts, drawn from the data the page carries. Colours and fonts are the page's own.
 "use strict";
 
 const Charts = (() => {
@@ -98,7 +98,7 @@ const Charts = (() => {
 
   async function all() {
     const carrier = document.getElementById("chart-data");
-    if (!carrier || !window.Plotly) return; // the library is on its way: it draws when it is here
+    if (!carrier || !window.Plotly) return; // still loading: the charts are drawn once it is here
     const data = JSON.parse(carrier.textContent);
     await trend(data.trend);
     await segments(data.segments, data.overall);

@@ -1,4 +1,4 @@
-// Draws the charts, follows the live stream, and offers the tables as files. Without it the page is complete, but still.
+// Draws the charts, follows the live stream, and offers the tables as files. The page is complete without it.
 "use strict";
 
 (() => {
@@ -6,9 +6,11 @@
   const live = document.getElementById("live");
   const library = document.getElementById("chart-library");
 
-  // Milliseconds between two looks at the server: when answers pour in, when the tab is hidden, when nothing is heard
-  // (a comment moves no score, and days pass by themselves), when the stream is broken, and after each failure.
-  const pauses = { busy: 1_500, hidden: 30_000, still: 60_000, deaf: 15_000, failed: [2_000, 4_000, 8_000, 15_000] };
+  // Milliseconds between two requests: when answers pour in, when the tab is hidden, when there is no news (a comment
+  // moves no score, and days pass without one), when the stream is disconnected, and after each failure.
+  const pauses = {
+    busy: 1_500, hidden: 30_000, quiet: 60_000, disconnected: 15_000, failed: [2_000, 4_000, 8_000, 15_000],
+  };
   const reopenAfter = 15_000;
   let connected = false;
   let failures = 0;
@@ -18,9 +20,9 @@
   let timer;
 
   function tell() {
-    if (failures) live.textContent = "Updates pause: the server does not answer. Trying again.";
-    else if (!connected) live.textContent = "Updates come slowly: there is no live connection. Trying again.";
-    else live.textContent = "Live: new answers appear by themselves.";
+    if (failures) live.textContent = "Updates paused: the server is not responding. Retrying.";
+    else if (!connected) live.textContent = "Updates are delayed: no live connection. Retrying.";
+    else live.textContent = "Live: new answers appear automatically.";
   }
 
   function localTimes(page) {
@@ -31,15 +33,15 @@
     }
   }
 
-  // Keeping up to date, without a jump -------------------------------------------------------------------------------
+  // Updating the page without a jump -------------------------------------------------------------------------------
 
   const parts = (page) => [...page.querySelectorAll("[data-live]")];
   const names = (page) => parts(page).map((part) => part.id).join();
 
-  // What somebody has focused or marks with the mouse stays as it is until they let go.
-  function held(part) {
-    const marked = getSelection();
-    return part.contains(document.activeElement) || (!marked.isCollapsed && marked.containsNode(part, true));
+  // What has the focus or is being selected stays as it is until that is over.
+  function inUse(part) {
+    const selection = getSelection();
+    return part.contains(document.activeElement) || (!selection.isCollapsed && selection.containsNode(part, true));
   }
 
   function replace(next) {
@@ -47,7 +49,7 @@
       const fresh = next.getElementById(part.id);
       const opened = [...part.querySelectorAll("details[open][id]")];
       for (const details of opened) fresh.querySelector(`#${CSS.escape(details.id)}`)?.setAttribute("open", "");
-      if (fresh.innerHTML === part.innerHTML || held(part)) continue;
+      if (fresh.innerHTML === part.innerHTML || inUse(part)) continue;
       part.innerHTML = fresh.innerHTML;
       if (part.id === "score") {
         part.classList.remove("moved");
@@ -59,10 +61,10 @@
   }
 
   async function renew() {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-    if (answer.redirected) return location.reload(); // signed out: the page itself leads to the sign-in
-    if (!answer.ok) throw new Error(`status ${answer.status}`);
-    const next = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const response = await fetch(location.href, { headers: { Accept: "text/html" } });
+    if (response.redirected) return location.reload(); // signed out: the page itself leads to the sign-in
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    const next = new DOMParser().parseFromString(await response.text(), "text/html");
     if (names(next) !== names(document)) return location.reload(); // a part came or went, as with the first answer
     localTimes(next);
     replace(next);
@@ -87,7 +89,8 @@
       rested = true;
       if (news) refresh();
     }, document.hidden ? pauses.hidden : pauses.busy);
-    const pause = failures ? pauses.failed[Math.min(failures, pauses.failed.length) - 1] : connected ? pauses.still : pauses.deaf;
+    const undisturbed = connected ? pauses.quiet : pauses.disconnected;
+    const pause = failures ? pauses.failed[Math.min(failures, pauses.failed.length) - 1] : undisturbed;
     timer = setTimeout(refresh, pause * (0.8 + 0.4 * Math.random()));
   }
 
@@ -101,7 +104,7 @@
       if (connected) refresh();
       connected = false;
       tell();
-      // A browser continues what broke by itself, but takes a refusal, as of one stream too many, for the last word.
+      // A browser reconnects by itself, but not after an error status, such as for too many streams.
       if (stream.readyState === EventSource.CLOSED) setTimeout(follow, reopenAfter * (0.5 + Math.random()));
     });
     stream.addEventListener("score.updated", refresh);
@@ -112,7 +115,7 @@
 
   function download(table) {
     const quoted = (text) => `"${text.replace(/"/g, '""')}"`;
-    // Names come from customers' orders: a spreadsheet must not take one for a formula.
+    // Names come from customers' orders: a spreadsheet must not read one as a formula.
     const words = (text) => quoted(text.replace(/^([=+@\-\t\r])/, "'$1"));
     const number = (text) => quoted(text.replace(/−/g, "-").replace(/,/g, ""));
     const written = (cell) => (cell.matches("td.number") ? number : words)(cell.textContent.trim());
@@ -138,6 +141,6 @@
   library.addEventListener("load", () => Charts.all());
   library.addEventListener("error", () => Charts.missing());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => Charts.all());
-  timer = setTimeout(refresh, pauses.still);
+  timer = setTimeout(refresh, pauses.quiet);
   follow();
 })();

@@ -12,16 +12,14 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from deploy.local.provision import Database
-from services.dispatcher.courier.channels.email.compose import Desk
-from services.dispatcher.courier.channels.email.message import message_id
-from services.dispatcher.courier.channels.email.receipts import Receipts
-from services.dispatcher.courier.channels.email.smtp import Connections
-from services.dispatcher.courier.loops.deliver import Courier
-from services.dispatcher.courier.loops.unresolved import UnknownOutcomes
+from services.dispatcher.courier.channels.email.channel import EmailChannel
+from services.dispatcher.courier.domain.deliveries import NewDelivery
+from services.dispatcher.courier.loops.deliver import DeliverLoop
+from services.dispatcher.courier.loops.unresolved import UnresolvedLoop
 from services.dispatcher.courier.repository import deliveries as repository
-from services.dispatcher.courier.repository.deliveries import Sent
 from services.dispatcher.courier.settings import CourierSettings
 from shared.contracts.sends import Recipient, SurveySent
+from shared.mail.message import Email
 from shared.persistence.migrations import migrate
 from shared.runtime import Runtime, open_runtime
 from tests.integration.dispatcher.courier.post_office import PostOffice, open_post_office
@@ -54,22 +52,22 @@ def survey(number: int = 1, **changes: Any) -> SurveySent:
 
 @dataclass
 class Office:
-    """One courier process's worth of parts, called round by round."""
+    """One courier process's worth of parts, called step by step."""
 
     runtime: Runtime[CourierSettings]
-    courier: Courier
-    unknown: UnknownOutcomes
-    connections: Connections
+    channel: EmailChannel
+    deliver: DeliverLoop[Email]
+    unresolved: UnresolvedLoop
 
     async def queue(self, surveys: Sequence[SurveySent]) -> None:
-        sender = self.runtime.settings.sender.mailbox
+        deliveries = [NewDelivery(each, self.channel.message_id(each.send_id), None) for each in surveys]
         async with self.runtime.transaction() as connection:
-            await repository.queue(connection, [Sent(each, message_id(each.send_id, sender), None) for each in surveys])
+            await repository.queue(connection, deliveries)
 
     async def carry(self) -> None:
-        """Rounds until nothing is due at once."""
+        """Steps until nothing is due at once."""
         for _ in range(100):
-            if not await self.courier.round():
+            if not await self.deliver.step():
                 return
         raise AssertionError("the courier never comes to an end")
 
@@ -96,6 +94,15 @@ class Office:
         import json
 
         return [(dict(json.loads(row.headers))["ce_type"], row.body["send_id"], row.body.get("reason")) for row in rows]
+
+
+async def recover(heir: Office) -> None:
+    """What another courier does once the leases of the dead one have run out."""
+    await heir.carry()
+    for _ in range(3):
+        await heir.at_once()
+        await heir.unresolved.step()
+        await heir.carry()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -129,22 +136,15 @@ async def open_office(database: Database, post: PostOffice, clock_file: str) -> 
                 "clock": clock_file,
                 "courier_mail_seconds": 1,
                 "courier_lease_seconds": 3,
+                "smtp_receipts_url": post.receipts_url if receipts else "",
                 **settings,
             }
             loaded = CourierSettings(**values)
             runtime = await stack.enter_async_context(open_runtime("courier", loaded))
             await migrate("dispatcher", runtime.engine)
-            connections = Connections(
-                loaded.server,
-                greeting=loaded.greeting,
-                connections=loaded.courier_connections,
-                mail_seconds=loaded.courier_mail_seconds,
-                a_second=loaded.courier_mails_per_second,
-            )
-            stack.push_async_callback(connections.close)
-            courier = Courier(runtime, connections, Desk(loaded.sender, runtime.brand))
-            unknown = UnknownOutcomes(runtime, Receipts(post.receipts_url) if receipts else None)
-            return Office(runtime, courier, unknown, connections)
+            channel = EmailChannel(loaded)
+            stack.push_async_callback(channel.close)
+            return Office(runtime, channel, DeliverLoop(runtime, channel), UnresolvedLoop(runtime, channel))
 
         yield open_one
 

@@ -16,9 +16,8 @@ from deploy.local.ports import free_port
 from deploy.local.provision import Database
 from services.dispatcher.courier.settings import CourierSettings
 from shared.contracts import cloudevents, sends
-from shared.contracts.events import Event
 from shared.messaging.topics import all_topics, ensure_topics
-from tests.integration.dispatcher.courier.conftest import NOW, Open, survey
+from tests.integration.dispatcher.courier.conftest import Open, survey
 from tests.integration.dispatcher.courier.post_office import PostOffice
 
 MAILS = 240
@@ -76,17 +75,7 @@ async def _publish(settings: CourierSettings) -> None:
     try:
         for number in range(MAILS):
             body = survey(number)
-            headers, value = cloudevents.write(
-                Event(
-                    topic=sends.TOPIC,
-                    key=body.customer_id,
-                    event_id=f"event-{number}",
-                    type=sends.SENT,
-                    time=NOW,
-                    body=body,
-                ),
-                "/test",
-            )
+            headers, value = cloudevents.write(sends.event(body), "/test")
             await producer.send(settings.topic(sends.TOPIC), value, key=body.customer_id.encode(), headers=headers)
         await producer.flush()
     finally:

@@ -6,7 +6,7 @@ from tests.integration.dispatcher.kit import DAY, HOUR, START, Dispatcher, order
 
 
 async def test_a_survey_is_sent_when_its_moment_comes(dispatcher: Dispatcher) -> None:
-    await dispatcher.take_in(order_event("placed", country="BR"))
+    await dispatcher.handle(order_event("placed", country="BR"))
     await dispatcher.pass_time(START + HOUR - timedelta(seconds=1))
     assert await dispatcher.sends() == []
     await dispatcher.pass_time(START + HOUR)
@@ -31,10 +31,10 @@ async def test_a_survey_is_sent_when_its_moment_comes(dispatcher: Dispatcher) ->
 async def test_a_cancelled_order_is_not_asked_about_even_when_the_cancellation_comes_first(
     dispatcher: Dispatcher,
 ) -> None:
-    await dispatcher.take_in(order_event("cancelled", at=START + HOUR / 2))
-    await dispatcher.take_in(order_event("placed"))
-    await dispatcher.take_in(order_event("placed", "o-2", "c-2"))
-    await dispatcher.take_in(order_event("refunded", "o-2", "c-2", at=START + HOUR / 2))
+    await dispatcher.handle(order_event("cancelled", at=START + HOUR / 2))
+    await dispatcher.handle(order_event("placed"))
+    await dispatcher.handle(order_event("placed", "o-2", "c-2"))
+    await dispatcher.handle(order_event("refunded", "o-2", "c-2", at=START + HOUR / 2))
     await dispatcher.pass_time(START + 20 * DAY)
     assert await dispatcher.sends() == []
     assert await dispatcher.outcomes("c-2") == [
@@ -44,9 +44,9 @@ async def test_a_cancelled_order_is_not_asked_about_even_when_the_cancellation_c
 
 
 async def test_a_pair_about_one_order_is_one_asking_and_everything_else_waits(dispatcher: Dispatcher) -> None:
-    await dispatcher.take_in(order_event("placed"), order_event("delivered", at=START + 5 * DAY))
+    await dispatcher.handle(order_event("placed"), order_event("delivered", at=START + 5 * DAY))
     await dispatcher.pass_time(START + HOUR)
-    await dispatcher.take_in(order_event("placed", "o-2", at=START + 10 * DAY))
+    await dispatcher.handle(order_event("placed", "o-2", at=START + 10 * DAY))
     await dispatcher.pass_time(START + 10 * DAY + HOUR)
     await dispatcher.pass_time(START + 35 * DAY)
     assert await dispatcher.sends() == [
@@ -62,7 +62,7 @@ async def test_a_pair_about_one_order_is_one_asking_and_everything_else_waits(di
 
 
 async def test_a_recurring_campaign_comes_again_only_while_the_customer_orders(dispatcher: Dispatcher) -> None:
-    await dispatcher.take_in(order_event("paid"))
+    await dispatcher.handle(order_event("paid"))
     for day in range(0, 1_000, 10):
         await dispatcher.pass_time(START + day * DAY)
     asked = [at for campaign, _, at in await dispatcher.sends() if campaign == "relationship-nps"]
@@ -72,9 +72,9 @@ async def test_a_recurring_campaign_comes_again_only_while_the_customer_orders(d
 
 
 async def test_who_unsubscribed_is_not_asked(dispatcher: Dispatcher) -> None:
-    await dispatcher.take_in(order_event("placed"), order_event("placed", "o-2", "c-2", email=None))
-    await dispatcher.take_in(order_event("placed", "o-3", "c-3"), order_event("placed", "o-4", "c-4"))
-    await dispatcher.take_in(
+    await dispatcher.handle(order_event("placed"), order_event("placed", "o-2", "c-2", email=None))
+    await dispatcher.handle(order_event("placed", "o-3", "c-3"), order_event("placed", "o-4", "c-4"))
+    await dispatcher.handle(
         preference("unsubscribed"),
         preference("bounced", "c-3", address="Ana@example.com"),
         preference("bounced", "c-4", address="old@example.com"),
@@ -87,18 +87,18 @@ async def test_who_unsubscribed_is_not_asked(dispatcher: Dispatcher) -> None:
 
 
 async def test_an_older_preference_does_not_undo_a_newer_one(dispatcher: Dispatcher) -> None:
-    await dispatcher.take_in(order_event("placed"))
-    await dispatcher.take_in(preference("unsubscribed", revision=2))
-    await dispatcher.take_in(preference("resubscribed", revision=1))
+    await dispatcher.handle(order_event("placed"))
+    await dispatcher.handle(preference("unsubscribed", revision=2))
+    await dispatcher.handle(preference("resubscribed", revision=1))
     await dispatcher.pass_time(START + HOUR)
     assert await dispatcher.sends() == []
 
 
 async def test_a_request_becomes_a_timer_under_the_same_policy(dispatcher: Dispatcher) -> None:
-    await dispatcher.take_in(order_event("placed"))
+    await dispatcher.handle(order_event("placed"))
     asked = request("relationship-nps", not_before=START + 3 * DAY)
-    await dispatcher.take_in(asked, request("no-such-campaign", request_id="r-2"))
-    await dispatcher.take_in(asked)
+    await dispatcher.handle(asked, request("no-such-campaign", request_id="r-2"))
+    await dispatcher.handle(asked)
     await dispatcher.pass_time(START + HOUR)
     await dispatcher.pass_time(START + 3 * DAY)
     assert [campaign for campaign, _, _ in await dispatcher.sends()] == ["service-nps"]
@@ -112,5 +112,18 @@ async def test_a_request_becomes_a_timer_under_the_same_policy(dispatcher: Dispa
     await dispatcher.pass_time(START + HOUR + 90 * DAY)
     assert ("relationship-nps", None, START + HOUR + 90 * DAY) in await dispatcher.sends()
     # The same request once more, under another event id, is the same survey.
-    await dispatcher.take_in(request("relationship-nps", not_before=START + 3 * DAY))
+    await dispatcher.handle(request("relationship-nps", not_before=START + 3 * DAY))
     assert (await dispatcher.outcomes())[-1] == ("no_timer", "already_requested")
+
+
+async def test_a_timer_set_behind_the_watermark_is_found_when_the_backlog_is_worked_off(dispatcher: Dispatcher) -> None:
+    loop = dispatcher.loop
+    loop._settings = loop._settings.model_copy(update={"timer_batch_size": 2})
+    for number in range(4):
+        await dispatcher.handle(order_event("placed", f"o-{number}", f"c-{number}", at=START + number * HOUR))
+    dispatcher.clock.moment = START + 10 * HOUR
+    assert await loop.step()
+    await dispatcher.handle(order_event("placed", "o-late", "c-late", at=START - 5 * HOUR))
+    await dispatcher.decide()
+    await dispatcher.decide()
+    assert len(await dispatcher.sends()) == 5

@@ -1,13 +1,14 @@
 """Claiming what is due stays an index walk in order, whatever the planner believes about the table."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy import text
 
 from services.dispatcher.repository import timers
-from tests.integration.dispatcher.kit import HOUR, START, Dispatcher, order_event
+from shared.persistence.planner import index_walk
+from shared.timers import BEGINNING
+from tests.integration.dispatcher.kit import START, Dispatcher
 
-BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 DUE = 20_000
 
 
@@ -33,10 +34,10 @@ async def load(dispatcher: Dispatcher) -> None:
 
 async def plan(dispatcher: Dispatcher) -> str:
     async with dispatcher.runtime.engine.begin() as connection:
-        await connection.execute(timers._WALK_THE_INDEX, {"state": "off"})
-        rows = await connection.execute(
-            text("EXPLAIN " + timers._CLAIM.text), {"now": START, "watermark": BEGINNING, "most": 500}
-        )
+        async with index_walk(connection):
+            rows = await connection.execute(
+                text("EXPLAIN " + timers._CLAIM.text), {"now": START, "watermark": BEGINNING, "most": 500}
+            )
         return "\n".join(row[0] for row in rows)
 
 
@@ -56,22 +57,9 @@ async def test_the_claim_walks_the_index_with_and_without_statistics(dispatcher:
 async def test_a_claim_takes_the_oldest_and_leaves_the_planner_as_it_was(dispatcher: Dispatcher) -> None:
     await load(dispatcher)
     async with dispatcher.runtime.engine.begin() as connection:
-        claimed = await timers.claim(connection, START, BEGINNING, 10)
+        claimed = await timers.claim(connection, now=START, watermark=BEGINNING, most=10)
         setting = (await connection.execute(text("SHOW enable_sort"))).scalar()
     assert claimed.reached == START - timedelta(seconds=DUE - 9)
     assert claimed.full
     assert len(claimed.customer_ids) == 6
     assert setting == "on"
-
-
-async def test_a_timer_set_behind_the_watermark_is_found_when_the_backlog_is_worked_off(dispatcher: Dispatcher) -> None:
-    loop = dispatcher.loop
-    loop._settings = loop._settings.model_copy(update={"timer_batch_size": 2})
-    for number in range(4):
-        await dispatcher.take_in(order_event("placed", f"o-{number}", f"c-{number}", at=START + number * HOUR))
-    dispatcher.clock.moment = START + 10 * HOUR
-    assert await loop.run_once()
-    await dispatcher.take_in(order_event("placed", "o-late", "c-late", at=START - 5 * HOUR))
-    await dispatcher.decide()
-    await dispatcher.decide()
-    assert len(await dispatcher.sends()) == 5

@@ -73,7 +73,7 @@ def changed(old: str, new: str) -> str:
         ("queues: [", "line 1: is not YAML"),
         ("[" * 50_000, "nested too deeply"),
         (changed("queues: {", "queues: &q {") + "root_causes: *q\n", "aliases (*name) are not supported"),
-        ("x" * 200_000, "larger than 100,000 bytes"),
+        ("x" * 500_000, "larger than 400,000 bytes"),
         (changed("queue: others", "queue: other"), "rule 'others' names the queue 'other'"),
         (changed("name: asked", "name: others"), "two rules are named 'others'"),
         (changed(", sla_hours: 24", ""), "rule 'unhappy' matches detractors and has no sla_hours"),

@@ -11,7 +11,7 @@ from services.dispatcher.domain.customers import Customer
 from services.dispatcher.domain.orders import Order
 from shared.contracts.orders import Customer as TellsOf
 from shared.contracts.orders import Item, OrderEvent, Shipment
-from shared.contracts.preferences import ChannelPreference, ChannelState
+from shared.order_facts import SHIPMENTS_KEPT
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -71,16 +71,16 @@ def test_any_order_and_any_duplicates_give_the_same_facts(
 def test_an_order_is_delivered_when_all_its_distinct_shipments_are() -> None:
     first = ("order.delivered", event(1, shipment=Shipment(id="s-1", of=2)))
     second = ("order.delivered", event(4, shipment=Shipment(id="s-2", of=2)))
-    assert folded(first, first).delivered_at is None
-    assert folded(second, first, first).delivered_at == START + 4 * DAY
-    assert folded(("order.delivered", event(2))).delivered_at == START + 2 * DAY
+    assert folded(first, first).facts.delivered_at is None
+    assert folded(second, first, first).facts.delivered_at == START + 4 * DAY
+    assert folded(("order.delivered", event(2))).facts.delivered_at == START + 2 * DAY
 
 
 def test_how_many_shipments_there_are_may_become_known_late() -> None:
     alone = ("order.delivered", event(1, shipment=Shipment(id="s-1")))
-    assert folded(alone).delivered_at == START + DAY
-    assert folded(("order.placed", event(0)), alone).delivered_at == START + DAY
-    assert folded(alone, ("order.shipped", event(0, shipment=Shipment(id="s-2", of=2)))).delivered_at is None
+    assert folded(alone).facts.delivered_at == START + DAY
+    assert folded(("order.placed", event(0)), alone).facts.delivered_at == START + DAY
+    assert folded(alone, ("order.shipped", event(0, shipment=Shipment(id="s-2", of=2)))).facts.delivered_at is None
 
 
 def test_a_milestone_is_when_it_first_happened_and_a_detail_what_was_said_last() -> None:
@@ -99,7 +99,7 @@ def test_deliveries_kept_are_bounded_and_still_commutative() -> None:
     many = [("order.delivered", event(0.001 * n, shipment=Shipment(id=f"s-{n}", of=1_000))) for n in range(1_010)]
     forward, backward = folded(*many), folded(*reversed(many))
     assert forward == backward
-    assert len(forward.delivered) == orders.SHIPMENTS_KEPT
+    assert len(forward.facts.delivered) == SHIPMENTS_KEPT
 
 
 def test_an_order_holds_nothing_that_tells_who_the_person_is() -> None:
@@ -107,42 +107,3 @@ def test_an_order_holds_nothing_that_tells_who_the_person_is() -> None:
     order = folded(("order.placed", event(customer=person, items=[Item(name="Train")], attributes={"note": "hi"})))
     assert set(order.details) == {"customer_id", "product", "attributes"}
     assert set(orders.without_attributes(order).details) == {"customer_id", "product"}
-
-
-def preference(state: ChannelState, address: str | None = None) -> ChannelPreference:
-    return ChannelPreference(channel="email", state=state, address=address, changed_at=START)
-
-
-def test_a_bounce_is_about_an_address_and_an_unsubscription_about_the_person() -> None:
-    customer = customers.fold(Customer("c-1"), event(customer={"email": "new@example.com"}))
-
-    def with_(entry: ChannelPreference) -> str | None:
-        return Customer("c-1", details=customer.details, channels={"email": entry}).unreachable_by("email")
-
-    assert with_(preference("allowed")) is None
-    assert with_(preference("bounced", "old@example.com")) is None
-    assert with_(preference("bounced", "NEW@example.com")) == "bounced"
-    assert with_(preference("bounced")) == "bounced"
-    assert with_(preference("unsubscribed", "old@example.com")) == "unsubscribed"
-    assert with_(preference("complained", "old@example.com")) == "complained"
-    assert Customer("c-1").unreachable_by("email") == "no_address"
-
-
-@given(st.lists(st.integers(0, 6), max_size=6), st.integers(0, 6), st.data())
-def test_an_erasure_forgets_what_was_said_before_it_wherever_it_comes_in(
-    days: list[int], erased_on: int, data: st.DataObject
-) -> None:
-    """Events from before the erasure bring nothing back, and those after it stay."""
-    events = [event(day, customer={"email": f"{day}@example.com", "tier": "gold"}) for day in days]
-    at = START + erased_on * DAY
-    place = data.draw(st.integers(0, len(events)))
-    customer = Customer("c-1")
-    for index, body in enumerate(events):
-        if index == place:
-            customer = customers.erase(customer, at)
-        customer = customers.fold(customer, body)
-    if place == len(events):
-        customer = customers.erase(customer, at)
-    after = [day for day in days if day > erased_on]
-    assert customer.detail("email") == (f"{max(after)}@example.com" if after else None)
-    assert customer.detail("tier") == ("gold" if after else None)

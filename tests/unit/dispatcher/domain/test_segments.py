@@ -13,8 +13,7 @@ from services.dispatcher.domain import customers, orders
 from services.dispatcher.domain.campaigns import Campaign
 from services.dispatcher.domain.customers import Customer
 from services.dispatcher.domain.orders import Order
-from services.dispatcher.domain.segments import Segments, matches, taken
-from services.dispatcher.settings import DispatcherSettings
+from services.dispatcher.domain.segments import Segmentation, Segments, matches, parse_pairs, parse_value_bands, taken
 from shared.contracts import types
 from shared.contracts.orders import Customer as TellsOf
 from shared.contracts.orders import Item, Money, OrderEvent
@@ -22,13 +21,7 @@ from shared.contracts.orders import Item, Money, OrderEvent
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 CAMPAIGN = Campaign.model_validate({"id": "service", "trigger": {"after": "order.placed"}})
-SETTINGS = DispatcherSettings.model_validate(
-    {
-        "secret": "x" * 32,
-        "segment_pairs": "country+tier, country+category",
-        "order_value_bands": "BRL:100,300;*:50",
-    }
-)
+SEGMENTATION = Segmentation(parse_pairs("country+tier, country+category"), parse_value_bands("BRL:100,300;*:50"))
 
 
 def segments(
@@ -39,7 +32,7 @@ def segments(
     )
     order = orders.fold(Order("o-1"), kind, body)
     customer = customers.fold(Customer("c-1"), body)
-    return taken(SETTINGS.segmentation, CAMPAIGN, customer, order, now)
+    return taken(SEGMENTATION, CAMPAIGN, customer, order, now)
 
 
 def test_every_dimension() -> None:
@@ -119,3 +112,10 @@ def test_segments_always_keep_the_contract(person: dict[str, str], categories: l
         person=person, items=[Item(category=name) for name in categories], attributes={"experiment": experiment}
     )
     assert TypeAdapter(types.Segments).validate_python(found, strict=True) == found
+
+
+def test_pairs_that_cannot_be_made_are_told_with_the_dimensions_there_are() -> None:
+    with pytest.raises(ValueError, match=r"'country\+shoe' is not a pair of dimensions; join two of country, region"):
+        parse_pairs("country+shoe")
+    with pytest.raises(ValueError, match="has 21 pairs; the maximum is 20"):
+        parse_pairs(",".join(["country+tier"] * 21))

@@ -1,38 +1,12 @@
-"""From a batch to what changes in the counts."""
+"""From places in the counts to what changes in them."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
-from uuid import uuid4
+from datetime import date
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.scorer.domain.tally import Tally, delivered_place, key_of, newest, place
-from shared.contracts.answers import Answer, AnswerErased
-
-NOW = datetime(2026, 3, 1, tzinfo=UTC)
-
-
-def answer(answer_id: str, revision: int, score: int = 9) -> Answer:
-    return Answer(answer_id=answer_id, revision=revision, score=score, answered_at=NOW, received_at=NOW)
-
-
-def erased(answer_id: str, revision: int) -> AnswerErased:
-    return AnswerErased(answer_id=answer_id, revision=revision, erased_at=NOW)
-
-
-def test_a_canonical_uuid_is_its_own_key_and_other_spellings_are_other_answers() -> None:
-    canonical = str(uuid4())
-    assert key_of(canonical) == canonical
-    spellings = [canonical, canonical.upper(), canonical.replace("-", ""), f"{{{canonical}}}", f"{canonical} ", "42"]
-    assert len({key_of(spelling) for spelling in spellings}) == len(spellings)
-
-
-def test_the_highest_revision_is_kept_and_an_erasure_wins_a_tie() -> None:
-    assert newest([answer("a", 2), erased("a", 2), answer("a", 1)]) == {"a": erased("a", 2)}
-    assert newest([erased("a", 2), answer("a", 2)]) == {"a": erased("a", 2)}
-    assert newest([erased("a", 2), answer("a", 3)]) == {"a": answer("a", 3)}
-
+from services.scorer.domain.tally import Tally, answer_place, delivered_place
 
 GIVEN = st.tuples(
     st.integers(0, 2**31 - 1),
@@ -44,10 +18,16 @@ GIVEN = st.tuples(
 Given = tuple[int, date, int, bool, list[int]]
 
 
+def places_of(answers: Sequence[Given]) -> list[int]:
+    return [
+        answer_place(campaign, day, score=score, surveyed=surveyed) for campaign, day, score, surveyed, _ in answers
+    ]
+
+
 @given(st.lists(GIVEN, max_size=30))
 def test_each_answer_counts_once_in_each_of_its_places(answers: Sequence[Given]) -> None:
     tally = Tally()
-    tally.add([place(*one[:4]) for one in answers], [(0, *one[4]) for one in answers])
+    tally.add(places_of(answers), [(0, *one[4]) for one in answers])
     changes = tally.changes()
     assert [(change.segment_id, change.campaign_id, change.day) for change in changes] == sorted(
         {(segment, one[0], one[1]) for one in answers for segment in (0, *one[4])}
@@ -68,7 +48,10 @@ def test_each_answer_counts_once_in_each_of_its_places(answers: Sequence[Given])
 @given(st.lists(GIVEN, max_size=10))
 def test_what_is_added_and_removed_again_changes_nothing(answers: Sequence[Given]) -> None:
     tally = Tally()
-    places, segments = [place(*one[:4]) for one in answers], [one[4] for one in answers]
+    places, segments = (
+        places_of(answers),
+        [one[4] for one in answers],
+    )
     tally.add(places, segments)
     tally.remove(places, segments)
     assert tally.changes() == []
@@ -77,8 +60,8 @@ def test_what_is_added_and_removed_again_changes_nothing(answers: Sequence[Given
 def test_a_promoter_who_becomes_a_detractor_moves() -> None:
     day = date(2026, 3, 1)
     tally = Tally()
-    tally.add([place(4, day, 2, surveyed=True)], [(0,)])
-    tally.remove([place(4, day, 10, surveyed=True)], [(0,)])
+    tally.add([answer_place(4, day, score=2, surveyed=True)], [(0,)])
+    tally.remove([answer_place(4, day, score=10, surveyed=True)], [(0,)])
     (change,) = tally.changes()
     assert (change.promoters, change.passives, change.detractors, change.surveyed) == (-1, 0, 1, 0)
 

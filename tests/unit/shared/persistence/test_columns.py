@@ -31,6 +31,13 @@ def test_the_texts_of_a_statement() -> None:
     )
 
 
+def test_arrays_travel_as_texts() -> None:
+    columns = Columns(key="uuid", segment_ids="integer[]")
+    assert columns.given == "unnest(CAST(:key AS uuid[]), CAST(:segment_ids AS text[])) AS given (key, segment_ids)"
+    assert columns.values == "key, segment_ids::integer[]"
+    assert columns.updates("excluded", but="key") == "segment_ids = excluded.segment_ids::integer[]"
+
+
 def test_one_array_a_column_in_the_order_of_the_rows() -> None:
     rows = [Row("a", "{}", 1), Row("b", "[]", 2)]
     expected = {"case_id": ["a", "b"], "answer": ["{}", "[]"], "opened_at": [1, 2]}

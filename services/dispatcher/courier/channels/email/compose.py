@@ -1,93 +1,45 @@
-"""Where a waiting survey becomes a letter, or is found to be one that must not be sent any more."""
+"""From a queued survey to an e-mail, or to the reason why there cannot be one."""
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.dispatcher.courier.channels.email.message import Letter, Sender, compose
-from services.dispatcher.courier.channels.email.template import FOLDER, SurveyTemplate
-from services.dispatcher.courier.channels.email.words import wording
-from services.dispatcher.courier.domain.addresses import BadAddress, mailbox
-from services.dispatcher.courier.domain.deliveries import BAD_LINK, INVALID_ADDRESS, Ending, Waiting, obstacle
-from services.dispatcher.domain.customers import Customer
-from services.dispatcher.repository import campaigns as campaign_repository
-from services.dispatcher.repository import customers as customer_repository
-from services.dispatcher.repository.campaigns import StoredCampaign
-from shared.contracts.campaigns import Brand, CampaignPublished
-from shared.contracts.sends import SurveySent
+from services.dispatcher.courier.channels.email.message import survey_email
+from services.dispatcher.courier.channels.email.template import SurveyTemplate
+from services.dispatcher.courier.channels.email.words import MAIL_TEXTS, wording
+from services.dispatcher.courier.domain.deliveries import BAD_LINK, INVALID_ADDRESS, Ending, QueuedDelivery
+from shared.contracts.campaigns import CampaignPublished
+from shared.mail.addresses import InvalidAddress, Mailbox, mailbox
+from shared.mail.message import Email, Sender
 from shared.texts.words import COMMON, load_texts
 
 log = structlog.get_logger()
 
 
-class Desk:
-    """``brand`` signs the mails of a campaign that is not known here."""
+class Composer:
+    """Composes in the name of ``sender``. ``name`` empty: the campaign's brand."""
 
-    def __init__(self, sender: Sender, brand: Brand) -> None:
+    def __init__(self, sender: Mailbox, *, name: str, reply_to: Mailbox | None) -> None:
         self._sender = sender
-        self._brand = brand
+        self._name = name
+        self._reply_to = reply_to
         self._template = SurveyTemplate()
-        self._common_texts = load_texts(COMMON)
-        self._mail_texts = load_texts(FOLDER / "texts")
+        self._texts = load_texts(COMMON, MAIL_TEXTS)
 
-    async def write(
-        self, connection: AsyncConnection, waiting: Sequence[Waiting], now: datetime
-    ) -> list[Letter | Ending]:
-        """For each survey, in the same order, its letter, or how it ended without one."""
-        customers = await customer_repository.read(connection, {each.survey.customer_id for each in waiting})
-        stored = await campaign_repository.all_of_them(connection)
-        wanted = {each.survey.campaign for each in waiting}
-        campaigns = {name: _published(campaign) for name, campaign in stored.items() if name in wanted}
-        return [self._write(each, customers, campaigns, now) for each in waiting]
-
-    def _write(
-        self,
-        waiting: Waiting,
-        customers: Mapping[str, Customer],
-        campaigns: Mapping[str, CampaignPublished],
-        now: datetime,
-    ) -> Letter | Ending:
-        survey = waiting.survey
-        ending = obstacle(survey, now, unreachable(survey, customers.get(survey.customer_id)))
-        if ending is not None:
-            return ending
-        campaign = campaigns.get(survey.campaign) or CampaignPublished(
-            campaign=survey.campaign, campaign_version=survey.campaign_version, brand=self._brand
-        )
-        words = wording(survey, campaign, self._common_texts, self._mail_texts)
+    def compose(self, delivery: QueuedDelivery, campaign: CampaignPublished, now: datetime) -> Email | Ending:
+        survey = delivery.survey
+        words = wording(survey, campaign, self._texts)
         try:
             recipient = mailbox(survey.recipient.address)
-        except BadAddress as error:
-            log.info("a survey has no usable address", send_id=survey.send_id, rule=str(error))
+        except InvalidAddress as error:
+            log.info("a survey's address cannot be used", send_id=survey.send_id, rule=str(error))
             return Ending(survey.send_id, "bounced", INVALID_ADDRESS)
         try:
-            parts = self._template.render(words, campaign.brand, survey.answer_url, survey.unsubscribe_url)
+            body = self._template.render(words, campaign.brand, survey.answer_url, survey.unsubscribe_url)
         except ValueError as error:
             log.error("a survey cannot be sent", send_id=survey.send_id, reason=str(error))
             return Ending(survey.send_id, "failed", BAD_LINK)
-        return compose(survey, recipient, self._sender, waiting.message_id, words, parts, now)
-
-
-def unreachable(survey: SurveySent, customer: Customer | None) -> str | None:
-    """What has happened since the survey was decided that forbids to send it; None when nothing has."""
-    if customer is None:
-        return None
-    if customer.was_erased_by(survey.sent_at):
-        return "erased"
-    reason = customer.unreachable_by(survey.channel)
-    # The survey carries the address it was decided for, which a customer need not have any more.
-    return None if reason == "no_address" else reason
-
-
-def _published(stored: StoredCampaign) -> CampaignPublished:
-    campaign = stored.campaign
-    return CampaignPublished(
-        campaign=campaign.id,
-        campaign_version=stored.version,
-        subject_of_question=campaign.subject_of_question,
-        brand=stored.brand,
-        default_locale=campaign.default_locale,
-        texts=campaign.texts,
-    )
+        sender = Sender(self._sender, self._name or words.brand, self._reply_to)
+        return survey_email(
+            survey, identity=delivery.message_id, sender=sender, to=recipient, words=words, body=body, now=now
+        )

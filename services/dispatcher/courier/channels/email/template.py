@@ -11,13 +11,13 @@ from jinja2 import DictLoader, Environment, StrictUndefined, select_autoescape
 
 from services.dispatcher.courier.channels.email.words import Wording
 from shared.contracts.campaigns import Brand
+from shared.mail.message import Body
 from shared.nps import Group, group_of
 from shared.web.colour import DARK_SURFACES, LIGHT_SURFACES, accent
 
 FOLDER = Path(__file__).parent
-LONGEST_MAIL = 102_400
-"""Bytes of HTML beyond which Gmail cuts a mail off, and with it the unsubscribe link."""
-
+MAX_HTML_BYTES = 102_400
+"""Beyond this Gmail clips a message, and with it the unsubscribe link."""
 
 _accent = lru_cache(100)(accent)
 _LINK = pattern(r"https?://[A-Za-z0-9\[][!#-;=?-\[\]_a-z{|}~]{1,900}")
@@ -27,8 +27,8 @@ _LINK = pattern(r"https?://[A-Za-z0-9\[][!#-;=?-\[\]_a-z{|}~]{1,900}")
 class Look:
     """How a group's numbers look in light mode; ``survey.mjml`` has the dark one.
 
-    Red, yellow and green of such lightness that eyes of every kind keep them apart on their edges; the corners grow
-    rounder from group to group, so that the three are told apart without colour too.
+    Red, yellow and green whose edges differ in lightness, so that colour-blind readers can tell them apart; the corners
+    get rounder from group to group, so that the three can be told apart without colour too.
     """
 
     fill: str
@@ -61,19 +61,13 @@ class Target:
         return LOOKS[self.group]
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    html: str
-    text: str
-
-
 class SurveyTemplate:
-    """The templates beside this module, compiled. What is filled in is escaped; only http(s) addresses are taken."""
+    """The templates beside this module, compiled. What is filled in is escaped; only http(s) links are accepted."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
         sources = {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("survey.*"))}
         sources["target.html"] = (folder / "target.html").read_text(encoding="utf-8").strip()
-        # No web fonts: a mail that loads something from elsewhere tells that it was read.
+        # No web fonts: a message that loads something from elsewhere reveals that it was read.
         compiled = mrml.to_html(sources["survey.mjml"], mrml.ParserOptions(), mrml.RenderOptions(fonts={}))
         sources["survey.html"] = compiled.content
         environment = Environment(
@@ -86,9 +80,9 @@ class SurveyTemplate:
         self._html = environment.get_template("survey.html")
         self._text = environment.get_template("survey.txt")
 
-    def render(self, words: Wording, brand: Brand, answer_url: str, unsubscribe_url: str) -> Rendered:
-        """The two parts of one mail. Raises ValueError when a link is not http(s)."""
-        answer_url, unsubscribe_url = _web_address(answer_url), _web_address(unsubscribe_url)
+    def render(self, words: Wording, brand: Brand, answer_url: str, unsubscribe_url: str) -> Body:
+        """Both parts of one message. Raises ValueError when a link is not http(s)."""
+        answer_url, unsubscribe_url = _http_url(answer_url), _http_url(unsubscribe_url)
         labels = {0: words.least_likely, 10: words.most_likely}
         joint = "&" if "?" in answer_url else "?"
         context = {
@@ -109,13 +103,13 @@ class SurveyTemplate:
                 Target(score, f"{answer_url}{joint}score={score}", labels.get(score, "")) for score in range(11)
             ],
         }
-        return Rendered(self._html.render(context), self._text.render(context))
+        return Body(text=self._text.render(context), html=self._html.render(context))
 
 
-def _web_address(url: str) -> str:
+def _http_url(url: str) -> str:
     # Without blanks and control characters it can stand in a header, too.
     if not _LINK.fullmatch(url):
         raise ValueError(
-            "a survey's link must be an http or https address of plain characters; check HEARBACK_PUBLIC_COLLECTOR_URL"
+            "a survey's link must be an http or https URL of plain characters; check HEARBACK_PUBLIC_COLLECTOR_URL"
         )
     return url

@@ -1,26 +1,25 @@
-"""What a survey e-mail says to this person about this order: the campaign's texts first, Hearback's own otherwise."""
+"""What a survey e-mail says to this person about this order."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
-from shared.contracts.campaigns import CampaignPublished, CampaignTexts
+from shared.contracts.campaigns import CampaignPublished
 from shared.contracts.sends import SurveySent
 from shared.locales import resolve
+from shared.mail.message import one_line
+from shared.texts.words import Texts, filled, own_text
 
-Texts = Mapping[str, Mapping[str, str]]
-"""Language to key to text, as ``shared.texts.words.load_texts`` returns them."""
+MAIL_TEXTS = Path(__file__).parent / "texts"
+"""The folder of the texts only the e-mail has."""
 
-LONGEST_NAME = 60
-LONGEST_PRODUCT = 60
+MAX_NAME = 60
+MAX_PRODUCT = 60
 
-_PLACEHOLDER = re.compile(r"\{(brand|product|name)\}")
-_BLANKS = re.compile(r"[\s\x00-\x1f\x7f\u2028\u2029]+")
 # Somebody who orders in a victim's name could have us deliver their advertisement as a greeting.
 # Mail programs make a link of anything with a dot between letters.
 _NOT_A_NAME = re.compile(r"[@<>]|://|www\.|\.[^\W\d_]{2,}", re.IGNORECASE)
-# These turn around what is written after them; no language we write in needs them.
-_DIRECTIONS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,47 +37,40 @@ class Wording:
     unsubscribe: str
 
 
-def wording(survey: SurveySent, campaign: CampaignPublished, common: Texts, mail: Texts) -> Wording:
-    """The texts for ``survey``. ``common`` are those every channel shares, ``mail`` those of the e-mail alone."""
+def wording(survey: SurveySent, campaign: CampaignPublished, texts: Texts) -> Wording:
+    """The texts for ``survey``: the campaign's first, field by field, then ours; ``texts`` are ours by language."""
     language = resolve(survey.locale, resolve(campaign.default_locale))
-    texts = {**common[language], **mail[language]}
-    own = _texts_for(campaign.texts, survey.locale, language) or CampaignTexts()
+    ours = texts[language]
+    name, product = given_name(survey.recipient.name), clipped(survey.product, MAX_PRODUCT)
     subject_of_question = campaign.subject_of_question
-    name, product = given_name(survey.recipient.name), clipped(survey.product, LONGEST_PRODUCT)
 
-    if product or subject_of_question != "product":
-        subject = texts[f"subject_{subject_of_question}"]
-    else:
-        subject = texts["subject_product_unnamed"]
-    if name:
-        introduction = texts["greeting"] + texts[f"introduction_{subject_of_question}"]
-    else:
-        introduction = texts[f"introduction_{subject_of_question}_unnamed"]
-    if own.introduction and (name or "{name}" not in own.introduction):
-        introduction = own.introduction
+    def own(field: Literal["subject", "introduction", "question"]) -> str | None:
+        return own_text(campaign.texts, field, language=language, locale=survey.locale)
 
-    values = {"brand": campaign.brand.name, "product": product or texts["unnamed_product"], "name": name or ""}
+    def line(text: str) -> str:
+        return one_line(filled(text, brand=campaign.brand.name, product=product or ours["unnamed_product"], name=name))
+
+    subject = own("subject")
+    if not subject:
+        named = bool(product) or subject_of_question != "product"
+        subject = ours[f"subject_{subject_of_question}" if named else "subject_product_unnamed"]
+    introduction = own("introduction")
+    if not introduction or ("{name}" in introduction and not name):
+        if name:
+            introduction = ours["greeting"] + ours[f"introduction_{subject_of_question}"]
+        else:
+            introduction = ours[f"introduction_{subject_of_question}_unnamed"]
     return Wording(
         language=language,
         brand=one_line(campaign.brand.name),
-        subject=fill(own.subject or subject, values),
-        introduction=fill(introduction, values),
-        question=fill(own.question or texts[f"question_{subject_of_question}"], values),
-        least_likely=texts["least_likely"],
-        most_likely=texts["most_likely"],
-        why=fill(texts["why"], values),
-        unsubscribe=texts["unsubscribe"],
+        subject=line(subject),
+        introduction=line(introduction),
+        question=line(own("question") or ours[f"question_{subject_of_question}"]),
+        least_likely=ours["least_likely"],
+        most_likely=ours["most_likely"],
+        why=line(ours["why"]),
+        unsubscribe=ours["unsubscribe"],
     )
-
-
-def fill(text: str, values: Mapping[str, str]) -> str:
-    """``text`` on one line, with {brand}, {product} and {name} replaced, once: a brace within a value stays a brace."""
-    return one_line(_PLACEHOLDER.sub(lambda found: values[found.group(1)], text))
-
-
-def one_line(text: str) -> str:
-    """Without line breaks and control characters, which would break a header or fake one, or turn the text around."""
-    return _BLANKS.sub(" ", _DIRECTIONS.sub("", text)).strip()
 
 
 def clipped(text: str | None, longest: int) -> str:
@@ -88,13 +80,6 @@ def clipped(text: str | None, longest: int) -> str:
 
 
 def given_name(name: str | None) -> str:
-    """The name to greet with; empty for what is none: an address, a link, half a page."""
+    """The name to greet with; empty for what is not a name: an address, a link, half a page."""
     line = one_line(name or "")
-    return "" if len(line) > LONGEST_NAME or _NOT_A_NAME.search(line) else line
-
-
-def _texts_for(texts: Mapping[str, CampaignTexts], locale: str, language: str) -> CampaignTexts | None:
-    """The campaign's texts for exactly this locale, else for its language, however the campaign writes that."""
-    if locale in texts:
-        return texts[locale]
-    return next((own for key, own in sorted(texts.items()) if resolve(key, "") == language), None)
+    return "" if len(line) > MAX_NAME or _NOT_A_NAME.search(line) else line

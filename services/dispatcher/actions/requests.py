@@ -1,0 +1,39 @@
+"""A timer for each survey that was requested; whether it is sent is decided when it is due, as for any other."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.dispatcher.domain.decisions import Decision, event_decision_id, of_request
+from services.dispatcher.domain.timers import Timer, request_effect, requested_timer, requested_timer_id
+from services.dispatcher.repository import campaigns, customers, decisions, sends, timers
+from shared.contracts.cloudevents import Message
+from shared.contracts.requests import SurveyRequested
+
+
+async def ingest(connection: AsyncConnection, messages: Sequence[Message], now: datetime) -> None:
+    """One decision a request. A request ingested before changes nothing."""
+    in_force = await campaigns.all_of_them(connection)
+    requested: dict[str, tuple[Message, SurveyRequested]] = {}
+    for message in messages:
+        assert isinstance(message.body, SurveyRequested)
+        requested.setdefault(event_decision_id(message.source, message.event_id), (message, message.body))
+    await customers.lock(connection, {request.customer_id for _, request in requested.values()})
+    known = await decisions.known(connection, list(requested))
+    sent = await sends.of_timers(connection, [requested_timer_id(request) for _, request in requested.values()])
+    wanted: dict[str, Timer] = {}
+    taken: list[Decision] = []
+    for decision_id, (message, request) in requested.items():
+        if decision_id in known:
+            continue
+        stored = in_force.get(request.campaign)
+        timer = requested_timer(request, message.traceparent)
+        effect = request_effect(
+            request, None if stored is None else stored.campaign, already_sent=timer.timer_id in sent
+        )
+        if effect.change == "set":
+            wanted[timer.timer_id] = timer
+        taken.append(of_request(request, message.source, message.event_id, effect, now))
+    await timers.put(connection, list(wanted.values()))
+    await decisions.put(connection, taken)

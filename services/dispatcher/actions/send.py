@@ -1,0 +1,115 @@
+"""Decides about the surveys that locked customers have due, and sends, defers or skips each of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.dispatcher.domain.decisions import of_verdict
+from services.dispatcher.domain.policy.engine import Policy
+from services.dispatcher.domain.policy.situation import Situation
+from services.dispatcher.domain.policy.verdict import Verdict
+from services.dispatcher.domain.reasons import Outcome
+from services.dispatcher.domain.timers import Recurrence, Timer, next_timer
+from services.dispatcher.repository import campaigns, decisions, sends, situations, timers
+from services.dispatcher.repository.campaigns import StoredCampaign
+from services.dispatcher.settings import DispatcherSettings
+from shared.contracts import identity
+from shared.contracts.sends import Recipient, SurveySent, event
+from shared.locales import resolve
+from shared.runtime import Runtime
+
+
+async def send_due(
+    connection: AsyncConnection, runtime: Runtime[DispatcherSettings], customer_ids: Sequence[str], now: datetime
+) -> list[Verdict]:
+    """Decides all that these locked customers have due ``now``, writes it, and returns the verdicts."""
+    settings = runtime.settings
+    in_force = await campaigns.all_of_them(connection)
+    policy = Policy(
+        {name: stored.campaign for name, stored in in_force.items()}, settings.quiet_period, settings.segmentation
+    )
+    known = await situations.read(
+        connection,
+        customer_ids,
+        now,
+        look_ahead=policy.longest_look_ahead(),
+        look_back=policy.longest_quiet_period(),
+    )
+    verdicts = [verdict for situation in known.values() for verdict in policy.decide(situation, now)]
+    sent = [verdict for verdict in verdicts if verdict.outcome is Outcome.SENT]
+    surveys = [
+        (
+            verdict.timer,
+            _survey(runtime, verdict, known[verdict.timer.customer_id], in_force[verdict.timer.campaign], now),
+        )
+        for verdict in sent
+    ]
+    await timers.remove(connection, [v.timer.timer_id for v in verdicts if v.outcome is not Outcome.DEFERRED])
+    await timers.put(connection, [_deferred(v) for v in verdicts if v.outcome is Outcome.DEFERRED])
+    await _recur(connection, verdicts, policy, known, now)
+    await sends.put(connection, [(timer.timer_id, survey) for timer, survey in surveys])
+    await decisions.put(connection, [of_verdict(verdict, now) for verdict in verdicts])
+    await runtime.outbox.put(connection, [event(survey, traceparent=timer.traceparent) for timer, survey in surveys])
+    return verdicts
+
+
+async def _recur(
+    connection: AsyncConnection,
+    verdicts: Sequence[Verdict],
+    policy: Policy,
+    known: Mapping[str, Situation],
+    now: datetime,
+) -> None:
+    """Sets the next timer of each recurring campaign that came due, while the customer still orders."""
+    fired: dict[tuple[str, str], Recurrence] = {}
+    following: list[Timer] = []
+    for verdict in verdicts:
+        timer = verdict.timer
+        if timer.cause != "recurrence" or verdict.outcome is Outcome.DEFERRED:
+            continue
+        last = fired[timer.campaign, timer.customer_id] = Recurrence(timer.occurrence, now)
+        campaign = policy.campaigns.get(timer.campaign)
+        if campaign is None:
+            continue
+        situation = known[timer.customer_id]
+        next_one = next_timer(campaign, situation.customer, last, situation.last_ordered_at, now)
+        if next_one is not None:
+            following.append(next_one)
+    await timers.note_fired(connection, fired)
+    await timers.put(connection, following)
+
+
+def _survey(
+    runtime: Runtime[DispatcherSettings], verdict: Verdict, situation: Situation, stored: StoredCampaign, now: datetime
+) -> SurveySent:
+    timer, customer = verdict.timer, situation.customer
+    order = situation.order_of(timer)
+    send_id = identity.send_id(timer.timer_id)
+    return SurveySent(
+        send_id=send_id,
+        campaign=timer.campaign,
+        campaign_version=stored.version,
+        channel=stored.campaign.channel,
+        locale=resolve(customer.detail("locale"), stored.campaign.default_locale),
+        customer_id=timer.customer_id,
+        recipient=Recipient(
+            address=customer.detail("email") or "",
+            name=customer.detail("name"),
+            timezone=customer.detail("timezone"),
+        ),
+        order_id=timer.order_id,
+        product=None if order is None else order.product,
+        segments={**(verdict.segments or {})},
+        answer_url=runtime.links.answer_url(send_id),
+        unsubscribe_url=runtime.links.unsubscribe_url(send_id),
+        due_at=timer.due_at,
+        sent_at=now,
+        expires_at=now + timedelta(days=stored.campaign.answer_within_days),
+    )
+
+
+def _deferred(verdict: Verdict) -> Timer:
+    assert verdict.until is not None
+    return replace(verdict.timer, check_at=verdict.until)

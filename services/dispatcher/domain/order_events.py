@@ -1,0 +1,197 @@
+"""What an order event changes: facts of the order and its customer, timers, and the decision that says so."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from services.dispatcher.domain import customers as customer_rules
+from services.dispatcher.domain import orders as order_rules
+from services.dispatcher.domain import timers as timer_rules
+from services.dispatcher.domain.campaigns import Campaign, asking_about_orders, recurring
+from services.dispatcher.domain.customers import Customer
+from services.dispatcher.domain.decisions import Decision, event_decision_id
+from services.dispatcher.domain.orders import STOP_REASONS, Order
+from services.dispatcher.domain.reasons import Outcome, Reason
+from services.dispatcher.domain.segments import Segmentation
+from services.dispatcher.domain.timers import Effect, Recurrence, Timer
+from shared.contracts.cloudevents import Message
+from shared.contracts.orders import OrderEvent
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingEvent:
+    """An order event and what identifies it: its source and id, whatever partition it came by."""
+
+    decision_id: str
+    type: str
+    source: str
+    event_id: str
+    body: OrderEvent
+    traceparent: str | None
+
+
+def incoming(messages: Iterable[Message]) -> list[IncomingEvent]:
+    """The order events of a batch, each once."""
+    events: dict[str, IncomingEvent] = {}
+    for message in messages:
+        assert isinstance(message.body, OrderEvent)
+        decision_id = event_decision_id(message.source, message.event_id)
+        events.setdefault(
+            decision_id,
+            IncomingEvent(
+                decision_id, message.type, message.source, message.event_id, message.body, message.traceparent
+            ),
+        )
+    return list(events.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a batch changed and what has to be written. ``removed`` are timer ids."""
+
+    orders: Sequence[Order]
+    customers: Sequence[Customer]
+    timers: Sequence[Timer]
+    removed: Sequence[str]
+
+
+@dataclass(slots=True)
+class OrderBatch:
+    """What is known of the orders and customers of a batch of events; ``fold`` changes it event by event.
+
+    ``about_order`` has the timers by (campaign, order id), ``recurring`` by (campaign, customer id), as ``recurrences``
+    is; ``asked`` the (order id, campaign) that are done with. It has every order and customer that an event names, and
+    the customers of these orders.
+    """
+
+    orders: dict[str, Order]
+    customers: dict[str, Customer]
+    about_order: dict[tuple[str, str], Timer]
+    recurring: dict[tuple[str, str], Timer]
+    asked: set[tuple[str, str]]
+    recurrences: dict[tuple[str, str], Recurrence]
+    campaigns: Sequence[Campaign]
+    segmentation: Segmentation
+    now: datetime
+    _orders_before: dict[str, Order] = field(init=False)
+    _customers_before: dict[str, Customer] = field(init=False)
+    _timers_before: dict[str, Timer] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._orders_before = dict(self.orders)
+        self._customers_before = dict(self.customers)
+        self._timers_before = self.timers()
+
+    def timers(self) -> dict[str, Timer]:
+        """By id."""
+        return {timer.timer_id: timer for timer in (*self.about_order.values(), *self.recurring.values())}
+
+    def changes(self) -> Changes:
+        """What all events so far changed."""
+        timers = self.timers()
+        return Changes(
+            orders=[order for name, order in self.orders.items() if order is not self._orders_before[name]],
+            customers=[one for name, one in self.customers.items() if one != self._customers_before[name]],
+            timers=[timer for name, timer in timers.items() if timer != self._timers_before.get(name)],
+            removed=sorted(self._timers_before.keys() - timers.keys()),
+        )
+
+    def fold(self, event: IncomingEvent) -> Decision:
+        """Folds the event into the facts, brings the timers in line with them, and says what that did."""
+        body = event.body
+        # The customer the event names, who may be another than the order's: that one is named by its newest event.
+        sender = customer_rules.fold(self.customers[body.customer.id], body)
+        self.customers[sender.customer_id] = sender
+        order = order_rules.fold(self.orders[body.order_id], event.type, body)
+        customer = self.customers[order.customer_id]
+        if customer.was_erased_by(order.first_event_at):
+            order = order_rules.without_attributes(order)
+        self.orders[order.order_id] = order
+        about_order = asking_about_orders(self.campaigns)
+        effects = [self._align_with_order(campaign, order, customer, event) for campaign in about_order]
+        effects += [self._align_with_customer(campaign, sender) for campaign in recurring(self.campaigns)]
+        outcome, reason = outcome_of(event.type, about_order, effects)
+        return Decision(
+            decision_id=event.decision_id,
+            customer_id=order.customer_id,
+            decided_at=self.now,
+            outcome=outcome,
+            reason=reason,
+            order_id=order.order_id,
+            event_type=event.type,
+            source=event.source,
+            event_id=event.event_id,
+            occurred_at=body.occurred_at,
+            effects=[effect for effect in effects if _is_logged(effect, event.type, about_order)],
+        )
+
+    def _align_with_order(self, campaign: Campaign, order: Order, customer: Customer, event: IncomingEvent) -> Effect:
+        name = (campaign.id, order.order_id)
+        plan = timer_rules.plan_order(campaign, order, customer, self.segmentation, self.now)
+        effect = timer_rules.order_effect(
+            campaign, plan, self.about_order.get(name), order, already_asked=(order.order_id, campaign.id) in self.asked
+        )
+        if effect.change == "cancelled":
+            del self.about_order[name]
+        elif effect.change != "none" and effect.due_at is not None:
+            self.about_order[name] = timer_rules.order_timer(campaign, order, effect.due_at, event.traceparent)
+        return effect
+
+    def _align_with_customer(self, campaign: Campaign, customer: Customer) -> Effect:
+        name = (campaign.id, customer.customer_id)
+        last = self.recurrences.get(name)
+        plan = timer_rules.plan_recurrence(campaign, customer, last, self.now)
+        effect = timer_rules.planned_effect(campaign, plan, self.recurring.get(name))
+        if effect.change == "cancelled":
+            del self.recurring[name]
+        elif effect.change != "none" and effect.due_at is not None:
+            self.recurring[name] = timer_rules.recurring_timer(campaign, customer.customer_id, last, effect.due_at)
+        return effect
+
+
+def outcome_of(event_type: str, campaigns: Sequence[Campaign], effects: Sequence[Effect]) -> tuple[Outcome, Reason]:
+    """The outcome and reason of an order event, from what it did to the timer of each of ``campaigns``.
+
+    A cancelled timer weighs more than a set one, and that more than a moved one. Where nothing changed, the reason
+    is the weightiest of the campaigns which this event's milestone triggers.
+    """
+    for change in ("cancelled", "set", "moved"):
+        for effect in effects:
+            if effect.change == change:
+                return effect.outcome, effect.reason
+    if event_type in STOP_REASONS:
+        return Outcome.NO_TIMER, Reason.NOTHING_TO_CANCEL
+    reasons = {effect.campaign: effect.reason for effect in effects}
+    if not set(reasons.values()).isdisjoint(STOP_REASONS.values()):
+        return Outcome.NO_TIMER, Reason.ALREADY_STOPPED
+    triggered = [
+        reasons[campaign.id] for campaign in campaigns if campaign.id in reasons and _is_triggered(campaign, event_type)
+    ]
+    for reason in _UNCHANGED_BY_WEIGHT:
+        if reason in triggered:
+            # An event of the awaited milestone has come, so what is awaited are the order's other shipments.
+            awaited = reason is Reason.MILESTONE_AWAITED
+            return Outcome.NO_TIMER, Reason.SHIPMENTS_AWAITED if awaited else reason
+    return Outcome.NO_TIMER, Reason.NO_CAMPAIGN_MATCHES
+
+
+_UNCHANGED_BY_WEIGHT = (
+    Reason.ERASED,
+    Reason.NO_CHANGE,
+    Reason.ALREADY_ASKED,
+    Reason.TOO_LATE,
+    Reason.NOT_IN_AUDIENCE,
+    Reason.MILESTONE_AWAITED,
+)
+_WHY_NEVER = frozenset({Reason.TOO_LATE, Reason.NOT_IN_AUDIENCE, Reason.ERASED})
+
+
+def _is_logged(effect: Effect, event_type: str, campaigns: Sequence[Campaign]) -> bool:
+    """What the event changed, why a survey cannot be, and what became of the milestone the event is about."""
+    if effect.change != "none" or effect.reason in _WHY_NEVER:
+        return True
+    return any(campaign.id == effect.campaign and _is_triggered(campaign, event_type) for campaign in campaigns)
+
+
+def _is_triggered(campaign: Campaign, event_type: str) -> bool:
+    return any(trigger.after == event_type for trigger in campaign.trigger)

@@ -1,0 +1,12 @@
+"""A survey needs an address that works, of a customer who has not refused to be written to."""
+
+from services.dispatcher.domain.policy.situation import DueSurvey
+from services.dispatcher.domain.policy.verdict import Objection
+from services.dispatcher.domain.reasons import Reason
+
+REASONS: tuple[Reason, ...] = (Reason.ERASED, Reason.NO_ADDRESS, Reason.UNSUBSCRIBED, Reason.BOUNCED, Reason.COMPLAINED)
+
+
+def check(survey: DueSurvey) -> Objection | None:
+    obstacle = survey.customer.unreachable_by(survey.campaign.channel)
+    return None if obstacle is None else Objection(obstacle)

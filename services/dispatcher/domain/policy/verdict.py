@@ -1,0 +1,36 @@
+"""What a rule may object, and what was decided in the end."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.dispatcher.domain.reasons import Outcome, Reason
+from services.dispatcher.domain.segments import Segments
+from services.dispatcher.domain.timers import Timer
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """Why a survey is not sent now. ``until`` is when it may be looked at again; None means never.
+
+    ``because_of`` is the campaign it has to wait for.
+    """
+
+    reason: Reason
+    until: datetime | None = None
+    because_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``outcome`` is SENT, SKIPPED or DEFERRED.
+
+    ``until`` is when a deferred timer is looked at again, or when an expired one could have been sent. ``because_of``
+    is the campaign it waits for or was asked in; ``segments`` are those of a survey sent.
+    """
+
+    timer: Timer
+    outcome: Outcome
+    reason: Reason
+    until: datetime | None = None
+    because_of: str | None = None
+    segments: Segments | None = None

@@ -1,0 +1,92 @@
+"""What can be decided (``Outcome``), why (``Reason``), and the words people read for both.
+
+A code is stored in the log and published by the API, so it never changes; its words may.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Self
+
+
+class _Code(StrEnum):
+    """A code with its ``words``; ``{until}`` and ``{because_of}`` in them are filled in by ``explain``."""
+
+    words: str
+
+    def __new__(cls, code: str, words: str = "") -> Self:
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.words = words
+        return member
+
+    @classmethod
+    def _missing_(cls, code: object) -> Self | None:
+        """During an upgrade a newer replica may have logged a code this one does not know: it speaks for itself."""
+        if not isinstance(code, str):
+            return None
+        unknown = str.__new__(cls, code)
+        unknown._name_ = unknown._value_ = code
+        unknown.words = code.replace("{", "{{").replace("}", "}}")
+        return unknown
+
+
+class Outcome(_Code):
+    """What came of an order event, a request or a due timer. Its words open the sentence."""
+
+    TIMER_SET = "timer_set", "Survey scheduled:"
+    TIMER_MOVED = "timer_moved", "Survey rescheduled:"
+    TIMER_CANCELLED = "timer_cancelled", "Survey cancelled:"
+    NO_TIMER = "no_timer", "No new survey:"
+    SENT = "sent", "Sent:"
+    DEFERRED = "deferred", "Deferred until {until}:"
+    SKIPPED = "skipped", "Not sent:"
+
+
+class Reason(_Code):
+    """Why. Its words end the sentence that an outcome opens."""
+
+    ALREADY_ASKED = "already_asked", "the customer was already asked about this order"
+    ALREADY_REQUESTED = "already_requested", "the survey this request asks for was already sent"
+    ALREADY_STOPPED = "already_stopped", "the order had already been cancelled, refunded or returned"
+    BOUNCED = "bounced", "email to this address bounced"
+    CAMPAIGN_INACTIVE = "campaign_inactive", "the campaign is inactive"
+    COMPLAINED = "complained", "the customer reported an earlier email as spam"
+    CUSTOMER_CHANGED = "customer_changed", "the order now belongs to another customer"
+    DUE = "due", "it was due, and no rule held it back"
+    ERASED = "erased", "the customer's data was erased"
+    EXPIRED = "expired", "it is too late to ask"
+    MILESTONE_AWAITED = "milestone_awaited", "the campaign's milestone has not been reached"
+    MILESTONE_MOVED = "milestone_moved", "the time of the campaign's milestone changed"
+    MILESTONE_REACHED = "milestone_reached", "the campaign's milestone was reached, or its time is known"
+    NO_ADDRESS = "no_address", "there is no email address to send it to"
+    NO_CAMPAIGN_MATCHES = "no_campaign_matches", "no campaign asks about this event"
+    NO_CHANGE = "no_change", "one about this order is already scheduled"
+    NO_EVENT = "no_event", "there is no order event to ask about"
+    NO_RECENT_ORDER = "no_recent_order", "the customer has not ordered recently"
+    NOT_IN_AUDIENCE = "not_in_audience", "the customer or order is not in the campaign's audience"
+    NOTHING_TO_CANCEL = "nothing_to_cancel", "the order ended, and there was no scheduled survey to cancel"
+    ORDER_CANCELLED = "order_cancelled", "the order was cancelled"
+    ORDER_REFUNDED = "order_refunded", "the order was refunded"
+    ORDER_RETURNED = "order_returned", "the order was returned"
+    QUIET_PERIOD = "quiet_period", "{because_of} asked this customer recently"
+    RECURS = "recurs", "the campaign asks its customers at regular intervals"
+    REQUESTED = "requested", "it was requested"
+    SHIPMENTS_AWAITED = "shipments_awaited", "other shipments of this order are still on their way"
+    STANDS_ASIDE = "stands_aside", "{because_of}, which is more important, is due then"
+    TOO_LATE = "too_late", "by the time this was known, it was too late to ask"
+    UNKNOWN_CAMPAIGN = "unknown_campaign", "there is no campaign with this id"
+    UNSUBSCRIBED = "unsubscribed", "the customer unsubscribed"
+
+
+def explain(outcome: Outcome, reason: Reason, until: datetime | None = None, because_of: str | None = None) -> str:
+    """The outcome and its reason as one English sentence.
+
+    ``until`` is when a deferred survey is looked at again, or when an expired one could have been sent at the
+    earliest; ``because_of`` is the campaign that stands in its way.
+    """
+    moment = "later" if until is None else f"{until:%Y-%m-%d %H:%M} UTC"
+    if (outcome, reason) == (Outcome.SKIPPED, Reason.EXPIRED) and until is not None and because_of is not None:
+        return (
+            f"{outcome.words} it would have to wait for {because_of} until {moment}, and by then it is too late to ask."
+        )
+    return f"{outcome.words} {reason.words}.".format(until=moment, because_of=because_of or "another campaign")

@@ -1,0 +1,18 @@
+"""``customers.preferences``: what customers allow, and who is to be forgotten."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.dispatcher.actions import preferences
+from services.dispatcher.settings import DispatcherSettings
+from shared.contracts.cloudevents import Message
+from shared.messaging.handler import Handler
+from shared.runtime import Runtime
+
+
+def handler(runtime: Runtime[DispatcherSettings]) -> Handler:
+    async def handle(connection: AsyncConnection, messages: Sequence[Message]) -> None:
+        await preferences.ingest(connection, messages, runtime.clock.now())
+
+    return handle

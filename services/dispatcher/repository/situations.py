@@ -1,0 +1,46 @@
+"""What the contact policy decides on, put together from all the tables that know something of a customer."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.dispatcher.domain.customers import Customer
+from services.dispatcher.domain.policy.situation import Situation
+from services.dispatcher.domain.timers import Timer
+from services.dispatcher.repository import customers, orders, sends, timers
+
+
+async def read(
+    connection: AsyncConnection,
+    customer_ids: Sequence[str],
+    at: datetime,
+    *,
+    look_ahead: timedelta,
+    look_back: timedelta,
+) -> Mapping[str, Situation]:
+    """The situation of each customer ``at`` that moment, by customer id.
+
+    ``look_ahead`` is how far upcoming timers matter, ``look_back`` how far past surveys do. To decide by it, call it
+    after the customers were locked: these are statements of their own, so they see all that was committed before.
+    """
+    ahead = await timers.of_customers(connection, customer_ids, at + look_ahead)
+    of_customer: dict[str, list[Timer]] = {customer_id: [] for customer_id in customer_ids}
+    for timer in ahead:
+        of_customer[timer.customer_id].append(timer)
+    known_customers = await customers.read(connection, customer_ids)
+    known_orders = await orders.read(connection, {timer.order_id for timer in ahead if timer.order_id is not None})
+    history = await sends.history(connection, customer_ids, at - look_back)
+    recurring = sorted({timer.customer_id for timer in ahead if timer.cause == "recurrence" and timer.check_at <= at})
+    last_ordered = await orders.last_ordered(connection, recurring) if recurring else {}
+    return {
+        customer_id: Situation(
+            customer=known_customers.get(customer_id, Customer(customer_id)),
+            due=[timer for timer in its_timers if timer.check_at <= at],
+            upcoming=[timer for timer in its_timers if timer.check_at > at],
+            orders=known_orders,
+            history=history.get(customer_id, ()),
+            last_ordered_at=last_ordered.get(customer_id),
+        )
+        for customer_id, its_timers in of_customer.items()
+    }

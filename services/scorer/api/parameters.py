@@ -1,0 +1,76 @@
+"""What requests select scores by, and how a reply repeats it."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Query
+from pydantic import BaseModel
+
+from services.scorer.domain.score_query import ScoreQuery
+from services.scorer.domain.segments import BadSegment
+from services.scorer.settings import ScorerSettings
+from shared.contracts.scores import ANY_CAMPAIGN, Window
+from shared.contracts.types import Instant
+from shared.runtime import Runtime
+from shared.web.problems import Problem
+
+MAX_SEGMENTS = 10
+
+SegmentsQuery = Annotated[
+    list[str],
+    Query(alias="segment", max_length=MAX_SEGMENTS, description="`dimension:value`; when repeated, all must apply."),
+]
+CampaignQuery = Annotated[str | None, Query(max_length=200, description="One campaign; all together by default.")]
+DimensionQuery = Annotated[str, Query(min_length=1, max_length=300)]
+WindowQuery = Annotated[Window, Query(description="Days up to and including the day of `at`.")]
+AtQuery = Annotated[
+    Instant | None,
+    Query(description="The end of the window, with a UTC offset; its whole day counts. The default is now."),
+]
+
+
+class SelectionBody(BaseModel):
+    """What was asked for; ``campaign`` is ``*`` for all together."""
+
+    window: Window
+    segment: str | list[str]
+    campaign: str
+    at: datetime
+
+
+def selection_of(query: ScoreQuery) -> dict[str, Any]:
+    """The fields of SelectionBody."""
+    return {
+        "window": query.window,
+        "segment": query.label,
+        "campaign": query.campaign or ANY_CAMPAIGN,
+        "at": query.at,
+    }
+
+
+def score_query(runtime: Runtime[ScorerSettings]) -> Callable[..., ScoreQuery]:
+    """A dependency: the query that a request's parameters make."""
+
+    def query_of(
+        window: WindowQuery = "30d",
+        segments: SegmentsQuery = [],  # noqa: B006  # FastAPI copies defaults
+        campaign: CampaignQuery = None,
+        at: AtQuery = None,
+    ) -> ScoreQuery:
+        try:
+            return ScoreQuery.read(
+                window=window,
+                segments=segments,
+                campaign=campaign,
+                at=at or runtime.clock.now(),
+                zone=runtime.settings.zone,
+            )
+        except BadSegment as error:
+            raise bad_segment(error) from error
+
+    return query_of
+
+
+def bad_segment(error: BadSegment) -> Problem:
+    return Problem(422, "Invalid segment", str(error))

@@ -1,0 +1,56 @@
+"""``/v1/sample-size``: how many answers a margin takes."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from services.scorer.api.parameters import SelectionBody, score_query, selection_of
+from services.scorer.domain.score_query import ScoreQuery
+from services.scorer.queries.scores import score_of
+from services.scorer.settings import ScorerSettings
+from shared.nps import CONFIDENCE, sample_size, variance
+from shared.runtime import Runtime
+from shared.web.auth import require
+
+
+class SampleSizeBody(SelectionBody):
+    """``n`` answers give ± ``margin`` points at ``confidence``; ``have`` were given in the window so far."""
+
+    n: int
+    margin: float
+    confidence: float
+    variance: float
+    variance_from: str
+    population: int | None
+    have: int
+
+
+def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
+    router = APIRouter(prefix="/v1/sample-size", tags=["scores"], dependencies=[Depends(require("scores:read"))])
+    asked = Depends(score_query(runtime))
+
+    @router.get("")
+    async def sample_size_needed(
+        query: Annotated[ScoreQuery, asked],
+        margin: Annotated[float, Query(ge=0.01, le=100, description="The ± wanted, in points.")] = 5,
+        population: Annotated[int | None, Query(ge=1, description="The number of customers there are.")] = None,
+    ) -> SampleSizeBody:
+        """How many answers a margin takes, from the variance of the answers so far, or the largest possible while there
+        are too few."""
+        async with runtime.read_only() as connection:
+            found = await score_of(connection, query, minimum=runtime.settings.minimum_answers)
+        counts = found.score.counts
+        measured = not found.held_back
+        v = variance(counts.promoters / counts.n, counts.detractors / counts.n) if measured else 1.0
+        return SampleSizeBody(
+            **selection_of(query),
+            n=sample_size(margin, v, population),
+            margin=margin,
+            confidence=CONFIDENCE,
+            variance=v,
+            variance_from="answers" if measured else "largest possible",
+            population=population,
+            have=counts.n,
+        )
+
+    return router

@@ -1,0 +1,46 @@
+"""``/v1/segments``: every segment that was ever counted."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel
+
+from services.scorer.api.parameters import DimensionQuery
+from services.scorer.domain.segments import write
+from services.scorer.queries.segments import segment_page
+from services.scorer.settings import ScorerSettings
+from shared.runtime import Runtime
+from shared.web.auth import require
+from shared.web.paging import CursorQuery, read_cursor, write_cursor
+
+
+class SegmentBody(BaseModel):
+    segment: str
+    dimension: str
+    value: str
+
+
+class SegmentsBody(BaseModel):
+    items: list[SegmentBody]
+    next_cursor: str | None
+
+
+def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
+    router = APIRouter(prefix="/v1/segments", tags=["scores"], dependencies=[Depends(require("scores:read"))])
+
+    @router.get("")
+    async def segments(
+        dimension: DimensionQuery | None = None,
+        limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+        cursor: CursorQuery = None,
+    ) -> SegmentsBody:
+        """Every segment that was ever counted, by dimension and value."""
+        after = read_cursor(cursor, str, str)
+        async with runtime.read_only() as connection:
+            page = await segment_page(connection, after=after, dimension=dimension, limit=limit)
+        return SegmentsBody(
+            items=[SegmentBody(segment=write(one), dimension=one[0], value=one[1]) for one in page.segments],
+            next_cursor=write_cursor(*page.segments[-1]) if page.more else None,
+        )
+
+    return router

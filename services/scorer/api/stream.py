@@ -1,0 +1,98 @@
+"""``/v1/stream``: scores as they change, as server-sent events (WHATWG HTML, section 9.2)."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query
+from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from services.scorer.api.parameters import MAX_SEGMENTS, CampaignQuery, bad_segment
+from services.scorer.domain.segments import BadSegment, parse, write
+from services.scorer.queries.scores import last_change
+from services.scorer.queries.stream import Listener, ScoreUpdate, Stream
+from services.scorer.settings import ScorerSettings
+from shared.contracts.scores import Window
+from shared.runtime import Runtime
+from shared.web.auth import require
+from shared.web.problems import Problem
+
+SegmentsQuery = Annotated[
+    list[str],
+    Query(alias="segment", max_length=MAX_SEGMENTS, description="`dimension:value`; when repeated, any of them."),
+]
+
+
+def routes(runtime: Runtime[ScorerSettings], stream: Stream) -> APIRouter:
+    router = APIRouter(prefix="/v1/stream", tags=["scores"], dependencies=[Depends(require("scores:read"))])
+
+    @router.get("", response_class=StreamingResponse)
+    async def listen(
+        segments: SegmentsQuery = [],  # noqa: B006  # FastAPI copies defaults
+        window: Window | None = None,
+        campaign: CampaignQuery = None,
+        after: Annotated[
+            int | None, Query(ge=0, lt=10**18, description="Like `Last-Event-ID`, for a first connection.")
+        ] = None,
+        last_event_id: Annotated[str | None, Header(pattern=r"^[0-9]{1,18}$")] = None,
+    ) -> StreamingResponse:
+        """Scores as they change, as server-sent events named `score.updated`.
+
+        `Last-Event-ID` continues after a disconnection, with each score as it stands by then.
+        """
+        try:
+            chosen = {write(parse(segment)) for segment in segments}
+        except BadSegment as error:
+            raise bad_segment(error) from error
+
+        def wanted(update: ScoreUpdate) -> bool:
+            return (
+                (not chosen or update.segment in chosen)
+                and window in (None, update.window)
+                and campaign in (None, update.campaign)
+            )
+
+        if last_event_id is not None:
+            after = int(last_event_id)
+        if after is None:
+            async with runtime.read_only() as connection:
+                after = await last_change(connection)
+        listener = stream.enter(wanted, after=after)
+        if listener is None:
+            raise Problem(503, "Too many live streams", "try again later, or another server", {"Retry-After": "30"})
+        return LiveResponse(stream, listener)
+
+    return router
+
+
+class LiveResponse(StreamingResponse):
+    """The stream of one listener, who leaves with it, however it ends."""
+
+    def __init__(self, stream: Stream, listener: Listener) -> None:
+        self._stream = stream
+        self._listener = listener
+        self.events = _events(listener.updates())
+        super().__init__(
+            self.events,
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            async with asyncio.timeout(None) as self._listener.timeout:
+                await super().__call__(scope, receive, send)
+        except TimeoutError:
+            pass  # A client too slow: the server closes the connection, and the client may continue on another.
+        finally:
+            self._stream.leave(self._listener)
+
+
+async def _events(updates: AsyncGenerator[ScoreUpdate | None, None]) -> AsyncGenerator[bytes, None]:
+    yield b"retry: 2000\n\n"
+    async for update in updates:
+        if update is None:
+            yield b": still here\n\n"
+        else:
+            yield b"id: %d\nevent: score.updated\ndata: %b\n\n" % (update.change, update.body.encode())

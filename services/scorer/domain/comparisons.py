@@ -1,0 +1,43 @@
+"""The values of a dimension side by side, and which of them differ by more than chance."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.scorer.domain.scores import is_held_back
+from services.scorer.domain.segments import write
+from shared.nps import Counts, NetPromoterScore, change, net_promoter_score
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One value of a dimension. ``differs`` is whether it differs from all the others together by more than chance
+    would explain; None when it is held back or there are no others."""
+
+    segment: str
+    value: str
+    score: NetPromoterScore
+    held_back: bool
+    differs: bool | None
+
+
+def compare(dimension: str, values: Sequence[tuple[str, Counts]], everybody: Counts, *, minimum: int) -> list[Compared]:
+    """Best score first, those held back last.
+
+    ``everybody`` are all answers the values are compared within. The level of significance is corrected for the
+    number of values that are not held back (Bonferroni).
+    """
+    tested = sum(not is_held_back(counts, minimum=minimum) for _, counts in values)
+    compared = []
+    for value, counts in values:
+        held_back = is_held_back(counts, minimum=minimum)
+        difference = None if held_back else change(counts, everybody - counts, comparisons=tested)
+        compared.append(
+            Compared(
+                write((dimension, value)),
+                value,
+                net_promoter_score(counts),
+                held_back,
+                difference.significant if difference else None,
+            )
+        )
+    return sorted(compared, key=lambda one: (one.held_back, -(one.score.nps or 0), one.value))

@@ -1,0 +1,46 @@
+"""A query for scores: which answers, of which days."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from services.scorer.domain.segments import EVERYONE, Segment, parse, write
+from services.scorer.domain.windows import Days, day_of, window_days
+from shared.contracts.scores import ANY_CAMPAIGN, EVERYBODY, Window
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreQuery:
+    """``segments`` must all apply; none means everybody. ``campaign`` None means all together.
+
+    ``at`` is the end of the window; ``last_day`` is the day it falls on in the shop's time zone.
+    """
+
+    window: Window
+    segments: tuple[Segment, ...]
+    campaign: str | None
+    at: datetime
+    last_day: date
+
+    @classmethod
+    def read(
+        cls, *, window: Window, segments: Sequence[str], campaign: str | None, at: datetime, zone: ZoneInfo
+    ) -> "ScoreQuery":
+        """From text as it stands in an address. Raises BadSegment."""
+        parsed = dict.fromkeys(parse(segment) for segment in segments)
+        parsed.pop(EVERYONE, None)
+        chosen = None if campaign in (None, "", ANY_CAMPAIGN) else campaign
+        return cls(window, tuple(parsed), chosen, at, day_of(at, zone))
+
+    @property
+    def days(self) -> Days:
+        return window_days(self.window, self.last_day)
+
+    @property
+    def label(self) -> str | list[str]:
+        """``everybody``, one segment, or the list of those that must all apply."""
+        written = [write(segment) for segment in self.segments]
+        if not written:
+            return EVERYBODY
+        return written[0] if len(written) == 1 else written

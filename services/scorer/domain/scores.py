@@ -1,0 +1,60 @@
+"""From counts to a score: with its interval, its change and its response rate."""
+
+from dataclasses import dataclass
+
+from shared.nps import Change, Counts, NetPromoterScore, change, net_promoter_score
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """``surveyed`` of the answers were given to a survey; ``delivered`` surveys were sent on these days, or None
+    where that is not known."""
+
+    counts: Counts
+    surveyed: int
+    delivered: int | None
+
+    def __add__(self, other: "Sums") -> "Sums":
+        return Sums(
+            self.counts + other.counts,
+            self.surveyed + other.surveyed,
+            (self.delivered or 0) + (other.delivered or 0),
+        )
+
+    @property
+    def response_rate(self) -> float | None:
+        """Answers to surveys over surveys delivered, each by the day it happened; None without any delivered."""
+        return self.surveyed / self.delivered if self.delivered else None
+
+
+NOTHING = Sums(Counts(), 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowScore:
+    """``change`` is against the window of the same length before; None where there is none or one of them is empty.
+
+    ``held_back`` marks a score of too few answers to mean much.
+    """
+
+    score: NetPromoterScore
+    change: Change | None
+    response_rate: float | None
+    delivered: int | None
+    held_back: bool
+
+
+def window_score(current: Sums, before: Sums | None, *, minimum: int) -> WindowScore:
+    """The score of a window. ``before`` is None where there is no window before; ``minimum`` as in ``is_held_back``."""
+    return WindowScore(
+        net_promoter_score(current.counts),
+        change(current.counts, before.counts) if before is not None else None,
+        current.response_rate,
+        current.delivered,
+        is_held_back(current.counts, minimum=minimum),
+    )
+
+
+def is_held_back(counts: Counts, *, minimum: int) -> bool:
+    """Whether there are fewer than ``minimum`` answers: too few for the score to mean much."""
+    return counts.n < minimum

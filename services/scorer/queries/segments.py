@@ -1,0 +1,45 @@
+"""What there is to choose from: segments page by page, dimensions and campaigns."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.scorer.domain.segments import Segment
+from services.scorer.repository import names
+
+_DIMENSIONS = 50
+_CAMPAIGNS = 50
+_SUGGESTED = 200
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentPage:
+    """``more`` when there are segments after the last of these."""
+
+    segments: list[Segment]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What a page can be filtered by: the first of each in alphabetical order."""
+
+    dimensions: list[str]
+    campaigns: list[str]
+    segments: list[Segment]
+
+
+async def segment_page(
+    connection: AsyncConnection, *, after: Segment | None, dimension: str | None, limit: int
+) -> SegmentPage:
+    """Every segment that was ever counted, in the order of dimension and value, those after ``after``."""
+    found = await names.segments(connection, after=after, dimension=dimension, limit=limit + 1)
+    return SegmentPage(found[:limit], len(found) > limit)
+
+
+async def choices(connection: AsyncConnection) -> Choices:
+    return Choices(
+        await names.dimensions(connection, limit=_DIMENSIONS),
+        await names.campaigns(connection, limit=_CAMPAIGNS),
+        await names.segments(connection, after=None, dimension=None, limit=_SUGGESTED),
+    )

@@ -1,0 +1,125 @@
+"""The live stream's listeners: who wants which updates, and what each has still to be sent."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
+
+import orjson
+
+_PENDING_MAXIMUM = 2_000
+HEARTBEAT_SECONDS = 15.0
+_LAST_BYTES_SECONDS = 2.0
+"""How long an ended stream has for sending what is under way: a client that reads nothing would keep it for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreUpdate:
+    """A published score. ``change`` orders updates; ``body`` is the JSON of a ``ScoreUpdated`` (contracts.scores)."""
+
+    change: int
+    campaign: str
+    window: str
+    segment: str
+    body: str
+
+    @classmethod
+    def read(cls, change: int, body: str) -> "ScoreUpdate":
+        score = orjson.loads(body)
+        return cls(change, score["campaign"], score["window"], score["segment"], body)
+
+
+Wanted = Callable[[ScoreUpdate], bool]
+
+
+@dataclass(slots=True, eq=False)
+class Listener:
+    """``pending`` holds the newest unsent update of each key, so that a slow listener skips updates, not lags behind.
+
+    ``timeout`` is around whatever sends to it, and is set to expire once it has ended.
+    """
+
+    wanted: Wanted
+    after: int
+    pending: dict[tuple[str, str, str], ScoreUpdate] = field(default_factory=dict)
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: bool = False
+    timeout: asyncio.Timeout | None = None
+
+    def offer(self, update: ScoreUpdate) -> None:
+        if self.ended or update.change <= self.after:
+            return
+        self.after = update.change
+        if not self.wanted(update):
+            return
+        key = (update.campaign, update.window, update.segment)
+        # Removed first, so that updates are sent in the order of changes and the last id sent tells where to go on.
+        self.pending.pop(key, None)
+        self.pending[key] = update
+        if len(self.pending) > _PENDING_MAXIMUM:
+            self.end()
+        self.ready.set()
+
+    def end(self) -> None:
+        self.ended = True
+        self.pending.clear()
+        self.ready.set()
+        if self.timeout is not None:
+            self.timeout.reschedule(asyncio.get_running_loop().time() + _LAST_BYTES_SECONDS)
+
+    async def updates(self) -> AsyncGenerator[ScoreUpdate | None, None]:
+        """Updates as they come; None is a heartbeat.
+
+        Ends when the process stops or the listener is hopelessly slow. A new listener after the last ``change``
+        continues, with each score as it stands by then.
+        """
+        while not self.ended:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.ready.wait(), HEARTBEAT_SECONDS)
+            self.ready.clear()
+            updates, self.pending = list(self.pending.values()), {}
+            if not updates and not self.ended:
+                yield None
+            for update in updates:
+                yield update
+
+
+class Stream:
+    """All listeners of this process, at most ``limit``."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._listeners: set[Listener] = set()
+        self._closed = False
+
+    @property
+    def listeners(self) -> int:
+        return len(self._listeners)
+
+    @property
+    def after(self) -> int | None:
+        """The last change that every listener has been offered; None without listeners."""
+        return min((listener.after for listener in self._listeners), default=None)
+
+    def enter(self, wanted: Wanted, *, after: int) -> Listener | None:
+        """A new listener to what changes after ``after``; None when there are too many already, and when the process
+        is stopping. It counts until it leaves."""
+        if self._closed or len(self._listeners) >= self._limit:
+            return None
+        listener = Listener(wanted, after)
+        self._listeners.add(listener)
+        return listener
+
+    def leave(self, listener: Listener) -> None:
+        self._listeners.discard(listener)
+
+    def offer(self, update: ScoreUpdate) -> None:
+        """Hands an update to every listener; updates come in the order of their changes."""
+        for listener in self._listeners:
+            listener.offer(update)
+
+    async def close(self) -> None:
+        """Ends every stream, so that the process can."""
+        self._closed = True
+        for listener in self._listeners:
+            listener.end()

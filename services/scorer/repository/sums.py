@@ -1,0 +1,66 @@
+"""The SQL that sums counts over days, written once for both tables they are read from.
+
+A source is a SELECT of ``day, promoters, passives, detractors, surveyed, delivered`` that keeps to the days after
+``:earliest`` up to ``:latest``.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from sqlalchemy import CursorResult, TextClause, text
+
+from services.scorer.domain.windows import Days
+from shared.nps import Counts
+
+
+def sums_over(source: str) -> TextClause:
+    """A row for each span of ``:after`` and ``:end``, in their order."""
+    return text(
+        f"""
+        SELECT COALESCE(sum(promoters), 0) AS promoters, COALESCE(sum(passives), 0) AS passives,
+               COALESCE(sum(detractors), 0) AS detractors, COALESCE(sum(surveyed), 0) AS surveyed,
+               sum(delivered) AS delivered
+        FROM unnest(CAST(:after AS date[]), CAST(:end AS date[])) WITH ORDINALITY AS span (after, end_day, position)
+        LEFT JOIN (SELECT day, sum(promoters) AS promoters, sum(passives) AS passives, sum(detractors) AS detractors,
+                          sum(surveyed) AS surveyed, sum(delivered) AS delivered
+                   FROM ({source}) AS counted GROUP BY day) AS daily
+               ON daily.day > span.after AND daily.day <= span.end_day
+        GROUP BY span.position
+        ORDER BY span.position
+        """  # noqa: S608  # the source is a constant of this folder
+    )
+
+
+def daily_over(source: str) -> TextClause:
+    """A row for each day with answers."""
+    return text(
+        f"""
+        SELECT day, sum(promoters) AS promoters, sum(passives) AS passives, sum(detractors) AS detractors
+        FROM ({source}) AS counted
+        GROUP BY day
+        HAVING sum(promoters) + sum(passives) + sum(detractors) > 0
+        """  # noqa: S608  # the source is a constant of this folder
+    )
+
+
+def span_arguments(spans: Sequence[Days]) -> dict[str, Any]:
+    return {
+        "after": [span.after for span in spans],
+        "end": [span.end for span in spans],
+        "earliest": min(span.after for span in spans),
+        "latest": max(span.end for span in spans),
+    }
+
+
+def counts_of(row: Any) -> Counts:
+    """From a row with ``promoters``, ``passives`` and ``detractors``, which PostgreSQL sums as numeric."""
+    return Counts(int(row.promoters), int(row.passives), int(row.detractors))
+
+
+def daily_of(rows: CursorResult[Any]) -> dict[date, Counts]:
+    return {row.day: counts_of(row) for row in rows}
+
+
+def values_of(rows: CursorResult[Any]) -> list[tuple[str, Counts]]:
+    return [(row.value, counts_of(row)) for row in rows]

@@ -1,0 +1,59 @@
+"""The table ``surveys``: what is known of each survey, in whatever order it becomes known."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.scorer.domain.surveys import DeliveredChange, SurveyFacts
+from services.scorer.repository.arrays import array_text
+from shared.persistence.columns import Columns
+
+_COLUMNS = Columns(
+    key="uuid",
+    known_on="date",
+    campaign_id="integer",
+    sent_on="date",
+    accepted="boolean",
+    failed="boolean",
+    segment_ids="integer[]",
+)
+# The rows whose three facts have just become complete, or are no longer so, come back with +1 or −1.
+_WRITE = text(
+    f"""
+    WITH written AS (
+        INSERT INTO surveys AS survey ({_COLUMNS.names})
+        SELECT {_COLUMNS.values}
+        FROM {_COLUMNS.given}
+        ON CONFLICT (key) DO UPDATE SET
+            campaign_id = COALESCE(survey.campaign_id, excluded.campaign_id),
+            sent_on = COALESCE(survey.sent_on, excluded.sent_on),
+            accepted = survey.accepted OR excluded.accepted,
+            failed = survey.failed OR excluded.failed,
+            segment_ids = COALESCE(survey.segment_ids, excluded.segment_ids)
+        WHERE (survey.sent_on IS NULL AND excluded.sent_on IS NOT NULL)
+           OR (excluded.accepted AND NOT survey.accepted)
+           OR (excluded.failed AND NOT survey.failed)
+        RETURNING
+            new.campaign_id AS campaign_id, new.sent_on AS sent_on, new.segment_ids AS segment_ids,
+            CAST(new.sent_on IS NOT NULL AND new.accepted AND NOT new.failed AS integer)
+            - CAST(COALESCE(old.sent_on IS NOT NULL AND old.accepted AND NOT old.failed, false) AS integer) AS delivered
+    )
+    SELECT campaign_id, sent_on, segment_ids, delivered FROM written WHERE delivered <> 0
+    """  # noqa: S608  # names and types of columns
+)
+_FORGET = text("DELETE FROM surveys WHERE known_on < :day")
+
+
+async def write(connection: AsyncConnection, facts: Sequence[SurveyFacts]) -> list[DeliveredChange]:
+    """Adds facts, at least one, ascending by key, each key once; what is known already changes nothing."""
+    columns = _COLUMNS.attributes(facts)
+    columns["segment_ids"] = [array_text(one.segment_ids) for one in facts]
+    rows = await connection.execute(_WRITE, columns)
+    return [DeliveredChange(row.campaign_id, row.sent_on, row.segment_ids, row.delivered) for row in rows]
+
+
+async def forget(connection: AsyncConnection, *, before: date) -> None:
+    """Drops what is only kept to match deliveries with sends, once neither can come any more. Counts stay."""
+    await connection.execute(_FORGET, {"day": before})

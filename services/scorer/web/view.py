@@ -1,0 +1,37 @@
+"""What the dashboard's address says, and the addresses of its links."""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from shared.contracts.scores import ANY_CAMPAIGN, EVERYBODY, Window
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The filters, and the dimension by which segments are compared (None: the first that there is)."""
+
+    window: Window
+    campaign: str | None
+    segments: tuple[str, ...]
+    by: str | None
+
+    def address(self, **changed: Any) -> str:
+        """The dashboard's address with some of it changed."""
+        values = {"window": self.window, "campaign": self.campaign, "segment": self.segments, "by": self.by, **changed}
+        pairs = [("segment", one) for one in values.pop("segment")]
+        pairs += [(name, value) for name, value in values.items() if value]
+        return "/?" + urlencode(sorted(pairs), quote_via=quote)
+
+    def without(self, segment: str) -> str:
+        return self.address(segment=tuple(one for one in self.segments if one != segment))
+
+    def within(self, segment: str) -> str:
+        return self.address(segment=(*self.segments, segment) if segment not in self.segments else self.segments)
+
+    def stream_address(self, after: int) -> str:
+        """The updates after change ``after`` that concern this view: of its one segment, or of everybody, whose score
+        moves with every answer."""
+        segment = self.segments[0] if len(self.segments) == 1 else EVERYBODY
+        asked = {"window": self.window, "campaign": self.campaign or ANY_CAMPAIGN, "segment": segment, "after": after}
+        return "/v1/stream?" + urlencode(asked, quote_via=quote)

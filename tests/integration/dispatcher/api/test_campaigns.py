@@ -1,0 +1,100 @@
+"""Campaigns over HTTP: reading, changing and trying them."""
+
+import httpx
+import pytest
+
+from shared.contracts import topics
+from tests.integration.dispatcher.kit import HOUR, START, Dispatcher, order_event
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/campaigns"),
+        ("PUT", "/v1/campaigns/a"),
+        ("POST", "/v1/campaigns/service-nps/dry-run"),
+    ],
+)
+async def test_a_key_is_required(client: httpx.AsyncClient, method: str, path: str) -> None:
+    response = await client.request(method, path, headers={"Authorization": "Bearer wrong"})
+    assert response.status_code == 401
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_put_campaign_is_a_new_version_only_when_it_differs(
+    dispatcher: Dispatcher, client: httpx.AsyncClient
+) -> None:
+    before = (await client.get("/v1/campaigns/service-nps")).json()
+    assert before["version"] == 1
+    assert before["definition"]["trigger"] == [{"after": "order.placed", "delay": "1 hour"}]
+    same = await client.put("/v1/campaigns/service-nps", json=before["definition"])
+    assert same.json()["version"] == 1
+    changed = "id: service-nps\npriority: 5\ntrigger: {after: order.paid}\ntexts: {en: {subject: 'How was {brand}?'}}\n"
+    response = await client.put("/v1/campaigns/service-nps", content=changed)
+    assert (response.status_code, response.json()["version"]) == (200, 2)
+    published = await dispatcher.published(topics.CAMPAIGNS.name)
+    assert [(each["campaign"], each["campaign_version"]) for each in published] == [
+        ("product-nps", 1),
+        ("relationship-nps", 1),
+        ("service-nps", 1),
+        ("service-nps", 2),
+    ]
+    assert published[-1]["texts"] == {"en": {"subject": "How was {brand}?"}}
+    # The new definition holds from the next event on.
+    await dispatcher.handle(order_event("paid"))
+    assert (await dispatcher.timers())["service-nps o-1"] == START
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        ("id: other\ntrigger: {after: order.paid}", 422, "the address says 'service-nps'"),
+        ("id: service-nps\ntrigger: {after: order.paid, delay: soon}", 422, "trigger.0.delay is 'soon'"),
+        (b"\xff", 422, "UTF-8"),
+        ("x" * 70_000, 413, "65,536 bytes"),
+        ("", 422, "must be a mapping"),
+    ],
+)
+async def test_a_bad_definition_is_refused_with_field_and_value(
+    client: httpx.AsyncClient, body: str | bytes, status: int, said: str
+) -> None:
+    response = await client.put("/v1/campaigns/service-nps", content=body)
+    assert response.status_code == status
+    assert said in response.json()["detail"]
+    assert (await client.get("/v1/campaigns/service-nps")).json()["version"] == 1
+
+
+async def test_no_such_campaign(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/v1/campaigns/nothing")).status_code == 404
+    assert len((await client.get("/v1/campaigns")).json()["campaigns"]) == 3
+
+
+async def test_a_dry_run_tells_what_would_happen_and_keeps_nothing(
+    dispatcher: Dispatcher, client: httpx.AsyncClient
+) -> None:
+    sample = {
+        "type": "order.placed",
+        "body": {
+            "order_id": "o-7",
+            "occurred_at": "2026-03-01T12:00:00Z",
+            "customer": {"id": "c-1", "email": "ana@example.com", "country": "BR"},
+        },
+    }
+    tried = (await client.post("/v1/campaigns/service-nps/dry-run", json=sample)).json()
+    assert (tried["outcome"], tried["due_at"], tried["segments"]["country"]) == ("sent", "2026-03-01T13:00:00Z", "BR")
+    awaited = (await client.post("/v1/campaigns/product-nps/dry-run", json=sample)).json()
+    assert (awaited["outcome"], awaited["reason"]) == ("no_timer", "milestone_awaited")
+    in_general = (await client.post("/v1/campaigns/product-nps/dry-run")).json()
+    assert "30 days after order.delivered" in in_general["explanation"]
+    assert (await client.post("/v1/campaigns/relationship-nps/dry-run", json=sample)).json()["outcome"] == "sent"
+    assert await dispatcher.rows("SELECT * FROM orders") == []
+    # The customer's history counts.
+    await dispatcher.handle(order_event("placed"))
+    await dispatcher.pass_time(START + HOUR)
+    quiet = (await client.post("/v1/campaigns/service-nps/dry-run", json=sample)).json()
+    assert (quiet["outcome"], quiet["reason"]) == ("skipped", "expired")
+    bodiless = await client.post("/v1/campaigns/service-nps/dry-run", json={**sample, "body": {"order_id": "o-7"}})
+    assert bodiless.status_code == 422
+    assert "occurred_at: Field required" in bodiless.json()["detail"]
+    wrong = await client.post("/v1/campaigns/service-nps/dry-run", json={"type": "order.eaten", "body": sample["body"]})
+    assert wrong.status_code == 422

@@ -1,0 +1,49 @@
+"""Why a customer was surveyed, or was not, over HTTP."""
+
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from tests.integration.dispatcher.kit import HOUR, START, Dispatcher, order_event
+
+
+async def test_the_decisions_about_a_customer_come_newest_first_in_pages(
+    dispatcher: Dispatcher, client: httpx.AsyncClient
+) -> None:
+    await dispatcher.handle(order_event("placed", event_id="shop-1"), order_event("paid", at=START + HOUR))
+    await dispatcher.pass_time(START + HOUR)
+    first = (await client.get("/v1/customers/c-1/decisions", params={"limit": 2})).json()
+    assert [entry["outcome"] for entry in first["decisions"]] == ["sent", "no_timer"]
+    (survey,) = await dispatcher.published()
+    assert first["decisions"][0]["send_id"] == survey["send_id"]
+    assert first["decisions"][0]["explanation"] == "Sent: it was due, and no rule held it back."
+    rest = (await client.get("/v1/customers/c-1/decisions", params={"limit": 2, "cursor": first["next_cursor"]})).json()
+    assert rest["next_cursor"] is None
+    (placed,) = rest["decisions"]
+    assert placed["event"] == {
+        "type": "order.placed",
+        "source": "/shop",
+        "id": "shop-1",
+        "occurred_at": "2026-03-01T12:00:00Z",
+    }
+    assert {effect["campaign"]: effect["due_at"] for effect in placed["effects"]} == {
+        "service-nps": "2026-03-01T13:00:00Z",
+        "relationship-nps": "2026-05-30T12:00:00Z",
+    }
+    assert (await client.get("/v1/customers/nobody/decisions")).json() == {"decisions": [], "next_cursor": None}
+
+
+@pytest.mark.parametrize("customer", ["gid://shopify/Customer/1", "/", "a/decisions", "a%2Fb?c#d", "ж 🙂"])
+async def test_decisions_are_found_under_whatever_id_the_shop_gives(
+    dispatcher: Dispatcher, client: httpx.AsyncClient, customer: str
+) -> None:
+    await dispatcher.handle(order_event("placed", customer_id=customer))
+    found = await client.get(f"/v1/customers/{quote(customer, safe='')}/decisions")
+    assert [entry["outcome"] for entry in found.json()["decisions"]] == ["timer_set"]
+
+
+async def test_a_key_is_required(client: httpx.AsyncClient) -> None:
+    response = await client.get("/v1/customers/c-1/decisions", headers={"Authorization": "Bearer wrong"})
+    assert response.status_code == 401
+    assert response.headers["content-type"] == "application/problem+json"

@@ -1,0 +1,95 @@
+"""Mails that may or may not have arrived: by a receipt, or as the operator has decided."""
+
+import asyncio
+
+import pytest
+
+from tests.integration.dispatcher.courier.conftest import Office, Open, recover, survey
+from tests.integration.dispatcher.courier.post_office import PostOffice
+
+
+@pytest.mark.parametrize("end", ["drop", "cut"])
+async def test_a_connection_that_breaks_before_the_reply_is_cleared_up_by_a_receipt(
+    office: Office, post: PostOffice, end: str
+) -> None:
+    post.script["ana-1@example.com"].append(end)
+    await office.queue([survey(1), survey(2)])
+    await office.carry()
+    assert await office.states() == {"send-1": "transmitting", "send-2": "accepted"}
+    await recover(office)
+    assert sorted(post.recipients()) == ["ana-1@example.com", "ana-2@example.com"]
+    assert [event[0] for event in await office.published()] == ["delivery.accepted"] * 2
+
+
+async def test_a_reply_that_takes_too_long_is_unknown_and_not_a_reason_to_send_again(
+    office: Office, post: PostOffice
+) -> None:
+    slow = asyncio.Event()
+
+    async def think() -> None:
+        await slow.wait()
+
+    post.script["ana-1@example.com"].append(think)
+    await office.queue([survey()])
+    await office.carry()
+    assert await office.states() == {"send-1": "transmitting"}
+    slow.set()
+    async with asyncio.timeout(10):
+        while not post.mails:
+            await asyncio.sleep(0.01)
+    await recover(office)
+    assert len(post.mails) == 1
+    assert await office.published() == [("delivery.accepted", "send-1", None)]
+
+
+@pytest.mark.parametrize(
+    ("decision", "mails", "event"),
+    [("hold", 1, ("delivery.failed", "unknown_outcome")), ("resend", 2, ("delivery.accepted", None))],
+)
+async def test_without_receipts_the_setting_decides(
+    open_office: Open, post: PostOffice, decision: str, mails: int, event: tuple[str, str | None]
+) -> None:
+    office: Office = await open_office(receipts=False, courier_unknown_outcome=decision)
+    post.script["ana-1@example.com"].append("cut")
+    await office.queue([survey()])
+    await office.carry()
+    await recover(office)
+    assert len(post.mails) == mails
+    assert [(kind, reason) for kind, _, reason in await office.published()] == [event]
+
+
+async def test_a_mail_is_not_sent_a_third_time_however_often_its_connection_breaks(
+    open_office: Open, post: PostOffice
+) -> None:
+    office: Office = await open_office(receipts=False, courier_unknown_outcome="resend")
+    post.script["ana-1@example.com"].extend(["cut", "451 4.2.0 later", "cut", "cut"])
+    await office.queue([survey()])
+    for _ in range(4):
+        await recover(office)
+    assert len(post.mails) == 2
+    assert await office.published() == [("delivery.failed", "send-1", "unknown_outcome")]
+
+
+@pytest.mark.parametrize("reply", ["252 2.0.0 queued elsewhere", "354 go on"])
+async def test_a_reply_that_is_neither_yes_nor_no_is_asked_about(office: Office, post: PostOffice, reply: str) -> None:
+    post.script["ana-1@example.com"].append(f"took {reply}")
+    await office.queue([survey()])
+    await recover(office)
+    assert len(post.mails) == 1
+    assert await office.published() == [("delivery.accepted", "send-1", None)]
+
+
+async def test_receipts_that_do_not_reply_are_asked_again(open_office: Open, post: PostOffice) -> None:
+    office: Office = await open_office()
+    replying, post.receipts_url = post.receipts_url, "http://127.0.0.1:1/"
+    deaf: Office = await open_office()
+    post.receipts_url = replying
+    post.script["ana-1@example.com"].append("cut")
+    await office.queue([survey()])
+    await office.carry()
+    await office.at_once()
+    await deaf.unresolved.step()
+    assert await office.states() == {"send-1": "transmitting"}
+    await recover(office)
+    assert len(post.mails) == 1
+    assert await office.states() == {"send-1": "accepted"}

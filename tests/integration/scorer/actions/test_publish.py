@@ -1,0 +1,125 @@
+"""``nps.scores``: what is published, when, and never an older score over a newer one."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+from services.scorer.actions.publish import publish
+from services.scorer.repository import scores
+from shared.nps import Counts, net_promoter_score
+from tests.integration.scorer.kit import START, Scorer, StartScorer, answer, erased, message, take_published
+
+
+async def test_every_window_segment_and_campaign_of_an_answer_is_published_once(scorer: Scorer) -> None:
+    await scorer.take("surveys.answers", answer("a", 10, campaign="service-nps", segments={"country": "BR"}))
+    await scorer.publish()
+    published = await take_published(scorer)
+    assert published.keys() == {
+        (campaign, window, segment)
+        for campaign in ("*", "service-nps")
+        for window in ("7d", "30d", "90d", "365d", "all")
+        for segment in ("everybody", "country:BR")
+    }
+    expected = net_promoter_score(Counts(promoters=1))
+    body = published["service-nps", "30d", "country:BR"]
+    assert (body.nps, body.low, body.high, body.n) == (100, expected.low, expected.high, 1)
+    assert body.held_back
+    assert body.sequence == 1
+    await scorer.publish()
+    assert await take_published(scorer) == {}
+
+
+async def test_an_amended_answer_is_published_with_the_next_sequence(scorer: Scorer) -> None:
+    await scorer.take("surveys.answers", answer("a", 10))
+    await scorer.publish()
+    await take_published(scorer)
+    await scorer.take("surveys.answers", answer("a", 0, revision=2))
+    await scorer.publish()
+    body = (await take_published(scorer))["*", "7d", "everybody"]
+    assert (body.sequence, body.nps, body.n) == (2, -100, 1)
+    await scorer.take("surveys.answers", erased("a", 3))
+    await scorer.publish()
+    body = (await take_published(scorer))["*", "7d", "everybody"]
+    assert (body.sequence, body.nps, body.n) == (3, None, 0)
+
+
+async def test_a_score_falls_out_of_its_window_when_days_pass_without_answers(scorer: Scorer) -> None:
+    await scorer.take("surveys.answers", answer("a", 10, segments={"country": "BR"}))
+    await scorer.publish()
+    await take_published(scorer)
+    scorer.clock.step_to(START + timedelta(days=6))
+    await scorer.publish()
+    assert await take_published(scorer) == {}
+    scorer.clock.step_to(START + timedelta(days=7))
+    await scorer.publish()
+    published = await take_published(scorer)
+    assert {(key, body.n, body.nps) for key, body in published.items()} == {
+        (("*", "7d", segment), 0, None) for segment in ("everybody", "country:BR")
+    }
+    assert published["*", "7d", "everybody"].at == START + timedelta(days=7)
+
+
+async def test_days_missed_while_nobody_ran_are_caught_up(scorer: Scorer) -> None:
+    await scorer.take("surveys.answers", answer("a", 10))
+    await scorer.publish()
+    await take_published(scorer)
+    scorer.clock.step_to(START + timedelta(days=400))
+    await scorer.publish()
+    published = await take_published(scorer)
+    assert {window for _, window, _ in published} == {"7d", "30d", "90d", "365d"}
+    assert {body.n for body in published.values()} == {0}
+
+
+async def test_an_answer_from_tomorrow_counts_from_tomorrow_on(scorer: Scorer) -> None:
+    await scorer.take("surveys.answers", answer("a", 10, at=START + timedelta(days=1)))
+    await scorer.publish()
+    assert await take_published(scorer) == {}
+    scorer.clock.step_to(START + timedelta(days=1))
+    await scorer.publish()
+    assert (await take_published(scorer))["*", "7d", "everybody"].n == 1
+
+
+async def test_the_day_turns_in_the_shops_zone(start_scorer: StartScorer) -> None:
+    scorer = await start_scorer(timezone="Asia/Seoul")
+    # 1 March 14:00 UTC is 23:00 in Seoul; the seventh day after it ends there at 15:00 UTC.
+    await scorer.take("surveys.answers", answer("a", 10, at=datetime(2026, 3, 1, 14, tzinfo=UTC)))
+    scorer.clock.step_to(datetime(2026, 3, 7, 14, 59, tzinfo=UTC))
+    await scorer.publish()
+    assert (await take_published(scorer))["*", "7d", "everybody"].n == 1
+    scorer.clock.step_to(datetime(2026, 3, 7, 15, 0, tzinfo=UTC))
+    await scorer.publish()
+    assert (await take_published(scorer))["*", "7d", "everybody"].n == 0
+
+
+async def test_change_against_the_window_before_and_whether_it_is_real(scorer: Scorer) -> None:
+    before = START - timedelta(days=10)
+    await scorer.take("surveys.answers", *(answer(f"old {number}", 3, at=before) for number in range(60)))
+    await scorer.take("surveys.answers", *(answer(f"new {number}", 10) for number in range(60)))
+    await scorer.publish()
+    published = await take_published(scorer)
+    week, month = published["*", "7d", "everybody"], published["*", "30d", "everybody"]
+    assert (week.change, week.change_significant) == (200, True)
+    assert (month.change, month.change_significant) == (None, None)
+
+
+async def test_a_publisher_at_work_keeps_others_from_publishing(start_scorer: StartScorer) -> None:
+    one, other = await start_scorer(), await start_scorer()
+    await one.take("surveys.answers", answer("a", 10))
+    async with one.runtime.transaction() as connection:
+        assert await scores.take_turn(connection)
+        assert not (await publish(other.runtime)).more
+        assert await take_published(other) == {}
+    await other.publish()
+    assert (await take_published(other))["*", "all", "everybody"].n == 1
+
+
+async def test_counts_being_written_while_others_are_published_are_published_next(start_scorer: StartScorer) -> None:
+    one, other = await start_scorer(), await start_scorer()
+    await one.take("surveys.answers", answer("a", 10))
+    async with one.runtime.transaction() as connection:
+        kind, body = answer("b", 10)
+        await one.handlers["surveys.answers"](connection, [message("surveys.answers", kind, body)])
+        async with asyncio.timeout(20):  # must neither wait for the open batch nor forget it
+            await other.publish()
+        assert (await take_published(other))["*", "all", "everybody"].n == 1
+    await other.publish()
+    assert (await take_published(other))["*", "all", "everybody"].n == 2

@@ -1,0 +1,94 @@
+"""The live stream as server-sent events, to clients fast, slow, silent and too many."""
+
+import asyncio
+from typing import Any
+
+import orjson
+from starlette.types import Message
+
+from services.scorer.api.stream import LiveResponse
+from services.scorer.loops.stream import StreamLoop
+from services.scorer.wiring import build
+from tests.integration.scorer.kit import Scorer, answer
+
+STREAM = {
+    "type": "http",
+    "method": "GET",
+    "path": "/v1/stream",
+    "query_string": b"",
+    "headers": [(b"authorization", b"Bearer a key that is long enough")],
+}
+
+
+async def test_one_listener_too_many_is_refused_however_many_come_at_once(served: Scorer) -> None:
+    served.runtime.settings.stream_clients = 3
+    service = build(served.runtime)
+    statuses: list[int] = []
+    gone = asyncio.Event()
+
+    async def ask(*, until: asyncio.Event | None = None) -> None:
+        async def receive() -> Message:
+            await (until or asyncio.Event()).wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+
+        await service.app(dict[str, Any](STREAM), receive, send)
+
+    async with asyncio.timeout(20), asyncio.TaskGroup() as clients:
+        tasks = [clients.create_task(ask(until=gone)) for _ in range(8)]
+        while len(statuses) < 8:
+            await asyncio.sleep(0.01)
+        assert sorted(statuses) == [200] * 3 + [503] * 5
+        gone.set()
+        await asyncio.gather(*tasks)
+        statuses.clear()
+        clients.create_task(ask())
+        while not statuses:
+            await asyncio.sleep(0.01)
+        assert service.close is not None
+        await service.close()
+    assert statuses == [200]
+
+
+async def test_a_client_that_takes_nothing_does_not_keep_the_process_from_stopping(scorer: Scorer) -> None:
+    listener = await scorer.listener(lambda _update: True)
+    took_the_first_bytes = asyncio.Event()
+
+    async def silent() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def stuck(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            took_the_first_bytes.set()
+            await asyncio.Event().wait()
+
+    async with asyncio.timeout(20):
+        scope = {"type": "http", "asgi": {"spec_version": "2.3"}}
+        response = asyncio.create_task(LiveResponse(scorer.stream, listener)(scope, silent, stuck))
+        await took_the_first_bytes.wait()
+        await scorer.stream.close()
+        await response
+    assert scorer.stream.listeners == 0
+    assert scorer.stream.enter(lambda _update: True, after=0) is None
+
+
+async def test_stream_events_are_server_sent_events(scorer: Scorer) -> None:
+    listener = await scorer.listener(lambda update: update.window == "all")
+    response = LiveResponse(scorer.stream, listener)
+    async with asyncio.timeout(20):
+        text = response.events
+        assert await anext(text) == b"retry: 2000\n\n"
+        await scorer.take("surveys.answers", answer("a", 7))
+        await scorer.publish()
+        await StreamLoop(scorer.runtime, scorer.stream).step()
+        lines = (await anext(text)).decode().split("\n")
+        await scorer.stream.close()
+        assert [rest async for rest in text] == []
+    assert lines[0].startswith("id: ")
+    assert lines[1] == "event: score.updated"
+    assert orjson.loads(lines[2].removeprefix("data: "))["passives"] == 1
+    assert lines[3:] == ["", ""]

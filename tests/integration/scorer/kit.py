@@ -1,0 +1,99 @@
+"""A scorer without processes: its parts called directly, on a fresh database; and what it is told."""
+
+import itertools
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import text
+
+from services.scorer.actions.publish import publish
+from services.scorer.queries.scores import last_change
+from services.scorer.queries.stream import Listener, Stream, Wanted
+from services.scorer.settings import ScorerSettings
+from shared.clock import SteppedClock
+from shared.contracts.answers import AMENDED, ERASED, RECORDED, Answer, AnswerErased
+from shared.contracts.cloudevents import Message
+from shared.contracts.scores import ScoreUpdated
+from shared.contracts.types import Contract
+from shared.messaging.handler import Handler
+from shared.runtime import Runtime
+
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@dataclass
+class Scorer:
+    """``clock`` stands at START until it is stepped; ``handlers`` are by topic."""
+
+    runtime: Runtime[ScorerSettings]
+    clock: SteppedClock
+    handlers: Mapping[str, Handler]
+    stream: Stream
+
+    async def take(self, topic: str, *bodies: tuple[str, Contract]) -> None:
+        """One batch of one topic, as the consumer loop would hand it over."""
+        async with self.runtime.transaction() as connection:
+            await self.handlers[topic](connection, [message(topic, kind, body) for kind, body in bodies])
+
+    async def publish(self) -> None:
+        """All that changed."""
+        published = await publish(self.runtime)
+        while published.more:
+            published = await publish(self.runtime, after=published.after)
+
+    async def listener(self, wanted: Wanted, after: int | None = None) -> Listener:
+        if after is None:
+            async with self.runtime.read_only() as connection:
+                after = await last_change(connection)
+        listener = self.stream.enter(wanted, after=after)
+        assert listener is not None
+        return listener
+
+    async def query(self, statement: str, **values: Any) -> Sequence[Any]:
+        async with self.runtime.engine.connect() as connection:
+            return (await connection.execute(text(statement), values)).all()
+
+
+Key = tuple[str, str, str]
+"""Campaign, window and segment."""
+
+
+async def take_published(scorer: Scorer) -> dict[Key, ScoreUpdated]:
+    """What the last publication put into the outbox, which is emptied."""
+    rows = await scorer.query("SELECT value FROM outbox ORDER BY id")
+    async with scorer.runtime.transaction() as connection:
+        await connection.exec_driver_sql("DELETE FROM outbox")
+    bodies = [ScoreUpdated.model_validate_json(row.value) for row in rows]
+    return {(body.campaign, body.window, body.segment): body for body in bodies}
+
+
+StartScorer = Callable[..., Awaitable[Scorer]]
+
+_offsets = itertools.count()
+
+
+def message(topic: str, kind: str, body: Contract) -> Message:
+    return Message(topic, 0, next(_offsets), None, "id", "/test", kind, START, body, None, None, ())
+
+
+Event = tuple[str, Contract]
+
+
+def answer(answer_id: str, score: int, *, revision: int = 1, at: datetime = START, **more: object) -> Event:
+    body = Answer.model_validate(
+        {
+            "answer_id": answer_id,
+            "revision": revision,
+            "score": score,
+            "answered_at": at,
+            "received_at": at,
+            **more,
+        }
+    )
+    return (RECORDED if revision == 1 else AMENDED), body
+
+
+def erased(answer_id: str, revision: int) -> Event:
+    return ERASED, AnswerErased(answer_id=answer_id, revision=revision, erased_at=START)

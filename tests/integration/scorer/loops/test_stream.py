@@ -1,0 +1,47 @@
+"""Published scores on their way to the listeners of the live stream."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+
+import orjson
+
+from services.scorer.loops.stream import StreamLoop
+from services.scorer.queries.stream import ScoreUpdate, Wanted
+from tests.integration.scorer.kit import Scorer, answer
+
+
+async def test_the_stream_gives_each_listener_what_it_asked_for_and_continues_after_a_break(scorer: Scorer) -> None:
+    def wanted(update: ScoreUpdate) -> bool:
+        return update.segment == "country:BR" and update.window == "7d"
+
+    loop = StreamLoop(scorer.runtime, scorer.stream)
+    async with listening(scorer, wanted) as updates:
+        await scorer.take("surveys.answers", answer("a", 10, segments={"country": ["BR", "NO"]}))
+        await scorer.publish()
+        await loop.step()
+        update = await anext(updates)
+    assert update is not None
+    assert (update.segment, update.window, orjson.loads(update.body)["n"]) == ("country:BR", "7d", 1)
+
+    # Two more answers while it is away: it sees the score as it stands by then, once.
+    for name in ("b", "c"):
+        await scorer.take("surveys.answers", answer(name, 0, segments={"country": "BR"}))
+        await scorer.publish()
+    async with listening(scorer, wanted, update.change) as updates:
+        while await loop.step():
+            pass
+        update = await anext(updates)
+        assert update is not None
+        assert orjson.loads(update.body)["n"] == 3
+
+
+@asynccontextmanager
+async def listening(
+    scorer: Scorer, wanted: Wanted, after: int | None = None
+) -> AsyncIterator[AsyncGenerator[ScoreUpdate | None, None]]:
+    listener = await scorer.listener(wanted, after)
+    async with aclosing(listener.updates()) as updates, asyncio.timeout(20):
+        yield updates
+    scorer.stream.leave(listener)
+    assert scorer.stream.listeners == 0

@@ -1,0 +1,49 @@
+"""The dashboard over HTTP, without a network and without a script."""
+
+import httpx
+
+from tests.integration.scorer.kit import Scorer, answer
+from tests.integration.scorer.sample import COUNTRIES, fill
+
+
+async def test_the_dashboard_leads_strangers_to_sign_in(client: httpx.AsyncClient) -> None:
+    response = await client.get("/?window=7d", headers={"Authorization": ""})
+    assert response.status_code in (303, 401)
+
+
+async def test_the_dashboard_answers_how_whether_and_where_without_a_script(
+    served: Scorer, client: httpx.AsyncClient
+) -> None:
+    await fill(served)
+    await served.take("surveys.answers", answer("x", 2, comment="<b>Too late</b> & broken", segments={"country": "BR"}))
+    response = await client.get("/?window=90d&by=country")
+    assert response.status_code == 200
+    page = response.text
+    expected = (await client.get("/v1/nps?window=90d")).json()
+    figure = f"{round(expected['nps'])}".replace("-", "−")
+    assert f'<strong class="nps figures">{figure}</strong>' in page
+    assert "401 answers" in page
+    for country in COUNTRIES:
+        assert f">{country}</a></th>" in page
+    assert "&lt;b&gt;Too late&lt;/b&gt; &amp; broken" in page
+    assert "Lumen &amp; Leaf" in page
+    policy = response.headers["content-security-policy"]
+    assert "script-src 'self';" in policy
+    assert "unsafe" not in policy and " style=" not in page
+
+
+async def test_the_dashboard_keeps_filters_in_the_address(served: Scorer, client: httpx.AsyncClient) -> None:
+    await fill(served)
+    page = (await client.get("/?window=30d&segment=country:BR&campaign=service-nps")).text
+    assert "window=90d" in page
+    assert 'href="/?campaign=service-nps&amp;segment=country%3ABR&amp;window=90d"' in page
+    assert 'href="/?campaign=service-nps&amp;window=30d"' in page
+
+
+async def test_the_dashboard_has_words_for_nothing_and_for_nonsense(client: httpx.AsyncClient) -> None:
+    empty = await client.get("/")
+    assert empty.status_code == 200
+    assert "No answers here yet" in empty.text
+    bad = await client.get("/?segment=nonsense")
+    assert bad.status_code == 422
+    assert "country:BR" in bad.text

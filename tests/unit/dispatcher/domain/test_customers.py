@@ -1,0 +1,79 @@
+"""How a customer is reached, whether they allow it, and what an erasure leaves of them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.dispatcher.domain import customers
+from services.dispatcher.domain.customers import Customer
+from shared.contracts.orders import Customer as TellsOf
+from shared.contracts.orders import OrderEvent
+from shared.contracts.preferences import ChannelPreference, ChannelState, Preference
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def event(day: float = 0, *, customer: dict[str, Any]) -> OrderEvent:
+    return OrderEvent(order_id="o-1", occurred_at=START + day * DAY, customer=TellsOf(**{"id": "c-1", **customer}))
+
+
+def preference(state: ChannelState, address: str | None = None) -> ChannelPreference:
+    return ChannelPreference(channel="email", state=state, address=address, changed_at=START)
+
+
+def test_a_bounce_is_about_an_address_and_an_unsubscription_about_the_person() -> None:
+    customer = customers.fold(Customer("c-1"), event(customer={"email": "new@example.com"}))
+
+    def with_(entry: ChannelPreference) -> str | None:
+        return Customer("c-1", details=customer.details, channels={"email": entry}).unreachable_by("email")
+
+    assert with_(preference("allowed")) is None
+    assert with_(preference("bounced", "old@example.com")) is None
+    assert with_(preference("bounced", "NEW@example.com")) == "bounced"
+    assert with_(preference("bounced")) == "bounced"
+    assert with_(preference("unsubscribed", "old@example.com")) == "unsubscribed"
+    assert with_(preference("complained", "old@example.com")) == "complained"
+    assert Customer("c-1").unreachable_by("email") == "no_address"
+
+
+@given(st.lists(st.integers(0, 6), max_size=6), st.integers(0, 6), st.data())
+def test_an_erasure_forgets_what_was_said_before_it_wherever_it_comes_in(
+    days: list[int], erased_on: int, data: st.DataObject
+) -> None:
+    """Events from before the erasure bring nothing back, and those after it stay."""
+    events = [event(day, customer={"email": f"{day}@example.com", "tier": "gold"}) for day in days]
+    at = START + erased_on * DAY
+    place = data.draw(st.integers(0, len(events)))
+    customer = Customer("c-1")
+    for index, body in enumerate(events):
+        if index == place:
+            customer = customers.erase(customer, at)
+        customer = customers.fold(customer, body)
+    if place == len(events):
+        customer = customers.erase(customer, at)
+    after = [day for day in days if day > erased_on]
+    assert customer.detail("email") == (f"{max(after)}@example.com" if after else None)
+    assert customer.detail("tier") == ("gold" if after else None)
+
+
+def test_the_newest_preference_holds_whatever_order_they_come_in() -> None:
+    def revision(number: int, state: ChannelState) -> Preference:
+        return Preference(customer_id="c-1", revision=number, channels=[preference(state)], occurred_at=START)
+
+    newer = customers.prefer(Customer("c-1"), revision(2, "unsubscribed"))
+    assert newer.channels["email"].state == "unsubscribed"
+    assert customers.prefer(newer, revision(1, "allowed")) == newer
+    assert customers.prefer(newer, revision(2, "allowed")) == newer
+    assert customers.prefer(newer, revision(3, "allowed")).channels["email"].state == "allowed"
+
+
+def test_an_answer_from_before_the_erasure_is_not_remembered() -> None:
+    erased = customers.erase(customers.answered(Customer("c-1"), START), START)
+    assert erased.last_answered_at is None
+    assert customers.answered(erased, START) == erased
+    later = customers.answered(erased, START + DAY)
+    assert later.last_answered_at == START + DAY
+    assert customers.answered(later, START + DAY / 2) == later

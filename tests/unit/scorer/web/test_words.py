@@ -1,0 +1,37 @@
+"""Words of the dashboard."""
+
+import pytest
+
+from services.scorer.domain.scores import Sums, WindowScore, window_score
+from services.scorer.web import words
+from shared.nps import Counts
+
+
+@pytest.mark.parametrize("comment", ["", "Short.", "x" * words.COMMENT_SHOWN])
+def test_a_comment_of_usual_length_is_shown_whole(comment: str) -> None:
+    assert words.beginning(comment) == comment
+
+
+def test_a_long_comment_is_cut_between_words_where_it_has_some() -> None:
+    assert words.beginning("again and again " * 50).rstrip("…").split()[-1] in ("again", "and")
+    assert words.beginning("x" * 5_000) == "x" * (words.COMMENT_SHOWN - 50) + "…"
+    assert words.beginning("Hm: " + "x" * 5_000).startswith("Hm: xxx")
+
+
+def scored(now: Counts, before: Counts | None) -> WindowScore:
+    return window_score(Sums(now, 0, 0), None if before is None else Sums(before, 0, 0), minimum=10)
+
+
+def test_a_change_is_said_with_its_size_and_whether_it_is_significant() -> None:
+    up = scored(Counts(90, 0, 10), Counts(10, 0, 90))
+    assert words.change_sentence(up, "7d") == "Up 160 points from the previous 7 days: a significant change."
+    slight = scored(Counts(50, 0, 50), Counts(51, 0, 50))
+    assert words.change_sentence(slight, "7d") == "Down 1 point from the previous 7 days: could be chance."
+    same = scored(Counts(50, 0, 50), Counts(50, 0, 50))
+    assert words.change_sentence(same, "30d") == "Practically unchanged from the previous 30 days."
+
+
+def test_where_there_is_nothing_to_compare_with_it_says_so() -> None:
+    assert "no earlier period" in words.change_sentence(scored(Counts(9), None), "all")
+    assert "no answers in the previous 7 days" in words.change_sentence(scored(Counts(9), Counts()), "7d")
+    assert words.change_sentence(scored(Counts(), Counts(9)), "7d") == ""

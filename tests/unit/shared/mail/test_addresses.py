@@ -1,0 +1,51 @@
+"""What can be written to, and what is rejected."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.mail.addresses import InvalidAddress, domain_of, mailbox
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("ana@example.com", "ana@example.com"),
+        (" ana+shop@Example.COM ", "ana+shop@example.com"),
+        ("ana@bücher.example", "ana@xn--bcher-kva.example"),
+        ("ana@BÜCHER。example", "ana@xn--bcher-kva.example"),
+        # A domain of its own, not strasse.example; nor do final sigmas become others.
+        ("ana@straße.example", "ana@xn--strae-oqa.example"),
+        ("ana@φάσσος.example", "ana@xn--hxa2bjcap.example"),
+        ("o'neil/x=y@mail.example.com", "o'neil/x=y@mail.example.com"),
+        ("ana@localhost", "ana@localhost"),
+    ],
+)
+def test_addresses_people_have_can_be_written_to(written: str, read: str) -> None:
+    assert mailbox(written) == read
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "", "ana", "@example.com", "ana@", "a b@example.com", "ana@exa mple.com", "ana@example..com", "ana@-x.com",
+        "ana\r\n@example.com", "ana@example.com\r\nRCPT TO:<b@example.com>", "ana@example.com>", "<ana@example.com>",
+        '"ana"@example.com', ".ana@example.com", "ana..b@example.com", "ana@[127.0.0.1]", "ána@example.com",
+        "a" * 65 + "@example.com", "ana@" + "x" * 64 + ".com", "ana@" + ".".join(["x" * 60] * 5), "a@b@", "a,b@x.com",
+    ],
+)  # fmt: skip
+def test_what_is_no_address_is_refused_without_being_repeated(address: str) -> None:
+    with pytest.raises(InvalidAddress) as refused:
+        mailbox(address)
+    assert len(address) < 8 or address not in str(refused.value)
+
+
+@given(st.text(max_size=80))
+def test_an_address_that_passes_cannot_end_a_command_or_a_header(text: str) -> None:
+    try:
+        passed = mailbox(text)
+    except InvalidAddress:
+        return
+    assert passed.isascii() and passed.isprintable() and not set(passed) & set(' <>,;:"\\()[]')
+    assert mailbox(passed) == passed
+    assert domain_of(passed)

@@ -1,0 +1,40 @@
+"""What every e-mail is made of."""
+
+import re
+from datetime import UTC, datetime
+from email import message_from_bytes
+from email.policy import default
+
+from shared.mail.addresses import mailbox
+from shared.mail.message import Body, Recipient, Sender, message_id, write_email
+
+SENDER = mailbox("surveys@shop.test")
+
+
+def test_an_email_reads_back_as_it_was_written() -> None:
+    email = write_email(
+        identity=message_id("case-7", SENDER),
+        sender=Sender(SENDER, "Fjord & Fell", mailbox("help@shop.test")),
+        to=Recipient(mailbox("ana@example.com"), "김민지"),
+        subject="Ein sehr langer Betreff mit Umlauten: äöü, der auf keine einzelne Kopfzeile der Nachricht mehr passt",
+        date=datetime(2026, 11, 1, 9, 30, tzinfo=UTC),
+        language="de",
+        headers={"X-Hearback-Case": "7"},
+        body=Body(text="Grüße\n", html="<p>Grüße</p>"),
+    )
+    assert (email.sender, email.recipient) == ("surveys@shop.test", "ana@example.com")
+    message = message_from_bytes(email.content, policy=default)
+    assert message.defects == []
+    assert message["From"] == "Fjord & Fell <surveys@shop.test>" and message["Reply-To"] == "help@shop.test"
+    assert message["To"] == "김민지 <ana@example.com>"
+    assert str(message["Subject"]).startswith("Ein sehr langer Betreff mit Umlauten: äöü, der")
+    assert message["X-Hearback-Case"] == "7" and message["Message-ID"] == "<case-7@shop.test>"
+    assert [part.get_content().strip() for part in message.iter_parts()] == ["Grüße", "<p>Grüße</p>"]
+    names_and_subject = email.content.partition(b"\r\nDate: ")[0]
+    assert all(len(line) <= 76 for line in names_and_subject.splitlines())
+
+
+def test_a_send_id_that_is_no_plain_word_still_has_one_message_id() -> None:
+    strange = message_id("a b>\u00e9", SENDER)
+    assert re.fullmatch(r"<[0-9a-f]{64}@shop\.test>", strange)
+    assert strange == message_id("a b>\u00e9", SENDER) != message_id("a b>", SENDER)
