@@ -1,1 +1,1 @@
-"""``python -m benchmarks``: how fast Hearback is, as ratios to the barest program that could do the same."""
+"""``python -m benchmarks``: Hearback's performance, as ratios to a minimal baseline measured in the same run."""

@@ -1,4 +1,4 @@
-"""A stream of answers as a shop's customers might give them, and what counting them must come to."""
+"""A realistic stream of answers, and the counts they must result in."""
 
 import random
 from collections import Counter
@@ -11,30 +11,30 @@ from benchmarks.stream import Record
 from shared.nps import group_of
 
 DIMENSIONS = {"country": 20, "category": 150, "tier": 30}
-"""200 segment values; every answer counts in one of each dimension, and in everybody."""
+"""200 segment values; every answer counts in one value of each dimension, and in everybody."""
 DAYS = 30
-_LATE_SHARE, _AMENDED_SHARE, _REPEATED_SHARE = 0.05, 0.02, 0.01
+_LATE_SHARE, _AMENDED_SHARE, _DUPLICATE_SHARE = 0.05, 0.02, 0.01
 _HEADERS = (
     ("ce_specversion", b"1.0"),
     ("ce_source", b"/hearback/collector"),
     ("content-type", b"application/json"),
 )
 
-Place = tuple[str, str, str]
+CountKey = tuple[str, str, str]
 """Segment, day and group."""
 
 
 @dataclass
 class Answers:
-    """``count`` records over DAYS days up to ``end``, one in twenty up to ten days late, some amended, some repeated.
+    """``count`` records over DAYS days up to ``end``: one in twenty up to ten days late, some amended, some duplicated.
 
-    Going through them fills ``expected``; ids are random, as ids made by hashing are. The same seed gives the same.
+    Iterating fills ``expected``. Ids are random, like hashed ids. The same seed gives the same records.
     """
 
     count: int
     end: datetime = field(default_factory=lambda: datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0))
     seed: int = 1
-    expected: Counter[Place] = field(default_factory=Counter)
+    expected: Counter[CountKey] = field(default_factory=Counter)
 
     def __iter__(self) -> Iterator[Record]:
         rng = random.Random(self.seed)
@@ -42,11 +42,11 @@ class Answers:
         recent: list[_Answer] = []
         for number in range(self.count):
             chance = rng.random()
-            if recent and chance < _REPEATED_SHARE:
+            if recent and chance < _DUPLICATE_SHARE:
                 yield rng.choice(recent).record()
                 continue
             now = start + timedelta(days=DAYS) * (number / self.count)
-            if recent and chance < _REPEATED_SHARE + _AMENDED_SHARE:
+            if recent and chance < _DUPLICATE_SHARE + _AMENDED_SHARE:
                 answer = rng.choice(recent)
                 self._count(answer, -1)
                 answer.revision += 1

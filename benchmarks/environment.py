@@ -1,4 +1,4 @@
-"""A Kafka and a PostgreSQL to measure on, with a database and topics that are removed afterwards."""
+"""Kafka and PostgreSQL for benchmarks, with a database and topics that are removed afterwards."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ class Environment:
         return self.topic_prefix + name
 
     def settings(self) -> ServiceSettings:
-        """What shared code needs to know to reach this Kafka; good for no service."""
+        """Settings for shared code to connect to this Kafka; not sufficient for a service."""
         return ServiceSettings(
             kafka_bootstrap_servers=self.kafka_bootstrap_servers,
             topic_prefix=self.topic_prefix,
@@ -37,7 +37,7 @@ class Environment:
         )
 
     def stack(self, *processes: str, **settings: str) -> Stack:
-        """The named processes on these backends, not yet started; none named: the whole product."""
+        """A stack of these processes, by default all, on these backends; not yet started."""
         return Stack(
             state=STATE / "services",
             ports=StackPorts.free(),
@@ -50,7 +50,7 @@ class Environment:
 
 @asynccontextmanager
 async def environment() -> AsyncIterator[Environment]:
-    """The backends named by the environment variables, or ones started here; always a new database and new topics."""
+    """The backends named in the environment, or new ones; always with a new database and new topics."""
     supervisor = Supervisor(STATE / "processes.json")
     end_leftovers(STATE / "processes.json")
     try:

@@ -1,4 +1,4 @@
-"""Resident memory of every process of a stack nobody uses, and the processor time it takes doing nothing."""
+"""Resident memory and CPU time of every process of an idle stack."""
 
 import asyncio
 import time
@@ -14,12 +14,12 @@ from deploy.local.ports import StackPorts
 from deploy.local.stack import Stack
 
 SETTLE_SECONDS = 5.0
-"""After everything is ready: first ticks, first fetches, caches of the first statements."""
-REST_SECONDS = 10.0
+"""After everything is ready: lets first ticks, first fetches and statement caches settle."""
+IDLE_SECONDS = 10.0
 
 
 async def measure(progress: Progress) -> Result:
-    """A fresh stack of its own. Raises WrongOutcome when a process was started again meanwhile or is not ready."""
+    """Uses its own fresh stack. Raises WrongOutcome when a process was restarted meanwhile or is not ready."""
     state = STATE / "memory"
     await asyncio.to_thread(remove_state, state)
     progress("starting the stack", 0)
@@ -27,16 +27,16 @@ async def measure(progress: Progress) -> Result:
         async with Stack(state=state, ports=StackPorts.free()) as stack:
             before = stack.running
             await _wait("settling", SETTLE_SECONDS, progress)
-            busy = {name: _processor_seconds(record.pid) for name, record in before.items()}
+            cpu_before = {name: _cpu_seconds(record.pid) for name, record in before.items()}
             began = time.perf_counter()
-            await _wait("at rest", REST_SECONDS, progress)
+            await _wait("idle", IDLE_SECONDS, progress)
             seconds = time.perf_counter() - began
             usage = {
-                name: _Usage(_resident(record.pid), (_processor_seconds(record.pid) - busy[name]) / seconds)
+                name: _Usage(_resident(record.pid), (_cpu_seconds(record.pid) - cpu_before[name]) / seconds)
                 for name, record in before.items()
             }
             if stack.running != before:
-                raise WrongOutcome("a process died and was started again while it should have been at rest")
+                raise WrongOutcome("a process died and was restarted while it should have been idle")
             async with asyncio.timeout(10):
                 await stack.ready()
     finally:
@@ -45,25 +45,25 @@ async def measure(progress: Progress) -> Result:
         "memory",
         (
             *(Measure(name, one.memory / 2**20, "MiB") for name, one in usage.items()),
-            Measure("all together", sum(one.memory for one in usage.values()) / 2**20, "MiB"),
-            Measure("processor at rest, all together", sum(one.processor for one in usage.values()) * 100, "% of one"),
+            Measure("total", sum(one.memory for one in usage.values()) / 2**20, "MiB"),
+            Measure("CPU when idle, total", sum(one.cpu for one in usage.values()) * 100, "% of one core"),
         ),
-        (f"{len(usage)} processes were ready, and none was started again in {SETTLE_SECONDS + REST_SECONDS:.0f} s",),
+        (f"{len(usage)} processes were ready, and none was restarted in {SETTLE_SECONDS + IDLE_SECONDS:.0f} s",),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Usage:
-    """Bytes, and processor seconds a second."""
+    """Memory in bytes, and CPU seconds per second."""
 
     memory: int
-    processor: float
+    cpu: float
 
 
-async def _wait(doing: str, seconds: float, progress: Progress) -> None:
+async def _wait(step_name: str, seconds: float, progress: Progress) -> None:
     steps = 20
     for step in range(steps):
-        progress(doing, step / steps)
+        progress(step_name, step / steps)
         await asyncio.sleep(seconds / steps)
 
 
@@ -73,12 +73,12 @@ def _family(pid: int) -> list[psutil.Process]:
 
 
 def _resident(pid: int) -> int:
-    """Bytes. PostgreSQL is many processes with the same pages in each: those are shared out, so they count once."""
+    """In bytes. PostgreSQL's processes share pages; proportional set size counts shared pages once."""
     family = _family(pid)
     if len(family) == 1:
         return int(family[0].memory_info().rss)
     return sum(int(process.memory_full_info().pss) for process in family)
 
 
-def _processor_seconds(pid: int) -> float:
+def _cpu_seconds(pid: int) -> float:
     return sum(times.user + times.system for times in (process.cpu_times() for process in _family(pid)))

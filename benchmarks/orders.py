@@ -1,7 +1,7 @@
-"""The dispatcher at full speed, next to a bare loop that decodes and counts in memory.
+"""The dispatcher's maximum throughput, compared with a bare loop that decodes and counts in memory.
 
-The shipped campaigns are in force, so what an order event does is the real thing: facts folded, timers set and moved,
-a decision with its reason. No timer comes due meanwhile: this is taking orders in, not sending.
+The default campaigns are active, so each order event does its real work: updating the order, setting and moving
+timers, and recording a decision with its reason. No timer becomes due, so this measures ingestion, not sending.
 """
 
 import asyncio
@@ -24,67 +24,67 @@ from benchmarks.stream import Progress, Record, bare_loop, committed, publish
 from shared.contracts.topics import ORDERS
 from shared.messaging.topics import ensure_topics
 
-LIFE = ("order.placed", "order.paid", "order.shipped", "order.delivered")
+STEPS = ("order.placed", "order.paid", "order.shipped", "order.delivered")
 ORDERS_BETWEEN_STEPS = 500
-"""How many orders are placed while one goes from one step to the next, so that a batch holds many lives at once."""
-ORDERS_A_CUSTOMER = 2
-REPEATED_SHARE = 0.01
+"""Orders placed between two steps of one order, so that a batch interleaves many orders."""
+ORDERS_PER_CUSTOMER = 2
+DUPLICATE_SHARE = 0.01
 LIMIT_SECONDS = 300
 
 
 async def measure(on: Environment, progress: Progress, events: int = 40_000) -> Result:
     """Raises WrongOutcome unless every order event has exactly one decision, and every order its timers."""
     await ensure_topics(on.settings(), [ORDERS])
-    shop = _Shop(events // len(LIFE))
+    shop = _Shop(events // len(STEPS))
     records = list(shop)
     size = await publish(on, ORDERS, records, len(records), progress)
     bare = [await _bare_loop(on, len(records), progress)]
-    rate, processor_seconds = await _run_dispatcher(on, len(records), progress)
+    rate, cpu_seconds = await _run_dispatcher(on, len(records), progress)
     bare.append(await _bare_loop(on, len(records), progress))
     await _check(on, shop)
     return Result(
         "orders",
         (
-            Measure("order events taken in, a decision each", rate, "a second"),
-            Measure("whole orders, four events each", rate / len(LIFE), "a second"),
-            Measure("bare aiokafka loop, before", bare[0], "events a second"),
-            Measure("bare aiokafka loop, after", bare[1], "events a second"),
-            # Whatever else the machine does only slows a loop down: the faster one is nearer to what it can.
+            Measure("order events handled, one decision each", rate, "per second"),
+            Measure("complete orders of four events", rate / len(STEPS), "per second"),
+            Measure("bare aiokafka loop, before", bare[0], "events per second"),
+            Measure("bare aiokafka loop, after", bare[1], "events per second"),
+            # Other load only slows a loop down, so the faster run is closer to its capability.
             Measure("ratio to the faster bare loop", rate / max(bare), ""),
-            Measure("processor time of the dispatcher", processor_seconds / len(records) * 1e6, "µs an event"),
+            Measure("CPU time of the dispatcher", cpu_seconds / len(records) * 1e6, "µs per event"),
             Measure("size of an order event", size, "bytes"),
         ),
         (
             (
                 f"{len(shop.published):,} events, {len(records) - len(shop.published):,} of them published twice, "
-                "have one decision each"
+                "have exactly one decision each"
             ),
-            f"each of {shop.orders:,} orders has its two timers, each of {shop.customers:,} customers one more",
+            f"each of {shop.orders:,} orders has two timers, each of {shop.customers:,} customers one more",
         ),
     )
 
 
 @dataclass
 class _Shop:
-    """Orders that are placed, paid, shipped and delivered, many at a time. ``published`` has the events' ids."""
+    """Interleaved orders that are placed, paid, shipped and delivered. ``published`` holds the events' ids."""
 
     orders: int
     published: set[str] = field(default_factory=set)
 
     @property
     def customers(self) -> int:
-        return -(-self.orders // ORDERS_A_CUSTOMER)
+        return -(-self.orders // ORDERS_PER_CUSTOMER)
 
     def __iter__(self) -> Iterator[Record]:
         rng = random.Random(1)
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        for step in range(self.orders + ORDERS_BETWEEN_STEPS * (len(LIFE) - 1)):
-            for place, kind in enumerate(LIFE):
-                order = step - place * ORDERS_BETWEEN_STEPS
+        for step in range(self.orders + ORDERS_BETWEEN_STEPS * (len(STEPS) - 1)):
+            for position, kind in enumerate(STEPS):
+                order = step - position * ORDERS_BETWEEN_STEPS
                 if 0 <= order < self.orders:
                     record = self._record(order, kind, now, str(UUID(int=rng.getrandbits(128), version=4)))
                     yield record
-                    if rng.random() < REPEATED_SHARE:
+                    if rng.random() < DUPLICATE_SHARE:
                         yield record
 
     def _record(self, order: int, kind: str, now: str, event_id: str) -> Record:
@@ -126,7 +126,7 @@ async def _bare_loop(on: Environment, events: int, progress: Progress) -> float:
 
 
 async def _run_dispatcher(on: Environment, events: int, progress: Progress) -> tuple[float, float]:
-    """Events a second between the first batch and the last, and processor seconds from start to end."""
+    """Events per second between the first and the last batch, and CPU seconds of the whole process."""
     progress("starting the dispatcher", 0)
     async with on.stack("dispatcher") as stack:
         process = psutil.Process(stack.running["dispatcher"].pid)
@@ -145,7 +145,7 @@ async def _run_dispatcher(on: Environment, events: int, progress: Progress) -> t
             await database.close()
     (began, before), (ended, after) = samples[1], samples[-1]
     if after == before:
-        raise WrongOutcome("all events were taken in one batch, which says nothing of a rate: publish more")
+        raise WrongOutcome("all events were handled in one batch, which gives no rate: use more events")
     return (after - before) / (ended - began), times.user + times.system
 
 
@@ -156,19 +156,19 @@ async def _check(on: Environment, shop: _Shop) -> None:
         about_order, recurring = await database.fetchrow(
             "SELECT count(order_id), count(*) - count(order_id) FROM dispatcher.timers"
         )
-        letters = await database.fetchval("SELECT count(*) FROM dispatcher.dead_letters")
+        dead_letters = await database.fetchval("SELECT count(*) FROM dispatcher.dead_letters")
     finally:
         await database.close()
     decided = Counter(row["event_id"] for row in rows)
     wrong = [event_id for event_id in shop.published | decided.keys() if decided[event_id] != 1]
     wrong += [event_id for event_id in decided if event_id not in shop.published]
-    if wrong or letters:
+    if wrong or dead_letters:
         raise WrongOutcome(
             f"{len(wrong)} of {len(shop.published)} order events do not have exactly one decision, "
-            f"{letters} became dead letters"
+            f"{dead_letters} became dead letters"
         )
     if (about_order, recurring) != (2 * shop.orders, shop.customers):
         raise WrongOutcome(
-            f"{about_order} timers about orders and {recurring} about customers are set; "
-            f"expected are {2 * shop.orders} and {shop.customers}"
+            f"there are {about_order} timers of orders and {recurring} recurring timers; "
+            f"expected {2 * shop.orders} and {shop.customers}"
         )

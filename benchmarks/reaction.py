@@ -1,8 +1,8 @@
-"""From an answer's acknowledgement to its record on `followups.detractors`, at a steady rate, with everything running.
+"""Latency from an answer's acknowledgement to its record on `followups.detractors`, at a steady rate, in a full stack.
 
-Beside it the same two hops with nothing in them: a producer, a loop that consumes, decodes and produces on, and a
-consumer, on topics with as many partitions, at the same rate. They keep nothing and may lose or double a record; they
-run before and after, while the product's processes are up and idle.
+The baseline is the same two hops without any work: a producer, a loop that consumes, decodes and forwards, and a
+consumer, on topics with as many partitions and at the same rate. It keeps no state and may lose or duplicate records;
+it runs before and after, while the product's processes are up and idle.
 """
 
 import asyncio
@@ -27,22 +27,22 @@ from shared.messaging.topics import ensure_topics
 from shared.nps import group_of
 
 WARM_UP_SECONDS = 2.0
-"""Sent and checked like the rest, not measured."""
-ARRIVE_WITHIN_SECONDS = 30.0
-DUPLICATES_FOR_SECONDS = 2.0
-"""How long to listen for a second record when every first one is there."""
-LEAST_OF_THE_RATE = 0.95
+"""Answers in this period are sent and checked, but not measured."""
+ARRIVAL_TIMEOUT_SECONDS = 30.0
+DUPLICATE_WATCH_SECONDS = 2.0
+"""How long to watch for duplicates after every record has arrived."""
+MINIMUM_SHARE_OF_RATE = 0.95
 
 DETRACTORS = followup_topic("detractors")
 BARE_ANSWERS = replace(ANSWERS, name="bare.answers")
 BARE_DETRACTORS = replace(DETRACTORS, name="bare.detractors")
 
 Send = Callable[[str, int], Awaitable[float]]
-"""Sends the answer of that id and score, and gives back when the clock starts for it."""
+"""Sends the answer with this id and score, and returns the time from which to measure."""
 
 
 async def measure(on: Environment, progress: Progress, rate: int = 200, seconds: float = 20.0) -> Result:
-    """Raises WrongOutcome unless each detractor arrives exactly once, nobody else does, and the rate was kept."""
+    """Raises WrongOutcome unless each detractor and nobody else arrives, exactly once, at the requested rate."""
     await ensure_topics(on.settings(), [BARE_ANSWERS, BARE_DETRACTORS])
     progress("starting the product", 0)
     async with on.stack() as stack:
@@ -56,49 +56,53 @@ async def measure(on: Environment, progress: Progress, rate: int = 200, seconds:
             async def post(answer_id: str, score: int) -> float:
                 response = await client.post(url, json={"answer_id": answer_id, "score": score})
                 if response.status_code != 202:
-                    raise WrongOutcome(f"the collector answered {response.status_code}: {response.text[:200]}")
+                    raise WrongOutcome(f"the collector returned {response.status_code}: {response.text[:200]}")
                 return time.perf_counter()
 
             product = await _drive(post, arrivals, rate, seconds, progress, "answers")
         bare.append(await _bare(on, rate, seconds / 2, progress))
 
     hops = sorted([*bare[0].hops, *bare[1].hops])
-    figures = {
+    latencies = {
         name: (_quantile(product.hops, share), _quantile(hops, share)) for name, share in (("p50", 0.5), ("p99", 0.99))
     }
     milliseconds = 1_000
     return Result(
         "reaction",
         (
-            Measure("answers acknowledged", product.rate, "a second"),
+            Measure("answers acknowledged", product.rate, "per second"),
             *(
                 Measure(f"acknowledgement to record, {name}", ours * milliseconds, "ms")
-                for name, (ours, _) in figures.items()
+                for name, (ours, _) in latencies.items()
             ),
             *(
                 Measure(f"the same two hops, bare, {name}", bare * milliseconds, "ms")
-                for name, (_, bare) in figures.items()
+                for name, (_, bare) in latencies.items()
             ),
-            *(Measure(f"ratio, {name}", ours / bare, "times the bare one") for name, (ours, bare) in figures.items()),
+            *(
+                Measure(f"ratio, {name}", ours / bare, "times the bare hops")
+                for name, (ours, bare) in latencies.items()
+            ),
             Measure("request to acknowledgement, p50", _quantile(product.sending, 0.5) * milliseconds, "ms"),
             Measure("request to acknowledgement, p99", _quantile(product.sending, 0.99) * milliseconds, "ms"),
         ),
         (
-            f"each of {product.detractors:,} detractors of {product.sent:,} answers arrived once, and nobody else did",
-            f"{len(product.hops):,} of them measured and {len(hops):,} bare hops, after {WARM_UP_SECONDS:.0f} s each",
+            f"each of {product.detractors:,} detractors of {product.sent:,} answers arrived once, and no other record",
+            f"measured {len(product.hops):,} of them and {len(hops):,} bare hops",
+            f"the first {WARM_UP_SECONDS:.0f} s of each run were not measured",
         ),
     )
 
 
 @dataclass
 class _Arrivals:
-    """How often each answer's record came, and when it came first."""
+    """How often each answer's record arrived, and when it first did."""
 
     count: Counter[str] = field(default_factory=Counter)
     at: dict[str, float] = field(default_factory=dict)
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def take(self, answer_id: str, now: float) -> None:
+    def add(self, answer_id: str, now: float) -> None:
         self.count[answer_id] += 1
         self.at.setdefault(answer_id, now)
         self.news.set()
@@ -106,7 +110,7 @@ class _Arrivals:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Seconds, sorted: ``hops`` from the start of the clock to the record, ``sending`` until the clock started."""
+    """Sorted durations in seconds: ``hops`` until the record arrived, ``sending`` until the acknowledgement."""
 
     sent: int
     detractors: int
@@ -115,63 +119,65 @@ class _Run:
     sending: Sequence[float]
 
 
-async def _drive(send: Send, arrivals: _Arrivals, rate: int, seconds: float, progress: Progress, doing: str) -> _Run:
-    """Sends at fixed moments, however long the answers before take: a slow product cannot slow its own measuring."""
+async def _drive(send: Send, arrivals: _Arrivals, rate: int, seconds: float, progress: Progress, step: str) -> _Run:
+    """Sends at fixed times, however long earlier requests take, so that a slow product cannot slow the load."""
     warm_up = int(rate * WARM_UP_SECONDS)
     total = warm_up + int(rate * seconds)
     answers = [(str(uuid4()), number % 11) for number in range(total)]
-    asked: list[float] = [0.0] * total
+    requested: list[float] = [0.0] * total
     began = time.perf_counter() + 0.1
 
-    async def one(number: int) -> float:
-        asked[number] = time.perf_counter()
+    async def send_one(number: int) -> float:
+        requested[number] = time.perf_counter()
         return await send(*answers[number])
 
     tasks = []
     for number in range(total):
         await asyncio.sleep(max(0.0, began + number / rate - time.perf_counter()))
-        tasks.append(asyncio.create_task(one(number)))
+        tasks.append(asyncio.create_task(send_one(number)))
         if number % 50 == 0:
-            progress(f"{doing}, {rate} a second", number / total)
+            progress(f"{step}, {rate} per second", number / total)
     started = await asyncio.gather(*tasks)
-    kept = (total - 1) / (max(started) - min(started))
-    if kept < rate * LEAST_OF_THE_RATE:
-        raise WrongOutcome(f"{doing}: {kept:.0f} a second instead of {rate}; on a busy machine try a lower --rate")
+    actual_rate = (total - 1) / (max(started) - min(started))
+    if actual_rate < rate * MINIMUM_SHARE_OF_RATE:
+        raise WrongOutcome(
+            f"{step}: {actual_rate:.0f} per second instead of {rate}; on a busy machine try a lower --rate"
+        )
 
     detractors = {answer_id for answer_id, score in answers if group_of(score) == "detractor"}
-    await _arrived(arrivals, detractors)
+    await _wait_for_arrivals(arrivals, detractors)
     measured = [number for number in range(warm_up, total) if answers[number][0] in detractors]
     return _Run(
         sent=total,
         detractors=len(detractors),
-        rate=kept,
+        rate=actual_rate,
         hops=sorted(arrivals.at[answers[number][0]] - started[number] for number in measured),
-        sending=sorted(started[number] - asked[number] for number in range(warm_up, total)),
+        sending=sorted(started[number] - requested[number] for number in range(warm_up, total)),
     )
 
 
-async def _arrived(arrivals: _Arrivals, detractors: set[str]) -> None:
-    """Raises WrongOutcome unless each of them has come once, and nothing else has."""
+async def _wait_for_arrivals(arrivals: _Arrivals, detractors: set[str]) -> None:
+    """Raises WrongOutcome unless each of them, and nothing else, has arrived once."""
     try:
-        async with asyncio.timeout(ARRIVE_WITHIN_SECONDS):
+        async with asyncio.timeout(ARRIVAL_TIMEOUT_SECONDS):
             while not detractors <= arrivals.at.keys():
                 arrivals.news.clear()
                 await arrivals.news.wait()
     except TimeoutError:
         missing = len(detractors - arrivals.at.keys())
         raise WrongOutcome(f"{missing} of {len(detractors)} detractors did not arrive") from None
-    await asyncio.sleep(DUPLICATES_FOR_SECONDS)
-    strangers = arrivals.at.keys() - detractors
+    await asyncio.sleep(DUPLICATE_WATCH_SECONDS)
+    unexpected = arrivals.at.keys() - detractors
     twice = [answer_id for answer_id, count in arrivals.count.items() if count > 1]
-    if strangers or twice:
-        raise WrongOutcome(f"{len(twice)} detractors arrived more than once, {len(strangers)} records are of nobody's")
+    if unexpected or twice:
+        raise WrongOutcome(f"{len(twice)} detractors arrived more than once, {len(unexpected)} records were unexpected")
 
 
 @asynccontextmanager
 async def _listening(
     on: Environment, topic: Topic, answer_of: Callable[["ConsumerRecord[bytes, bytes]"], str]
 ) -> AsyncIterator[_Arrivals]:
-    """What comes from now on."""
+    """Records that arrive from now on."""
     consumer = bare_consumer(on)
     await consumer.start()
     arrivals = _Arrivals()
@@ -182,11 +188,11 @@ async def _listening(
             now = time.perf_counter()
             for records in batch.values():
                 for record in records:
-                    arrivals.take(answer_of(record), now)
+                    arrivals.add(answer_of(record), now)
 
     try:
-        await _from_now_on(consumer, on, topic)
-        async with _beside(listen()):
+        await _seek_to_end(consumer, on, topic)
+        async with _running(listen()):
             yield arrivals
     finally:
         await consumer.stop()
@@ -204,7 +210,7 @@ async def _bare(on: Environment, rate: int, seconds: float, progress: Progress) 
         await producer.send(on.topic(BARE_ANSWERS.name), value, key=answer_id.encode())
         return began
 
-    async def pass_on() -> None:
+    async def forward() -> None:
         while True:
             for records in (await middle_consumer.getmany(timeout_ms=1_000)).values():
                 for record in records:
@@ -212,14 +218,14 @@ async def _bare(on: Environment, rate: int, seconds: float, progress: Progress) 
                         await middle_producer.send(on.topic(BARE_DETRACTORS.name), record.value, key=record.key)
 
     try:
-        await _from_now_on(middle_consumer, on, BARE_ANSWERS)
-        async with _listening(on, BARE_DETRACTORS, _answer_of_bare) as arrivals, _beside(pass_on()):
+        await _seek_to_end(middle_consumer, on, BARE_ANSWERS)
+        async with _listening(on, BARE_DETRACTORS, _answer_of_bare) as arrivals, _running(forward()):
             return await _drive(send, arrivals, rate, seconds, progress, "bare hops")
     finally:
         await asyncio.gather(producer.stop(), middle_producer.stop(), middle_consumer.stop())
 
 
-async def _from_now_on(consumer: AIOKafkaConsumer, on: Environment, topic: Topic) -> None:
+async def _seek_to_end(consumer: AIOKafkaConsumer, on: Environment, topic: Topic) -> None:
     consumer.assign(partitions(on, topic))
     await consumer.seek_to_end()
     for partition in partitions(on, topic):
@@ -227,8 +233,8 @@ async def _from_now_on(consumer: AIOKafkaConsumer, on: Environment, topic: Topic
 
 
 @asynccontextmanager
-async def _beside(loop: Awaitable[None]) -> AsyncIterator[None]:
-    """Runs an endless loop for as long as the body takes. What ends the loop raises here."""
+async def _running(loop: Awaitable[None]) -> AsyncIterator[None]:
+    """Runs an endless loop during the block. An exception that ends the loop is raised here."""
     task = asyncio.ensure_future(loop)
     try:
         yield
@@ -242,7 +248,7 @@ def _answer_of_case(record: "ConsumerRecord[bytes, bytes]") -> str:
     kind = dict(record.headers)["ce_type"].decode()
     case = orjson.loads(record.value)
     if kind != followups.OPENED or group_of(case["answer"]["score"]) != "detractor":
-        raise WrongOutcome(f"a {kind} of score {case['answer']['score']} came to {DETRACTORS.name}")
+        raise WrongOutcome(f"a {kind} with score {case['answer']['score']} arrived on {DETRACTORS.name}")
     return str(case["answer"]["answer_id"])
 
 

@@ -1,4 +1,4 @@
-"""What a benchmark found, and how it is shown and kept."""
+"""Benchmark results: printing and saving them."""
 
 import json
 import platform
@@ -14,7 +14,7 @@ from rich.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One figure. ``expected`` is what it is held to, in words; ``met`` whether it is, None where nothing is asked."""
+    """One figure. ``expected`` describes the expectation and ``met`` whether it holds; None without an expectation."""
 
     name: str
     value: float
@@ -23,14 +23,14 @@ class Measure:
     met: bool | None = None
 
     @property
-    def shown(self) -> str:
+    def text(self) -> str:
         digits = 0 if abs(self.value) >= 1_000 else 2 if abs(self.value) < 10 else 1
         return f"{self.value:,.{digits}f} {self.unit}".strip()
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """``checks`` are what was asserted of the outcome; a benchmark that computes something wrong raises instead."""
+    """``checks`` describe what was verified; a benchmark with a wrong outcome raises instead."""
 
     name: str
     measures: Sequence[Measure]
@@ -42,10 +42,10 @@ class Result:
 
 
 class WrongOutcome(AssertionError):
-    """What was measured did not do its work, so its speed means nothing."""
+    """The measured program did not do its work correctly, so its speed means nothing."""
 
 
-def show(console: Console, results: Sequence[Result]) -> None:
+def print_results(console: Console, results: Sequence[Result]) -> None:
     for result in results:
         table = Table(title=result.name, title_justify="left", show_edge=False)
         table.add_column("measure")
@@ -53,15 +53,15 @@ def show(console: Console, results: Sequence[Result]) -> None:
         table.add_column("expected")
         for measure in result.measures:
             verdict = "" if measure.met is None else (" ✓" if measure.met else " ✗ not met")
-            table.add_row(measure.name, measure.shown, measure.expected + verdict)
+            table.add_row(measure.name, measure.text, measure.expected + verdict)
         console.print(table)
         for check in result.checks:
-            console.print(f"  asserted: {check}")
+            console.print(f"  verified: {check}")
         console.print()
 
 
-def keep(results: Sequence[Result], file: Path) -> None:
-    """Writes the results as JSON, with what machine they are of."""
+def save(results: Sequence[Result], file: Path) -> None:
+    """Writes the results as JSON, with a description of the machine."""
     file.parent.mkdir(parents=True, exist_ok=True)
     document = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -1,7 +1,7 @@
-"""The scorer at full speed, next to a bare loop that decodes and counts in memory.
+"""The scorer's maximum throughput, compared with a bare loop that decodes and counts in memory.
 
-The bare loop keeps nothing: no state that survives, no duplicates recognised, nothing published. The scorer does all of
-that, in one process, on the same topic in the same run.
+The bare loop has no durable state, no deduplication and publishes nothing. The scorer does all of that, in one process,
+on the same topic in the same run.
 """
 
 import asyncio
@@ -24,12 +24,12 @@ from shared.messaging.topics import ensure_topics
 from shared.nps import group_of
 
 EXPECTED_RATIO = 0.2
-MEMORY_GROWTH_ALLOWED = 1.15
-"""Resident memory at the end over that after a third of the answers: caches are full by then."""
+MAX_MEMORY_GROWTH = 1.15
+"""Resident memory at the end relative to that after a third of the answers, when caches are full."""
 
 
 async def measure(on: Environment, progress: Progress, messages: int = 1_000_000) -> Result:
-    """Raises WrongOutcome when one count differs from what the answers come to."""
+    """Raises WrongOutcome when a count differs from the expected one."""
     await ensure_topics(on.settings(), [ANSWERS])
     answers = Answers(messages)
     size = await publish(on, ANSWERS, answers, messages, progress)
@@ -38,23 +38,23 @@ async def measure(on: Environment, progress: Progress, messages: int = 1_000_000
     bare.append(await _bare_loop(on, messages, progress))
     await _compare(on, answers.expected)
 
-    # Whatever else the machine does only slows a loop down: the faster one is nearer to what it can.
+    # Other load only slows a loop down, so the faster run is closer to its capability.
     ratio = run.rate / max(bare)
     growth = run.memory_end / run.memory_third
     return Result(
         "scorer",
         (
-            Measure("answers taken in, everything on", run.rate, "a second"),
-            Measure("bare aiokafka loop, before", bare[0], "a second"),
-            Measure("bare aiokafka loop, after", bare[1], "a second"),
+            Measure("answers handled, all features on", run.rate, "per second"),
+            Measure("bare aiokafka loop, before", bare[0], "per second"),
+            Measure("bare aiokafka loop, after", bare[1], "per second"),
             Measure("ratio to the faster bare loop", ratio, "", f"at least {EXPECTED_RATIO}", ratio >= EXPECTED_RATIO),
-            Measure("processor time of the scorer", run.processor_seconds / messages * 1e6, "µs an answer"),
+            Measure("CPU time of the scorer", run.cpu_seconds / messages * 1e6, "µs per answer"),
             Measure("resident memory after a third", run.memory_third / 2**20, "MiB"),
             Measure("resident memory at the end", run.memory_end / 2**20, "MiB"),
-            Measure("memory growth", growth, "", f"at most {MEMORY_GROWTH_ALLOWED}", growth <= MEMORY_GROWTH_ALLOWED),
+            Measure("memory growth", growth, "", f"at most {MAX_MEMORY_GROWTH}", growth <= MAX_MEMORY_GROWTH),
             Measure("size of an answer", size, "bytes"),
         ),
-        (f"all {len(answers.expected):,} counts of segments and days are what {messages:,} records come to",),
+        (f"all {len(answers.expected):,} counts by segment and day are correct for {messages:,} records",),
     )
 
 
@@ -76,12 +76,12 @@ class _Run:
     rate: float
     memory_third: float
     memory_end: float
-    processor_seconds: float
+    cpu_seconds: float
 
 
 @dataclass
 class _Samples:
-    """Taken while the scorer works: seconds, records committed, resident bytes."""
+    """Samples taken while the scorer works: time in seconds, records committed, resident bytes."""
 
     taken: list[tuple[float, int, int]] = field(default_factory=list)
 
@@ -118,7 +118,7 @@ async def _run_scorer(on: Environment, messages: int, progress: Progress) -> _Ru
 async def _until_published(database: "asyncpg.Connection[asyncpg.Record]") -> None:
     due = "SELECT EXISTS (SELECT FROM scorer.day_counts WHERE changed) OR EXISTS (SELECT FROM scorer.outbox)"
     async with asyncio.timeout(60):
-        while await database.fetchval(due):  # another process's table has no event to wait for
+        while await database.fetchval(due):  # polls, because another process's table has no event to wait for
             await asyncio.sleep(0.05)
 
 
@@ -138,9 +138,9 @@ async def _compare(on: Environment, expected: Counter[tuple[str, str, str]]) -> 
         segment = f"{row['dimension']}:{row['value']}" if row["dimension"] else row["value"]
         for group in ("promoter", "passive", "detractor"):
             stored[segment, row["day"].isoformat(), group] += row[f"{group}s"]
-    wrong = [place for place in expected.keys() | stored.keys() if expected[place] != stored[place]]
+    wrong = [key for key in expected.keys() | stored.keys() if expected[key] != stored[key]]
     if wrong:
-        place = min(wrong)
+        key = min(wrong)
         raise WrongOutcome(
-            f"{len(wrong)} counts are wrong, such as {place}: {stored[place]} stored, {expected[place]} expected"
+            f"{len(wrong)} counts are wrong, such as {key}: {stored[key]} stored, {expected[key]} expected"
         )

@@ -1,8 +1,8 @@
-"""Seconds until `make up` returns with everything ready: the first time, and when it was up before.
+"""Seconds until `make up` returns with everything ready, cold and warm.
 
-Cold is a state folder that does not exist: Kafka's storage formatted, PostgreSQL's data folder and database made,
-roles, schemas, migrations, topics. Packages and jars are there already, and the machine's file cache is as it is. Warm
-is the same folder again, after a clean stop, with an answer in it.
+A cold start has no state folder: Kafka's storage is formatted, PostgreSQL's data folder and database, roles, schemas
+and topics are created, and migrations run. Packages and jars are already installed, and the OS file cache is as it is.
+A warm start reuses the folder after a clean stop, with an answer in it.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ PROCESSES = ("dispatcher", "collector", "scorer", "alerter", "courier", "mailbox
 
 
 async def measure(progress: Progress) -> Result:
-    """Raises WrongOutcome when something is not ready after all, or a warm start does not find the answer."""
+    """Raises WrongOutcome when a process is not ready, or a warm start does not serve the answer."""
     installation = _Installation(STATE / "startup", _free_base())
     await asyncio.to_thread(remove_state, installation.state)
     try:
@@ -51,7 +51,7 @@ async def measure(progress: Progress) -> Result:
     return Result(
         "startup",
         (
-            Measure("cold: no state, packages and jars there", cold, "s"),
+            Measure("cold: no state; packages and jars installed", cold, "s"),
             Measure(f"warm, median of {WARM_STARTS}", statistics.median(warm), "s"),
             Measure(
                 f"warm, slowest of {WARM_STARTS}",
@@ -62,8 +62,8 @@ async def measure(progress: Progress) -> Result:
             ),
         ),
         (
-            f"each time {', '.join(PROCESSES)} answered 200 at /readyz when the command returned",
-            "each warm start served the answer given after the cold one",
+            f"{', '.join(PROCESSES)} returned 200 at /readyz each time the command returned",
+            "each warm start served the answer given after the cold start",
         ),
     )
 
@@ -74,19 +74,19 @@ class _Installation:
     base: int
 
     async def up(self) -> float:
-        """Seconds the command took, its interpreter's start included."""
+        """Seconds the command took, including the interpreter's start."""
         began = time.perf_counter()
         await self.command("up")
         seconds = time.perf_counter() - began
         ports = StackPorts.from_base(self.base)
         ready = await asyncio.gather(*(answers_ready(getattr(ports, name)) for name in PROCESSES))
         if not all(ready):
-            waiting = [name for name, there in zip(PROCESSES, ready, strict=True) if not there]
+            waiting = [name for name, is_ready in zip(PROCESSES, ready, strict=True) if not is_ready]
             raise WrongOutcome(f"`up` returned before {', '.join(waiting)} was ready")
         return seconds
 
     async def command(self, name: str) -> None:
-        """Runs `python -m deploy.local NAME` on this folder and these ports, on backends of its own."""
+        """Runs `python -m deploy.local NAME` with this folder and these ports, and its own backends."""
         environment = {key: value for key, value in os.environ.items() if not key.startswith("HEARBACK_")}
         if cache := os.environ.get("HEARBACK_CACHE_DIR"):
             environment["HEARBACK_CACHE_DIR"] = cache
@@ -97,12 +97,12 @@ class _Installation:
         )  # fmt: skip
         try:
             async with asyncio.timeout(LIMIT_SECONDS):
-                said, _ = await process.communicate()
+                output, _ = await process.communicate()
         except TimeoutError:
             process.terminate()
             raise StackError(f"`{name}` did not end within {LIMIT_SECONDS} s") from None
         if process.returncode != 0:
-            raise StackError(f"`{name}` failed: {said.decode(errors='replace').strip()}")
+            raise StackError(f"`{name}` failed: {output.decode(errors='replace').strip()}")
 
     async def answer(self) -> None:
         async with self._client() as client:

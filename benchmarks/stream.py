@@ -1,4 +1,4 @@
-"""What benchmarks of a consumer have in common: a topic filled, the barest loop over it, how far a service has come."""
+"""Shared by benchmarks of consumers: filling a topic, the bare loop, and a service's progress."""
 
 import time
 import zlib
@@ -12,11 +12,11 @@ from benchmarks.environment import Environment
 from shared.contracts.topics import Topic
 
 Progress = Callable[[str, float], None]
-"""What is being done, and how much of it is (0 to 1)."""
+"""Called with the current step and its progress from 0 to 1."""
 
 Take = Callable[[Sequence["ConsumerRecord[bytes, bytes]"]], None]
 
-_BYTES_A_BATCH = 500_000
+_BATCH_BYTES = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,9 @@ class Record:
 
 
 async def publish(on: Environment, topic: Topic, records: Iterable[Record], count: int, progress: Progress) -> float:
-    """Publishes all ``count`` of them, those with one key in order, and gives back the average bytes of a value."""
+    """Publishes ``count`` records, in order per key, and returns the average size of a value in bytes."""
     producer = AIOKafkaProducer(
-        bootstrap_servers=on.kafka_bootstrap_servers, linger_ms=0, max_batch_size=_BYTES_A_BATCH * 2
+        bootstrap_servers=on.kafka_bootstrap_servers, linger_ms=0, max_batch_size=_BATCH_BYTES * 2
     )
     await producer.start()
     try:
@@ -48,7 +48,7 @@ async def publish(on: Environment, topic: Topic, records: Iterable[Record], coun
             builders[partition].append(timestamp=None, key=record.key, value=record.value, headers=record.headers)
             sizes[partition] += len(record.value) + 300
             total += len(record.value)
-            if sizes[partition] > _BYTES_A_BATCH:
+            if sizes[partition] > _BATCH_BYTES:
                 await send(partition)
                 progress(f"publishing to {topic.name}", number / count)
         for partition in range(topic.partitions):
@@ -59,7 +59,7 @@ async def publish(on: Environment, topic: Topic, records: Iterable[Record], coun
 
 
 def bare_consumer(on: Environment) -> AIOKafkaConsumer:
-    """One without a group, not yet started, with nothing assigned; it fetches as the services' consumers do."""
+    """A consumer without a group or assignment, not yet started; it fetches like the services' consumers."""
     return AIOKafkaConsumer(
         bootstrap_servers=on.kafka_bootstrap_servers,
         enable_auto_commit=False,
@@ -74,7 +74,7 @@ def partitions(on: Environment, topic: Topic) -> list[TopicPartition]:
 
 
 async def bare_loop(on: Environment, topic: Topic, count: int, take: Take, progress: Progress) -> float:
-    """Records a second, from the first record in hand to the last that ``take`` has taken."""
+    """Records per second, from the first record received to the last one passed to ``take``."""
     consumer = bare_consumer(on)
     await consumer.start()
     try:
@@ -93,7 +93,7 @@ async def bare_loop(on: Environment, topic: Topic, count: int, take: Take, progr
 
 
 async def committed(database: "asyncpg.Connection[asyncpg.Record]", service: str, topic: Topic) -> int:
-    """How many records of the topic the service has taken in, by the positions its transactions moved."""
+    """The number of records of the topic the service has handled, from its committed positions."""
     return int(
         await database.fetchval(
             f"SELECT COALESCE(sum(next_offset), 0) FROM {service}.consumer_positions WHERE topic = $1", topic.name

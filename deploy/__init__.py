@@ -1,1 +1,1 @@
-"""How Hearback is run: on one machine (`deploy.local`), and by images elsewhere."""
+"""How Hearback is deployed: on one machine (`deploy.local`), or as images elsewhere."""

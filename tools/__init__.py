@@ -1,1 +1,1 @@
-"""What people run beside the product: the audit, the demo, the replay, and what they share."""
+"""Tools that run alongside the product: the audit, the demo, the replay, and what they share."""

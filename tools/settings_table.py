@@ -1,6 +1,6 @@
-"""Keeps the README's table of settings in step with the settings classes.
+"""Keeps the settings table in README.md up to date with the settings classes.
 
-``python -m tools.settings_table`` writes it between its markers; ``--check`` only compares and exits with 1.
+``python -m tools.settings_table`` rewrites it between its markers; ``--check`` only compares; exits with 1 if stale.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from shared.settings import PREFIX, ServiceSettings
 README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- settings: begin -->", "<!-- settings: end -->"
 
-_OF_ONE_SERVICE: dict[str, type[ServiceSettings]] = {
+_SETTINGS_OF_PROCESS: dict[str, type[ServiceSettings]] = {
     "dispatcher": DispatcherSettings,
     "courier": CourierSettings,
     "collector": CollectorSettings,
@@ -32,11 +32,11 @@ _OF_ONE_SERVICE: dict[str, type[ServiceSettings]] = {
 
 
 def table() -> str:
-    """A Markdown table: the settings of every process first, then what single ones add."""
+    """A Markdown table: first the settings of every process, then those of single ones."""
     lines = ["| setting | default | for | meaning |", "|---|---|---|---|"]
     common = ServiceSettings.model_fields
     lines += [_line(name, field, "all") for name, field in common.items()]
-    for service, settings in _OF_ONE_SERVICE.items():
+    for service, settings in _SETTINGS_OF_PROCESS.items():
         own = {name: field for name, field in settings.model_fields.items() if name not in common}
         lines += [_line(name, field, service) for name, field in own.items()]
     return "\n".join(lines)
@@ -61,8 +61,8 @@ def _default(name: str, value: Any) -> str:
     return f"`{value}`" if str(value) else "empty"
 
 
-def written(readme: str) -> str:
-    """The README with the table as it should be. ValueError when a marker is missing."""
+def with_table(readme: str) -> str:
+    """The README with an up-to-date table. Raises ValueError when a marker is missing."""
     before, begin, rest = readme.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
@@ -72,16 +72,16 @@ def written(readme: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="compare only; exit with 1 when the table is stale")
-    present = README.read_text(encoding="utf-8")
-    wanted = written(present)
+    parser.add_argument("--check", action="store_true", help="only compare; exit with 1 if the table is stale")
+    current = README.read_text(encoding="utf-8")
+    expected = with_table(current)
     if parser.parse_args().check:
-        if wanted != present:
-            print("README.md's table of settings is stale; run python -m tools.settings_table", file=sys.stderr)
+        if expected != current:
+            print("The settings table in README.md is stale; run `python -m tools.settings_table`.", file=sys.stderr)
             raise SystemExit(1)
-        print("README.md's table of settings is up to date")
+        print("The settings table in README.md is up to date.")
         return
-    README.write_text(wanted, encoding="utf-8")
+    README.write_text(expected, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`python -m deploy.local`: the local stack from a terminal. `make up` and `make down` call it."""
+"""`python -m deploy.local`: commands for the local stack; `make up` and `make down` run them."""
 
 import asyncio
 import logging
@@ -46,7 +46,7 @@ def fail(error: StackError) -> NoReturn:
 def ports_from_environment() -> StackPorts:
     text = os.environ.get("HEARBACK_PORT_BASE") or str(DEFAULT_BASE)
     if not text.isdigit():
-        raise StackError(f"HEARBACK_PORT_BASE is {text!r}, which is no port number: use one such as 18000.")
+        raise StackError(f"HEARBACK_PORT_BASE is {text!r}, which is not a port number: use one such as 18000.")
     return StackPorts.from_base(int(text))
 
 
@@ -56,27 +56,27 @@ def up(state: State = DEFAULT_STATE) -> None:
     began = time.monotonic()
     state = state.resolve()
     try:
-        ports_from_environment()  # what is wrong with it is told here, not by the supervisor's log
+        ports_from_environment()  # an error is reported here, not in the supervisor's log
         with commands.brought_up(state, Display(console)) as how:
             show_addresses(state)
             seconds = time.monotonic() - began
             said = {
                 "started": f"Up in {seconds:.1f} s.",
-                "came back": f"Parts of it had died; all are up again after {seconds:.1f} s.",
+                "came back": f"Some processes had died; all are up again after {seconds:.1f} s.",
                 "was up": "Already up; nothing to do.",
             }
             console.print(f"{said[how]} `make down` stops it.", highlight=False)
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C comes too late to undo what was just said
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # too late to undo what was just reported
     except StackError as error:
         fail(error)
     except KeyboardInterrupt:
-        console.print("Interrupted: everything is stopped again.")
+        console.print("Interrupted; everything is stopped.")
         raise typer.Exit(INTERRUPTED) from None
 
 
 @app.command(epilog="Example: python -m deploy.local down")
 def down(state: State = DEFAULT_STATE) -> None:
-    """Stop everything; data and logs stay."""
+    """Stop everything; data and logs are kept."""
     try:
         with console.status("Stopping"):
             stopped = commands.take_down(state.resolve())
@@ -87,7 +87,7 @@ def down(state: State = DEFAULT_STATE) -> None:
 
 @app.command(epilog="Example: python -m deploy.local status || echo 'not all ready'")
 def status(state: State = DEFAULT_STATE) -> None:
-    """Show every process. Exit code 0: all ready; 1: some are not; 3: nothing runs."""
+    """Show every process. Exit code 0: all are ready; 1: some are not; 3: nothing is running."""
     parts = asyncio.run(commands.inspect(state.resolve()))
     if not parts:
         console.print("Nothing is running. `make up` starts it.")
@@ -111,8 +111,8 @@ def clean(state: State = DEFAULT_STATE) -> None:
 
 @app.command("lock-jars", epilog="Example: python -m deploy.local lock-jars")
 def lock_jars() -> None:
-    """Resolve Kafka's jars anew and pin them, with their sums, in deploy/local/kafka.lock."""
-    from deploy.local import jars  # takes long to load, and `down` and `status` do without
+    """Resolve Kafka's jars and pin them, with their checksums, in deploy/local/kafka.lock."""
+    from deploy.local import jars  # slow to import, and not needed by `down` and `status`
 
     try:
         with console.status(f"Resolving {jars.KAFKA}"):
@@ -124,8 +124,8 @@ def lock_jars() -> None:
 
 @app.command("supervise", hidden=True)
 def supervise_command(state: State = DEFAULT_STATE) -> None:
-    """What `up` starts in the background."""
-    from deploy.local.daemon import stack_from_environment, supervise  # takes long to load, as above
+    """The background process that `up` starts."""
+    from deploy.local.daemon import stack_from_environment, supervise  # slow to import, as above
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-5s %(message)s")
     try:
@@ -137,7 +137,7 @@ def supervise_command(state: State = DEFAULT_STATE) -> None:
 
 def show_addresses(state: Path) -> None:
     running = read_status(state)
-    if running is None:  # stopped by somebody else in this very moment
+    if running is None:  # stopped by another command just now
         return
     ports = running.ports
     table = Table.grid(padding=(0, 2))

@@ -1,4 +1,4 @@
-"""Kafka and PostgreSQL for a stack: its own ones, or those the environment names."""
+"""Kafka and PostgreSQL for a stack: its own, or those named in the environment."""
 
 import asyncio
 import os
@@ -16,25 +16,25 @@ from deploy.local.ports import HOST, StackPorts
 from deploy.local.postgres import PostgresServer
 from deploy.local.supervisor import Supervisor
 
-LOST = (
+CONNECTION_ERRORS = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
-    # What the driver says when the server is killed in the middle of an answer.
+    # Raised by the driver when the server is killed in the middle of a response.
     asyncpg.InternalClientError,
     KafkaError,
     OSError,
     TimeoutError,
 )
-"""What asking raises when a connection is gone, or what it leads to."""
+"""Errors raised when a connection to Kafka or PostgreSQL is lost."""
 
 T = TypeVar("T")
 
 Report = Callable[[str, str], None]
-"""Called with a part of the stack and what it is doing now, for whoever shows progress."""
+"""A progress callback, called with a part of the stack and its current status."""
 
 
-def unreported(_part: str, _doing: str) -> None:
-    """For a stack whose progress nobody watches."""
+def unreported(_part: str, _status: str) -> None:
+    """The default for callers that do not show progress."""
 
 
 KAFKA_VARIABLE = "HEARBACK_KAFKA_BOOTSTRAP_SERVERS"
@@ -43,7 +43,7 @@ DATABASE_VARIABLE = "HEARBACK_DATABASE_URL"
 
 @dataclass(frozen=True, slots=True)
 class Backends:
-    """Where Kafka and PostgreSQL are; `database_url` is the owner's."""
+    """The addresses of Kafka and PostgreSQL; `database_url` is the owner's."""
 
     kafka_bootstrap_servers: str
     database_url: str
@@ -51,7 +51,7 @@ class Backends:
 
 @dataclass(frozen=True, slots=True)
 class External:
-    """A cluster or server that is there already; None means the stack starts its own."""
+    """An existing cluster or server; None means the stack starts its own."""
 
     kafka_bootstrap_servers: str | None = None
     database_url: str | None = None
@@ -61,7 +61,7 @@ class External:
         return cls(os.environ.get(KAFKA_VARIABLE) or None, os.environ.get(DATABASE_VARIABLE) or None)
 
     def other_than(self, own: StackPorts) -> "External":
-        """Without what the stack on these ports starts itself: a shell that has sourced its `env` file names that."""
+        """Without the backends the stack on these ports starts itself, which a shell that sourced `env` names, too."""
         kafka = None if self.kafka_bootstrap_servers == f"{HOST}:{own.kafka}" else self.kafka_bootstrap_servers
         database = None if f"@{HOST}:{own.postgresql}/" in (self.database_url or "") else self.database_url
         return External(kafka, database)
@@ -88,7 +88,7 @@ async def start_backends(
             return external.kafka_bootstrap_servers
         jars = await fetch_jars(
             read_lock(),
-            progress=lambda done, wanted: report("kafka", f"fetching its jars, {done} of {wanted}"),
+            progress=lambda done, wanted: report("kafka", f"fetching jars, {done} of {wanted}"),
         )
         report("kafka", "starting")
         await kafka.prepare(jars)
@@ -111,7 +111,7 @@ async def start_backends(
 
 
 async def all_or_none(*steps: Coroutine[Any, Any, T]) -> list[T]:
-    """Runs the steps together; when one fails the others are cancelled, and its own error is raised."""
+    """Runs the steps concurrently; when one fails, cancels the others and raises its error."""
     tasks = [asyncio.create_task(step) for step in steps]
     try:
         return await asyncio.gather(*tasks)

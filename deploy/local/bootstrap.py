@@ -1,6 +1,7 @@
-"""Makes `.venv` from `requirements.lock`. Run by make with whatever Python the machine has.
+"""Creates `.venv` from `requirements.lock`. Run by make with the machine's Python.
 
-Standard library only, in a syntax that Python 3.7 reads too, so that an old one can say it is too old.
+Uses only the standard library and syntax that Python 3.7 can parse, so that an old Python can report that it is too
+old.
 """
 
 import os
@@ -31,12 +32,12 @@ def main() -> None:
 def run_with_a_newer_python() -> None:
     for minor in range(20, NEEDED[1] - 1, -1):
         newer = shutil.which(f"python3.{minor}")
-        # A version manager's stand-in has the name of a Python that is not there.
+        # A version manager's shim may exist for a Python that is not installed.
         if newer and subprocess.call([newer, "-c", ""], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0:
             os.execv(newer, [newer, "-I", str(THIS)])  # noqa: S606
     sys.exit(
         f"Hearback needs Python 3.11 or newer, and {sys.executable} is {sys.version.split()[0]}: install a newer "
-        "one and name it, for example `make PYTHON=/usr/local/bin/python3.12 demo`."
+        "one and select it, for example `make PYTHON=/usr/local/bin/python3.12 demo`."
     )
 
 
@@ -46,7 +47,7 @@ def require_venv_module() -> None:
         import venv  # noqa: F401
     except ImportError:
         sys.exit(
-            f"This Python ({sys.executable}) comes without its venv module: on Debian and Ubuntu install it with "
+            f"This Python ({sys.executable}) has no venv module: on Debian and Ubuntu install it with "
             "`apt-get install python3-venv`, then try again."
         )
 
@@ -54,24 +55,24 @@ def require_venv_module() -> None:
 def make_environment() -> None:
     if PYTHON.exists() and subprocess.call([str(PYTHON), "-m", "pip", "--version"], stdout=subprocess.DEVNULL) == 0:
         return
-    print(f"Making .venv with Python {sys.version.split()[0]}.", flush=True)
+    print(f"Creating .venv with Python {sys.version.split()[0]}.", flush=True)
     shutil.rmtree(VENV, ignore_errors=True)
-    made = subprocess.run(
+    created = subprocess.run(
         [sys.executable, "-m", "venv", str(VENV)],
         check=False,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
-    if made.returncode != 0:
+    if created.returncode != 0:
         shutil.rmtree(VENV, ignore_errors=True)
-        sys.exit(f"The environment .venv could not be made: {last_line(made.stdout)}")
+        sys.exit(f"The environment .venv could not be created: {last_line(created.stdout)}")
 
 
 def install() -> None:
-    """Installs exactly what the lock names; pip refuses any file whose hash is not in it."""
-    wanted = count_pins()
-    print(f"Installing {wanted} packages; the first time this downloads about 250 MB.", flush=True)
+    """Installs exactly the locked packages; pip rejects any file whose hash is not in the lock."""
+    total = count_pins()
+    print(f"Installing {total} packages; the first time this downloads about 250 MB.", flush=True)
     pip = subprocess.Popen(
         [
             str(PYTHON), "-m", "pip", "install", "--require-hashes", "--no-deps", "--progress-bar", "off",
@@ -81,25 +82,25 @@ def install() -> None:
     )  # fmt: skip
     assert pip.stdout is not None
     seen = 0
-    said = []
+    output = []
     for line in pip.stdout:
-        said.append(line)
+        output.append(line)
         if line.startswith(("Collecting ", "Requirement already satisfied: ")):
             seen += 1
             name = line.split(": ")[-1].replace("Collecting ", "").split("==")[0]
-            show(f"{min(seen, wanted)} of {wanted}  {name}")
+            show(f"{min(seen, total)} of {total}  {name}")
         elif line.startswith("Installing collected"):
             show("unpacking")
     show("")
     if pip.wait() != 0:
-        explain("".join(said))
+        explain("".join(output))
 
 
 def explain(output: str) -> None:
     if any(sign in output for sign in NO_NETWORK):
         sys.exit(
-            "The packages could not be downloaded: connect to the network, or tell pip about a package mirror, "
-            "then try again; what is already there is kept."
+            "The packages could not be downloaded: connect to the network, or configure a package mirror for pip, "
+            "then try again; completed downloads are kept."
         )
     if "DO NOT MATCH THE HASHES" in output:
         sys.exit(
@@ -116,11 +117,11 @@ def count_pins() -> int:
 
 def last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "it said nothing"
+    return lines[-1] if lines else "no output"
 
 
 def show(text: str) -> None:
-    """One line that is written over again; nothing where the output is not a terminal."""
+    """One line that overwrites itself; nothing if the output is not a terminal."""
     if sys.stdout.isatty():
         print(f"\r\033[K{text}", end="", flush=True)
 
@@ -129,4 +130,4 @@ if __name__ == "__main__":
     try:
         main()
     except KeyboardInterrupt:
-        sys.exit("\nInterrupted; the same command goes on from here.")
+        sys.exit("\nInterrupted; run the same command to resume.")

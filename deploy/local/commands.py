@@ -1,4 +1,4 @@
-"""What `up`, `down` and `status` do: start the supervisor in the background, talk to it through its files."""
+"""The commands `up`, `down` and `status`: start the background supervisor and communicate through its files."""
 
 import asyncio
 import fcntl
@@ -26,18 +26,18 @@ from deploy.local.supervisor import end_leftovers, last_lines, read_records, sta
 POLL = 0.05
 STOP_WITHIN = 60.0
 COME_BACK_WITHIN = 90.0
-"""Seconds the supervisor has to start again what died, backends and all."""
+"""Seconds the supervisor has to restart what died, including the backends."""
 
 BroughtUp = Literal["started", "came back", "was up"]
 
 
 @contextmanager
 def brought_up(state: Path, display: Display) -> Iterator[BroughtUp]:
-    """Starts the stack in the background; the block is entered when it is ready, and tells how that came about.
+    """Starts the stack in the background; the block is entered when it is ready.
 
-    One that is up already is left as it is; where parts of it died, their coming back is waited for.
-    Raises StackError when a start does not succeed, KeyboardInterrupt after Ctrl-C, in the block too; in both cases
-    nothing is left. Raises StackError, too, when a part of a running stack does not come back; the other parts stay.
+    A running stack is left alone, except that this waits for processes that are being restarted.
+    Raises StackError when the start fails and KeyboardInterrupt after Ctrl-C, in the block too; in both cases nothing
+    keeps running. Also raises StackError when a process of a running stack does not come back; the others keep running.
     """
     state.mkdir(parents=True, exist_ok=True)
     with _one_at_a_time(state):
@@ -69,7 +69,7 @@ def brought_up(state: Path, display: Display) -> Iterator[BroughtUp]:
 
 
 def take_down(state: Path) -> bool:
-    """Stops the stack and returns when no process is left; False when nothing ran."""
+    """Stops the stack and returns when no process is left; False when nothing was running."""
     status = read_status(state)
     stopped = False
     if status and status.alive:
@@ -85,9 +85,9 @@ def take_down(state: Path) -> bool:
 
 
 def remove_state(state: Path) -> None:
-    """Stops the stack and deletes everything it kept: data, logs, passwords; the demo's and the replay's too.
+    """Stops the stack and deletes its data, logs and passwords, including those of the demo and the replay.
 
-    Raises StackError when one of those is still running, and then deletes nothing.
+    Raises StackError, and deletes nothing, when one of those is still running.
     """
     take_down(state)
     stacks = [lock.parent for lock in (state / "lock", *state.glob("*/lock"))]
@@ -100,7 +100,7 @@ def remove_state(state: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A running process as `status` shows it; memory is resident, in MB."""
+    """A running process as shown by `status`; memory is resident, in MB."""
 
     name: str
     pid: int
@@ -109,7 +109,7 @@ class Part:
 
 
 async def inspect(state: Path) -> list[Part]:
-    """Every process of the stack that runs in `state`, with whether it answers now; none when nothing runs."""
+    """Every process of the stack in `state`, and whether it is ready now; empty when nothing is running."""
     status = read_status(state)
     if status is None or not status.alive:
         return []
@@ -162,15 +162,15 @@ def _follow(state: Path, supervisor: "subprocess.Popen[bytes] | None", display: 
             if status and status.phase == "failed":
                 raise StackError(status.sentence)
             gone = supervisor.poll() is not None if supervisor else not (status and status.alive)
-            # What it said last may have come after it was looked at above.
+            # Its last status may have been written after it was read above.
             if gone and not ((last := read_status(state)) and last.sentence):
-                words = " / ".join(last_lines(state / "logs" / "supervisor.log", 2)) or "it wrote no log"
+                words = " / ".join(last_lines(state / "logs" / "supervisor.log", 2)) or "no log output"
                 raise StackError(f"The stack's supervisor ended while starting: {words}")
             time.sleep(POLL)
 
 
 def _see_all_answer(state: Path, status: Status, display: Display) -> BroughtUp:
-    """Returns when everything that was ready once is ready now. Raises StackError when something stays away."""
+    """Returns when everything that was ready before is ready now. Raises StackError when something does not return."""
     deadline = time.monotonic() + COME_BACK_WITHIN
     wanted = {name for name, doing in status.parts.items() if doing == "ready"}
     brought_up: BroughtUp = "was up"
@@ -181,7 +181,7 @@ def _see_all_answer(state: Path, status: Status, display: Display) -> BroughtUp:
             if time.monotonic() > deadline:
                 raise StackError(
                     f"Not up: {', '.join(sorted(missing))} did not come back within {COME_BACK_WITHIN:.0f} s. "
-                    f"{state / 'logs'} tells why; `make down`, then `make up` starts everything anew."
+                    f"See {state / 'logs'} for the reason; `make down`, then `make up` restarts everything."
                 )
             time.sleep(POLL)
     return brought_up
@@ -191,14 +191,14 @@ def _wait_until_gone(status: Status) -> None:
     deadline = time.monotonic() + STOP_WITHIN
     while status.alive:
         if time.monotonic() > deadline:
-            # Its children end with it: the kernel sees to that.
+            # The kernel then ends its children, too.
             os.kill(status.pid, signal.SIGKILL)
         time.sleep(POLL)
 
 
 @contextmanager
 def _one_at_a_time(state: Path) -> Iterator[None]:
-    """Two `make up` at once: the second waits for the first, and then finds the stack up."""
+    """Serialises concurrent `make up`: the second one waits for the first and then finds the stack up."""
     with (state / "up.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -1,4 +1,4 @@
-"""The supervisor in the background: starts a stack, keeps it up, and stops it at SIGTERM."""
+"""The background supervisor: starts a stack, keeps it up, and stops it on SIGTERM."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def stack_from_environment(state: Path, ports: StackPorts) -> Stack:
-    """The stack that the environment's HEARBACK_ settings describe."""
+    """The stack configured by the environment's HEARBACK_ settings."""
     return Stack(
         state=state,
         ports=ports,
@@ -27,7 +27,7 @@ def stack_from_environment(state: Path, ports: StackPorts) -> Stack:
 
 
 async def supervise(stack: Stack) -> int:
-    """Runs `stack` until SIGTERM or SIGINT. Returns the exit code; a failed start is told in the status file."""
+    """Runs `stack` until SIGTERM or SIGINT. Returns the exit code; a failed start is reported in the status file."""
     status = StatusFile(stack.state, stack.ports)
     stack.report = status.report
     status.enter("starting")

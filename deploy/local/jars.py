@@ -1,7 +1,7 @@
 """Kafka's jars: resolved once by `jgo`, pinned in `kafka.lock`, verified on every start.
 
-`kafka.lock` holds a line a jar, `group:artifact:version sha256`. Starting the stack downloads
-exactly those lines (no resolution, no metadata) and refuses a file whose sum differs.
+`kafka.lock` has one line per jar, `group:artifact:version sha256`. Starting the stack downloads exactly those jars
+(no resolution, no metadata) and rejects a file whose checksum differs.
 """
 
 import asyncio
@@ -23,17 +23,17 @@ from deploy.local.errors import StackError
 KAFKA = "org.apache.kafka:kafka_2.13:4.4.0"
 LOCK_FILE = Path(__file__).with_name("kafka.lock")
 LOCK_HEADER = (
-    "# Every jar of the local Kafka with its SHA-256 sum.\n"
-    "# Written by `python -m deploy.local lock-jars`; not edited by hand.\n"
+    "# Every jar of the local Kafka with its SHA-256 checksum.\n"
+    "# Written by `python -m deploy.local lock-jars`; do not edit.\n"
 )
 PARALLEL_DOWNLOADS = 8
 
 Progress = Callable[[int, int], None]
-"""Called with the number of jars done and the number wanted."""
+"""Called with the number of jars done and the total."""
 
 
-def uncounted(_done: int, _wanted: int) -> None:
-    """For a download whose progress nobody watches."""
+def ignore_progress(_done: int, _total: int) -> None:
+    """The default for callers that do not show progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +54,13 @@ def read_lock(lock_file: Path = LOCK_FILE) -> list[LockedJar]:
             case _:
                 raise StackError(
                     f"{lock_file.name}, line {number}: {line!r} is not `group:artifact:version sha256`; "
-                    "write the file again with `python -m deploy.local lock-jars`."
+                    "regenerate the file with `python -m deploy.local lock-jars`."
                 )
     return jars
 
 
 def jar_cache() -> Path:
-    """Where jars are kept between runs and checkouts: `HEARBACK_CACHE_DIR`, or the user's cache."""
+    """The cache shared by runs and checkouts: `HEARBACK_CACHE_DIR`, or the user's cache."""
     configured = os.environ.get("HEARBACK_CACHE_DIR")
     if configured:
         return Path(configured) / "jars"
@@ -69,18 +69,18 @@ def jar_cache() -> Path:
 
 
 def maven(folder: Path) -> MavenContext:
-    """Downloads into `folder`, from the user's Maven mirror where jgo's settings name one, else from Maven Central."""
+    """Downloads into `folder`, from the Maven mirror in jgo's settings if there is one, else from Maven Central."""
     settings = GlobalSettings.load()
     return MavenContext(repo_cache=folder, remote_repos=settings.repositories or None, timeout=30)
 
 
 async def fetch_jars(
-    jars: Sequence[LockedJar], cache: Path | None = None, progress: Progress = uncounted
+    jars: Sequence[LockedJar], cache: Path | None = None, progress: Progress = ignore_progress
 ) -> list[Path]:
-    """Paths of `jars`, downloading what is missing; every file's sum is checked every time.
+    """Paths of `jars`, downloading what is missing; every file's checksum is verified every time.
 
-    A file damaged on disk is fetched anew.
-    Raises StackError without a network, and when a freshly downloaded file has another sum.
+    A file damaged on disk is downloaded again.
+    Raises StackError without a network, and when a freshly downloaded file has the wrong checksum.
     """
     cache = cache or jar_cache()
     cache.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ async def fetch_jars(
 
 
 def _verified(jar: LockedJar, cache: Path, drafts: Path) -> Path:
-    """The jar in the cache. It gets there by renaming only: two stacks may fetch into one cache at once."""
+    """The jar in the cache. Files enter it by renaming only, so two stacks may share a cache concurrently."""
     group, artifact, version = jar.coordinate.split(":")
     cached = cache.joinpath(*group.split("."), artifact, version, f"{artifact}-{version}.jar")
     if cached.exists() and sha256_of(cached) == jar.sha256:
@@ -109,7 +109,7 @@ def _verified(jar: LockedJar, cache: Path, drafts: Path) -> Path:
     if actual != jar.sha256:
         raise StackError(
             f"{jar.coordinate} was downloaded with SHA-256 {actual}, but {LOCK_FILE.name} pins {jar.sha256}: "
-            "it is not the file this project was tested with, so it was thrown away; "
+            "it is not the file this project was tested with, so it was discarded; "
             "check your Maven mirror, then try again."
         )
     cached.parent.mkdir(parents=True, exist_ok=True)
@@ -121,7 +121,7 @@ def _download(context: MavenContext, coordinate: str) -> Path:
         path: Path = context.create_dependency(coordinate).artifact.resolve()
     except (requests.RequestException, RuntimeError) as error:
         raise StackError(
-            f"{coordinate} could not be downloaded ({type(error).__name__}): connect to the network, or name "
+            f"{coordinate} could not be downloaded ({type(error).__name__}): connect to the network, or configure "
             "a Maven mirror in jgo's settings (~/.config/jgo.conf, [repositories]), then try again."
         ) from error
     return path
@@ -133,10 +133,10 @@ def sha256_of(path: Path) -> str:
 
 
 def write_lock(cache: Path | None = None, lock_file: Path = LOCK_FILE) -> list[LockedJar]:
-    """Resolves Kafka anew and pins what came out. Needs the network; takes about 15 s.
+    """Resolves Kafka's dependencies and pins the result. Needs the network; takes about 15 s.
 
-    Coordinates are resolved one by one: in a joint call the versions managed by one
-    artifact replace the other's (kafka-clients became an old one).
+    Coordinates are resolved one by one: in a joint call the versions managed by one artifact override the other's
+    (kafka-clients was downgraded).
     """
     logging.getLogger("jgo").setLevel(logging.ERROR)
     context = maven(cache or jar_cache())

@@ -19,7 +19,7 @@ LOG_SETTINGS = Path(__file__).with_name("log4j2.yaml")
 
 @dataclass(frozen=True, slots=True)
 class KafkaNode:
-    """A node and its data folder. Ports may change between starts; the data stay."""
+    """A node and its data folder. Ports may change between starts; the data is kept."""
 
     folder: Path
     port: int
@@ -38,7 +38,7 @@ class KafkaNode:
             return
         await self._run_tool(
             jars, "kafka.tools.StorageTool", "format", "--standalone",
-            # In one word: one id in 64 begins with a hyphen, and would be taken for an option.
+            # As a single argument: one id in 64 begins with a hyphen and would be parsed as an option.
             f"--cluster-id={urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip('=')}",
             "--config", str(self._settings_file),
         )  # fmt: skip
@@ -70,7 +70,7 @@ class KafkaNode:
             "-Xms128m",
             "-XX:+UseSerialGC",
             "-XX:+ExitOnOutOfMemoryError",
-            # Kafka unmaps its index files this way; Java would warn of it at every start.
+            # Kafka unmaps its index files this way; Java would warn at every start.
             "--sun-misc-unsafe-memory-access=allow",
             "-Djava.net.preferIPv4Stack=true",
             f"-Dlog4j2.configurationFile={LOG_SETTINGS}",
@@ -89,7 +89,7 @@ class KafkaNode:
             "inter.broker.listener.name": "CLIENT",
             "log.dirs": str(self._data),
             "auto.create.topics.enable": "false",
-            # One node: nobody to replicate to, and few partitions to keep its start quick.
+            # A single node: no replication, and few partitions so that it starts quickly.
             "offsets.topic.replication.factor": 1,
             "offsets.topic.num.partitions": 4,
             "transaction.state.log.replication.factor": 1,
@@ -99,7 +99,7 @@ class KafkaNode:
             "share.coordinator.state.topic.min.isr": 1,
             "share.coordinator.state.topic.num.partitions": 1,
             "group.initial.rebalance.delay.ms": 0,
-            # After kill -9 the node waits until its former self counts as gone; the default of 9 s is for clusters.
+            # After kill -9 the node waits for its previous session to expire; the default of 9 s is for clusters.
             "broker.session.timeout.ms": 3000,
             "broker.heartbeat.interval.ms": 500,
             # The default of 128 MB would be a quarter of the heap.

@@ -1,4 +1,4 @@
-"""Which TCP port everything listens on."""
+"""The TCP ports of the stack."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ FREE_FROM, FREE_UNTIL = 10_000, 28_000
 
 @dataclass(frozen=True, slots=True)
 class StackPorts:
-    """One port for each listener of the stack."""
+    """One port per listener of the stack."""
 
     dispatcher: int
     collector: int
@@ -32,7 +32,7 @@ class StackPorts:
 
     @classmethod
     def from_base(cls, base: int) -> "StackPorts":
-        """Every port at a fixed distance from `base` (HEARBACK_PORT_BASE). Raises StackError for a senseless one."""
+        """Every port at a fixed distance from `base` (HEARBACK_PORT_BASE). Raises StackError if it is out of range."""
         if not 1024 <= base <= HIGHEST_BASE:
             raise StackError(f"HEARBACK_PORT_BASE is {base}: use a number from 1024 to {HIGHEST_BASE}.")
         return cls(
@@ -50,16 +50,16 @@ class StackPorts:
 
     @classmethod
     def free(cls) -> "StackPorts":
-        """Ports nobody listens on at this moment, all different."""
+        """Distinct ports that are free at the moment."""
         names = [field.name for field in fields(cls)]
         return cls(**dict(zip(names, free_ports(len(names)), strict=True)))
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports nobody listens on at this moment.
+    """Distinct ports that are free at the moment.
 
-    They lie below those the kernel gives to outgoing connections: there, a client that keeps trying to reach a
-    process which is just being started again can be given that very port, and then talks to itself.
+    They are below the kernel's ephemeral ports: among those, a client that keeps reconnecting to a restarting process
+    can be assigned that very port, and would then connect to itself.
     """
     found: list[int] = []
     with contextlib.ExitStack() as held:
@@ -77,7 +77,7 @@ def free_port() -> int:
 
 
 def require_free(ports: Mapping[str, int]) -> None:
-    """Raises StackError naming the first port that somebody else listens on."""
+    """Raises StackError naming the first port that is already in use."""
     for name, port in ports.items():
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -85,8 +85,8 @@ def require_free(ports: Mapping[str, int]) -> None:
                 probe.bind((HOST, port))
             except OSError as error:
                 raise StackError(
-                    f"Port {port}, meant for {name}, is already taken by another program: stop that program, "
-                    "or move every port of the stack, for example with HEARBACK_PORT_BASE=18000."
+                    f"Port {port}, meant for {name}, is already in use by another program: stop that program, "
+                    "or move all ports of the stack, for example with HEARBACK_PORT_BASE=18000."
                 ) from error
 
 

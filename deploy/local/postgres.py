@@ -23,7 +23,7 @@ DATABASE = "hearback"
 
 @dataclass(frozen=True)
 class PostgresServer:
-    """A server and its data folder. The port may change between starts; the data stay."""
+    """A server and its data folder. The port may change between starts; the data is kept."""
 
     folder: Path
     port: int
@@ -42,15 +42,15 @@ class PostgresServer:
         return self.install_folder.folder / "data"
 
     async def prepare(self) -> None:
-        """Creates the data folder the first time (about 1 s), owned by whom the server runs as."""
+        """Creates the data folder the first time (about 1 s), owned by the user the server runs as."""
         self.install_folder.folder.mkdir(parents=True, exist_ok=True)
         self.install_folder.folder.chmod(0o755)
         if not (self._data / "PG_VERSION").exists():
             await asyncio.to_thread(self._initialise)
-        self._forget_a_dead_server()
+        self._remove_stale_pid_file()
 
     def _initialise(self) -> None:
-        # Made under another name, so that an interrupted first start leaves nothing half done.
+        # Created under another name, so that an interrupted first start leaves no partial data folder.
         draft = self._data.with_name("data.new")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
@@ -65,7 +65,7 @@ class PostgresServer:
                 [
                     str(self.install_folder.binaries / "initdb"), "--pgdata", str(draft), "--username", OWNER,
                     "--pwfile", password_file.name, "--auth", "scram-sha-256", "--encoding", "UTF8",
-                    # The same order of strings on every machine, whatever locales it has.
+                    # The same string order on every machine, whatever its locales.
                     "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C",
                 ],
                 user=user, group=user, extra_groups=[] if user else None, cwd=self.install_folder.folder,
@@ -76,10 +76,10 @@ class PostgresServer:
             raise StackError(f"PostgreSQL could not prepare its data folder {self._data}: {last_line}")
         draft.replace(self._data)
 
-    def _forget_a_dead_server(self) -> None:
-        """Removes the pid file of a server that was killed, when its number now belongs to another program.
+    def _remove_stale_pid_file(self) -> None:
+        """Removes the pid file of a killed server if its process id now belongs to another program.
 
-        PostgreSQL itself sees only that some process has the number, and would refuse to start.
+        PostgreSQL only sees that some process has the id, and would refuse to start.
         """
         pid_file = self._data / "postmaster.pid"
         if not pid_file.exists():
@@ -101,7 +101,7 @@ class PostgresServer:
             folder=self.install_folder.folder,
             user=self.install_folder.user,
             ready=self._is_ready,
-            # Fast shutdown: sessions are ended, not waited for. An orphan stops at once and recovers later.
+            # Fast shutdown: sessions are terminated, not waited for. An orphan stops immediately and recovers later.
             stop_signal=signal.SIGINT,
             orphan_signal=signal.SIGQUIT,
         )
@@ -116,7 +116,7 @@ class PostgresServer:
             "max_wal_size": "2GB",
             "checkpoint_timeout": "15min",
             "random_page_cost": "1.1",
-            # Short statements on few cores: neither parallel workers nor compiling pays.
+            # Short statements on few cores: neither parallel workers nor JIT compilation pays off.
             "max_parallel_workers_per_gather": 0,
             "jit": "off",
             "timezone": "UTC",
@@ -126,13 +126,13 @@ class PostgresServer:
         }
 
     async def _is_ready(self) -> bool:
-        """Ready once the owner can work in Hearback's database, which is created when missing."""
+        """Ready once the owner can use Hearback's database, which is created if missing."""
         try:
             connection = await asyncpg.connect(self.owner_url.removesuffix(DATABASE) + "postgres", timeout=5)
         except asyncpg.InvalidPasswordError as error:
             raise StackError(
-                f"The database in {self._data} was made with another password than secrets.json has: "
-                "`make clean` starts afresh, without the data."
+                f"The database in {self._data} was created with a different password from the one in secrets.json: "
+                "`make clean` starts over, without the data."
             ) from error
         except (OSError, asyncpg.PostgresError, TimeoutError):
             return False

@@ -1,4 +1,4 @@
-"""A program of the stack: what to run, and how to start it so that nothing outlives its starter."""
+"""A program of the stack: what to run, and how to start it so that it never outlives its supervisor."""
 
 import ctypes
 import os
@@ -12,7 +12,7 @@ PROJECT = Path(__file__).parents[2]
 
 SERVICES = ("dispatcher", "collector", "scorer", "alerter")
 PROCESSES = (*SERVICES, "courier")
-"""What the product runs; the courier is the dispatcher's second process, on the same tables."""
+"""The product's processes; the courier is the dispatcher's second process, on the same tables."""
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -24,7 +24,7 @@ async def _always_ready() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """How one process is run. `ready` is asked repeatedly until it answers True."""
+    """How one process is run. `ready` is polled until it returns True."""
 
     name: str
     command: tuple[str, ...]
@@ -38,11 +38,11 @@ class Program:
     stop_signal: signal.Signals = signal.SIGTERM
     stop_within: float = 20.0
     orphan_signal: signal.Signals = signal.SIGKILL
-    """What the kernel sends the process when the supervisor died without stopping it."""
+    """The signal the kernel sends the process when the supervisor dies without stopping it."""
 
 
 def spawn(program: Program) -> "subprocess.Popen[bytes]":
-    """Starts `program` in a session of its own, so that a terminal's Ctrl-C reaches only the supervisor.
+    """Starts `program` in its own session, so that Ctrl-C in a terminal reaches only the supervisor.
 
     Call it from the main thread: the kernel ties the child's life to the calling thread.
     """
@@ -59,22 +59,22 @@ def spawn(program: Program) -> "subprocess.Popen[bytes]":
             user=program.user,
             group=program.user,
             extra_groups=[] if program.user else None,
-            # Safe with threads: between fork and exec it makes system calls only, and takes no lock.
+            # Safe with threads: between fork and exec it only makes system calls and takes no lock.
             preexec_fn=_die_with(os.getpid(), program.orphan_signal),
         )
 
 
 def _environment(own: Mapping[str, str]) -> dict[str, str]:
-    """The caller's environment without its Hearback settings: a program gets its own and no other."""
+    """The caller's environment without its Hearback settings; a program gets only its own."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("HEARBACK_")}
     return {**inherited, "PYTHONUNBUFFERED": "1", **own}
 
 
 def _die_with(parent: int, orphan_signal: signal.Signals) -> Callable[[], None]:
-    def ask_the_kernel() -> None:
+    def request_death_signal() -> None:
         if hasattr(_libc, "prctl"):
             _libc.prctl(_PR_SET_PDEATHSIG, int(orphan_signal))
         if os.getppid() != parent:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    return ask_the_kernel
+    return request_death_signal

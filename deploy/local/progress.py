@@ -1,4 +1,4 @@
-"""Showing what a stack does while it starts: a live table in a terminal, plain lines elsewhere."""
+"""Shows a stack's progress while it starts: a live table in a terminal, otherwise plain lines."""
 
 from types import TracebackType
 from typing import Self
@@ -11,7 +11,7 @@ from rich.text import Text
 
 
 class Display:
-    """Shows the parts of a stack and what each is doing, until the block ends."""
+    """Shows the status of each part of a stack until the block ends."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -41,15 +41,15 @@ class Display:
 
     def _table(self, parts: dict[str, str]) -> Table:
         table = Table.grid(padding=(0, 2))
-        for part, doing in parts.items():
-            done = doing == "ready" or doing.startswith("using ")
-            table.add_row(Text("✓", style="green") if done else self._spinner, part, Text(doing, style="dim"))
+        for part, status in parts.items():
+            done = status == "ready" or status.startswith("using ")
+            table.add_row(Text("✓", style="green") if done else self._spinner, part, Text(status, style="dim"))
         return table
 
     def _print_changes(self, parts: dict[str, str]) -> None:
-        for part, doing in parts.items():
+        for part, status in parts.items():
             before = self._shown.get(part, "")
-            # In a log one line for the first and the last jar is enough.
-            fetching = doing.startswith("fetching") and before.startswith("fetching")
-            if doing != before and not fetching:
-                self._console.print(f"{part}: {doing}", highlight=False, markup=False)
+            # In a log, one line for all jars is enough.
+            fetching = status.startswith("fetching") and before.startswith("fetching")
+            if status != before and not fetching:
+                self._console.print(f"{part}: {status}", highlight=False, markup=False)

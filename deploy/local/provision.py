@@ -1,7 +1,7 @@
-"""One database, and in it for every service a schema and a role of its own.
+"""Provisions a database with a schema and a role for each service.
 
-A role is named after the database and the service (`hearback_scorer`), because roles belong to the
-whole server: two Hearback databases on one server do not get in each other's way.
+A role is named after the database and the service (`hearback_scorer`), because roles belong to the whole server: two
+Hearback databases on one server do not conflict.
 """
 
 import secrets
@@ -17,7 +17,7 @@ from deploy.local.programs import SERVICES
 from deploy.local.secrets_file import generate_passwords
 
 _PROVISIONING_LOCK = 4_812_015_162_342
-"""Advisory lock key: roles are shared by the server, so only one provisioning runs at a time."""
+"""Advisory lock key: roles are shared by the whole server, so only one provisioning runs at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Database:
 
 
 async def provision(owner_url: str, passwords: Mapping[str, str]) -> Database:
-    """Creates or corrects the schemas and roles in the database of `owner_url`; running it again changes nothing.
+    """Creates or updates the schemas and roles in the database of `owner_url`; idempotent.
 
     `passwords` has one for each of SERVICES. The owner needs CREATEROLE and CREATE on the database.
     Raises StackError when the server cannot be reached or the owner lacks a right.
@@ -48,8 +48,8 @@ async def provision(owner_url: str, passwords: Mapping[str, str]) -> Database:
                 await _provision_service(connection, database, service, role, passwords[service])
     except asyncpg.InsufficientPrivilegeError as error:
         raise StackError(
-            f"The user of HEARBACK_DATABASE_URL may not prepare the database ({error.args[0]}): "
-            "give it CREATEROLE, and CREATE on the database."
+            f"The user of HEARBACK_DATABASE_URL may not provision the database ({error.args[0]}): "
+            "grant it CREATEROLE, and CREATE on the database."
         ) from error
     finally:
         await connection.close()
@@ -70,7 +70,7 @@ async def _provision_service(
     verb = "ALTER" if known else "CREATE"
     await _execute(connection, verb + " ROLE %I LOGIN PASSWORD %L", role, password)
     if not await connection.fetchval("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):
-        # The owner must be able to hand the schema over, and to read it for the audit.
+        # The owner must be able to transfer the schema, and to read it for the audit.
         await _execute(connection, "GRANT %I TO CURRENT_USER WITH SET TRUE, INHERIT TRUE", role)
     await _execute(connection, "GRANT CONNECT, TEMPORARY ON DATABASE %I TO %I", database, role)
     await _execute(connection, "CREATE SCHEMA IF NOT EXISTS %I AUTHORIZATION %I", service, role)
@@ -80,7 +80,7 @@ async def _provision_service(
 
 
 async def _execute(connection: "asyncpg.Connection[asyncpg.Record]", template: str, *names: str) -> None:
-    """Runs a statement that takes no parameters, its names quoted by the server."""
+    """Runs a statement that accepts no parameters, with names quoted by the server."""
     statement = await connection.fetchval("SELECT format($1, VARIADIC $2::text[])", template, list(names))
     await connection.execute(statement)
 
@@ -95,7 +95,7 @@ async def _connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
     except (OSError, TimeoutError, asyncpg.PostgresError, ValueError) as error:
         shown = make_url(url).render_as_string(hide_password=True)
         raise StackError(
-            f"PostgreSQL does not answer at {shown} ({error}): check HEARBACK_DATABASE_URL, "
+            f"PostgreSQL does not respond at {shown} ({error}): check HEARBACK_DATABASE_URL, "
             "or unset it to use the stack's own server."
         ) from error
     return connection
@@ -103,7 +103,7 @@ async def _connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
 
 @asynccontextmanager
 async def temporary_database(owner_url: str) -> AsyncIterator[Database]:
-    """A fresh provisioned database on the server of `owner_url`; dropped with its roles afterwards."""
+    """A newly provisioned database on the server of `owner_url`; dropped with its roles afterwards."""
     name = f"test_{secrets.token_hex(6)}"
     own_url = make_url(owner_url).set(database=name).render_as_string(hide_password=False)
     await _administer(owner_url, "CREATE DATABASE %I", name)

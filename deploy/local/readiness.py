@@ -1,4 +1,4 @@
-"""Asking a process over HTTP whether it can work now."""
+"""Readiness checks over HTTP."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ TIMEOUT = 2.0
 
 
 async def answers_ready(port: int) -> bool:
-    """True when `/readyz` on `port` answers 200. Asked many times a second, so it is plain sockets and no client."""
+    """True when `/readyz` on `port` returns 200. Polled many times a second, hence plain sockets and no HTTP client."""
     try:
         async with asyncio.timeout(TIMEOUT):
             return await _status_line(port) == 200

@@ -1,4 +1,4 @@
-"""The stack's passwords and keys: made up at the first start, the same ever after, readable by their owner only."""
+"""The stack's passwords and keys: generated at the first start, then reused, and readable only by their owner."""
 
 import hashlib
 import json
@@ -22,17 +22,17 @@ class StackSecrets:
 
     @property
     def api_keys_setting(self) -> str:
-        """The value of HEARBACK_API_KEYS: a name, the key's SHA-256 sum and its scopes."""
+        """The value of HEARBACK_API_KEYS: a name, the key's SHA-256 hash and its scopes."""
         return f"local:{hashlib.sha256(self.api_key.encode()).hexdigest()}:*"
 
 
 def load_or_create(file: Path) -> StackSecrets:
-    """Raises StackError for a file that cannot be understood."""
+    """Raises StackError for a damaged file."""
     if file.exists():
         try:
             return StackSecrets(**json.loads(file.read_text()))
         except (ValueError, TypeError) as error:
-            raise StackError(f"{file} is damaged ({error}): `make clean` starts afresh, without the data.") from error
+            raise StackError(f"{file} is damaged ({error}): `make clean` starts over, without the data.") from error
     created = StackSecrets(
         database_owner=secrets.token_urlsafe(24),
         services=generate_passwords(),
@@ -49,7 +49,7 @@ def generate_passwords() -> dict[str, str]:
 
 
 def write_private(file: Path, text: str) -> None:
-    """Replaces `file` as a whole; nobody but its owner can read it at any moment."""
+    """Replaces `file` atomically; only its owner can read it at any time."""
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_name(file.name + ".new")
     draft.unlink(missing_ok=True)

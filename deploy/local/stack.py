@@ -1,13 +1,13 @@
 """The whole product as one object: Kafka, PostgreSQL, the five processes and the mailbox.
 
     async with Stack(state=tmp_path, ports=StackPorts.free()) as stack:
-        await stack.kill("scorer")          # SIGKILL; it is started again
-        await stack.ready()                 # … and here it is again
+        await stack.kill("scorer")          # SIGKILL; the supervisor restarts it
+        await stack.ready()                 # … and it is ready again
         await stack.stop("kafka")
         await stack.start("kafka")
         stack.url("collector"), stack.api_key, stack.database.owner_url
 
-`make up`, `make demo`, `make replay` and the tests of the whole loop all start it through here.
+`make up`, `make demo`, `make replay` and the end-to-end tests all use it.
 """
 
 import asyncio
@@ -32,17 +32,17 @@ from deploy.local.supervisor import ProcessRecord, Supervisor, end_leftovers
 from deploy.local.topics import provide_topics, require_acceptable
 
 BACKENDS = ("kafka", "postgresql")
-_AUDITED_BY = ("HEARBACK_TIMEZONE", "HEARBACK_QUIET_PERIOD_DAYS", "HEARBACK_MINIMUM_ANSWERS")
+_AUDIT_SETTINGS = ("HEARBACK_TIMEZONE", "HEARBACK_QUIET_PERIOD_DAYS", "HEARBACK_MINIMUM_ANSWERS")
 
 
 @dataclass(kw_only=True)
 class Stack:
-    """One running stack. Everything it keeps is under `state`; one stack at a time may use a state folder.
+    """One running stack. All its files are under `state`; a state folder can be used by one stack at a time.
 
     clock: the value of HEARBACK_CLOCK for every process. campaigns: a folder of campaign files.
-    environment: further settings for every process; `environment_of` for single ones, by process name.
-    replicas: how many of a process, by name; the second scorer is called "scorer-2".
-    processes: which of PROCESSES to start. external: a Kafka or a PostgreSQL to use instead of the stack's own.
+    environment: additional settings for every process; `environment_of`: for single processes, by name.
+    replicas: number of instances by process name; the second scorer is called "scorer-2".
+    processes: which of PROCESSES to start. external: an existing Kafka or PostgreSQL to use instead of the stack's own.
     """
 
     state: Path = PROJECT / ".hearback"
@@ -84,7 +84,7 @@ class Stack:
         self._take_lock()
         try:
             await asyncio.to_thread(end_leftovers, self.state / "processes.json")
-            require_acceptable(self._given())
+            require_acceptable(self._overrides())
             self._require_ports()
             self._secrets = load_or_create(self.state / "secrets.json")
             self._backends = await start_backends(
@@ -95,9 +95,9 @@ class Stack:
                 self.external.other_than(self.ports),
                 self.report,
             )
-            self.report("database", "schemas and roles")
+            self.report("database", "creating schemas and roles")
             self.database = await provision(self._backends.database_url, self._secrets.services)
-            self.report("topics", "creating what is missing")
+            self.report("topics", "creating missing topics")
             await provide_topics(self._service_environment("dispatcher", self.ports.dispatcher))
             self._write_env_file()
             programs = [self._mailbox(), *self._service_programs()]
@@ -107,7 +107,7 @@ class Stack:
             raise
 
     async def down(self) -> None:
-        """Stops everything: what works first, what it works on last. Leaves no process."""
+        """Stops everything, the backends last. Leaves no process."""
         names = self._supervisor.names
         await self._supervisor.stop_all(
             tuple(name for name in names if name not in (*BACKENDS, "mailbox")), ("mailbox",), BACKENDS
@@ -118,24 +118,24 @@ class Stack:
             self._lock = None
 
     async def ready(self, *names: str) -> None:
-        """Returns when the named processes (none named: all) are ready. Raises StackError when one never is."""
+        """Returns when the named processes, by default all, are ready. Raises StackError when one is not in time."""
         await asyncio.gather(*(self._supervisor.ready(name) for name in names or self._supervisor.names))
 
     async def kill(self, name: str) -> int:
-        """Sends SIGKILL; returns the process id when it is dead. The supervisor starts it again by itself."""
+        """Sends SIGKILL; returns the process id once it is dead. The supervisor restarts it."""
         return await self._supervisor.kill(name)
 
     async def stop(self, name: str) -> None:
-        """Stops one process in its own way and leaves it down until `start`."""
+        """Stops one process gracefully and leaves it down until `start`."""
         self._stopped[name] = await self._supervisor.stop(name)
 
     async def start(self, name: str) -> None:
-        """Starts a process that was stopped, and returns when it is ready."""
+        """Starts a stopped process, and returns when it is ready."""
         await self._supervisor.start(self._stopped.pop(name))
 
     @property
     def running(self) -> dict[str, ProcessRecord]:
-        """Name, process id and start time of everything that runs."""
+        """Name, process id and start time of every running process."""
         return self._supervisor.processes
 
     def url(self, name: str) -> str:
@@ -155,16 +155,16 @@ class Stack:
         return self.state / "logs" / f"{name}.log"
 
     def client_environment(self) -> dict[str, str]:
-        """What a client of this stack needs to know, as the file `env` in the state folder has it."""
+        """The variables a client of this stack needs, as in the state folder's file `env`."""
         return {
             "HEARBACK_KAFKA_BOOTSTRAP_SERVERS": self.kafka_bootstrap_servers,
             "HEARBACK_DATABASE_URL": self.database.owner_url,
             **{f"HEARBACK_{service.upper()}_URL": self.url(service) for service in SERVICES},
             "HEARBACK_MAILBOX_URL": self.url("mailbox"),
             "HEARBACK_API_KEY": self.api_key,
-            # Only an audit needs them, and only where they are not the defaults.
+            # Needed only by the audit, and only if they are not the defaults.
             **({"HEARBACK_TOPIC_PREFIX": self.topic_prefix} if self.topic_prefix else {}),
-            **{name: value for name, value in self._given().items() if name in _AUDITED_BY},
+            **{name: value for name, value in self._overrides().items() if name in _AUDIT_SETTINGS},
         }
 
     async def _start_and_report(self, program: Program) -> None:
@@ -210,12 +210,12 @@ class Stack:
             "HEARBACK_MAIL_FROM": "surveys@shop.example",
             "HEARBACK_SMTP_URL": f"smtp://{HOST}:{self.ports.smtp}",
             "HEARBACK_SMTP_RECEIPTS_URL": f"{self.url('mailbox')}/api/receipts",
-            **self._given(),
+            **self._overrides(),
         }
 
-    def _given(self) -> dict[str, str]:
-        given = {"HEARBACK_CLOCK": self.clock, "HEARBACK_CAMPAIGNS_DIR": self.campaigns}
-        return {name: str(value) for name, value in given.items() if value is not None} | dict(self.environment)
+    def _overrides(self) -> dict[str, str]:
+        named = {"HEARBACK_CLOCK": self.clock, "HEARBACK_CAMPAIGNS_DIR": self.campaigns}
+        return {name: str(value) for name, value in named.items() if value is not None} | dict(self.environment)
 
     def _mailbox(self) -> Program:
         return Program(
@@ -227,46 +227,46 @@ class Stack:
                 "HEARBACK_HTTP_PORT": str(self.ports.mailbox),
                 "HEARBACK_SMTP_PORT": str(self.ports.smtp),
                 "HEARBACK_MAILBOX_FILE": str(self.state / "mailbox" / "mails.sqlite"),
-                **self._given(),
+                **self._overrides(),
                 **self.environment_of.get("mailbox", {}),
             },
             ready=lambda: answers_ready(self.ports.mailbox),
         )
 
     def _require_ports(self) -> None:
-        """Only of what is going to listen: a cluster of somebody else's may well have ours."""
-        wanted = {f"the {process}": getattr(self.ports, process) for process in self.processes}
-        wanted |= {"the mailbox": self.ports.mailbox, "the mailbox's SMTP": self.ports.smtp}
+        """Checks only what this stack will listen on: an external cluster may be on our ports."""
+        needed = {f"the {process}": getattr(self.ports, process) for process in self.processes}
+        needed |= {"the mailbox": self.ports.mailbox, "the mailbox's SMTP": self.ports.smtp}
         external = self.external.other_than(self.ports)
         if not external.kafka_bootstrap_servers:
-            wanted |= {"Kafka": self.ports.kafka, "Kafka's controller": self.ports.kafka_controller}
+            needed |= {"Kafka": self.ports.kafka, "Kafka's controller": self.ports.kafka_controller}
         if not external.database_url:
-            wanted["PostgreSQL"] = self.ports.postgresql
-        require_free(wanted)
+            needed["PostgreSQL"] = self.ports.postgresql
+        require_free(needed)
 
     def _write_env_file(self) -> None:
         lines = [f"export {name}={shlex.quote(value)}\n" for name, value in self.client_environment().items()]
         write_private(self.state / "env", "".join(lines))
 
     def _take_lock(self) -> None:
-        """Held until the process ends, however it ends."""
+        """Held until the process exits, however it exits."""
         lock = (self.state / "lock").open("a")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             lock.close()
             raise StackError(
-                f"Another stack is using {self.state}: stop it with `make down`, or give this one another folder."
+                f"Another stack is using {self.state}: stop it with `make down`, or use another folder."
             ) from error
         self._lock = lock
 
 
 def settings_from_environment() -> dict[str, str]:
-    """The user's own HEARBACK_ settings, which every process of the stack gets: brand, clock, log format, …
+    """The user's HEARBACK_ settings (brand, clock, log format, …), passed on to every process of the stack.
 
-    Those the stack decides by itself are left out.
+    Leaves out those the stack sets itself.
     """
-    decided = {
+    set_by_stack = {
         "HEARBACK_KAFKA_BOOTSTRAP_SERVERS", "HEARBACK_DATABASE_URL", "HEARBACK_HTTP_HOST", "HEARBACK_HTTP_PORT",
         "HEARBACK_PORT_BASE", "HEARBACK_STATE", "HEARBACK_CACHE_DIR", "HEARBACK_API_KEYS", "HEARBACK_API_KEY",
         "HEARBACK_SECRET", "HEARBACK_PUBLIC_COLLECTOR_URL", "HEARBACK_MAILBOX_URL", "HEARBACK_DISPATCHER_URL",
@@ -275,5 +275,5 @@ def settings_from_environment() -> dict[str, str]:
     return {
         name: value
         for name, value in os.environ.items()
-        if name.startswith("HEARBACK_") and name not in decided and value
+        if name.startswith("HEARBACK_") and name not in set_by_stack and value
     }

@@ -1,4 +1,4 @@
-"""What the supervisor in the background tells those who wait for it: a small file, written anew with every step."""
+"""The background supervisor's status file, rewritten at every step and read by the commands."""
 
 import json
 import os
@@ -14,9 +14,9 @@ Phase = Literal["starting", "ready", "failed", "stopping"]
 
 @dataclass(slots=True)
 class Status:
-    """`parts` says of each part of the stack what it is doing; `sentence` why the start failed.
+    """`parts` maps each part of the stack to its status; `sentence` says why the start failed.
 
-    `ports` are told too: whoever asks later may have another HEARBACK_PORT_BASE.
+    It includes the ports, because a later command may run with another HEARBACK_PORT_BASE.
     """
 
     pid: int
@@ -28,19 +28,19 @@ class Status:
 
     @property
     def alive(self) -> bool:
-        """Whether the supervisor that wrote this still runs."""
+        """Whether the supervisor that wrote this is still running."""
         return start_time(self.pid) == self.started
 
 
 class StatusFile:
-    """The writing side, inside the supervisor."""
+    """Writes the status, inside the supervisor."""
 
     def __init__(self, state: Path, ports: StackPorts) -> None:
         self._file = status_file(state)
         self._status = Status(os.getpid(), start_time(os.getpid()) or 0, ports)
 
-    def report(self, part: str, doing: str) -> None:
-        self._status.parts[part] = doing
+    def report(self, part: str, status: str) -> None:
+        self._status.parts[part] = status
         self._write()
 
     def enter(self, phase: Phase, sentence: str = "") -> None:
@@ -63,9 +63,9 @@ def status_file(state: Path) -> Path:
 
 
 def read_status(state: Path) -> Status | None:
-    """The last status, of a supervisor that may be dead by now; None when there is none."""
+    """The last status, possibly of a dead supervisor; None when there is none."""
     try:
-        told = json.loads(status_file(state).read_text())
-        return Status(**{**told, "ports": StackPorts(**told["ports"])})
+        content = json.loads(status_file(state).read_text())
+        return Status(**{**content, "ports": StackPorts(**content["ports"])})
     except (FileNotFoundError, ValueError, TypeError, KeyError):
         return None

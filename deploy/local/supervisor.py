@@ -1,7 +1,7 @@
-"""Keeps programs running: starts them, starts a died one again, stops them in order.
+"""Keeps programs running: starts them, restarts those that die, and stops them in order.
 
-Every process is written to a state file with its start time, so that the next supervisor can end
-what a crashed one left behind without ever touching a stranger that got the same process id.
+Every process is recorded in a state file with its start time, so that the next supervisor can end the leftovers of a
+crashed one without ever signalling an unrelated process that reuses a process id.
 """
 
 import asyncio
@@ -17,16 +17,16 @@ from pathlib import Path
 from deploy.local.errors import StackError
 from deploy.local.programs import Program, spawn
 
-FIRST_RESTART_AFTER = 0.25
-RESTART_AT_MOST_AFTER = 10.0
+FIRST_RESTART_DELAY = 0.25
+MAX_RESTART_DELAY = 10.0
 STABLE_AFTER = 30.0
-"""Seconds a process has to live for its next death to count as the first one again."""
+"""Seconds a process has to live to reset its restart delay."""
 DEATHS_WHILE_STARTING = 4
-"""After so many, a program that has never been ready is given up."""
+"""After this many, the supervisor gives up on a program that has never been ready."""
 BAD_SETTING = 2
-"""The exit status of a program that was told nonsense: trying again cannot help."""
+"""The exit status of a program with an invalid setting: retrying cannot help."""
 LOG_BYTES = 20 * 1024 * 1024
-"""A log file is moved to `<name>.log.1` beyond this size; so one program's logs take twice as much at most."""
+"""A larger log file is rotated to `<name>.log.1`, so one program's logs take at most twice as much."""
 POLL = 0.03
 READY_POLL = 0.1
 LOG_CHECK = 5.0
@@ -34,7 +34,7 @@ LOG_CHECK = 5.0
 
 @dataclass(frozen=True, slots=True)
 class ProcessRecord:
-    """A running process as the state file tells it; `started` is in clock ticks since the machine's boot."""
+    """A running process as recorded in the state file; `started` is in clock ticks since boot."""
 
     name: str
     pid: int
@@ -46,80 +46,82 @@ class Supervisor:
 
     def __init__(self, state_file: Path) -> None:
         self._state_file = state_file
-        self._kept: dict[str, _Kept] = {}
-        self._log_keeper: asyncio.Task[None] | None = None
+        self._managed: dict[str, _ManagedProgram] = {}
+        self._log_rotation: asyncio.Task[None] | None = None
 
     @property
     def processes(self) -> dict[str, ProcessRecord]:
-        """What runs at this moment, in the order of starting; not what is just being started again."""
-        return {name: kept.record for name, kept in self._kept.items() if kept.record is not None}
+        """Running processes in the order they were started, without those being restarted."""
+        return {name: managed.record for name, managed in self._managed.items() if managed.record is not None}
 
     @property
     def names(self) -> list[str]:
-        """What is kept running, in the order of starting."""
-        return list(self._kept)
+        """Names of all managed programs, in the order they were started."""
+        return list(self._managed)
 
     async def start(self, program: Program) -> None:
-        """Starts `program` and returns when it is ready. Raises StackError when it does not get there."""
+        """Starts `program` and returns when it is ready. Raises StackError when it does not become ready."""
         self.launch(program)
         await self.ready(program.name)
 
     def launch(self, program: Program) -> None:
-        """Starts `program` without waiting; from now on it is started again whenever it dies."""
-        if program.name in self._kept:
+        """Starts `program` without waiting; from now on it is restarted whenever it dies."""
+        if program.name in self._managed:
             raise StackError(f"{program.name} is already running.")
-        if self._log_keeper is None:
-            self._log_keeper = asyncio.create_task(self._keep_logs_small())
-        kept = _Kept(program, self._write_state)
-        self._kept[program.name] = kept
-        kept.task = asyncio.create_task(kept.keep_running())
+        if self._log_rotation is None:
+            self._log_rotation = asyncio.create_task(self._rotate_logs())
+        managed = _ManagedProgram(program, self._write_state)
+        self._managed[program.name] = managed
+        managed.task = asyncio.create_task(managed.keep_running())
 
     async def ready(self, name: str) -> None:
-        """Returns when the program is ready. Raises StackError with its last words when it is not in time."""
-        kept = self._kept[name]
-        deadline = time.monotonic() + kept.program.ready_within
-        while not await kept.is_ready():
-            if kept.task is not None and kept.task.done():
-                raise StackError(f"{name} cannot be started: {kept.task.exception()}")
-            if kept.deaths_before_ready >= DEATHS_WHILE_STARTING:
-                raise StackError(f"{name} stops as soon as it is started: {kept.last_words()}")
+        """Returns when the program is ready. Raises StackError with its last log lines when it is not in time."""
+        managed = self._managed[name]
+        deadline = time.monotonic() + managed.program.ready_within
+        while not await managed.is_ready():
+            if managed.task is not None and managed.task.done():
+                raise StackError(f"{name} cannot be started: {managed.task.exception()}")
+            if managed.deaths_before_ready >= DEATHS_WHILE_STARTING:
+                raise StackError(f"{name} exits right after starting: {managed.last_log_lines()}")
             if time.monotonic() > deadline:
-                raise StackError(f"{name} was not ready within {kept.program.ready_within:.0f} s: {kept.last_words()}")
+                raise StackError(
+                    f"{name} was not ready within {managed.program.ready_within:.0f} s: {managed.last_log_lines()}"
+                )
             await asyncio.sleep(READY_POLL)
 
     async def kill(self, name: str) -> int:
-        """Sends SIGKILL and returns the process id once it is dead; it will be started again."""
-        return await self._kept[name].kill()
+        """Sends SIGKILL and returns the process id once it is dead; it will be restarted."""
+        return await self._managed[name].kill()
 
     async def stop(self, name: str) -> Program:
-        """Stops a program in its own way, and for good. Returns it, for whoever wants to start it again."""
-        kept = self._kept.pop(name)
-        await kept.stop()
+        """Stops a program gracefully, without restarting it. Returns it, so that it can be started again."""
+        managed = self._managed.pop(name)
+        await managed.stop()
         self._write_state()
-        return kept.program
+        return managed.program
 
     async def stop_all(self, *groups: tuple[str, ...]) -> None:
-        """Stops everything: the named groups one after the other (each at once), then what is left, newest first."""
+        """Stops everything: the groups one after the other (each concurrently), then the rest, newest first."""
         for group in groups:
-            await asyncio.gather(*(self.stop(name) for name in group if name in self._kept))
-        for name in reversed(list(self._kept)):
+            await asyncio.gather(*(self.stop(name) for name in group if name in self._managed))
+        for name in reversed(list(self._managed)):
             await self.stop(name)
-        if self._log_keeper is not None:
-            self._log_keeper.cancel()
-            self._log_keeper = None
+        if self._log_rotation is not None:
+            self._log_rotation.cancel()
+            self._log_rotation = None
         self._state_file.unlink(missing_ok=True)
 
     def _write_state(self) -> None:
         write_records(self._state_file, list(self.processes.values()))
 
-    async def _keep_logs_small(self) -> None:
+    async def _rotate_logs(self) -> None:
         while True:
             await asyncio.sleep(LOG_CHECK)
-            for log_file in {kept.program.log_file for kept in self._kept.values()}:
+            for log_file in {managed.program.log_file for managed in self._managed.values()}:
                 await asyncio.to_thread(_rotate, log_file)
 
 
-class _Kept:
+class _ManagedProgram:
     """One program that is kept running."""
 
     def __init__(self, program: Program, changed: Callable[[], None]) -> None:
@@ -132,38 +134,38 @@ class _Kept:
         self._was_ready = False
 
     async def keep_running(self) -> None:
-        delay = FIRST_RESTART_AFTER
+        delay = FIRST_RESTART_DELAY
         while True:
             began = time.monotonic()
             self._process = spawn(self.program)
             self.record = ProcessRecord(self.program.name, self._process.pid, start_time(self._process.pid) or 0)
             self._changed()
-            await _dead(self._process)
+            await _wait_until_dead(self._process)
             self.record = None
             self._changed()
             if not self._was_ready:
                 hopeless = self._process.returncode == BAD_SETTING
                 self.deaths_before_ready += DEATHS_WHILE_STARTING if hopeless else 1
             if time.monotonic() - began > STABLE_AFTER:
-                delay = FIRST_RESTART_AFTER
+                delay = FIRST_RESTART_DELAY
             await asyncio.sleep(delay)
-            delay = min(delay * 2, RESTART_AT_MOST_AFTER)
+            delay = min(delay * 2, MAX_RESTART_DELAY)
 
     async def is_ready(self) -> bool:
         process = self._process
         if process is None or process.poll() is not None or not await self.program.ready():
             return False
-        # The answer counts only for the process that is still the current one.
+        # The result counts only if the process has not been replaced meanwhile.
         if process is not self._process or process.poll() is not None:
             return False
         self._was_ready = True
         return True
 
     async def kill(self) -> int:
-        while (process := self._process) is None or process.poll() is not None:  # noqa: ASYNC110 (being started again)
+        while (process := self._process) is None or process.poll() is not None:  # noqa: ASYNC110 (being restarted)
             await asyncio.sleep(POLL)
         process.kill()
-        await _dead(process)
+        await _wait_until_dead(process)
         return process.pid
 
     async def stop(self) -> None:
@@ -176,19 +178,19 @@ class _Kept:
             return
         process.send_signal(self.program.stop_signal)
         try:
-            await asyncio.wait_for(_dead(process), self.program.stop_within)
+            await asyncio.wait_for(_wait_until_dead(process), self.program.stop_within)
         except TimeoutError:
             process.kill()
-            await _dead(process)
+            await _wait_until_dead(process)
 
-    def last_words(self) -> str:
+    def last_log_lines(self) -> str:
         lines = dict.fromkeys(last_lines(self.program.log_file, 3))
-        return f"{' / '.join(lines) or 'it wrote no log'} (log: {self.program.log_file})"
+        return f"{' / '.join(lines) or 'no log output'} (log: {self.program.log_file})"
 
 
-async def _dead(process: "subprocess.Popen[bytes]") -> None:
-    """Returns when the process has ended, and clears away its remains."""
-    while process.poll() is None:  # noqa: ASYNC110 (only asking clears them away)
+async def _wait_until_dead(process: "subprocess.Popen[bytes]") -> None:
+    """Returns when the process has exited, and reaps it."""
+    while process.poll() is None:  # noqa: ASYNC110 (polling reaps it)
         await asyncio.sleep(POLL)
 
 
@@ -202,7 +204,7 @@ def last_lines(log_file: Path, count: int) -> list[str]:
 
 
 def _rotate(log_file: Path) -> None:
-    """Copies and empties: the writer holds the file open for appending, and goes on at its new end."""
+    """Copies and truncates: the writer has the file open for appending and continues at its new end."""
     if not log_file.exists() or log_file.stat().st_size <= LOG_BYTES:
         return
     log_file.with_suffix(".log.1").write_bytes(log_file.read_bytes())
@@ -210,7 +212,7 @@ def _rotate(log_file: Path) -> None:
 
 
 def read_records(state_file: Path) -> list[ProcessRecord]:
-    """What the last supervisor wrote, of the processes that still run; none when there is no state file."""
+    """The recorded processes that are still running; empty when there is no state file."""
     try:
         entries = json.loads(state_file.read_text())
     except (FileNotFoundError, json.JSONDecodeError):
@@ -227,10 +229,10 @@ def write_records(state_file: Path, records: list[ProcessRecord]) -> None:
 
 
 def end_leftovers(state_file: Path, within: float = 10.0) -> list[ProcessRecord]:
-    """Ends what a crashed supervisor left running, known by process id and start time. Returns what it ended."""
+    """Ends the processes a crashed supervisor left running, identified by process id and start time; returns them."""
     leftovers = read_records(state_file)
     for record in leftovers:
-        # SIGQUIT ends PostgreSQL with its children; SIGKILL would leave those to find out by themselves.
+        # SIGQUIT ends PostgreSQL with its children; after SIGKILL they would linger.
         _signal(record, signal.SIGQUIT if record.name == "postgresql" else signal.SIGKILL)
     deadline = time.monotonic() + within
     for record in leftovers:
@@ -248,9 +250,9 @@ def _signal(record: ProcessRecord, number: signal.Signals) -> None:
 
 
 def start_time(pid: int) -> int | None:
-    """When the process started, in clock ticks since boot; None when there is none, or only its remains.
+    """When the process started, in clock ticks since boot; None when there is none, or only a zombie.
 
-    A killed one is there until its last thread is gone: until then it still holds its ports.
+    A killed process exists until its last thread is gone: until then it still holds its ports.
     """
     try:
         fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()

@@ -1,4 +1,4 @@
-"""The catalogue's topics on the stack's Kafka."""
+"""Creates and deletes topics on the stack's Kafka."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,22 +13,22 @@ from shared.settings import PREFIX, ServiceSettings
 
 
 async def provide_topics(environment: Mapping[str, str]) -> list[str]:
-    """Creates what is missing on the Kafka that `environment` (a service's) names; returns the new topics' names.
+    """Creates the missing topics on the Kafka named in a service's `environment`; returns their names.
 
-    Raises StackError when Kafka cannot be reached or refuses, and for a setting that no service would accept.
+    Raises StackError when Kafka is unreachable or refuses, and for an invalid setting.
     """
     settings = _settings_in(environment)
     try:
         return await ensure_topics(settings, all_topics())
     except KafkaError as error:
         raise StackError(
-            f"Kafka at {settings.kafka_bootstrap_servers} could not be given its topics ({error}): "
-            "check HEARBACK_KAFKA_BOOTSTRAP_SERVERS, or unset it to use the stack's own."
+            f"The topics could not be created: Kafka at {settings.kafka_bootstrap_servers} failed with {error}. "
+            "Check HEARBACK_KAFKA_BOOTSTRAP_SERVERS, or unset it to use the stack's own."
         ) from error
 
 
 async def delete_topics(bootstrap_servers: str, prefix: str) -> None:
-    """Deletes the topics whose names begin with `prefix`: those of one run, on a cluster that others use too."""
+    """Deletes the topics whose names begin with `prefix`: those of one run on a shared cluster."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
     await admin.start()
     try:
@@ -40,8 +40,8 @@ async def delete_topics(bootstrap_servers: str, prefix: str) -> None:
 
 
 def require_acceptable(environment: Mapping[str, str]) -> None:
-    """Raises StackError naming the first setting that no service would accept, before anything is started."""
-    _settings_in({**environment, "HEARBACK_SECRET": "made up by the stack later, and longer"})
+    """Raises StackError naming the first setting that every service would reject, before anything is started."""
+    _settings_in({**environment, "HEARBACK_SECRET": "a placeholder; the stack generates one later"})
 
 
 def _settings_in(environment: Mapping[str, str]) -> ServiceSettings:

@@ -11,7 +11,7 @@ from deploy.local.backends import Backends
 from shared.clock import SteppedClock
 from tests.acceptance.product import Product
 from tests.kit.stacks import running_stack
-from tools.replay.ledger import Dispatcher
+from tools.replay.dispatcher import Dispatcher
 from tools.simulation.shop import ShopBackend
 
 OPENS = datetime(2026, 1, 5, 9, tzinfo=UTC)

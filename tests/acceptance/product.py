@@ -12,7 +12,7 @@ from deploy.local.stack import Stack
 from shared.clock import SteppedClock
 from tests.kit.eventually import eventually
 from tools.audit import Installation, Report, audit
-from tools.replay.ledger import Dispatcher
+from tools.replay.dispatcher import Dispatcher
 from tools.simulation.mailbox import Mail, MailboxReader
 from tools.simulation.shop import ShopBackend, ShopEvent
 from tools.simulation.visitor import Acknowledgement, Visitor
@@ -94,9 +94,9 @@ class Product:
 
     async def after(self, length: timedelta) -> None:
         """Lets time pass, once what was told is taken in; returns when everything due by then is decided."""
-        await self.dispatcher.took_in_everything()
+        await self.dispatcher.wait_until_consumed()
         self.clock.step_to(self.clock.now() + length)
-        await self.dispatcher.decided_everything(self.clock.now())
+        await self.dispatcher.wait_until_decided(self.clock.now())
 
     # The customer ---------------------------------------------------------------------------------------------
 

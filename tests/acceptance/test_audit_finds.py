@@ -45,7 +45,7 @@ DAMAGES = [
         "order events accounted for",
         DECISIONS,
         f"UPDATE {DECISIONS} SET occurred_at = occurred_at + {A_DAY} WHERE customer_id = '{{buyer}}'",
-        "has a decision about something else",
+        "has a decision that does not match the event",
     ),
     Damage(
         "order events accounted for",
@@ -65,11 +65,11 @@ DAMAGES = [
     ),
     Damage(
         "timers recomputed", TIMERS, f"UPDATE {TIMERS} SET due_at = due_at + {A_DAY} WHERE {OF_PRODUCT}",
-        "to be looked at",
+        "to be checked at",
     ),
     Damage(
         "timers recomputed", TIMERS, f"UPDATE {TIMERS} SET customer_id = 'stranger' WHERE {OF_PRODUCT}",
-        "is not about whom or what its id says",
+        "has an id that does not match its fields",
     ),
     Damage(
         "recurring timers recomputed", TIMERS, f"DELETE FROM {TIMERS} WHERE {RECURRING}",
@@ -83,13 +83,13 @@ DAMAGES = [
     ),
     Damage(
         "recurring timers recomputed", TIMERS, f"UPDATE {TIMERS} SET due_at = due_at + {A_DAY} WHERE {RECURRING}",
-        "to be looked at",
+        "to be checked at",
     ),
     Damage(
         "requested surveys recomputed",
         TIMERS,
         f"DELETE FROM {TIMERS} WHERE cause = 'request' AND customer_id = '{{buyer}}'",
-        "request request-{buyer} was taken up",
+        "request request-{buyer} was accepted",
     ),
     Damage(
         "dead letters published",
@@ -107,41 +107,41 @@ DAMAGES = [
         "89 days, 0:00:00 apart",
     ),
     Damage(
-        "sends as decided", SENDS, f"DELETE FROM {SENDS} WHERE send_id = '{{send}}'",
-        "send {send} was published, and never decided",
+        "sends match decisions", SENDS, f"DELETE FROM {SENDS} WHERE send_id = '{{send}}'",
+        "send {send} was published, but never decided",
     ),
     Damage(
-        "sends as decided",
+        "sends match decisions",
         SENDS,
         f"UPDATE {SENDS} SET expires_at = expires_at + {A_DAY} WHERE send_id = '{{send}}'",
         "send {send}: recomputed",
     ),
     Damage(
-        "sends as decided",
+        "sends match decisions",
         DECISIONS,
         f"UPDATE {DECISIONS} SET outcome = 'skipped' WHERE outcome = 'sent' AND customer_id = '{{buyer}}'",
-        "send {send} has no decision that says so",
+        "send {send} has no verdict in the decision log",
     ),
     Damage(
-        "every send has its outcome",
+        "every send has one outcome",
         "dispatcher.deliveries",
         "UPDATE dispatcher.deliveries SET state = 'bounced' WHERE send_id = '{send}'",
         "the outcome of send {send}",
     ),
     Damage(
-        "every send has its outcome",
+        "every send has one outcome",
         "dispatcher.deliveries",
         "DELETE FROM dispatcher.deliveries WHERE send_id = '{send}'",
         "send {send} is unknown to the courier",
     ),
     Damage(
-        "surveys that can be answered",
+        "sent surveys can be answered",
         "collector.sends",
         "DELETE FROM collector.sends WHERE send_id = '{send}'",
         "send {send} is unknown to the collector",
     ),
     Damage(
-        "surveys that can be answered",
+        "sent surveys can be answered",
         "collector.sends",
         "UPDATE collector.sends SET segments = '{{}}' WHERE send_id = '{send}'",
         "send {send}: recomputed",
@@ -151,7 +151,7 @@ DAMAGES = [
         "dispatcher.deliveries",
         "INSERT INTO dispatcher.deliveries (send_id, state, message_id, campaign, expires_at)"
         " VALUES ('lost', 'accepted', 'lost@shop.example', 'service-nps', now())",
-        "the mail of send lost was accepted, and did not arrive",
+        "the mail of send lost was accepted, but did not arrive",
     ),
     Damage(
         "acknowledged answers are published",
@@ -190,14 +190,14 @@ DAMAGES = [
         "answer {answer}",
     ),
     Damage(
-        "comments as given",
+        "comments match answers",
         "scorer.comments",
         "UPDATE scorer.comments SET comment = 'Splendid' WHERE key = '{answer}'",
         "the comment of answer {answer}",
     ),
     *(
         Damage(
-            "counts a day and segment",
+            "counts per day and segment",
             DAY_COUNTS,
             f"UPDATE {DAY_COUNTS} SET {column} = {column} + 1 WHERE {EVERYBODY} AND {column} > 0",
             ":everybody of service-nps",
@@ -206,7 +206,7 @@ DAMAGES = [
     ),
     *(
         Damage(
-            "scores as served over HTTP",
+            "scores served over HTTP",
             DAY_COUNTS,
             f"UPDATE {DAY_COUNTS} SET {column} = {column} + 1 WHERE {EVERYBODY} AND {column} > 0",
             "everybody of service-nps in 30d: " + words,
@@ -216,19 +216,19 @@ DAMAGES = [
         )
     ),
     Damage(
-        "one case an answer",
+        "one case per answer",
         CASES,
         f"UPDATE {CASES} SET answer = jsonb_set(answer, '{{{{score}}}}', '3') WHERE {OF_CASE}",
         "is about score 3",
     ),
     Damage(
-        "one case an answer",
+        "one case per answer",
         CASES,
         f"UPDATE {CASES} SET answer = jsonb_set(answer, '{{{{comment}}}}', '\"Fine\"') WHERE {OF_CASE}",
-        "shows other words",
+        "shows a different comment",
     ),
     Damage(
-        "one case an answer", CASES, f"UPDATE {CASES} SET case_id = 'another' WHERE {OF_CASE}",
+        "one case per answer", CASES, f"UPDATE {CASES} SET case_id = 'another' WHERE {OF_CASE}",
         "case another belongs to no answer",
     ),
     Damage(
@@ -236,14 +236,14 @@ DAMAGES = [
         "is in passives, not detractors",
     ),
     Damage(
-        "cases as published", CASES, f"UPDATE {CASES} SET due_at = due_at + {A_DAY} WHERE {OF_CASE}",
+        "published cases", CASES, f"UPDATE {CASES} SET due_at = due_at + {A_DAY} WHERE {OF_CASE}",
         "on followups.detractors",
     ),
     Damage(
-        "cases as published", CASES, f"UPDATE {CASES} SET owner = 'nobody' WHERE {OF_CASE}", "on followups.detractors"
+        "published cases", CASES, f"UPDATE {CASES} SET owner = 'nobody' WHERE {OF_CASE}", "on followups.detractors"
     ),
     Damage(
-        "erased customers are gone",
+        "no personal data of erased customers",
         "dispatcher.campaigns",
         "UPDATE dispatcher.campaigns SET brand = jsonb_set(brand, '{{name}}', '\"{gone}@customers.example\"')",
         "an address of the erased customer {gone} is still in dispatcher.campaigns",
@@ -267,7 +267,7 @@ class Story:
         await self._is_requested(product)
         await product.surveyed(self.gone)
         await product.tell("order.delivered", self.gone, f"{self.gone.id}-1")
-        await product.dispatcher.took_in_everything()
+        await product.dispatcher.wait_until_consumed()
         await product.staff.delete(f"{product.stack.url('collector')}/v1/customers/{self.gone.id}")
         self.names = {
             "buyer": self.buyer.id, "gone": self.gone.id, "answer": given.answer_id, "send": mail.send_id

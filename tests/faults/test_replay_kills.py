@@ -114,7 +114,7 @@ def free_base() -> int:
         return base
 
 
-async def test_a_replay_that_is_killed_goes_on_and_ends_with_the_same_books(tmp_path: Path) -> None:
+async def test_a_killed_replay_resumes_and_ends_with_the_same_result(tmp_path: Path) -> None:
     write_history(tmp_path / "data")
     base, state = free_base(), tmp_path / "state"
     try:
@@ -127,7 +127,7 @@ async def test_a_replay_that_is_killed_goes_on_and_ends_with_the_same_books(tmp_
         async with replay(tmp_path, base) as process:
             said = await read_until(process, "what is never said")
             assert await process.wait() == 0, said
-        assert "Going on where the last replay was broken off" in said
+        assert "Resuming the interrupted replay" in said
         assert f"asked about exactly these orders: {ASKED} compared, 0 differences" in said, said
         await nothing_is_left(state)
     finally:

@@ -1,6 +1,6 @@
-"""Hearback's own audit: everything recomputed from the ledgers and compared with what is served.
+"""Hearback's own audit: recomputes everything from the ledgers and compares the results with what is served.
 
-`make audit` runs it from a terminal; tests call `audit(installation)`.
+`make audit` runs it from the command line; tests call `audit(installation)`.
 """
 
 from tools.audit.audit import CannotAudit, Installation, audit

@@ -1,4 +1,4 @@
-"""The audit as a whole: wait for rest, read everything, compare everything."""
+"""The whole audit: wait until the loop is idle, read everything, compare everything."""
 
 import asyncio
 import os
@@ -11,36 +11,36 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import httpx
 
-from deploy.local.backends import LOST
+from deploy.local.backends import CONNECTION_ERRORS
 from tools.audit import from_database, from_topics, served
-from tools.audit.checks import answers, asking, cases, erasure, orders, recurring, scores, timers
+from tools.audit.checks import answers, cases, erasure, orders, recurring, scores, sends, timers
+from tools.audit.decision_log import DecisionLog
 from tools.audit.facts import DatabaseFacts, TopicFacts
 from tools.audit.from_database import Connection
-from tools.audit.log import Log
+from tools.audit.idle import backlog, wait_until_idle, work_in_progress
 from tools.audit.report import Report
-from tools.audit.rest import between_services, rest, under_way
 from tools.audit.topics import Topics, UnknownTopic
 
-TRIES = 3
-"""How often it looks again when something came in while it looked."""
+MAX_ATTEMPTS = 3
+"""How often the audit starts over when new input arrives while it reads."""
 HTTP_SECONDS = 30
-MOVED = "something came in each time it looked; run it again when less is going on."
+NEW_INPUT = "new input arrived during every attempt; run the audit again when the system is less busy."
 UTC = ZoneInfo("UTC")
 PROMISES = (4, 1, 2, 3)
-"""In the order of the loop: what became of an order, who was asked, what was answered, what followed."""
-UNREACHABLE = (*LOST, httpx.HTTPError, UnknownTopic)
+"""In the order of the loop: what became of orders, who was surveyed, what was answered, which cases followed."""
+UNREACHABLE = (*CONNECTION_ERRORS, httpx.HTTPError, UnknownTopic)
 
 T = TypeVar("T")
 Progress = Callable[[str], None]
 
 
 class CannotAudit(Exception):
-    """The installation cannot be reached as described; the message says what is missing."""
+    """The installation cannot be reached as configured; the message says what is missing or wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """Where to look. Without ``mailbox_url`` the mail that arrived is not compared."""
+    """What to audit. Without ``mailbox_url``, received mail is not compared."""
 
     kafka_bootstrap_servers: str
     database_url: str
@@ -55,50 +55,50 @@ class Installation:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Installation":
-        """From what `.hearback/env` exports. Raises CannotAudit naming what is missing or makes no sense."""
+        """Reads the variables exported by `.hearback/env`. Raises CannotAudit naming a missing or invalid one."""
 
-        def needed(name: str) -> str:
+        def required(name: str) -> str:
             value = environment.get(name)
             if not value:
                 raise CannotAudit(f"{name} is not set: start the stack with `make up`, or source its `.hearback/env`.")
             return value
 
-        def read(name: str, default: str, how: Callable[[str], T]) -> T:
+        def parse(name: str, default: str, parser: Callable[[str], T]) -> T:
             value = environment.get(name) or default
             try:
-                return how(value)
+                return parser(value)
             except (ValueError, LookupError) as error:
-                raise CannotAudit(f"{name} is {value!r}, which the services would not take.") from error
+                raise CannotAudit(f"{name} is {value!r}, which the services would reject.") from error
 
         return cls(
-            kafka_bootstrap_servers=needed("HEARBACK_KAFKA_BOOTSTRAP_SERVERS"),
-            database_url=needed("HEARBACK_DATABASE_URL"),
-            scorer_url=needed("HEARBACK_SCORER_URL"),
-            alerter_url=needed("HEARBACK_ALERTER_URL"),
-            api_key=needed("HEARBACK_API_KEY"),
+            kafka_bootstrap_servers=required("HEARBACK_KAFKA_BOOTSTRAP_SERVERS"),
+            database_url=required("HEARBACK_DATABASE_URL"),
+            scorer_url=required("HEARBACK_SCORER_URL"),
+            alerter_url=required("HEARBACK_ALERTER_URL"),
+            api_key=required("HEARBACK_API_KEY"),
             mailbox_url=environment.get("HEARBACK_MAILBOX_URL"),
             topic_prefix=environment.get("HEARBACK_TOPIC_PREFIX", ""),
-            zone=read("HEARBACK_TIMEZONE", "UTC", ZoneInfo),
-            quiet_period=timedelta(days=read("HEARBACK_QUIET_PERIOD_DAYS", "90", float)),
-            minimum_answers=read("HEARBACK_MINIMUM_ANSWERS", "10", int),
+            zone=parse("HEARBACK_TIMEZONE", "UTC", ZoneInfo),
+            quiet_period=timedelta(days=parse("HEARBACK_QUIET_PERIOD_DAYS", "90", float)),
+            minimum_answers=parse("HEARBACK_MINIMUM_ANSWERS", "10", int),
         )
 
 
-def in_silence(_doing: str) -> None:
-    """Progress for nobody."""
+def ignore_progress(_step: str) -> None:
+    """The default for callers that do not show progress."""
 
 
-async def audit(installation: Installation, *, within: float = 60, progress: Progress = in_silence) -> Report:
+async def audit(installation: Installation, *, within: float = 60, progress: Progress = ignore_progress) -> Report:
     """Recomputes everything from the ledgers and compares it with what is served.
 
-    Waits up to ``within`` seconds for the loop to come to rest; where it does not, the report says so and is not
-    clean. Raises CannotAudit when Kafka, PostgreSQL or a service cannot be reached.
+    Waits up to ``within`` seconds until the loop is idle; if it does not become idle, the report is inconclusive.
+    Raises CannotAudit when Kafka, PostgreSQL or a service cannot be reached.
     """
     try:
         return await _audit(installation, within, progress)
     except UNREACHABLE as error:
         reason = f"{type(error).__name__} ({error})" if str(error) else type(error).__name__
-        raise CannotAudit(f"Cannot audit: {reason}. Is the stack up? `make status` tells.") from error
+        raise CannotAudit(f"Cannot audit: {reason}. Is the stack up? `make status` shows it.") from error
 
 
 async def _audit(installation: Installation, within: float, progress: Progress) -> Report:
@@ -106,16 +106,16 @@ async def _audit(installation: Installation, within: float, progress: Progress) 
     async with httpx.AsyncClient(headers=headers, timeout=HTTP_SECONDS) as client:
         connection: Connection = await asyncpg.connect(installation.database_url, timeout=30)
         try:
-            for _ in range(TRIES):
-                report = await _look(installation, client, connection, within, progress)
-                if report.unrest != MOVED:
+            for _ in range(MAX_ATTEMPTS):
+                report = await _attempt(installation, client, connection, within, progress)
+                if report.inconclusive != NEW_INPUT:
                     break
             return report
         finally:
             await connection.close()
 
 
-async def _look(
+async def _attempt(
     installation: Installation,
     client: httpx.AsyncClient,
     connection: Connection,
@@ -123,78 +123,78 @@ async def _look(
     progress: Progress,
 ) -> Report:
     topics = Topics(installation.kafka_bootstrap_servers, installation.topic_prefix)
-    names = from_topics.watched(await topics.names())
+    names = from_topics.audited_topics(await topics.names())
     now = await served.now(client, installation.scorer_url)
     async with topics.ends(names) as ends:
-        progress("waiting until the loop is at rest")
-        moving = await rest(connection, ends, now, installation.zone, within)
-        if moving:
-            what = ", ".join(f"{count:,} {name}" for name, count in moving.items())
-            return Report(pending=moving, unrest=f"the loop did not come to rest within {within:.0f} s: {what}.")
+        progress("waiting until the loop is idle")
+        pending = await wait_until_idle(connection, ends, now, installation.zone, within)
+        if pending:
+            what = ", ".join(f"{count:,} {name}" for name, count in pending.items())
+            return Report(pending=pending, inconclusive=f"the loop was not idle within {within:.0f} s: {what}.")
         before = await ends()
         progress("reading the topics")
-        told = await from_topics.read_facts(topics, names)
+        from_kafka = await from_topics.read_facts(topics, names)
         progress("reading the tables")
         async with connection.transaction(isolation="repeatable_read", readonly=True):
-            # What has come due since it was at rest may be half told in this very snapshot.
-            moved = await under_way(connection, before, now, installation.zone)
-            kept = await from_database.read_facts(connection, erasure.forgotten(told))
-        if moved:
-            return Report(unrest=MOVED)
+            # Work that became due since the loop was idle may be half done in this snapshot.
+            in_progress = await work_in_progress(connection, before, now, installation.zone)
+            stored = await from_database.read_facts(connection, erasure.erased_addresses(from_kafka))
+        if in_progress:
+            return Report(inconclusive=NEW_INPUT)
         progress("comparing")
-        report = await _compare(installation, client, told, kept)
+        report = await _compare(installation, client, from_kafka, stored)
         after = await ends()
-        a_day_passed = _day(await served.now(client, installation.scorer_url), installation) != _day(now, installation)
-        if after != before or a_day_passed or await between_services(connection, after):
-            # What it found may be nothing but what came in between two looks.
-            return Report(unrest=MOVED)
+        day_changed = _day(await served.now(client, installation.scorer_url), installation) != _day(now, installation)
+        if after != before or day_changed or await backlog(connection, after):
+            # The differences may only be input that arrived between two reads.
+            return Report(inconclusive=NEW_INPUT)
     return report
 
 
 def _day(moment: datetime, installation: Installation) -> date:
-    """On which scores change without an answer."""
+    """Windows move when the day changes, and scores with them."""
     return moment.astimezone(installation.zone).date()
 
 
 async def _compare(
-    installation: Installation, client: httpx.AsyncClient, told: TopicFacts, kept: DatabaseFacts
+    installation: Installation, client: httpx.AsyncClient, topics: TopicFacts, database: DatabaseFacts
 ) -> Report:
     zone = installation.zone
-    log = Log.of(kept.decisions)
-    delivered_from = answers.delivered_from(told, zone)
-    by_day = answers.figures_by_day(told, zone)
+    log = DecisionLog.of(database.decisions)
+    delivered_from = answers.delivered_from(topics, zone)
+    by_day = answers.totals_by_day(topics, zone)
     windows = await asyncio.to_thread(scores.Windows, by_day, delivered_from)
-    given = await served.scores(client, installation.scorer_url, windows.keys)
+    served_scores = await served.scores(client, installation.scorer_url, windows.keys)
     now = await served.now(client, installation.scorer_url)
-    given_cases = await served.cases(client, installation.alerter_url)
-    outcomes, on_their_way = asking.outcomes_known(told, kept)
+    served_cases = await served.cases(client, installation.alerter_url)
+    outcomes, undelivered = sends.outcomes_recorded(topics, database)
     checks = [
-        orders.accounted_for(told, kept),
-        orders.unreadable_put_aside(told, kept),
-        timers.timers_recomputed(told, kept, log),
-        recurring.recurring_recomputed(told, kept, log),
-        timers.requests_recomputed(told, kept, log),
-        orders.dead_letters_published(told, kept),
-        asking.quiet_periods(kept, installation.quiet_period),
-        asking.sent_as_decided(told, kept),
+        orders.events_accounted_for(topics, database),
+        orders.unreadable_dead_lettered(topics, database),
+        timers.timers_recomputed(topics, database, log),
+        recurring.recurring_recomputed(topics, database, log),
+        timers.requests_recomputed(topics, database, log),
+        orders.dead_letters_published(topics, database),
+        sends.quiet_periods_kept(database, installation.quiet_period),
+        sends.sends_match_decisions(topics, database),
         outcomes,
-        asking.awaited_by_collector(told, kept, now),
-        answers.published(told, kept),
-        answers.held_by_scorer(told, kept, zone),
-        answers.shown(told, kept),
-        answers.counted(by_day, kept, delivered_from),
-        scores.published(windows, told.scores, now, zone),
-        scores.served(windows, given, zone, installation.minimum_answers),
-        cases.one_each(told, kept),
-        cases.in_right_queue(kept),
-        cases.published(told, kept),
-        cases.served(kept, given_cases),
-        erasure.nothing_left(told, kept),
+        sends.surveys_answerable(topics, database, now),
+        answers.published(topics, database),
+        answers.stored_by_scorer(topics, database, zone),
+        answers.comments_shown(topics, database),
+        answers.day_counts(by_day, database, delivered_from),
+        scores.published(windows, topics.scores, now, zone),
+        scores.served(windows, served_scores, zone, installation.minimum_answers),
+        cases.one_per_answer(topics, database),
+        cases.in_right_queue(database),
+        cases.published(topics, database),
+        cases.served(database, served_cases),
+        erasure.no_personal_data_left(topics, database),
     ]
     if installation.mailbox_url is not None:
         mails = await served.survey_mails(client, installation.mailbox_url)
-        checks.append(asking.delivered_once(kept, mails.send_ids, all_kept=mails.all_kept))
-    waiting = sum(timer.due_at > now for timer in kept.timers)
+        checks.append(sends.mail_delivered_once(database, mails.send_ids, complete=mails.complete))
+    waiting = sum(timer.due_at > now for timer in database.timers)
     checks.sort(key=lambda check: PROMISES.index(check.promise))
-    pending = {"timers for later": waiting, "mails to be tried again": on_their_way}
+    pending = {"timers not yet due": waiting, "mails waiting for a retry": undelivered}
     return Report(checks, {name: count for name, count in pending.items() if count})

@@ -1,4 +1,4 @@
-"""What the audit compares, in one shape whichever ledger it was read from."""
+"""What the audit compares, in the same shape whichever ledger it was read from."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -7,26 +7,26 @@ from typing import Any, ClassVar
 
 from shared.nps import Counts
 
-Place = tuple[str, int, int]
+Location = tuple[str, int, int]
 """Topic, partition and offset of a record."""
 
 Segment = tuple[str, str]
-"""Dimension and value; EVERYBODY is the one that every answer is in."""
+"""Dimension and value; every answer is also in EVERYBODY."""
 
 EVERYBODY: Segment = ("", "everybody")
 
-ALWAYS = datetime.min.replace(tzinfo=UTC)
-DISORDER = timedelta(hours=1)
-LAST_HOUR = datetime.max.replace(tzinfo=UTC) - DISORDER
+BEGINNING_OF_TIME = datetime.min.replace(tzinfo=UTC)
+TIMESTAMP_TOLERANCE = timedelta(hours=1)
+LATEST = datetime.max.replace(tzinfo=UTC) - TIMESTAMP_TOLERANCE
 
 
 @dataclass(frozen=True, slots=True)
-class OrderTold:
-    """One readable event of ``orders``: what the dispatcher was told, and where it stands."""
+class OrderEvent:
+    """One readable event on ``orders``, and its location."""
 
     identity: tuple[str, str]
     type: str
-    place: Place
+    location: Location
     order_id: str
     customer_id: str
     occurred_at: datetime
@@ -35,11 +35,11 @@ class OrderTold:
 
 
 @dataclass(frozen=True, slots=True)
-class RequestTold:
-    """One readable event of ``surveys.requests``: somebody asks that a customer be surveyed."""
+class SurveyRequest:
+    """One readable event on ``surveys.requests``: a request to survey a customer."""
 
     identity: tuple[str, str]
-    place: Place
+    location: Location
     request_id: str
     campaign: str
     customer_id: str
@@ -48,8 +48,8 @@ class RequestTold:
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """A survey that was decided to be sent. Its segments are told on the topic only, its timer in the ledger only."""
+class Send:
+    """A survey that was decided to be sent. Only the topic has its segments, only the send ledger its timer."""
 
     send_id: str
     campaign: str
@@ -65,8 +65,8 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class Awaited:
-    """A survey as the collector holds it for whoever answers; after an erasure without what tells of the person."""
+class CollectorSend:
+    """A survey as the collector stores it to accept an answer; after an erasure, without personal data."""
 
     campaign: str
     campaign_version: int
@@ -80,31 +80,31 @@ class Awaited:
 
 @dataclass(frozen=True, slots=True)
 class CampaignRule:
-    """What of a campaign's definition decides when it asks, in force in this ``version`` since ``changed_at``.
+    """The part of a campaign's definition that decides when it asks; ``version`` is in force since ``changed_at``.
 
-    It has either ``triggers``, milestones of an order with their delays, or ``every``, a length between two askings
-    of a customer who ordered within ``active_within``.
+    It has either ``triggers``, milestones of an order with their delays, or ``every``, the interval at which it asks
+    a customer who ordered within ``active_within``.
     """
 
     id: str
     triggers: tuple[tuple[str, timedelta], ...]
     stop_on: frozenset[str]
     quiet_period: timedelta | None
-    """None where the campaign leaves it to the setting."""
+    """None when the campaign uses the default from the settings."""
     pair_with: str | None
     active: bool = True
     every: timedelta | None = None
     active_within: timedelta = timedelta(days=365)
     valid_for: timedelta = timedelta(days=14)
     version: int = 1
-    changed_at: datetime = ALWAYS
+    changed_at: datetime = BEGINNING_OF_TIME
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerState:
-    """An answer at its newest revision. ``score`` is None once erased, and then nothing but the revision is left.
+    """An answer at its newest revision. Once it is erased ``score`` is None, and only the revision is left.
 
-    ``words`` is a digest of all it says, also of what has no field here.
+    ``digest`` is a hash of the whole body, including what has no field here.
     """
 
     revision: int
@@ -115,17 +115,17 @@ class AnswerState:
     customer_id: str | None = None
     send_id: str | None = None
     comment: str | None = None
-    words: bytes = b""
+    digest: bytes = b""
 
     def counted_in(self) -> Iterator[Segment]:
-        """Every segment it counts in, each once."""
+        """Each segment the answer counts in, once."""
         yield EVERYBODY
         yield from self.segments
 
 
 @dataclass(frozen=True, slots=True)
-class ScorerRow:
-    """An answer as the scorer holds it; ``surveyed`` when it was given to a survey of ours."""
+class ScorerAnswer:
+    """An answer as the scorer stores it; ``surveyed`` when it answers one of our surveys."""
 
     revision: int
     score: int | None
@@ -137,7 +137,7 @@ class ScorerRow:
 
 @dataclass(frozen=True, slots=True)
 class CaseState:
-    """A case as it stands; ``answer_id``, ``score`` and ``revision`` are None once erased."""
+    """The current state of a case; ``answer_id``, ``score`` and ``revision`` are None once erased."""
 
     case_id: str
     queue: str | None
@@ -156,7 +156,7 @@ class CaseState:
     root_cause: str | None = None
 
     def __repr__(self) -> str:
-        """Without what the customer wrote and who looks after it."""
+        """Leaves out what the customer wrote and who owns the case."""
         return f"{self.status}, sequence {self.sequence}, score {self.score}, revision {self.revision}"
 
 
@@ -171,10 +171,10 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A row of the dispatcher's decision log. ``event`` is the event it answers; None for one about a timer.
+    """A row of the dispatcher's decision log. ``event`` is the event it is about; None when it is about a timer.
 
-    ``position`` grows along the log. What concerns one customer is decided under one lock, so there it is the order in
-    which things were decided. ``until`` is when a deferred timer is looked at again.
+    ``position`` increases along the log. Everything about one customer is decided under one lock, so for one customer
+    it is the order of the decisions. ``until`` is when a deferred timer is checked again.
     """
 
     position: int
@@ -194,7 +194,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """A survey still to be decided: ``due_at`` is later than ``milestone_at`` once it was deferred."""
+    """A survey still to be decided; ``due_at`` is later than ``milestone_at`` once it was deferred."""
 
     timer_id: str
     campaign: str
@@ -207,23 +207,23 @@ class Timer:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """Answers by group; how many of them were given to a survey of ours; and surveys delivered."""
+class Totals:
+    """Answers by group, how many of them answer one of our surveys, and surveys delivered."""
 
     counts: Counts = field(default_factory=Counts)
     surveyed: int = 0
     delivered: int = 0
 
-    def __add__(self, other: "Figures") -> "Figures":
-        return Figures(self.counts + other.counts, self.surveyed + other.surveyed, self.delivered + other.delivered)
+    def __add__(self, other: "Totals") -> "Totals":
+        return Totals(self.counts + other.counts, self.surveyed + other.surveyed, self.delivered + other.delivered)
 
-    def __sub__(self, other: "Figures") -> "Figures":
-        """What is left when ``other``, a part of these, is taken away."""
-        return Figures(self.counts - other.counts, self.surveyed - other.surveyed, self.delivered - other.delivered)
+    def __sub__(self, other: "Totals") -> "Totals":
+        """The rest after subtracting ``other``, which must be part of these."""
+        return Totals(self.counts - other.counts, self.surveyed - other.surveyed, self.delivered - other.delivered)
 
 
-FiguresByDay = Mapping[tuple[Segment, str, date], Figures]
-"""What one segment of one campaign ("" for none) got on one day of the shop's."""
+TotalsByDay = Mapping[tuple[Segment, str, date], Totals]
+"""Totals by segment, campaign ("" for none) and day in the shop's time zone."""
 
 ScoreKey = tuple[str, str, str]
 """Campaign, window and segment, as ``nps.scores`` names them."""
@@ -231,54 +231,57 @@ ScoreKey = tuple[str, str, str]
 
 @dataclass(slots=True)
 class TopicFacts:
-    """What the topics say."""
+    """What was read from the topics."""
 
-    orders: list[OrderTold] = field(default_factory=list)
-    requests: list[RequestTold] = field(default_factory=list)
-    unreadable: set[Place] = field(default_factory=set)
-    sends: dict[str, Sent] = field(default_factory=dict)
+    orders: list[OrderEvent] = field(default_factory=list)
+    requests: list[SurveyRequest] = field(default_factory=list)
+    unreadable: set[Location] = field(default_factory=set)
+    sends: dict[str, Send] = field(default_factory=dict)
     outcomes: dict[str, set[str]] = field(default_factory=dict)
     answers: dict[str, AnswerState] = field(default_factory=dict)
     scores: dict[ScoreKey, dict[str, Any]] = field(default_factory=dict)
     cases: dict[str, dict[str, CaseState]] = field(default_factory=dict)
     erased_customers: dict[str, datetime] = field(default_factory=dict)
-    dead_letters: set[tuple[str, Place]] = field(default_factory=set)
-    dropped: dict[str, datetime] = field(default_factory=dict)
-    """Topics that Kafka has dropped the first records of, with the time from which on everything is still there."""
-    personal: dict[str, set[str]] = field(default_factory=dict)
-    """Customer to the addresses and phone numbers ever told, to see that an erased one's are gone."""
+    dead_letters: set[tuple[str, Location]] = field(default_factory=set)
+    retained_since: dict[str, datetime] = field(default_factory=dict)
+    """Topics whose oldest records Kafka has deleted, with the time since which they are complete."""
+    addresses: dict[str, set[str]] = field(default_factory=dict)
+    """Customer to every address and phone number ever published, to check that those of erased customers are gone."""
 
     def complete(self, *topics: str) -> bool:
-        """Whether everything ever published to these topics was read."""
-        return self.dropped.keys().isdisjoint(topics)
+        """Whether everything ever published to these topics is still there."""
+        return self.retained_since.keys().isdisjoint(topics)
 
-    def keeps(self, topic: str, published_at: datetime) -> bool:
-        """Whether a record of that time must still be there; records lie nearly, but not exactly, in time order."""
-        return topic not in self.dropped or published_at > min(self.dropped[topic], LAST_HOUR) + DISORDER
+    def retains(self, topic: str, published_at: datetime) -> bool:
+        """Whether a record of that time must still be there; records are only roughly in time order."""
+        return (
+            topic not in self.retained_since
+            or published_at > min(self.retained_since[topic], LATEST) + TIMESTAMP_TOLERANCE
+        )
 
 
 @dataclass(slots=True)
 class DatabaseFacts:
-    """What the four schemas hold."""
+    """What was read from the four schemas."""
 
     OPEN_DELIVERIES: ClassVar[frozenset[str]] = frozenset({"queued", "transmitting"})
 
     decisions: list[Decision] = field(default_factory=list)
     timers: list[Timer] = field(default_factory=list)
     recurrences: dict[tuple[str, str], tuple[int, datetime]] = field(default_factory=dict)
-    """Campaign and customer to which asking came due last, and when, as the next one is planned by."""
-    sends: dict[str, Sent] = field(default_factory=dict)
+    """Campaign and customer to the occurrence that fired last, and when; the next one is planned from it."""
+    sends: dict[str, Send] = field(default_factory=dict)
     deliveries: dict[str, str] = field(default_factory=dict)
-    """Send to the ``ce_type`` of its outcome, or to one of OPEN_DELIVERIES."""
+    """Send id to the ``ce_type`` of its outcome, or to one of OPEN_DELIVERIES."""
     campaigns: dict[str, CampaignRule] = field(default_factory=dict)
     erased_customers: dict[str, datetime] = field(default_factory=dict)
-    awaited: dict[str, Awaited] = field(default_factory=dict)
+    collector_sends: dict[str, CollectorSend] = field(default_factory=dict)
     answers: dict[str, AnswerState] = field(default_factory=dict)
-    scorer_rows: dict[str, ScorerRow] = field(default_factory=dict)
-    day_counts: dict[tuple[Segment, str, date], Figures] = field(default_factory=dict)
+    scorer_answers: dict[str, ScorerAnswer] = field(default_factory=dict)
+    day_counts: dict[tuple[Segment, str, date], Totals] = field(default_factory=dict)
     comments: dict[str, tuple[int, str]] = field(default_factory=dict)
-    """The scorer's key of an answer to its score and words, as the dashboard shows them."""
+    """The scorer's key of an answer to the score and comment the dashboard shows."""
     cases: dict[str, CaseState] = field(default_factory=dict)
-    dead_letters: set[tuple[str, Place]] = field(default_factory=set)
+    dead_letters: set[tuple[str, Location]] = field(default_factory=set)
     traces: dict[str, list[str]] = field(default_factory=dict)
-    """Erased customer to the tables in which one of their addresses was found."""
+    """Erased customer to the tables that still contain one of their addresses."""

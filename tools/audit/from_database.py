@@ -1,4 +1,4 @@
-"""The facts in the four schemas, read as the owner of the database."""
+"""Reads the facts from the four schemas, as the owner of the database."""
 
 import json
 from collections.abc import Iterable
@@ -10,17 +10,17 @@ import asyncpg
 from shared.nps import Counts
 from tools.audit.facts import (
     EVERYBODY,
-    Awaited,
     CampaignRule,
     CaseState,
+    CollectorSend,
     DatabaseFacts,
     Decision,
     Effect,
-    Figures,
-    ScorerRow,
+    ScorerAnswer,
     Segment,
-    Sent,
+    Send,
     Timer,
+    Totals,
 )
 from tools.audit.from_topics import answer_state, segments_of
 
@@ -29,7 +29,7 @@ OUTCOME_OF_DELIVERY = {
     "accepted": "delivery.accepted",
     "bounced": "delivery.bounced",
     "failed": "delivery.failed",
-    # Nobody can know whether it arrived, and it is not sent again: the others hear of it as failed.
+    # It is unknown whether it arrived, and it is not sent again: published as failed.
     "held": "delivery.failed",
 }
 
@@ -37,8 +37,8 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
 async def read_facts(connection: Connection, erased: dict[str, set[str]]) -> DatabaseFacts:
-    """Everything there is; in one transaction, it is one snapshot. ``erased`` is customer to what nobody may know of
-    them any more."""
+    """Reads everything; within one transaction it is one snapshot. ``erased`` maps erased customers to the addresses
+    that no table may contain any more."""
     facts = DatabaseFacts()
     await _dispatcher(connection, facts)
     await _collector(connection, facts)
@@ -74,7 +74,7 @@ async def _dispatcher(connection: Connection, facts: DatabaseFacts) -> None:
         FROM dispatcher.sends
         """
     )
-    facts.sends = {row["send_id"]: Sent(**dict(row)) for row in rows}
+    facts.sends = {row["send_id"]: Send(**dict(row)) for row in rows}
     rows = await connection.fetch("SELECT send_id, state FROM dispatcher.deliveries")
     facts.deliveries = {row["send_id"]: OUTCOME_OF_DELIVERY.get(row["state"], row["state"]) for row in rows}
     rows = await connection.fetch(
@@ -87,8 +87,8 @@ async def _dispatcher(connection: Connection, facts: DatabaseFacts) -> None:
 
 
 def _decision(row: dict[str, Any]) -> Decision:
-    source, event_id, written = (row.pop(name) for name in ("source", "event_id", "effects"))
-    effects = json.loads(written) if written else []
+    source, event_id, effects_json = (row.pop(name) for name in ("source", "event_id", "effects"))
+    effects = json.loads(effects_json) if effects_json else []
     return Decision(
         **row,
         event=(source, event_id) if event_id is not None else None,
@@ -97,27 +97,27 @@ def _decision(row: dict[str, Any]) -> Decision:
 
 
 def campaign_rule(definition: dict[str, Any], version: int, changed_at: datetime) -> CampaignRule:
-    """What decides when a campaign asks, from its definition and since when it is in force."""
-    written = definition.get("trigger") or ()
-    triggers = [written] if isinstance(written, dict) else written
+    """The part of a campaign's definition that decides when it asks."""
+    trigger = definition.get("trigger") or ()
+    triggers = [trigger] if isinstance(trigger, dict) else trigger
     return CampaignRule(
         id=definition["id"],
-        triggers=tuple((trigger["after"], length(trigger.get("delay", "0 days"))) for trigger in triggers),
+        triggers=tuple((trigger["after"], duration(trigger.get("delay", "0 days"))) for trigger in triggers),
         stop_on=frozenset(definition.get("stop_on", ("order.cancelled", "order.refunded", "order.returned"))),
-        quiet_period=length(definition["quiet_period"]) if definition.get("quiet_period") else None,
+        quiet_period=duration(definition["quiet_period"]) if definition.get("quiet_period") else None,
         pair_with=definition.get("pair_with"),
         active=definition.get("active", True),
-        every=length(definition["every"]) if definition.get("every") else None,
-        active_within=length(definition.get("active_within", "365 days")),
-        valid_for=length(definition.get("valid_for", "14 days")),
+        every=duration(definition["every"]) if definition.get("every") else None,
+        active_within=duration(definition.get("active_within", "365 days")),
+        valid_for=duration(definition.get("valid_for", "14 days")),
         version=version,
         changed_at=changed_at,
     )
 
 
-def length(written: str) -> timedelta:
-    """ "30 days" as a length of time."""
-    number, unit = written.split()
+def duration(text: str) -> timedelta:
+    """Parses a duration such as "30 days"."""
+    number, unit = text.split()
     return int(number) * timedelta(**{unit.rstrip("s") + "s": 1})
 
 
@@ -136,7 +136,7 @@ async def _collector(connection: Connection, facts: DatabaseFacts) -> None:
     for row in rows:
         fields = dict(row)
         send_id, segments = fields.pop("send_id"), segments_of(json.loads(fields.pop("segments")))
-        facts.awaited[send_id] = Awaited(**fields, segments=segments)
+        facts.collector_sends[send_id] = CollectorSend(**fields, segments=segments)
 
 
 async def _scorer(connection: Connection, facts: DatabaseFacts) -> None:
@@ -149,13 +149,13 @@ async def _scorer(connection: Connection, facts: DatabaseFacts) -> None:
         "SELECT key::text AS key, revision, score, day, campaign_id, segment_ids, surveyed FROM scorer.answers"
     )
     for row in rows:
-        carried = [segments[number] for number in row["segment_ids"] or ()]
-        facts.scorer_rows[row["key"]] = ScorerRow(
+        of_answer = [segments[segment_id] for segment_id in row["segment_ids"] or ()]
+        facts.scorer_answers[row["key"]] = ScorerAnswer(
             revision=row["revision"],
             score=row["score"],
             day=row["day"],
             campaign=campaigns[row["campaign_id"]] if row["campaign_id"] is not None else "",
-            segments=frozenset(carried) - {EVERYBODY},
+            segments=frozenset(of_answer) - {EVERYBODY},
             surveyed=row["surveyed"],
         )
     rows = await connection.fetch(
@@ -167,7 +167,7 @@ async def _scorer(connection: Connection, facts: DatabaseFacts) -> None:
     for row in rows:
         cell = segments[row["segment_id"]], campaigns[row["campaign_id"]], row["day"]
         counts = Counts(row["promoters"], row["passives"], row["detractors"])
-        facts.day_counts[cell] = Figures(counts, row["surveyed"], row["delivered"])
+        facts.day_counts[cell] = Totals(counts, row["surveyed"], row["delivered"])
     rows = await connection.fetch("SELECT key::text AS key, score, comment FROM scorer.comments")
     facts.comments = {row["key"]: (row["score"], row["comment"]) for row in rows}
 
@@ -195,21 +195,21 @@ async def _dead_letters(connection: Connection, facts: DatabaseFacts) -> None:
 
 
 async def _traces(connection: Connection, erased: dict[str, set[str]]) -> dict[str, list[str]]:
-    """In which tables an address of an erased customer still stands, whatever the column."""
+    """Tables that still contain an address of an erased customer, in any column."""
     found: dict[str, list[str]] = {}
     if not any(erased.values()):
         return found
-    owners = {address.lower(): customer for customer, addresses in erased.items() for address in addresses}
+    customer_of = {address.lower(): customer for customer, addresses in erased.items() for address in addresses}
     for schema, table in await _tables(connection):
         rows = await connection.fetch(
             f"""
-            SELECT DISTINCT sought.address FROM {schema}.{table} AS looked_at
-            JOIN unnest($1::text[]) AS sought (address) ON strpos(lower(looked_at::text), sought.address) > 0
+            SELECT DISTINCT erased.address FROM {schema}.{table} AS scanned
+            JOIN unnest($1::text[]) AS erased (address) ON strpos(lower(scanned::text), erased.address) > 0
             """,  # noqa: S608 - our own tables, from the catalogue
-            list(owners),
+            list(customer_of),
         )
         for row in rows:
-            found.setdefault(owners[row["address"]], []).append(f"{schema}.{table}")
+            found.setdefault(customer_of[row["address"]], []).append(f"{schema}.{table}")
     return found
 
 

@@ -1,4 +1,4 @@
-"""The facts in the topics. Every record is read once; of compacted topics the newest of each key counts."""
+"""Reads the facts from the topics. Each record is read once; on compacted topics the newest of each key counts."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -7,10 +7,10 @@ from typing import Any
 
 import orjson
 
-from tools.audit.facts import AnswerState, CaseState, OrderTold, RequestTold, Segment, Sent, TopicFacts
+from tools.audit.facts import AnswerState, CaseState, OrderEvent, Segment, Send, SurveyRequest, TopicFacts
 from tools.audit.topics import Event, Record, Topics, event_of, moment
 
-FIXED = (
+FIXED_TOPICS = (
     "orders",
     "surveys.requests",
     "surveys.sends",
@@ -23,94 +23,94 @@ QUEUE_PREFIX = "followups."
 DEAD_LETTERS = ".dlq"
 NEVER = datetime.max.replace(tzinfo=UTC)
 
-Taker = Callable[[TopicFacts, Record, Event], None]
+RecordReader = Callable[[TopicFacts, Record, Event], None]
 
 
 async def read_facts(topics: Topics, names: Sequence[str]) -> TopicFacts:
-    """Everything on the topics ``watched`` names, as far as each went when it was begun."""
+    """Reads the topics named by ``audited_topics``, each up to where it ended when reading started."""
     facts = TopicFacts()
-    takers = {name: taker_of(name) for name in names if not name.endswith(DEAD_LETTERS)}
+    readers = {name: reader_for(name) for name in names if not name.endswith(DEAD_LETTERS)}
     first_kept: dict[tuple[str, int], datetime] = {}
     async for record in topics.read(names):
         if (record.topic, record.partition) not in first_kept:
             first_kept[record.topic, record.partition] = _published_at(record)
-        if record.topic in takers:
-            take(facts, record, takers[record.topic])
+        if record.topic in readers:
+            read_record(facts, record, readers[record.topic])
         else:
-            _take_dead_letter(facts, record)
+            _read_dead_letter(facts, record)
     for (topic, partition), beginning in (await topics.beginnings(names)).items():
         if beginning > 0:
             kept_from = first_kept.get((topic, partition), NEVER)
-            facts.dropped[topic] = max(kept_from, facts.dropped.get(topic, kept_from))
+            facts.retained_since[topic] = max(kept_from, facts.retained_since.get(topic, kept_from))
     return facts
 
 
 def _published_at(record: Record) -> datetime:
-    """By the clock of the loop; NEVER when it does not say so."""
+    """``ce_time``, by the clock of the loop; NEVER when it is missing or invalid."""
     try:
         return moment(record.header("ce_time") or "")
     except ValueError:
         return NEVER
 
 
-def take(facts: TopicFacts, record: Record, taker: Taker) -> None:
-    """Adds what the record says, or that it cannot be read."""
+def read_record(facts: TopicFacts, record: Record, reader: RecordReader) -> None:
+    """Adds the record's facts, or its location to the unreadable ones."""
     event = event_of(record)
     try:
         if event is None:
-            raise ValueError("no CloudEvent")
-        taker(facts, record, event)
+            raise ValueError("not a CloudEvent")
+        reader(facts, record, event)
     except (KeyError, TypeError, ValueError, AttributeError):
-        facts.unreadable.add(record.place)
+        facts.unreadable.add(record.location)
 
 
-def watched(names: Iterable[str]) -> list[str]:
-    """The topics an audit reads; when one of them grew meanwhile, it looked at a moving thing."""
+def audited_topics(names: Iterable[str]) -> list[str]:
+    """The topics the audit reads. If one of them grows during an audit, the audit starts over."""
     return sorted(
-        name for name in names if name in FIXED or name.startswith(QUEUE_PREFIX) or name.endswith(DEAD_LETTERS)
+        name for name in names if name in FIXED_TOPICS or name.startswith(QUEUE_PREFIX) or name.endswith(DEAD_LETTERS)
     )
 
 
-def taker_of(name: str) -> Taker:
-    """What reads the records of a topic; names of topics are without prefix."""
+def reader_for(name: str) -> RecordReader:
+    """The function that reads a topic's records; ``name`` is without prefix."""
     if name.startswith(QUEUE_PREFIX):
-        return _take_case
-    takers: dict[str, Taker] = {
-        "orders": _take_order,
-        "surveys.requests": _take_request,
-        "surveys.sends": _take_send,
-        "surveys.deliveries": _take_delivery,
-        "surveys.answers": _take_answer,
-        "nps.scores": _take_score,
-        "customers.preferences": _take_preference,
+        return _read_case
+    readers: dict[str, RecordReader] = {
+        "orders": _read_order,
+        "surveys.requests": _read_request,
+        "surveys.sends": _read_send,
+        "surveys.deliveries": _read_delivery,
+        "surveys.answers": _read_answer,
+        "nps.scores": _read_score,
+        "customers.preferences": _read_preference,
     }
-    return takers[name]
+    return readers[name]
 
 
-def _take_order(facts: TopicFacts, record: Record, event: Event) -> None:
+def _read_order(facts: TopicFacts, record: Record, event: Event) -> None:
     body, customer = event.body, event.body["customer"]
     shipment = body.get("shipment")
-    told = OrderTold(
+    order_event = OrderEvent(
         identity=event.identity,
         type=event.type,
-        place=record.place,
+        location=record.location,
         order_id=body["order_id"],
         customer_id=customer["id"],
         occurred_at=moment(body["occurred_at"]),
         promised_at=moment(body["promised_at"]) if body.get("promised_at") else None,
         shipment=(shipment["id"], int(shipment.get("of", 1))) if shipment else None,
     )
-    reached = {customer[field] for field in ("email", "phone") if isinstance(customer.get(field), str)}
-    facts.orders.append(told)
-    facts.personal.setdefault(told.customer_id, set()).update(reached)
+    addresses = {customer[field] for field in ("email", "phone") if isinstance(customer.get(field), str)}
+    facts.orders.append(order_event)
+    facts.addresses.setdefault(order_event.customer_id, set()).update(addresses)
 
 
-def _take_request(facts: TopicFacts, record: Record, event: Event) -> None:
+def _read_request(facts: TopicFacts, record: Record, event: Event) -> None:
     body = event.body
     facts.requests.append(
-        RequestTold(
+        SurveyRequest(
             identity=event.identity,
-            place=record.place,
+            location=record.location,
             request_id=body["request_id"],
             campaign=body["campaign"],
             customer_id=body["customer_id"],
@@ -120,11 +120,11 @@ def _take_request(facts: TopicFacts, record: Record, event: Event) -> None:
     )
 
 
-def _take_send(facts: TopicFacts, _record: Record, event: Event) -> None:
+def _read_send(facts: TopicFacts, _record: Record, event: Event) -> None:
     if event.type == "survey.sent":
         body = event.body
         address = body["recipient"]["address"]
-        facts.sends[body["send_id"]] = Sent(
+        facts.sends[body["send_id"]] = Send(
             send_id=body["send_id"],
             campaign=body["campaign"],
             campaign_version=body["campaign_version"],
@@ -136,14 +136,14 @@ def _take_send(facts: TopicFacts, _record: Record, event: Event) -> None:
             expires_at=moment(body["expires_at"]),
             segments=segments_of(body["segments"]),
         )
-        facts.personal.setdefault(body["customer_id"], set()).add(address)
+        facts.addresses.setdefault(body["customer_id"], set()).add(address)
 
 
-def _take_delivery(facts: TopicFacts, _record: Record, event: Event) -> None:
+def _read_delivery(facts: TopicFacts, _record: Record, event: Event) -> None:
     facts.outcomes.setdefault(event.body["send_id"], set()).add(event.type)
 
 
-def _take_answer(facts: TopicFacts, _record: Record, event: Event) -> None:
+def _read_answer(facts: TopicFacts, _record: Record, event: Event) -> None:
     state = answer_state(event.body, erased=event.type == "answer.erased")
     known = facts.answers.get(event.body["answer_id"])
     if known is None or (state.revision, state.score is None) > (known.revision, known.score is None):
@@ -151,7 +151,7 @@ def _take_answer(facts: TopicFacts, _record: Record, event: Event) -> None:
 
 
 def answer_state(body: dict[str, Any], *, erased: bool = False) -> AnswerState:
-    """An answer as the contract words it."""
+    """Parses an answer's body."""
     if erased:
         return AnswerState(body["revision"], None)
     return AnswerState(
@@ -163,12 +163,12 @@ def answer_state(body: dict[str, Any], *, erased: bool = False) -> AnswerState:
         customer_id=body.get("customer_id"),
         send_id=body.get("send_id"),
         comment=body.get("comment"),
-        words=blake2b(orjson.dumps(without_blanks(body), option=orjson.OPT_SORT_KEYS), digest_size=16).digest(),
+        digest=blake2b(orjson.dumps(without_empty_fields(body), option=orjson.OPT_SORT_KEYS), digest_size=16).digest(),
     )
 
 
-def without_blanks(body: dict[str, Any]) -> dict[str, Any]:
-    """What is said; a field that is absent, null or empty says nothing."""
+def without_empty_fields(body: dict[str, Any]) -> dict[str, Any]:
+    """An absent, a null and an empty field mean the same."""
     return {name: value for name, value in body.items() if value not in (None, {}, [])}
 
 
@@ -180,7 +180,7 @@ def segments_of(segments: dict[str, str | list[str]]) -> frozenset[Segment]:
     )
 
 
-def _take_score(facts: TopicFacts, _record: Record, event: Event) -> None:
+def _read_score(facts: TopicFacts, _record: Record, event: Event) -> None:
     body = event.body
     key = body["campaign"], body["window"], body["segment"]
     known = facts.scores.get(key)
@@ -188,7 +188,7 @@ def _take_score(facts: TopicFacts, _record: Record, event: Event) -> None:
         facts.scores[key] = body
 
 
-def _take_case(facts: TopicFacts, record: Record, event: Event) -> None:
+def _read_case(facts: TopicFacts, record: Record, event: Event) -> None:
     cases = facts.cases.setdefault(record.topic.removeprefix(QUEUE_PREFIX), {})
     state = case_state(event.body)
     known = cases.get(state.case_id)
@@ -197,7 +197,7 @@ def _take_case(facts: TopicFacts, record: Record, event: Event) -> None:
 
 
 def case_state(body: dict[str, Any]) -> CaseState:
-    """A case as the contract words it."""
+    """Parses a case's body."""
     answer = body.get("answer") or {}
     return CaseState(
         case_id=body["case_id"],
@@ -218,12 +218,12 @@ def case_state(body: dict[str, Any]) -> CaseState:
     )
 
 
-def _take_preference(facts: TopicFacts, _record: Record, event: Event) -> None:
+def _read_preference(facts: TopicFacts, _record: Record, event: Event) -> None:
     if event.type == "preference.erased":
         facts.erased_customers[event.body["customer_id"]] = moment(event.body["occurred_at"])
 
 
-def _take_dead_letter(facts: TopicFacts, record: Record) -> None:
+def _read_dead_letter(facts: TopicFacts, record: Record) -> None:
     topic, partition, offset, consumer = (
         record.header(f"hearback-{name}") for name in ("topic", "partition", "offset", "consumer")
     )

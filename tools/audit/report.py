@@ -1,18 +1,18 @@
-"""What an audit found: each check with how much it compared and every difference, and what was still under way."""
+"""The result of an audit: what each check compared and found, and what was still pending."""
 
 from bisect import insort
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-SHOWN = 10
-"""Differences of one check that are kept in words, the first by the alphabet; all of them are counted."""
+MAX_EXAMPLES = 10
+"""Differences listed per check, the alphabetically first ones; all of them are counted."""
 
 
 @dataclass(slots=True)
 class Check:
-    """One comparison. ``promise`` is the number of the promise in docs/audit.md it keeps watch over.
+    """One comparison. ``promise`` is the number of the promise in docs/audit.md that it verifies.
 
-    ``left_out`` counts what could not be recomputed, because something it follows from is not kept any more.
+    ``left_out`` counts what could not be recomputed because the data it follows from is no longer retained.
     """
 
     name: str
@@ -22,35 +22,35 @@ class Check:
     left_out: int = 0
     examples: list[str] = field(default_factory=list)
 
-    def differs(self, what: str) -> None:
-        """Notes a difference; ``what`` names ids, never a person."""
+    def add_difference(self, description: str) -> None:
+        """``description`` identifies things by id and never contains personal data."""
         self.differences += 1
-        insort(self.examples, what)
-        del self.examples[SHOWN:]
+        insort(self.examples, description)
+        del self.examples[MAX_EXAMPLES:]
 
-    def same(self, subject: str, expected: object, found: object) -> None:
-        """Compares, and notes a difference unless both are equal."""
+    def expect_equal(self, subject: str, expected: object, found: object) -> None:
+        """Compares the two, and adds a difference unless they are equal."""
         self.compared += 1
         if expected != found:
-            self.differs(f"{subject}: recomputed {expected}, found {found}")
+            self.add_difference(f"{subject}: recomputed {expected}, found {found}")
 
-    def each_once(self, subject: str, ids: Iterable[str]) -> None:
-        """Notes every id that comes more than once."""
+    def expect_unique(self, subject: str, ids: Iterable[str]) -> None:
+        """Adds a difference for each repetition of an id."""
         seen: set[str] = set()
-        for one in ids:
+        for id_ in ids:
             self.compared += 1
-            if one in seen:
-                self.differs(f"{subject} {one} is there more than once")
-            seen.add(one)
+            if id_ in seen:
+                self.add_difference(f"{subject} {id_} occurs more than once")
+            seen.add(id_)
 
 
 @dataclass(slots=True)
 class Report:
-    """``pending`` is what had not come to an end when it was looked at, by name; ``unrest`` why there is no verdict."""
+    """``pending`` counts unfinished work by its name; ``inconclusive`` says why the audit has no result, else None."""
 
     checks: list[Check] = field(default_factory=list)
     pending: dict[str, int] = field(default_factory=dict)
-    unrest: str | None = None
+    inconclusive: str | None = None
 
     @property
     def differences(self) -> int:
@@ -58,17 +58,17 @@ class Report:
 
     @property
     def clean(self) -> bool:
-        """No difference, and nothing moved while it was looked for."""
-        return self.differences == 0 and self.unrest is None
+        """The audit was conclusive and found no difference."""
+        return self.differences == 0 and self.inconclusive is None
 
     def check(self, name: str) -> Check:
         return next(check for check in self.checks if check.name == name)
 
-    def sentence(self) -> str:
+    def summary(self) -> str:
         """The last line of an audit."""
         compared = sum(check.compared for check in self.checks)
-        if self.unrest:
-            return f"No verdict: {self.unrest}"
+        if self.inconclusive:
+            return f"Inconclusive: {self.inconclusive}"
         if self.differences:
             return f"{self.differences:,} differences in {compared:,} comparisons."
         return f"Zero differences in {compared:,} comparisons."

@@ -1,4 +1,4 @@
-"""What is served over HTTP: scores, cases, and the mail that arrived."""
+"""Fetches what is served over HTTP: scores, cases, and received mail."""
 
 import asyncio
 from collections.abc import Iterable
@@ -12,53 +12,53 @@ from tools.audit.checks.scores import ALL_CAMPAIGNS
 from tools.audit.facts import CaseState, ScoreKey
 from tools.audit.from_topics import case_state
 
-AT_ONCE = 8
+MAX_CONCURRENT_REQUESTS = 8
 
 
 async def now(client: httpx.AsyncClient, url: str) -> datetime:
-    """What time it is for the services, which may run on another clock than ours. Raises httpx.HTTPError."""
+    """The services' current time; their clock may be simulated. Raises httpx.HTTPError."""
     return datetime.fromisoformat((await _get(client, f"{url}/v1/nps", {}))["at"])
 
 
 async def scores(client: httpx.AsyncClient, url: str, keys: Iterable[ScoreKey]) -> dict[ScoreKey, dict[str, Any]]:
     """GET /v1/nps for each key. Raises httpx.HTTPError."""
-    few_at_once = asyncio.Semaphore(AT_ONCE)
+    limit = asyncio.Semaphore(MAX_CONCURRENT_REQUESTS)
 
-    async def one(key: ScoreKey) -> tuple[ScoreKey, dict[str, Any]]:
+    async def fetch(key: ScoreKey) -> tuple[ScoreKey, dict[str, Any]]:
         campaign, window, segment = key
-        asked = {"window": window, "segment": segment}
+        query = {"window": window, "segment": segment}
         if campaign != ALL_CAMPAIGNS:
-            asked["campaign"] = campaign
-        async with few_at_once:
-            return key, await _get(client, f"{url}/v1/nps", asked)
+            query["campaign"] = campaign
+        async with limit:
+            return key, await _get(client, f"{url}/v1/nps", query)
 
-    return dict(await asyncio.gather(*(one(key) for key in keys)))
+    return dict(await asyncio.gather(*(fetch(key) for key in keys)))
 
 
 async def cases(client: httpx.AsyncClient, url: str) -> dict[str, CaseState]:
-    """Every case GET /v1/cases lists. Raises httpx.HTTPError."""
+    """Every case listed by GET /v1/cases. Raises httpx.HTTPError."""
     found: dict[str, CaseState] = {}
-    asked: dict[str, str | int] = {"status": "any", "limit": 200}
+    query: dict[str, str | int] = {"status": "any", "limit": 200}
     while True:
-        page = await _get(client, f"{url}/v1/cases", asked)
+        page = await _get(client, f"{url}/v1/cases", query)
         for body in page["cases"]:
             state = case_state(body)
             found[state.case_id] = state
         if page["next_cursor"] is None:
             return found
-        asked["cursor"] = page["next_cursor"]
+        query["cursor"] = page["next_cursor"]
 
 
 @dataclass(frozen=True, slots=True)
-class Mails:
-    """The send id of every survey in a mailbox; ``all_kept`` when it still has the first mail that ever came."""
+class SurveyMails:
+    """The send id of each survey in a mailbox; ``complete`` while the mailbox still has its first mail."""
 
     send_ids: list[str]
-    all_kept: bool
+    complete: bool
 
 
-async def survey_mails(client: httpx.AsyncClient, url: str) -> Mails:
-    """The surveys among the mail that arrived, by their Message-IDs; other mail is passed over."""
+async def survey_mails(client: httpx.AsyncClient, url: str) -> SurveyMails:
+    """The surveys among the received mail, identified by Message-ID; other mail is ignored."""
     found: list[str] = []
     first: int | None = None
     after = 0
@@ -70,17 +70,17 @@ async def survey_mails(client: httpx.AsyncClient, url: str) -> Mails:
             for message in messages
             if any("/s/" in link for link in message["links"])
         ]
-    return Mails(found, all_kept=first in (None, 1))
+    return SurveyMails(found, complete=first in (None, 1))
 
 
-async def _get(client: httpx.AsyncClient, url: str, asked: dict[str, Any]) -> dict[str, Any]:
-    """Raises httpx.HTTPError, also when what answers is something else."""
-    response = await client.get(url, params=asked)
+async def _get(client: httpx.AsyncClient, url: str, query: dict[str, Any]) -> dict[str, Any]:
+    """Raises httpx.HTTPError, also when the response is not a JSON object."""
+    response = await client.get(url, params=query)
     response.raise_for_status()
     try:
         body = response.json()
     except ValueError as error:
-        raise httpx.DecodingError(f"{url} answered with something that is not JSON") from error
+        raise httpx.DecodingError(f"{url} did not return JSON") from error
     if not isinstance(body, dict):
-        raise httpx.DecodingError(f"{url} answered with something that is no JSON object")
+        raise httpx.DecodingError(f"{url} did not return a JSON object")
     return body

@@ -1,4 +1,4 @@
-"""A report for people: a row for each check, then what it found."""
+"""Prints a report: a row per check, then the differences."""
 
 from rich.console import Console
 from rich.table import Table
@@ -6,7 +6,7 @@ from rich.table import Table
 from tools.audit.report import Report
 
 
-def show(report: Report, console: Console) -> None:
+def print_report(report: Report, console: Console) -> None:
     if report.checks:
         table = Table("promise", "check", box=None, pad_edge=False)
         table.add_column("compared", justify="right")
@@ -21,11 +21,11 @@ def show(report: Report, console: Console) -> None:
     left_out = ", ".join(f"{check.left_out:,} of “{check.name}”" for check in report.checks if check.left_out)
     if left_out:
         console.print(
-            f"Left out, because what they follow from is not kept any more: {left_out}.",
+            f"Left out, because the data they follow from is no longer retained: {left_out}.",
             highlight=False,
             soft_wrap=True,
         )
-    if report.pending and not report.unrest:
-        rest = ", ".join(f"{count:,} {name}" for name, count in report.pending.items())
-        console.print(f"Not at its end yet, and rightly so: {rest}.", highlight=False, soft_wrap=True)
-    console.print(report.sentence(), style="green" if report.clean else "bold red", highlight=False, markup=False)
+    if report.pending and not report.inconclusive:
+        pending = ", ".join(f"{count:,} {name}" for name, count in report.pending.items())
+        console.print(f"Still pending, as expected: {pending}.", highlight=False, soft_wrap=True)
+    console.print(report.summary(), style="green" if report.clean else "bold red", highlight=False, markup=False)

@@ -1,4 +1,4 @@
-"""Reading whole topics, from the first record that is kept to the last, with a decoder of the audit's own."""
+"""Reads whole topics, from the first retained record to the last, with the audit's own decoder."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -12,12 +12,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 STALL_SECONDS = 30
 
 Offsets = dict[tuple[str, int], int]
-"""By topic and partition; of an end, the offset its next record will get."""
+"""By topic and partition. An end offset is the one the next record will get."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record as it lies in a topic; ``topic`` without the installation's prefix."""
+    """A record on a topic; ``topic`` is without the installation's prefix."""
 
     topic: str
     partition: int
@@ -27,11 +27,11 @@ class Record:
     headers: Sequence[tuple[str, bytes | None]]
 
     @property
-    def place(self) -> tuple[str, int, int]:
+    def location(self) -> tuple[str, int, int]:
         return self.topic, self.partition, self.offset
 
     def header(self, name: str) -> str | None:
-        """Of a name that is there twice the last, as the services read it."""
+        """The value of a header; if it occurs more than once, the last one, as the services read it."""
         for header, value in reversed(self.headers):
             if header == name and value is not None:
                 return value.decode("utf-8", "replace")
@@ -40,7 +40,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What a record says: the CloudEvent's identity and its body, a plain JSON object."""
+    """The content of a record: the CloudEvent's identity and its body, a plain JSON object."""
 
     source: str
     id: str
@@ -53,7 +53,7 @@ class Event:
 
 
 def event_of(record: Record) -> Event | None:
-    """The CloudEvent in a record, binary or structured; None when there is none."""
+    """The CloudEvent in a record, in binary or structured mode; None when it is not one."""
     try:
         content = orjson.loads(record.value or b"")
     except orjson.JSONDecodeError:
@@ -71,7 +71,7 @@ def event_of(record: Record) -> Event | None:
 
 
 def moment(text: str) -> datetime:
-    """Raises ValueError for what names no moment, such as a time without an offset."""
+    """Raises ValueError for anything but a timestamp with an offset."""
     found = datetime.fromisoformat(text)
     if found.tzinfo is None:
         raise ValueError(f"{text!r} has no offset")
@@ -79,82 +79,82 @@ def moment(text: str) -> datetime:
 
 
 class UnknownTopic(Exception):
-    """The cluster tells no partition of a topic; the message names it."""
+    """The cluster knows no partition of a topic; the message names it."""
 
 
 class Topics:
-    """A cluster's topics, read by assignment: no consumer group is joined, nothing is committed."""
+    """A cluster's topics, read by assignment: joins no consumer group and commits nothing."""
 
     def __init__(self, bootstrap_servers: str, prefix: str = "") -> None:
         self._bootstrap_servers = bootstrap_servers
         self._prefix = prefix
 
     async def names(self) -> set[str]:
-        """Every topic with the prefix, named without it."""
+        """Every topic that has the prefix, without it."""
         async with self._consumer() as consumer:
             names = await consumer.topics()
         return {name.removeprefix(self._prefix) for name in names if name.startswith(self._prefix)}
 
     async def beginnings(self, names: Sequence[str]) -> Offsets:
-        """Where each partition begins: above 0 once Kafka has dropped its oldest records."""
+        """The first offset of each partition; above 0 once Kafka has deleted its oldest records."""
         async with self._consumer(names, "latest") as consumer:
             beginnings = await consumer.beginning_offsets(self._partitions(consumer, names))
         return {(at.topic.removeprefix(self._prefix), at.partition): first for at, first in beginnings.items()}
 
     @asynccontextmanager
     async def ends(self, names: Sequence[str]) -> AsyncIterator[Callable[[], Awaitable[Offsets]]]:
-        """Within the block, what is given may be asked again and again where the topics end."""
+        """Yields a function that returns the current end offsets; it can be called repeatedly within the block."""
         async with self._consumer(names, "latest") as consumer:
             partitions = self._partitions(consumer, names)
 
-            async def ask() -> Offsets:
+            async def current_ends() -> Offsets:
                 ends = await consumer.end_offsets(partitions)
                 return {(at.topic.removeprefix(self._prefix), at.partition): end for at, end in ends.items()}
 
-            yield ask
+            yield current_ends
 
     async def read(self, names: Sequence[str]) -> AsyncIterator[Record]:
-        """Every record of these topics up to where they end now; each partition's in its order.
+        """Every record of these topics up to their current end, in order within each partition.
 
-        Raises TimeoutError when the broker stops giving them.
+        Raises TimeoutError when the broker stops delivering records.
         """
         async with self._consumer(names, "earliest") as consumer:
             partitions = self._partitions(consumer, names)
             beginnings = await consumer.beginning_offsets(partitions)
             ends = await consumer.end_offsets(partitions)
-            waiting = {at for at in partitions if beginnings[at] < ends[at]}
-            while waiting:
-                batches = await consumer.getmany(*waiting, timeout_ms=STALL_SECONDS * 1000, max_records=10_000)
+            unfinished = {at for at in partitions if beginnings[at] < ends[at]}
+            while unfinished:
+                batches = await consumer.getmany(*unfinished, timeout_ms=STALL_SECONDS * 1000, max_records=10_000)
                 for at, records in batches.items():
                     topic = at.topic.removeprefix(self._prefix)
                     for record in records:
                         if record.offset < ends[at]:
                             yield Record(topic, at.partition, record.offset, record.key, record.value, record.headers)
-                # By position and not by the last record: a compacted topic may end in offsets that hold nothing.
-                done = {at for at in waiting if await consumer.position(at) >= ends[at]}
+                # By position, not by the last record: a compacted topic may end in offsets without a record.
+                done = {at for at in unfinished if await consumer.position(at) >= ends[at]}
                 if not batches and not done:
-                    topics = ", ".join(sorted({at.topic for at in waiting}))
-                    raise TimeoutError(f"nothing came for {STALL_SECONDS} s of what is left of {topics}")
-                waiting -= done
+                    topics = ", ".join(sorted({at.topic for at in unfinished}))
+                    raise TimeoutError(f"no records arrived for {STALL_SECONDS} s from {topics}")
+                unfinished -= done
 
     def _partitions(self, consumer: AIOKafkaConsumer, names: Sequence[str]) -> list[TopicPartition]:
-        """All of them. Raises UnknownTopic for one without any: then there is nothing to be sure of."""
+        """All assigned partitions. Raises UnknownTopic for a topic without any, whose records would be missed."""
         partitions = sorted(consumer.assignment())
         missing = {self._prefix + name for name in names} - {partition.topic for partition in partitions}
         if missing:
-            raise UnknownTopic(f"no partition is known of {', '.join(sorted(missing))}")
+            raise UnknownTopic(f"no known partition of {', '.join(sorted(missing))}")
         return partitions
 
     @asynccontextmanager
     async def _consumer(self, names: Sequence[str] = (), beginning: str = "latest") -> AsyncIterator[AIOKafkaConsumer]:
-        """Of every partition of these topics: without a group nobody shares them."""
+        """A consumer of every partition of these topics; without a group they are not shared."""
         consumer = AIOKafkaConsumer(
             *(self._prefix + name for name in names),
             bootstrap_servers=self._bootstrap_servers,
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset=beginning,
-            # What a shop took back in a transaction was never told to anybody.
+            # Records of aborted transactions were never visible to any consumer.
             isolation_level="read_committed",
             fetch_max_wait_ms=50,
             max_partition_fetch_bytes=4 * 1024 * 1024,

@@ -1,1 +1,1 @@
-"""A simulated shop and its customers around the real loop, to be watched."""
+"""The demo: a simulated shop and its customers around the real loop, shown live."""

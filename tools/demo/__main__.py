@@ -1,4 +1,4 @@
-"""`python -m tools.demo`: the loop with a simulated shop, live, until Ctrl-C. `make demo`."""
+"""`python -m tools.demo`, run by `make demo`: the loop with a simulated shop, live, until Ctrl-C."""
 
 import asyncio
 import logging
@@ -12,60 +12,63 @@ from rich.console import Console
 from deploy.local.errors import StackError
 from deploy.local.programs import PROJECT
 from tools.audit import CannotAudit
-from tools.audit.table import show as show_audit
-from tools.demo.run import Demo, Ending
+from tools.audit.table import print_report
+from tools.demo.run import Demo, DemoResult
 from tools.simulation.shop import BackendUnreachable
 from tools.simulation.visitor import NotAcknowledged
 
-DOES_NOT_ADD_UP, BROKEN_OFF, INTERRUPTED = 1, 2, 130
+FAILED, ABORTED, INTERRUPTED = 1, 2, 130
 STATE = PROJECT / ".hearback" / "demo"
 
 console = Console()
-# Its warnings tell of brokers that come back; one that does not is told of in a sentence of ours.
+# aiokafka warns about every reconnect; if a broker stays unreachable, we report it ourselves.
 logging.getLogger("aiokafka").addHandler(logging.NullHandler())
 
 
 def main(
     seconds: Annotated[
-        float | None, typer.Option(envvar="DEMO_SECONDS", help="Run for so long, then audit. Else until Ctrl-C.", min=1)
+        float | None,
+        typer.Option(
+            envvar="DEMO_SECONDS", help="Run for this many seconds, then audit. Default: until Ctrl-C.", min=1
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(envvar="DEMO_SEED", help="Decides all that is left to chance.")] = 7,
+    seed: Annotated[int, typer.Option(envvar="DEMO_SEED", help="Random seed of the simulation.")] = 7,
 ) -> None:
-    """Watch Hearback at work for a simulated shop whose days pass in a second.
+    """Watch Hearback at work for a simulated shop, at one day per second.
 
-    With DEMO_SECONDS it ends by itself, audits, and tells by its exit code: 0: everything adds up; 1: something does
-    not, or never happened; 2: it broke off.
+    With DEMO_SECONDS the demo ends by itself and audits. Exit code 0: everything adds up; 1: there are differences, or
+    something never happened; 2: the demo was aborted by an error.
     """
     try:
-        ending = asyncio.run(Demo(STATE, console, seed).run(seconds))
+        result = asyncio.run(Demo(STATE, console, seed).run(seconds))
     except (KeyboardInterrupt, asyncio.CancelledError):
-        console.print("Interrupted: everything is stopped.")
+        console.print("Interrupted; everything is stopped.")
         raise typer.Exit(INTERRUPTED if seconds else 0) from None
     except BaseExceptionGroup as group:
         fail(_first(group))
-    except KNOWN as error:
+    except EXPECTED_ERRORS as error:
         fail(error)
-    if ending is not None:
-        tell(ending)
+    if result is not None:
+        print_result(result)
 
 
-def tell(ending: Ending) -> None:
-    show_audit(ending.report, console)
-    style = "green" if ending.adds_up else "bold red"
-    console.print(ending.last_line, style=style, highlight=False, markup=False, soft_wrap=True)
-    if not ending.adds_up:
-        raise typer.Exit(DOES_NOT_ADD_UP)
+def print_result(result: DemoResult) -> None:
+    print_report(result.report, console)
+    style = "green" if result.adds_up else "bold red"
+    console.print(result.last_line, style=style, highlight=False, markup=False, soft_wrap=True)
+    if not result.adds_up:
+        raise typer.Exit(FAILED)
 
 
-KNOWN = (CannotAudit, StackError, BackendUnreachable, NotAcknowledged, httpx.HTTPError, KafkaError, OSError)
+EXPECTED_ERRORS = (CannotAudit, StackError, BackendUnreachable, NotAcknowledged, httpx.HTTPError, KafkaError, OSError)
 
 
 def fail(error: BaseException) -> NoReturn:
-    if not isinstance(error, KNOWN):
+    if not isinstance(error, EXPECTED_ERRORS):
         raise error
-    sentence = str(error) or type(error).__name__
-    Console(stderr=True).print(sentence, highlight=False, markup=False, soft_wrap=True)
-    raise typer.Exit(BROKEN_OFF)
+    message = str(error) or type(error).__name__
+    Console(stderr=True).print(message, highlight=False, markup=False, soft_wrap=True)
+    raise typer.Exit(ABORTED)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -1,4 +1,4 @@
-"""What a simulated customer does with a survey in the mailbox: mostly nothing, like real ones."""
+"""What a simulated customer does with a survey: mostly nothing, like real customers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Literal
 from shared.nps import group_of
 from tools.demo.shop import Order
 
-Kind = Literal["look", "answer", "comment", "unsubscribe", "scan"]
+Kind = Literal["view", "answer", "comment", "unsubscribe", "scan"]
 
 BEHAVIOURS = {"silent": 30, "answers": 40, "comments": 16, "changes_mind": 5, "scanned": 6, "unsubscribes": 3}
 ANSWER_DAYS = (0.3, 12.0)
@@ -17,7 +17,7 @@ ANSWER_DAYS = (0.3, 12.0)
 COMMENTS: dict[str, dict[str, tuple[str, ...]]] = {
     "en": {
         "late": ("It came far too late.", "Nobody told me the parcel was delayed."),
-        "poor": ("One part was missing.", "Not what the picture showed."),
+        "poor": ("One part was missing.", "Not what the render showed."),
         "good": ("All fine, nothing special.", "Good, but the box was huge."),
         "great": ("Quick and easy 👏", "Lovely quality, thank you!"),
     },
@@ -50,9 +50,9 @@ COMMENTS: dict[str, dict[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One visit, ``after`` so much time of the simulated world since the mail was read.
+    """One visit, ``after`` this much simulated time since the mail was read.
 
-    Kind "comment" gives the score and then, as the page's second step, the comment.
+    "comment" gives the score and then, as the page's second step, the comment.
     """
 
     after: timedelta
@@ -62,22 +62,22 @@ class Action:
 
 
 def reaction(seed: int, send_id: str, order: Order, read_at: datetime) -> Sequence[Action]:
-    """What this customer does about this survey; the same whenever it is asked."""
-    random = Random(f"{seed}/{send_id}")  # noqa: S311 - not for secrets: it must be repeatable
+    """What this customer does about this survey; deterministic."""
+    random = Random(f"{seed}/{send_id}")  # noqa: S311 - not for secrets; must be repeatable
     behaviour = random.choices(tuple(BEHAVIOURS), tuple(BEHAVIOURS.values()))[0]
     after = timedelta(days=random.uniform(*ANSWER_DAYS))
-    score = opinion(random, order, read_at + after)
+    score = choose_score(random, order, read_at + after)
     match behaviour:
         case "answers":
-            return (Action(after, "look"), Action(after, "answer", score))
+            return (Action(after, "view"), Action(after, "answer", score))
         case "comments":
-            comment = remark(random, order, score, read_at + after)
-            return (Action(after, "look"), Action(after, "comment", score, comment))
+            comment = choose_comment(random, order, score, read_at + after)
+            return (Action(after, "view"), Action(after, "comment", score, comment))
         case "changes_mind":
             second = score + random.choice((3, 4)) * (1 if score < 5 else -1)
             return (Action(after, "answer", score), Action(after + timedelta(days=2), "answer", second))
         case "scanned":
-            # A mail scanner opens every link at once; whether a person answers later has nothing to do with it.
+            # A mail scanner opens every link at once, independent of whether the customer answers later.
             scan = Action(timedelta(), "scan")
             return (scan, Action(after, "answer", score)) if random.random() < 0.5 else (scan,)
         case "unsubscribes":
@@ -86,8 +86,8 @@ def reaction(seed: int, send_id: str, order: Order, read_at: datetime) -> Sequen
             return ()
 
 
-def opinion(random: Random, order: Order, now: datetime) -> int:
-    """A score: late parcels make detractors, the faithful are kinder, one product line is less liked."""
+def choose_score(random: Random, order: Order, now: datetime) -> int:
+    """Late shipments make detractors, loyal customers are kinder, one product line is less liked."""
     if order.late(now):
         return random.choices(range(11), (14, 10, 12, 12, 10, 12, 10, 8, 6, 4, 2))[0]
     weights = [1, 1, 1, 1, 2, 3, 5, 12, 20, 26, 28]
@@ -98,8 +98,8 @@ def opinion(random: Random, order: Order, now: datetime) -> int:
     return random.choices(range(11), weights)[0]
 
 
-def remark(random: Random, order: Order, score: int, now: datetime) -> str:
-    """A comment in the customer's language that goes with the score."""
+def choose_comment(random: Random, order: Order, score: int, now: datetime) -> str:
+    """A comment in the customer's language that fits the score."""
     language = {"no": "nb"}.get(order.person.locale[:2], order.person.locale[:2])
     unhappy = "late" if order.late(now) else "poor"
     tone = {"detractor": unhappy, "passive": "good", "promoter": "great"}[group_of(score)]

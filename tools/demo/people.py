@@ -1,4 +1,4 @@
-"""Who orders at the simulated shop: five countries, their regions and languages, and how well parcels get there."""
+"""The simulated shop's customers: five countries, their regions and languages, and how often deliveries are late."""
 
 from dataclasses import dataclass
 from random import Random
@@ -6,7 +6,7 @@ from random import Random
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """``late`` is the share of parcels that come after the promised day."""
+    """``late`` is the share of shipments delivered after the promised day."""
 
     code: str
     late: float
@@ -14,7 +14,7 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Country:
-    """``locales`` as shops really hold them: with and without a territory, in old and new codes."""
+    """``locales`` as found in real shops: with and without a territory, in old and new codes."""
 
     code: str
     currency: str
@@ -58,7 +58,7 @@ TIERS = ("bronze", "bronze", "bronze", "silver", "silver", "gold")
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A customer. ``address`` is where the simulated mail server treats them as their kind of mailbox deserves."""
+    """A customer. The prefix of ``address`` tells the simulated mail server how to treat mail to it."""
 
     id: str
     name: str
@@ -69,8 +69,8 @@ class Person:
     tier: str
 
 
-def meet(random: Random, number: int) -> Person:
-    """The ``number``-th customer. Some mailboxes are gone for good, some put a first mail off."""
+def draw_person(random: Random, number: int) -> Person:
+    """The ``number``-th customer. Some mailboxes bounce, some greylist the first mail."""
     country = random.choices(COUNTRIES, [country.share for country in COUNTRIES])[0]
     mailbox = random.choices(("", "bounce-", "grey-"), (96, 2, 2))[0]
     return Person(

@@ -1,4 +1,4 @@
-"""The demo from its first line to its last: a fresh stack, the simulated world, the live picture, the audit."""
+"""Runs the demo: a fresh stack, the simulated world, the live view, and the audit."""
 
 import asyncio
 import contextlib
@@ -19,9 +19,9 @@ from deploy.local.commands import remove_state
 from deploy.local.progress import Display
 from deploy.local.stack import Stack
 from tools.audit import Installation, Report, audit
-from tools.demo.picture import Scene, line, picture
+from tools.demo.live_view import Snapshot, render, summary_line
+from tools.demo.monitor import Monitor
 from tools.demo.shop import Shop
-from tools.demo.watch import Watch
 from tools.demo.world import World
 from tools.simulation.clock import RunningClock
 from tools.simulation.mailbox import MailboxReader
@@ -30,21 +30,21 @@ from tools.simulation.shop import ShopBackend
 from tools.simulation.visitor import Visitor
 
 SPEED = 86_400
-"""A day passes in a second."""
-ORDERS_A_DAY = 12
+"""One day per second."""
+ORDERS_PER_DAY = 12
 SOURCE = "/shops/demo"
 BRAND = {"HEARBACK_BRAND_NAME": "Pine & Pebble", "HEARBACK_BRAND_COLOR": "#1f6f5c"}
-LINE_SECONDS = 5.0
-PICTURE_SECONDS = 0.25
+SUMMARY_SECONDS = 5.0
+REFRESH_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
-    """How a bounded demo ended; ``missing`` names what should have happened and did not, ``figures`` what did."""
+class DemoResult:
+    """The result of a bounded demo. ``missing`` names what should have happened but did not."""
 
     report: Report
     missing: tuple[str, ...]
-    figures: str
+    summary: str
 
     @property
     def adds_up(self) -> bool:
@@ -53,25 +53,25 @@ class Ending:
     @property
     def last_line(self) -> str:
         if self.adds_up:
-            return f"Everything adds up. {self.figures}."
-        reasons = [self.report.sentence().rstrip(".")] if not self.report.clean else []
-        return f"It does not add up: {'; '.join((*reasons, *self.missing))}. {self.figures}."
+            return f"Everything adds up. {self.summary}."
+        reasons = [self.report.summary().rstrip(".")] if not self.report.clean else []
+        return f"It does not add up: {'; '.join((*reasons, *self.missing))}. {self.summary}."
 
 
 class Demo:
-    """``seed`` decides everything that is left to chance."""
+    """``seed`` is the random seed of the simulation."""
 
     def __init__(self, state: Path, console: Console, seed: int) -> None:
         self._state = state
         self._console = console
         self._seed = seed
 
-    async def run(self, seconds: float | None) -> Ending | None:
-        """Runs for so many real seconds and then audits, or, without a bound, until cancelled.
+    async def run(self, seconds: float | None) -> DemoResult | None:
+        """Runs for this many real seconds and then audits; with None, until cancelled.
 
         Raises StackError, BackendUnreachable, NotAcknowledged, httpx.HTTPError.
         """
-        self._stop_when_told()
+        self._cancel_on_signals()
         async with fresh_sandbox(External.from_environment()) as sandbox:
             remove_state(self._state)
             self._state.mkdir(parents=True)
@@ -80,8 +80,8 @@ class Demo:
             parts: dict[str, str] = {}
             with Display(self._console) as display:
 
-                def report(part: str, doing: str) -> None:
-                    parts[part] = doing
+                def report(part: str, status: str) -> None:
+                    parts[part] = status
                     display.show(parts)
 
                 stack = Stack(
@@ -95,12 +95,12 @@ class Demo:
                 )
                 await stack.up()
             try:
-                return await self._play(stack, clock, opens_at, seconds)
+                return await self._simulate(stack, clock, opens_at, seconds)
             finally:
                 await self._stop(stack)
 
-    def _stop_when_told(self) -> None:
-        """A closed terminal and a plain kill end everything in order too, as Ctrl-C does by itself."""
+    def _cancel_on_signals(self) -> None:
+        """Makes SIGTERM and SIGHUP (a closed terminal) an orderly shutdown, as Ctrl-C is by default."""
         demo = asyncio.current_task()
         assert demo is not None
         for number in (signal.SIGTERM, signal.SIGHUP):
@@ -108,14 +108,14 @@ class Demo:
 
     async def _stop(self, stack: Stack) -> None:
         self._console.print("Stopping everything …")
-        # A second one, from somebody who thinks the first was not heard, would leave half of it running.
+        # A second, impatient signal would interrupt the shutdown and leave processes running.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, lambda: None)
         await stack.down()
 
-    async def _play(
+    async def _simulate(
         self, stack: Stack, clock: RunningClock, opens_at: datetime, seconds: float | None
-    ) -> Ending | None:
+    ) -> DemoResult | None:
         headers = {"Authorization": f"Bearer {stack.api_key}"}
         async with (
             httpx.AsyncClient(timeout=30) as visitors,
@@ -125,50 +125,52 @@ class Demo:
             world = World(
                 self._seed,
                 clock,
-                Shop(self._seed, opens_at, ORDERS_A_DAY),
+                Shop(self._seed, opens_at, ORDERS_PER_DAY),
                 backend,
                 MailboxReader(visitors, stack.url("mailbox")),
                 Visitor(visitors),
             )
-            watch = Watch(staff, stack.kafka_bootstrap_servers, stack.topic_prefix, stack.url("scorer"), world.given)
+            monitor = Monitor(
+                staff, stack.kafka_bootstrap_servers, stack.topic_prefix, stack.url("scorer"), world.acknowledged_at
+            )
 
-            def scene() -> Scene:
+            def snapshot() -> Snapshot:
                 now = clock.now()
                 days = (now - opens_at) / timedelta(days=1)
-                return Scene(now, days, world.done, watch.figures, links_of(stack))
+                return Snapshot(now, days, world.activity, monitor.observations, links_to(stack))
 
-            async with asyncio.TaskGroup() as around:
-                looking = [around.create_task(watch.run()), around.create_task(self._show(scene))]
+            async with asyncio.TaskGroup() as tasks:
+                observers = [tasks.create_task(monitor.run()), tasks.create_task(self._show_progress(snapshot))]
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(seconds):
                         await world.run()
-                # Time stands still from here on: only then can what is served be compared with what should be.
-                self._console.print("The time is up: time stands still, and everything is recomputed and compared …")
+                # From here on time stands still: only then can served and expected values be compared.
+                self._console.print("Time is up. Stopping the clock and auditing …")
                 await world.settle()
                 report = await audit(Installation.from_environment(stack.client_environment()))
-                for task in looking:
+                for task in observers:
                     task.cancel()
-            return Ending(report, missing_in(scene()), line(scene()))
+            return DemoResult(report, missing_outcomes(snapshot()), summary_line(snapshot()))
 
-    async def _show(self, scene: Callable[[], Scene]) -> None:
-        """The picture in a terminal; a line every few seconds elsewhere."""
+    async def _show_progress(self, snapshot: Callable[[], Snapshot]) -> None:
+        """Shows the live view in a terminal, otherwise a line every few seconds."""
         if not self._console.is_terminal:
-            for title, address in scene().links.items():
+            for title, address in snapshot().links.items():
                 self._console.print(f"{title}: {address}", soft_wrap=True, highlight=False)
-            told = ""
+            printed = ""
             while True:
-                await asyncio.sleep(LINE_SECONDS)
-                if (news := line(scene())) != told:
-                    self._console.print(news, highlight=False, soft_wrap=True)
-                    told = news
-        with Live(picture(scene(), self._console.height), console=self._console, refresh_per_second=4) as live:
+                await asyncio.sleep(SUMMARY_SECONDS)
+                if (current := summary_line(snapshot())) != printed:
+                    self._console.print(current, highlight=False, soft_wrap=True)
+                    printed = current
+        with Live(render(snapshot(), self._console.height), console=self._console, refresh_per_second=4) as live:
             while True:
-                await asyncio.sleep(PICTURE_SECONDS)
-                live.update(picture(scene(), self._console.height))
+                await asyncio.sleep(REFRESH_SECONDS)
+                live.update(render(snapshot(), self._console.height))
 
 
-def links_of(stack: Stack) -> dict[str, str]:
-    """Where to look; the key stands behind #, which browsers keep to themselves."""
+def links_to(stack: Stack) -> dict[str, str]:
+    """The addresses to open. The key is in the fragment, which browsers do not send."""
     key = f"#key={quote(stack.api_key)}"
     return {
         "dashboard": f"{stack.url('scorer')}/sign-in?next=/{key}",
@@ -177,13 +179,13 @@ def links_of(stack: Stack) -> dict[str, str]:
     }
 
 
-def missing_in(scene: Scene) -> tuple[str, ...]:
-    """What a loop that works must have brought about by the end, and did not."""
-    wanted = {
-        "no survey was sent": scene.figures.count("surveys.sends", "survey.sent"),
-        "no mail was delivered": scene.done.mails,
-        "nobody answered": scene.done.answers,
-        "no score was published": scene.figures.count("nps.scores"),
-        "no detractor became a case": scene.figures.count("followups.detractors", "case.opened"),
+def missing_outcomes(snapshot: Snapshot) -> tuple[str, ...]:
+    """What a working loop must have done by the end, but did not."""
+    expected = {
+        "no survey was sent": snapshot.observations.count("surveys.sends", "survey.sent"),
+        "no mail was delivered": snapshot.activity.mails,
+        "nobody answered": snapshot.activity.answers,
+        "no score was published": snapshot.observations.count("nps.scores"),
+        "no detractor became a case": snapshot.observations.count("followups.detractors", "case.opened"),
     }
-    return tuple(sentence for sentence, number in wanted.items() if not number)
+    return tuple(problem for problem, number in expected.items() if not number)

@@ -1,4 +1,4 @@
-"""The simulated shop: which orders come in, and what happens to each until its end. The same seed, the same shop."""
+"""The simulated shop: its orders, and what happens to each. The same seed gives the same shop."""
 
 import heapq
 from dataclasses import dataclass
@@ -7,34 +7,34 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-from tools.demo.people import Person, meet
+from tools.demo.people import Person, draw_person
 from tools.simulation.shop import ShopEvent
 
-CATALOGUE = {
+PRODUCTS = {
     "toys": ("Wooden railway", "Stacking rings", "Marble run"),
     "books": ("Atlas of small islands", "Bread at home", "The night sky"),
     "garden": ("Watering can", "Raised bed", "Bird house"),
     "kitchen": ("Cast-iron pan", "Tea kettle", "Chef's knife"),
     "audio": ("Bookshelf speaker", "Headphones", "Kitchen radio"),
 }
-RETURNING = 0.15
+RETURNING_SHARE = 0.15
 POPULATION = 50_000
-CANCELLED = 0.05
-REFUNDED = 0.04
-SPLIT = 0.10
+CANCELLED_SHARE = 0.05
+REFUNDED_SHARE = 0.04
+SPLIT_SHARE = 0.10
 DISPATCH_DAYS = (0.5, 1.5)
 PROMISED_DAYS = (4, 7)
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class Shipment:
     shipped_at: datetime
     delivered_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """All that will ever happen to one order."""
+    """Everything that will happen to one order."""
 
     id: str
     person: Person
@@ -45,108 +45,108 @@ class Order:
     prices: tuple[Decimal, ...]
     experiment: str
     channel: str
-    parcels: tuple[Parcel, ...]
+    shipments: tuple[Shipment, ...]
     cancelled_at: datetime | None
     refunded_at: datetime | None
 
     @property
     def delivered_at(self) -> datetime | None:
-        """When the last parcel came; None for an order that was cancelled."""
-        return max(parcel.delivered_at for parcel in self.parcels) if self.parcels else None
+        """When the last shipment was delivered; None for a cancelled order."""
+        return max(shipment.delivered_at for shipment in self.shipments) if self.shipments else None
 
     def late(self, now: datetime) -> bool:
-        """Whether the customer has had reason to complain of lateness by ``now``."""
+        """Whether the order is late as of ``now``."""
         arrived = self.delivered_at
         return now > self.promised_at and (arrived is None or arrived > self.promised_at)
 
 
 class Shop:
-    """Draws orders at ``orders_a_day`` on average, and hands out their events as time passes."""
+    """Generates ``orders_per_day`` on average, and returns their events as time passes."""
 
-    def __init__(self, seed: int, opens_at: datetime, orders_a_day: float) -> None:
-        self._random = Random(seed)  # noqa: S311 - not for secrets: it must be repeatable
-        self._orders_a_day = orders_a_day
+    def __init__(self, seed: int, opens_at: datetime, orders_per_day: float) -> None:
+        self._random = Random(seed)  # noqa: S311 - not for secrets; must be repeatable
+        self._orders_per_day = orders_per_day
         self._next_order_at = opens_at
         self._people: list[Person] = []
         self._ahead: list[tuple[datetime, int, ShopEvent]] = []
         self._scheduled = 0
         self.orders: dict[str, Order] = {}
-        """By id, every order placed so far."""
+        """Every order placed so far, by id."""
         self._latest: dict[str, Order] = {}
 
     def until(self, now: datetime) -> list[ShopEvent]:
-        """What happened since the last call, in time order."""
+        """Events since the last call, in time order."""
         while self._next_order_at <= now:
             order = self._draw(self._next_order_at)
             self.orders[order.id] = order
             self._latest[order.person.address] = order
-            for event in life(order):
+            for event in events_of(order):
                 self._scheduled += 1
                 heapq.heappush(self._ahead, (event.occurred_at, self._scheduled, event))
-            self._next_order_at += timedelta(days=self._random.expovariate(self._orders_a_day))
+            self._next_order_at += timedelta(days=self._random.expovariate(self._orders_per_day))
         happened = []
         while self._ahead and self._ahead[0][0] <= now:
             happened.append(heapq.heappop(self._ahead)[2])
         return happened
 
     def latest_order_of(self, address: str) -> Order | None:
-        """What the customer with this address ordered last; None for a stranger."""
+        """The last order of the customer with this address; None for an unknown address."""
         return self._latest.get(address)
 
     def _draw(self, placed_at: datetime) -> Order:
         random = self._random
         person = self._customer()
-        categories = tuple(random.sample(sorted(CATALOGUE), random.choice((1, 1, 1, 2))))
+        categories = tuple(random.sample(sorted(PRODUCTS), random.choice((1, 1, 1, 2))))
         promised_at = placed_at + timedelta(days=random.uniform(*PROMISED_DAYS))
-        cancelled = random.random() < CANCELLED
-        parcels = () if cancelled else self._parcels(placed_at, promised_at, person.region.late)
+        cancelled = random.random() < CANCELLED_SHARE
+        shipments = () if cancelled else self._shipments(placed_at, promised_at, person.region.late)
         refunded_at = None
-        if parcels and random.random() < REFUNDED:
-            refunded_at = parcels[-1].delivered_at + timedelta(days=random.uniform(1, 10))
+        if shipments and random.random() < REFUNDED_SHARE:
+            refunded_at = shipments[-1].delivered_at + timedelta(days=random.uniform(1, 10))
         return Order(
             id=f"{1001 + len(self.orders)}",
             person=person,
             placed_at=placed_at,
             promised_at=promised_at,
             categories=categories,
-            products=tuple(random.choice(CATALOGUE[category]) for category in categories),
+            products=tuple(random.choice(PRODUCTS[category]) for category in categories),
             prices=tuple(Decimal(random.randrange(500, 25_000)) / 100 for _ in categories),
             experiment=random.choice("AB"),
             channel=random.choice(("web", "web", "app", "store")),
-            parcels=parcels,
+            shipments=shipments,
             cancelled_at=placed_at + timedelta(hours=random.uniform(0.1, 20)) if cancelled else None,
             refunded_at=refunded_at,
         )
 
     def _customer(self) -> Person:
-        if self._people and (self._random.random() < RETURNING or len(self._people) >= POPULATION):
+        if self._people and (self._random.random() < RETURNING_SHARE or len(self._people) >= POPULATION):
             return self._random.choice(self._people)
-        person = meet(self._random, len(self._people) + 1)
+        person = draw_person(self._random, len(self._people) + 1)
         self._people.append(person)
         return person
 
-    def _parcels(self, placed_at: datetime, promised_at: datetime, late: float) -> tuple[Parcel, ...]:
-        parcels = []
-        for _ in range(2 if self._random.random() < SPLIT else 1):
+    def _shipments(self, placed_at: datetime, promised_at: datetime, late: float) -> tuple[Shipment, ...]:
+        shipments = []
+        for _ in range(2 if self._random.random() < SPLIT_SHARE else 1):
             shipped_at = placed_at + timedelta(days=self._random.uniform(*DISPATCH_DAYS))
             if self._random.random() < late:
                 delivered_at = promised_at + timedelta(days=self._random.uniform(0.5, 9))
             else:
                 delivered_at = shipped_at + (promised_at - shipped_at) * self._random.uniform(0.4, 0.98)
-            parcels.append(Parcel(shipped_at, delivered_at))
-        return tuple(sorted(parcels, key=lambda parcel: parcel.delivered_at))
+            shipments.append(Shipment(shipped_at, delivered_at))
+        return tuple(sorted(shipments, key=lambda shipment: shipment.delivered_at))
 
 
-def life(order: Order) -> list[ShopEvent]:
-    """The events of an order, not yet in time order."""
+def events_of(order: Order) -> list[ShopEvent]:
+    """The events of an order, not in time order."""
     events = [_event(order, "order.placed", order.placed_at)]
     if order.cancelled_at:
         return [*events, _event(order, "order.cancelled", order.cancelled_at)]
     events.append(_event(order, "order.paid", order.placed_at + timedelta(minutes=3)))
-    for number, parcel in enumerate(order.parcels, start=1):
-        shipment = {"id": f"{order.id}-{number}", "of": len(order.parcels)}
-        events.append(_event(order, "order.shipped", parcel.shipped_at, shipment))
-        events.append(_event(order, "order.delivered", parcel.delivered_at, shipment))
+    for number, shipment in enumerate(order.shipments, start=1):
+        body = {"id": f"{order.id}-{number}", "of": len(order.shipments)}
+        events.append(_event(order, "order.shipped", shipment.shipped_at, body))
+        events.append(_event(order, "order.delivered", shipment.delivered_at, body))
     if order.refunded_at:
         events.append(_event(order, "order.refunded", order.refunded_at))
     return events
@@ -178,5 +178,5 @@ def _event(order: Order, event_type: str, occurred_at: datetime, shipment: dict[
     }
     if shipment:
         body["shipment"] = shipment
-    parcel = f"/{shipment['id']}" if shipment else ""
-    return ShopEvent(f"{order.id}/{event_type}{parcel}", event_type, occurred_at, person.id, body)
+    suffix = f"/{shipment['id']}" if shipment else ""
+    return ShopEvent(f"{order.id}/{event_type}{suffix}", event_type, occurred_at, person.id, body)

@@ -1,4 +1,4 @@
-"""Time passing at the simulated shop: orders come in, mails are read, customers visit. All through Hearback's doors."""
+"""The simulated world: orders come in, mails are read, customers visit. Uses only Hearback's public interfaces."""
 
 import asyncio
 import heapq
@@ -19,12 +19,12 @@ SHOP_SECONDS = 0.1
 MAILBOX_SECONDS = 0.2
 VISIT_SECONDS = 0.05
 VISITORS = 16
-REMEMBERED = 1_000
+MAX_ACKNOWLEDGEMENTS = 1_000
 
 
 @dataclass(slots=True)
-class Done:
-    """What the simulated world did so far."""
+class Activity:
+    """What happened in the simulated world so far."""
 
     events: int = 0
     orders: int = 0
@@ -43,7 +43,7 @@ class Visit:
 
 
 class World:
-    """``run`` lets it go on until cancelled; ``settle`` ends what customers have begun."""
+    """``run`` simulates until cancelled; ``settle`` completes the visits in progress."""
 
     def __init__(
         self, seed: int, clock: RunningClock, shop: Shop, backend: ShopBackend, mailbox: MailboxReader, visitor: Visitor
@@ -57,85 +57,85 @@ class World:
         self._planned: list[tuple[datetime, int, Visit]] = []
         self._number = 0
         self._visits: set[asyncio.Task[None]] = set()
-        self.done = Done()
-        self.given: OrderedDict[str, float] = OrderedDict()
-        """Detractors' answers, by id, with the real moment each was acknowledged; the newest only."""
+        self.activity = Activity()
+        self.acknowledged_at: OrderedDict[str, float] = OrderedDict()
+        """Detractors' answers by id, with the monotonic time of their acknowledgement; only the newest."""
 
     async def run(self) -> None:
         """Raises BackendUnreachable, NotAcknowledged or httpx.HTTPError."""
-        async with asyncio.TaskGroup() as together:
-            together.create_task(self._clock.run())
-            together.create_task(self._sell())
-            together.create_task(self._read_mail())
-            together.create_task(self._visit())
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._clock.run())
+            tasks.create_task(self._publish_orders())
+            tasks.create_task(self._read_mail())
+            tasks.create_task(self._start_due_visits())
 
     async def settle(self) -> None:
-        """Waits for visits under way; those planned for later do not happen any more."""
+        """Waits for visits in progress and drops those planned for later."""
         self._planned.clear()
         await asyncio.gather(*self._visits)
 
-    async def _sell(self) -> None:
+    async def _publish_orders(self) -> None:
         while True:
             events = self._shop.until(self._clock.now())
             if events:
                 await self._backend.publish(events)
-            self.done.events += len(events)
-            self.done.orders = len(self._shop.orders)
+            self.activity.events += len(events)
+            self.activity.orders = len(self._shop.orders)
             await asyncio.sleep(SHOP_SECONDS)
 
     async def _read_mail(self) -> None:
         while True:
             for mail in await self._mailbox.new():
-                self._react(mail)
+                self._plan_visits(mail)
             await asyncio.sleep(MAILBOX_SECONDS)
 
-    def _react(self, mail: Mail) -> None:
+    def _plan_visits(self, mail: Mail) -> None:
         order = self._shop.latest_order_of(mail.to)
         if order is None or not mail.answer_links:
             return
-        self.done.mails += 1
+        self.activity.mails += 1
         now = self._clock.now()
         for action in reaction(self._seed, mail.send_id, order, now):
             self._number += 1
             heapq.heappush(self._planned, (now + action.after, self._number, Visit(mail, action)))
 
-    async def _visit(self) -> None:
+    async def _start_due_visits(self) -> None:
         while True:
             now = self._clock.now()
             while self._planned and self._planned[0][0] <= now and len(self._visits) < VISITORS:
                 visit = heapq.heappop(self._planned)[2]
-                task = asyncio.create_task(self._make(visit))
+                task = asyncio.create_task(self._perform(visit))
                 self._visits.add(task)
                 task.add_done_callback(self._visits.discard)
             for task in [task for task in self._visits if task.done()]:
                 task.result()
             await asyncio.sleep(VISIT_SECONDS)
 
-    async def _make(self, visit: Visit) -> None:
-        mail, action, done = visit.mail, visit.action, self.done
+    async def _perform(self, visit: Visit) -> None:
+        mail, action, activity = visit.mail, visit.action, self.activity
         match action.kind:
-            case "look":
-                await self._visitor.look(f"{mail.answer_url}?score={action.score or 0}")
+            case "view":
+                await self._visitor.view(f"{mail.answer_url}?score={action.score or 0}")
             case "scan":
                 for link in mail.links:
-                    await self._visitor.look(link)
-                done.scanned += 1
+                    await self._visitor.view(link)
+                activity.scanned += 1
             case "unsubscribe" if mail.unsubscribe_url is not None:
                 await self._visitor.unsubscribe(mail.unsubscribe_url)
-                done.unsubscribed += 1
+                activity.unsubscribed += 1
             case "answer" | "comment" if action.score is not None:
                 acknowledged = await self._visitor.answer(mail.answer_url, action.score)
                 if acknowledged.revision == 1:
-                    done.answers += 1
-                    self._note(acknowledged.answer_id, action.score)
+                    activity.answers += 1
+                    self._remember_acknowledgement(acknowledged.answer_id, action.score)
                 else:
-                    done.amended += 1
+                    activity.amended += 1
                 if action.comment is not None:
                     await self._visitor.answer(mail.answer_url, action.score, action.comment)
-                    done.comments += 1
+                    activity.comments += 1
 
-    def _note(self, answer_id: str, score: int) -> None:
+    def _remember_acknowledgement(self, answer_id: str, score: int) -> None:
         if group_of(score) == "detractor":
-            self.given[answer_id] = time.monotonic()
-            if len(self.given) > REMEMBERED:
-                self.given.popitem(last=False)
+            self.acknowledged_at[answer_id] = time.monotonic()
+            if len(self.acknowledged_at) > MAX_ACKNOWLEDGEMENTS:
+                self.acknowledged_at.popitem(last=False)

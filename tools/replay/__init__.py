@@ -1,1 +1,1 @@
-"""Past orders and answers through the running loop, and what must come of them computed beside it."""
+"""Replays past orders and answers through the running loop, and computes the expected outcome independently."""

@@ -1,4 +1,4 @@
-"""`python -m tools.replay FOLDER`: past orders and answers through the running loop, then the audit. `make replay`."""
+"""`python -m tools.replay FOLDER`, run by `make replay`: past orders and answers through the loop, then the audit."""
 
 import asyncio
 import logging
@@ -15,21 +15,21 @@ from rich.console import Console
 from deploy.local.errors import StackError
 from deploy.local.programs import PROJECT
 from tools.audit import CannotAudit, Report
-from tools.audit.table import show as show_audit
-from tools.replay import table
-from tools.replay.files import MissingData
-from tools.replay.ledger import Stuck
+from tools.audit.table import print_report
+from tools.replay.dispatcher import Stuck
+from tools.replay.files import InvalidDataSet
 from tools.replay.outcome import Outcome
+from tools.replay.progress import ProgressDisplay
 from tools.replay.run import Replay
-from tools.replay.show import Showing
+from tools.replay.table import print_outcome
 from tools.simulation.shop import BackendUnreachable
 from tools.simulation.visitor import NotAcknowledged
 
-DIFFERENCES, BROKEN_OFF, INTERRUPTED = 1, 2, 130
+DIFFERENCES, ABORTED, INTERRUPTED = 1, 2, 130
 STATE = PROJECT / ".hearback" / "replay"
 
 console = Console()
-# Its warnings tell of brokers that come back; one that does not is told of in a sentence of ours.
+# aiokafka warns about every reconnect; if a broker stays unreachable, we report it ourselves.
 logging.getLogger("aiokafka").addHandler(logging.NullHandler())
 
 
@@ -37,26 +37,26 @@ def main(
     data: Annotated[Path, typer.Argument(help="Folder with Olist's public CSV files.")],
     step_hours: Annotated[
         float,
-        typer.Option(help="How far the clock moves at once; what happens within a step, happens at its end.", min=1),
+        typer.Option(help="Hours the clock advances per step; everything within a step happens at its end.", min=1),
     ] = 24,
-    fresh: Annotated[bool, typer.Option(help="Begin anew even where an earlier replay was broken off.")] = False,
-    state: Annotated[Path, typer.Option(help="Folder for its data and logs.", show_default=".hearback/replay")] = STATE,
+    fresh: Annotated[bool, typer.Option(help="Start over instead of resuming an interrupted replay.")] = False,
+    state: Annotated[Path, typer.Option(help="Folder for data and logs.", show_default=".hearback/replay")] = STATE,
 ) -> None:
-    """Publish the life of every order, ask and answer as happened then, audit, and print NPS by segment.
+    """Publish every order's events, send the surveys, answer them as recorded, audit, and print the NPS by segment.
 
-    A replay that was broken off goes on where it stopped. Exit code 0: everything adds up; 1: there are differences;
-    2: it could not be finished.
+    An interrupted replay resumes where it stopped. Exit code 0: no differences; 1: differences; 2: the replay could
+    not be completed.
     """
     began = time.monotonic()
     try:
         replay = Replay(data, timedelta(hours=step_hours), state.resolve(), fresh=fresh)
-        with Showing(console, replay) as showing:
-            report, outcome = asyncio.run(replay.run(showing))
+        with ProgressDisplay(console, replay) as progress:
+            report, outcome = asyncio.run(replay.run(progress))
     except KeyboardInterrupt:
-        console.print("Interrupted: everything is stopped. The same command goes on from here.")
+        console.print("Interrupted; everything is stopped. Run the same command to resume.")
         raise typer.Exit(INTERRUPTED) from None
     except (
-        MissingData,
+        InvalidDataSet,
         StackError,
         Stuck,
         NotAcknowledged,
@@ -66,30 +66,30 @@ def main(
         OSError,
     ) as error:
         fail(str(error) or type(error).__name__)
-    tell(report, outcome, replay.past.left_out, time.monotonic() - began)
-    if report.unrest:
-        raise typer.Exit(BROKEN_OFF)
+    print_result(report, outcome, replay.data_set.left_out, time.monotonic() - began)
+    if report.inconclusive:
+        raise typer.Exit(ABORTED)
     if not report.clean or outcome.differences:
         raise typer.Exit(DIFFERENCES)
 
 
-def tell(report: Report, outcome: Outcome, left_out: Counter[str], seconds: float) -> None:
-    show_audit(report, console)
+def print_result(report: Report, outcome: Outcome, left_out: Counter[str], seconds: float) -> None:
+    print_report(report, console)
     console.print()
-    table.show(outcome, console)
+    print_outcome(outcome, console)
     console.print()
-    unasked = sum(outcome.unasked.values())
-    reasons = "; ".join(f"{count:,}: {reason}" for reason, count in outcome.unasked.items())
+    not_surveyed = sum(outcome.not_surveyed.values())
+    reasons = "; ".join(f"{count:,}: {reason}" for reason, count in outcome.not_surveyed.items())
     console.print(
-        f"{outcome.asked:,} orders were asked about; no quiet period, as that shop asked about every order.",
+        f"{outcome.surveyed:,} orders were surveyed, without a quiet period, as that shop surveyed every order.",
         soft_wrap=True,
     )
-    console.print(f"{unasked:,} recorded answers were not asked for ({reasons}).", highlight=False, soft_wrap=True)
-    for what, count in left_out.most_common():
-        console.print(f"Left out of the files: {count:,} {what}.", highlight=False, soft_wrap=True)
+    console.print(f"{not_surveyed:,} recorded answers had no survey ({reasons}).", highlight=False, soft_wrap=True)
+    for reason, count in left_out.most_common():
+        console.print(f"Left out of the files: {count:,} {reason}.", highlight=False, soft_wrap=True)
     for check in outcome.checks:
         console.print(
-            f"Against the files, {check.name}: {check.compared:,} compared, {check.differences} differences.",
+            f"Compared with the files, {check.name}: {check.compared:,} compared, {check.differences} differences.",
             soft_wrap=True,
         )
         for example in check.examples:
@@ -99,9 +99,9 @@ def tell(report: Report, outcome: Outcome, left_out: Counter[str], seconds: floa
     console.print(f"Replayed in {seconds:.0f} s: {verdict}.", highlight=False)
 
 
-def fail(sentence: str) -> NoReturn:
-    Console(stderr=True).print(sentence, highlight=False, markup=False, soft_wrap=True)
-    raise typer.Exit(BROKEN_OFF)
+def fail(message: str) -> NoReturn:
+    Console(stderr=True).print(message, highlight=False, markup=False, soft_wrap=True)
+    raise typer.Exit(ABORTED)
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

@@ -1,4 +1,4 @@
-"""The data set's files as rows of text, or a sentence that says why they cannot be read."""
+"""Reads the rows of the data set's files, or says why they cannot be read."""
 
 import csv
 from collections.abc import Iterator
@@ -40,15 +40,15 @@ COLUMNS = {
     ),
     "categories": ("product_category_name", "product_category_name_english"),
 }
-"""What is read of each file; it may have more."""
+"""The columns read from each file; it may have more."""
 
 
-class MissingData(Exception):
-    """The folder is not what the replay reads; the message names the file and what is wrong with it."""
+class InvalidDataSet(Exception):
+    """The folder does not hold the expected files; the message names the file and what is wrong with it."""
 
 
 def rows(folder: Path, name: str) -> Iterator[dict[str, str]]:
-    """The rows of one of FILES; what a row that was cut off does not have is empty. Raises MissingData."""
+    """The rows of one of FILES; missing values of a truncated row are empty. Raises InvalidDataSet."""
     path = folder / FILES[name]
     try:
         # utf-8-sig: some of the files begin with a byte order mark.
@@ -56,18 +56,18 @@ def rows(folder: Path, name: str) -> Iterator[dict[str, str]]:
             reader = csv.DictReader(file, restval="")
             missing = [column for column in COLUMNS[name] if column not in (reader.fieldnames or ())]
             if missing:
-                raise MissingData(
+                raise InvalidDataSet(
                     f"{path} has no column {', '.join(missing)}: its first line must name Olist's columns, "
-                    "with commas between them."
+                    "separated by commas."
                 )
             try:
                 yield from reader
             except csv.Error as error:
-                raise MissingData(f"{path} cannot be read after line {reader.line_num}: {error}.") from error
+                raise InvalidDataSet(f"{path} cannot be read after line {reader.line_num}: {error}.") from error
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise MissingData(
+        raise InvalidDataSet(
             f"{path} does not exist: name the folder that holds Olist's CSV files "
             '("Brazilian E-Commerce Public Dataset by Olist").'
         ) from error
     except UnicodeDecodeError as error:
-        raise MissingData(f"{path} is not UTF-8 text: save it as UTF-8.") from error
+        raise InvalidDataSet(f"{path} is not UTF-8 text: save it as UTF-8.") from error

@@ -1,4 +1,4 @@
-"""The life of a past order as its shop's backend would have published it, in time order."""
+"""The events of past orders, as the shop's backend would have published them, in time order."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -8,29 +8,29 @@ from tools.replay.olist import ZONE, PastOrder
 from tools.simulation.shop import ShopEvent
 
 CANCELLED = "canceled"
-"""As the data set spells it."""
+"""The data set's spelling."""
 
 
 def events_of(orders: Iterable[PastOrder]) -> list[ShopEvent]:
-    """Every event of all orders by the time it happened; the same moment in the order of an order's life."""
+    """The events of all orders by time; events of one order at the same moment stay in their natural order."""
     orders = list(orders)
     first_order_at: dict[str, datetime] = {}
     for order in orders:
         earlier = first_order_at.get(order.customer_id, order.placed_at)
         first_order_at[order.customer_id] = min(earlier, order.placed_at)
-    events = [event for order in orders for event in _life(order, first_order_at[order.customer_id])]
-    # Sorting is stable: what the data dates to the same moment stays in the order of a life.
+    events = [event for order in orders for event in _events_of_order(order, first_order_at[order.customer_id])]
+    # Sorting is stable, which keeps the natural order of events with the same timestamp.
     return sorted(events, key=lambda event: event.occurred_at)
 
 
 def cancelled_at(order: PastOrder) -> datetime | None:
-    """The data does not say when an order was cancelled: not before the last thing that is known of it."""
+    """The time of the last known event of a cancelled order, since the data does not say when it was cancelled."""
     if order.status != CANCELLED:
         return None
     return order.last_known_at
 
 
-def _life(order: PastOrder, first_order_at: datetime) -> list[ShopEvent]:
+def _events_of_order(order: PastOrder, first_order_at: datetime) -> list[ShopEvent]:
     moments = {
         "order.placed": order.placed_at,
         "order.paid": order.paid_at,
@@ -58,7 +58,7 @@ def _facts(order: PastOrder, first_order_at: datetime) -> Mapping[str, Any]:
             "sku": item.product_id,
             "quantity": 1,
             **({"price": str(item.price)} if item.price is not None else {}),
-            # The data has no product names; its category is what a customer would recognise.
+            # The data has no product names; the category is what a customer would recognise.
             **({"category": item.category, "name": item.category.replace("_", " ")} if item.category else {}),
         }
         for item in order.items

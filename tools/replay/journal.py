@@ -1,4 +1,4 @@
-"""How far a replay has come, so that one that was killed goes on where it stopped."""
+"""Records a replay's progress, so that a killed replay can resume where it stopped."""
 
 import hashlib
 import json
@@ -10,11 +10,11 @@ from tools.replay.files import FILES
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """``data`` tells one data set from another; ``step_hours`` one division of time; ``done`` the last whole step."""
+    """A replay resumes only with the same ``data`` (a fingerprint) and ``step_hours``."""
 
     data: str
     step_hours: float
-    done: int = -1
+    completed_step: int = -1
     finished: bool = False
 
 
@@ -23,7 +23,7 @@ class Journal:
         self._path = path
 
     def read(self) -> Progress | None:
-        """None when there is none, or it cannot be read."""
+        """None when there is no journal, or it is damaged."""
         try:
             return Progress(**json.loads(self._path.read_text()))
         except (FileNotFoundError, ValueError, TypeError):
@@ -36,7 +36,7 @@ class Journal:
 
 
 def fingerprint(folder: Path) -> str:
-    """The data set's identity. Raises OSError when a file is missing."""
+    """A hash of the data set. Raises OSError when a file is missing."""
     digest = hashlib.sha256()
     for name in sorted(FILES.values()):
         digest.update(name.encode() + b"\0" + hashlib.sha256((folder / name).read_bytes()).digest())

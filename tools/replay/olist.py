@@ -1,8 +1,8 @@
-"""Reading Olist's public files: past orders with what their customers answered, dirt and all.
+"""Reads Olist's public files: past orders and their customers' answers, including malformed rows.
 
-Times there are local to São Paulo and name no offset. One that never was (clocks went forward) is read with the
-offset before the change, one that was twice as the first; so every text has exactly one meaning. What cannot happen
-again is left out and counted: nobody can answer about an order that is not there.
+Timestamps are local to São Paulo, without an offset. A nonexistent local time (when clocks went forward) is read with
+the offset before the change, an ambiguous one as the first; so every timestamp has exactly one meaning. Rows that
+cannot be replayed, such as answers about unknown orders, are left out and counted.
 """
 
 from collections import Counter, defaultdict
@@ -13,24 +13,24 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from tools.replay.files import MissingData, rows
+from tools.replay.files import InvalidDataSet, rows
 
 ZONE = ZoneInfo("America/Sao_Paulo")
 SCORE_OF_STARS = {1: 0, 2: 2, 3: 5, 4: 8, 5: 10}
-"""1–5 stars of satisfaction as 0–10: what comes of it is "derived from order satisfaction", not an NPS as asked."""
+"""1–5 stars mapped to 0–10. The result is "derived from order satisfaction"; it is not a surveyed NPS."""
 
 UNKNOWN_STATE = "unknown"
 
-# What the contract of an order event and of an answer allows.
+# The limits of the contracts of order events and answers.
 _EARLIEST, _TOO_LATE = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
-_TOO_MUCH = Decimal(10) ** 15
+_AMOUNT_LIMIT = Decimal(10) ** 15
 _CENT = Decimal("0.01")
-_LONGEST_LABEL = 100
-_LONGEST_COMMENT = 5_000
-_MOST_ITEMS = 500
+_MAX_LABEL_LENGTH = 100
+_MAX_COMMENT_LENGTH = 5_000
+_MAX_ITEMS = 500
 
-LONGEST_TO_ANSWER = timedelta(days=3_600)
-"""The links of the replay's campaign close soon after."""
+MAX_TIME_TO_ANSWER = timedelta(days=3_600)
+"""The replay campaign's links expire soon after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class PastItem:
 
 @dataclass(frozen=True, slots=True)
 class PastAnswer:
-    """``after`` is how long after the order's first survey went out this answer was given, and never negative."""
+    """``after`` is the time from the order's first survey to this answer, never negative."""
 
     review_id: str
     score: int
@@ -52,7 +52,7 @@ class PastAnswer:
 
 @dataclass(frozen=True, slots=True)
 class PastOrder:
-    """One order as it was; ``customer_id`` is the person, who may have ordered more than once. All times UTC.
+    """An order from the files; ``customer_id`` is the person, who may have several orders. All times are UTC.
 
     ``promised_at`` is the last second of the day the shop promised; ``answers`` are in the order they were given.
     """
@@ -72,12 +72,12 @@ class PastOrder:
 
     @property
     def known_at(self) -> datetime:
-        """When the first is heard of it: the files date some deliveries before the order."""
+        """The earliest time of the order: the files date some deliveries before the order."""
         return min(self._moments())
 
     @property
     def last_known_at(self) -> datetime:
-        """When the last that is dated happened to it."""
+        """The latest time of the order."""
         return max(self._moments())
 
     def _moments(self) -> list[datetime]:
@@ -86,30 +86,30 @@ class PastOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
-    """Every order that can happen again, by the time it was placed; ``left_out`` counts the rows that cannot."""
+class DataSet:
+    """The orders that can be replayed, by the time they were placed; ``left_out`` counts skipped rows by reason."""
 
     orders: list[PastOrder]
     left_out: Counter[str]
 
 
-def read_past(folder: Path) -> Past:
-    """The data set. Of two rows of one order or customer the last holds. Raises MissingData."""
+def read_data_set(folder: Path) -> DataSet:
+    """Reads the data set. Of several rows of one order or customer the last counts. Raises InvalidDataSet."""
     left_out: Counter[str] = Counter()
     people = {row["customer_id"]: row for row in rows(folder, "customers") if row["customer_unique_id"]}
-    kept: dict[str, tuple[datetime, dict[str, str]]] = {}
+    replayable: dict[str, tuple[datetime, dict[str, str]]] = {}
     for row in rows(folder, "orders"):
         if not row["order_id"] or row["customer_id"] not in people:
-            left_out["orders of nobody the files know"] += 1
+            left_out["orders of unknown customers"] += 1
         elif (placed_at := _moment(row["order_purchase_timestamp"])) is None:
-            left_out["orders without the time they were placed"] += 1
+            left_out["orders without a purchase time"] += 1
         else:
-            kept[row["order_id"]] = (placed_at, row)
-    if not kept:
-        raise MissingData(f"{folder} holds no order that could be replayed.")
+            replayable[row["order_id"]] = (placed_at, row)
+    if not replayable:
+        raise InvalidDataSet(f"{folder} holds no order that can be replayed.")
     items = _items(folder)
     totals = _totals(folder)
-    answers = _answers(folder, kept, left_out)
+    answers = _answers(folder, replayable, left_out)
     orders = [
         PastOrder(
             order_id=order_id,
@@ -122,21 +122,21 @@ def read_past(folder: Path) -> Past:
             delivered_at=_moment(row["order_delivered_customer_date"]),
             promised_at=end_of_day(row["order_estimated_delivery_date"]),
             total=totals.get(order_id),
-            items=tuple(items.get(order_id, ())[:_MOST_ITEMS]),
+            items=tuple(items.get(order_id, ())[:_MAX_ITEMS]),
             answers=tuple(answers.get(order_id, ())),
         )
-        for order_id, (placed_at, row) in kept.items()
+        for order_id, (placed_at, row) in replayable.items()
     ]
-    return Past(sorted(orders, key=lambda order: (order.placed_at, order.order_id)), left_out)
+    return DataSet(sorted(orders, key=lambda order: (order.placed_at, order.order_id)), left_out)
 
 
 def end_of_day(text: str) -> datetime | None:
-    """The last second of a local day: what was promised for a day has come too late only when the day is over."""
+    """The last second of a local day: an order promised for a day is late only after that day."""
     moment = _moment(text)
     if moment is None:
         return None
     day = datetime.fromisoformat(text).date()
-    return _in_reach(datetime.combine(day, time(23, 59, 59), ZONE).replace(fold=1))
+    return _within_range(datetime.combine(day, time(23, 59, 59), ZONE).replace(fold=1))
 
 
 def _items(folder: Path) -> dict[str, list[PastItem]]:
@@ -161,17 +161,17 @@ def _totals(folder: Path) -> dict[str, Decimal]:
 
 
 def _answers(folder: Path, order_ids: Container[str], left_out: Counter[str]) -> dict[str, list[PastAnswer]]:
-    """By order: a review id may stand for several orders, and an order may have been answered several times."""
+    """Answers by order. One review id may cover several orders, and an order may have several answers."""
     given: defaultdict[str, list[tuple[datetime, datetime, int, dict[str, str]]]] = defaultdict(list)
     for row in rows(folder, "reviews"):
         asked_at, given_at = _moment(row["review_creation_date"]), _moment(row["review_answer_timestamp"])
         score = _score(row["review_score"])
         if row["order_id"] not in order_ids:
-            left_out["answers about none of these orders"] += 1
+            left_out["answers about unknown orders"] += 1
         elif score is None:
-            left_out["answers without a score of 1 to 5"] += 1
+            left_out["answers without a score from 1 to 5"] += 1
         elif asked_at is None or given_at is None:
-            left_out["answers without the times they were asked for and given"] += 1
+            left_out["answers without the times of survey and answer"] += 1
         else:
             given[row["order_id"]].append((given_at, asked_at, score, row))
     answers: dict[str, list[PastAnswer]] = {}
@@ -179,10 +179,10 @@ def _answers(folder: Path, order_ids: Container[str], left_out: Counter[str]) ->
         first_asked_at = min(asked_at for _, asked_at, _, _ in of_order)
         answers[order_id] = []
         for given_at, _, score, row in sorted(of_order, key=lambda one: (one[0], one[3]["review_id"])):
-            # Nobody answers before the survey is there: what is dated so is given as soon as it is.
+            # An answer dated before its survey is given as soon as the survey has arrived.
             after = max(timedelta(0), given_at - first_asked_at)
-            if after > LONGEST_TO_ANSWER:
-                left_out["answers given when their link had closed"] += 1
+            if after > MAX_TIME_TO_ANSWER:
+                left_out["answers given after their link had expired"] += 1
             else:
                 answers[order_id].append(PastAnswer(row["review_id"], score, _comment(row), after))
     return answers
@@ -194,15 +194,15 @@ def _score(text: str) -> int | None:
 
 
 def _comment(row: dict[str, str]) -> str | None:
-    """Title and message as they were written, with their line breaks; None when both are empty."""
+    """Title and message with their line breaks; None when both are empty."""
     parts = [row[column].replace("\x00", "").strip() for column in ("review_comment_title", "review_comment_message")]
-    return "\n".join(part for part in parts if part)[:_LONGEST_COMMENT] or None
+    return "\n".join(part for part in parts if part)[:_MAX_COMMENT_LENGTH] or None
 
 
 def _label(text: str) -> str | None:
-    """One line without control characters, as short as a segment must be."""
+    """One line without control characters, cut to the maximum length of a segment."""
     printable = "".join(character if character.isprintable() else " " for character in text)
-    return " ".join(printable.split())[:_LONGEST_LABEL] or None
+    return " ".join(printable.split())[:_MAX_LABEL_LENGTH] or None
 
 
 def _amount(text: str) -> Decimal | None:
@@ -211,24 +211,24 @@ def _amount(text: str) -> Decimal | None:
 
 
 def _number(text: str) -> Decimal | None:
-    """None for what is no number, and for one so large that it is a mistake."""
+    """None for anything but a number, and for an implausibly large one."""
     try:
         number = Decimal(text)
     except InvalidOperation:
         return None
-    return number if number.is_finite() and abs(number) < _TOO_MUCH else None
+    return number if number.is_finite() and abs(number) < _AMOUNT_LIMIT else None
 
 
 def _moment(text: str) -> datetime | None:
-    """None for what is no time, and for placeholders such as the year 9999."""
+    """None for anything but a timestamp, and for placeholders such as the year 9999."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return _in_reach(moment if moment.tzinfo else moment.replace(tzinfo=ZONE))
+    return _within_range(moment if moment.tzinfo else moment.replace(tzinfo=ZONE))
 
 
-def _in_reach(moment: datetime) -> datetime | None:
+def _within_range(moment: datetime) -> datetime | None:
     try:
         instant = moment.astimezone(UTC)
     except OverflowError:

@@ -1,8 +1,8 @@
-"""What must come out of a replay, computed from the past alone: who is asked, when, and what their answers add up to.
+"""The expected outcome of a replay, computed from the files alone: who is surveyed, when, and the resulting counts.
 
-The rule, as the shop of the data asked: an order is asked about when it was delivered or when the day it was promised
-for is over, whichever comes first, unless it was cancelled by then; not before the first that is heard of it. The
-clock of a replay moves in steps, and what happens within one step happens at its end.
+The shop's own rule: an order is surveyed when it was delivered or when its promised day is over, whichever comes
+first, unless it was cancelled by then; and not before its first event. A replay's clock advances in steps, and
+everything within a step happens at its end.
 """
 
 from collections import Counter
@@ -20,7 +20,7 @@ Delivery = Literal["on_time", "late"]
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """Moments at which the clock stands still: ``start`` and every ``length`` after it."""
+    """The moments the clock stops at: ``start`` and every ``length`` after it."""
 
     start: datetime
     length: timedelta
@@ -34,8 +34,8 @@ class Steps:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """An order that must be asked about, at which step, and in which step each of its answers must be given."""
+class ExpectedSurvey:
+    """An order that must be surveyed, in which step, and in which step each of its answers is given."""
 
     order: PastOrder
     step: int
@@ -48,26 +48,26 @@ class Asked:
 
     @property
     def final_comment(self) -> str | None:
-        """The last comment given: a later answer without one does not take it back."""
+        """The last comment given; a later answer without a comment keeps it."""
         return next((answer.comment for _, answer in reversed(self.answers) if answer.comment), None)
 
 
 def due_at(order: PastOrder) -> datetime | None:
-    """None when it was neither delivered nor promised, and so is never asked about."""
+    """None when it was neither delivered nor promised, and so is never surveyed."""
     moments = [moment for moment in (order.delivered_at, order.promised_at) if moment is not None]
     return max(min(moments), order.known_at) if moments else None
 
 
 def delivery_of(order: PastOrder, known_at: datetime) -> Delivery | None:
-    """On time when it is known by ``known_at`` to have been delivered within the promised day; None without one."""
+    """On time if it is known by ``known_at`` to have been delivered by the promised day; None without a promise."""
     if order.promised_at is None:
         return None
     delivered = order.delivered_at
     return "on_time" if delivered and delivered <= order.promised_at and delivered <= known_at else "late"
 
 
-def asked(orders: Iterable[PastOrder], steps: Steps) -> list[Asked]:
-    """Every order that must be asked about, by step."""
+def expected_surveys(orders: Iterable[PastOrder], steps: Steps) -> list[ExpectedSurvey]:
+    """Every order that must be surveyed, by step."""
     found = []
     for order in orders:
         due = due_at(order)
@@ -79,17 +79,17 @@ def asked(orders: Iterable[PastOrder], steps: Steps) -> list[Asked]:
             continue
         sent_at = steps.moment(step)
         answers = tuple((steps.number(sent_at + answer.after), answer) for answer in order.answers)
-        found.append(Asked(order, step, delivery_of(order, sent_at), answers))
-    return sorted(found, key=lambda ask: (ask.step, ask.order.order_id))
+        found.append(ExpectedSurvey(order, step, delivery_of(order, sent_at), answers))
+    return sorted(found, key=lambda survey: (survey.step, survey.order.order_id))
 
 
-def counts_by(asks: Sequence[Asked], dimension: Literal["region", "delivery"]) -> dict[str, Counts]:
-    """The groups of the final scores in each value of a segment dimension."""
+def counts_by(surveys: Sequence[ExpectedSurvey], dimension: Literal["region", "delivery"]) -> dict[str, Counts]:
+    """Final scores by group, for each value of a segment dimension."""
     groups: dict[str, Counter[str]] = {}
-    for ask in asks:
-        value = ask.order.state if dimension == "region" else ask.delivery
-        if ask.final_score is not None and value is not None:
-            groups.setdefault(value, Counter())[group_of(ask.final_score)] += 1
+    for survey in surveys:
+        value = survey.order.state if dimension == "region" else survey.delivery
+        if survey.final_score is not None and value is not None:
+            groups.setdefault(value, Counter())[group_of(survey.final_score)] += 1
     return {value: counts_of(groups[value]) for value in sorted(groups)}
 
 
@@ -97,5 +97,5 @@ def counts_of(groups: Counter[str]) -> Counts:
     return Counts(groups["promoter"], groups["passive"], groups["detractor"])
 
 
-def total(asks: Sequence[Asked]) -> Counts:
-    return counts_of(Counter(group_of(ask.final_score) for ask in asks if ask.final_score is not None))
+def total(surveys: Sequence[ExpectedSurvey]) -> Counts:
+    return counts_of(Counter(group_of(survey.final_score) for survey in surveys if survey.final_score is not None))

@@ -1,4 +1,4 @@
-"""What came out of a replay beside what must: who was asked, what counts, in the customers' own words."""
+"""The outcome of a replay compared with the expected one: who was surveyed, the answers, and the scores."""
 
 import json
 from collections import Counter
@@ -12,9 +12,9 @@ import httpx
 from shared.contracts.identity import answer_id
 from shared.nps import Counts, NetPromoterScore, net_promoter_score
 from tools.audit import Check
-from tools.replay.driver import CAMPAIGN, survey_of
+from tools.replay.driver import CAMPAIGN, send_id_of
 from tools.replay.olist import PastOrder
-from tools.replay.oracle import Asked, counts_by, total
+from tools.replay.oracle import ExpectedSurvey, counts_by, total
 
 Dimension = Literal["delivery", "region"]
 DIMENSIONS: tuple[Dimension, ...] = ("delivery", "region")
@@ -22,14 +22,14 @@ DIMENSIONS: tuple[Dimension, ...] = ("delivery", "region")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """``scores`` are as served, by dimension and value; ``unasked`` counts recorded answers nobody was asked for,
-    by the dispatcher's reason."""
+    """``scores`` are as served, by dimension and value; ``not_surveyed`` counts recorded answers about orders that were
+    not surveyed, by the dispatcher's reason."""
 
     checks: Sequence[Check]
     everybody: NetPromoterScore
     scores: Mapping[str, Mapping[str, NetPromoterScore]]
-    asked: int
-    unasked: dict[str, int] = field(default_factory=dict)
+    surveyed: int
+    not_surveyed: dict[str, int] = field(default_factory=dict)
 
     @property
     def differences(self) -> int:
@@ -37,9 +37,9 @@ class Outcome:
 
 
 async def compare(
-    orders: Sequence[PastOrder], asks: Sequence[Asked], database_url: str, scorer_url: str, api_key: str
+    orders: Sequence[PastOrder], surveys: Sequence[ExpectedSurvey], database_url: str, scorer_url: str, api_key: str
 ) -> Outcome:
-    """Compares the ledgers and the served scores with what follows from the files alone."""
+    """Compares the ledgers and the served scores with what is expected from the files alone."""
     connection = await asyncpg.connect(database_url, timeout=30)
     try:
         sent = await _sent(connection)
@@ -51,20 +51,21 @@ async def compare(
         everybody = await _served(client, scorer_url, "everybody")
         scores = {
             dimension: {
-                value: await _served(client, scorer_url, f"{dimension}:{value}") for value in counts_by(asks, dimension)
+                value: await _served(client, scorer_url, f"{dimension}:{value}")
+                for value in counts_by(surveys, dimension)
             }
             for dimension in DIMENSIONS
         }
     checks = [
-        _asked_as_ruled(asks, sent),
-        _answered_as_recorded(asks, bodies),
-        _counted_as_added_up(asks, everybody, scores),
+        _surveyed_as_expected(surveys, sent),
+        _answers_as_given(surveys, bodies),
+        _scores_match_files(surveys, everybody, scores),
     ]
-    asked_orders = {ask.order.order_id for ask in asks}
-    unasked: Counter[str] = Counter()
+    surveyed_orders = {survey.order.order_id for survey in surveys}
+    not_surveyed: Counter[str] = Counter()
     for order in orders:
-        if order.answers and order.order_id not in asked_orders:
-            unasked[reasons.get(order.order_id, "no decision")] += len(order.answers)
+        if order.answers and order.order_id not in surveyed_orders:
+            not_surveyed[reasons.get(order.order_id, "no decision")] += len(order.answers)
     return Outcome(
         checks,
         net_promoter_score(everybody),
@@ -73,46 +74,46 @@ async def compare(
             for dimension, of in scores.items()
         },
         len(sent),
-        dict(unasked.most_common()),
+        dict(not_surveyed.most_common()),
     )
 
 
-def _asked_as_ruled(asks: Sequence[Asked], sent: dict[str, str]) -> Check:
-    check = Check("asked about exactly these orders", 1)
-    expected = {survey_of(ask): ask.order.order_id for ask in asks}
-    for survey in expected.keys() | sent.keys():
-        check.same(f"survey {survey}", expected.get(survey), sent.get(survey))
+def _surveyed_as_expected(surveys: Sequence[ExpectedSurvey], sent: dict[str, str]) -> Check:
+    check = Check("exactly the expected orders surveyed", 1)
+    expected = {send_id_of(survey): survey.order.order_id for survey in surveys}
+    for send_id in expected.keys() | sent.keys():
+        check.expect_equal(f"survey {send_id}", expected.get(send_id), sent.get(send_id))
     return check
 
 
-def _answered_as_recorded(asks: Sequence[Asked], bodies: dict[str, dict[str, Any]]) -> Check:
-    """Score, words and segments of every answer; the words are compared and never shown."""
-    check = Check("every answer as it was given", 2)
-    expected = {answer_id(survey_of(ask)): ask for ask in asks if ask.answers}
+def _answers_as_given(surveys: Sequence[ExpectedSurvey], bodies: dict[str, dict[str, Any]]) -> Check:
+    """Compares every answer's score, segments and comment; comments are never printed."""
+    check = Check("every answer recorded as given", 2)
+    expected = {answer_id(send_id_of(survey)): survey for survey in surveys if survey.answers}
     for answer in expected.keys() | bodies.keys():
-        ask, body = expected.get(answer), bodies.get(answer)
-        if ask is None or body is None:
-            check.same(f"answer {answer}", ask is not None, body is not None)
+        survey, body = expected.get(answer), bodies.get(answer)
+        if survey is None or body is None:
+            check.expect_equal(f"answer {answer}", survey is not None, body is not None)
             continue
         segments = body["segments"]
-        check.same(
+        check.expect_equal(
             f"answer {answer}",
-            (ask.final_score, ask.order.state, ask.delivery),
+            (survey.final_score, survey.order.state, survey.delivery),
             (body["score"], segments.get("region"), segments.get("delivery")),
         )
-        if ask.final_comment != body.get("comment"):
-            check.differs(f"answer {answer}: its comment is not what was written")
+        if survey.final_comment != body.get("comment"):
+            check.add_difference(f"answer {answer}: its comment differs from the files")
     return check
 
 
-def _counted_as_added_up(
-    asks: Sequence[Asked], everybody: Counts, scores: Mapping[Dimension, Mapping[str, Counts]]
+def _scores_match_files(
+    surveys: Sequence[ExpectedSurvey], everybody: Counts, scores: Mapping[Dimension, Mapping[str, Counts]]
 ) -> Check:
-    check = Check("scores served as the files add up", 2)
-    check.same("everybody", total(asks), everybody)
+    check = Check("served scores match the files", 2)
+    check.expect_equal("everybody", total(surveys), everybody)
     for dimension in DIMENSIONS:
-        for value, counts in counts_by(asks, dimension).items():
-            check.same(f"{dimension}:{value}", counts, scores[dimension][value])
+        for value, counts in counts_by(surveys, dimension).items():
+            check.expect_equal(f"{dimension}:{value}", counts, scores[dimension][value])
     return check
 
 
@@ -127,7 +128,7 @@ async def _answers(connection: "asyncpg.Connection[asyncpg.Record]") -> dict[str
 
 
 async def _reasons(connection: "asyncpg.Connection[asyncpg.Record]") -> dict[str, str]:
-    """Why an order was not asked about: the last decision that says so."""
+    """Why an order was not surveyed: the last decision against it."""
     rows = await connection.fetch(
         """
         SELECT DISTINCT ON (order_id) order_id, outcome, reason FROM dispatcher.decisions

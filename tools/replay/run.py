@@ -1,4 +1,4 @@
-"""A replay from its first line to its last: a stack of its own, the driver, the audit, the comparison."""
+"""Runs a whole replay: its own stack, the driver, the audit, and the comparison."""
 
 from dataclasses import replace
 from datetime import datetime, time, timedelta
@@ -14,9 +14,9 @@ from deploy.local.stack import Stack
 from shared.clock import SteppedClock
 from tools.audit import Installation, Report, audit
 from tools.replay import history, olist, oracle
-from tools.replay.driver import Count, Driver, Plan, plan
+from tools.replay.dispatcher import Dispatcher
+from tools.replay.driver import Counters, Driver, Plan, make_plan
 from tools.replay.journal import Journal, Progress, fingerprint
-from tools.replay.ledger import Dispatcher
 from tools.replay.outcome import Outcome, compare
 from tools.simulation.mailbox import MailboxReader
 from tools.simulation.sandbox import fresh_sandbox
@@ -28,51 +28,53 @@ SOURCE = "/olist"
 SETTINGS = {
     "HEARBACK_TIMEZONE": olist.ZONE.key,
     "HEARBACK_BRAND_NAME": "Olist",
-    # The driver waits for each step's timers: looking for them often is most of the replay's speed.
+    # The driver waits for each step's timers, so polling them often makes most of the replay's speed.
     "HEARBACK_TIMER_SECONDS": "0.02",
 }
 
 
-class Watcher(Protocol):
-    """Is told how far a replay is."""
+class ProgressListener(Protocol):
+    """Receives a replay's progress."""
 
-    def doing(self, part: str, what: str) -> None: ...
+    def stack_progress(self, part: str, status: str) -> None: ...
 
-    def step_done(self, count: Count) -> None: ...
+    def step_done(self, counters: Counters) -> None: ...
 
 
 class Replay:
-    """Reads the past when made. Raises MissingData."""
+    """Reads the data set on creation. Raises InvalidDataSet."""
 
     def __init__(self, data: Path, step: timedelta, state: Path, *, fresh: bool = False) -> None:
-        self.past = olist.read_past(data)
-        events = history.events_of(self.past.orders)
+        self.data_set = olist.read_data_set(data)
+        events = history.events_of(self.data_set.orders)
         steps = oracle.Steps(_midnight_before(events[0].occurred_at), step)
-        self.asks = oracle.asked(self.past.orders, steps)
-        self.plan: Plan = plan(events, self.asks, steps)
+        self.surveys = oracle.expected_surveys(self.data_set.orders, steps)
+        self.plan: Plan = make_plan(events, self.surveys, steps)
         self.state = state
         self._journal = Journal(state / "progress.json")
         beginning = Progress(fingerprint(data), step / timedelta(hours=1))
         earlier = self._journal.read()
-        goes_on = earlier is not None and not earlier.finished and replace(earlier, done=-1) == beginning
-        self.progress = earlier if earlier is not None and goes_on and not fresh else beginning
+        resumes = earlier is not None and not earlier.finished and replace(earlier, completed_step=-1) == beginning
+        self.progress = earlier if earlier is not None and resumes and not fresh else beginning
 
     @property
-    def goes_on(self) -> bool:
-        """Whether this continues a replay that was broken off."""
-        return self.progress.done >= 0
+    def resumes(self) -> bool:
+        """Whether this continues an interrupted replay."""
+        return self.progress.completed_step >= 0
 
-    async def run(self, watcher: Watcher) -> tuple[Report, Outcome]:
+    async def run(self, listener: ProgressListener) -> tuple[Report, Outcome]:
         """Raises StackError, Stuck, NotAcknowledged, BackendUnreachable, httpx.HTTPError."""
         async with fresh_sandbox(External.from_environment()) as sandbox:
             if sandbox.external != External():
-                self.progress = replace(self.progress, done=-1)  # a new sandbox holds nothing of an earlier run
-            if not self.goes_on:
+                self.progress = replace(
+                    self.progress, completed_step=-1
+                )  # a new sandbox holds nothing of an earlier run
+            if not self.resumes:
                 remove_state(self.state)
             self.state.mkdir(parents=True, exist_ok=True)
             self._journal.write(self.progress)
             clock_file = self.state / "clock"
-            clock = SteppedClock(clock_file) if self.goes_on else SteppedClock.create(clock_file, self.plan.steps.start)
+            clock = SteppedClock(clock_file) if self.resumes else SteppedClock.create(clock_file, self.plan.steps.start)
             stack = Stack(
                 state=self.state,
                 ports=ports_from_environment(),
@@ -81,35 +83,35 @@ class Replay:
                 environment=SETTINGS,
                 topic_prefix=sandbox.topic_prefix,
                 external=sandbox.external,
-                report=watcher.doing,
+                report=listener.stack_progress,
             )
             async with stack:
-                await self._drive(stack, clock, watcher)
-                watcher.doing("audit", "comparing everything")
+                await self._drive(stack, clock, listener)
+                listener.stack_progress("audit", "comparing everything")
                 report = await audit(Installation.from_environment(stack.client_environment()))
                 outcome = await compare(
-                    self.past.orders, self.asks, stack.database.owner_url, stack.url("scorer"), stack.api_key
+                    self.data_set.orders, self.surveys, stack.database.owner_url, stack.url("scorer"), stack.api_key
                 )
         self._journal.write(replace(self.progress, finished=True))
         return report, outcome
 
-    async def _drive(self, stack: Stack, clock: SteppedClock, watcher: Watcher) -> None:
-        def step_done(number: int, count: Count) -> None:
-            self.progress = replace(self.progress, done=number)
+    async def _drive(self, stack: Stack, clock: SteppedClock, listener: ProgressListener) -> None:
+        def step_done(number: int, counters: Counters) -> None:
+            self.progress = replace(self.progress, completed_step=number)
             self._journal.write(self.progress)
-            watcher.step_done(count)
+            listener.step_done(counters)
 
         dispatcher = Dispatcher(stack.database.owner_url, stack.kafka_bootstrap_servers, stack.topic_prefix)
         async with (
             httpx.AsyncClient(timeout=30) as client,
             ShopBackend(
-                stack.kafka_bootstrap_servers, SOURCE, topic=f"{stack.topic_prefix}orders", patience_seconds=240
+                stack.kafka_bootstrap_servers, SOURCE, topic=f"{stack.topic_prefix}orders", timeout_seconds=240
             ) as shop,
         ):
             mailbox = MailboxReader(client, stack.url("mailbox"))
             driver = Driver(self.plan, clock, shop, dispatcher, mailbox, Visitor(client), step_done)
             try:
-                await driver.run(after=self.progress.done)
+                await driver.run(after=self.progress.completed_step)
             finally:
                 await dispatcher.close()
 

@@ -1,4 +1,4 @@
-"""The result of a replay, for people and for the README: the same past gives the same lines."""
+"""Prints the result of a replay; the same data set gives the same lines."""
 
 from rich.console import Console
 from rich.table import Table
@@ -6,12 +6,12 @@ from rich.table import Table
 from shared.nps import NetPromoterScore
 from tools.replay.outcome import Outcome
 
-SMALLEST = 10
-"""Below so many answers a score is shown as held back, as the product itself does."""
+MINIMUM_ANSWERS = 10
+"""Scores of fewer answers are shown as held back, as in the product."""
 TITLES = {"delivery": "By delivery", "region": "By state"}
 
 
-def show(outcome: Outcome, console: Console) -> None:
+def print_outcome(outcome: Outcome, console: Console) -> None:
     table = Table(title="NPS, derived from order satisfaction (1–5 stars as 0, 2, 5, 8, 10)", box=None, pad_edge=False)
     table.add_column("segment")
     for column in ("NPS", "95 % interval", "answers", "promoters", "passives", "detractors"):
@@ -27,7 +27,7 @@ def show(outcome: Outcome, console: Console) -> None:
 
 def _cells(score: NetPromoterScore) -> tuple[str, ...]:
     counts = score.counts
-    nps = "held back" if counts.n < SMALLEST or score.nps is None else f"{score.nps:+.1f}"
+    nps = "held back" if counts.n < MINIMUM_ANSWERS or score.nps is None else f"{score.nps:+.1f}"
     return (
         nps,
         f"{score.low:+.1f} to {score.high:+.1f}",

@@ -1,5 +1,5 @@
-"""The world outside Hearback, for the demo, the replay and the tests of the whole loop.
+"""The world outside Hearback, for the demo, the replay and the end-to-end tests.
 
-A shop's backend that publishes orders to Kafka, and customers who read their mail and follow its links. Nothing here
-knows Hearback from the inside: only its topics and its HTTP.
+A shop's backend that publishes orders to Kafka, and customers who read their mail and follow its links. It uses only
+Hearback's topics and HTTP APIs, none of its code.
 """

@@ -1,4 +1,4 @@
-"""Driving the file that every process of a stack takes its time from."""
+"""Drives the clock file from which every process of a stack reads the time."""
 
 import asyncio
 import time
@@ -11,10 +11,10 @@ TICK_SECONDS = 0.01
 
 
 class RunningClock:
-    """Moves a stepped clock steadily on, so many times as fast as real time, until it is stopped.
+    """Advances a stepped clock continuously, ``speed`` times as fast as real time, until it is stopped.
 
-    A clock in a file rather than one that runs by itself, because this one can be stopped: only then can what the
-    loop says be compared with what it should say.
+    It is a file and not a self-running clock because it can be stopped: only then can served and expected values be
+    compared.
     """
 
     def __init__(self, path: Path, start: datetime, speed: float) -> None:
@@ -26,7 +26,7 @@ class RunningClock:
         return self._clock.now()
 
     async def run(self) -> None:
-        """Until cancelled. A pause of this process is not made up for: time never jumps."""
+        """Runs until cancelled. Does not catch up after a pause of this process: time never jumps."""
         before = time.monotonic()
         while True:
             await asyncio.sleep(TICK_SECONDS)

@@ -1,4 +1,4 @@
-"""Reading the mail that arrived: the local mailbox's HTTP API, as a customer's mail program would."""
+"""Reads received mail through the local mailbox's HTTP API, as a customer's mail client would."""
 
 import asyncio
 from collections.abc import Sequence
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import httpx
 
-PAGE = 500
+PAGE_SIZE = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """``send_id`` is the part of the Message-ID before the @, which for a survey is the send's id."""
+    """A received mail; for a survey, the part of the Message-ID before the @ is its ``send_id``."""
 
     id: int
     message_id: str
@@ -25,14 +25,14 @@ class Mail:
 
     @property
     def answer_links(self) -> tuple[str, ...]:
-        """The links to the landing page, one a score."""
+        """The links to the landing page, one per score."""
         return tuple(link for link in self.links if "/s/" in link)
 
     @property
     def answer_url(self) -> str:
-        """The landing page without a score chosen. ValueError when this mail asks nothing."""
+        """The landing page without a preselected score. Raises ValueError when the mail is not a survey."""
         if not self.answer_links:
-            raise ValueError(f"the mail {self.message_id} has no link to answer by; its links: {self.links[:3]}")
+            raise ValueError(f"the mail {self.message_id} has no survey link; its links: {self.links[:3]}")
         return self.answer_links[0].partition("?")[0]
 
     @property
@@ -41,33 +41,33 @@ class Mail:
 
 
 class MailboxReader:
-    """Goes through the mailbox from its first mail on, each mail once."""
+    """Reads the mailbox from its first mail on, each mail once."""
 
-    def __init__(self, client: httpx.AsyncClient, url: str, *, patience_seconds: float = 120.0) -> None:
+    def __init__(self, client: httpx.AsyncClient, url: str, *, timeout_seconds: float = 120.0) -> None:
         self._client = client
         self._url = url
-        self._patience = patience_seconds
+        self._timeout = timeout_seconds
         self._last_id = 0
 
     async def new(self) -> list[Mail]:
-        """What arrived since the last call, oldest first.
+        """Mails received since the last call, oldest first.
 
-        Raises httpx.HTTPError when the mailbox does not answer within the patience.
+        Raises httpx.HTTPError when the mailbox does not respond within the timeout.
         """
         arrived: list[Mail] = []
         while page := await self._page():
             arrived.extend(page)
             self._last_id = page[-1].id
-            if len(page) < PAGE:
+            if len(page) < PAGE_SIZE:
                 break
         return arrived
 
     async def _page(self) -> Sequence[Mail]:
-        deadline = asyncio.get_running_loop().time() + self._patience
+        deadline = asyncio.get_running_loop().time() + self._timeout
         while True:
             try:
                 response = await self._client.get(
-                    f"{self._url}/api/messages", params={"after": self._last_id, "limit": PAGE}
+                    f"{self._url}/api/messages", params={"after": self._last_id, "limit": PAGE_SIZE}
                 )
                 response.raise_for_status()
                 break

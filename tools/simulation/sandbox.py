@@ -1,4 +1,4 @@
-"""A sandbox for a run that must start from nothing, even on a Kafka cluster and a PostgreSQL server others use."""
+"""A sandbox for a run that must start empty, even on a shared Kafka cluster and PostgreSQL server."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ from deploy.local.topics import delete_topics
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """Where a run may write: ``external`` names the backends it did not start, with a database created for it alone."""
+    """Where a run may write: ``external`` names the backends it did not start, with a database of its own."""
 
     external: External
     topic_prefix: str

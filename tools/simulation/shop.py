@@ -1,4 +1,4 @@
-"""A shop's backend: publishes order events as plain CloudEvents, with nothing of Hearback's own code."""
+"""A shop's backend: publishes order events as plain CloudEvents, without any of Hearback's code."""
 
 import asyncio
 import json
@@ -11,13 +11,13 @@ from typing import Any, Self
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-SEND_WITHIN_SECONDS = 30.0
-"""How long one try may take; a broker that is down for longer is tried again from the start."""
+ATTEMPT_SECONDS = 30.0
+"""Time limit of one attempt; when a broker is down for longer, publishing starts over."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShopEvent:
-    """Something that happened to an order. ``body`` is the JSON object a shop publishes."""
+    """An order event; ``body`` is the JSON object a shop publishes."""
 
     id: str
     type: str
@@ -27,19 +27,19 @@ class ShopEvent:
 
 
 class BackendUnreachable(Exception):
-    """The cluster took nothing for too long; what was not acknowledged may or may not be in the topic."""
+    """The cluster acknowledged nothing within the timeout; unacknowledged events may or may not be on the topic."""
 
 
 class ShopBackend:
-    """Publishes to ``orders``. An event that is published again after trouble keeps its id, so it counts once."""
+    """Publishes to ``orders``. An event republished after an error keeps its id, so it counts once."""
 
     def __init__(
-        self, bootstrap_servers: str, source: str, *, topic: str = "orders", patience_seconds: float = 180.0
+        self, bootstrap_servers: str, source: str, *, topic: str = "orders", timeout_seconds: float = 180.0
     ) -> None:
         self._bootstrap_servers = bootstrap_servers
         self._source = source.encode()
         self._topic = topic
-        self._patience = patience_seconds
+        self._timeout = timeout_seconds
         self._producer: AIOKafkaProducer | None = None
         self.published = 0
 
@@ -52,29 +52,29 @@ class ShopBackend:
         await self._drop_producer()
 
     async def publish(self, events: Sequence[ShopEvent]) -> None:
-        """Returns when the cluster has acknowledged every event. Raises BackendUnreachable after the patience."""
-        deadline = asyncio.get_running_loop().time() + self._patience
+        """Returns when the cluster has acknowledged every event. Raises BackendUnreachable after the timeout."""
+        deadline = asyncio.get_running_loop().time() + self._timeout
         while events:
             try:
-                async with asyncio.timeout(SEND_WITHIN_SECONDS):
-                    await self._try(events)
+                async with asyncio.timeout(ATTEMPT_SECONDS):
+                    await self._attempt(events)
                 break
             except (KafkaError, TimeoutError, OSError) as error:
                 await self._drop_producer()
                 if asyncio.get_running_loop().time() > deadline:
                     raise BackendUnreachable(
                         f"{len(events)} order events were not acknowledged by {self._bootstrap_servers} "
-                        f"within {self._patience:.0f} s ({type(error).__name__}): is Kafka running?"
+                        f"within {self._timeout:.0f} s ({type(error).__name__}): is Kafka running?"
                     ) from error
                 await asyncio.sleep(0.5)
         self.published += len(events)
 
     async def publish_raw(self, value: bytes, key: str) -> None:
-        """A record that is no event, as a broken client would send it."""
+        """Publishes a record that is not an event, as a broken client would."""
         producer = await self._connected()
         await producer.send_and_wait(self._topic, value, key=key.encode())
 
-    async def _try(self, events: Sequence[ShopEvent]) -> None:
+    async def _attempt(self, events: Sequence[ShopEvent]) -> None:
         producer = await self._connected()
         sent = [
             await producer.send(
@@ -115,4 +115,4 @@ class ShopBackend:
                 async with asyncio.timeout(5):
                     await producer.stop()
             except (KafkaError, TimeoutError, OSError):
-                pass  # It could not say goodbye to a broker that is gone.
+                pass  # The broker is gone, so the producer cannot close cleanly.

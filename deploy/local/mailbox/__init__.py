@@ -1,1 +1,1 @@
-"""A mail server to read what was sent: SMTP on one side, a page and a small JSON API on the other."""
+"""A local mail server for reading the sent mail: SMTP on one side, web pages and a small JSON API on the other."""

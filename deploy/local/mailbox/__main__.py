@@ -1,4 +1,4 @@
-"""Starts the mailbox: `python -m deploy.local.mailbox`. Settings are in `settings.py`."""
+"""Runs the mailbox: `python -m deploy.local.mailbox`. Settings are in `settings.py`."""
 
 import asyncio
 import sys
@@ -15,7 +15,7 @@ from shared.clock import clock_from
 
 
 async def serve(settings: MailboxSettings) -> None:
-    """Serves until SIGTERM or Ctrl-C. Raises OSError when a port is taken."""
+    """Serves until SIGTERM or Ctrl-C. Raises OSError when a port is in use."""
     store = MessageStore(settings.mailbox_file, settings.mailbox_keep)
     await store.open()
     handler = MailHandler(store, settings.mailbox_rules, settings.mailbox_delay_seconds, clock_from(settings.clock).now)

@@ -1,4 +1,4 @@
-"""Reading a mail: its envelope, its parts, and the links a person could follow."""
+"""Parses a mail: its envelope, its parts, and its links."""
 
 import email
 import email.policy
@@ -16,7 +16,7 @@ SHOWN_HEADERS = ("Date", "From", "To", "Reply-To", "Subject", "Message-ID", "Lis
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """`message_id` without its angle brackets; header values as text, not as encoded words."""
+    """`message_id` is without angle brackets; header values are decoded text."""
 
     message_id: str
     sender: str
@@ -25,7 +25,7 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """`html` and `text` are empty where the mail has no such part; `links` in order, each once."""
+    """`html` and `text` are empty if the mail has no such part; `links` are in order, without duplicates."""
 
     html: str
     text: str

@@ -1,4 +1,4 @@
-"""The HTTP side: the page to read mails on, and the API that simulated customers and the courier ask."""
+"""The HTTP side: pages for reading mails, and the API used by simulated customers and the courier."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,9 +12,9 @@ from deploy.local.mailbox.message import content_of
 from deploy.local.mailbox.store import MessageStore, StoredMessage
 
 FOLDER = Path(__file__).parent
-MAILS_A_PAGE = 50
-MAILS_A_REQUEST = 1000
-# A mail is somebody else's page: no scripts, no forms, nothing loaded but pictures; links open a new tab.
+MAILS_PER_PAGE = 50
+MAX_MAILS_PER_REQUEST = 1000
+# A mail is untrusted content: no scripts, no forms, nothing loaded but images; links open a new tab.
 MAIL_POLICY = (
     "sandbox allow-popups allow-popups-to-escape-sandbox; "
     "default-src 'none'; img-src * data:; style-src 'unsafe-inline'"
@@ -27,12 +27,12 @@ def routes(store: MessageStore) -> APIRouter:
 
     @router.get("/", response_class=HTMLResponse)
     async def list_page(request: Request, to: str | None = None, before: int | None = None) -> HTMLResponse:
-        found = await store.before(before, MAILS_A_PAGE + 1, to)
-        shown = found[:MAILS_A_PAGE]
+        found = await store.before(before, MAILS_PER_PAGE + 1, to)
+        shown = found[:MAILS_PER_PAGE]
         context = {
             "messages": shown,
             "newest_id": shown[0].id if shown and before is None else 0,
-            "older_than": shown[-1].id if len(found) > MAILS_A_PAGE else None,
+            "older_than": shown[-1].id if len(found) > MAILS_PER_PAGE else None,
             "to": to or "",
             "count": await store.count(),
         }
@@ -46,7 +46,7 @@ def routes(store: MessageStore) -> APIRouter:
 
     @router.get("/messages/{number}/body", response_class=HTMLResponse)
     async def message_body(number: int) -> HTMLResponse:
-        """The HTML part for the page's frame, with links that open a tab of their own."""
+        """The HTML part for the page's frame, with links that open in a new tab."""
         content = content_of((await _existing(store, number)).raw)
         body = '<!doctype html><base target="_blank">' + content.html
         return HTMLResponse(body, headers={"Content-Security-Policy": MAIL_POLICY})
@@ -54,10 +54,10 @@ def routes(store: MessageStore) -> APIRouter:
     @router.get("/api/messages")
     async def messages(
         after: Annotated[int, Query(ge=0)] = 0,
-        limit: Annotated[int, Query(ge=1, le=MAILS_A_REQUEST)] = 100,
+        limit: Annotated[int, Query(ge=1, le=MAX_MAILS_PER_REQUEST)] = 100,
         to: str | None = None,
     ) -> JSONResponse:
-        """Mails with an id above `after`, oldest first. Ask again with the last id."""
+        """Mails with an id above `after`, oldest first. Continue with the last id."""
         found = await store.after(after, limit, to)
         return JSONResponse({"messages": [_as_json(message) for message in found]})
 
@@ -73,7 +73,7 @@ def routes(store: MessageStore) -> APIRouter:
 
     @router.get("/api/receipts")
     async def receipt(message_id: Annotated[str, Query(min_length=1, max_length=998)]) -> JSONResponse:
-        """Whether a mail with this Message-ID was accepted: what a sender asks that died before the answer."""
+        """Whether a mail with this Message-ID was accepted, for a sender that crashed before the response."""
         return JSONResponse({"accepted": await store.accepted(message_id)})
 
     @router.get("/healthz")
@@ -91,7 +91,7 @@ def static_files() -> StaticFiles:
 async def _existing(store: MessageStore, number: int) -> StoredMessage:
     message = await store.get(number)
     if message is None:
-        raise HTTPException(404, f"No mail {number}: it never came, or newer ones have replaced it.")
+        raise HTTPException(404, f"No mail {number}: it never existed, or has been replaced by newer ones.")
     return message
 
 

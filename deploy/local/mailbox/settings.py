@@ -1,4 +1,4 @@
-"""What the mailbox can be told, from the environment (`HEARBACK_…`)."""
+"""The mailbox's settings, from the environment (`HEARBACK_…`)."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,11 +13,11 @@ ONCE = "once"
 
 
 class MailboxSettings(BaseSettings):
-    """`mailbox_rules` maps how a recipient's address begins to what happens to a mail for it:
+    """`mailbox_rules` maps prefixes of recipient addresses to what happens to mail for them:
 
-    - an SMTP code such as `550`: refused with it, every time;
-    - `once`: put off (451) at the first try, accepted at the next, as greylisting does;
-    - `cut`: stored, but the connection is cut before the answer, so that the sender cannot know.
+    - an SMTP code such as `550`: always rejected with it;
+    - `once`: deferred (451) at the first attempt and accepted at the next, like greylisting;
+    - `cut`: stored, but the connection is dropped before the response, so the sender does not know the outcome.
     """
 
     model_config = SettingsConfigDict(env_prefix="HEARBACK_")
@@ -47,11 +47,11 @@ class MailboxSettings(BaseSettings):
             return value
         rules = {}
         for rule in filter(None, (part.strip() for part in value.split(","))):
-            beginning, _, action = rule.partition("=")
-            if not beginning or not (action in (CUT, ONCE) or (action.isdigit() and action[0] in "45")):
+            prefix, _, action = rule.partition("=")
+            if not prefix or not (action in (CUT, ONCE) or (action.isdigit() and action[0] in "45")):
                 raise ValueError(
-                    f"{rule!r} is no rule: write the beginning of an address, =, and a code 4xx or 5xx, "
-                    f"{ONCE} or {CUT}, such as bounce-=550"
+                    f"{rule!r} is not a rule: write an address prefix, =, and a 4xx or 5xx code, "
+                    f"{ONCE} or {CUT}, for example bounce-=550"
                 )
-            rules[beginning.lower()] = action
+            rules[prefix.lower()] = action
         return rules

@@ -1,4 +1,4 @@
-"""The SMTP side: a mail is on the disk before it is answered with 250."""
+"""The SMTP side: a mail is on disk before the response 250."""
 
 import asyncio
 import sqlite3
@@ -12,11 +12,11 @@ from deploy.local.mailbox.settings import CUT
 from deploy.local.mailbox.store import MessageStore
 
 MESSAGE_BYTES = 5 * 1024 * 1024
-REMEMBERED_RECIPIENTS = 10_000
+MAX_DEFERRED_RECIPIENTS = 10_000
 
 
 class MailHandler:
-    """Accepts mails into `store`, except where `rules` (see MailboxSettings) say otherwise."""
+    """Accepts mails into `store`, except as configured by `rules` (see MailboxSettings)."""
 
     def __init__(
         self, store: MessageStore, rules: Mapping[str, str], delay: float, now: Callable[[], datetime]
@@ -25,7 +25,7 @@ class MailHandler:
         self._rules = rules
         self._delay = delay
         self._now = now
-        self._put_off: OrderedDict[str, None] = OrderedDict()
+        self._deferred: OrderedDict[str, None] = OrderedDict()
 
     async def handle_RCPT(  # noqa: N802 (aiosmtpd finds it by this name)
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
@@ -34,8 +34,8 @@ class MailHandler:
             case None | "cut":
                 pass
             case "once":
-                if self._is_first_try(address):
-                    return "451 4.7.1 Put off once, try again"
+                if self._is_first_attempt(address):
+                    return "451 4.7.1 Greylisted, try again"
             case code if code.startswith("5"):
                 return f"{code} 5.1.1 No such mailbox"
             case code:
@@ -61,19 +61,19 @@ class MailHandler:
         lowered = address.lower()
         return next((action for start, action in self._rules.items() if lowered.startswith(start)), None)
 
-    def _is_first_try(self, address: str) -> bool:
+    def _is_first_attempt(self, address: str) -> bool:
         recipient = address.lower()
-        if recipient in self._put_off:
-            del self._put_off[recipient]
+        if recipient in self._deferred:
+            del self._deferred[recipient]
             return False
-        self._put_off[recipient] = None
-        if len(self._put_off) > REMEMBERED_RECIPIENTS:
-            self._put_off.popitem(last=False)
+        self._deferred[recipient] = None
+        if len(self._deferred) > MAX_DEFERRED_RECIPIENTS:
+            self._deferred.popitem(last=False)
         return True
 
 
 async def serve_smtp(handler: MailHandler, host: str, port: int) -> asyncio.Server:
-    """Listens until the returned server is closed. Raises OSError when the port is taken."""
+    """Listens until the returned server is closed. Raises OSError when the port is in use."""
     loop = asyncio.get_running_loop()
     return await loop.create_server(
         lambda: SMTP(

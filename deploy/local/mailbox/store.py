@@ -1,4 +1,4 @@
-"""The mails that were accepted, in SQLite; the newest are kept, and longer than they the proof that they came."""
+"""Accepted mails in SQLite. Only the newest are kept; receipts of accepted mails are kept longer."""
 
 import asyncio
 import sqlite3
@@ -32,12 +32,12 @@ CREATE TABLE IF NOT EXISTS receipts (
 """
 _SELECT = "SELECT id, message_id, sender, recipient, subject, received_at, raw FROM messages"
 RECEIPTS_PER_MESSAGE = 50
-"""A receipt is one short row, so this many times more receipts are kept than mails."""
+"""How many more receipts than mails are kept; a receipt is one short row."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """`received_at` is RFC 3339 in UTC; `raw` are the bytes as they came over SMTP."""
+    """`received_at` is RFC 3339 in UTC; `raw` is the mail as received over SMTP."""
 
     id: int
     message_id: str
@@ -57,7 +57,7 @@ class _Incoming:
 
 
 class MessageStore:
-    """Keeps the newest `keep` mails. All SQLite work happens in one thread, off the event loop."""
+    """Keeps the newest `keep` mails. All SQLite calls run in one thread, off the event loop."""
 
     def __init__(self, file: Path, keep: int = 20_000) -> None:
         self._file = file
@@ -79,7 +79,7 @@ class MessageStore:
         self._thread.shutdown()
 
     async def add(self, raw: bytes, recipients: tuple[str, ...], received_at: datetime) -> None:
-        """Returns once the mail is on the disk, a row for each recipient. Raises sqlite3.Error when it is not."""
+        """Returns once the mail is on disk, with a row per recipient. Raises sqlite3.Error when it cannot be stored."""
         stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         await self._incoming.put(_Incoming(recipients, raw, received_at, stored))
         await stored
@@ -129,12 +129,12 @@ class MessageStore:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         self._connection = sqlite3.connect(self._file, check_same_thread=False)
         self._connection.execute("PRAGMA journal_mode = WAL")
-        # FULL: a mail is on the disk before SMTP says 250.
+        # FULL: a mail is on disk before SMTP responds 250.
         self._connection.execute("PRAGMA synchronous = FULL")
         self._connection.executescript(_SCHEMA)
 
     async def _write_forever(self) -> None:
-        """Stores whatever has come in the meantime with one sync of the disk."""
+        """Stores all mails that are waiting with a single sync to disk."""
         while True:
             batch = [await self._incoming.get()]
             while not self._incoming.empty() and len(batch) < 500:

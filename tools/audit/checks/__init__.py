@@ -1,1 +1,1 @@
-"""The comparisons, a file for each part of the loop. Pure: facts in, differences out."""
+"""The comparisons, one module per part of the loop. Pure: facts in, differences out."""

@@ -1,4 +1,4 @@
-"""Promise 3: each confirmed detractor answer has one case in the right queue, and nothing else has one there."""
+"""Promise 3: each confirmed detractor answer has one case in the right queue, and nothing else is there."""
 
 from collections.abc import Mapping
 
@@ -10,74 +10,80 @@ from tools.audit.report import Check
 QUEUE_OF_GROUP = {"detractor": "detractors", "passive": "passives", "promoter": "promoters"}
 
 
-def one_each(topics: TopicFacts, database: DatabaseFacts) -> Check:
-    """The alerter's cases against the answers: one for each answer, at its revision and with its score."""
-    check = Check("one case an answer", 3)
+def one_per_answer(topics: TopicFacts, database: DatabaseFacts) -> Check:
+    """Each answer has exactly one case, with its current revision, score and comment."""
+    check = Check("one case per answer", 3)
     expected = {case_id_of(answer_id): state for answer_id, state in topics.answers.items()}
     for case_id in expected.keys() | database.cases.keys():
         check.compared += 1
         state, case = expected.get(case_id), database.cases.get(case_id)
         if state is None:
-            check.differs(f"case {case_id} belongs to no answer")
+            check.add_difference(f"case {case_id} belongs to no answer")
         elif case is None:
-            # Erased before anybody heard of it: then there is nothing to have a case about.
+            # Erased before the alerter saw it: then there is nothing to open a case about.
             if state.score is not None:
-                check.differs(f"the answer of case {case_id}, score {state.score}, has no case")
+                check.add_difference(f"the answer of case {case_id}, score {state.score}, has no case")
         elif (case.score, case.revision) != (
             state.score,
             state.revision if state.score is not None else None,
         ):
-            check.differs(
+            check.add_difference(
                 f"case {case_id} is about score {case.score}, revision {case.revision}; "
                 f"the answer's is {state.score}, revision {state.revision}"
             )
         elif case.comment != state.comment:
-            check.differs(f"case {case_id} shows other words than its answer's revision {state.revision} has")
+            check.add_difference(
+                f"case {case_id} shows a different comment than revision {state.revision} of its answer"
+            )
     return check
 
 
 def in_right_queue(database: DatabaseFacts, queue_of_group: Mapping[str, str] = QUEUE_OF_GROUP) -> Check:
-    """Every detractor is in the detractors' queue, and there is nobody else, but for whom staff had taken up before
-    the customer thought better of it."""
+    """The detractors' queue holds every detractor, and besides only cases that staff had started before the score
+    changed."""
     check = Check("every detractor in the right queue", 3)
     for case in database.cases.values():
         if case.score is None:
             continue
         check.compared += 1
         queue = queue_of_group[group_of(case.score)]
-        staff_came_first = case.score > 6 and case.status != "open"
-        if case.queue != queue and not staff_came_first:
-            check.differs(f"case {case.case_id}, score {case.score}, {case.status}, is in {case.queue}, not {queue}")
+        staff_had_started = case.score > 6 and case.status != "open"
+        if case.queue != queue and not staff_had_started:
+            check.add_difference(
+                f"case {case.case_id}, score {case.score}, {case.status}, is in {case.queue}, not {queue}"
+            )
     return check
 
 
 def published(topics: TopicFacts, database: DatabaseFacts) -> Check:
-    """The last record of each case on its queue's topic is the case as it stands; a queue it left says it is closed."""
-    check = Check("cases as published", 3)
+    """The last record of each case on its queue's topic is its current state; in a queue it left, it is closed."""
+    check = Check("published cases", 3)
     for case in database.cases.values():
         if case.queue is None:
             continue
         found = topics.cases.get(case.queue, {}).get(case.case_id)
-        check.same(f"case {case.case_id} on followups.{case.queue}", case, found)
+        check.expect_equal(f"case {case.case_id} on followups.{case.queue}", case, found)
     for queue, cases in topics.cases.items():
         for case_id, last in cases.items():
             check.compared += 1
             current = database.cases.get(case_id)
             if current is None:
-                check.differs(f"case {case_id} is on followups.{queue}, and unknown to the alerter")
+                check.add_difference(f"case {case_id} is on followups.{queue}, but unknown to the alerter")
             elif current.queue != queue and last.status != "closed":
-                check.differs(
-                    f"case {case_id} moved to {current.queue}, and is still {last.status} on followups.{queue}"
+                check.add_difference(
+                    f"case {case_id} moved to {current.queue}, but is still {last.status} on followups.{queue}"
                 )
             elif current.queue != queue and last.answer_id is not None:
-                check.differs(f"case {case_id} moved to {current.queue}, and followups.{queue} still tells its answer")
+                check.add_difference(
+                    f"case {case_id} moved to {current.queue}, but followups.{queue} still has its answer"
+                )
     return check
 
 
 def served(database: DatabaseFacts, given: Mapping[str, CaseState]) -> Check:
-    """GET /v1/cases against the alerter's own table."""
-    check = Check("cases as served over HTTP", 3)
+    """GET /v1/cases matches the alerter's own table."""
+    check = Check("cases served over HTTP", 3)
     expected = {case_id: case for case_id, case in database.cases.items() if case.queue is not None}
     for case_id in expected.keys() | given.keys():
-        check.same(f"case {case_id}", expected.get(case_id), given.get(case_id))
+        check.expect_equal(f"case {case_id}", expected.get(case_id), given.get(case_id))
     return check

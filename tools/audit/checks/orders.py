@@ -1,92 +1,100 @@
-"""Promise 4: each order event, and each request for a survey, ended as one decision or one dead letter."""
+"""Promise 4: each order event and each survey request ended as one decision or one dead letter."""
 
 from collections import defaultdict
 
 from shared.contracts.topics import CONSUMED_BY
-from tools.audit.facts import DatabaseFacts, Decision, OrderTold, Place, RequestTold, TopicFacts
-from tools.audit.log import REQUESTED
+from tools.audit.decision_log import REQUESTED
+from tools.audit.facts import DatabaseFacts, Decision, Location, OrderEvent, SurveyRequest, TopicFacts
 from tools.audit.report import Check
 
 DISPATCHER = "dispatcher"
 
 
-def accounted_for(topics: TopicFacts, database: DatabaseFacts) -> Check:
-    """Every distinct event has exactly one decision row, which says what it was about, or is a dead letter; no row is
-    about nothing."""
+def events_accounted_for(topics: TopicFacts, database: DatabaseFacts) -> Check:
+    """Every distinct event has exactly one decision, about that very event, or is a dead letter; every decision has an
+    event."""
     check = Check("order events accounted for", 4)
     rows: defaultdict[tuple[str, str], list[Decision]] = defaultdict(list)
     for decision in database.decisions:
         if decision.event is not None:
             rows[decision.event].append(decision)
     dead = dead_letters_of(DISPATCHER, database)
-    told: defaultdict[tuple[str, str], list[OrderTold | RequestTold]] = defaultdict(list)
-    events: list[OrderTold | RequestTold] = [*topics.orders, *topics.requests]
+    events_by_identity: defaultdict[tuple[str, str], list[OrderEvent | SurveyRequest]] = defaultdict(list)
+    events: list[OrderEvent | SurveyRequest] = [*topics.orders, *topics.requests]
     for event in events:
-        told[event.identity].append(event)
-    for identity, copies in told.items():
+        events_by_identity[event.identity].append(event)
+    for identity, copies in events_by_identity.items():
         check.compared += 1
-        all_dead = all(copy.place in dead for copy in copies)
+        dead_lettered = all(copy.location in dead for copy in copies)
         subject = f"event {identity[1]} of {identity[0]}"
         decisions = rows.get(identity, [])
-        if len(decisions) != (0 if all_dead else 1):
-            check.differs(f"{subject} has {len(decisions)} decisions, dead letter: {all_dead}")
+        if len(decisions) != (0 if dead_lettered else 1):
+            check.add_difference(
+                f"{subject} has {len(decisions)} decisions and is {'a' if dead_lettered else 'no'} dead letter"
+            )
         for decision in decisions:
-            if all(_gist(decision) != _told(copy) for copy in copies):
-                check.differs(f"{subject} has a decision about something else than what was told")
-            if not _outcome_fits(decision):
-                check.differs(f"{subject} is said to be {decision.outcome}, which is not what it did to the timers")
+            if all(_subject_of_decision(decision) != _subject_of_event(copy) for copy in copies):
+                check.add_difference(f"{subject} has a decision that does not match the event")
+            if not _outcome_matches_effects(decision):
+                check.add_difference(
+                    f"{subject} has the outcome {decision.outcome}, which does not match its effects on the timers"
+                )
     for identity, decisions in rows.items():
         topic = "surveys.requests" if decisions[0].event_type == REQUESTED else "orders"
-        if identity not in told and topics.complete(topic):
-            check.differs(f"event {identity[1]} of {identity[0]} has a decision, and is not on {topic}")
+        if identity not in events_by_identity and topics.complete(topic):
+            check.add_difference(f"event {identity[1]} of {identity[0]} has a decision, but is not on {topic}")
     return check
 
 
-def unreadable_put_aside(topics: TopicFacts, database: DatabaseFacts) -> Check:
-    """What cannot be read is a dead letter of every service that reads the topic. Of a topic none of them reads,
-    nothing may be unreadable: what is there, Hearback published."""
-    check = Check("unreadable records put aside", 4)
-    for place in topics.unreadable:
-        readers = [consumer for consumer, read in CONSUMED_BY.items() if place[0] in {topic.name for topic in read}]
-        check.compared += max(1, len(readers))
-        if not readers:
-            check.differs(f"the record at {place} cannot be read")
-        for consumer in readers:
-            if (consumer, place) not in database.dead_letters:
-                check.differs(f"the unreadable record at {place} is no dead letter of {consumer}'s")
+def unreadable_dead_lettered(topics: TopicFacts, database: DatabaseFacts) -> Check:
+    """An unreadable record is a dead letter of every service that consumes the topic.
+
+    On topics that none of them consumes nothing may be unreadable: Hearback published all of it.
+    """
+    check = Check("unreadable records dead-lettered", 4)
+    for location in topics.unreadable:
+        consumers = [
+            name for name, consumed in CONSUMED_BY.items() if location[0] in {topic.name for topic in consumed}
+        ]
+        check.compared += max(1, len(consumers))
+        if not consumers:
+            check.add_difference(f"the record at {location} is unreadable")
+        for consumer in consumers:
+            if (consumer, location) not in database.dead_letters:
+                check.add_difference(f"the unreadable record at {location} is not a dead letter of the {consumer}")
     return check
 
 
-def dead_letters_of(consumer: str, database: DatabaseFacts) -> set[Place]:
-    return {place for its_consumer, place in database.dead_letters if its_consumer == consumer}
+def dead_letters_of(consumer: str, database: DatabaseFacts) -> set[Location]:
+    return {location for its_consumer, location in database.dead_letters if its_consumer == consumer}
 
 
 def dead_letters_published(topics: TopicFacts, database: DatabaseFacts) -> Check:
-    """What a service put aside is on its dead-letter topic, and nothing else is."""
+    """Each service's dead letters are on its dead-letter topic, and nothing else is."""
     check = Check("dead letters published", 4)
-    for consumer, place in database.dead_letters | topics.dead_letters:
+    for consumer, location in database.dead_letters | topics.dead_letters:
         check.compared += 1
-        if (consumer, place) not in topics.dead_letters:
-            check.differs(f"{consumer}'s dead letter of {place} is not on its topic")
-        if (consumer, place) not in database.dead_letters:
-            check.differs(f"{consumer}'s dead-letter topic holds {place}, of which its ledger knows nothing")
+        if (consumer, location) not in topics.dead_letters:
+            check.add_difference(f"the {consumer}'s dead letter of {location} is not on its topic")
+        if (consumer, location) not in database.dead_letters:
+            check.add_difference(f"the {consumer}'s dead-letter topic holds {location}, which is not in its table")
     return check
 
 
-def _gist(decision: Decision) -> tuple[object, ...]:
+def _subject_of_decision(decision: Decision) -> tuple[object, ...]:
     if decision.event_type == REQUESTED:
         return decision.order_id, decision.campaign, decision.customer_id
     return decision.order_id, decision.event_type, decision.occurred_at
 
 
-def _told(event: OrderTold | RequestTold) -> tuple[object, ...]:
-    if isinstance(event, RequestTold):
+def _subject_of_event(event: OrderEvent | SurveyRequest) -> tuple[object, ...]:
+    if isinstance(event, SurveyRequest):
         return event.order_id, event.campaign, event.customer_id
     return event.order_id, event.type, event.occurred_at
 
 
-def _outcome_fits(decision: Decision) -> bool:
-    """A cancelled timer weighs more than a set one, and that more than a moved one."""
+def _outcome_matches_effects(decision: Decision) -> bool:
+    """The outcome is named after the strongest effect: cancelled, then set, then moved."""
     changes = {effect.change for effect in decision.effects}
-    heaviest = next((change for change in ("cancelled", "set", "moved") if change in changes), None)
-    return decision.outcome == (f"timer_{heaviest}" if heaviest else "no_timer")
+    strongest = next((change for change in ("cancelled", "set", "moved") if change in changes), None)
+    return decision.outcome == (f"timer_{strongest}" if strongest else "no_timer")

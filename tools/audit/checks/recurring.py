@@ -1,8 +1,8 @@
-"""Promise 4, for campaigns that ask the same customers again and again: one timer each, the right time after the last.
+"""Promise 4 for recurring campaigns: each customer has one timer, at the right interval after the last one.
 
-The first comes so long after the customer's first order event, each later one so long after the one before came due,
-as long as the customer still orders. All of that is in the decision log, which keeps what Kafka forgets; whose event
-it was is told by ``orders`` where that still has it.
+The first occurrence is due one interval after the customer's first order event, each later one after the previous one
+fired, as long as the customer still orders. All of that is in the decision log, which outlives the events in Kafka;
+``orders``, where it still has the event, says which customer it was about.
 """
 
 from collections import defaultdict
@@ -11,22 +11,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.contracts.identity import timer_id as timer_id_of
+from tools.audit.decision_log import REQUESTED, DecisionLog
 from tools.audit.facts import CampaignRule, DatabaseFacts, Decision, Timer, TopicFacts
-from tools.audit.log import REQUESTED, Log
 from tools.audit.report import Check
 
 PLACED = "order.placed"
 STOPS = frozenset({"order.cancelled", "order.refunded", "order.returned"})
-NOTHING_YET = 0
-"""Before the first position of the log."""
+LOG_START = 0
+"""Before the log's first position."""
 
-Asked = tuple[int, Decision]
-"""The number of the last asking that came to its verdict, with the verdict."""
+PastOccurrence = tuple[int, Decision]
+"""The number of the last occurrence that has a verdict, and the verdict."""
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """An order event that was taken in, with the customer who was named in it."""
+class CustomerEvent:
+    """A handled order event, with the customer it names."""
 
     customer_id: str
     order_id: str
@@ -36,67 +36,68 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
-    """The timer there must be: the ``occurrence``-th of a customer, set or moved last at position ``set_at``."""
+class ExpectedTimer:
+    """The timer of a customer's ``occurrence``-th survey, last set or moved at position ``set_at``."""
 
     occurrence: int
     milestone_at: datetime
     set_at: int
 
 
-def recurring_recomputed(topics: TopicFacts, database: DatabaseFacts, log: Log) -> Check:
-    """Each customer and recurring campaign: the one timer that follows from their orders and from the last asking.
+def recurring_recomputed(topics: TopicFacts, database: DatabaseFacts, log: DecisionLog) -> Check:
+    """Each customer has the one timer per recurring campaign that follows from their orders and the last occurrence.
 
-    Left out are customers who were erased and came back, those who share an order with somebody else, and those not
-    heard of since the campaign was changed.
+    Left out are customers who were erased and returned, those who share an order with another customer, and those
+    without an event since the campaign was changed.
     """
     check = Check("recurring timers recomputed", 4)
     pending: defaultdict[tuple[str, str], list[Timer]] = defaultdict(list)
     for timer in database.timers:
         if timer.cause == "recurrence":
             pending[timer.campaign, timer.customer_id].append(timer)
-    heard = _heard(topics, database)
+    events_by_customer = _events_by_customer(topics, database)
     erased = {**database.erased_customers, **topics.erased_customers}
-    shared = _customers_of_shared_orders(heard)
+    shared = _customers_of_shared_orders(events_by_customer)
     recurring = [campaign for campaign in database.campaigns.values() if campaign.every is not None]
-    for customer_id, events in heard.items():
+    for customer_id, events in events_by_customer.items():
         for campaign in recurring:
             found = pending.pop((campaign.id, customer_id), [])
             subject = f"{campaign.id} of customer {customer_id}"
             if len(found) > 1:
-                check.differs(f"{subject}: {len(found)} timers wait at once")
-            asked = _last_asked(campaign, customer_id, log)
-            came_due = (asked[0], asked[1].decided_at) if asked else None
-            remembered = database.recurrences.get((campaign.id, customer_id))
-            if remembered != came_due:
-                check.differs(f"{subject}: came due last as {came_due}, which is remembered as {remembered}")
+                check.add_difference(f"{subject}: has {len(found)} timers at once")
+            last = _last_occurrence(campaign, customer_id, log)
+            fired_last = (last[0], last[1].decided_at) if last else None
+            recorded = database.recurrences.get((campaign.id, customer_id))
+            if recorded != fired_last:
+                check.add_difference(f"{subject}: last fired as {fired_last}, but recorded as {recorded}")
             if customer_id in erased:
-                _of_erased(check, subject, found, events, erased[customer_id])
-            elif customer_id in shared or not _under_present_rule(campaign, events, asked):
+                _check_erased(check, subject, found, events, erased[customer_id])
+            elif customer_id in shared or not _planned_under_current_version(campaign, events, last):
                 check.left_out += 1
             else:
                 check.compared += 1
-                _compare(check, subject, campaign, customer_id, found, expected(campaign, events, asked), log)
+                _compare(check, subject, campaign, customer_id, found, expected_timer(campaign, events, last), log)
     for (campaign_id, customer_id), timers in pending.items():
         if topics.complete("orders") or campaign_id not in database.campaigns:
-            check.differs(
-                f"timer {timers[0].timer_id} of {campaign_id} follows from nothing customer {customer_id} did"
+            check.add_difference(
+                f"timer {timers[0].timer_id} of {campaign_id} follows from no event of customer {customer_id}"
             )
     return check
 
 
-def expected(campaign: CampaignRule, events: Sequence[Heard], asked: Asked | None) -> Expected | None:
-    """The timer there must be; None when there must be none. ``events`` are in the order they were taken in, ``asked``
-    is the last asking, if there was any."""
+def expected_timer(
+    campaign: CampaignRule, events: Sequence[CustomerEvent], last: PastOccurrence | None
+) -> ExpectedTimer | None:
+    """The timer the customer must have, or None. ``events`` are in the order they were handled."""
     if campaign.every is None or not campaign.active:
         return None
-    occurrence, fired = asked if asked is not None else (0, None)
-    since = NOTHING_YET if fired is None else fired.position
-    heard_since = [event for event in events if event.decision.position > since]
-    if heard_since:
-        # Every event of the customer's plans anew, by the time it was taken in at.
-        planned_at, start = heard_since[-1].decision.decided_at, fired.decided_at if fired else _first(events)
-    elif fired is not None and _ordered_lately(campaign, events, fired):
+    occurrence, fired = last if last is not None else (0, None)
+    since = LOG_START if fired is None else fired.position
+    events_since = [event for event in events if event.decision.position > since]
+    if events_since:
+        # Each of the customer's events plans the timer again, based on the time it was handled.
+        planned_at, start = events_since[-1].decision.decided_at, fired.decided_at if fired else _first_event_at(events)
+    elif fired is not None and _ordered_recently(campaign, events, fired):
         planned_at = start = fired.decided_at
     else:
         return None
@@ -104,7 +105,7 @@ def expected(campaign: CampaignRule, events: Sequence[Heard], asked: Asked | Non
     overdue = planned_at - campaign.valid_for - milestone_at
     if overdue > timedelta(0):
         milestone_at += -(-overdue // campaign.every) * campaign.every
-    return Expected(occurrence + 1, milestone_at, _set_at(campaign, heard_since, since))
+    return ExpectedTimer(occurrence + 1, milestone_at, _set_at(campaign, events_since, since))
 
 
 def _compare(
@@ -113,42 +114,44 @@ def _compare(
     campaign: CampaignRule,
     customer_id: str,
     found: Sequence[Timer],
-    wanted: Expected | None,
-    log: Log,
+    expected: ExpectedTimer | None,
+    log: DecisionLog,
 ) -> None:
-    if wanted is None:
+    if expected is None:
         if found:
-            check.differs(f"{subject}: a timer waits for {found[0].due_at}, though nothing is due")
+            check.add_difference(f"{subject}: has a timer for {found[0].due_at}, but nothing is due")
         return
     if not found:
-        check.differs(f"{subject}: due at {wanted.milestone_at}, and there is no timer")
+        check.add_difference(f"{subject}: due at {expected.milestone_at}, but has no timer")
         return
     timer = found[0]
-    timer_id = timer_id_of(campaign.id, customer_id, None, wanted.occurrence)
-    if (timer.timer_id, timer.occurrence, timer.order_id) != (timer_id, wanted.occurrence, None):
-        check.differs(f"{subject}: its timer {timer.timer_id} is not the asking number {wanted.occurrence}")
-    elif timer.milestone_at != wanted.milestone_at:
-        check.differs(f"{subject}: due at {wanted.milestone_at}, its timer says {timer.milestone_at}")
-    elif timer.due_at != log.due_at(timer, wanted.set_at):
-        check.differs(f"{subject}: to be looked at {log.due_at(timer, wanted.set_at)}, its timer says {timer.due_at}")
+    timer_id = timer_id_of(campaign.id, customer_id, None, expected.occurrence)
+    if (timer.timer_id, timer.occurrence, timer.order_id) != (timer_id, expected.occurrence, None):
+        check.add_difference(f"{subject}: its timer {timer.timer_id} is not occurrence {expected.occurrence}")
+    elif timer.milestone_at != expected.milestone_at:
+        check.add_difference(f"{subject}: due at {expected.milestone_at}, but its timer says {timer.milestone_at}")
+    elif timer.due_at != log.check_at(timer, expected.set_at):
+        check.add_difference(
+            f"{subject}: to be checked at {log.check_at(timer, expected.set_at)}, but its timer says {timer.due_at}"
+        )
 
 
-def _of_erased(
-    check: Check, subject: str, found: Sequence[Timer], events: Sequence[Heard], erased_at: datetime
+def _check_erased(
+    check: Check, subject: str, found: Sequence[Timer], events: Sequence[CustomerEvent], erased_at: datetime
 ) -> None:
-    """Whoever was erased and did not come back is not asked again."""
+    """A customer who was erased and did not return has no timer."""
     if any(event.occurred_at > erased_at for event in events):
         check.left_out += 1
         return
     check.compared += 1
     if found:
-        check.differs(f"{subject}: a timer waits for {found[0].due_at}, though the customer was erased")
+        check.add_difference(f"{subject}: has a timer for {found[0].due_at}, but the customer was erased")
 
 
-def _heard(topics: TopicFacts, database: DatabaseFacts) -> Mapping[str, list[Heard]]:
-    """The order events of each customer, in the order they were taken in."""
-    tellers = {event.identity: event.customer_id for event in topics.orders}
-    heard: defaultdict[str, list[Heard]] = defaultdict(list)
+def _events_by_customer(topics: TopicFacts, database: DatabaseFacts) -> Mapping[str, list[CustomerEvent]]:
+    """Each customer's order events, in the order they were handled."""
+    customer_of = {event.identity: event.customer_id for event in topics.orders}
+    events_by_customer: defaultdict[str, list[CustomerEvent]] = defaultdict(list)
     for decision in database.decisions:
         if (
             decision.event is None
@@ -157,30 +160,32 @@ def _heard(topics: TopicFacts, database: DatabaseFacts) -> Mapping[str, list[Hea
             or decision.event_type in (None, REQUESTED)
         ):
             continue
-        customer_id = tellers.get(decision.event, decision.customer_id)
-        heard[customer_id].append(
-            Heard(customer_id, decision.order_id, decision.event_type, decision.occurred_at, decision)
+        customer_id = customer_of.get(decision.event, decision.customer_id)
+        events_by_customer[customer_id].append(
+            CustomerEvent(customer_id, decision.order_id, decision.event_type, decision.occurred_at, decision)
         )
-    return heard
+    return events_by_customer
 
 
-def _customers_of_shared_orders(heard: Mapping[str, Sequence[Heard]]) -> set[str]:
-    """Where an order changed hands, what one customer ordered depends on what the other was told to have."""
-    owners: defaultdict[str, set[str]] = defaultdict(set)
-    for customer_id, events in heard.items():
+def _customers_of_shared_orders(events_by_customer: Mapping[str, Sequence[CustomerEvent]]) -> set[str]:
+    """Customers of orders that changed hands: what one of them ordered then depends on the other's events."""
+    customers_of_order: defaultdict[str, set[str]] = defaultdict(set)
+    for customer_id, events in events_by_customer.items():
         for event in events:
-            owners[event.order_id].add(customer_id)
-    return {customer_id for sharing in owners.values() if len(sharing) > 1 for customer_id in sharing}
+            customers_of_order[event.order_id].add(customer_id)
+    return {customer_id for customers in customers_of_order.values() if len(customers) > 1 for customer_id in customers}
 
 
-def _under_present_rule(campaign: CampaignRule, events: Sequence[Heard], asked: Asked | None) -> bool:
-    """Whether the campaign was as it is now when the customer's timer was planned last."""
-    moments = [events[-1].decision.decided_at] + ([asked[1].decided_at] if asked else [])
+def _planned_under_current_version(
+    campaign: CampaignRule, events: Sequence[CustomerEvent], last: PastOccurrence | None
+) -> bool:
+    """Whether the campaign's current version was in force when the customer's timer was last planned."""
+    moments = [events[-1].decision.decided_at] + ([last[1].decided_at] if last else [])
     return max(moments) >= campaign.changed_at
 
 
-def _last_asked(campaign: CampaignRule, customer_id: str, log: Log) -> Asked | None:
-    """None before the first asking came due."""
+def _last_occurrence(campaign: CampaignRule, customer_id: str, log: DecisionLog) -> PastOccurrence | None:
+    """None before the first occurrence fired."""
     last = None
     occurrence = 1
     while verdict := log.verdicts.get(timer_id_of(campaign.id, customer_id, None, occurrence)):
@@ -189,25 +194,25 @@ def _last_asked(campaign: CampaignRule, customer_id: str, log: Log) -> Asked | N
     return last
 
 
-def _ordered_lately(campaign: CampaignRule, events: Sequence[Heard], fired: Decision) -> bool:
-    """Whether, when the last asking came due, the customer's newest order that was not stopped was recent enough."""
+def _ordered_recently(campaign: CampaignRule, events: Sequence[CustomerEvent], fired: Decision) -> bool:
+    """Whether the customer's newest order that was not stopped was recent enough when the last occurrence fired."""
     known = [event for event in events if event.decision.position < fired.position]
     stopped = {event.order_id for event in known if event.type in STOPS}
     placed: dict[str, datetime] = {}
-    first_heard: dict[str, datetime] = {}
+    first_event_at: dict[str, datetime] = {}
     for event in known:
-        for moments in (first_heard, placed) if event.type == PLACED else (first_heard,):
+        for moments in (first_event_at, placed) if event.type == PLACED else (first_event_at,):
             moments[event.order_id] = min(event.occurred_at, moments.get(event.order_id, event.occurred_at))
-    ordered_at = [at for order_id, at in {**first_heard, **placed}.items() if order_id not in stopped]
+    ordered_at = [at for order_id, at in {**first_event_at, **placed}.items() if order_id not in stopped]
     return bool(ordered_at) and max(ordered_at) + campaign.active_within >= fired.decided_at
 
 
-def _set_at(campaign: CampaignRule, heard_since: Sequence[Heard], since: int) -> int:
-    """The position at which the timer was set or moved last: by an event, or when the asking before came due."""
+def _set_at(campaign: CampaignRule, events_since: Sequence[CustomerEvent], since: int) -> int:
+    """The position at which the timer was last set or moved: by an event, or when the previous occurrence fired."""
     return max(
         (
             event.decision.position
-            for event in heard_since
+            for event in events_since
             for effect in event.decision.effects
             if effect.campaign == campaign.id and effect.change in ("set", "moved")
         ),
@@ -215,5 +220,5 @@ def _set_at(campaign: CampaignRule, heard_since: Sequence[Heard], since: int) ->
     )
 
 
-def _first(events: Sequence[Heard]) -> datetime:
+def _first_event_at(events: Sequence[CustomerEvent]) -> datetime:
     return min(event.occurred_at for event in events)

@@ -1,4 +1,4 @@
-// The page works without this: it shows times in the reader's zone, and new mails without reloading.
+// Optional: shows times in the reader's time zone, and new mail without reloading the page.
 "use strict";
 
 function localTimes() {

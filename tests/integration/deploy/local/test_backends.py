@@ -4,7 +4,7 @@ from deploy.local.backends import External
 from deploy.local.ports import HOST, StackPorts
 
 
-def test_a_shell_that_sourced_our_env_file_does_not_make_our_own_servers_somebody_elses() -> None:
+def test_a_shell_that_sourced_our_env_file_does_not_make_our_servers_external() -> None:
     ports = StackPorts.from_base(8000)
     own = External(f"{HOST}:{ports.kafka}", f"postgresql://hearback:x@{HOST}:{ports.postgresql}/hearback")
     assert own.other_than(ports) == External(None, None)

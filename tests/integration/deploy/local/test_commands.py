@@ -146,7 +146,7 @@ async def test_ctrl_c_while_it_starts_leaves_no_process(terminal: Terminal) -> N
 async def test_ctrl_c_at_the_very_beginning_or_end_leaves_no_process(terminal: Terminal, moment: str) -> None:
     code, said = await terminal.run("-c", f"{CTRL_C}ctrl_c_after({moment}); {UP}")
     assert code == 130, said
-    assert said.endswith("Interrupted: everything is stopped again.\n") and "Traceback" not in said
+    assert said.endswith("Interrupted; everything is stopped.\n") and "Traceback" not in said
     assert supervisors(terminal.state) == []
     assert terminal.running() == {}
 
@@ -170,4 +170,4 @@ async def test_a_port_base_that_is_none_is_told_in_one_sentence(terminal: Termin
     terminal.environment["HEARBACK_PORT_BASE"] = "eighty"
     code, said = await terminal.run("up")
     assert code == 1
-    assert said == "HEARBACK_PORT_BASE is 'eighty', which is no port number: use one such as 18000.\n"
+    assert said == "HEARBACK_PORT_BASE is 'eighty', which is not a port number: use one such as 18000.\n"

@@ -1,4 +1,4 @@
-"""Kafka's jars come from a Maven repository over HTTP here too; only it is ours, and lies when told to."""
+"""Fetching Kafka's jars from a Maven repository over HTTP: a local one that can serve wrong files."""
 
 import asyncio
 import hashlib
@@ -52,7 +52,7 @@ async def test_a_jar_is_downloaded_once_and_then_found(repository: Path, tmp_pat
     assert await fetch_jars([PIN], tmp_path / "cache") == [path]
 
 
-async def test_a_jar_that_is_not_the_pinned_one_is_refused_and_thrown_away(repository: Path, tmp_path: Path) -> None:
+async def test_a_jar_with_the_wrong_checksum_is_rejected_and_discarded(repository: Path, tmp_path: Path) -> None:
     (repository / JAR).write_bytes(CONTENT + b", and something more")
     with pytest.raises(StackError, match=COORDINATE):
         await fetch_jars([PIN], tmp_path / "cache")
@@ -60,7 +60,7 @@ async def test_a_jar_that_is_not_the_pinned_one_is_refused_and_thrown_away(repos
 
 
 @pytest.mark.parametrize("damaged", [CONTENT[:5], CONTENT + b"tampered"])
-async def test_a_jar_damaged_on_the_disk_is_fetched_anew(repository: Path, tmp_path: Path, damaged: bytes) -> None:
+async def test_a_jar_damaged_on_disk_is_downloaded_again(repository: Path, tmp_path: Path, damaged: bytes) -> None:
     [path] = await fetch_jars([PIN], tmp_path / "cache")
     path.write_bytes(damaged)
     assert (await fetch_jars([PIN], tmp_path / "cache"))[0].read_bytes() == CONTENT
@@ -94,7 +94,7 @@ def test_the_committed_lock_pins_kafka_and_what_writes_its_log() -> None:
 
 
 @pytest.mark.parametrize("line", ["org.example:tool:1.0", "org.example:tool " + "0" * 64, "a:b:1 " + "0" * 63])
-def test_a_line_that_pins_nothing_is_refused_with_its_number(tmp_path: Path, line: str) -> None:
+def test_an_invalid_line_is_rejected_with_its_number(tmp_path: Path, line: str) -> None:
     (tmp_path / "kafka.lock").write_text(f"# comment\n{line}\n")
     with pytest.raises(StackError, match="line 2"):
         read_lock(tmp_path / "kafka.lock")

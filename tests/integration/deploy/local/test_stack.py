@@ -148,7 +148,7 @@ async def test_an_external_server_that_is_not_there_is_named_without_its_passwor
     kafka, database = backends.kafka_bootstrap_servers, backends.database_url
     nobody = f"{HOST}:{free_port()}"
     for external, words in (
-        (External(kafka, f"postgresql://shop:hidden@{nobody}/shop"), "PostgreSQL does not answer"),
+        (External(kafka, f"postgresql://shop:hidden@{nobody}/shop"), "PostgreSQL does not respond"),
         (External(nobody, database), f"Kafka at {nobody}"),
     ):
         refused = Stack(state=tmp_path, ports=StackPorts.free(), processes=(), external=external)

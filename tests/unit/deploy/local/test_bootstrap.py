@@ -1,4 +1,4 @@
-"""What somebody sees whose machine lacks something: one sentence, and a non-zero exit."""
+"""What is shown if the machine lacks something: one sentence, and a non-zero exit code."""
 
 import os
 import shutil
@@ -57,7 +57,7 @@ def test_a_failed_installation_is_explained(output: str, words: str) -> None:
         bootstrap.explain(output)
 
 
-def test_an_old_python_hands_over_to_a_newer_one_on_the_path(tmp_path: Path) -> None:
+def test_an_old_python_runs_a_newer_one_on_the_path(tmp_path: Path) -> None:
     newer = tmp_path / "python3.11"
     newer.write_text('#!/bin/sh\n[ "$1" = -I ] && echo "runs $2"\nexit 0\n')
     newer.chmod(0o755)

@@ -1,4 +1,4 @@
-"""`clean` deletes what stacks kept, and never from under one that runs."""
+"""`clean` deletes the files of stacks, but never those of a running one."""
 
 import fcntl
 from pathlib import Path
@@ -23,7 +23,7 @@ def test_everything_is_deleted(state: Path) -> None:
     assert not state.exists()
 
 
-def test_there_may_be_nothing_to_delete(tmp_path: Path) -> None:
+def test_deleting_nothing_is_fine(tmp_path: Path) -> None:
     remove_state(tmp_path / "never")
 
 
@@ -36,7 +36,7 @@ def test_nothing_is_deleted_while_a_stack_in_another_terminal_runs(state: Path, 
     assert (state / "logs").exists() and (state / "replay" / "logs").exists()
 
 
-def test_down_does_not_pretend_to_stop_what_another_terminal_runs(state: Path) -> None:
+def test_down_does_not_claim_to_stop_a_stack_in_another_terminal(state: Path) -> None:
     with (state / "lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(StackError, match="Ctrl-C"):

@@ -15,7 +15,7 @@ def test_the_port_base_moves_every_port_by_the_same_distance() -> None:
 
 
 @pytest.mark.parametrize("base", [0, 80, 65_001, 70_000])
-def test_a_senseless_port_base_is_named(base: int) -> None:
+def test_an_invalid_port_base_is_named(base: int) -> None:
     with pytest.raises(StackError, match=f"HEARBACK_PORT_BASE is {base}"):
         StackPorts.from_base(base)
 
@@ -25,12 +25,12 @@ def test_free_ports_are_all_different() -> None:
     assert len(set(ports)) == len(ports)
 
 
-def test_a_taken_port_is_told_in_one_sentence_with_the_way_out() -> None:
+def test_a_port_in_use_is_reported_with_the_way_out() -> None:
     with socket.socket() as other:
         other.bind((HOST, 0))
         other.listen()
         port = other.getsockname()[1]
-        with pytest.raises(StackError, match=f"Port {port}, meant for the scorer.*HEARBACK_PORT_BASE") as told:
+        with pytest.raises(StackError, match=f"Port {port}, meant for the scorer.*HEARBACK_PORT_BASE") as raised:
             require_free({"the scorer": port})
-        assert str(told.value).count("\n") == 0
+        assert str(raised.value).count("\n") == 0
     require_free({"the scorer": port})

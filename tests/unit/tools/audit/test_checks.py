@@ -1,4 +1,4 @@
-"""The audit itself is checked: a loop that adds up is clean, and each way not to add up is found."""
+"""The audit's own tests: a consistent loop is clean, and every kind of inconsistency is found."""
 
 from dataclasses import replace
 from datetime import date
@@ -13,20 +13,20 @@ from tests.unit.tools.audit.loop import (
     NINETY_DAYS,
     NOON,
     Damage,
-    about_timer,
-    decided,
+    consistent_loop,
+    decision_about,
+    decision_about_timer,
     found_after,
     found_by,
-    loop_that_adds_up,
-    sent_as,
-    told,
+    order_event,
+    send,
 )
-from tools.audit.checks import asking, cases, erasure
-from tools.audit.facts import EVERYBODY, AnswerState, CaseState, Figures
+from tools.audit.checks import cases, erasure, sends
+from tools.audit.facts import EVERYBODY, AnswerState, CaseState, Totals
 
 
-def test_a_loop_that_adds_up_is_clean() -> None:
-    topics, database = loop_that_adds_up()
+def test_a_loop_that_is_consistent_is_clean() -> None:
+    topics, database = consistent_loop()
     assert found_by(topics, database) == set()
 
 
@@ -46,7 +46,7 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
     "a decision about nothing": (
         "order events accounted for", lambda t, _d: t.orders.pop()),
     "an unreadable record that vanished": (
-        "unreadable records put aside", lambda t, _d: t.unreadable.add(("orders", 0, 9))),
+        "unreadable records dead-lettered", lambda t, _d: t.unreadable.add(("orders", 0, 9))),
     "a decision about another order": (
         "order events accounted for",
         lambda _t, d: d.decisions.append(replace(d.decisions.pop(0), order_id="o2"))),
@@ -71,11 +71,11 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
     "a timer of a campaign nobody knows": (
         "timers recomputed", lambda _t, d: d.timers.append(replace(d.timers[0], campaign="x"))),
     "a timer that should have been called off": (
-        "timers recomputed", lambda t, _d: t.orders.append(told("order.cancelled", NOON + 4 * DAY, offset=2))),
+        "timers recomputed", lambda t, _d: t.orders.append(order_event("order.cancelled", NOON + 4 * DAY, offset=2))),
     "a timer beside its own verdict": (
         "timers recomputed",
-        lambda _t, d: d.decisions.append(about_timer("skipped", 9, d.timers[0].timer_id, campaign="product"))),
-    "a timer to be looked at some other time": (
+        lambda _t, d: d.decisions.append(decision_about_timer("skipped", 9, d.timers[0].timer_id, campaign="product"))),
+    "a timer to be checked at another time": (
         "timers recomputed", lambda _t, d: d.timers.append(replace(d.timers.pop(), due_at=NOON + 400 * DAY))),
     "a timer of another customer": (
         "timers recomputed", lambda _t, d: d.timers.append(replace(d.timers.pop(), customer_id="c2"))),
@@ -83,40 +83,42 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
         "timers recomputed", lambda _t, d: d.timers.append(replace(d.timers.pop(), timer_id="t9"))),
     "a customer asked again too soon": (
         "quiet periods kept",
-        lambda _t, d: d.sends.update(x=sent_as("x", "service", "c1", "o2", NOON + 89 * DAY, "t2"))),
+        lambda _t, d: d.sends.update(x=send("x", "service", "c1", "o2", NOON + 89 * DAY, "t2"))),
     "a pair about two orders": (
         "quiet periods kept",
-        lambda _t, d: d.sends.update(x=sent_as("x", "product", "c1", "o2", NOON + 31 * DAY, "t2"))),
+        lambda _t, d: d.sends.update(x=send("x", "product", "c1", "o2", NOON + 31 * DAY, "t2"))),
     "a timer sent twice": (
-        "sends as decided",
+        "sends match decisions",
         lambda _t, d: d.sends.update(x=replace(d.sends[only(d.sends)], send_id="x", sent_at=NOON + 100 * DAY))),
     "a send that was never published": (
-        "sends as decided", lambda t, _d: t.sends.clear()),
+        "sends match decisions", lambda t, _d: t.sends.clear()),
     "a send nobody decided": (
-        "sends as decided", lambda t, _d: t.sends.update(x=sent_as("x", "service", "c2", None, NOON, "t2"))),
+        "sends match decisions", lambda t, _d: t.sends.update(x=send("x", "service", "c2", None, NOON, "t2"))),
     "a send published as another": (
-        "sends as decided",
+        "sends match decisions",
         lambda t, _d: t.sends.update({only(t.sends): replace(t.sends[only(t.sends)], customer_id="c2")})),
     "a send whose link is open longer than was told": (
-        "sends as decided",
+        "sends match decisions",
         lambda _t, d: d.sends.update({only(d.sends): replace(d.sends[only(d.sends)], expires_at=NOON + 99 * DAY)})),
     "a send without its verdict": (
-        "sends as decided", lambda _t, d: d.decisions.pop(1)),
+        "sends match decisions", lambda _t, d: d.decisions.pop(1)),
     "a verdict without its send": (
-        "sends as decided", lambda _t, d: d.decisions.append(about_timer("sent", 9, "t9"))),
+        "sends match decisions", lambda _t, d: d.decisions.append(decision_about_timer("sent", 9, "t9"))),
     "a survey nobody can answer": (
-        "surveys that can be answered", lambda _t, d: d.awaited.clear()),
+        "sent surveys can be answered", lambda _t, d: d.collector_sends.clear()),
     "a survey the collector knows otherwise": (
-        "surveys that can be answered",
-        lambda _t, d: d.awaited.update({only(d.awaited): replace(d.awaited[only(d.awaited)], segments=frozenset())})),
-    "an answer awaited to no survey": (
-        "surveys that can be answered", lambda _t, d: d.awaited.update(x=d.awaited[only(d.awaited)])),
+        "sent surveys can be answered",
+        lambda _t, d: d.collector_sends.update(
+            {only(d.collector_sends): replace(d.collector_sends[only(d.collector_sends)], segments=frozenset())})),
+    "a collector that accepts answers to no survey": (
+        "sent surveys can be answered",
+        lambda _t, d: d.collector_sends.update(x=d.collector_sends[only(d.collector_sends)])),
     "a send the courier never heard of": (
-        "every send has its outcome", lambda _t, d: d.deliveries.clear()),
+        "every send has one outcome", lambda _t, d: d.deliveries.clear()),
     "an outcome that was not published": (
-        "every send has its outcome", lambda t, _d: t.outcomes.clear()),
+        "every send has one outcome", lambda t, _d: t.outcomes.clear()),
     "two outcomes": (
-        "every send has its outcome", lambda t, _d: t.outcomes[only(t.outcomes)].add("delivery.bounced")),
+        "every send has one outcome", lambda t, _d: t.outcomes[only(t.outcomes)].add("delivery.bounced")),
     "an acknowledged answer that was lost": (
         "acknowledged answers are published", lambda t, _d: t.answers.clear()),
     "an answer nobody acknowledged": (
@@ -126,67 +128,67 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
         lambda _t, d: d.answers.update({only(d.answers): replace(d.answers[only(d.answers)], comment="Early")})),
     "a further answer that changed on the way": (
         "acknowledged answers are published",
-        lambda _t, d: d.answers.update({only(d.answers): replace(d.answers[only(d.answers)], words=b"other")})),
+        lambda _t, d: d.answers.update({only(d.answers): replace(d.answers[only(d.answers)], digest=b"other")})),
     "a comment shown otherwise": (
-        "comments as given", lambda _t, d: d.comments.update({only(d.comments): (3, "Early")})),
+        "comments match answers", lambda _t, d: d.comments.update({only(d.comments): (3, "Early")})),
     "a comment of no answer": (
-        "comments as given", lambda _t, d: d.comments.update(x=(3, "Late"))),
+        "comments match answers", lambda _t, d: d.comments.update(x=(3, "Late"))),
     "an answer the scorer takes for one nobody asked for": (
         "published answers are in the scorer",
-        lambda _t, d: d.scorer_rows.update(
-            {only(d.scorer_rows): replace(d.scorer_rows[only(d.scorer_rows)], surveyed=False)})),
+        lambda _t, d: d.scorer_answers.update(
+            {only(d.scorer_answers): replace(d.scorer_answers[only(d.scorer_answers)], surveyed=False)})),
     "an answer the scorer missed": (
-        "published answers are in the scorer", lambda _t, d: d.scorer_rows.clear()),
+        "published answers are in the scorer", lambda _t, d: d.scorer_answers.clear()),
     "an answer on the wrong day": (
         "published answers are in the scorer",
-        lambda _t, d: d.scorer_rows.update(
-            {only(d.scorer_rows): replace(d.scorer_rows[only(d.scorer_rows)], day=date(2026, 3, 12))})),
+        lambda _t, d: d.scorer_answers.update(
+            {only(d.scorer_answers): replace(d.scorer_answers[only(d.scorer_answers)], day=date(2026, 3, 12))})),
     "an answer counted twice": (
-        "counts a day and segment",
-        lambda _t, d: d.day_counts.update({(EVERYBODY, "service", ANSWERED_ON): Figures(Counts(0, 0, 2), 1, 0)})),
+        "counts per day and segment",
+        lambda _t, d: d.day_counts.update({(EVERYBODY, "service", ANSWERED_ON): Totals(Counts(0, 0, 2), 1, 0)})),
     "an answer to a survey counted as one to none": (
-        "counts a day and segment",
-        lambda _t, d: d.day_counts.update({(EVERYBODY, "service", ANSWERED_ON): Figures(Counts(0, 0, 1), 0, 0)})),
+        "counts per day and segment",
+        lambda _t, d: d.day_counts.update({(EVERYBODY, "service", ANSWERED_ON): Totals(Counts(0, 0, 1), 0, 0)})),
     "a survey counted as delivered twice": (
-        "counts a day and segment",
-        lambda _t, d: d.day_counts.update({(EVERYBODY, "service", NOON.date()): Figures(Counts(), 0, 2)})),
+        "counts per day and segment",
+        lambda _t, d: d.day_counts.update({(EVERYBODY, "service", NOON.date()): Totals(Counts(), 0, 2)})),
     "a survey that came back counted as delivered": (
-        "counts a day and segment", lambda t, _d: t.outcomes[only(t.outcomes)].add("delivery.bounced")),
+        "counts per day and segment", lambda t, _d: t.outcomes[only(t.outcomes)].add("delivery.bounced")),
     "a delivered survey not counted in a segment": (
-        "counts a day and segment", lambda _t, d: d.day_counts.pop((("region", "SP"), "service", NOON.date()))),
+        "counts per day and segment", lambda _t, d: d.day_counts.pop((("region", "SP"), "service", NOON.date()))),
     "an answer not counted in a segment": (
-        "counts a day and segment", lambda _t, d: d.day_counts.pop((("region", "SP"), "service", ANSWERED_ON))),
+        "counts per day and segment", lambda _t, d: d.day_counts.pop((("region", "SP"), "service", ANSWERED_ON))),
     "a count that stayed behind": (
-        "counts a day and segment",
-        lambda _t, d: d.day_counts.update({(EVERYBODY, "service", date(2026, 3, 9)): Figures(Counts(1, 0, 0))})),
+        "counts per day and segment",
+        lambda _t, d: d.day_counts.update({(EVERYBODY, "service", date(2026, 3, 9)): Totals(Counts(1, 0, 0))})),
     "a detractor nobody heard": (
-        "one case an answer", lambda _t, d: d.cases.clear()),
+        "one case per answer", lambda _t, d: d.cases.clear()),
     "a case about an older score": (
-        "one case an answer",
+        "one case per answer",
         lambda _t, d: d.cases.update({only(d.cases): replace(d.cases[only(d.cases)], revision=1)})),
     "a case with other words": (
-        "one case an answer",
+        "one case per answer",
         lambda _t, d: d.cases.update({only(d.cases): replace(d.cases[only(d.cases)], comment="Early")})),
     "a case due at another time than published": (
-        "cases as published",
+        "published cases",
         lambda _t, d: d.cases.update({only(d.cases): replace(d.cases[only(d.cases)], due_at=NOON + 9 * DAY)})),
     "a case that moved and left its answer behind": (
-        "cases as published",
+        "published cases",
         lambda t, d: t.cases.update(
             promoters={only(d.cases): replace(d.cases[only(d.cases)], queue="promoters", status="closed")})),
     "a case about no answer": (
-        "one case an answer",
+        "one case per answer",
         lambda _t, d: d.cases.update(x=CaseState("x", "detractors", "open", 1, "a9", 0, 1, None))),
     "a detractor in the wrong queue": (
         "every detractor in the right queue",
         lambda _t, d: d.cases.update({only(d.cases): replace(d.cases[only(d.cases)], queue="passives")})),
     "a case that was not published": (
-        "cases as published", lambda t, _d: t.cases.clear()),
+        "published cases", lambda t, _d: t.cases.clear()),
     "a case published as it was before": (
-        "cases as published",
+        "published cases",
         lambda t, d: t.cases["detractors"].update({only(d.cases): replace(d.cases[only(d.cases)], sequence=1)})),
     "a case that moved and stayed": (
-        "cases as published",
+        "published cases",
         lambda t, d: t.cases.update(promoters={only(d.cases): replace(d.cases[only(d.cases)], queue="promoters")})),
 }  # fmt: skip
 
@@ -194,65 +196,65 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
 @pytest.mark.parametrize("name", DAMAGES)
 def test_every_damage_is_found(name: str) -> None:
     check, damage = DAMAGES[name]
-    assert check in found_after(damage, *loop_that_adds_up())
+    assert check in found_after(damage, *consistent_loop())
 
 
-def test_what_cannot_be_read_is_put_aside_by_everybody_who_reads_the_topic() -> None:
-    topics, database = loop_that_adds_up()
+def test_an_unreadable_record_must_be_dead_lettered_by_every_consumer_of_the_topic() -> None:
+    topics, database = consistent_loop()
     topics.unreadable.add(("nps.scores", 0, 9))
-    assert found_by(topics, database) == {"unreadable records put aside"}
-    place = ("surveys.answers", 0, 9)
-    topics.unreadable = {place}
+    assert found_by(topics, database) == {"unreadable records dead-lettered"}
+    location = ("surveys.answers", 0, 9)
+    topics.unreadable = {location}
     for consumer in ("scorer", "alerter"):
-        database.dead_letters.add((consumer, place))
-        topics.dead_letters.add((consumer, place))
-        assert found_by(topics, database) == {"unreadable records put aside"}
-    database.dead_letters.add(("dispatcher", place))
-    topics.dead_letters.add(("dispatcher", place))
+        database.dead_letters.add((consumer, location))
+        topics.dead_letters.add((consumer, location))
+        assert found_by(topics, database) == {"unreadable records dead-lettered"}
+    database.dead_letters.add(("dispatcher", location))
+    topics.dead_letters.add(("dispatcher", location))
     assert found_by(topics, database) == set()
 
 
-def test_mail_that_arrived_twice_or_uninvited_is_found() -> None:
-    topics, database = loop_that_adds_up()
+def test_duplicate_and_unexpected_mail_is_found() -> None:
+    topics, database = consistent_loop()
     survey = only(database.sends)
     assert found_by(topics, database, [survey, survey]) == {"mail delivered once"}
     assert found_by(topics, database, [survey, "x"]) == {"mail delivered once"}
 
 
-def test_mail_that_was_accepted_and_did_not_arrive_is_found_where_all_mail_is_kept() -> None:
-    topics, database = loop_that_adds_up()
+def test_accepted_mail_that_did_not_arrive_is_found_if_the_mailbox_is_complete() -> None:
+    topics, database = consistent_loop()
     assert found_by(topics, database, []) == {"mail delivered once"}
-    assert not asking.delivered_once(database, [], all_kept=False).differences
+    assert not sends.mail_delivered_once(database, [], complete=False).differences
 
 
 def test_duplicates_of_an_event_are_one_event() -> None:
-    topics, database = loop_that_adds_up()
-    topics.orders.append(replace(topics.orders[0], place=("orders", 0, 7)))
-    topics.orders.append(replace(topics.orders[1], place=("orders", 0, 8), occurred_at=NOON + 9 * DAY))
+    topics, database = consistent_loop()
+    topics.orders.append(replace(topics.orders[0], location=("orders", 0, 7)))
+    topics.orders.append(replace(topics.orders[1], location=("orders", 0, 8), occurred_at=NOON + 9 * DAY))
     assert found_by(topics, database) == set()
 
 
-def test_an_order_in_two_parcels_is_delivered_with_the_second() -> None:
-    topics, database = loop_that_adds_up()
+def test_an_order_in_two_shipments_is_delivered_with_the_second() -> None:
+    topics, database = consistent_loop()
     first = replace(topics.orders[1], shipment=("s1", 2))
-    second = told("order.delivered", NOON + 5 * DAY, offset=2, shipment=("s2", 2))
+    second = order_event("order.delivered", NOON + 5 * DAY, offset=2, shipment=("s2", 2))
     second = replace(second, identity=("/shop", "second"))
     topics.orders[1:] = [first, second]
-    database.decisions.append(replace(decided(second, 4), event=second.identity))
+    database.decisions.append(replace(decision_about(second, 4), event=second.identity))
     assert found_by(topics, database) == {"timers recomputed"}
     due = NOON + 35 * DAY
     database.timers[0] = replace(database.timers[0], milestone_at=due, due_at=due)
     assert found_by(topics, database) == set()
 
 
-def test_a_pair_about_one_order_is_one_asking() -> None:
-    _, database = loop_that_adds_up()
-    database.sends["x"] = sent_as("x", "product", "c1", "o1", NOON + 33 * DAY, "t2")
-    assert not asking.quiet_periods(database, NINETY_DAYS).differences
+def test_a_declared_pair_about_one_order_counts_as_one_send() -> None:
+    _, database = consistent_loop()
+    database.sends["x"] = send("x", "product", "c1", "o1", NOON + 33 * DAY, "t2")
+    assert not sends.quiet_periods_kept(database, NINETY_DAYS).differences
 
 
-def test_a_case_staff_had_taken_up_may_stay_where_it_is() -> None:
-    _, database = loop_that_adds_up()
+def test_a_case_staff_had_started_may_stay_in_its_queue() -> None:
+    _, database = consistent_loop()
     (case,) = database.cases.values()
     database.cases[case.case_id] = replace(case, score=9, status="contacted")
     assert not cases.in_right_queue(database).differences
@@ -260,37 +262,37 @@ def test_a_case_staff_had_taken_up_may_stay_where_it_is() -> None:
     assert cases.in_right_queue(database).differences
 
 
-def test_a_case_given_otherwise_than_kept_or_not_at_all_is_found() -> None:
-    _, database = loop_that_adds_up()
+def test_a_case_served_differently_or_not_at_all_is_found() -> None:
+    _, database = consistent_loop()
     (case,) = database.cases.values()
     for given in ({}, {case.case_id: replace(case, owner="x")}, {case.case_id: case, "x": case}):
         assert cases.served(database, given).differences == 1
 
 
 def test_an_erased_answer_must_be_gone_everywhere() -> None:
-    topics, database = loop_that_adds_up()
+    topics, database = consistent_loop()
     answer = only(topics.answers)
     topics.answers[answer] = AnswerState(3, None)
     assert found_by(topics, database) == {
         "acknowledged answers are published",
         "published answers are in the scorer",
-        "counts a day and segment",
-        "comments as given",
-        "one case an answer",
+        "counts per day and segment",
+        "comments match answers",
+        "one case per answer",
     }
 
 
-def test_addresses_of_erased_customers_are_looked_for_unless_somebody_else_has_them() -> None:
-    topics, database = loop_that_adds_up()
+def test_addresses_of_erased_customers_are_searched_for_unless_another_customer_has_them() -> None:
+    topics, database = consistent_loop()
     topics.erased_customers["c1"] = NOON + 5 * DAY
-    topics.personal = {"c1": {"ana@example.com", "shared@example.com"}, "c2": {"shared@example.com"}}
-    assert erasure.forgotten(topics) == {"c1": {"ana@example.com"}}
+    topics.addresses = {"c1": {"ana@example.com", "shared@example.com"}, "c2": {"shared@example.com"}}
+    assert erasure.erased_addresses(topics) == {"c1": {"ana@example.com"}}
     database.traces = {"c1": ["dispatcher.customers"]}
-    found = erasure.nothing_left(topics, database)
+    found = erasure.no_personal_data_left(topics, database)
     assert found.differences == 3  # the trace, and an answer that still names them in both ledgers
 
 
-def test_who_ordered_again_after_an_erasure_is_known_again() -> None:
-    topics, _ = loop_that_adds_up()
+def test_a_customer_who_ordered_again_after_an_erasure_is_left_out() -> None:
+    topics, _ = consistent_loop()
     topics.erased_customers["c1"] = NOON + DAY
-    assert erasure.forgotten(topics) == {}
+    assert erasure.erased_addresses(topics) == {}

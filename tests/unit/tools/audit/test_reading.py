@@ -1,4 +1,4 @@
-"""Records as the audit reads them: what is no event of ours is noted as unreadable, and stops nothing."""
+"""How the audit reads records: whatever is not a valid event is recorded as unreadable, and reading goes on."""
 
 import json
 from dataclasses import replace
@@ -9,21 +9,21 @@ import pytest
 
 from tools.audit import CannotAudit, Installation, audit
 from tools.audit.facts import TopicFacts
-from tools.audit.from_topics import answer_state, take, taker_of
+from tools.audit.from_topics import answer_state, read_record, reader_for
 from tools.audit.topics import Record, event_of
 
 ORDER = {"order_id": "o1", "customer": {"id": "c1"}, "occurred_at": "2026-03-10T12:00:00+00:00"}
 
 
 def record(topic: str, body: object, **headers: str) -> Record:
-    told = {"ce_source": "/shop", "ce_id": "1", "ce_type": "order.placed", **headers}
+    all_headers = {"ce_source": "/shop", "ce_id": "1", "ce_type": "order.placed", **headers}
     value = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-    return Record(topic, 0, 7, b"key", value, [(name, text.encode()) for name, text in told.items()])
+    return Record(topic, 0, 7, b"key", value, [(name, text.encode()) for name, text in all_headers.items()])
 
 
 def read(topic: str, body: object, **headers: str) -> TopicFacts:
     facts = TopicFacts()
-    take(facts, record(topic, body, **headers), taker_of(topic))
+    read_record(facts, record(topic, body, **headers), reader_for(topic))
     return facts
 
 
@@ -33,12 +33,12 @@ def test_an_order_event_is_read() -> None:
     assert facts.unreadable == set()
 
 
-def test_of_a_header_that_is_there_twice_the_last_counts_and_one_without_value_does_not() -> None:
-    told = record("orders", ORDER)
-    told = replace(told, headers=[*told.headers, ("ce_id", b"2"), ("baggage", None)])
-    event = event_of(told)
+def test_the_last_of_duplicate_headers_counts_and_one_without_a_value_does_not() -> None:
+    original = record("orders", ORDER)
+    repeated = replace(original, headers=[*original.headers, ("ce_id", b"2"), ("baggage", None)])
+    event = event_of(repeated)
     assert event is not None and event.identity == ("/shop", "2")
-    assert event_of(replace(told, headers=[("ce_id", None)])) is None
+    assert event_of(replace(repeated, headers=[("ce_id", None)])) is None
 
 
 @pytest.mark.parametrize(
@@ -56,10 +56,10 @@ def test_of_a_header_that_is_there_twice_the_last_counts_and_one_without_value_d
     ],
     ids=str,
 )
-def test_what_is_no_order_event_is_unreadable(body: object) -> None:
+def test_anything_but_an_order_event_is_unreadable(body: object) -> None:
     facts = read("orders", body)
     assert facts.unreadable == {("orders", 0, 7)}
-    assert (facts.orders, facts.personal) == ([], {})
+    assert (facts.orders, facts.addresses) == ([], {})
 
 
 @pytest.mark.parametrize(
@@ -85,12 +85,12 @@ ANSWER: dict[str, Any] = {
 }  # fmt: skip
 
 
-def test_an_answers_words_are_all_it_says_and_nothing_it_does_not() -> None:
-    words = answer_state(ANSWER).words
-    assert answer_state({**ANSWER, "comment": None, "segments": {}}).words == words
-    assert answer_state(dict(reversed(ANSWER.items()))).words == words
+def test_an_answers_digest_covers_every_field_that_has_a_value() -> None:
+    digest = answer_state(ANSWER).digest
+    assert answer_state({**ANSWER, "comment": None, "segments": {}}).digest == digest
+    assert answer_state(dict(reversed(ANSWER.items()))).digest == digest
     for other in ({"further_answers": {"why": "cold"}}, {"received_at": "2026-03-10T12:00:02Z"}, {"locale": "en"}):
-        assert answer_state({**ANSWER, **other}).words != words
+        assert answer_state({**ANSWER, **other}).digest != digest
 
 
 NOWHERE = {
@@ -116,7 +116,7 @@ async def test_an_installation_that_cannot_be_reached_cannot_be_audited() -> Non
         ("HEARBACK_MINIMUM_ANSWERS", "ten"),
     ],
 )
-def test_a_setting_that_makes_no_sense_is_named(name: str, value: str) -> None:
+def test_an_invalid_setting_is_named(name: str, value: str) -> None:
     with pytest.raises(CannotAudit, match=name):
         Installation.from_environment({**NOWHERE, name: value})
 

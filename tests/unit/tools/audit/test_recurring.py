@@ -1,4 +1,4 @@
-"""Recurring timers are recomputed: each customer has the one that follows from their orders and the last asking."""
+"""Recurring timers: each customer has the one that follows from their orders and the last occurrence."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,8 +8,8 @@ import pytest
 
 from shared.contracts.identity import timer_id
 from tools.audit.checks.recurring import recurring_recomputed
-from tools.audit.facts import CampaignRule, DatabaseFacts, Decision, Effect, OrderTold, Timer, TopicFacts
-from tools.audit.log import Log
+from tools.audit.decision_log import DecisionLog
+from tools.audit.facts import CampaignRule, DatabaseFacts, Decision, Effect, OrderEvent, Timer, TopicFacts
 from tools.audit.report import Check
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -20,7 +20,7 @@ CAMPAIGN = CampaignRule(
 )
 
 
-class Story:
+class History:
     """What happened to customer c1, in the order it was decided."""
 
     def __init__(self) -> None:
@@ -28,25 +28,25 @@ class Story:
         self.database = DatabaseFacts(campaigns={"again": CAMPAIGN})
 
     def ordered(
-        self, at: datetime, order: str = "o1", *, type_: str = "order.placed", heard: datetime | None = None,
+        self, at: datetime, order: str = "o1", *, type_: str = "order.placed", handled: datetime | None = None,
         customer: str = "c1", change: str = "set",
-    ) -> "Story":  # fmt: skip
+    ) -> "History":  # fmt: skip
         identity = ("/shop", f"{order}/{type_}/{customer}")
         position = len(self.database.decisions) + 1
-        place = ("orders", 0, position)
-        self.topics.orders.append(OrderTold(identity, type_, place, order, customer, at, None, None))
+        location = ("orders", 0, position)
+        self.topics.orders.append(OrderEvent(identity, type_, location, order, customer, at, None, None))
         self.database.decisions.append(
             Decision(
-                position, heard or at, identity, "timer_set", "recurs", customer, order, event_type=type_,
+                position, handled or at, identity, "timer_set", "recurs", customer, order, event_type=type_,
                 occurred_at=at, effects=(Effect("again", change, "recurs"),),
             )
         )  # fmt: skip
         return self
 
-    def came_due(self, occurrence: int, at: datetime, outcome: str = "sent", until: datetime | None = None) -> "Story":
+    def fired(self, occurrence: int, at: datetime, outcome: str = "sent", until: datetime | None = None) -> "History":
         self.database.decisions.append(
             Decision(
-                len(self.database.decisions) + 1, at, None, outcome, "due", "c1", timer_id=asking(occurrence),
+                len(self.database.decisions) + 1, at, None, outcome, "due", "c1", timer_id=timer_of(occurrence),
                 campaign="again", until=until,
             )
         )  # fmt: skip
@@ -54,93 +54,100 @@ class Story:
             self.database.recurrences["again", "c1"] = (occurrence, at)
         return self
 
-    def waits(self, occurrence: int, milestone_at: datetime, due_at: datetime | None = None) -> "Story":
+    def waits(self, occurrence: int, milestone_at: datetime, due_at: datetime | None = None) -> "History":
         self.database.timers.append(
             Timer(
-                asking(occurrence), "again", "c1", None, "recurrence", occurrence, milestone_at, due_at or milestone_at
+                timer_of(occurrence),
+                "again",
+                "c1",
+                None,
+                "recurrence",
+                occurrence,
+                milestone_at,
+                due_at or milestone_at,
             )
         )
         return self
 
     def check(self) -> Check:
-        return recurring_recomputed(self.topics, self.database, Log.of(self.database.decisions))
+        return recurring_recomputed(self.topics, self.database, DecisionLog.of(self.database.decisions))
 
 
-def asking(occurrence: int) -> str:
+def timer_of(occurrence: int) -> str:
     return timer_id("again", "c1", None, occurrence)
 
 
-RIGHT: dict[str, Callable[[], Story]] = {
-    "the first comes so long after the first order": lambda: Story().ordered(START).waits(1, START + QUARTER),
-    "an earlier order that is heard of late moves it": lambda: (
-        Story()
+RIGHT: dict[str, Callable[[], History]] = {
+    "the first is due one interval after the first order": lambda: History().ordered(START).waits(1, START + QUARTER),
+    "an earlier order that is handled late moves it": lambda: (
+        History()
         .ordered(START)
-        .ordered(START - DAY, "o0", heard=START + DAY, change="moved")
+        .ordered(START - DAY, "o0", handled=START + DAY, change="moved")
         .waits(1, START - DAY + QUARTER)
     ),
     "a later order does not": lambda: (
-        Story().ordered(START).ordered(START + DAY, "o2", change="none").waits(1, START + QUARTER)
+        History().ordered(START).ordered(START + DAY, "o2", change="none").waits(1, START + QUARTER)
     ),
-    "one so late that it makes no sense is passed over": lambda: (
-        Story().ordered(START, heard=START + QUARTER + 31 * DAY).waits(1, START + 2 * QUARTER)
+    "one that has expired before it is planned is passed over": lambda: (
+        History().ordered(START, handled=START + QUARTER + 31 * DAY).waits(1, START + 2 * QUARTER)
     ),
-    "one that is late and still makes sense is not": lambda: (
-        Story().ordered(START, heard=START + QUARTER + 30 * DAY).waits(1, START + QUARTER)
+    "one that is late but still valid is not": lambda: (
+        History().ordered(START, handled=START + QUARTER + 30 * DAY).waits(1, START + QUARTER)
     ),
-    "put off, it waits until then": lambda: (
-        Story()
+    "deferred, it is checked when the deferral ends": lambda: (
+        History()
         .ordered(START)
-        .came_due(1, START + QUARTER, "deferred", START + QUARTER + DAY)
+        .fired(1, START + QUARTER, "deferred", START + QUARTER + DAY)
         .waits(1, START + QUARTER, START + QUARTER + DAY)
     ),
-    "the second comes so long after the first came due": lambda: (
-        Story().ordered(START).came_due(1, START + QUARTER + DAY).waits(2, START + 2 * QUARTER + DAY)
+    "the second is due one interval after the first fired": lambda: (
+        History().ordered(START).fired(1, START + QUARTER + DAY).waits(2, START + 2 * QUARTER + DAY)
     ),
     "also when the first was not sent": lambda: (
-        Story().ordered(START).came_due(1, START + QUARTER, "skipped").waits(2, START + 2 * QUARTER)
+        History().ordered(START).fired(1, START + QUARTER, "skipped").waits(2, START + 2 * QUARTER)
     ),
-    "who does not order any more is not asked again": lambda: Story().ordered(START).came_due(1, START + 101 * DAY),
-    "nor is who sent everything back": lambda: (
-        Story().ordered(START).ordered(START + DAY, type_="order.returned", change="none").came_due(1, START + QUARTER)
+    "a customer who no longer orders is not asked again": lambda: History().ordered(START).fired(1, START + 101 * DAY),
+    "nor is one who returned everything": lambda: (
+        History().ordered(START).ordered(START + DAY, type_="order.returned", change="none").fired(1, START + QUARTER)
     ),
     "until they order again": lambda: (
-        Story()
+        History()
         .ordered(START)
-        .came_due(1, START + 101 * DAY)
+        .fired(1, START + 101 * DAY)
         .ordered(START + 150 * DAY, "o2")
         .waits(2, START + 191 * DAY)
     ),
-    "a campaign that is switched off asks nobody": lambda: with_campaign(
-        Story().ordered(START, change="none"), replace(CAMPAIGN, active=False)
+    "an inactive campaign asks nobody": lambda: with_campaign(
+        History().ordered(START, change="none"), replace(CAMPAIGN, active=False)
     ),
-    "one that was changed since leaves its timers": lambda: with_campaign(
-        Story().ordered(START).waits(1, START + QUARTER),
+    "a campaign that was changed since is left out": lambda: with_campaign(
+        History().ordered(START).waits(1, START + QUARTER),
         replace(CAMPAIGN, every=30 * DAY, changed_at=START + DAY),
     ),
-    "what Kafka has dropped the log still knows": lambda: without_topic(
-        Story().ordered(START).waits(1, START + QUARTER)
+    "what Kafka has deleted is still in the log": lambda: without_topic(
+        History().ordered(START).waits(1, START + QUARTER)
     ),
-    "who was erased is not asked": lambda: erased(Story().ordered(START)),
-    "who came back after it is left out": lambda: erased(
-        Story().ordered(START).ordered(START + 9 * DAY, "o2").waits(1, START + 99 * DAY)
+    "an erased customer is not asked": lambda: erased(History().ordered(START)),
+    "one who returned afterwards is left out": lambda: erased(
+        History().ordered(START).ordered(START + 9 * DAY, "o2").waits(1, START + 99 * DAY)
     ),
 }
 
 
-def with_campaign(story: Story, campaign: CampaignRule) -> Story:
-    story.database.campaigns["again"] = campaign
-    return story
+def with_campaign(history: History, campaign: CampaignRule) -> History:
+    history.database.campaigns["again"] = campaign
+    return history
 
 
-def without_topic(story: Story) -> Story:
-    story.topics.orders.clear()
-    story.topics.dropped["orders"] = START + 7 * DAY
-    return story
+def without_topic(history: History) -> History:
+    history.topics.orders.clear()
+    history.topics.retained_since["orders"] = START + 7 * DAY
+    return history
 
 
-def erased(story: Story) -> Story:
-    story.topics.erased_customers["c1"] = START + DAY
-    return story
+def erased(history: History) -> History:
+    history.topics.erased_customers["c1"] = START + DAY
+    return history
 
 
 @pytest.mark.parametrize("name", RIGHT)
@@ -156,43 +163,43 @@ WITHOUT_ONE = [name for name in COMPARED if not RIGHT[name]().database.timers]
 
 
 @pytest.mark.parametrize("name", WITH_A_TIMER)
-def test_a_timer_that_was_lost_moved_or_put_off_without_reason_is_found(name: str) -> None:
-    story = RIGHT[name]()
-    (timer,) = story.database.timers
+def test_a_timer_lost_moved_or_deferred_without_reason_is_found(name: str) -> None:
+    history = RIGHT[name]()
+    (timer,) = history.database.timers
     wrongs = [
         [],
         [replace(timer, milestone_at=timer.milestone_at + DAY, due_at=timer.due_at + DAY)],
         [replace(timer, due_at=timer.due_at + DAY)],
         [replace(timer, occurrence=timer.occurrence + 1)],
-        [replace(timer, timer_id=asking(7))],
-        [timer, replace(timer, timer_id=asking(7), occurrence=7)],
+        [replace(timer, timer_id=timer_of(7))],
+        [timer, replace(timer, timer_id=timer_of(7), occurrence=7)],
     ]
     for wrong in wrongs:
-        story.database.timers = wrong
-        assert story.check().differences > 0, wrong
+        history.database.timers = wrong
+        assert history.check().differences > 0, wrong
 
 
 @pytest.mark.parametrize("name", WITHOUT_ONE)
-def test_a_timer_that_should_not_be_is_found(name: str) -> None:
+def test_a_timer_that_should_not_exist_is_found(name: str) -> None:
     assert RIGHT[name]().waits(2, START + 2 * QUARTER).check().differences > 0
 
 
-def test_a_timer_of_a_customer_nobody_told_of_is_found() -> None:
-    story = Story().ordered(START).waits(1, START + QUARTER)
-    (timer,) = story.database.timers
+def test_a_timer_of_an_unknown_customer_is_found() -> None:
+    history = History().ordered(START).waits(1, START + QUARTER)
+    (timer,) = history.database.timers
     stranger = timer_id("again", "c2", None, 1)
-    story.database.timers.append(replace(timer, timer_id=stranger, customer_id="c2"))
-    assert story.check().differences == 1
+    history.database.timers.append(replace(timer, timer_id=stranger, customer_id="c2"))
+    assert history.check().differences == 1
 
 
 def test_customers_who_share_an_order_are_left_out() -> None:
-    story = Story().ordered(START).ordered(START + DAY, type_="order.paid", customer="c2")
-    check = story.check()
+    history = History().ordered(START).ordered(START + DAY, type_="order.paid", customer="c2")
+    check = history.check()
     assert (check.differences, check.left_out) == (0, 2)
 
 
-def test_an_asking_remembered_otherwise_than_logged_is_found() -> None:
-    story = Story().ordered(START).came_due(1, START + QUARTER).waits(2, START + 2 * QUARTER)
+def test_a_recurrence_that_differs_from_the_log_is_found() -> None:
+    history = History().ordered(START).fired(1, START + QUARTER).waits(2, START + 2 * QUARTER)
     for wrong in ({}, {("again", "c1"): (1, START)}, {("again", "c1"): (2, START + QUARTER)}):
-        story.database.recurrences = wrong
-        assert story.check().differences == 1
+        history.database.recurrences = wrong
+        assert history.check().differences == 1

@@ -1,18 +1,18 @@
-"""Surveys on request: a timer for each, at the time it names, and every way not to add up is found."""
+"""Requested surveys: each has a timer at the requested time, and every kind of inconsistency is found."""
 
 from dataclasses import replace
 
 import pytest
 
 from shared.contracts.identity import event_id
-from tests.unit.tools.audit.loop import DAY, NOON, Damage, about_timer, found_after, found_by, loop_that_adds_up
-from tools.audit.facts import DatabaseFacts, Decision, Effect, RequestTold, Timer, TopicFacts
-from tools.audit.log import REQUESTED
+from tests.unit.tools.audit.loop import DAY, NOON, Damage, consistent_loop, decision_about_timer, found_after, found_by
+from tools.audit.decision_log import REQUESTED
+from tools.audit.facts import DatabaseFacts, Decision, Effect, SurveyRequest, Timer, TopicFacts
 
 
 def with_a_request() -> tuple[TopicFacts, DatabaseFacts]:
-    topics, database = loop_that_adds_up()
-    wanted = RequestTold(("/desk", "r1"), ("surveys.requests", 0, 0), "r1", "service", "c1", "o1", NOON + 9 * DAY)
+    topics, database = consistent_loop()
+    wanted = SurveyRequest(("/desk", "r1"), ("surveys.requests", 0, 0), "r1", "service", "c1", "o1", NOON + 9 * DAY)
     timer = event_id("timer.requested", "r1")
     topics.requests.append(wanted)
     database.decisions.append(
@@ -39,7 +39,7 @@ REQUEST_DAMAGES: dict[str, tuple[str, Damage]] = {
     "a requested timer for another time": (
         "requested surveys recomputed",
         lambda _t, d: d.timers.append(replace(d.timers.pop(), milestone_at=NOON, due_at=NOON))),
-    "a requested timer to be looked at some other time": (
+    "a requested timer to be checked at another time": (
         "requested surveys recomputed", lambda _t, d: d.timers.append(replace(d.timers.pop(), due_at=NOON))),
     "a requested timer of another customer": (
         "requested surveys recomputed", lambda _t, d: d.timers.append(replace(d.timers.pop(), customer_id="c2"))),
@@ -54,8 +54,8 @@ def test_every_damage_to_a_request_is_found(name: str) -> None:
     assert check in found_after(damage, *with_a_request())
 
 
-def test_a_requested_survey_that_was_sent_waits_no_more() -> None:
+def test_a_requested_survey_that_was_sent_has_no_timer() -> None:
     topics, database = with_a_request()
     timer = database.timers.pop()
-    database.decisions.append(about_timer("skipped", 10, timer.timer_id))
+    database.decisions.append(decision_about_timer("skipped", 10, timer.timer_id))
     assert "requested surveys recomputed" not in found_by(topics, database)

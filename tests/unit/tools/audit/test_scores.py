@@ -8,7 +8,7 @@ import pytest
 
 from shared.nps import Counts, change, net_promoter_score
 from tools.audit.checks import scores
-from tools.audit.facts import EVERYBODY, Figures
+from tools.audit.facts import EVERYBODY, Totals
 
 ZONE = ZoneInfo("America/Sao_Paulo")
 NOW = datetime(2026, 3, 8, 12, tzinfo=UTC)
@@ -16,33 +16,33 @@ KEY = ("a", "7d", "everybody")
 MINIMUM = 4
 
 BY_DAY = {
-    (EVERYBODY, "a", date(2026, 2, 28)): Figures(delivered=8),
-    (EVERYBODY, "a", date(2026, 3, 1)): Figures(Counts(3, 0, 1), 4),
-    (EVERYBODY, "a", date(2026, 3, 7)): Figures(delivered=4),
-    (EVERYBODY, "a", date(2026, 3, 8)): Figures(Counts(0, 2, 0), 1),
-    (EVERYBODY, "", date(2026, 3, 8)): Figures(Counts(1, 0, 0)),
-    (("region", "SP"), "a", date(2026, 3, 8)): Figures(Counts(0, 2, 0), 1),
+    (EVERYBODY, "a", date(2026, 2, 28)): Totals(delivered=8),
+    (EVERYBODY, "a", date(2026, 3, 1)): Totals(Counts(3, 0, 1), 4),
+    (EVERYBODY, "a", date(2026, 3, 7)): Totals(delivered=4),
+    (EVERYBODY, "a", date(2026, 3, 8)): Totals(Counts(0, 2, 0), 1),
+    (EVERYBODY, "", date(2026, 3, 8)): Totals(Counts(1, 0, 0)),
+    (("region", "SP"), "a", date(2026, 3, 8)): Totals(Counts(0, 2, 0), 1),
 }
 
 
 @pytest.mark.parametrize(
     ("key", "end", "expected"),
     [
-        (("a", "7d", "everybody"), date(2026, 3, 8), Figures(Counts(0, 2, 0), 1, 4)),  # the first lies on the open end
-        (("a", "7d", "everybody"), date(2026, 3, 7), Figures(Counts(3, 0, 1), 4, 4)),
-        (("a", "30d", "everybody"), date(2026, 3, 8), Figures(Counts(3, 2, 1), 5, 12)),
-        (("*", "7d", "everybody"), date(2026, 3, 8), Figures(Counts(1, 2, 0), 1, 4)),
-        (("*", "all", "everybody"), date(2030, 1, 1), Figures(Counts(4, 2, 1), 5, 12)),
-        (("a", "30d", "everybody"), date(2026, 4, 30), Figures()),
-        (("a", "all", "region:SP"), date(2026, 3, 8), Figures(Counts(0, 2, 0), 1)),
-        (("a", "all", "region:RJ"), date(2026, 3, 8), Figures()),
+        (("a", "7d", "everybody"), date(2026, 3, 8), Totals(Counts(0, 2, 0), 1, 4)),  # the first lies on the open end
+        (("a", "7d", "everybody"), date(2026, 3, 7), Totals(Counts(3, 0, 1), 4, 4)),
+        (("a", "30d", "everybody"), date(2026, 3, 8), Totals(Counts(3, 2, 1), 5, 12)),
+        (("*", "7d", "everybody"), date(2026, 3, 8), Totals(Counts(1, 2, 0), 1, 4)),
+        (("*", "all", "everybody"), date(2030, 1, 1), Totals(Counts(4, 2, 1), 5, 12)),
+        (("a", "30d", "everybody"), date(2026, 4, 30), Totals()),
+        (("a", "all", "region:SP"), date(2026, 3, 8), Totals(Counts(0, 2, 0), 1)),
+        (("a", "all", "region:RJ"), date(2026, 3, 8), Totals()),
     ],
 )
-def test_windows_are_recomputed(key: tuple[str, str, str], end: date, expected: Figures) -> None:
-    assert scores.Windows(BY_DAY).figures(key, end) == expected
+def test_windows_are_recomputed(key: tuple[str, str, str], end: date, expected: Totals) -> None:
+    assert scores.Windows(BY_DAY).totals(key, end) == expected
 
 
-def as_published(now: Figures, before: Figures | None) -> dict[str, Any]:
+def as_published(now: Totals, before: Totals | None) -> dict[str, Any]:
     score = net_promoter_score(now.counts)
     difference = change(now.counts, before.counts) if before else None
     return {
@@ -59,7 +59,7 @@ Scores = dict[tuple[str, str, str], dict[str, Any]]
 
 
 def right(windows: scores.Windows, end: date) -> Scores:
-    return {key: as_published(windows.figures(key, end), windows.figures_before(key, end)) for key in windows.keys}
+    return {key: as_published(windows.totals(key, end), windows.totals_before(key, end)) for key in windows.keys}
 
 
 def differences(windows: scores.Windows, given: Scores) -> tuple[int, int]:
@@ -98,9 +98,9 @@ def test_every_figure_that_is_wrong_is_found(wrong: dict[str, Any]) -> None:
     assert differences(windows, given) == (1, 1)
 
 
-def test_all_that_is_wrong_about_one_score_is_one_sentence_in_the_same_order_always() -> None:
+def test_all_errors_of_one_score_are_one_difference_in_a_stable_order() -> None:
     windows = scores.Windows(BY_DAY)
-    given = {key: {**figures, "nps": 1.0, "delivered": 5} for key, figures in right(windows, NOW.date()).items()}
+    given = {key: {**score, "nps": 1.0, "delivered": 5} for key, score in right(windows, NOW.date()).items()}
     check = scores.served(windows, given, ZONE, MINIMUM)
     assert check.differences == len(given)
     first = check.examples[0]
@@ -109,13 +109,13 @@ def test_all_that_is_wrong_about_one_score_is_one_sentence_in_the_same_order_alw
     assert check.examples == scores.served(windows, dict(reversed(given.items())), ZONE, MINIMUM).examples
 
 
-def test_a_score_held_back_or_not_against_the_setting_is_found() -> None:
+def test_a_score_held_back_contrary_to_the_setting_is_found() -> None:
     windows = scores.Windows(BY_DAY)
     given = right(windows, NOW.date())
     assert scores.served(windows, given, ZONE, 2).differences > 0
 
 
-def test_response_rates_are_left_out_where_kafka_has_dropped_the_surveys() -> None:
+def test_response_rates_are_left_out_where_kafka_has_deleted_the_surveys() -> None:
     windows = scores.Windows(BY_DAY, delivered_from=date(2026, 3, 1))
     given = right(windows, NOW.date())
     for key in (KEY, ("a", "30d", "everybody"), ("a", "all", "everybody")):
@@ -125,7 +125,7 @@ def test_response_rates_are_left_out_where_kafka_has_dropped_the_surveys() -> No
     assert check.left_out > 0
 
 
-def test_a_score_that_was_not_published_again_when_the_day_passed_is_found() -> None:
+def test_a_score_not_republished_after_the_day_changed_is_found() -> None:
     windows = scores.Windows(BY_DAY)
     assert scores.published(windows, right(windows, date(2026, 3, 7)), NOW, ZONE).differences > 0
 

@@ -34,5 +34,7 @@ def test_an_event_is_read_in_either_mode(value: bytes, headers: list[tuple[str, 
         (b'{"id": 1}', [("content-type", b"application/cloudevents+json")]),
     ],
 )
-def test_what_is_no_event_is_none_and_no_failure(value: bytes | None, headers: list[tuple[str, bytes | None]]) -> None:
+def test_anything_but_an_event_is_none_and_not_an_error(
+    value: bytes | None, headers: list[tuple[str, bytes | None]]
+) -> None:
     assert event_of(record(value, headers)) is None

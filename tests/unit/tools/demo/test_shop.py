@@ -1,4 +1,4 @@
-"""The simulated shop and its customers: repeatable, and dirty in the ways real ones are."""
+"""The simulated shop and its customers: repeatable, and as messy as real ones."""
 
 from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ import pytest
 from shared.contracts.orders import OrderEvent
 from shared.contracts.topics import ORDERS
 from shared.nps import group_of
-from tools.demo.customers import COMMENTS, opinion, reaction
+from tools.demo.customers import COMMENTS, choose_score, reaction
 from tools.demo.shop import Shop
 from tools.simulation.shop import ShopEvent
 
@@ -18,13 +18,13 @@ OPENS = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def sixty_days(seed: int = 7) -> Shop:
-    return Shop(seed, OPENS, orders_a_day=20)
+    return Shop(seed, OPENS, orders_per_day=20)
 
 
-def test_the_same_seed_gives_the_same_shop_however_often_it_is_asked() -> None:
+def test_the_same_seed_gives_the_same_shop_however_often_it_is_polled() -> None:
     whole = sixty_days().until(OPENS + timedelta(days=20))
-    often_asked = sixty_days()
-    parts = [event for hour in range(20 * 24 + 1) for event in often_asked.until(OPENS + timedelta(hours=hour))]
+    often_polled = sixty_days()
+    parts = [event for hour in range(20 * 24 + 1) for event in often_polled.until(OPENS + timedelta(hours=hour))]
     assert parts == whole
     assert whole != sixty_days(seed=8).until(OPENS + timedelta(days=20))
 
@@ -41,14 +41,14 @@ def test_events_come_in_time_order_with_an_id_each_and_keep_the_contract() -> No
 
 def test_a_split_order_is_delivered_in_as_many_parcels_as_it_says() -> None:
     events = sixty_days().until(OPENS + timedelta(days=60))
-    parcels: defaultdict[str, set[str]] = defaultdict(set)
+    shipments: defaultdict[str, set[str]] = defaultdict(set)
     promised: dict[str, int] = {}
     for event in events:
         if event.type == "order.shipped":
-            parcels[event.body["order_id"]].add(event.body["shipment"]["id"])
+            shipments[event.body["order_id"]].add(event.body["shipment"]["id"])
             promised[event.body["order_id"]] = event.body["shipment"]["of"]
     finished = {order for order in promised if OPENS + timedelta(days=50) > _placed(events, order)}
-    assert all(len(parcels[order]) == promised[order] for order in finished)
+    assert all(len(shipments[order]) == promised[order] for order in finished)
     assert Counter(promised.values()).keys() == {1, 2}
 
 
@@ -59,7 +59,7 @@ def test_every_way_an_order_can_go_happens() -> None:
     }  # fmt: skip
 
 
-def test_five_countries_and_a_language_each_that_hearback_speaks() -> None:
+def test_customers_come_from_five_countries_with_supported_languages() -> None:
     shop = sixty_days()
     shop.until(OPENS + timedelta(days=60))
     people = {order.person for order in shop.orders.values()}
@@ -74,12 +74,12 @@ def test_late_parcels_make_detractors() -> None:
     scores: defaultdict[bool, list[int]] = defaultdict(list)
     random = Random(1)
     for order in shop.orders.values():
-        scores[order.late(far)].append(opinion(random, order, far))
+        scores[order.late(far)].append(choose_score(random, order, far))
     assert mean(scores[False]) - mean(scores[True]) > 2
     assert sum(group_of(score) == "detractor" for score in scores[True]) > len(scores[True]) / 2
 
 
-def test_customers_do_all_that_customers_do_and_the_same_again() -> None:
+def test_customers_show_every_behaviour_deterministically() -> None:
     shop = sixty_days()
     shop.until(OPENS + timedelta(days=60))
     kinds: Counter[str] = Counter()
@@ -91,7 +91,7 @@ def test_customers_do_all_that_customers_do_and_the_same_again() -> None:
         kinds.update(action.kind for action in actions)
         silent += not actions
         amended += len({action.score for action in actions if action.score is not None}) > 1
-    assert kinds.keys() == {"look", "answer", "comment", "unsubscribe", "scan"}
+    assert kinds.keys() == {"view", "answer", "comment", "unsubscribe", "scan"}
     assert silent and amended
 
 

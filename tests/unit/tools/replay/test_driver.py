@@ -1,4 +1,4 @@
-"""The driver goes on where a replay was killed, also when that was after its last step."""
+"""The driver resumes where a replay was killed, even after its last step."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from shared.clock import SteppedClock
-from tools.replay.driver import Count, Driver, Plan
+from tools.replay.driver import Counters, Driver, Plan
 from tools.replay.oracle import Steps
 from tools.simulation.shop import ShopEvent
 
@@ -20,20 +20,20 @@ def event(number: int) -> ShopEvent:
 
 
 class Loop:
-    """Stands for shop, dispatcher and mailbox: notes what is asked of them, and has done it."""
+    """A fake of shop, dispatcher and mailbox that records calls and completes at once."""
 
     def __init__(self, clock: SteppedClock) -> None:
         self.clock = clock
-        self.told: list[str] = []
+        self.published: list[str] = []
         self.decided: list[datetime] = []
 
     async def publish(self, events: list[ShopEvent]) -> None:
-        self.told += [event.id for event in events]
+        self.published += [event.id for event in events]
 
-    async def took_in_everything(self) -> None:
+    async def wait_until_consumed(self) -> None:
         pass
 
-    async def decided_everything(self, now: datetime) -> None:
+    async def wait_until_decided(self, now: datetime) -> None:
         assert self.clock.now() == now
         self.decided.append(now)
 
@@ -42,19 +42,21 @@ class Loop:
 
 
 @pytest.mark.parametrize(
-    ("done", "told", "steps"),
+    ("completed_step", "published", "steps"),
     [(-1, ["0", "2", "5"], [0, 2, 5]), (0, ["2", "5"], [2, 5]), (2, ["5"], [5]), (5, [], [])],
 )
-async def test_what_is_done_is_not_done_again(tmp_path: Path, done: int, told: list[str], steps: list[int]) -> None:
-    wake = [0, 2, 5]
-    clock = SteppedClock.create(tmp_path / "clock", STEPS.moment(max(done, 0)))
+async def test_completed_steps_are_not_repeated(
+    tmp_path: Path, completed_step: int, published: list[str], steps: list[int]
+) -> None:
+    active_steps = [0, 2, 5]
+    clock = SteppedClock.create(tmp_path / "clock", STEPS.moment(max(completed_step, 0)))
     loop = cast("Any", Loop(clock))
     finished: list[int] = []
 
-    def step_done(number: int, _count: Count) -> None:
+    def step_done(number: int, _count: Counters) -> None:
         finished.append(number)
 
-    plan = Plan(STEPS, {number: [event(number)] for number in wake}, {}, wake)
-    await Driver(plan, clock, loop, loop, loop, loop, step_done).run(after=done)
-    assert (loop.told, finished) == (told, steps)
+    plan = Plan(STEPS, {number: [event(number)] for number in active_steps}, {}, active_steps)
+    await Driver(plan, clock, loop, loop, loop, loop, step_done).run(after=completed_step)
+    assert (loop.published, finished) == (published, steps)
     assert loop.decided == [STEPS.moment(number) for number in steps]

@@ -1,4 +1,4 @@
-"""Past orders as events: dirty input, one meaning each."""
+"""Past orders as events: malformed input with exactly one meaning."""
 
 import csv
 from collections import Counter
@@ -9,10 +9,10 @@ import pytest
 
 from shared.contracts.orders import OrderEvent
 from shared.nps import Counts
-from tools.replay.files import FILES, MissingData
+from tools.replay.files import FILES, InvalidDataSet
 from tools.replay.history import cancelled_at, events_of
-from tools.replay.olist import Past, PastOrder, end_of_day, read_past
-from tools.replay.oracle import Steps, asked, counts_by, total
+from tools.replay.olist import DataSet, PastOrder, end_of_day, read_data_set
+from tools.replay.oracle import Steps, counts_by, expected_surveys, total
 
 REAL_DATA = Path(__file__).parents[5] / "shared" / "data" / "olist"
 needs_real_data = pytest.mark.skipif(not REAL_DATA.exists(), reason=f"the Olist files are not in {REAL_DATA}")
@@ -55,7 +55,7 @@ def written(folder: Path, **tables: Rows) -> Path:
 
 def past(folder: Path, *, order: dict[str, str] | None = None, reviews: Rows | None = None) -> PastOrder:
     """The one order of a data set made of ORDER and REVIEW with these differences."""
-    found = read_past(
+    found = read_data_set(
         written(
             folder,
             orders=[{**ORDER, **(order or {})}],
@@ -65,7 +65,7 @@ def past(folder: Path, *, order: dict[str, str] | None = None, reviews: Rows | N
     return found.orders[0]
 
 
-def test_an_order_lives_in_time_order_and_keeps_the_contract(tmp_path: Path) -> None:
+def test_events_are_in_time_order_and_match_the_contract(tmp_path: Path) -> None:
     events = events_of([past(tmp_path)])
     assert [event.type for event in events] == ["order.placed", "order.paid", "order.shipped", "order.delivered"]
     body = OrderEvent.model_validate(events[0].body, strict=False)
@@ -75,12 +75,12 @@ def test_an_order_lives_in_time_order_and_keeps_the_contract(tmp_path: Path) -> 
     assert [item.category for item in body.items] == ["baby"]
 
 
-def test_what_the_data_dates_wrongly_is_published_as_dated(tmp_path: Path) -> None:
+def test_implausible_timestamps_are_published_as_they_are(tmp_path: Path) -> None:
     order = past(tmp_path, order={"order_delivered_carrier_date": "2018-01-01 09:00:00"})
     assert events_of([order])[0].type == "order.shipped"
 
 
-def test_an_hour_that_never_was_has_one_meaning(tmp_path: Path) -> None:
+def test_a_nonexistent_local_time_has_one_meaning(tmp_path: Path) -> None:
     review = {"review_creation_date": "2017-10-15 00:00:00", "review_answer_timestamp": "2017-10-15 12:00:00"}
     (answer,) = past(tmp_path, reviews=[review]).answers
     # Midnight was skipped: 00:00 −03:00 is the moment 01:00 −02:00, eleven hours before noon.
@@ -95,11 +95,11 @@ def test_an_hour_that_never_was_has_one_meaning(tmp_path: Path) -> None:
         ("2018-02-17 00:00:00", datetime(2018, 2, 18, 2, 59, 59, tzinfo=UTC)),
     ],
 )
-def test_a_promise_for_a_day_ends_with_the_day(day: str, ends: datetime) -> None:
+def test_a_promised_day_ends_with_its_last_second(day: str, ends: datetime) -> None:
     assert end_of_day(day) == ends
 
 
-def test_who_answered_twice_answers_twice_in_the_order_given(tmp_path: Path) -> None:
+def test_repeated_answers_keep_their_order(tmp_path: Path) -> None:
     order = past(
         tmp_path,
         reviews=[
@@ -118,38 +118,38 @@ def test_who_answered_twice_answers_twice_in_the_order_given(tmp_path: Path) -> 
 STEPS = Steps(datetime(2018, 1, 1, 2, tzinfo=UTC), timedelta(days=1))
 
 
-def test_asked_when_delivered(tmp_path: Path) -> None:
-    (ask,) = asked([past(tmp_path)], STEPS)
-    assert (STEPS.moment(ask.step), ask.delivery) == (datetime(2018, 1, 6, 2, tzinfo=UTC), "on_time")
-    assert [step for step, _ in ask.answers] == [ask.step + 2]
+def test_surveyed_when_delivered(tmp_path: Path) -> None:
+    (survey,) = expected_surveys([past(tmp_path)], STEPS)
+    assert (STEPS.moment(survey.step), survey.delivery) == (datetime(2018, 1, 6, 2, tzinfo=UTC), "on_time")
+    assert [step for step, _ in survey.answers] == [survey.step + 2]
 
 
-def test_asked_when_the_promised_day_is_over(tmp_path: Path) -> None:
+def test_surveyed_when_the_promised_day_is_over(tmp_path: Path) -> None:
     order = past(tmp_path, order={"order_delivered_customer_date": "2018-02-05 18:00:00"})
-    (ask,) = asked([order], STEPS)
-    assert (STEPS.moment(ask.step), ask.delivery) == (datetime(2018, 1, 21, 2, tzinfo=UTC), "late")
+    (survey,) = expected_surveys([order], STEPS)
+    assert (STEPS.moment(survey.step), survey.delivery) == (datetime(2018, 1, 21, 2, tzinfo=UTC), "late")
 
 
 def test_delivered_on_the_promised_day_is_on_time(tmp_path: Path) -> None:
     order = past(tmp_path, order={"order_delivered_customer_date": "2018-01-20 23:30:00"})
-    assert [ask.delivery for ask in asked([order], STEPS)] == ["on_time"]
+    assert [survey.delivery for survey in expected_surveys([order], STEPS)] == ["on_time"]
 
 
-def test_a_delivery_nobody_dated_is_asked_about_when_promised_and_counts_as_late(tmp_path: Path) -> None:
+def test_a_delivery_without_a_time_is_surveyed_when_promised_and_counts_as_late(tmp_path: Path) -> None:
     order = past(tmp_path, order={"order_delivered_customer_date": ""})
-    assert [(ask.step, ask.delivery) for ask in asked([order], STEPS)] == [(20, "late")]
+    assert [(survey.step, survey.delivery) for survey in expected_surveys([order], STEPS)] == [(20, "late")]
 
 
-def test_cancelled_before_it_was_due_is_not_asked(tmp_path: Path) -> None:
+def test_cancelled_before_it_was_due_is_not_surveyed(tmp_path: Path) -> None:
     order = past(tmp_path, order={"order_status": "canceled", "order_delivered_customer_date": ""})
     assert cancelled_at(order) == order.shipped_at
-    assert asked([order], STEPS) == []
+    assert expected_surveys([order], STEPS) == []
 
 
-def test_cancelled_and_yet_delivered_is_not_asked(tmp_path: Path) -> None:
+def test_cancelled_although_delivered_is_not_surveyed(tmp_path: Path) -> None:
     order = past(tmp_path, order={"order_status": "canceled"})
     assert cancelled_at(order) == order.delivered_at
-    assert asked([order], STEPS) == []
+    assert expected_surveys([order], STEPS) == []
 
 
 def test_the_last_score_counts_and_the_last_comment_stays(tmp_path: Path) -> None:
@@ -160,21 +160,21 @@ def test_the_last_score_counts_and_the_last_comment_stays(tmp_path: Path) -> Non
             {"review_score": "1", "review_answer_timestamp": "2018-01-09 00:00:00"},
         ],
     )
-    asks = asked([order], STEPS)
-    assert (asks[0].final_score, asks[0].final_comment) == (0, "Bom")
-    assert total(asks) == Counts(0, 0, 1)
-    assert counts_by(asks, "region") == {"SP": Counts(0, 0, 1)}
+    surveys = expected_surveys([order], STEPS)
+    assert (surveys[0].final_score, surveys[0].final_comment) == (0, "Bom")
+    assert total(surveys) == Counts(0, 0, 1)
+    assert counts_by(surveys, "region") == {"SP": Counts(0, 0, 1)}
 
 
-def test_a_moment_on_a_step_belongs_to_it() -> None:
+def test_a_moment_exactly_on_a_step_belongs_to_it() -> None:
     assert STEPS.number(STEPS.moment(3)) == 3
     assert STEPS.number(STEPS.moment(3) + timedelta(microseconds=1)) == 4
     assert STEPS.number(STEPS.start - timedelta(days=9)) == 0
 
 
 def test_a_folder_without_the_files_says_which_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(MissingData, match=r"olist_customers_dataset\.csv does not exist"):
-        read_past(tmp_path)
+    with pytest.raises(InvalidDataSet, match=r"olist_customers_dataset\.csv does not exist"):
+        read_data_set(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -191,24 +191,24 @@ def test_a_folder_without_the_files_says_which_is_missing(tmp_path: Path) -> Non
     ],
     ids=["empty", "semicolons", "another-name", "latin-1", "huge-field"],
 )
-def test_a_file_that_cannot_be_used_is_named_with_what_is_wrong(tmp_path: Path, content: bytes, complaint: str) -> None:
+def test_an_unusable_file_is_named_with_the_reason(tmp_path: Path, content: bytes, complaint: str) -> None:
     written(tmp_path)
     (tmp_path / FILES["reviews"]).write_bytes(content)
-    with pytest.raises(MissingData, match=rf"olist_order_reviews_dataset\.csv {complaint}"):
-        read_past(tmp_path)
+    with pytest.raises(InvalidDataSet, match=rf"olist_order_reviews_dataset\.csv {complaint}"):
+        read_data_set(tmp_path)
 
 
-def test_no_order_at_all_is_told_too(tmp_path: Path) -> None:
-    with pytest.raises(MissingData, match="holds no order"):
-        read_past(written(tmp_path, orders=[]))
+def test_a_data_set_without_orders_is_rejected(tmp_path: Path) -> None:
+    with pytest.raises(InvalidDataSet, match="holds no order"):
+        read_data_set(written(tmp_path, orders=[]))
 
 
-def what_is_left(folder: Path, **tables: Rows) -> Past:
-    return read_past(written(folder, **tables))
+def read(folder: Path, **tables: Rows) -> DataSet:
+    return read_data_set(written(folder, **tables))
 
 
-def test_what_cannot_happen_again_is_left_out_and_counted(tmp_path: Path) -> None:
-    found = what_is_left(
+def test_rows_that_cannot_be_replayed_are_left_out_and_counted(tmp_path: Path) -> None:
+    found = read(
         tmp_path,
         orders=[
             ORDER,
@@ -226,22 +226,22 @@ def test_what_cannot_happen_again_is_left_out_and_counted(tmp_path: Path) -> Non
     )
     assert [(order.order_id, len(order.answers)) for order in found.orders] == [("o1", 1)]
     assert found.left_out == {
-        "orders of nobody the files know": 1,
-        "orders without the time they were placed": 1,
-        "answers about none of these orders": 1,
-        "answers without a score of 1 to 5": 7,
-        "answers without the times they were asked for and given": 2,
-        "answers given when their link had closed": 1,
+        "orders of unknown customers": 1,
+        "orders without a purchase time": 1,
+        "answers about unknown orders": 1,
+        "answers without a score from 1 to 5": 7,
+        "answers without the times of survey and answer": 2,
+        "answers given after their link had expired": 1,
     }
 
 
-def test_a_row_that_comes_twice_is_one_order_as_the_last_row_has_it(tmp_path: Path) -> None:
-    found = what_is_left(tmp_path, orders=[ORDER, ORDER, {**ORDER, "order_status": "canceled"}])
+def test_the_last_of_duplicate_rows_counts(tmp_path: Path) -> None:
+    found = read(tmp_path, orders=[ORDER, ORDER, {**ORDER, "order_status": "canceled"}])
     assert [order.status for order in found.orders] == ["canceled"]
 
 
-def test_every_event_keeps_the_contract_whatever_the_files_hold(tmp_path: Path) -> None:
-    found = what_is_left(
+def test_every_event_matches_the_contract_whatever_the_files_contain(tmp_path: Path) -> None:
+    found = read(
         tmp_path,
         orders=[{**ORDER, "order_delivered_customer_date": "9999-12-31 00:00:00"}],
         customers=[{**ONE_ORDER["customers"][0], "customer_state": "  "}],
@@ -266,37 +266,37 @@ def test_every_event_keeps_the_contract_whatever_the_files_hold(tmp_path: Path) 
     assert order.answers[0].comment == "a" * 5_000
 
 
-def test_an_answer_dated_before_its_survey_is_given_at_once(tmp_path: Path) -> None:
+def test_an_answer_dated_before_its_survey_is_given_immediately(tmp_path: Path) -> None:
     order = past(tmp_path, reviews=[{"review_answer_timestamp": "2017-12-24 12:00:00"}])
     assert [answer.after for answer in order.answers] == [timedelta(0)]
-    (ask,) = asked([order], STEPS)
-    assert [step for step, _ in ask.answers] == [ask.step]
+    (survey,) = expected_surveys([order], STEPS)
+    assert [step for step, _ in survey.answers] == [survey.step]
 
 
-def test_delivered_before_it_was_placed_is_asked_about_when_it_is_first_heard_of(tmp_path: Path) -> None:
+def test_delivered_before_placed_is_surveyed_at_its_first_event(tmp_path: Path) -> None:
     dates = {"order_purchase_timestamp": "2018-01-09 10:00:00", "order_approved_at": ""}
-    (ask,) = asked([past(tmp_path, order={**dates, "order_delivered_carrier_date": ""})], STEPS)
-    assert STEPS.moment(ask.step) == datetime(2018, 1, 6, 2, tzinfo=UTC)
+    (survey,) = expected_surveys([past(tmp_path, order={**dates, "order_delivered_carrier_date": ""})], STEPS)
+    assert STEPS.moment(survey.step) == datetime(2018, 1, 6, 2, tzinfo=UTC)
 
 
-def test_without_a_promise_it_is_asked_about_when_delivered_and_neither_late_nor_on_time(tmp_path: Path) -> None:
+def test_without_a_promise_it_is_surveyed_when_delivered_and_neither_late_nor_on_time(tmp_path: Path) -> None:
     order = past(tmp_path, order={"order_estimated_delivery_date": ""})
-    asks = asked([order], STEPS)
-    assert [(ask.step, ask.delivery) for ask in asks] == [(5, None)]
-    assert counts_by(asks, "delivery") == {}
+    surveys = expected_surveys([order], STEPS)
+    assert [(survey.step, survey.delivery) for survey in surveys] == [(5, None)]
+    assert counts_by(surveys, "delivery") == {}
     assert "promised_at" not in events_of([order])[0].body
 
 
-def test_neither_promised_nor_delivered_is_not_asked_about(tmp_path: Path) -> None:
+def test_neither_promised_nor_delivered_is_not_surveyed(tmp_path: Path) -> None:
     order = past(tmp_path, order={"order_estimated_delivery_date": "", "order_delivered_customer_date": ""})
-    assert asked([order], STEPS) == []
+    assert expected_surveys([order], STEPS) == []
 
 
 @needs_real_data
-def test_the_real_data_is_as_dirty_as_it_is_known_to_be() -> None:
-    past_of_theirs = read_past(REAL_DATA)
-    orders = past_of_theirs.orders
-    assert not past_of_theirs.left_out
+def test_the_real_data_has_its_known_defects() -> None:
+    data_set = read_data_set(REAL_DATA)
+    orders = data_set.orders
+    assert not data_set.left_out
     assert (len(orders), sum(len(order.answers) for order in orders)) == (8_135, 8_225)
     assert len({order.customer_id for order in orders}) == 8_016
     delivered = [order for order in orders if order.status == "delivered"]

@@ -1,4 +1,4 @@
-"""What a replay does in which step, and how it remembers where it was."""
+"""What a replay does in which step, and how it records its progress."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -7,12 +7,12 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tools.replay.driver import plan, survey_of
+from tools.replay.driver import make_plan, send_id_of
 from tools.replay.files import FILES
 from tools.replay.history import events_of
 from tools.replay.journal import Journal, Progress, fingerprint
 from tools.replay.olist import PastAnswer, PastOrder
-from tools.replay.oracle import Steps, asked
+from tools.replay.oracle import Steps, expected_surveys
 
 START = datetime(2018, 1, 1, tzinfo=UTC)
 STEPS = Steps(START, timedelta(days=1))
@@ -49,46 +49,48 @@ def past_orders(draw: st.DrawFn) -> list[PastOrder]:
 
 @given(past_orders())
 def test_every_event_and_answer_happens_once_and_in_time(orders: list[PastOrder]) -> None:
-    events, asks = events_of(orders), asked(orders, STEPS)
-    planned = plan(events, asks, STEPS)
-    told = [event for step in sorted(planned.events) for event in planned.events[step]]
-    assert told == events
+    events, surveys = events_of(orders), expected_surveys(orders, STEPS)
+    planned = make_plan(events, surveys, STEPS)
+    published = [event for step in sorted(planned.events) for event in planned.events[step]]
+    assert published == events
     for step, of_step in planned.events.items():
         assert all(event.occurred_at <= STEPS.moment(step) for event in of_step)
     given_answers = [
-        (survey, answer)
+        (send_id, answer)
         for step in sorted(planned.answers)
-        for survey, some in planned.answers[step]
+        for send_id, some in planned.answers[step]
         for answer in some
     ]
-    expected = [(survey_of(ask), answer) for ask in asks for _, answer in ask.answers]
+    expected = [(send_id_of(survey), answer) for survey in surveys for _, answer in survey.answers]
     assert sorted(given_answers, key=repr) == sorted(expected, key=repr)
-    for ask in asks:
-        # Nobody answers before the survey is there, and the last to be given is the last that was given.
-        assert all(step >= ask.step for step, _ in ask.answers)
-        mine = [answer for survey, answer in given_answers if survey == survey_of(ask)]
-        assert mine == list(ask.order.answers)
-    assert list(planned.wake) == sorted(planned.events.keys() | planned.answers.keys() | {ask.step for ask in asks})
+    for survey in surveys:
+        # Nobody answers before the survey is sent, and the answers keep their order.
+        assert all(step >= survey.step for step, _ in survey.answers)
+        mine = [answer for send_id, answer in given_answers if send_id == send_id_of(survey)]
+        assert mine == list(survey.order.answers)
+    assert list(planned.active_steps) == sorted(
+        planned.events.keys() | planned.answers.keys() | {survey.step for survey in surveys}
+    )
 
 
 @given(past_orders())
-def test_a_cancelled_order_is_asked_about_only_if_it_was_due_before(orders: list[PastOrder]) -> None:
-    asks = {ask.order.order_id: ask for ask in asked(orders, STEPS)}
+def test_a_cancelled_order_is_surveyed_only_if_it_was_due_before(orders: list[PastOrder]) -> None:
+    surveys = {survey.order.order_id: survey for survey in expected_surveys(orders, STEPS)}
     for order in orders:
         if order.promised_at is None and order.delivered_at is None:
-            assert order.order_id not in asks
+            assert order.order_id not in surveys
         elif order.status != "canceled":
-            assert order.order_id in asks
-        elif order.order_id in asks:
+            assert order.order_id in surveys
+        elif order.order_id in surveys:
             known = [at for at in (order.placed_at, order.paid_at, order.shipped_at, order.delivered_at) if at]
-            assert asks[order.order_id].step < STEPS.number(max(known))
+            assert surveys[order.order_id].step < STEPS.number(max(known))
 
 
-def test_the_journal_remembers_and_forgives(tmp_path: Path) -> None:
+def test_the_journal_is_read_back_and_a_damaged_one_ignored(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "progress.json")
     assert journal.read() is None
-    journal.write(Progress("abc", 24, done=17))
-    assert journal.read() == Progress("abc", 24, done=17)
+    journal.write(Progress("abc", 24, completed_step=17))
+    assert journal.read() == Progress("abc", 24, completed_step=17)
     (tmp_path / "progress.json").write_text('{"done": 1')
     assert journal.read() is None
 

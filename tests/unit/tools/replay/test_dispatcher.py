@@ -1,4 +1,4 @@
-"""What a replay asks of the dispatcher's tables, it asks again when the server was killed over it."""
+"""Queries of the dispatcher's tables are retried when the server was killed meanwhile."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tools.replay.ledger import Dispatcher
+from tools.replay.dispatcher import Dispatcher
 
 NOW = datetime(2018, 1, 1, tzinfo=UTC)
 
@@ -36,7 +36,7 @@ class Connection:
     ],
     ids=lambda trouble: type(trouble).__name__,
 )
-async def test_a_lost_connection_is_made_anew(trouble: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_lost_connection_is_reopened(trouble: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     killed, fresh = Connection(trouble), Connection(None)
     coming = iter([killed, fresh])
 
@@ -45,15 +45,15 @@ async def test_a_lost_connection_is_made_anew(trouble: Exception, monkeypatch: p
 
     monkeypatch.setattr(asyncpg, "connect", connect)
     dispatcher = Dispatcher("postgresql://nowhere", "nowhere:9", "")
-    await dispatcher.decided_everything(NOW)
+    await dispatcher.wait_until_decided(NOW)
     assert killed.terminated
     assert next(coming, None) is None
 
 
-async def test_a_mistake_of_ours_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_programming_error_is_not_retried(monkeypatch: pytest.MonkeyPatch) -> None:
     async def connect(*_arguments: Any, **_options: Any) -> Connection:
         return Connection(ZeroDivisionError())
 
     monkeypatch.setattr(asyncpg, "connect", connect)
     with pytest.raises(ZeroDivisionError):
-        await Dispatcher("postgresql://nowhere", "nowhere:9", "").decided_everything(NOW)
+        await Dispatcher("postgresql://nowhere", "nowhere:9", "").wait_until_decided(NOW)

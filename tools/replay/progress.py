@@ -1,4 +1,4 @@
-"""Progress of a replay: a bar in a terminal, a line for each tenth elsewhere."""
+"""Shows a replay's progress: a bar in a terminal, otherwise a line for every 10 %."""
 
 from types import TracebackType
 from typing import Self
@@ -7,27 +7,27 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from deploy.local.progress import Display
-from tools.replay.driver import Count
+from tools.replay.driver import Counters
 from tools.replay.run import Replay
 
 TENTHS = 10
 
 
-class Showing:
-    """Watches a replay: first the parts of the stack as they start, then how far the past has come."""
+class ProgressDisplay:
+    """Shows first the stack starting, then the steps of the replay."""
 
     def __init__(self, console: Console, replay: Replay) -> None:
         self._console = console
         self._replay = replay
         self._parts: dict[str, str] = {}
         self._display = Display(console)
-        self._wake = [number for number in replay.plan.wake if number > replay.progress.done]
+        self._active_steps = [number for number in replay.plan.active_steps if number > replay.progress.completed_step]
         self._bar: Progress | None = None
-        self._told = 0
+        self._printed_tenths = 0
 
     def __enter__(self) -> Self:
-        if self._replay.goes_on:
-            self._console.print("Going on where the last replay was broken off; --fresh begins anew.")
+        if self._replay.resumes:
+            self._console.print("Resuming the interrupted replay; use --fresh to start over.")
         self._display.__enter__()
         return self
 
@@ -39,20 +39,20 @@ class Showing:
         else:
             self._bar.stop()
 
-    def doing(self, part: str, what: str) -> None:
+    def stack_progress(self, part: str, status: str) -> None:
         if self._bar is None:
-            self._parts[part] = what
+            self._parts[part] = status
             self._display.show(self._parts)
 
-    def step_done(self, count: Count) -> None:
+    def step_done(self, counters: Counters) -> None:
         if self._bar is None:
             self._begin_bar()
         assert self._bar is not None
-        line = f"{count.now:%Y-%m-%d}  {count.events:,} events  {count.answers:,} answers"
-        self._bar.update(self._bar.task_ids[0], completed=count.steps, description=line)
-        tenth = count.steps * TENTHS // len(self._wake)
-        if not self._console.is_terminal and tenth > self._told:
-            self._told = tenth
+        line = f"{counters.now:%Y-%m-%d}  {counters.events:,} events  {counters.answers:,} answers"
+        self._bar.update(self._bar.task_ids[0], completed=counters.steps, description=line)
+        tenth = counters.steps * TENTHS // len(self._active_steps)
+        if not self._console.is_terminal and tenth > self._printed_tenths:
+            self._printed_tenths = tenth
             self._console.print(f"{tenth * 100 // TENTHS:>3} %  {line}", highlight=False)
 
     def _begin_bar(self) -> None:
@@ -67,5 +67,5 @@ class Showing:
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        self._bar.add_task("", total=len(self._wake))
+        self._bar.add_task("", total=len(self._active_steps))
         self._bar.start()

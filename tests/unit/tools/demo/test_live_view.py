@@ -1,4 +1,4 @@
-"""The picture of the loop in a terminal, from nothing to full, wide and narrow."""
+"""The live view in a terminal: empty and full, wide and narrow."""
 
 from datetime import UTC, datetime
 
@@ -6,9 +6,9 @@ import pytest
 from rich.console import Console
 
 from shared.nps import Counts, net_promoter_score
-from tools.demo.picture import BAR_WIDTH, Scene, bar, line, picture
-from tools.demo.watch import Figures
-from tools.demo.world import Done
+from tools.demo.live_view import BAR_WIDTH, Snapshot, bar, render, summary_line
+from tools.demo.monitor import Observations
+from tools.demo.world import Activity
 
 
 def score(promoters: int, passives: int, detractors: int, value: str = "") -> dict[str, object]:
@@ -17,8 +17,8 @@ def score(promoters: int, passives: int, detractors: int, value: str = "") -> di
     return {"nps": found.nps, "low": found.low, "high": found.high, "n": n, "held_back": n < 10, "value": value}
 
 
-def scene(figures: Figures) -> Scene:
-    done = Done(events=400, orders=123, mails=90, answers=45, amended=4, comments=12, scanned=6, unsubscribed=3)
+def snapshot(observations: Observations) -> Snapshot:
+    done = Activity(events=400, orders=123, mails=90, answers=45, amended=4, comments=12, scanned=6, unsubscribed=3)
     now = datetime(2026, 3, 1, 12, tzinfo=UTC)
     key = f"/sign-in?next=/#key=hb_{'x' * 43}"
     links = {
@@ -26,28 +26,33 @@ def scene(figures: Figures) -> Scene:
         "support inbox": f"http://127.0.0.1:18004{key}",
         "customers' mail": "http://127.0.0.1:18020/",
     }
-    return Scene(now, 30.2, done, figures, links)
+    return Snapshot(now, 30.2, done, observations, links)
 
 
-def full() -> Figures:
-    figures = Figures(score=score(30, 8, 7))
-    figures.seen.update({("orders", "order.placed"): 1_234, ("followups.detractors", "case.opened"): 17})
-    figures.seen["followups.detractors", "case.closed"] = 2
-    figures.regions = [score(20, 2, 1, "Seoul"), score(12, 5, 3, "SP"), score(1, 0, 2, "Wales"), score(3, 2, 9, "BA")]
-    figures.seconds_to_case.extend([0.4, 0.6, 9.0])
-    return figures
+def full() -> Observations:
+    observations = Observations(score=score(30, 8, 7))
+    observations.record_counts.update({("orders", "order.placed"): 1_234, ("followups.detractors", "case.opened"): 17})
+    observations.record_counts["followups.detractors", "case.closed"] = 2
+    observations.regions = [
+        score(20, 2, 1, "Seoul"),
+        score(12, 5, 3, "SP"),
+        score(1, 0, 2, "Wales"),
+        score(3, 2, 9, "BA"),
+    ]
+    observations.seconds_to_case.extend([0.4, 0.6, 9.0])
+    return observations
 
 
-def drawn(shown: Scene, width: int, height: int = 24) -> str:
+def drawn(shown: Snapshot, width: int, height: int = 24) -> str:
     console = Console(width=width, force_terminal=True, color_system=None)
     with console.capture() as capture:
-        console.print(picture(shown, height))
+        console.print(render(shown, height))
     return capture.get()
 
 
 @pytest.mark.parametrize("width", [80, 100, 140])
 def test_it_shows_each_arrow_with_its_count(width: int) -> None:
-    text = drawn(scene(full()), width)
+    text = drawn(snapshot(full()), width)
     for words in (
         "orders",
         "surveys.sends",
@@ -60,24 +65,24 @@ def test_it_shows_each_arrow_with_its_count(width: int) -> None:
     ):
         assert words in text
     assert "NPS +51" in text and "Seoul" in text and "BA" in text
-    assert "Wales" not in text  # too few to speak of
+    assert "Wales" not in text  # too few answers
     assert all(len(row) <= width for row in text.splitlines())
     assert "…" not in text
 
 
 @pytest.mark.parametrize("height", [20, 21, 22, 24])
-def test_no_line_is_cut_off_at_the_end_of_a_low_terminal(height: int) -> None:
-    rows = drawn(scene(full()), 80, height).splitlines()
+def test_it_fits_a_terminal_with_few_lines(height: int) -> None:
+    rows = drawn(snapshot(full()), 80, height).splitlines()
     assert len(rows) <= height
     assert "everybody" in "".join(rows) and "Ctrl-C" in rows[-1]
 
 
-def test_before_anything_happened_it_says_so() -> None:
-    assert "nobody has answered yet" in drawn(scene(Figures()), 100)
-    assert "no NPS yet" in line(scene(Figures()))
+def test_it_says_so_before_anything_happened() -> None:
+    assert "no answers yet" in drawn(snapshot(Observations()), 100)
+    assert "no NPS yet" in summary_line(snapshot(Observations()))
 
 
-def test_half_of_what_took_long_does_not_hide_what_usually_is() -> None:
+def test_the_typical_time_to_a_case_is_the_median() -> None:
     assert full().typical_seconds_to_case == 0.6
 
 

@@ -1,4 +1,4 @@
-"""What the driver has to know of the loop before it may let time go on: how far the dispatcher is."""
+"""Waiting for the dispatcher: the driver may not advance the clock before it has caught up."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,30 +9,30 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
-from deploy.local.backends import LOST
+from deploy.local.backends import CONNECTION_ERRORS
 
 T = TypeVar("T")
 POLL_SECONDS = 0.01
-PATIENCE_SECONDS = 240.0
+TIMEOUT_SECONDS = 240.0
 
 
 class Stuck(Exception):
-    """Something did not happen within the patience; the message says what was waited for."""
+    """Something did not happen within the time limit; the message says what."""
 
 
-async def until(condition: Callable[[], Awaitable[bool]], what: str, patience: float = PATIENCE_SECONDS) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], what: str, timeout: float = TIMEOUT_SECONDS) -> None:
     """Returns when the condition holds. Raises Stuck."""
-    deadline = asyncio.get_running_loop().time() + patience
+    deadline = asyncio.get_running_loop().time() + timeout
     while not await condition():
         if asyncio.get_running_loop().time() > deadline:
-            raise Stuck(f"waited {patience:.0f} s for {what}")
+            raise Stuck(f"waited {timeout:.0f} s for {what}")
         await asyncio.sleep(POLL_SECONDS)
 
 
 class Dispatcher:
-    """Looks at the dispatcher's tables as the owner of the database, and at where ``orders`` ends.
+    """Polls the dispatcher's tables, as the owner of the database, and the end of ``orders``.
 
-    Whatever is killed meanwhile is asked again: a connection is made anew when the old one is gone.
+    Reconnects and retries when Kafka or PostgreSQL is killed meanwhile.
     """
 
     def __init__(self, database_url: str, bootstrap_servers: str, topic_prefix: str) -> None:
@@ -45,20 +45,20 @@ class Dispatcher:
     async def close(self) -> None:
         await self._drop()
 
-    async def took_in_everything(self) -> None:
-        """Returns when every record now on ``orders`` has had its effect. Raises Stuck."""
-        end = await self._persistently(self._end)
+    async def wait_until_consumed(self) -> None:
+        """Returns when every record now on ``orders`` has been handled. Raises Stuck."""
+        end = await self._with_retries(self._end)
 
         async def reached() -> bool:
-            return await self._persistently(self._position) >= end
+            return await self._with_retries(self._position) >= end
 
-        await until(reached, f"the dispatcher to take in {end} order events")
+        await until(reached, f"the dispatcher to consume {end} order events")
 
-    async def decided_everything(self, now: datetime) -> None:
-        """Returns when no timer is due at ``now`` any more. Raises Stuck."""
+    async def wait_until_decided(self, now: datetime) -> None:
+        """Returns when no timer due at ``now`` is left. Raises Stuck."""
 
         async def decided() -> bool:
-            return await self._persistently(lambda: self._due(now)) == 0
+            return await self._with_retries(lambda: self._due(now)) == 0
 
         await until(decided, f"the dispatcher to decide what is due at {now.isoformat()}")
 
@@ -68,7 +68,7 @@ class Dispatcher:
             await self._consumer.start()
         partitions = self._consumer.assignment()
         if not partitions:
-            raise OSError(f"no partition of {self._topic} is known yet")
+            raise OSError(f"no known partition of {self._topic} yet")
         return sum((await self._consumer.end_offsets(partitions)).values())
 
     async def _position(self) -> int:
@@ -91,12 +91,12 @@ class Dispatcher:
             self._connection = await asyncpg.connect(self._database_url, timeout=10, command_timeout=30)
         return self._connection
 
-    async def _persistently(self, ask: Callable[[], Awaitable[T]]) -> T:
-        deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+    async def _with_retries(self, operation: Callable[[], Awaitable[T]]) -> T:
+        deadline = asyncio.get_running_loop().time() + TIMEOUT_SECONDS
         while True:
             try:
-                return await ask()
-            except LOST as error:
+                return await operation()
+            except CONNECTION_ERRORS as error:
                 await self._drop()
                 if asyncio.get_running_loop().time() > deadline:
                     raise Stuck(f"Kafka or PostgreSQL did not come back: {type(error).__name__}") from error
@@ -112,4 +112,4 @@ class Dispatcher:
                 async with asyncio.timeout(5):
                     await consumer.stop()
             except (KafkaError, OSError, TimeoutError):
-                pass  # It is gone already.
+                pass  # The broker is already gone.

@@ -1,4 +1,4 @@
-"""How the simulated world meets Hearback's doors: patiently, and only by what a mail and a page say."""
+"""How the simulated world uses Hearback: with retries, and only by what mails and pages contain."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ def test_a_survey_names_its_send_and_its_links() -> None:
     assert survey.answer_url == "http://c/s/token"
     assert len(survey.answer_links) == 11
     assert survey.unsubscribe_url == "http://c/unsubscribe/token"
-    with pytest.raises(ValueError, match="has no link to answer by"):
+    with pytest.raises(ValueError, match="has no survey link"):
         _ = Mail(1, "news@shop", "a@b", "?", ()).answer_url
 
 
@@ -44,7 +44,7 @@ async def test_every_mail_is_read_once() -> None:
         assert [arrived.send_id for arrived in await reader.new()] == ["send-1203"]
 
 
-async def test_an_answer_is_tried_until_it_is_acknowledged() -> None:
+async def test_an_answer_is_retried_until_it_is_acknowledged() -> None:
     taken = httpx.Response(202, json={"answer_id": "a", "revision": 2})
     replies = iter([None, httpx.Response(503), httpx.Response(500), taken])
 
@@ -58,7 +58,7 @@ async def test_an_answer_is_tried_until_it_is_acknowledged() -> None:
         assert await Visitor(client).answer("http://c/s/t", 7, "Fine") == Acknowledgement("a", 2)
 
 
-async def test_what_is_refused_is_not_tried_again() -> None:
+async def test_a_rejected_answer_is_not_retried() -> None:
     asked = 0
 
     def collector(_request: httpx.Request) -> httpx.Response:
@@ -72,10 +72,10 @@ async def test_what_is_refused_is_not_tried_again() -> None:
     assert asked == 1
 
 
-async def test_patience_ends() -> None:
+async def test_retries_end_with_the_timeout() -> None:
     async with httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(503))) as client:
         with pytest.raises(NotAcknowledged, match="status 503"):
-            await Visitor(client, patience_seconds=0).answer("http://c/s/t", 7)
+            await Visitor(client, timeout_seconds=0).answer("http://c/s/t", 7)
 
 
 async def test_a_running_clock_runs_for_every_reader_until_it_is_stopped(tmp_path: Path) -> None:

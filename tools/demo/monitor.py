@@ -1,4 +1,4 @@
-"""Looking on from outside: what goes over each topic, and what the services say of it."""
+"""Observes the loop from outside: the records on each topic, and the scores served."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-WATCHED = (
+WATCHED_TOPICS = (
     "orders",
     "surveys.sends",
     "surveys.deliveries",
@@ -24,32 +24,34 @@ WATCHED = (
     "followups.promoters",
     "customers.preferences",
 )
-ASK_SECONDS = 0.7
+POLL_SECONDS = 0.7
 
 
 @dataclass(slots=True)
-class Figures:
-    """``seen`` counts records by topic and type; ``score`` is GET /v1/nps, ``regions`` /v1/nps/compare."""
+class Observations:
+    """``record_counts`` is by topic and type; ``score`` from /v1/nps, ``regions`` from /v1/nps/compare."""
 
-    seen: Counter[tuple[str, str]] = field(default_factory=Counter)
+    record_counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     score: Mapping[str, Any] = field(default_factory=dict)
     regions: list[Mapping[str, Any]] = field(default_factory=list)
     seconds_to_case: deque[float] = field(default_factory=lambda: deque(maxlen=100))
 
     def count(self, topic: str, *types: str) -> int:
-        """Records on a topic, of these types; none named: of all."""
+        """Records on a topic, of these types or of all."""
         return sum(
-            number for (name, kind), number in self.seen.items() if name == topic and (not types or kind in types)
+            number
+            for (name, kind), number in self.record_counts.items()
+            if name == topic and (not types or kind in types)
         )
 
     @property
     def typical_seconds_to_case(self) -> float | None:
-        """From an unhappy answer's acknowledgement to its case on the support team's topic, in real seconds."""
+        """Median from the acknowledgement of a detractor's answer to its case on the topic, in real seconds."""
         return median(self.seconds_to_case) if self.seconds_to_case else None
 
 
-class Watch:
-    """Keeps ``figures`` up to date until cancelled. What cannot be reached just now is asked again."""
+class Monitor:
+    """Keeps ``observations`` up to date until cancelled, and retries what is unreachable."""
 
     def __init__(
         self,
@@ -57,25 +59,25 @@ class Watch:
         bootstrap_servers: str,
         prefix: str,
         scorer_url: str,
-        given: Mapping[str, float],
+        acknowledged_at: Mapping[str, float],
     ) -> None:
         self._client = client
         self._bootstrap_servers = bootstrap_servers
         self._prefix = prefix
         self._scorer_url = scorer_url
-        self._given = given
-        self.figures = Figures()
+        self._acknowledged_at = acknowledged_at
+        self.observations = Observations()
 
     async def run(self) -> None:
-        async with asyncio.TaskGroup() as together:
-            together.create_task(self._read_topics())
-            together.create_task(self._ask())
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._read_topics())
+            tasks.create_task(self._poll_scores())
 
     async def _read_topics(self) -> None:
         positions: dict[TopicPartition, int] = {}
         while True:
             consumer = AIOKafkaConsumer(
-                *(self._prefix + name for name in WATCHED),
+                *(self._prefix + name for name in WATCHED_TOPICS),
                 bootstrap_servers=self._bootstrap_servers,
                 auto_offset_reset="earliest",
                 fetch_max_wait_ms=100,
@@ -87,35 +89,35 @@ class Watch:
                 while True:
                     for at, records in (await consumer.getmany(timeout_ms=500)).items():
                         for record in records:
-                            self._take(at.topic.removeprefix(self._prefix), record)
+                            self._count(at.topic.removeprefix(self._prefix), record)
                         positions[at] = records[-1].offset + 1
             except (KafkaError, OSError):
                 await asyncio.sleep(1)
             finally:
                 await consumer.stop()
 
-    def _take(self, topic: str, record: ConsumerRecord) -> None:
+    def _count(self, topic: str, record: ConsumerRecord) -> None:
         kind = next((value.decode() for name, value in record.headers if name == "ce_type"), "")
-        self.figures.seen[topic, kind] += 1
+        self.observations.record_counts[topic, kind] += 1
         if topic == "followups.detractors" and kind == "case.opened":
             answer = orjson.loads(record.value).get("answer") or {}
-            acknowledged = self._given.get(answer.get("answer_id", ""))
+            acknowledged = self._acknowledged_at.get(answer.get("answer_id", ""))
             if acknowledged is not None and answer.get("revision") == 1:
-                # A case may be there before the customer's browser knows: that took no time.
-                self.figures.seconds_to_case.append(max(0.0, time.monotonic() - acknowledged))
+                # The case may arrive before the acknowledgement does; that counts as no time.
+                self.observations.seconds_to_case.append(max(0.0, time.monotonic() - acknowledged))
 
-    async def _ask(self) -> None:
+    async def _poll_scores(self) -> None:
         while True:
             try:
-                self.figures.score = await self._get("/v1/nps", {"window": "all"})
+                self.observations.score = await self._get("/v1/nps", {"window": "all"})
                 compared = await self._get("/v1/nps/compare", {"dimension": "region", "window": "all"})
-                self.figures.regions = compared["items"]
+                self.observations.regions = compared["items"]
             except (httpx.HTTPError, ValueError):
-                pass  # It is being restarted, or has no answers yet; the next round tells.
-            await asyncio.sleep(ASK_SECONDS)
+                pass  # Restarting, or no answers yet; the next poll tries again.
+            await asyncio.sleep(POLL_SECONDS)
 
-    async def _get(self, path: str, asked: Mapping[str, str]) -> dict[str, Any]:
-        response = await self._client.get(f"{self._scorer_url}{path}", params=dict(asked))
+    async def _get(self, path: str, query: Mapping[str, str]) -> dict[str, Any]:
+        response = await self._client.get(f"{self._scorer_url}{path}", params=dict(query))
         response.raise_for_status()
         body: dict[str, Any] = response.json()
         return body
