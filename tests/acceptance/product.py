@@ -11,10 +11,12 @@ import httpx
 from deploy.local.stack import Stack
 from shared.clock import SteppedClock
 from tests.kit.eventually import eventually
-from tools.audit import Installation, Report, audit
+from tools.audit.audit import Installation, audit
+from tools.audit.report import Report
 from tools.replay.dispatcher import Dispatcher
 from tools.simulation.mailbox import Mail, MailboxReader
-from tools.simulation.shop import ShopBackend, ShopEvent
+from tools.simulation.shop import ShopBackend
+from tools.simulation.shop_event import ShopEvent
 from tools.simulation.visitor import Acknowledgement, Visitor
 
 PATIENCE_SECONDS = 30.0

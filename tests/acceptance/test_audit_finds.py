@@ -9,9 +9,10 @@ import asyncpg
 import pytest
 
 from tests.acceptance.product import DAY, Buyer, Product
-from tools.audit import CannotAudit
+from tools.audit.audit import CannotAudit
 from tools.audit.from_database import Connection
-from tools.simulation.shop import ShopBackend, ShopEvent
+from tools.simulation.shop import ShopBackend
+from tools.simulation.shop_event import ShopEvent
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from deploy.local.stack import Stack
 from shared.contracts import identity
 from tests.kit.eventually import eventually
 from tools.simulation.mailbox import Mail, MailboxReader
-from tools.simulation.shop import ShopBackend, ShopEvent
+from tools.simulation.shop import ShopBackend
+from tools.simulation.shop_event import ShopEvent
 from tools.simulation.visitor import Visitor
 
 

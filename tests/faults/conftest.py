@@ -16,9 +16,10 @@ from deploy.local.programs import PROCESSES
 from deploy.local.stack import Stack
 from tests.kit.eventually import until
 from tests.kit.stacks import at_once, running_stack
-from tools.audit import Installation, audit
+from tools.audit.audit import Installation, audit
 from tools.simulation.mailbox import Mail, MailboxReader
-from tools.simulation.shop import ShopBackend, ShopEvent
+from tools.simulation.shop import ShopBackend
+from tools.simulation.shop_event import ShopEvent
 from tools.simulation.visitor import Visitor
 
 PATIENCE_SECONDS = 90

@@ -10,7 +10,8 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from tools.audit import CannotAudit, Installation, Report, audit
+from tools.audit.audit import CannotAudit, Installation, audit
+from tools.audit.report import Report
 from tools.audit.table import print_report
 
 DIFFERENCES, INCONCLUSIVE = 1, 2

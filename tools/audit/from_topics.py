@@ -3,12 +3,15 @@
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from tools.audit.facts import AnswerState, CaseState, OrderEvent, Segment, Send, SurveyRequest, TopicFacts
-from tools.audit.topics import Event, Record, Topics, event_of, moment
+from tools.audit.records import Event, Record, event_of, moment
+
+if TYPE_CHECKING:
+    from tools.audit.topics import Topics
 
 FIXED_TOPICS = (
     "orders",
@@ -26,7 +29,7 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 RecordReader = Callable[[TopicFacts, Record, Event], None]
 
 
-async def read_facts(topics: Topics, names: Sequence[str]) -> TopicFacts:
+async def read_facts(topics: "Topics", names: Sequence[str]) -> TopicFacts:
     """Reads the topics named by ``audited_topics``, each up to where it ended when reading started."""
     facts = TopicFacts()
     readers = {name: reader_for(name) for name in names if not name.endswith(DEAD_LETTERS)}

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from shared.contracts.topics import CONSUMED_BY
 from tools.audit.from_database import SCHEMAS, Connection
-from tools.audit.topics import Offsets
+from tools.audit.records import Offsets
 
 POLL_SECONDS = 0.2
 CONSECUTIVE_IDLE_CHECKS = 3

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from deploy.local.errors import StackError
 from deploy.local.programs import PROJECT
-from tools.audit import CannotAudit
+from tools.audit.audit import CannotAudit
 from tools.audit.table import print_report
 from tools.demo.run import Demo, DemoResult
 from tools.simulation.shop import BackendUnreachable

@@ -10,8 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from tools.demo.monitor import Observations
-from tools.demo.world import Activity
+from tools.demo.observations import Activity, Observations
 
 BAR_WIDTH = 41
 MAX_REGIONS = 4

@@ -2,16 +2,15 @@
 
 import asyncio
 import time
-from collections import Counter, deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from statistics import median
 from typing import Any
 
 import httpx
 import orjson
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
+
+from tools.demo.observations import Observations
 
 WATCHED_TOPICS = (
     "orders",
@@ -25,29 +24,6 @@ WATCHED_TOPICS = (
     "customers.preferences",
 )
 POLL_SECONDS = 0.7
-
-
-@dataclass(slots=True)
-class Observations:
-    """``record_counts`` is by topic and type; ``score`` from /v1/nps, ``regions`` from /v1/nps/compare."""
-
-    record_counts: Counter[tuple[str, str]] = field(default_factory=Counter)
-    score: Mapping[str, Any] = field(default_factory=dict)
-    regions: list[Mapping[str, Any]] = field(default_factory=list)
-    seconds_to_case: deque[float] = field(default_factory=lambda: deque(maxlen=100))
-
-    def count(self, topic: str, *types: str) -> int:
-        """Records on a topic, of these types or of all."""
-        return sum(
-            number
-            for (name, kind), number in self.record_counts.items()
-            if name == topic and (not types or kind in types)
-        )
-
-    @property
-    def typical_seconds_to_case(self) -> float | None:
-        """Median from the acknowledgement of a detractor's answer to its case on the topic, in real seconds."""
-        return median(self.seconds_to_case) if self.seconds_to_case else None
 
 
 class Monitor:

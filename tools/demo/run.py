@@ -18,7 +18,8 @@ from deploy.local.backends import External
 from deploy.local.commands import remove_state
 from deploy.local.progress import Display
 from deploy.local.stack import Stack
-from tools.audit import Installation, Report, audit
+from tools.audit.audit import Installation, audit
+from tools.audit.report import Report
 from tools.demo.live_view import Snapshot, render, summary_line
 from tools.demo.monitor import Monitor
 from tools.demo.shop import Shop

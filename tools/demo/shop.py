@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from tools.demo.people import Person, draw_person
-from tools.simulation.shop import ShopEvent
+from tools.simulation.shop_event import ShopEvent
 
 PRODUCTS = {
     "toys": ("Wooden railway", "Stacking rings", "Marble run"),

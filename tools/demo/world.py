@@ -6,34 +6,24 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from shared.nps import group_of
 from tools.demo.customers import Action, reaction
+from tools.demo.observations import Activity
 from tools.demo.shop import Shop
 from tools.simulation.clock import RunningClock
 from tools.simulation.mailbox import Mail, MailboxReader
-from tools.simulation.shop import ShopBackend
 from tools.simulation.visitor import Visitor
+
+if TYPE_CHECKING:
+    from tools.simulation.shop import ShopBackend
 
 SHOP_SECONDS = 0.1
 MAILBOX_SECONDS = 0.2
 VISIT_SECONDS = 0.05
 VISITORS = 16
 MAX_ACKNOWLEDGEMENTS = 1_000
-
-
-@dataclass(slots=True)
-class Activity:
-    """What happened in the simulated world so far."""
-
-    events: int = 0
-    orders: int = 0
-    mails: int = 0
-    answers: int = 0
-    amended: int = 0
-    comments: int = 0
-    scanned: int = 0
-    unsubscribed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +36,13 @@ class World:
     """``run`` simulates until cancelled; ``settle`` completes the visits in progress."""
 
     def __init__(
-        self, seed: int, clock: RunningClock, shop: Shop, backend: ShopBackend, mailbox: MailboxReader, visitor: Visitor
+        self,
+        seed: int,
+        clock: RunningClock,
+        shop: Shop,
+        backend: "ShopBackend",
+        mailbox: MailboxReader,
+        visitor: Visitor,
     ) -> None:
         self._seed = seed
         self._clock = clock

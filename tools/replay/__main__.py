@@ -14,14 +14,15 @@ from rich.console import Console
 
 from deploy.local.errors import StackError
 from deploy.local.programs import PROJECT
-from tools.audit import CannotAudit, Report
+from tools.audit.audit import CannotAudit
+from tools.audit.report import Report
 from tools.audit.table import print_report
-from tools.replay.dispatcher import Stuck
 from tools.replay.files import InvalidDataSet
 from tools.replay.outcome import Outcome
 from tools.replay.progress import ProgressDisplay
 from tools.replay.run import Replay
 from tools.replay.table import print_outcome
+from tools.replay.waiting import Stuck
 from tools.simulation.shop import BackendUnreachable
 from tools.simulation.visitor import NotAcknowledged
 

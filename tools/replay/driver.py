@@ -6,34 +6,24 @@ step. So the outcome depends neither on the speed of anything nor on what is kil
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from shared.clock import SteppedClock
-from shared.contracts import identity
-from tools.replay.dispatcher import Dispatcher, until
 from tools.replay.olist import PastAnswer
-from tools.replay.oracle import ExpectedSurvey, Steps
+from tools.replay.plan import Plan
+from tools.replay.waiting import until
 from tools.simulation.mailbox import Mail, MailboxReader
-from tools.simulation.shop import ShopBackend, ShopEvent
 from tools.simulation.visitor import Visitor
 
-CAMPAIGN = "after-delivery"
+if TYPE_CHECKING:
+    from tools.replay.dispatcher import Dispatcher
+    from tools.simulation.shop import ShopBackend
+
 VISITORS = 12
 """Maximum number of customers answering concurrently."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What happens in each step, by step number: the events to publish, and each survey's answers in order."""
-
-    steps: Steps
-    events: dict[int, list[ShopEvent]]
-    answers: dict[int, list[tuple[str, list[PastAnswer]]]]
-    active_steps: Sequence[int]
-    """The steps in which anything happens, ascending; the others are skipped."""
 
 
 @dataclass(slots=True)
@@ -46,31 +36,13 @@ class Counters:
     answers: int = 0
 
 
-def make_plan(events: Sequence[ShopEvent], surveys: Sequence[ExpectedSurvey], steps: Steps) -> Plan:
-    events_of: defaultdict[int, list[ShopEvent]] = defaultdict(list)
-    for event in events:
-        events_of[steps.number(event.occurred_at)].append(event)
-    answers_of: defaultdict[int, dict[str, list[PastAnswer]]] = defaultdict(dict)
-    for survey in surveys:
-        send_id = send_id_of(survey)
-        for step, answer in survey.answers:
-            answers_of[step].setdefault(send_id, []).append(answer)
-    active_steps = sorted(events_of.keys() | answers_of.keys() | {survey.step for survey in surveys})
-    return Plan(steps, dict(events_of), {step: list(of.items()) for step, of in answers_of.items()}, active_steps)
-
-
-def send_id_of(survey: ExpectedSurvey) -> str:
-    """The id of the survey's send."""
-    return identity.send_id(identity.timer_id(CAMPAIGN, survey.order.customer_id, survey.order.order_id))
-
-
 class Driver:
     def __init__(
         self,
         plan: Plan,
         clock: SteppedClock,
-        shop: ShopBackend,
-        dispatcher: Dispatcher,
+        shop: "ShopBackend",
+        dispatcher: "Dispatcher",
         mailbox: MailboxReader,
         visitor: Visitor,
         step_done: Callable[[int, Counters], None],

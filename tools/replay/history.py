@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from tools.replay.olist import ZONE, PastOrder
-from tools.simulation.shop import ShopEvent
+from tools.simulation.shop_event import ShopEvent
 
 CANCELLED = "canceled"
 """The data set's spelling."""

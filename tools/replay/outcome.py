@@ -11,10 +11,10 @@ import httpx
 
 from shared.contracts.identity import answer_id
 from shared.nps import Counts, NetPromoterScore, net_promoter_score
-from tools.audit import Check
-from tools.replay.driver import CAMPAIGN, send_id_of
+from tools.audit.report import Check
 from tools.replay.olist import PastOrder
 from tools.replay.oracle import ExpectedSurvey, counts_by, total
+from tools.replay.plan import CAMPAIGN, send_id_of
 
 Dimension = Literal["delivery", "region"]
 DIMENSIONS: tuple[Dimension, ...] = ("delivery", "region")

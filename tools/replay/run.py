@@ -12,12 +12,14 @@ from deploy.local.backends import External
 from deploy.local.commands import remove_state
 from deploy.local.stack import Stack
 from shared.clock import SteppedClock
-from tools.audit import Installation, Report, audit
+from tools.audit.audit import Installation, audit
+from tools.audit.report import Report
 from tools.replay import history, olist, oracle
 from tools.replay.dispatcher import Dispatcher
-from tools.replay.driver import Counters, Driver, Plan, make_plan
+from tools.replay.driver import Counters, Driver
 from tools.replay.journal import Journal, Progress, fingerprint
 from tools.replay.outcome import Outcome, compare
+from tools.replay.plan import Plan, make_plan
 from tools.simulation.mailbox import MailboxReader
 from tools.simulation.sandbox import fresh_sandbox
 from tools.simulation.shop import ShopBackend

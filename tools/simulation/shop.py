@@ -2,28 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from tools.simulation.shop_event import ShopEvent
+
 ATTEMPT_SECONDS = 30.0
 """Time limit of one attempt; when a broker is down for longer, publishing starts over."""
-
-
-@dataclass(frozen=True, slots=True)
-class ShopEvent:
-    """An order event; ``body`` is the JSON object a shop publishes."""
-
-    id: str
-    type: str
-    occurred_at: datetime
-    customer_id: str
-    body: Mapping[str, Any]
 
 
 class BackendUnreachable(Exception):

@@ -7,8 +7,7 @@ from rich.console import Console
 
 from shared.nps import Counts, net_promoter_score
 from tools.demo.live_view import BAR_WIDTH, Snapshot, bar, render, summary_line
-from tools.demo.monitor import Observations
-from tools.demo.world import Activity
+from tools.demo.observations import Activity, Observations
 
 
 def score(promoters: int, passives: int, detractors: int, value: str = "") -> dict[str, object]:

@@ -12,7 +12,7 @@ from shared.contracts.topics import ORDERS
 from shared.nps import group_of
 from tools.demo.customers import COMMENTS, choose_score, reaction
 from tools.demo.shop import Shop
-from tools.simulation.shop import ShopEvent
+from tools.simulation.shop_event import ShopEvent
 
 OPENS = datetime(2026, 3, 1, tzinfo=UTC)
 

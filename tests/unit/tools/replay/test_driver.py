@@ -7,9 +7,10 @@ from typing import Any, cast
 import pytest
 
 from shared.clock import SteppedClock
-from tools.replay.driver import Counters, Driver, Plan
+from tools.replay.driver import Counters, Driver
 from tools.replay.oracle import Steps
-from tools.simulation.shop import ShopEvent
+from tools.replay.plan import Plan
+from tools.simulation.shop_event import ShopEvent
 
 START = datetime(2018, 1, 1, tzinfo=UTC)
 STEPS = Steps(START, timedelta(days=1))

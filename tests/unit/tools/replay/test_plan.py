@@ -7,12 +7,12 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tools.replay.driver import make_plan, send_id_of
 from tools.replay.files import FILES
 from tools.replay.history import events_of
 from tools.replay.journal import Journal, Progress, fingerprint
 from tools.replay.olist import PastAnswer, PastOrder
 from tools.replay.oracle import Steps, expected_surveys
+from tools.replay.plan import make_plan, send_id_of
 
 START = datetime(2018, 1, 1, tzinfo=UTC)
 STEPS = Steps(START, timedelta(days=1))

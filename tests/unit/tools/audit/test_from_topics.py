@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from tools.audit import CannotAudit, Installation, audit
 from tools.audit.facts import TopicFacts
 from tools.audit.from_topics import answer_state, read_record, reader_for
-from tools.audit.topics import Record, event_of
+from tools.audit.records import Record, event_of
 
 ORDER = {"order_id": "o1", "customer": {"id": "c1"}, "occurred_at": "2026-03-10T12:00:00+00:00"}
 
@@ -91,34 +90,6 @@ def test_an_answers_digest_covers_every_field_that_has_a_value() -> None:
     assert answer_state(dict(reversed(ANSWER.items()))).digest == digest
     for other in ({"further_answers": {"why": "cold"}}, {"received_at": "2026-03-10T12:00:02Z"}, {"locale": "en"}):
         assert answer_state({**ANSWER, **other}).digest != digest
-
-
-NOWHERE = {
-    "HEARBACK_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9",
-    "HEARBACK_DATABASE_URL": "postgresql://hearback@127.0.0.1:9/hearback",
-    "HEARBACK_SCORER_URL": "http://127.0.0.1:9",
-    "HEARBACK_ALERTER_URL": "http://127.0.0.1:9",
-    "HEARBACK_API_KEY": "key",
-}
-
-
-async def test_an_installation_that_cannot_be_reached_cannot_be_audited() -> None:
-    with pytest.raises(CannotAudit, match="Is the stack up"):
-        await audit(Installation.from_environment(NOWHERE))
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("HEARBACK_API_KEY", ""),
-        ("HEARBACK_TIMEZONE", "Brasil/Sao_Paulo"),
-        ("HEARBACK_QUIET_PERIOD_DAYS", "a quarter"),
-        ("HEARBACK_MINIMUM_ANSWERS", "ten"),
-    ],
-)
-def test_an_invalid_setting_is_named(name: str, value: str) -> None:
-    with pytest.raises(CannotAudit, match=name):
-        Installation.from_environment({**NOWHERE, name: value})
 
 
 def test_a_moment_is_kept_with_its_offset() -> None:

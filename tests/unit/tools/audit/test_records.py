@@ -2,7 +2,7 @@
 
 import pytest
 
-from tools.audit.topics import Event, Record, event_of
+from tools.audit.records import Event, Record, event_of
 
 HEADERS = [("ce_source", b"/shop"), ("ce_id", b"e-1"), ("ce_type", b"order.placed")]
 STRUCTURED = b'{"source": "/shop", "id": "e-1", "type": "order.placed", "data": {}}'
