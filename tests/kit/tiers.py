@@ -6,7 +6,6 @@ one worker and ends with the last of them. Everywhere else a file is a unit, so 
 
 import os
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 
 import pytest
 
@@ -46,12 +45,14 @@ def in_order(nodeid: str) -> int:
 
 
 def workers(arguments: Sequence[str]) -> int:
-    """How many workers a run of these files and folders gets; 0 for none, when starting them would not pay."""
-    tiers = [PurePosixPath(os.path.relpath(each.partition("::")[0], PROJECT)).parts for each in arguments]
-    if not any(parts in ((), ("tests",)) or (len(parts) == 2 and parts[1] != "unit") for parts in tiers):
-        return 0
+    """The number of workers for these files and folders; 0 where starting them takes longer than it saves."""
     cores = len(os.sched_getaffinity(0))
-    return min(MOST_WORKERS, cores * WORKERS_PER_CORE)
+    folders = {os.path.relpath(each.partition("::")[0], PROJECT) for each in arguments}
+    if folders == {"tests/unit"}:
+        return cores  # they compute, and wait for nothing
+    if folders & {".", "tests", *(f"tests/{tier}" for tier in ("acceptance", "browser", "faults", "integration"))}:
+        return min(MOST_WORKERS, cores * WORKERS_PER_CORE)
+    return 0
 
 
 class SharingFolder(pytest.Package):

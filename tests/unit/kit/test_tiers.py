@@ -1,5 +1,7 @@
 """How the tests are dealt out to workers."""
 
+import os
+
 import pytest
 
 from deploy.local.programs import PROJECT
@@ -26,12 +28,14 @@ def test_long_units_come_first_and_the_others_stay_in_order() -> None:
 
 
 @pytest.mark.parametrize("several", [["tests"], ["tests/integration"], ["tests/unit", "tests/faults"], ["."]])
-def test_whole_tiers_get_workers(several: list[str]) -> None:
-    assert tiers.workers(several) >= 2
+def test_whole_tiers_get_more_workers_than_there_are_cores(several: list[str]) -> None:
+    cores = len(os.sched_getaffinity(0))
+    assert tiers.workers(several) == min(tiers.MOST_WORKERS, 2 * cores)
+    assert tiers.workers(["tests/unit"]) == cores
 
 
 @pytest.mark.parametrize(
-    "one", [["tests/unit"], ["tests/integration/scorer"], ["tests/unit/kit/test_tiers.py::test_a"]]
+    "one", [["tests/unit/scorer"], ["tests/integration/scorer"], ["tests/unit/kit/test_tiers.py::test_a"]]
 )
 def test_a_file_or_folder_is_not_worth_a_worker(one: list[str]) -> None:
     assert tiers.workers(one) == 0
