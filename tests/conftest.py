@@ -7,7 +7,6 @@ The fixtures import what they need when they are used: unit tests know neither K
 """
 
 import os
-import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -124,8 +123,16 @@ async def empty_database(postgresql: str) -> "AsyncIterator[Database]":
 @pytest_asyncio.fixture(loop_scope="session")
 async def topic_prefix(kafka: str) -> AsyncIterator[str]:
     """A prefix no other test uses, for HEARBACK_TOPIC_PREFIX; its topics are deleted after the test."""
-    from deploy.local.topics import delete_topics
+    from tests.kit import backends
 
-    prefix = f"test-{secrets.token_hex(6)}."
-    yield prefix
-    await delete_topics(kafka, prefix)
+    async with backends.topics_under_a_prefix(kafka) as prefix:
+        yield prefix
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared_topic_prefix(kafka: str) -> AsyncIterator[str]:
+    """The same for tests that need topics to exist, and neither write to them nor read them."""
+    from tests.kit import backends
+
+    async with backends.topics_under_a_prefix(kafka) as prefix:
+        yield prefix

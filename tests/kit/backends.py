@@ -26,6 +26,7 @@ from deploy.local.programs import PROJECT, SERVICES
 from deploy.local.provision import Database, provision, role_name
 from deploy.local.secrets_file import generate_passwords
 from deploy.local.supervisor import ProcessRecord, last_lines, read_records, start_time, write_records
+from deploy.local.topics import delete_topics
 from shared.persistence.engine import open_engine
 from shared.persistence.migrations import migrate
 from tests.kit.session import TEST_STATE, Session
@@ -131,6 +132,14 @@ async def copy_of(original: Database, owner_url: str) -> AsyncIterator[Database]
             await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:
         await server.close()
+
+
+@asynccontextmanager
+async def topics_under_a_prefix(kafka: str) -> AsyncIterator[str]:
+    """A prefix of topics nobody else has; those that were made are deleted afterwards."""
+    prefix = f"test-{secrets.token_hex(6)}."
+    yield prefix
+    await delete_topics(kafka, prefix)
 
 
 async def _drop(made: Database, owner_url: str) -> None:

@@ -12,5 +12,6 @@ class ChosenClock:
     def now(self) -> datetime:
         return self.moment
 
-    def pass_time(self, length: timedelta) -> None:
-        self.moment += length
+    def pass_time(self, **length: float) -> None:
+        """``length`` as `timedelta` takes it: ``pass_time(days=2)``."""
+        self.moment += timedelta(**length)

@@ -2,11 +2,9 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from hashlib import sha256
+from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 from fastapi import FastAPI
 from sqlalchemy import text
 
@@ -14,42 +12,20 @@ from services.alerter.queries import cases as queries
 from services.alerter.queries.cases import CaseDetail
 from services.alerter.settings import AlerterSettings
 from shared.contracts.answers import AMENDED, ERASED, RECORDED, Answer, AnswerErased
-from shared.contracts.cloudevents import Message
 from shared.contracts.types import Contract
-from shared.messaging.repository.outbox import unpack_headers
 from shared.process import Service
 from shared.runtime import Runtime
+from tests.kit.clock import ChosenClock
+from tests.kit.messages import message
+from tests.kit.outbox import Published, last_of_each_key, published
+from tests.kit.settings import api_key
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 READ_KEY, WRITE_KEY = "a-key-that-may-read", "a-key-that-may-write"
 API_KEYS = (
-    f"reader:{sha256(READ_KEY.encode()).hexdigest()}:cases:read;"
-    f"kim:{sha256(WRITE_KEY.encode()).hexdigest()}:cases:read,cases:write"
+    api_key("reader", "cases:read", key=READ_KEY),
+    api_key("kim", "cases:read", "cases:write", key=WRITE_KEY),
 )
-
-
-class ChosenClock:
-    """Stands at ``NOON`` until the test moves it."""
-
-    def __init__(self) -> None:
-        self.moment = NOON
-
-    def now(self) -> datetime:
-        return self.moment
-
-    def pass_time(self, length: timedelta) -> None:
-        self.moment += length
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """A record waiting in the outbox."""
-
-    topic: str
-    key: str
-    type: str
-    event_id: str
-    body: dict[str, Any]
 
 
 @dataclass
@@ -64,7 +40,7 @@ class Alerter:
 
     async def handle(self, topic: str, *events: tuple[str, Contract]) -> None:
         """Hands a batch of (type, body) to the topic's handler, in one transaction as the consumer does."""
-        messages = [message(topic, event_type, body) for event_type, body in events]
+        messages = [message(topic, event_type, body, at=NOON) for event_type, body in events]
         async with self.runtime.transaction() as connection:
             await self.service.handlers[topic](connection, messages)
 
@@ -78,18 +54,11 @@ class Alerter:
 
     async def published(self) -> list[Published]:
         """Everything published so far, in order."""
-        async with self.runtime.read_only() as connection:
-            rows = (await connection.execute(text("SELECT topic, key, headers, value FROM outbox ORDER BY id"))).all()
-        told = []
-        for row in rows:
-            headers = {name: (value or b"").decode() for name, value in unpack_headers(row.headers)}
-            body = orjson.loads(row.value)
-            told.append(Published(row.topic, row.key.decode(), headers["ce_type"], headers["ce_id"], body))
-        return told
+        return await published(self.runtime)
 
     async def standing(self) -> dict[tuple[str, str], Published]:
         """What a compacted topic keeps: the last record of each topic and key."""
-        return {(one.topic, one.key): one for one in await self.published()}
+        return last_of_each_key(await self.published())
 
     async def query(self, statement: str, **values: Any) -> Sequence[Any]:
         async with self.runtime.read_only() as connection:
@@ -110,23 +79,6 @@ def type_of(answer: Answer | AnswerErased) -> str:
     if isinstance(answer, AnswerErased):
         return ERASED
     return RECORDED if answer.revision == 1 else AMENDED
-
-
-def message(topic: str, event_type: str, body: Contract) -> Message:
-    return Message(
-        topic=topic,
-        partition=0,
-        offset=0,
-        key=None,
-        event_id="an-id",
-        source="/test",
-        type=event_type,
-        time=NOON,
-        body=body,
-        traceparent=None,
-        value=None,
-        headers=(),
-    )
 
 
 Open = Callable[[], Awaitable[Alerter]]

@@ -23,6 +23,7 @@ from shared.contracts.events import Event
 from shared.contracts.topics import QUEUES
 from shared.nps import group_of
 from tests.integration.alerter.kit import type_of
+from tests.kit.eventually import eventually
 from tests.unit.alerter.examples import NOON, answer
 
 ANSWERS = 10_000
@@ -52,17 +53,23 @@ async def test_two_replicas_and_a_kill_leave_each_answer_one_open_case_in_its_qu
         return found
 
     async with process(environment) as stays:
-        await until(lambda: members(backends, topic_prefix, 1))
+        await eventually(lambda: members(backends, topic_prefix, 1), "one member", within=LIMIT_SECONDS)
         async with process(environment) as dies:
-            await until(lambda: members(backends, topic_prefix, 2))
+            await eventually(
+                lambda: members(backends, topic_prefix, 2), "both members", within=LIMIT_SECONDS, every=0.1
+            )
             sending = asyncio.create_task(send(backends, f"{topic_prefix}surveys.answers", told))
-            await until(lambda: at_least(cases, ANSWERS // 10))
+            await eventually(
+                lambda: at_least(cases, ANSWERS // 10), "a tenth of the cases", within=LIMIT_SECONDS, every=0.1
+            )
             dies.kill()
             await dies.wait()
             assert await cases() < ANSWERS, "all answers were heard before the kill; send more"
             await sending
-        await until(lambda: at_least(cases, ANSWERS))
-        await until(lambda: handled(connection, backends, topic_prefix))
+        await eventually(lambda: at_least(cases, ANSWERS), "every case", within=LIMIT_SECONDS)
+        await eventually(
+            lambda: handled(connection, backends, topic_prefix), "the end of it", within=LIMIT_SECONDS, every=0.1
+        )
         assert stays.returncode is None
     await connection.close()
 
@@ -129,13 +136,6 @@ async def process(environment: Mapping[str, str]) -> AsyncIterator[asyncio.subpr
         if started.returncode is None:
             started.kill()
             await started.wait()
-
-
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Waits for an asynchronous condition, at most LIMIT_SECONDS."""
-    async with asyncio.timeout(LIMIT_SECONDS):
-        while not await condition():
-            await asyncio.sleep(0.1)
 
 
 async def members(backends: Backends, topic_prefix: str, many: int) -> bool:

@@ -3,15 +3,13 @@
 import asyncio
 import html
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from typing import Any
 
 import httpx
-import pytest
 from sqlalchemy import text
 
 from services.collector.handlers import campaigns as campaigns_handler
@@ -19,37 +17,17 @@ from services.collector.handlers import sends as sends_handler
 from services.collector.settings import CollectorSettings
 from shared.contracts import campaigns, sends, topics
 from shared.contracts.campaigns import Brand, CampaignPublished
-from shared.contracts.cloudevents import Message
 from shared.contracts.sends import Recipient, SurveySent
 from shared.contracts.types import Contract
 from shared.runtime import Runtime
+from tests.kit.clock import ChosenClock
+from tests.kit.eventually import eventually
+from tests.kit.messages import message
+from tests.kit.outbox import Published, published
+from tests.kit.settings import KEY
 
-KEY = "k" * 32
-API_KEYS = f"shop:{sha256(KEY.encode()).hexdigest()}:answers:write,customers:erase"
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
-
-
-@dataclass
-class ChosenClock:
-    moment: datetime = NOON
-
-    def now(self) -> datetime:
-        return self.moment
-
-    def forward(self, **length: float) -> None:
-        self.moment += timedelta(**length)
-
-
-@dataclass
-class Published:
-    """An event in the outbox, not yet published."""
-
-    topic: str
-    type: str
-    id: str
-    key: str
-    body: dict[str, Any]
 
 
 @dataclass
@@ -57,7 +35,6 @@ class Collector:
     runtime: Runtime[CollectorSettings]
     clock: ChosenClock
     client: httpx.AsyncClient
-    offsets: int = field(default=0)
 
     async def consume(self, *bodies: Contract, event_type: str | None = None) -> None:
         """Hands the bodies to the handlers in one transaction, as the consumer loop would."""
@@ -70,11 +47,7 @@ class Collector:
                 known = isinstance(body, SurveySent)
                 topic = topics.SENDS if known else topics.CAMPAIGNS
                 kind = event_type or (sends.SENT if known else campaigns.PUBLISHED)
-                self.offsets += 1
-                message = Message(
-                    topic.name, 0, self.offsets, b"k", str(self.offsets), "/test", kind, NOON, body, None, b"", []
-                )
-                await handlers[topic.name](connection, [message])
+                await handlers[topic.name](connection, [message(topic.name, kind, body, at=NOON)])
 
     async def send(self, send_id: str = "s-1", **fields: Any) -> str:
         """Consumes a survey; returns the path of its page."""
@@ -97,14 +70,7 @@ class Collector:
         return await self.client.delete(f"/v1/customers/{customer_id}", headers={"Authorization": f"Bearer {KEY}"})
 
     async def outbox(self, topic: str | None = None) -> list[Published]:
-        async with self.runtime.read_only() as connection:
-            rows = await connection.execute(text("SELECT topic, key, headers, value FROM outbox ORDER BY id"))
-            events = []
-            for row in rows:
-                headers = dict(json.loads(row.headers))
-                body = json.loads(row.value)
-                events.append(Published(row.topic, headers["ce_type"], headers["ce_id"], row.key.decode(), body))
-        return [event for event in events if topic is None or event.topic == topic]
+        return await published(self.runtime, topic)
 
     async def answers(self) -> list[Published]:
         return await self.outbox(topics.ANSWERS.name)
@@ -160,16 +126,6 @@ def seen(page: httpx.Response) -> str:
     return html.unescape(page.text)
 
 
-async def eventually(condition: Callable[[], Awaitable[bool]], what: str, seconds: float = 30) -> None:
-    """Waits for the condition; a failure says what was waited for."""
-    try:
-        async with asyncio.timeout(seconds):
-            while not await condition():
-                await asyncio.sleep(0.02)
-    except TimeoutError:
-        pytest.fail(f"not within {seconds:.0f} s: {what}")
-
-
 async def held_up(collector: Collector, task: asyncio.Task[Any]) -> None:
     """Until a database lock holds the task up."""
 
@@ -184,7 +140,7 @@ async def held_up(collector: Collector, task: asyncio.Task[Any]) -> None:
             )
             return bool(waiting.scalar_one())
 
-    await eventually(waits, "it waits for a lock", 10)
+    await eventually(waits, "it to wait for a lock", within=10)
 
 
 @asynccontextmanager

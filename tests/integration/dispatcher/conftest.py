@@ -5,38 +5,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest_asyncio
-from pydantic import SecretStr
 
-from deploy.local.backends import Backends
 from deploy.local.provision import Database
 from services.dispatcher.actions.campaigns import apply_files
 from services.dispatcher.loops.timers import TimerLoop
 from services.dispatcher.settings import DispatcherSettings
 from services.dispatcher.wiring import build
-from shared.persistence.migrations import migrate
 from shared.runtime import open_runtime
-from tests.integration.dispatcher.kit import API_KEYS, ChosenClock, Dispatcher, Open
+from tests.integration.dispatcher.kit import START, Dispatcher, Open
+from tests.kit.clock import ChosenClock
+from tests.kit.settings import api_key, settings_for
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def open_dispatcher(backends: Backends, database: Database) -> AsyncIterator[Open]:
+async def open_dispatcher(database: Database) -> AsyncIterator[Open]:
     """Opens dispatchers, as many replicas as the test wants, on one database. Campaigns are the shipped ones."""
     opened = []
 
     async def open_one(**values: Any) -> Dispatcher:
-        settings = DispatcherSettings(
-            kafka_bootstrap_servers=backends.kafka_bootstrap_servers,
-            database_url=SecretStr(database.service_urls["dispatcher"]),
-            api_keys=SecretStr(API_KEYS),
-            secret=SecretStr("x" * 32),
-            **values,
-        )
+        settings = settings_for(DispatcherSettings, database.service_urls["dispatcher"], api_key("tests"), **values)
         context = open_runtime("dispatcher", settings)
         runtime = await context.__aenter__()
         opened.append(context)
-        clock = ChosenClock()
+        clock = ChosenClock(START)
         runtime.clock = clock
-        await migrate("dispatcher", runtime.engine)
         await apply_files(runtime, settings.campaigns)
         service = build(runtime)
         return Dispatcher(runtime, service.handlers, TimerLoop(runtime), clock, service.app)

@@ -1,13 +1,10 @@
 """A dispatcher for tests: its parts on a database of their own, with a clock the test sets."""
 
-import hashlib
-import itertools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import orjson
 from fastapi import FastAPI
 from sqlalchemy import text
 
@@ -18,44 +15,14 @@ from shared.contracts.cloudevents import Message
 from shared.contracts.orders import Customer, Item, OrderEvent
 from shared.contracts.preferences import ChannelPreference, Preference
 from shared.contracts.requests import SurveyRequested
-from shared.contracts.types import Contract
 from shared.messaging.handler import Handler
 from shared.runtime import Runtime
+from tests.kit.clock import ChosenClock
+from tests.kit.messages import message
+from tests.kit.outbox import published
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-
-KEY = "a-key-for-tests"
-API_KEYS = f"tests:{hashlib.sha256(KEY.encode()).hexdigest()}:*"
-
-_numbers = itertools.count(1)
-
-
-class ChosenClock:
-    """Stands where the test puts it."""
-
-    def __init__(self, moment: datetime = START) -> None:
-        self.moment = moment
-
-    def now(self) -> datetime:
-        return self.moment
-
-
-def message(topic: str, kind: str, body: Contract, event_id: str | None = None, source: str = "/shop") -> Message:
-    return Message(
-        topic=topic,
-        partition=0,
-        offset=next(_numbers),
-        key=None,
-        event_id=event_id or f"e-{next(_numbers)}",
-        source=source,
-        type=kind,
-        time=START,
-        body=body,
-        traceparent=None,
-        value=b"{}",
-        headers=(),
-    )
 
 
 def order_event(
@@ -77,7 +44,7 @@ def order_event(
         items=[Item(name="A wooden train", category="toys")],
         **fields,
     )
-    return message(orders.TOPIC, f"order.{milestone}", body, event_id)
+    return message(orders.TOPIC, f"order.{milestone}", body, event_id=event_id, source="/shop", at=START)
 
 
 def preference(
@@ -97,7 +64,7 @@ def preference(
     )
     body = Preference(customer_id=customer_id, revision=revision, channels=channels, occurred_at=at)
     name = {"erased": preferences.ERASED, "resubscribed": preferences.RESUBSCRIBED}.get(kind, f"preference.{kind}")
-    return message(preferences.TOPIC, name, body)
+    return message(preferences.TOPIC, name, body, at=START)
 
 
 def request(campaign: str, customer_id: str = "c-1", not_before: datetime = START, request_id: str = "r-1") -> Message:
@@ -109,7 +76,7 @@ def request(campaign: str, customer_id: str = "c-1", not_before: datetime = STAR
         requested_at=START,
         not_before=not_before,
     )
-    return message(requests.TOPIC, requests.REQUESTED, body)
+    return message(requests.TOPIC, requests.REQUESTED, body, at=START)
 
 
 @dataclass
@@ -162,8 +129,7 @@ class Dispatcher:
 
     async def published(self, topic: str = topics.SENDS.name) -> Sequence[dict[str, Any]]:
         """The bodies of what the outbox holds for a topic."""
-        rows = await self.rows("SELECT value FROM outbox WHERE topic = :topic ORDER BY id", topic=topic)
-        return [orjson.loads(row["value"]) for row in rows]
+        return [one.body for one in await published(self.runtime, topic)]
 
 
 Open = Callable[..., Awaitable[Dispatcher]]

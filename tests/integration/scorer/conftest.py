@@ -1,13 +1,11 @@
 """Scorers on a fresh database, with and without HTTP."""
 
-import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest_asyncio
-from pydantic import SecretStr
 
 from deploy.local.provision import Database
 from services.scorer.actions.names import Names
@@ -16,11 +14,9 @@ from services.scorer.queries.stream import Stream
 from services.scorer.settings import ScorerSettings
 from services.scorer.wiring import build
 from shared.clock import SteppedClock
-from shared.persistence.migrations import migrate
 from shared.runtime import open_runtime
 from tests.integration.scorer.kit import START, Scorer, StartScorer
-
-KEY = "a key that is long enough"
+from tests.kit.settings import KEY, api_key, settings_for
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -30,19 +26,15 @@ async def start_scorer(database: Database, tmp_path: Path) -> AsyncIterator[Star
     clock = SteppedClock.create(clock_file, START)
     opened: list[Any] = []
 
-    async def start(**settings: Any) -> Scorer:
+    async def start(*api_keys: str, **settings: Any) -> Scorer:
         context = open_runtime(
             "scorer",
-            ScorerSettings(
-                database_url=SecretStr(database.service_urls["scorer"]),
-                secret=SecretStr("x" * 32),
-                clock=f"file:{clock_file}",
-                **settings,
+            settings_for(
+                ScorerSettings, database.service_urls["scorer"], *api_keys, clock=f"file:{clock_file}", **settings
             ),
         )
         runtime = await context.__aenter__()
         opened.append(context)
-        await migrate("scorer", runtime.engine)
         names = Names(runtime.engine)
         handlers = {
             "surveys.answers": answers.handler(runtime, names),
@@ -63,9 +55,9 @@ async def scorer(start_scorer: StartScorer) -> Scorer:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def served(start_scorer: StartScorer) -> Scorer:
-    mine = hashlib.sha256(KEY.encode()).hexdigest()
-    other = hashlib.sha256(b"no scores").hexdigest()
-    return await start_scorer(api_keys=f"staff:{mine}:scores:read;other:{other}:cases:read", brand_name="Lumen & Leaf")
+    staff = api_key("staff", "scores:read")
+    other = api_key("other", "cases:read", key="no scores")
+    return await start_scorer(staff, other, brand_name="Lumen & Leaf")
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -1,6 +1,5 @@
 """A scorer without processes: its parts called directly, on a fresh database; and what it is told."""
 
-import itertools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,11 +13,11 @@ from services.scorer.queries.stream import Listener, Stream, Wanted
 from services.scorer.settings import ScorerSettings
 from shared.clock import SteppedClock
 from shared.contracts.answers import AMENDED, ERASED, RECORDED, Answer, AnswerErased
-from shared.contracts.cloudevents import Message
 from shared.contracts.scores import ScoreUpdated
 from shared.contracts.types import Contract
 from shared.messaging.handler import Handler
 from shared.runtime import Runtime
+from tests.kit.messages import message
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -35,7 +34,7 @@ class Scorer:
     async def take(self, topic: str, *bodies: tuple[str, Contract]) -> None:
         """One batch of one topic, as the consumer loop would hand it over."""
         async with self.runtime.transaction() as connection:
-            await self.handlers[topic](connection, [message(topic, kind, body) for kind, body in bodies])
+            await self.handlers[topic](connection, [message(topic, kind, body, at=START) for kind, body in bodies])
 
     async def publish(self) -> None:
         """All that changed."""
@@ -70,13 +69,6 @@ async def take_published(scorer: Scorer) -> dict[Key, ScoreUpdated]:
 
 
 StartScorer = Callable[..., Awaitable[Scorer]]
-
-_offsets = itertools.count()
-
-
-def message(topic: str, kind: str, body: Contract) -> Message:
-    return Message(topic, 0, next(_offsets), None, "id", "/test", kind, START, body, None, None, ())
-
 
 Event = tuple[str, Contract]
 

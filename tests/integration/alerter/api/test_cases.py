@@ -29,7 +29,7 @@ async def test_a_case_goes_through_its_life_and_every_change_is_published(
         )
     )
     assert (case["status"], case["closed_reason"], case["root_cause"]) == ("closed", "resolved", "Delivered late")
-    alerter.clock.pass_time(timedelta(days=2))
+    alerter.clock.pass_time(days=2)
     case = await body(await client.post(f"/v1/cases/{CASE}/reopen", json={"sequence": 5, "text": "Broke again"}))
     assert case["due_at"] == "2026-03-05T12:00:00Z"
     told = await alerter.published()

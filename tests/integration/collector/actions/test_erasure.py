@@ -114,7 +114,7 @@ async def test_a_survey_that_was_on_its_way_brings_nothing_back(collector: Colle
 async def test_who_comes_back_is_a_customer_again(collector: Collector) -> None:
     await a_life(collector)
     await collector.erase("c-42")
-    collector.clock.forward(days=10)
+    collector.clock.pass_time(days=10)
     page = await collector.send("s-3", sent_at=collector.clock.now(), expires_at=NOON + timedelta(days=40))
     assert (await collector.client.post(page, json={"score": 8})).status_code == 202
     await collector.client.post(collector.unsubscribe_page("s-3"))

@@ -55,7 +55,7 @@ def counted(became: str) -> float:
 async def test_a_mail_programs_click_before_the_survey_is_done_when_it_comes(collector: Collector) -> None:
     assert await click(collector) == 202
     assert await collector.outbox() == []
-    collector.clock.forward(minutes=3)
+    collector.clock.pass_time(minutes=3)
     await collector.send()
     assert await collector.preferences() == [("preference.unsubscribed", 1, "unsubscribed")]
     (published,) = await collector.outbox(topics.PREFERENCES.name)
@@ -135,7 +135,7 @@ async def test_of_several_changes_the_last_stands(collector: Collector) -> None:
 
 async def test_of_changes_through_two_surveys_that_come_together_the_last_stands(collector: Collector) -> None:
     await undo(collector, "s-2")
-    collector.clock.forward(seconds=1)
+    collector.clock.pass_time(seconds=1)
     await click(collector, "s-3")
     await consume_batch(collector, survey("s-1"), survey("s-2"), survey("s-3"))
     assert await collector.preferences() == [("preference.unsubscribed", 1, "unsubscribed")]
@@ -146,7 +146,7 @@ async def test_a_change_made_since_through_a_known_survey_takes_precedence(colle
     await collector.send("s-1")
     await click(collector, "s-1")
     await click(collector, "s-2")
-    collector.clock.forward(minutes=1)
+    collector.clock.pass_time(minutes=1)
     await undo(collector, "s-1")
     await collector.send("s-2")
     assert [kind for kind, _, _ in await collector.preferences()] == [
@@ -157,7 +157,7 @@ async def test_a_change_made_since_through_a_known_survey_takes_precedence(colle
 
 async def test_an_erased_customers_pending_change_is_deleted(collector: Collector) -> None:
     await click(collector)
-    collector.clock.forward(seconds=1)
+    collector.clock.pass_time(seconds=1)
     await collector.erase("c-42")
     await collector.send()
     assert [published.type for published in await collector.outbox()] == ["preference.erased"]
@@ -167,7 +167,7 @@ async def test_an_erased_customers_pending_change_is_deleted(collector: Collecto
 
 async def test_who_was_erased_and_came_back_goes_on_counting_revisions(collector: Collector) -> None:
     await collector.erase("c-42")
-    collector.clock.forward(days=1)
+    collector.clock.pass_time(days=1)
     await click(collector, "s-2")
     await collector.send("s-2", sent_at=collector.clock.now())
     told = [(published.type, published.body["revision"]) for published in await collector.outbox()]
@@ -268,13 +268,13 @@ async def test_what_never_comes_is_dropped_after_a_month_and_counted_and_said_wi
 ) -> None:
     for number in range(7):
         assert await click(collector, f"s-{number}") == 202
-    collector.clock.forward(days=1)
+    collector.clock.pass_time(days=1)
     await click(collector, "s-young")
     collector.clock.moment = NOON + timedelta(days=30)
     before = counted("dropped")
     assert await actions.prune(collector.runtime) is False
     assert await collector.count("early_wishes") == 8
-    collector.clock.forward(seconds=1)
+    collector.clock.pass_time(seconds=1)
     (prune,) = build(collector.runtime).loops
     with capture_logs() as logs:
         assert await prune.step() is True

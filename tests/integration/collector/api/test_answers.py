@@ -50,7 +50,7 @@ async def test_the_same_id_is_the_same_answer(collector: Collector) -> None:
     body: dict[str, Any] = {"answer_id": "a-1", "score": 3, "comment": "slow", "segments": {"country": "BR"}}
     for _ in range(3):
         assert (await collector.post_answer(**body)).json()["revision"] == 1
-        collector.clock.forward(hours=1)
+        collector.clock.pass_time(hours=1)
     assert (await collector.post_answer(answer_id="a-1", score=3)).json()["revision"] == 1
     assert (await collector.post_answer(answer_id="a-1", score=4)).json()["revision"] == 2
     assert (await collector.post_answer(answer_id="a-1", score=4, segments={"country": "NO"})).json()["revision"] == 3

@@ -14,7 +14,8 @@ from shared.contracts.events import Event
 from shared.contracts.topics import CONSUMED_BY
 from shared.messaging.consumer import Consumer
 from shared.messaging.topics import ensure_topics
-from tests.integration.collector.kit import NOON, Collector, campaign, eventually, survey
+from tests.integration.collector.kit import NOON, Collector, campaign, survey
+from tests.kit.eventually import eventually
 
 
 @asynccontextmanager
@@ -59,9 +60,9 @@ def sent_event(send_id: str) -> Event:
     )
 
 
-async def test_from_a_send_on_kafka_to_an_answer_on_kafka(collector: Collector, topic_prefix: str) -> None:
+async def test_from_a_send_on_kafka_to_an_answer_on_kafka(collector: Collector, kafka: str, topic_prefix: str) -> None:
     settings = collector.runtime.settings
-    settings.topic_prefix = topic_prefix
+    settings.kafka_bootstrap_servers, settings.topic_prefix = kafka, topic_prefix
     await ensure_topics(settings, [topics.CAMPAIGNS, topics.SENDS, topics.ANSWERS, topics.PREFERENCES])
     page = collector.page()
     assert (await collector.client.get(page)).status_code == 503

@@ -95,7 +95,7 @@ async def test_a_change_that_was_overtaken_between_reading_and_writing_is_not_lo
 
 async def test_it_works_long_after_the_survey_closed(collector: Collector) -> None:
     await collector.send()
-    collector.clock.forward(days=100)
+    collector.clock.pass_time(days=100)
     assert (await collector.client.get(collector.unsubscribe_page())).status_code == 200
     assert (await collector.client.post(collector.unsubscribe_page(), data=ONE_CLICK)).status_code == 200
     assert len(await collector.preferences()) == 1

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest_asyncio
 
-from tests.integration.dispatcher.kit import KEY, Dispatcher
+from tests.integration.dispatcher.kit import Dispatcher
+from tests.kit.settings import KEY
 
 
 @pytest_asyncio.fixture(loop_scope="session")

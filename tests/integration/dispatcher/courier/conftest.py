@@ -20,9 +20,10 @@ from services.dispatcher.courier.repository import deliveries as repository
 from services.dispatcher.courier.settings import CourierSettings
 from shared.contracts.sends import Recipient, SurveySent
 from shared.mail.message import Email
-from shared.persistence.migrations import migrate
 from shared.runtime import Runtime, open_runtime
 from tests.integration.dispatcher.courier.post_office import PostOffice, open_post_office
+from tests.kit.outbox import published
+from tests.kit.settings import settings_for
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
@@ -87,13 +88,8 @@ class Office:
 
     async def published(self) -> list[tuple[str, str, str | None]]:
         """(ce_type, send id, reason) of every event in the outbox, in order."""
-        rows = await self.rows(
-            "SELECT headers, convert_from(value, 'UTF8')::jsonb AS body FROM outbox "
-            "WHERE topic = 'surveys.deliveries' ORDER BY id"
-        )
-        import json
-
-        return [(dict(json.loads(row.headers))["ce_type"], row.body["send_id"], row.body.get("reason")) for row in rows]
+        records = await published(self.runtime, "surveys.deliveries")
+        return [(one.type, one.body["send_id"], one.body.get("reason")) for one in records]
 
 
 async def recover(heir: Office) -> None:
@@ -129,8 +125,6 @@ async def open_office(database: Database, post: PostOffice, clock_file: str) -> 
 
         async def open_one(*, receipts: bool = True, **settings: Any) -> Office:
             values: dict[str, Any] = {
-                "database_url": SecretStr(database.service_urls["dispatcher"]),
-                "secret": SecretStr("s" * 40),
                 "smtp_url": SecretStr(f"smtp://127.0.0.1:{post.port}"),
                 "mail_from": "surveys@shop.test",
                 "clock": clock_file,
@@ -139,9 +133,8 @@ async def open_office(database: Database, post: PostOffice, clock_file: str) -> 
                 "smtp_receipts_url": post.receipts_url if receipts else "",
                 **settings,
             }
-            loaded = CourierSettings(**values)
+            loaded = settings_for(CourierSettings, database.service_urls["dispatcher"], **values)
             runtime = await stack.enter_async_context(open_runtime("courier", loaded))
-            await migrate("dispatcher", runtime.engine)
             channel = EmailChannel(loaded)
             stack.push_async_callback(channel.close)
             return Office(runtime, channel, DeliverLoop(runtime, channel), UnresolvedLoop(runtime, channel))

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from services.scorer.actions.publish import publish
 from services.scorer.repository import scores
 from shared.nps import Counts, net_promoter_score
-from tests.integration.scorer.kit import START, Scorer, StartScorer, answer, erased, message, take_published
+from tests.integration.scorer.kit import START, Scorer, StartScorer, answer, erased, take_published
+from tests.kit.messages import message
 
 
 async def test_every_window_segment_and_campaign_of_an_answer_is_published_once(scorer: Scorer) -> None:

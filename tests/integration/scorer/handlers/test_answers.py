@@ -11,7 +11,8 @@ import pytest
 
 from shared.contracts.answers import Answer, AnswerErased
 from shared.nps import group_of
-from tests.integration.scorer.kit import START, Event, Scorer, StartScorer, answer, erased, message
+from tests.integration.scorer.kit import START, Event, Scorer, StartScorer, answer, erased
+from tests.kit.messages import message
 
 DayCounts = dict[tuple[str, str, str, str, str], int]
 
