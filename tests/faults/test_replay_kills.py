@@ -118,17 +118,17 @@ async def test_a_killed_replay_resumes_and_ends_with_the_same_result(tmp_path: P
     write_history(tmp_path / "data")
     base, state = free_base(), tmp_path / "state"
     try:
-        # While it starts, in the middle, and when its last step is done and the audit under way.
+        # While it starts, halfway, and after the last step, during the audit.
         for moment in ("postgresql: ready", "50 %", "100 %"):
             async with replay(tmp_path, base) as process:
                 said = await read_until(process, moment)
                 assert moment in said, said
             await nothing_is_left(state)
         async with replay(tmp_path, base) as process:
-            said = await read_until(process, "what is never said")
+            said = await read_until(process, "a line that never comes")
             assert await process.wait() == 0, said
         assert "Resuming the interrupted replay" in said
-        assert f"asked about exactly these orders: {ASKED} compared, 0 differences" in said, said
+        assert f"exactly the expected orders surveyed: {ASKED} compared, 0 differences" in said, said
         await nothing_is_left(state)
     finally:
         await asyncio.to_thread(remove_state, state)
