@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
-from tests.kit import tiers
+from tests.kit import ports, tiers
 from tests.kit.session import Session
 
 if TYPE_CHECKING:
@@ -26,7 +26,10 @@ SESSION = pytest.StashKey[Session]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[SESSION] = Session.of(getattr(config, "workerinput", None))
+    worker: dict[str, Any] | None = getattr(config, "workerinput", None)
+    config.stash[SESSION] = Session.of(worker)
+    if worker:
+        ports.choose_from_range(1 + int(worker["workerid"].removeprefix("gw")) % tiers.MOST_WORKERS)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

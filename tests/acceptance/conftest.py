@@ -3,13 +3,13 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
-import httpx
 import pytest
 import pytest_asyncio
 
 from deploy.local.backends import Backends
 from shared.clock import SteppedClock
 from tests.acceptance.product import Product
+from tests.kit.http import http_client
 from tests.kit.stacks import running_stack
 from tools.replay.dispatcher import Dispatcher
 from tools.simulation.shop import ShopBackend
@@ -29,8 +29,8 @@ async def product(backends: Backends, tmp_path_factory: pytest.TempPathFactory) 
             clock=f"file:{folder / 'clock'}",
             environment={"HEARBACK_TIMER_SECONDS": "0.02", "HEARBACK_PUBLISH_SECONDS": "0.1"},
         ) as stack,
-        httpx.AsyncClient(timeout=20) as visitors,
-        httpx.AsyncClient(timeout=20, headers={"Authorization": f"Bearer {stack.api_key}"}) as staff,
+        http_client() as visitors,
+        http_client(key=stack.api_key) as staff,
         ShopBackend(stack.kafka_bootstrap_servers, "/shop", topic=f"{stack.topic_prefix}orders") as shop,
     ):
         dispatcher = Dispatcher(stack.database.owner_url, stack.kafka_bootstrap_servers, stack.topic_prefix)

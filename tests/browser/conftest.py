@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
@@ -11,6 +10,7 @@ from playwright.async_api import Browser
 from deploy.local.backends import Backends
 from tests.browser.chromium import Visits, chromium, launched
 from tests.browser.shop import Shop
+from tests.kit.http import http_client
 from tests.kit.stacks import at_once, running_stack
 from tools.simulation.shop import ShopBackend
 
@@ -46,8 +46,8 @@ async def shop(browser: Browser, backends: Backends, tmp_path_factory: pytest.Te
                 "HEARBACK_INBOX_REFRESH_SECONDS": "0.3",
             },
         ) as stack,
-        httpx.AsyncClient(timeout=20, headers={"Authorization": f"Bearer {stack.api_key}"}) as staff,
-        httpx.AsyncClient(timeout=20) as visitors,
+        http_client(key=stack.api_key) as staff,
+        http_client() as visitors,
         ShopBackend(stack.kafka_bootstrap_servers, "/shop", topic=f"{stack.topic_prefix}orders") as backend,
     ):
         opened = Shop(stack, staff, visitors, backend)

@@ -16,12 +16,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import httpx
 from playwright.async_api import Page, expect
 
 from deploy.local.backends import External
 from tests.browser.chromium import PHONE, WIDE, Visits, chromium, launched
 from tests.browser.shop import Shop, answer_of
+from tests.kit.http import http_client
 from tests.kit.stacks import AT_ONCE, running_stack
 from tools.simulation.mailbox import Mail
 from tools.simulation.shop import ShopBackend
@@ -89,8 +89,8 @@ async def filled_shop(folder: Path) -> AsyncIterator[Shop]:
         running_stack(
             folder, on=External.from_environment(), campaigns=folder / "campaigns", environment=BRAND
         ) as stack,
-        httpx.AsyncClient(timeout=30, headers={"Authorization": f"Bearer {stack.api_key}"}) as staff,
-        httpx.AsyncClient(timeout=30) as visitors,
+        http_client(key=stack.api_key, timeout=30) as staff,
+        http_client(timeout=30) as visitors,
         ShopBackend(stack.kafka_bootstrap_servers, "/shop", topic=f"{stack.topic_prefix}orders") as backend,
     ):
         shop = Shop(stack, staff, visitors, backend)

@@ -76,7 +76,7 @@ async def test_a_stranger_is_asked_for_a_key_and_led_on_to_where_they_wanted(sho
     assert await sticking_out(page) == [] and await hard_to_read(page) == []
     await page.get_by_label("API key").fill("wrong")
     await page.get_by_role("button", name="Sign in").click()
-    await expect(page.get_by_role("alert")).to_contain_text("not known")
+    await expect(page.get_by_role("alert")).to_contain_text("Unknown API key")
     await page.get_by_label("API key").fill(shop.stack.api_key)
     await page.get_by_role("button", name="Sign in").click()
     await expect(page).to_have_url(shop.url("scorer", "/?window=365d"))

@@ -15,6 +15,7 @@ from deploy.local.backends import Backends
 from deploy.local.programs import PROCESSES
 from deploy.local.stack import Stack
 from tests.kit.eventually import until
+from tests.kit.http import http_client
 from tests.kit.stacks import at_once, running_stack
 from tools.audit.audit import Installation, audit
 from tools.simulation.mailbox import Mail, MailboxReader
@@ -97,7 +98,7 @@ class Traffic:
 @contextlib.asynccontextmanager
 async def traffic_on(stack: Stack) -> AsyncIterator[Traffic]:
     """Traffic of its own on a stack; at the end everybody has answered and the audit is clean."""
-    async with httpx.AsyncClient(timeout=10) as client:
+    async with http_client(timeout=10) as client:
         traffic = Traffic(stack, client)
         answering = asyncio.create_task(traffic.answer())
         try:

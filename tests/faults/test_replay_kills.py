@@ -12,10 +12,9 @@ from pathlib import Path
 
 from deploy.local.backends import DATABASE_VARIABLE, KAFKA_VARIABLE
 from deploy.local.commands import remove_state
-from deploy.local.errors import StackError
-from deploy.local.ports import StackPorts, free_port, require_free
 from deploy.local.programs import PROJECT
 from deploy.local.supervisor import read_records
+from tests.kit.ports import free_base
 from tools.replay.files import FILES
 
 ORDERS = 24
@@ -102,16 +101,6 @@ async def nothing_is_left(state: Path) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         while read_records(state / "processes.json"):
             await asyncio.sleep(0.1)
-
-
-def free_base() -> int:
-    while True:
-        base = free_port()
-        try:
-            require_free({name: getattr(StackPorts.from_base(base), name) for name in StackPorts.__slots__})
-        except StackError:
-            continue
-        return base
 
 
 async def test_a_killed_replay_resumes_and_ends_with_the_same_result(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from deploy.local.kafka import KafkaNode
 from deploy.local.ports import free_port, free_ports
 from deploy.local.postgres import PostgresServer
 from deploy.local.supervisor import Supervisor
+from tests.kit.ports import choose_from_range
 from tests.kit.session import Session
 
 LOOKS_AFTER_OWNER_EVERY = 0.2
@@ -70,4 +71,5 @@ async def _session_ends(session: Session) -> None:
 
 
 if __name__ == "__main__":
+    choose_from_range(0)
     asyncio.run(keep(sys.argv[1], Session.of_folder(Path(sys.argv[2]))))

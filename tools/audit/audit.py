@@ -24,6 +24,8 @@ from tools.audit.topics import Topics, UnknownTopic
 MAX_ATTEMPTS = 3
 """How often the audit starts over when new input arrives while it reads."""
 HTTP_SECONDS = 30
+KEEP_ALIVE_SECONDS = 2
+"""The services close a connection that is idle for 5 s: one that is about to be closed must not be used again."""
 NEW_INPUT = "new input arrived during every attempt; run the audit again when the system is less busy."
 UTC = ZoneInfo("UTC")
 PROMISES = (4, 1, 2, 3)
@@ -103,7 +105,8 @@ async def audit(installation: Installation, *, within: float = 60, progress: Pro
 
 async def _audit(installation: Installation, within: float, progress: Progress) -> Report:
     headers = {"Authorization": f"Bearer {installation.api_key}"}
-    async with httpx.AsyncClient(headers=headers, timeout=HTTP_SECONDS) as client:
+    limits = httpx.Limits(keepalive_expiry=KEEP_ALIVE_SECONDS)
+    async with httpx.AsyncClient(headers=headers, timeout=HTTP_SECONDS, limits=limits) as client:
         connection: Connection = await asyncpg.connect(installation.database_url, timeout=30)
         try:
             for _ in range(MAX_ATTEMPTS):

@@ -14,11 +14,11 @@ import pytest
 import pytest_asyncio
 
 from deploy.local.backends import Backends
-from deploy.local.ports import free_ports
 from deploy.local.programs import PROCESSES, PROJECT
 from deploy.local.provision import Database
 from deploy.local.status import read_status
 from deploy.local.supervisor import read_records, start_time
+from tests.kit.ports import free_base
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,13 @@ class Terminal:
 async def terminal(
     backends: Backends, empty_database: Database, topic_prefix: str, tmp_path: Path
 ) -> AsyncIterator[Terminal]:
-    base = free_ports(1)[0]
     terminal = Terminal(
         tmp_path / "state",
         {
             "PATH": os.environ["PATH"],
             "HOME": os.environ["HOME"],
             "HEARBACK_STATE": str(tmp_path / "state"),
-            "HEARBACK_PORT_BASE": str(base),
+            "HEARBACK_PORT_BASE": str(free_base()),
             "HEARBACK_TOPIC_PREFIX": topic_prefix,
             "HEARBACK_KAFKA_BOOTSTRAP_SERVERS": backends.kafka_bootstrap_servers,
             "HEARBACK_DATABASE_URL": empty_database.owner_url,
