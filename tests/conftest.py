@@ -1,9 +1,9 @@
-"""What tests of the real thing stand on: a Kafka, a PostgreSQL, and a fresh database and topics for each test.
+"""Fixtures for tests with a real Kafka or PostgreSQL, and how tests are distributed to workers.
 
-With HEARBACK_KAFKA_BOOTSTRAP_SERVERS or HEARBACK_DATABASE_URL set, tests run against those; otherwise the first
-test that needs one starts it under `.hearback/test/`, for all workers, and it ends with the session.
+With HEARBACK_KAFKA_BOOTSTRAP_SERVERS or HEARBACK_DATABASE_URL set, tests use those; otherwise the first test that
+needs one starts it under `.hearback/test/`. All workers share it, and it is stopped at the end of the session.
 
-The fixtures import what they need when they are used: unit tests know neither Kafka nor PostgreSQL.
+Fixtures import what they need when they are used, because unit tests must not import Kafka's or PostgreSQL's drivers.
 """
 
 import os
@@ -29,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
     worker: dict[str, Any] | None = getattr(config, "workerinput", None)
     config.stash[SESSION] = Session.of(worker)
     if worker:
-        ports.choose_from_range(1 + int(worker["workerid"].removeprefix("gw")) % tiers.MOST_WORKERS)
+        ports.use_range_of_worker(int(worker["workerid"].removeprefix("gw")))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -51,7 +51,7 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     from xdist.scheduler import LoadScopeScheduling
 
-    config.option.loadscopereorder = False  # the order is ours
+    config.option.loadscopereorder = False  # keeps our order
     scheduler = LoadScopeScheduling(config, log)
     scheduler._split_scope = tiers.unit_of
     return scheduler
@@ -59,18 +59,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     folder = path.relative_to(parent.config.rootpath).as_posix()
-    return tiers.SharingFolder.from_parent(parent, path=path) if folder in tiers.SHARING else None
+    return tiers.PackageFolder.from_parent(parent, path=path) if folder in tiers.FOLDERS_WITH_ONE_STACK else None
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: tiers.in_order(item.nodeid))
+        items.sort(key=lambda item: tiers.rank(item.nodeid))
 
 
 @pytest.fixture(scope="session")
 def kafka(pytestconfig: pytest.Config) -> str:
-    """The bootstrap servers of a running Kafka, shared by the whole session; isolate with `topic_prefix`."""
+    """The bootstrap servers of a Kafka that all tests share; `topic_prefix` isolates a test."""
     from tests.kit import backends
 
     return backends.address("kafka", pytestconfig.stash[SESSION])
@@ -78,7 +78,7 @@ def kafka(pytestconfig: pytest.Config) -> str:
 
 @pytest.fixture(scope="session")
 def postgresql(pytestconfig: pytest.Config) -> str:
-    """The owner's URL of a running PostgreSQL, shared by the whole session; isolate with `database`."""
+    """The owner's URL of a PostgreSQL that all tests share; `database` isolates a test."""
     from tests.kit import backends
 
     return backends.address("postgresql", pytestconfig.stash[SESSION])
@@ -86,7 +86,7 @@ def postgresql(pytestconfig: pytest.Config) -> str:
 
 @pytest.fixture(scope="session")
 def backends(kafka: str, postgresql: str) -> "Backends":
-    """Both, for tests of whole processes."""
+    """Both, for tests that start processes."""
     from deploy.local.backends import Backends
 
     return Backends(kafka, postgresql)
@@ -94,7 +94,7 @@ def backends(kafka: str, postgresql: str) -> "Backends":
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def template(pytestconfig: pytest.Config, postgresql: str) -> "Database":
-    """The database of which `database` is a copy; nobody connects to it."""
+    """The database that `database` is a copy of; nobody connects to it."""
     from tests.kit import backends
 
     return await backends.template(pytestconfig.stash[SESSION], postgresql)
@@ -102,7 +102,7 @@ async def template(pytestconfig: pytest.Config, postgresql: str) -> "Database":
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def database(template: "Database", postgresql: str) -> "AsyncIterator[Database]":
-    """A fresh database with the tables of every service, gone after the test.
+    """A fresh database with the tables of every service, dropped after the test.
 
     `database.service_urls["scorer"]` is what that service gets as HEARBACK_DATABASE_URL;
     `database.owner_url` may read everything.
@@ -115,8 +115,7 @@ async def database(template: "Database", postgresql: str) -> "AsyncIterator[Data
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def empty_database(postgresql: str) -> "AsyncIterator[Database]":
-    """A fresh database with the four schemas and roles and nothing in them: for migrations, and for whole stacks,
-    which provision it with passwords of their own."""
+    """A fresh database with the four schemas and roles, but without tables: for migrations, and for whole stacks."""
     from deploy.local.provision import temporary_database
 
     async with temporary_database(postgresql) as fresh:
@@ -134,7 +133,7 @@ async def topic_prefix(kafka: str) -> AsyncIterator[str]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def shared_topic_prefix(kafka: str) -> AsyncIterator[str]:
-    """The same for tests that need topics to exist, and neither write to them nor read them."""
+    """A prefix for tests whose topics must exist but are neither written nor read."""
     from tests.kit import backends
 
     async with backends.topics_under_a_prefix(kafka) as prefix:

@@ -52,7 +52,7 @@ def brought_up(state: Path, display: Display) -> Iterator[BroughtUp]:
                 status = None
             if not (status and status.alive):
                 status_file(state).unlink(missing_ok=True)
-                with _ctrl_c_deferred():  # or there could be a supervisor of which nobody knows
+                with _ctrl_c_deferred():  # a supervisor that was started must not go unnoticed
                     supervisor = _start_supervisor(state)
             _follow(state, supervisor, display)
             yield "started"
@@ -141,13 +141,12 @@ def _start_supervisor(state: Path) -> "subprocess.Popen[bytes]":
 
 
 def _end(supervisor: "subprocess.Popen[bytes]") -> None:
-    """Also one so young that it has told nothing yet; it has started nothing either."""
+    """Also works before it has written its status; then it has started nothing yet."""
     supervisor.terminate()
     try:
         supervisor.wait(STOP_WITHIN)
     except subprocess.TimeoutExpired:
-        # Its children end with it: the kernel sees to that.
-        supervisor.kill()
+        supervisor.kill()  # the kernel ends its children
         supervisor.wait()
 
 
@@ -206,14 +205,14 @@ def _one_at_a_time(state: Path) -> Iterator[None]:
 
 @contextmanager
 def _ctrl_c_deferred() -> Iterator[None]:
-    """Ctrl-C pressed in the block takes effect at its end."""
+    """Ctrl-C pressed in the block takes effect at the end of the block."""
     pressed: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, _frame: pressed.append(number))
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-    if pressed and callable(before):  # it is not where Ctrl-C is ignored, as in a shell's background job
+    if pressed and callable(before):  # not callable if SIGINT is ignored, as in a shell's background job
         before(signal.SIGINT, None)
 
 

@@ -1,10 +1,10 @@
-"""A clock for what runs within the test; processes have `shared.clock.SteppedClock`."""
+"""A clock for services within the test's process; other processes use `shared.clock.SteppedClock`."""
 
 from datetime import datetime, timedelta
 
 
 class ChosenClock:
-    """Stands where the test puts it."""
+    """Stands still until the test moves it."""
 
     def __init__(self, moment: datetime) -> None:
         self.moment = moment
@@ -13,5 +13,5 @@ class ChosenClock:
         return self.moment
 
     def pass_time(self, **length: float) -> None:
-        """``length`` as `timedelta` takes it: ``pass_time(days=2)``."""
+        """Takes what `timedelta` takes: ``pass_time(days=2)``."""
         self.moment += timedelta(**length)

@@ -1,4 +1,4 @@
-"""Waiting for a condition, with a limit: no test sleeps and hopes."""
+"""Waiting for a condition, with a time limit, instead of sleeping and hoping."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,9 +15,9 @@ async def eventually(
     within: float = 30.0,
     every: float = 0.05,
 ) -> T:
-    """Asks until the answer is as wanted, and returns it. ``within`` and ``every`` are seconds.
+    """Calls ``ask`` until its result is as wanted, and returns that. ``within`` and ``every`` are seconds.
 
-    AssertionError says what was waited for, and what was seen last.
+    Raises AssertionError with what was waited for and the last result.
     """
     deadline = asyncio.get_running_loop().time() + within
     while not wanted(found := await ask()):
@@ -30,7 +30,7 @@ async def eventually(
 async def until(
     condition: Callable[[], bool], what: Callable[[], str] | str, *, within: float = 30.0, every: float = 0.02
 ) -> None:
-    """Waits for a condition that needs no waiting itself; ``what`` may tell how far it came."""
+    """The same for a condition that is not asynchronous; a callable ``what`` may describe how far it got."""
     deadline = asyncio.get_running_loop().time() + within
     while not condition():
         if asyncio.get_running_loop().time() > deadline:

@@ -1,8 +1,8 @@
-"""`python -m tests.kit.keeper kafka <folder>`: one backend of a test session, in a process of its own.
+"""`python -m tests.kit.keeper kafka <folder>`: runs one backend of a test session, in a process of its own.
 
-A worker that needs a backend starts its keeper, and may end long before the others that came to use it. A keeper
-stops its backend and takes the data with it when it is told to (SIGTERM), and when the session's owner is gone,
-however that came about; should the keeper itself be killed, the kernel ends the backend.
+The worker that is first to need a backend cannot run it, because it may finish long before the others. A keeper stops
+its backend and deletes the data on SIGTERM, and when the session's owner no longer runs, even if it was killed. If the
+keeper is killed, the kernel ends the backend.
 """
 
 import asyncio
@@ -17,10 +17,10 @@ from deploy.local.kafka import KafkaNode
 from deploy.local.ports import free_port, free_ports
 from deploy.local.postgres import PostgresServer
 from deploy.local.supervisor import Supervisor
-from tests.kit.ports import choose_from_range
+from tests.kit.ports import use_range_of_keeper
 from tests.kit.session import Session
 
-LOOKS_AFTER_OWNER_EVERY = 0.2
+OWNER_POLL_SECONDS = 0.2
 
 
 async def start_kafka(supervisor: Supervisor, folder: Path) -> str:
@@ -42,7 +42,7 @@ STARTS = {"kafka": start_kafka, "postgresql": start_postgresql}
 
 
 async def keep(backend: str, session: Session) -> None:
-    """Writes where the backend is once it is ready, and returns when it has ended. Raises StackError."""
+    """Writes the backend's address when it is ready, and returns when it has been stopped. Raises StackError."""
     folder = session.folder
     supervisor = Supervisor(folder / f"{backend}.processes.json")
     ending = asyncio.create_task(_session_ends(session))
@@ -60,16 +60,16 @@ async def keep(backend: str, session: Session) -> None:
         await supervisor.stop_all()
         remove_data(folder / backend)
         if not session.alive and not any((folder / other).exists() for other in STARTS):
-            session.remove()  # its owner cannot any more
+            session.remove()  # its owner no longer can
 
 
 async def _session_ends(session: Session) -> None:
     told_to_stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told_to_stop.set)
     while session.alive and not told_to_stop.is_set():
-        await asyncio.sleep(LOOKS_AFTER_OWNER_EVERY)
+        await asyncio.sleep(OWNER_POLL_SECONDS)
 
 
 if __name__ == "__main__":
-    choose_from_range(0)
+    use_range_of_keeper(list(STARTS).index(sys.argv[1]))
     asyncio.run(keep(sys.argv[1], Session.of_folder(Path(sys.argv[2]))))

@@ -1,4 +1,4 @@
-"""Records as a handler gets them, without a Kafka."""
+"""Messages as a handler receives them, without Kafka."""
 
 import itertools
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ def message(
     source: str = "/test",
     at: datetime = NOON,
 ) -> Message:
-    """Each one is the next record of partition 0, and another event unless ``event_id`` says which."""
+    """Each is the next record of partition 0, and a new event unless ``event_id`` is given."""
     offset = next(_offsets)
     return Message(
         topic=topic,
@@ -40,5 +40,5 @@ def message(
 
 
 def message_of(event: Event, *, source: str = "/test") -> Message:
-    """What a reader gets of an event one of our own services publishes."""
+    """An event of one of our services, as its consumers receive it."""
     return message(event.topic, event.type, event.body, event_id=event.event_id, source=source, at=event.time)

@@ -1,9 +1,4 @@
-"""Walking a service's schema up, revision by revision, with rows in its tables.
-
-Each service has a module ``rows`` beside its tests of migrations: ``ROWS`` holds, for each revision, rows as the
-tables of that revision may hold them, and ``AFTER``, for each revision, what it makes of older rows where it does not
-leave them as they are. Values are as PostgreSQL writes them in JSON: a bytea is "\\\\x01", a moment "…T12:00:00+00:00".
-"""
+"""Upgrades a service's schema one revision at a time, with rows in its tables."""
 
 import json
 from collections.abc import Sequence
@@ -21,7 +16,7 @@ from tests.kit.rows import Rows
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One revision and the one before, which is None at the beginning."""
+    """A revision and the one before, None for the first."""
 
     revision: str
     before: str | None
@@ -35,7 +30,7 @@ def steps(service: str) -> list[Step]:
 
 
 def _single(revision: str | Sequence[str] | None) -> str | None:
-    assert revision is None or isinstance(revision, str), "a history with branches is one nobody can walk up"
+    assert revision is None or isinstance(revision, str), "the history must not branch"
     return revision
 
 
@@ -64,7 +59,7 @@ async def insert(connection: AsyncConnection, rows: Rows) -> None:
 
 
 async def contents(connection: AsyncConnection) -> dict[str, list[dict[str, Any]]]:
-    """Every row of every table of the service, but of alembic's own."""
+    """All rows of the service's tables, except alembic's own."""
     tables = await connection.execute(
         text(
             "SELECT table_name FROM information_schema.tables"

@@ -1,4 +1,4 @@
-"""What a service has published, read where it lies before the relay takes it to Kafka."""
+"""What a service has published, read from its outbox: without the relay, it stays there."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +22,7 @@ class Published:
 
 
 async def published(runtime: Runtime[Any], topic: str | None = None) -> list[Published]:
-    """Everything published so far, in order; of one topic, when it is named."""
+    """Everything published so far, in order; only of ``topic``, if given."""
     async with runtime.read_only() as connection:
         rows = (await connection.execute(text("SELECT topic, key, headers, value FROM outbox ORDER BY id"))).all()
     found = []

@@ -1,7 +1,7 @@
-"""Ports of stacks that run at the same time.
+"""Ports for stacks that run at the same time.
 
-A port is free until its process listens on it, some moments after it was chosen; so each process of a session chooses
-from a range of its own, and no two choose the same.
+A free port stays free until a process listens on it, moments after it was chosen. So that no two processes of a session
+choose the same port meanwhile, each has a range of its own.
 """
 
 from dataclasses import astuple
@@ -9,19 +9,28 @@ from dataclasses import astuple
 from deploy.local import ports
 from deploy.local.errors import StackError
 from deploy.local.ports import StackPorts, require_free
-from tests.kit.tiers import MOST_WORKERS
+from tests.kit.tiers import MAX_WORKERS
 
-_RANGE = (ports.FREE_UNTIL - ports.FREE_FROM) // (MOST_WORKERS + 1)
+_KEEPERS = 2
+_SIZE = (ports.FREE_UNTIL - ports.FREE_FROM) // (_KEEPERS + MAX_WORKERS)
 
 
-def choose_from_range(number: int) -> None:
-    """From now on, this process's free ports are of the range with this number, 0 to ``MOST_WORKERS``."""
-    ports.FREE_FROM += number * _RANGE
-    ports.FREE_UNTIL = ports.FREE_FROM + _RANGE
+def use_range_of_keeper(number: int) -> None:
+    """From now on, this process chooses its ports from the range of the first or second keeper, 0 or 1."""
+    _use_range(number)
+
+
+def use_range_of_worker(number: int) -> None:
+    _use_range(_KEEPERS + number % MAX_WORKERS)
+
+
+def _use_range(number: int) -> None:
+    ports.FREE_FROM += number * _SIZE
+    ports.FREE_UNTIL = ports.FREE_FROM + _SIZE
 
 
 def free_base() -> int:
-    """A value of HEARBACK_PORT_BASE of which every port is free."""
+    """A value for HEARBACK_PORT_BASE for which all ports are free."""
     while True:
         base = ports.free_port()
         stack = StackPorts.from_base(base)

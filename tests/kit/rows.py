@@ -1,8 +1,8 @@
-"""Rows that a migration has to take along, and whether it did.
+"""Rows that a migration must preserve, and whether it did.
 
 Each service has a module ``tests/integration/<service>/migrations/rows.py``: ``ROWS`` holds, for each revision, rows as
-the tables of that revision may hold them, and ``AFTER``, for each revision, what it makes of older rows where it does
-not leave them as they are. Values are as PostgreSQL writes them in JSON: a bytea is ``\\x01``, a moment
+the tables of that revision may hold them, and ``AFTER``, for each revision, the older rows it changes, as they are
+afterwards. Values are as PostgreSQL writes them in JSON: a bytea is ``\\x01``, a moment
 ``2026-03-02T12:00:00+00:00``.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 
 Row = Mapping[str, Any]
 Rows = Mapping[str, Sequence[Row]]
-"""By table; in the order in which foreign keys want them inserted."""
+"""By table, in an order that foreign keys allow."""
 
 RUNTIME_ROWS: Rows = {
     "consumer_positions": [
@@ -37,11 +37,11 @@ RUNTIME_ROWS: Rows = {
 
 
 def differences(before: Rows, after: Rows, expected: Mapping[str, Sequence[Row] | None]) -> list[str]:
-    """What is not right after a step, in words.
+    """What is wrong after a migration, in words.
 
-    ``expected`` has the tables the step changes: its rows, by the columns that are worth saying, or None for a table
-    that is gone. Every other row must be as it was, and no table may have got a column of which nobody says what older
-    rows have in it.
+    ``expected`` has the tables that the migration changes: their rows, with the columns to compare, or None for a
+    dropped table. All other rows must be unchanged. A new column of a table with rows is an error, unless ``expected``
+    says what these rows have in it.
     """
     found = []
     for table, rows in before.items():
@@ -60,10 +60,10 @@ def differences(before: Rows, after: Rows, expected: Mapping[str, Sequence[Row] 
             if _only(after[table], columns) != _only(rows, columns):
                 found.append(f"{table} held {_only(rows, columns)} and holds {_only(after[table], columns)}")
             new = {column for row in after[table] for column in row} - columns
-            found += [f"{table}.{column} is new: AFTER must say what older rows have in it" for column in sorted(new)]
+            found += [f"{table}.{column} is new: say in AFTER what older rows have in it" for column in sorted(new)]
     return found
 
 
 def _only(rows: Sequence[Row], columns: set[str]) -> list[str]:
-    """Comparable, and in an order that does not depend on where the rows lie."""
+    """Comparable, whatever the order of the rows."""
     return sorted(json.dumps({name: row[name] for name in columns & row.keys()}, sort_keys=True) for row in rows)

@@ -1,6 +1,6 @@
-"""What the processes of one test session share: a folder, which ends with the session.
+"""What the processes of one test session share: a folder, deleted at the end of the session.
 
-The session's owner is the process that was typed: pytest itself, or xdist's controller. Workers come and go.
+The session's owner is xdist's controller, or pytest's only process; workers come and go.
 """
 
 import contextlib
@@ -19,14 +19,14 @@ TEST_STATE = Path(__file__).parents[2] / ".hearback" / "test"
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Known by its owner; `started` is in clock ticks since boot, because the process id alone may be reused."""
+    """Identified by its owner; `started` is in clock ticks since boot, because process ids are reused."""
 
     owner: int
     started: int
 
     @classmethod
     def of(cls, worker: dict[str, Any] | None) -> Self:
-        """`worker` is xdist's workerinput; None in the owner itself."""
+        """`worker` is xdist's workerinput, None in the owner."""
         owner: int = worker["owner"] if worker else os.getpid()
         return cls(owner, start_time(owner) or 0)
 
@@ -44,11 +44,11 @@ class Session:
         return start_time(self.owner) == self.started
 
     @contextlib.contextmanager
-    def alone(self, name: str) -> Iterator[None]:
-        """One process of the session at a time in here; the others wait."""
+    def lock(self, name: str) -> Iterator[None]:
+        """Only one process of the session at a time is in the block."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / f"{name}.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with (self.folder / f"{name}.lock").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
     def remove(self) -> None:

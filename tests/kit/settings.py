@@ -1,4 +1,4 @@
-"""Settings of a service under test, and keys for its API."""
+"""Settings of a service under test, and keys of its API."""
 
 import hashlib
 from typing import Any, TypeVar
@@ -14,12 +14,12 @@ S = TypeVar("S", bound=ServiceSettings)
 
 
 def api_key(name: str, *scopes: str, key: str = KEY) -> str:
-    """An entry of HEARBACK_API_KEYS, for whoever sends ``Authorization: Bearer {key}``; no scope means all."""
+    """An entry of HEARBACK_API_KEYS, for ``Authorization: Bearer {key}``; without scopes it has all of them."""
     return f"{name}:{hashlib.sha256(key.encode()).hexdigest()}:{','.join(scopes) or '*'}"
 
 
 def settings_for(settings: type[S], database_url: str, *api_keys: str, **values: Any) -> S:
-    """The settings a service would read from its environment. It has no Kafka unless ``values`` name one."""
+    """Settings as a service reads them from its environment; without Kafka, unless ``values`` name one."""
     return settings(
         database_url=SecretStr(database_url), secret=SecretStr(SECRET), api_keys=SecretStr(";".join(api_keys)), **values
     )

@@ -1,4 +1,4 @@
-"""The whole product, running."""
+"""A running stack: the whole product."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,11 +17,11 @@ subject_of_question: service
 trigger:
   after: order.placed
 """
-"""A campaign that asks as soon as an order is placed."""
+"""A campaign whose survey is due as soon as an order is placed."""
 
 
 def at_once(folder: Path) -> Path:
-    """A folder of campaigns, within this one, with ``AT_ONCE`` in it."""
+    """Creates a folder of campaigns in ``folder``, with ``AT_ONCE`` as its only one."""
     campaigns = folder / "campaigns"
     campaigns.mkdir()
     (campaigns / "at-once.yaml").write_text(AT_ONCE)
@@ -30,9 +30,9 @@ def at_once(folder: Path) -> Path:
 
 @asynccontextmanager
 async def running_stack(folder: Path, on: Backends | External | None, **options: Any) -> AsyncIterator[Stack]:
-    """A stack that keeps everything under ``folder``; ``options`` are `Stack`'s.
+    """A stack with its files under ``folder``; ``options`` are passed to `Stack`.
 
-    ``on`` is where it gets a database and topics of its own, gone afterwards; None: it starts its own backends.
+    It gets a database and topics of its own ``on`` these backends, deleted afterwards; with None, its own backends.
     """
     external = External(on.kafka_bootstrap_servers, on.database_url) if on else External()
     async with fresh_sandbox(external) as sandbox:

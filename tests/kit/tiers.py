@@ -1,7 +1,7 @@
-"""Which tests run in one process one after the other, in which order the workers take them, and how many workers.
+"""How tests are distributed to workers: how many there are, which tests stay together, and which come first.
 
-Tests that share something costly (a running product, a browser) are a unit of work: what they share is started in
-one worker and ends with the last of them. Everywhere else a file is a unit, so what a module shares is started once.
+Tests that share something expensive (a running stack, a browser) are one unit of work: it is started in one worker and
+stopped after the last of them. Otherwise each file is a unit, so fixtures of a module are set up once.
 """
 
 import os
@@ -12,11 +12,11 @@ import pytest
 from deploy.local.programs import PROJECT
 
 WORKERS_PER_CORE = 2
-"""Waiting takes more of a test's time than work does: for a process to start, a lease to run out, a page to settle."""
-MOST_WORKERS = 8
+"""Tests mostly wait: for a process to start, a lease to expire, a page to settle."""
+MAX_WORKERS = 8
 
-SHARING = ("tests/acceptance", "tests/browser")
-"""Folders whose tests share a running product. Unit tests share their imports: there, each service is a unit."""
+FOLDERS_WITH_ONE_STACK = ("tests/acceptance", "tests/browser")
+"""Folders whose tests share a running stack."""
 
 LONGEST_FIRST = (
     "tests/faults/test_kills.py",
@@ -27,39 +27,39 @@ LONGEST_FIRST = (
     "tests/integration/deploy/local/test_stack.py",
     "tests/integration/deploy/local/test_commands.py",
 )
-"""Units that take more than 20 s; started late, they would be waited for at the end, on one core."""
+"""Units of more than 20 s: started last, one of them would keep a single core busy at the end."""
 
 
 def unit_of(nodeid: str) -> str:
-    """The unit of work a test belongs to: a folder or a file."""
+    """The unit of work a test belongs to: a folder or a file. Unit tests of a service share its imports."""
     file = nodeid.partition("::")[0]
     if file.startswith("tests/unit/"):
         return "/".join(file.split("/")[:3])
-    return next((folder for folder in SHARING if file.startswith(f"{folder}/")), file)
+    return next((folder for folder in FOLDERS_WITH_ONE_STACK if file.startswith(f"{folder}/")), file)
 
 
-def in_order(nodeid: str) -> int:
-    """Sorts tests: those of long units first, the others as they were."""
+def rank(nodeid: str) -> int:
+    """Sorts tests of long units first, and keeps the order of the others."""
     unit = unit_of(nodeid)
     return LONGEST_FIRST.index(unit) if unit in LONGEST_FIRST else len(LONGEST_FIRST)
 
 
 def workers(arguments: Sequence[str]) -> int:
-    """The number of workers for these files and folders; 0 where starting them takes longer than it saves."""
+    """The number of workers for these files and folders; 0 if starting them takes longer than it saves."""
     cores = len(os.sched_getaffinity(0))
     folders = {os.path.relpath(each.partition("::")[0], PROJECT) for each in arguments}
     if folders == {"tests/unit"}:
-        return cores  # they compute, and wait for nothing
+        return cores  # they compute, and do not wait
     if folders & {".", "tests", *(f"tests/{tier}" for tier in ("acceptance", "browser", "faults", "integration"))}:
-        return min(MOST_WORKERS, cores * WORKERS_PER_CORE)
+        return min(MAX_WORKERS, cores * WORKERS_PER_CORE)
     return 0
 
 
-class SharingFolder(pytest.Package):
-    """A folder as the scope ``package``: its fixtures end with its last test, and not with the whole session.
+class PackageFolder(pytest.Package):
+    """A folder to which the fixture scope ``package`` applies, although it has no ``__init__.py``.
 
-    pytest takes only folders with an ``__init__.py`` for packages, which the tests have none of.
+    Its fixtures are torn down after its last test, instead of at the end of the session.
     """
 
     def setup(self) -> None:
-        """There is no module to set up."""
+        """Without ``__init__.py`` there is no module to set up."""

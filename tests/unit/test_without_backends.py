@@ -1,4 +1,4 @@
-"""Unit tests know neither Kafka nor PostgreSQL nor a browser: they run anywhere, and all of them in seconds."""
+"""Unit tests import no driver of Kafka or PostgreSQL and no browser: they run anywhere, in seconds."""
 
 import importlib
 import subprocess
@@ -12,7 +12,7 @@ PLUGIN = "tests.kit.without_backends"
 
 
 def test_no_unit_test_imports_a_backend(pytestconfig: pytest.Config) -> None:
-    """`make unit` cannot import them; where all tests run, they are collected once more in a process that cannot."""
+    """`make unit` blocks the imports; in other runs the unit tests are collected again in a process that does."""
     if pytestconfig.pluginmanager.has_plugin(PLUGIN):
         with pytest.raises(ImportError, match="a unit test imports sqlalchemy"):
             importlib.import_module("sqlalchemy")

@@ -25,7 +25,7 @@ MAX_ATTEMPTS = 3
 """How often the audit starts over when new input arrives while it reads."""
 HTTP_SECONDS = 30
 KEEP_ALIVE_SECONDS = 2
-"""The services close a connection that is idle for 5 s: one that is about to be closed must not be used again."""
+"""Less than the 5 idle seconds after which the services close a connection."""
 NEW_INPUT = "new input arrived during every attempt; run the audit again when the system is less busy."
 UTC = ZoneInfo("UTC")
 PROMISES = (4, 1, 2, 3)

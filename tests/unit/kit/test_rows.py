@@ -1,4 +1,4 @@
-"""What a migration may not do to rows unseen."""
+"""What a migration does to rows does not go unnoticed."""
 
 import pytest
 

@@ -1,6 +1,6 @@
-"""Every revision of every schema takes the rows of the one before along; a new one brings rows of its own.
+"""Every migration preserves the rows of the revision before, or changes them as intended.
 
-What a service's tables hold is in `tests/integration/<service>/migrations/rows.py`.
+The rows are in `tests/integration/<service>/migrations/rows.py`.
 """
 
 import importlib
@@ -31,7 +31,7 @@ def rows_of(service: str) -> ModuleType:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def engine_of(empty_database: Database) -> AsyncIterator[Callable[[str], AsyncEngine]]:
-    """Of a service, on a database without tables."""
+    """An engine for a service, on a database without tables."""
     async with AsyncExitStack() as opened:
 
         def open_one(service: str) -> AsyncEngine:
@@ -43,7 +43,7 @@ async def engine_of(empty_database: Database) -> AsyncIterator[Callable[[str], A
 
 
 async def filled_up_to(engine: AsyncEngine, service: str, last: str) -> None:
-    """The schema at a revision, with the rows of this one and of all before, each inserted at its time."""
+    """Upgrades to a revision, and inserts the rows of each revision when it has been reached."""
     for step in steps(service):
         await upgrade(engine, service, step.revision)
         async with engine.begin() as connection:
@@ -54,9 +54,7 @@ async def filled_up_to(engine: AsyncEngine, service: str, last: str) -> None:
 
 
 @pytest.mark.parametrize(("service", "step"), LATER_STEPS, ids=name)
-async def test_rows_of_before_are_right_afterwards(
-    engine_of: Callable[[str], AsyncEngine], service: str, step: Step
-) -> None:
+async def test_rows_survive_the_migration(engine_of: Callable[[str], AsyncEngine], service: str, step: Step) -> None:
     assert step.before is not None
     engine = engine_of(service)
     await filled_up_to(engine, service, step.before)
@@ -69,8 +67,8 @@ async def test_rows_of_before_are_right_afterwards(
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_every_table_has_rows_to_take_along(engine_of: Callable[[str], AsyncEngine], service: str) -> None:
-    """A revision without rows of its own, or a table without any, would let the next revision go untested."""
+async def test_every_revision_and_table_has_rows(engine_of: Callable[[str], AsyncEngine], service: str) -> None:
+    """Otherwise the next migration would go untested."""
     engine = engine_of(service)
     revisions = [step.revision for step in steps(service)]
     assert list(rows_of(service).ROWS) == revisions
