@@ -28,6 +28,8 @@ SESSION = pytest.StashKey[Session]()
 def pytest_configure(config: pytest.Config) -> None:
     worker: dict[str, Any] | None = getattr(config, "workerinput", None)
     config.stash[SESSION] = Session.of(worker)
+    # Kafka starts a dozen times and never lives long: compiling its code thoroughly takes longer than it ever saves.
+    os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
     if worker:
         ports.use_range_of_worker(int(worker["workerid"].removeprefix("gw")))
 
