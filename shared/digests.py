@@ -9,7 +9,7 @@ _KEY_PURPOSE = b"hearback.customer."
 
 
 class CustomerDigests:
-    """Digests of customer ids. Those with ``secret`` need the same one in every process, and for as long as the data."""
+    """Digests of customer ids. ``secret`` must be the same in every process, for as long as there are digests."""
 
     def __init__(self, secret: str) -> None:
         self._secret = secret.encode()
