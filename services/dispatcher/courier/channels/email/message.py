@@ -14,7 +14,7 @@ def survey_email(
     """The email for ``survey``; ``identity`` is its Message-ID, ``now`` its Date (any zone)."""
     headers = {
         "X-Hearback-Send-Id": header_text("X-Hearback-Send-Id", survey.send_id),
-        # RFC 2919: lets a reader sort the surveys of one campaign. RFC 8058: the mail program's own unsubscribe button.
+        # RFC 2919: lets a reader sort the surveys of one campaign. RFC 8058: the mail client's own unsubscribe button.
         "List-Id": f"<{_list_label(survey.campaign)}.{domain_of(sender.mailbox)}>",
         "List-Unsubscribe": f"<{survey.unsubscribe_url}>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
