@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from tools.simulation.shop_event import ShopEvent
 
 ATTEMPT_SECONDS = 30.0
-"""Time limit of one attempt; when a broker is down for longer, publishing starts over."""
+"""Timeout of one attempt; when a broker is down for longer, publishing is retried."""
 
 
 class BackendUnreachable(Exception):

@@ -1,4 +1,4 @@
-"""How the simulated world uses Hearback: with retries, and only by what mails and pages contain."""
+"""How the simulated world uses Hearback: with retries, and only by what emails and pages contain."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
