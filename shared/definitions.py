@@ -24,15 +24,16 @@ class InvalidDefinition(ValueError):
     """An invalid definition. The message names its location, the field, its value and how to fix it."""
 
 
-def parse(text: str, model: type[Model], *, where: str, max_bytes: int) -> Model:
+def parse(text: str, model: type[Model], *, where: str, max_bytes: int, aliases: bool = False) -> Model:
     """The definition in a text. Raises InvalidDefinition with a line for each violation.
 
-    ``where`` names the text in that message, such as its file.
+    ``where`` names the text in that message, such as its file. ``aliases`` are accepted only in a text that was
+    accepted before they were refused.
     """
     if len(text.encode("utf-8", "replace")) > max_bytes:
         raise InvalidDefinition(f"{where}: is larger than {max_bytes:,} bytes; shorten it")
     try:
-        written = yaml.load(text, _PlainLoader)  # noqa: S506  # a SafeLoader, made stricter
+        written = yaml.load(text, yaml.SafeLoader if aliases else _PlainLoader)  # noqa: S506  # both are safe
     except _UNREADABLE as error:
         raise InvalidDefinition(f"{where}: {_unreadable(error)}") from error
     if not isinstance(written, Mapping):

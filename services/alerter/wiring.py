@@ -8,7 +8,7 @@ from services.alerter.handlers import answers, orders, preferences, sends
 from services.alerter.loops.retention import RetentionLoop
 from services.alerter.settings import AlerterSettings
 from services.alerter.web import forms, inbox
-from services.alerter.web.page import InboxPage
+from services.alerter.web.inbox_page import InboxPage
 from shared.contracts import topics
 from shared.loops import Periodic
 from shared.process import Service
@@ -26,7 +26,7 @@ def build(runtime: Runtime[AlerterSettings]) -> Service:
     app.include_router(cases.routes(runtime))
     app.include_router(routing.routes(runtime))
     page = InboxPage(runtime, templates(_FOLDER))
-    app.include_router(inbox.routes(page))
+    app.include_router(inbox.routes(runtime, page))
     app.include_router(forms.routes(runtime, page))
 
     async def start() -> None:

@@ -30,7 +30,7 @@ def build(runtime: Runtime[CollectorSettings]) -> Service:
     app.include_router(customers.routes(runtime))
     app.include_router(survey.routes(runtime, rendering))
     app.include_router(unsubscribe.routes(runtime, rendering))
-    app.include_router(broken_links.routes(rendering))
+    app.include_router(broken_links.routes(runtime, rendering))
     return Service(
         handlers={
             topics.CAMPAIGNS.name: campaigns.handler(runtime),

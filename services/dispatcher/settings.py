@@ -13,6 +13,8 @@ from shared.settings import PREFIX, ServiceSettings
 
 SHIPPED_CAMPAIGNS = Path(__file__).parent / "campaigns"
 
+_SETTING = PREFIX + "CAMPAIGNS_DIR"
+
 
 class DispatcherSettings(ServiceSettings):
     http_port: int = Field(8001, ge=0, le=65_535, description="Port the HTTP server listens on.")
@@ -72,10 +74,14 @@ class DispatcherSettings(ServiceSettings):
 def read_campaigns(folder: Path) -> list[Campaign]:
     """The campaigns in the folder's ``*.yaml`` files, by file name. Raises InvalidDefinition."""
     if not folder.is_dir():
-        raise InvalidDefinition(f"{str(folder)!r} is not a directory")
+        raise InvalidDefinition(f"{str(folder)!r} is not a directory; {_SETTING} names the one with the campaigns")
     files = sorted(folder.glob("*.yaml"))
     if not files:
-        raise InvalidDefinition(f"{folder}: has no *.yaml file; add one per campaign")
+        raise InvalidDefinition(
+            f"{folder}: has no *.yaml file; {_SETTING} names the directory of the campaigns, one file each"
+        )
     if len(files) > MAX_CAMPAIGNS:
-        raise InvalidDefinition(f"{folder}: has {len(files)} files; the maximum is {MAX_CAMPAIGNS} campaigns")
-    return parse_folder({file.name: read_file(file, setting=PREFIX + "CAMPAIGNS_DIR") for file in files})
+        raise InvalidDefinition(
+            f"{folder}: has {len(files)} files; the maximum is {MAX_CAMPAIGNS} campaigns in {_SETTING}"
+        )
+    return parse_folder({file.name: read_file(file, setting=_SETTING) for file in files})

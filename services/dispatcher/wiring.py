@@ -13,12 +13,13 @@ from shared.web.app import create_app
 
 
 def build(runtime: Runtime[DispatcherSettings]) -> Service:
+    definitions = runtime.settings.campaigns
     app = create_app(runtime, "Hearback dispatcher")
     app.include_router(campaigns.routes(runtime))
     app.include_router(decisions.routes(runtime))
 
     async def start() -> None:
-        await apply_files(runtime, runtime.settings.campaigns)
+        await apply_files(runtime, definitions)
 
     return Service(
         handlers={

@@ -31,7 +31,7 @@ def build(runtime: Runtime[ScorerSettings]) -> Service:
     app.include_router(sample_size.routes(runtime))
     app.include_router(stream.routes(runtime, live))
     app.include_router(dashboard.routes(runtime))
-    app.include_router(chart_library.routes())
+    app.include_router(chart_library.routes(runtime))
     mount_static(app, Path(__file__).parent)
     return Service(
         handlers={

@@ -1,4 +1,4 @@
-"""Text from a shop or a customer, made safe to show inside ours: one line, not too long, and a name only if it is one."""
+"""Text from a shop or a customer, made safe to insert into ours: one line, clipped, and a name only if it is one."""
 
 import re
 

@@ -10,12 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from services.alerter.actions import cases as actions
 from services.alerter.domain.case import Case, Entry, NoSuchCase
+from services.alerter.domain.case_list import CaseFilter, Cursor, StatusFilter
 from services.alerter.domain.orders import Order
 from services.alerter.domain.publication import published
 from services.alerter.domain.routing import UnknownRootCause
 from services.alerter.domain.transitions import CloseReason, ContactWay, Refused, Stale
 from services.alerter.queries import cases as queries
-from services.alerter.repository.cases import CaseFilter, Cursor, StatusFilter
 from services.alerter.settings import AlerterSettings
 from shared.contracts import followups
 from shared.contracts.types import Comment, Identifier

@@ -15,7 +15,7 @@ from shared.contracts.types import Label, Score
 from shared.nps import Group, group_of
 
 ALL_SCORES = range(11)
-MAX_BYTES = 400_000
+MAX_BYTES = 100_000
 
 QueueName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?$")]
 _WORDS = Annotated[str, Field(min_length=1, max_length=500)]
@@ -146,6 +146,11 @@ class Routing(_Strict):
 def parse(text: str, *, where: str) -> Routing:
     """The rules in a YAML (or JSON) text. ``where`` is its file, for the message of InvalidDefinition."""
     return definitions.parse(text, Routing, where=where, max_bytes=MAX_BYTES)
+
+
+def parse_stored(text: str) -> Routing:
+    """The rules in a stored text, which an earlier version may have accepted with aliases and in up to 400,000 bytes."""
+    return definitions.parse(text, Routing, where="the current routing rules", max_bytes=400_000, aliases=True)
 
 
 def _holds(values: str | list[str] | None, wanted: str) -> bool:

@@ -6,10 +6,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerter.domain import publication
 from services.alerter.domain.case import Case, CaseContext, Entry, NoSuchCase
+from services.alerter.domain.case_list import CaseFilter, CaseRow, Cursor
 from services.alerter.domain.orders import Order
 from services.alerter.domain.surveys import Survey
 from services.alerter.repository import case_context, case_history, cases, orders, surveys
-from services.alerter.repository.cases import CaseFilter, CaseRow, Cursor
 from shared.contracts import followups
 from shared.digests import CustomerDigests
 

@@ -1,14 +1,14 @@
 """Cases: one row per answer, with the columns they are searched by."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerter.domain.case import LAST_WAITING, Case, CaseContext
+from services.alerter.domain.case import LAST_WAITING, Case
+from services.alerter.domain.case_list import UNASSIGNED, CaseFilter, CaseRow, Cursor
 from services.alerter.domain.search import searchable_texts
 from services.alerter.repository import search
 from shared.contracts.answers import Answer
@@ -83,39 +83,6 @@ _COUNT = text(
          ) AS waiting
     """
 )
-
-
-StatusFilter = Literal["waiting", "open", "assigned", "contacted", "escalated", "closed", "any"]
-"""A case's status, or "waiting" for all but closed."""
-STATUS_FILTERS: tuple[StatusFilter, ...] = get_args(StatusFilter)
-UNASSIGNED = "-"
-"""In place of an owner's name: cases without an owner."""
-
-
-@dataclass(frozen=True, slots=True)
-class CaseRow:
-    """A case and its context, from which the search columns are derived."""
-
-    case: Case
-    context: CaseContext
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaseFilter:
-    """Which cases a list shows; empty fields do not filter. ``owner`` may be UNASSIGNED."""
-
-    queue: str = ""
-    status: StatusFilter = "waiting"
-    owner: str = ""
-    search: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """Where a page of a list ended."""
-
-    position: int
-    case_id: str
 
 
 async def lock(connection: AsyncConnection, case_ids: Sequence[str]) -> dict[str, Case]:

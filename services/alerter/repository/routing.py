@@ -7,7 +7,7 @@ from functools import lru_cache
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerter.domain.routing import Routing, parse
+from services.alerter.domain.routing import Routing, parse_stored
 
 _READ = text("SELECT version, document FROM routing")
 _LOCK = text("SELECT version, document, file_digest, changed_at, changed_by FROM routing FOR UPDATE")
@@ -73,4 +73,4 @@ async def save(connection: AsyncConnection, stored: StoredRouting) -> None:
 # Read in every transaction and rarely changed.
 @lru_cache(maxsize=4)
 def _parsed(document: str) -> Routing:
-    return parse(document, where="the current routing rules")
+    return parse_stored(document)

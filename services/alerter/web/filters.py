@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from fastapi import Depends, Query
 
-from services.alerter.repository.cases import STATUS_FILTERS, CaseFilter
+from services.alerter.domain.case_list import STATUS_FILTERS, CaseFilter
 from shared.web.paging import CursorQuery
 
 EVERY_QUEUE = "any"

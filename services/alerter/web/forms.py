@@ -13,7 +13,7 @@ from services.alerter.domain.routing import UnknownRootCause
 from services.alerter.domain.transitions import CLOSE_REASONS, CONTACT_WAYS, Refused, Stale
 from services.alerter.settings import AlerterSettings
 from services.alerter.web.filters import Filters, GivenFilters
-from services.alerter.web.page import InboxPage, Typed
+from services.alerter.web.inbox_page import InboxPage, Typed
 from shared.contracts.types import Identifier
 from shared.runtime import Runtime
 from shared.web.auth import Caller

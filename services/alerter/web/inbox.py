@@ -5,16 +5,18 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse
 
+from services.alerter.settings import AlerterSettings
 from services.alerter.web.filters import GivenFilters
-from services.alerter.web.page import InboxPage
+from services.alerter.web.inbox_page import InboxPage
 from shared.contracts.types import Identifier
+from shared.runtime import Runtime
 from shared.web.auth import Caller
 from shared.web.auth import staff as signed_in
 
 MayRead = Annotated[Caller, Depends(signed_in("cases:read"))]
 
 
-def routes(page: InboxPage) -> APIRouter:
+def routes(_runtime: Runtime[AlerterSettings], page: InboxPage) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     @router.get("/")

@@ -3,13 +3,15 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
+from services.collector.settings import CollectorSettings
 from services.collector.web.rendering import Rendering
 from shared.links import BROKEN_LINK
+from shared.runtime import Runtime
 from shared.web.forms import is_json
 from shared.web.problems import Problem
 
 
-def routes(rendering: Rendering) -> APIRouter:
+def routes(_runtime: Runtime[CollectorSettings], rendering: Rendering) -> APIRouter:
     """Catch-all routes under the customer paths; to be included last."""
     router = APIRouter()
 

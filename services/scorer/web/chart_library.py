@@ -11,8 +11,11 @@ from pathlib import Path
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from services.scorer.settings import ScorerSettings
+from shared.runtime import Runtime
 
-def routes() -> APIRouter:
+
+def routes(_runtime: Runtime[ScorerSettings]) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     @router.get(address())

@@ -41,7 +41,7 @@ def test_the_campaigns_are_those_of_the_files(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_used_is_refused_by_the_setting_that_names_it(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"(?s)campaigns_dir.*has no \*.yaml file"):
+    with pytest.raises(ValueError, match=r"(?s)campaigns_dir.*has no \*.yaml file; HEARBACK_CAMPAIGNS_DIR"):
         settings(campaigns_dir=tmp_path)
     (tmp_path / "one.yaml").write_text(ABOUT_ORDERS)
     (tmp_path / "two.yaml").write_text(ABOUT_ORDERS)

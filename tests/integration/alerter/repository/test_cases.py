@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import text
 
 from services.alerter.domain.case import LAST_WAITING
-from services.alerter.repository.cases import CaseFilter, Cursor, page_statement
+from services.alerter.domain.case_list import CaseFilter, Cursor
+from services.alerter.repository.cases import page_statement
 from tests.integration.alerter.kit import Alerter
 
 MANY = 60_000

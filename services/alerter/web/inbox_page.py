@@ -8,12 +8,13 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerter.domain.case import NoSuchCase
+from services.alerter.domain.case_list import Cursor
 from services.alerter.domain.routing import Routing
 from services.alerter.domain.transitions import CLOSE_REASONS, CONTACT_WAYS
 from services.alerter.queries import cases as queries
 from services.alerter.repository import cases
 from services.alerter.repository import routing as routing_repository
-from services.alerter.repository.cases import MAX_COUNTED, Cursor
+from services.alerter.repository.cases import MAX_COUNTED
 from services.alerter.settings import AlerterSettings
 from services.alerter.web.filters import Filters
 from services.alerter.web.views import case_view, install, row_view

@@ -1,0 +1,38 @@
+"""Lists of cases: which cases, from where, and what a line of the list is made of."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from services.alerter.domain.case import Case, CaseContext
+
+StatusFilter = Literal["waiting", "open", "assigned", "contacted", "escalated", "closed", "any"]
+"""A case's status, or "waiting" for all but closed."""
+STATUS_FILTERS: tuple[StatusFilter, ...] = get_args(StatusFilter)
+UNASSIGNED = "-"
+"""In place of an owner's name: cases without an owner."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRow:
+    """A case and its context, from which the search columns are derived."""
+
+    case: Case
+    context: CaseContext
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseFilter:
+    """Which cases a list shows; empty fields do not filter. ``owner`` may be UNASSIGNED."""
+
+    queue: str = ""
+    status: StatusFilter = "waiting"
+    owner: str = ""
+    search: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a page of a list ended."""
+
+    position: int
+    case_id: str
