@@ -21,10 +21,11 @@ from aiokafka import ConsumerRecord
 from benchmarks.environment import Environment
 from benchmarks.result import Measure, Result, WrongOutcome
 from benchmarks.stream import Progress, Record, bare_loop, committed, publish
+from shared.contracts import orders
 from shared.contracts.topics import ORDERS
 from shared.messaging.topics import ensure_topics
 
-STEPS = ("order.placed", "order.paid", "order.shipped", "order.delivered")
+STEPS = (orders.PLACED, orders.PAID, orders.SHIPPED, orders.DELIVERED)
 ORDERS_BETWEEN_STEPS = 500
 """Orders placed between two steps of one order, so that a batch interleaves many orders."""
 ORDERS_PER_CUSTOMER = 2

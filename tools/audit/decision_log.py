@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from shared.contracts.requests import REQUESTED
 from tools.audit.facts import Decision, Timer
 
 VERDICTS = ("sent", "skipped")
-REQUESTED = "survey.requested"
 
 REASONS_WITHOUT_TIMER = frozenset({"too_late", "not_in_audience", "erased"})
 """Reasons in the log why an order that reached its milestone has no timer."""

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import asyncpg
 
+from shared.contracts import deliveries, orders
 from shared.nps import Counts
 from tools.audit.facts import (
     EVERYBODY,
@@ -26,11 +27,11 @@ from tools.audit.from_topics import answer_state, segments_of
 
 SCHEMAS = ("dispatcher", "collector", "scorer", "alerter")
 OUTCOME_OF_DELIVERY = {
-    "accepted": "delivery.accepted",
-    "bounced": "delivery.bounced",
-    "failed": "delivery.failed",
+    "accepted": deliveries.ACCEPTED,
+    "bounced": deliveries.BOUNCED,
+    "failed": deliveries.FAILED,
     # It is unknown whether it arrived, and it is not sent again: published as failed.
-    "held": "delivery.failed",
+    "held": deliveries.FAILED,
 }
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -103,7 +104,7 @@ def campaign_rule(definition: dict[str, Any], version: int, changed_at: datetime
     return CampaignRule(
         id=definition["id"],
         triggers=tuple((trigger["after"], duration(trigger.get("delay", "0 days"))) for trigger in triggers),
-        stop_on=frozenset(definition.get("stop_on", ("order.cancelled", "order.refunded", "order.returned"))),
+        stop_on=frozenset(definition.get("stop_on", (orders.CANCELLED, orders.REFUNDED, orders.RETURNED))),
         quiet_period=duration(definition["quiet_period"]) if definition.get("quiet_period") else None,
         pair_with=definition.get("pair_with"),
         active=definition.get("active", True),

@@ -107,7 +107,7 @@ class Replay:
         async with (
             httpx.AsyncClient(timeout=30) as client,
             ShopBackend(
-                stack.kafka_bootstrap_servers, SOURCE, topic=f"{stack.topic_prefix}orders", timeout_seconds=240
+                stack.kafka_bootstrap_servers, SOURCE, topic_prefix=stack.topic_prefix, timeout_seconds=240
             ) as shop,
         ):
             mailbox = MailboxReader(client, stack.url("mailbox"))

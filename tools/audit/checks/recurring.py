@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from shared.contracts import orders
 from shared.contracts.identity import timer_id as timer_id_of
-from tools.audit.decision_log import REQUESTED, DecisionLog
+from shared.contracts.requests import REQUESTED
+from tools.audit.decision_log import DecisionLog
 from tools.audit.facts import CampaignRule, DatabaseFacts, Decision, Timer, TopicFacts
 from tools.audit.report import Check
 
-PLACED = "order.placed"
-STOPS = frozenset({"order.cancelled", "order.refunded", "order.returned"})
+STOPS = frozenset({orders.CANCELLED, orders.REFUNDED, orders.RETURNED})
 LOG_START = 0
 """Before the log's first position."""
 
@@ -78,7 +79,7 @@ def recurring_recomputed(topics: TopicFacts, database: DatabaseFacts, log: Decis
                 check.compared += 1
                 _compare(check, subject, campaign, customer_id, found, expected_timer(campaign, events, last), log)
     for (campaign_id, customer_id), timers in pending.items():
-        if topics.complete("orders") or campaign_id not in database.campaigns:
+        if topics.complete(orders.TOPIC) or campaign_id not in database.campaigns:
             check.add_difference(
                 f"timer {timers[0].timer_id} of {campaign_id} follows from no event of customer {customer_id}"
             )
@@ -201,7 +202,7 @@ def _ordered_recently(campaign: CampaignRule, events: Sequence[CustomerEvent], f
     placed: dict[str, datetime] = {}
     first_event_at: dict[str, datetime] = {}
     for event in known:
-        for moments in (first_event_at, placed) if event.type == PLACED else (first_event_at,):
+        for moments in (first_event_at, placed) if event.type == orders.PLACED else (first_event_at,):
             moments[event.order_id] = min(event.occurred_at, moments.get(event.order_id, event.occurred_at))
     ordered_at = [at for order_id, at in {**first_event_at, **placed}.items() if order_id not in stopped]
     return bool(ordered_at) and max(ordered_at) + campaign.active_within >= fired.decided_at

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from shared.contracts.identity import event_id
+from shared.contracts.requests import REQUESTED
 from tests.unit.tools.audit.loop import DAY, NOON, Damage, consistent_loop, decision_about_timer, found_after, found_by
-from tools.audit.decision_log import REQUESTED
 from tools.audit.facts import DatabaseFacts, Decision, Effect, SurveyRequest, Timer, TopicFacts
 
 
