@@ -45,7 +45,7 @@ class DecisionLog:
         """When a timer last set or moved at position ``set_at`` is checked: at its milestone, or after its deferral."""
         deferral = self.deferrals.get(timer.timer_id)
         if deferral is None or deferral.until is None or deferral.position < set_at:
-            return timer.milestone_at
+            return timer.due_at
         return deferral.until
 
     def _about_event(self, event: tuple[str, str], decision: Decision) -> None:

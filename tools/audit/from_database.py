@@ -59,9 +59,11 @@ async def _dispatcher(connection: Connection, facts: DatabaseFacts) -> None:
         """
     )
     facts.decisions = [_decision(dict(row)) for row in rows]
+    # These two columns have older names: due_at is when the timer is checked, not when the survey is due.
     rows = await connection.fetch(
         """
-        SELECT timer_id::text AS timer_id, campaign, customer_id, order_id, cause, occurrence, milestone_at, due_at
+        SELECT timer_id::text AS timer_id, campaign, customer_id, order_id, cause, occurrence,
+               milestone_at AS due_at, due_at AS check_at
         FROM dispatcher.timers
         """
     )

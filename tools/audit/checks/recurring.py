@@ -41,7 +41,7 @@ class ExpectedTimer:
     """The timer of a customer's ``occurrence``-th survey, last set or moved at position ``set_at``."""
 
     occurrence: int
-    milestone_at: datetime
+    due_at: datetime
     set_at: int
 
 
@@ -102,11 +102,11 @@ def expected_timer(
         planned_at = start = fired.decided_at
     else:
         return None
-    milestone_at = start + campaign.every
-    overdue = planned_at - campaign.valid_for - milestone_at
+    due_at = start + campaign.every
+    overdue = planned_at - campaign.valid_for - due_at
     if overdue > timedelta(0):
-        milestone_at += -(-overdue // campaign.every) * campaign.every
-    return ExpectedTimer(occurrence + 1, milestone_at, _set_at(campaign, events_since, since))
+        due_at += -(-overdue // campaign.every) * campaign.every
+    return ExpectedTimer(occurrence + 1, due_at, _set_at(campaign, events_since, since))
 
 
 def _compare(
@@ -120,20 +120,20 @@ def _compare(
 ) -> None:
     if expected is None:
         if found:
-            check.add_difference(f"{subject}: has a timer for {found[0].due_at}, but nothing is due")
+            check.add_difference(f"{subject}: has a timer for {found[0].check_at}, but nothing is due")
         return
     if not found:
-        check.add_difference(f"{subject}: due at {expected.milestone_at}, but has no timer")
+        check.add_difference(f"{subject}: due at {expected.due_at}, but has no timer")
         return
     timer = found[0]
     timer_id = timer_id_of(campaign.id, customer_id, None, expected.occurrence)
     if (timer.timer_id, timer.occurrence, timer.order_id) != (timer_id, expected.occurrence, None):
         check.add_difference(f"{subject}: its timer {timer.timer_id} is not occurrence {expected.occurrence}")
-    elif timer.milestone_at != expected.milestone_at:
-        check.add_difference(f"{subject}: due at {expected.milestone_at}, but its timer says {timer.milestone_at}")
-    elif timer.due_at != log.check_at(timer, expected.set_at):
+    elif timer.due_at != expected.due_at:
+        check.add_difference(f"{subject}: due at {expected.due_at}, but its timer says {timer.due_at}")
+    elif timer.check_at != log.check_at(timer, expected.set_at):
         check.add_difference(
-            f"{subject}: to be checked at {log.check_at(timer, expected.set_at)}, but its timer says {timer.due_at}"
+            f"{subject}: to be checked at {log.check_at(timer, expected.set_at)}, but its timer says {timer.check_at}"
         )
 
 
@@ -146,7 +146,7 @@ def _check_erased(
         return
     check.compared += 1
     if found:
-        check.add_difference(f"{subject}: has a timer for {found[0].due_at}, but the customer was erased")
+        check.add_difference(f"{subject}: has a timer for {found[0].check_at}, but the customer was erased")
 
 
 def _events_by_customer(topics: TopicFacts, database: DatabaseFacts) -> Mapping[str, list[CustomerEvent]]:

@@ -105,13 +105,13 @@ def _compare(
     elif settled:
         check.add_difference(f"{subject}: still has a timer after its verdict")
     elif due is None:
-        check.add_difference(f"{subject}: has a timer for {timer.due_at}, but nothing is due")
-    elif timer.milestone_at != due:
-        check.add_difference(f"{subject}: due at {due}, but its timer says {timer.milestone_at}")
+        check.add_difference(f"{subject}: has a timer for {timer.check_at}, but nothing is due")
+    elif timer.due_at != due:
+        check.add_difference(f"{subject}: due at {due}, but its timer says {timer.due_at}")
     else:
         check_at = log.check_at(timer, log.timer_set_at.get((order_id, campaign.id), 0))
-        if timer.due_at != check_at:
-            check.add_difference(f"{subject}: to be checked at {check_at}, but its timer says {timer.due_at}")
+        if timer.check_at != check_at:
+            check.add_difference(f"{subject}: to be checked at {check_at}, but its timer says {timer.check_at}")
 
 
 def _check_identity(check: Check, timer: Timer, customer_id: str | None) -> None:
@@ -170,11 +170,11 @@ def requests_recomputed(topics: TopicFacts, database: DatabaseFacts, log: Decisi
                 check.add_difference(f"{subject} was accepted, but has neither a timer nor a verdict")
             continue
         requested = request.campaign, request.customer_id, request.order_id, request.not_before
-        if (timer.campaign, timer.customer_id, timer.order_id, timer.milestone_at) != requested:
+        if (timer.campaign, timer.customer_id, timer.order_id, timer.due_at) != requested:
             check.add_difference(f"{subject}: its timer {timer_id} does not match the request")
-        elif timer.due_at != log.check_at(timer, position):
+        elif timer.check_at != log.check_at(timer, position):
             check.add_difference(
-                f"{subject}: to be checked at {log.check_at(timer, position)}, but its timer says {timer.due_at}"
+                f"{subject}: to be checked at {log.check_at(timer, position)}, but its timer says {timer.check_at}"
             )
     for timer in pending.values():
         if topics.complete(requests.TOPIC):

@@ -65,7 +65,7 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
     "a timer that was lost": (
         "timers recomputed", lambda _t, d: d.timers.clear()),
     "a timer for another time": (
-        "timers recomputed", lambda _t, d: d.timers.append(replace(d.timers.pop(), milestone_at=NOON))),
+        "timers recomputed", lambda _t, d: d.timers.append(replace(d.timers.pop(), due_at=NOON))),
     "a timer about nothing": (
         "timers recomputed", lambda _t, d: d.timers.append(replace(d.timers[0], order_id="o9"))),
     "a timer of a campaign nobody knows": (
@@ -76,7 +76,7 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
         "timers recomputed",
         lambda _t, d: d.decisions.append(decision_about_timer("skipped", 9, d.timers[0].timer_id, campaign="product"))),
     "a timer to be checked at another time": (
-        "timers recomputed", lambda _t, d: d.timers.append(replace(d.timers.pop(), due_at=NOON + 400 * DAY))),
+        "timers recomputed", lambda _t, d: d.timers.append(replace(d.timers.pop(), check_at=NOON + 400 * DAY))),
     "a timer of another customer": (
         "timers recomputed", lambda _t, d: d.timers.append(replace(d.timers.pop(), customer_id="c2"))),
     "a timer under another id": (
@@ -243,7 +243,7 @@ def test_an_order_in_two_shipments_is_delivered_with_the_second() -> None:
     database.decisions.append(replace(decision_about(second, 4), event=second.identity))
     assert found_by(topics, database) == {"timers recomputed"}
     due = NOON + 35 * DAY
-    database.timers[0] = replace(database.timers[0], milestone_at=due, due_at=due)
+    database.timers[0] = replace(database.timers[0], due_at=due, check_at=due)
     assert found_by(topics, database) == set()
 
 

@@ -25,7 +25,7 @@ def test_a_deferred_timer_is_checked_when_its_deferral_ends() -> None:
     topics, database = consistent_loop()
     (timer,) = database.timers
     until = NOON + 40 * DAY
-    database.timers[0] = replace(timer, due_at=until)
+    database.timers[0] = replace(timer, check_at=until)
     database.decisions.append(decision_about_timer("deferred", 4, timer.timer_id, campaign="product", until=until))
     assert found_by(topics, database) == set()
     database.timers[0] = timer
@@ -108,5 +108,5 @@ def test_only_what_kafka_has_deleted_is_left_out() -> None:
     topics.sends.clear()
     topics.outcomes.clear()
     assert found_by(topics, database) == set()
-    database.timers[1] = replace(database.timers[1], milestone_at=NOON, due_at=NOON)
+    database.timers[1] = replace(database.timers[1], due_at=NOON, check_at=NOON)
     assert found_by(topics, database) == {"timers recomputed"}

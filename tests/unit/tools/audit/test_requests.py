@@ -38,9 +38,9 @@ REQUEST_DAMAGES: dict[str, tuple[str, Damage]] = {
         "requested surveys recomputed", lambda _t, d: d.timers.pop()),
     "a requested timer for another time": (
         "requested surveys recomputed",
-        lambda _t, d: d.timers.append(replace(d.timers.pop(), milestone_at=NOON, due_at=NOON))),
+        lambda _t, d: d.timers.append(replace(d.timers.pop(), due_at=NOON, check_at=NOON))),
     "a requested timer to be checked at another time": (
-        "requested surveys recomputed", lambda _t, d: d.timers.append(replace(d.timers.pop(), due_at=NOON))),
+        "requested surveys recomputed", lambda _t, d: d.timers.append(replace(d.timers.pop(), check_at=NOON))),
     "a requested timer of another customer": (
         "requested surveys recomputed", lambda _t, d: d.timers.append(replace(d.timers.pop(), customer_id="c2"))),
     "a timer nobody requested": (
