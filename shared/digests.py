@@ -1,25 +1,27 @@
-"""What is left of a customer after an erasure: a keyed digest that recognises the id without telling it."""
+"""What is left of a customer after an erasure: a digest that recognises the id without containing it."""
 
 import hashlib
 import hmac
 from uuid import UUID
 
 _PURPOSE = b"hearback.erasure\x1f"
+_KEY_PURPOSE = b"hearback.customer."
 
 
 class CustomerDigests:
-    """HMAC-SHA256 of customer ids (RFC 2104): without ``secret`` nobody can try ids against a stored digest.
-
-    Every service must be given the same secret; with another one nobody erased before is recognised.
-    """
+    """Digests of customer ids. ``secret`` must be the same in every process, for as long as there are digests."""
 
     def __init__(self, secret: str) -> None:
         self._secret = secret.encode()
 
     def digest(self, customer_id: str) -> bytes:
-        """The 32 bytes that stand for a customer."""
+        """32 bytes, HMAC-SHA256 (RFC 2104): without the secret nobody can try ids against a stored digest."""
         return hmac.new(self._secret, _PURPOSE + customer_id.encode(), hashlib.sha256).digest()
 
     def key(self, customer_id: str) -> UUID:
-        """The first 16 bytes of the digest as a UUID, where a table keys its rows by it."""
-        return UUID(bytes=self.digest(customer_id)[:16])
+        """A key for rows of tables that must outlive a change of the secret: 16 bytes of SHA-256, not keyed.
+
+        Rows are stored under it, so another formula would orphan them: an erasure could no longer find what it must
+        delete.
+        """
+        return UUID(bytes=hashlib.sha256(_KEY_PURPOSE + customer_id.encode()).digest()[:16])
