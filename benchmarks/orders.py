@@ -83,12 +83,14 @@ class _Shop:
             for position, kind in enumerate(STEPS):
                 order = step - position * ORDERS_BETWEEN_STEPS
                 if 0 <= order < self.orders:
-                    record = self._record(order, kind, now, str(UUID(int=rng.getrandbits(128), version=4)))
+                    record = self._record(
+                        order, kind=kind, now=now, event_id=str(UUID(int=rng.getrandbits(128), version=4))
+                    )
                     yield record
                     if rng.random() < DUPLICATE_SHARE:
                         yield record
 
-    def _record(self, order: int, kind: str, now: str, event_id: str) -> Record:
+    def _record(self, order: int, *, kind: str, now: str, event_id: str) -> Record:
         customer = f"c-{order % self.customers}"
         body = {
             "order_id": f"o-{order}",

@@ -125,7 +125,7 @@ async def _attempt(
     within: float,
     progress: Progress,
 ) -> Report:
-    topics = Topics(installation.kafka_bootstrap_servers, installation.topic_prefix)
+    topics = Topics(installation.kafka_bootstrap_servers, prefix=installation.topic_prefix)
     names = from_topics.audited_topics(await topics.names())
     now = await served.now(client, installation.scorer_url)
     async with topics.ends(names) as ends:

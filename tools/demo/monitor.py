@@ -32,6 +32,7 @@ class Monitor:
     def __init__(
         self,
         client: httpx.AsyncClient,
+        *,
         bootstrap_servers: str,
         prefix: str,
         scorer_url: str,

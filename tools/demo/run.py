@@ -134,7 +134,11 @@ class Demo:
                 Visitor(visitors),
             )
             monitor = Monitor(
-                staff, stack.kafka_bootstrap_servers, stack.topic_prefix, stack.url("scorer"), world.acknowledged_at
+                staff,
+                bootstrap_servers=stack.kafka_bootstrap_servers,
+                prefix=stack.topic_prefix,
+                scorer_url=stack.url("scorer"),
+                acknowledged_at=world.acknowledged_at,
             )
 
             def snapshot() -> Snapshot:

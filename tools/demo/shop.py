@@ -100,7 +100,9 @@ class Shop:
         categories = tuple(random.sample(sorted(PRODUCTS), random.choice((1, 1, 1, 2))))
         promised_at = placed_at + timedelta(days=random.uniform(*PROMISED_DAYS))
         cancelled = random.random() < CANCELLED_SHARE
-        shipments = () if cancelled else self._shipments(placed_at, promised_at, person.region.late)
+        shipments = (
+            () if cancelled else self._shipments(placed_at=placed_at, promised_at=promised_at, late=person.region.late)
+        )
         refunded_at = None
         if shipments and random.random() < REFUNDED_SHARE:
             refunded_at = shipments[-1].delivered_at + timedelta(days=random.uniform(1, 10))
@@ -126,7 +128,7 @@ class Shop:
         self._people.append(person)
         return person
 
-    def _shipments(self, placed_at: datetime, promised_at: datetime, late: float) -> tuple[Shipment, ...]:
+    def _shipments(self, *, placed_at: datetime, promised_at: datetime, late: float) -> tuple[Shipment, ...]:
         shipments = []
         for _ in range(2 if self._random.random() < SPLIT_SHARE else 1):
             shipped_at = placed_at + timedelta(days=self._random.uniform(*DISPATCH_DAYS))

@@ -22,7 +22,7 @@ class Dispatcher:
     Reconnects and retries when Kafka or PostgreSQL is killed meanwhile.
     """
 
-    def __init__(self, database_url: str, bootstrap_servers: str, topic_prefix: str) -> None:
+    def __init__(self, database_url: str, *, bootstrap_servers: str, topic_prefix: str) -> None:
         self._database_url = database_url
         self._bootstrap_servers = bootstrap_servers
         self._topic = f"{topic_prefix}{orders.TOPIC}"
