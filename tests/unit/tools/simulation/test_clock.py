@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from shared.clock import clock_from
+from tests.kit.eventually import until
 from tools.simulation.clock import RunningClock
 
 
@@ -13,9 +14,7 @@ async def test_a_running_clock_runs_for_every_reader_until_it_is_stopped(tmp_pat
     clock = RunningClock(tmp_path / "clock", start, speed=86_400)
     reader = clock_from(clock.setting)
     running = asyncio.create_task(clock.run())
-    async with asyncio.timeout(10):
-        while reader.now() < start + timedelta(hours=2):
-            await asyncio.sleep(0.001)
+    await until(lambda: reader.now() >= start + timedelta(hours=2), "two hours", within=10, every=0.001)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     stopped = reader.now()
