@@ -1,64 +1,64 @@
-# Needs Python 3.11+ and make, and nothing else on the machine. `make` alone explains itself.
+# Needs only Python 3.11+ and make. `make` without a target lists the targets.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 CODE := $(wildcard shared services deploy tools benchmarks tests)
 
-# What `make check` finds out of date, and `make fix` writes anew.
+# Files that `make check` compares and `make fix` regenerates.
 GENERATED := shared.contracts.generate tools.settings_table
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test unit up down status replay audit check fix bench lock clean
 
-help: ## what there is
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(INSTALLED) ## the loop with a simulated shop, live, until Ctrl-C (DEMO_SECONDS=60: bounded)
+demo: $(INSTALLED) ## run the loop with a simulated shop, live, until Ctrl-C (DEMO_SECONDS=60: stop after a minute)
 	@$(BIN)/python -m tools.demo
 
-up: $(INSTALLED) ## the whole product in the background; returns when it is ready
+up: $(INSTALLED) ## start the whole product in the background; returns when it is ready
 	@$(BIN)/python -m deploy.local up
 
 down: $(INSTALLED) ## stop what `make up` started
 	@$(BIN)/python -m deploy.local down
 
-status: $(INSTALLED) ## what runs, and whether it is ready
+status: $(INSTALLED) ## show the processes, and whether they are ready
 	@$(BIN)/python -m deploy.local status
 
-replay: $(INSTALLED) ## past orders and answers through the running loop, then the audit: DATA=folder
+replay: $(INSTALLED) ## replay past orders and answers through the loop, then audit: DATA=folder
 	@$(if $(DATA),,$(error Name the folder with the orders to replay, for example: make replay DATA=../olist))
 	@$(BIN)/python -m tools.replay "$(DATA)"
 
-audit: $(INSTALLED) ## recompute everything from the ledgers and compare with what is served
+audit: $(INSTALLED) ## recompute everything from the ledgers and compare it with what is served
 	@$(BIN)/python -m tools.audit
 
-test: $(INSTALLED) ## all tests, on a real Kafka and PostgreSQL; ARGS=tests/unit/… or ARGS="-k words": some
+test: $(INSTALLED) ## run all tests, on a real Kafka and PostgreSQL, or some: ARGS=tests/unit/… or ARGS="-k words"
 	@$(BIN)/python -m pytest $(ARGS)
 
-unit: $(INSTALLED) ## the unit tests alone, in seconds: no Kafka, no PostgreSQL
+unit: $(INSTALLED) ## run the unit tests only, in seconds, without Kafka or PostgreSQL
 	@$(BIN)/python -m pytest -p tests.kit.without_backends tests/unit $(ARGS)
 
-check: $(INSTALLED) ## lint, format, types, import rules, generated files up to date
+check: $(INSTALLED) ## check lint, format, types, import rules, and that generated files are up to date
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy --strict $(CODE)
 	@$(BIN)/lint-imports
 	@for module in $(GENERATED); do $(BIN)/python -m $$module --check || exit 1; done
 
-fix: $(INSTALLED) ## what can be mended by itself: lint, format, generated files
+fix: $(INSTALLED) ## fix lint errors and formatting, regenerate generated files
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 	@for module in $(GENERATED); do $(BIN)/python -m $$module || exit 1; done
 
-bench: $(INSTALLED) ## the benchmarks, as ratios in one run
+bench: $(INSTALLED) ## run the benchmarks, as ratios within one run
 	@$(BIN)/python -m benchmarks
 
-lock: $(INSTALLED) ## resolve the Python packages anew and pin them with their hashes
+lock: $(INSTALLED) ## re-resolve the Python packages and pin them with their hashes
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
 		--no-header --quiet --output-file requirements.lock
 
-clean: ## stop everything and remove what was made: .hearback, .venv, caches
+clean: ## stop everything and delete .hearback, .venv and caches
 	@if [ -e $(INSTALLED) ]; then $(BIN)/python -m deploy.local clean; fi
 	@rm -rf .hearback .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis test-results
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

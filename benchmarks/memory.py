@@ -19,7 +19,7 @@ IDLE_SECONDS = 10.0
 
 
 async def measure(progress: Progress) -> Result:
-    """Uses its own fresh stack. Raises WrongOutcome when a process was restarted meanwhile or is not ready."""
+    """Uses its own fresh stack. Raises WrongOutcome when a process was restarted or is not ready."""
     state = STATE / "memory"
     await asyncio.to_thread(remove_state, state)
     progress("starting the stack", 0)

@@ -42,7 +42,7 @@ Send = Callable[[str, int], Awaitable[float]]
 
 
 async def measure(on: Environment, progress: Progress, rate: int = 200, seconds: float = 20.0) -> Result:
-    """Raises WrongOutcome unless each detractor and nobody else arrives, exactly once, at the requested rate."""
+    """Raises WrongOutcome unless each detractor, and no other answer, arrives exactly once, at the requested rate."""
     await ensure_topics(on.settings(), [BARE_ANSWERS, BARE_DETRACTORS])
     progress("starting the product", 0)
     async with on.stack() as stack:

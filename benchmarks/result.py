@@ -42,7 +42,7 @@ class Result:
 
 
 class WrongOutcome(AssertionError):
-    """The measured program did not do its work correctly, so its speed means nothing."""
+    """The measured program did not do its work correctly, so its speed is meaningless."""
 
 
 def print_results(console: Console, results: Sequence[Result]) -> None:

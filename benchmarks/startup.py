@@ -1,7 +1,7 @@
 """Seconds until `make up` returns with everything ready, cold and warm.
 
 A cold start has no state folder: Kafka's storage is formatted, PostgreSQL's data folder and database, roles, schemas
-and topics are created, and migrations run. Packages and jars are already installed, and the OS file cache is as it is.
+and topics are created, and migrations run. Packages and jars are already installed, and the OS file cache may be warm.
 A warm start reuses the folder after a clean stop, with an answer in it.
 """
 

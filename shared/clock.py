@@ -1,4 +1,4 @@
-"""The only source of business time: the real clock, an accelerated one, or one that is stepped through a file.
+"""The only source of business time: the real clock, an accelerated one, or one stepped through a file.
 
 Technical waits (poll intervals, retries, leases) use real seconds. This clock decides when a survey is due, when an
 answer was given and on which day a window ends.
@@ -26,7 +26,7 @@ class RealClock:
 
 
 class FastClock:
-    """Starts at another moment and runs ``speed`` times as fast; the same in every process with the same setting."""
+    """Starts at another time and runs ``speed`` times as fast; identical in every process with the same setting."""
 
     def __init__(self, virtual_start: datetime, real_start: datetime, speed: float) -> None:
         self._virtual_start = virtual_start
@@ -38,7 +38,7 @@ class FastClock:
 
 
 class SteppedClock:
-    """Stands still until a test or replay writes a new moment into its file: 8 bytes, microseconds since 1970 UTC.
+    """Stands still until a test or replay writes a new time into its file: 8 bytes, microseconds since 1970 UTC.
 
     The file is memory-mapped, so that reading the time needs no system call.
     """
@@ -52,7 +52,7 @@ class SteppedClock:
         return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=microseconds)
 
     def step_to(self, moment: datetime) -> None:
-        """Moves the clock for every process that mapped the file. Raises ValueError for a moment in its past."""
+        """Moves the clock for every process that mapped the file. Raises ValueError for a time in its past."""
         if moment < self.now():
             raise ValueError(f"the clock is at {self.now().isoformat()}; it cannot go back to {moment.isoformat()}")
         _STEP.pack_into(self._memory, 0, _microseconds(moment))
@@ -72,8 +72,8 @@ def _microseconds(moment: datetime) -> int:
 def clock_from(setting: str) -> Clock:
     """The clock a setting describes.
 
-    Empty is the real clock; ``2026-01-01T00:00:00Z@2026-11-23T08:00:00Zx86400`` showed the first time when it was
-    really the second, and runs 86,400 times as fast; ``file:PATH`` is stepped. Raises ValueError for anything else.
+    Empty is the real clock; ``2026-01-01T00:00:00Z@2026-11-23T08:00:00Zx86400`` starts at the first time when the
+    real time is the second, and runs 86,400 times as fast; ``file:PATH`` is stepped. Raises ValueError otherwise.
     """
     if not setting:
         return RealClock()

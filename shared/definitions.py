@@ -1,6 +1,6 @@
-"""Definitions people write in YAML (or JSON, which is YAML): campaigns, routing rules. A text becomes a checked model.
+"""Definitions written in YAML (or JSON, which is YAML): campaigns, routing rules. Parses and validates a text.
 
-They come from files and over HTTP, so a definition is limited in size, and is plain data: an alias could unfold to
+They come from files and over HTTP, so their size is limited, and YAML aliases are rejected: they could expand to
 gigabytes.
 """
 
@@ -16,18 +16,18 @@ from shared.validation import explain
 Model = TypeVar("Model", bound=BaseModel)
 Said = TypeVar("Said")
 
-# Besides its own errors, PyYAML lets through whatever the conversion of a value raises: `!!bool x`, `2026-13-45`.
+# Besides its own errors, PyYAML lets through whatever converting a value raises: `!!bool x`, `2026-13-45`.
 _UNREADABLE = (yaml.YAMLError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
 
 
 class InvalidDefinition(ValueError):
-    """A definition that breaks a rule. The message names where it is, the field, its value and the way out."""
+    """An invalid definition. The message names its location, the field, its value and how to fix it."""
 
 
 def parse(text: str, model: type[Model], *, where: str, max_bytes: int) -> Model:
     """The definition in a text. Raises InvalidDefinition with a line for each violation.
 
-    ``where`` names the text in that message, such as by its file.
+    ``where`` names the text in that message, such as its file.
     """
     if len(text.encode("utf-8", "replace")) > max_bytes:
         raise InvalidDefinition(f"{where}: is larger than {max_bytes:,} bytes; shorten it")
@@ -44,20 +44,20 @@ def parse(text: str, model: type[Model], *, where: str, max_bytes: int) -> Model
 
 
 def read_file(path: Path, *, setting: str) -> str:
-    """The text of a definition file. InvalidDefinition, naming the setting that led to it, when it cannot be read."""
+    """The text of a definition file. Raises InvalidDefinition, naming its setting, if unreadable."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidDefinition(
-            f"{path}: cannot be read as UTF-8 text ({type(error).__name__}); {setting} names where it is"
+            f"{path}: cannot be read as UTF-8 text ({type(error).__name__}); its path is set by {setting}"
         ) from error
 
 
 def file_takes_effect(says: Said, *, said_last: Said | None) -> bool:
-    """Whether what a definition file says is brought into force when a process starts.
+    """Whether a definition file is applied when a process starts.
 
-    Only when it differs from what the file said last: a restart does not undo what came by API since. Both are the
-    definition itself or a digest of the text; ``said_last`` is None when no file has said anything yet.
+    Only if the file has changed since it was last applied: a restart does not undo later changes through the API. Both
+    are the definition itself or a digest of the text; ``said_last`` is None when no file was applied before.
     """
     return says != said_last
 

@@ -1,14 +1,14 @@
-"""What ``/healthz`` and ``/readyz`` report: whether every loop still ticks, and whether this process can work now."""
+"""What ``/healthz`` and ``/readyz`` report: whether every loop is alive, and whether this process can work now."""
 
 import time
 from collections.abc import Awaitable, Callable
 
 Check = Callable[[], Awaitable[str | None]]
-"""Returns None when all is well, else a sentence."""
+"""Returns None when healthy, else a sentence."""
 
 
 class Health:
-    """Loops report their ticks and troubles here; the probes read them."""
+    """Loops report their progress and failures here; the probes read them."""
 
     def __init__(self) -> None:
         self._ticks: dict[str, tuple[float, float]] = {}
@@ -44,7 +44,7 @@ class Health:
         }
 
     async def obstacles(self) -> dict[str, str]:
-        """What keeps this process from working, by loop or check; empty when it is ready."""
+        """Why this process cannot work, by loop or check; empty when it is ready."""
         if self.stopping:
             return {"process": "is shutting down"}
         if not self.started:

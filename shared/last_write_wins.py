@@ -1,7 +1,7 @@
-"""Last write wins: facts that come in any order and any number of times, and still end the same.
+"""Last write wins: facts that arrive in any order and any number of times converge to the same state.
 
-Of two writes to one field the later wins, and of two at the same moment the greater value as JSON. Merging is therefore
-commutative, associative and idempotent: the order of arrival decides nothing.
+Of two writes to one field the later wins; of two at the same time, the greater value as JSON. Merging is therefore
+commutative, associative and idempotent: the order of arrival does not matter.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ def stamp_of(moment: datetime) -> int:
 
 
 def moment_of(stamp: int) -> datetime:
-    """The moment of a stamp, in UTC."""
+    """The time of a stamp, in UTC."""
     return _EPOCH + timedelta(microseconds=stamp)
 
 
@@ -46,7 +46,7 @@ def newer_than(writes: LastWrites, moment: datetime) -> LastWrites:
 
 
 def text_of(writes: LastWrites, field: str) -> str | None:
-    """The value of a field that holds a text; None for any other and for one never written."""
+    """The value of a text field; None for any other type, or if never written."""
     entry = writes.get(field)
     return entry[1] if entry is not None and isinstance(entry[1], str) else None
 
@@ -56,10 +56,10 @@ def _comparable(value: Value) -> bytes:
 
 
 def earliest(one: datetime | None, other: datetime | None) -> datetime | None:
-    """The earlier of two moments, either of which may be unknown."""
+    """The earlier of two times, either of which may be unknown."""
     return min((moment for moment in (one, other) if moment is not None), default=None)
 
 
 def latest(one: datetime | None, other: datetime | None) -> datetime | None:
-    """The later of two moments, either of which may be unknown."""
+    """The later of two times, either of which may be unknown."""
     return max((moment for moment in (one, other) if moment is not None), default=None)

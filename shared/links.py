@@ -1,4 +1,4 @@
-"""Signed links to a customer's own pages: unguessable, without personal data, and each valid for one purpose only."""
+"""Signed links to customer pages: unguessable, without personal data, each valid for one purpose only."""
 
 import hmac
 from typing import Literal
@@ -6,12 +6,12 @@ from typing import Literal
 from itsdangerous import BadSignature, Signer
 
 Purpose = Literal["answer", "unsubscribe"]
-BROKEN_LINK = "this link is incomplete or was changed; use the one in the email"
+BROKEN_LINK = "this link is incomplete or was altered; use the one in the email"
 _PATHS: dict[Purpose, str] = {"answer": "/s/", "unsubscribe": "/unsubscribe/"}
 
 
 class BadLink(ValueError):
-    """The link was not made by us, or was truncated or changed."""
+    """The link is not ours, or was truncated or altered."""
 
 
 class Links:
@@ -33,7 +33,7 @@ class Links:
         return f"{self._collector_url}{_PATHS['unsubscribe']}{self.token('unsubscribe', send_id)}"
 
     def send_id_of(self, token: str, purpose: Purpose) -> str:
-        """The send a token stands for. Raises BadLink unless it is exactly the token we made for this purpose."""
+        """The send of a token. Raises BadLink unless it is exactly the token we issued for this purpose."""
         try:
             send_id = self._signers[purpose].unsign(token).decode()
         except (BadSignature, UnicodeError):

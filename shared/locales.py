@@ -1,4 +1,4 @@
-"""Which of the supported languages a reader gets."""
+"""Maps a locale to a supported language."""
 
 SUPPORTED = ("en", "pt", "ko", "zh", "nb")
 _ALIASES = {"no": "nb", "nn": "nb"}

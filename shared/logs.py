@@ -9,7 +9,7 @@ import structlog
 from shared import tracing
 from shared.settings import ServiceSettings
 
-# aiokafka logs every coordinator change; we log what matters of it ourselves.
+# aiokafka logs every coordinator change; we log the relevant ones ourselves.
 _QUIET = {"aiokafka": logging.ERROR, "uvicorn.access": logging.ERROR, "alembic": logging.WARNING}
 
 
@@ -20,7 +20,7 @@ def _with_trace(_logger: Any, _name: str, event: structlog.typing.EventDict) -> 
 
 
 def configure(service: str, settings: ServiceSettings) -> None:
-    """Sends structlog's and the libraries' log lines to standard error through one formatter."""
+    """Sends the log lines of structlog and of libraries to standard error through one formatter."""
     console = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
     common: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,

@@ -1,4 +1,4 @@
-"""Background loops with an owner: started, watched, retried when a backend fails, and stopped in order."""
+"""Background loops: started, supervised, retried when a backend fails, and stopped in order."""
 
 import asyncio
 import contextlib
@@ -16,9 +16,9 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Periodic:
-    """``step`` every ``seconds`` of real time, and again at once when it returns True because there may be more.
+    """Runs ``step`` every ``seconds`` (real time), and again immediately when it returns True: there may be more.
 
-    It is retried with growing pauses while the database or the broker fails; any other exception ends the process,
+    It is retried with backoff while the database or the broker fails; any other exception ends the process,
     which its supervisor then restarts. The process counts as dead when a step takes more than ``allowed_seconds``.
     """
 
@@ -47,7 +47,7 @@ class Periodic:
             if not more:
                 await wait(stop, self.seconds)
             else:
-                # Yields to heartbeats and requests between two steps that never had to wait.
+                # Yields to heartbeats and requests between steps that never had to wait.
                 await asyncio.sleep(0)
         health.forget(self.name)
 

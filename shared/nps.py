@@ -1,4 +1,4 @@
-"""The Net Promoter Score, its confidence interval, and whether two scores differ significantly.
+"""The Net Promoter Score, its confidence interval, and the significance of differences.
 
 0–6 is a detractor, 7–8 a passive, 9–10 a promoter; NPS = 100·(promoters − detractors)/n points, undefined for n = 0
 (F. Reichheld, "The One Number You Need to Grow", Harvard Business Review, December 2003).
@@ -26,7 +26,7 @@ def group_of(score: int) -> Group:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many of each group answered. Counts can be added and subtracted."""
+    """The number of answers of each group. Counts can be added and subtracted."""
 
     promoters: int = 0
     passives: int = 0
@@ -42,7 +42,7 @@ class Counts:
         )
 
     def __sub__(self, other: "Counts") -> "Counts":
-        """These answers without ``other``, which must be some of them."""
+        """These answers without ``other``, which must be a subset."""
         return Counts(
             self.promoters - other.promoters, self.passives - other.passives, self.detractors - other.detractors
         )
@@ -92,7 +92,7 @@ def variance(promoters: float, detractors: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """``points`` is the difference of two scores; ``significant`` if it exceeds what chance would explain."""
+    """``points`` is the difference of two scores; ``significant`` if it is statistically significant."""
 
     points: float
     low: float
@@ -101,7 +101,7 @@ class Change:
 
 
 def change(now: Counts, before: Counts, comparisons: int = 1) -> Change | None:
-    """The difference of two independent scores with its interval, SE = √(V₁/n₁ + V₂/n₂); None if either has no answers.
+    """The difference of two independent scores and its interval, SE = √(V₁/n₁ + V₂/n₂); None if either has no answers.
 
     V is computed from the adjusted shares, as in the interval, so that a small unanimous group does not count as
     certain. ``comparisons`` is how many are shown together; the significance level is divided by it (Bonferroni).
@@ -120,10 +120,10 @@ def change(now: Counts, before: Counts, comparisons: int = 1) -> Change | None:
 
 
 def sample_size(margin: float, variance_of_one: float, population: int | None = None, z: float = Z_95) -> int:
-    """How many answers give an interval of ± ``margin`` points: n = V·z²/m², m as a share of 1.
+    """The number of answers needed for an interval of ± ``margin`` points: n = V·z²/m², m as a share of 1.
 
-    ``variance_of_one`` is V as ``variance`` gives it, at most 1 (half promoters, half detractors), which is four times
-    that of a proportion: the tables printed for proportions are too small for NPS. For a finite ``population`` of
+    ``variance_of_one`` is V as returned by ``variance``, at most 1 (half promoters, half detractors), four times that
+    of a proportion: sample size tables for proportions are too small for NPS. For a finite ``population`` of
     customers fewer are enough: n / (1 + (n − 1)/N) (W. G. Cochran, "Sampling Techniques", 1977, §4.4).
     """
     if not 0 < margin <= 100:

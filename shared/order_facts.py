@@ -1,7 +1,7 @@
-"""What is known of an order from its events, in whatever order and however often they come.
+"""What is known about an order from its events, in any order and any number of times.
 
-One rule for whatever is told several times: the earliest moment counts, so that a repeated or corrected telling never
-moves what has already been decided by it. Folding is commutative, associative and idempotent.
+If something is reported more than once, the earliest time counts, so that a duplicate or a correction never changes
+what has already been decided by it. Folding is commutative, associative and idempotent.
 """
 
 from collections.abc import Mapping
@@ -14,20 +14,20 @@ from shared.contracts.orders import OrderEvent
 from shared.last_write_wins import earliest
 
 WHOLE_ORDER = ""
-"""Stands for the shipment of a delivery that names none: everything arrived."""
+"""The shipment id of a delivery without one: everything was delivered."""
 
 SHIPMENTS_KEPT = 1_000
-"""As many as an order may have (``contracts.orders.Shipment.of``): the earliest deliveries decide, so they stay."""
+"""Maximum per order (``contracts.orders.Shipment.of``): the earliest deliveries decide, so they are kept."""
 
 _LIFE = {event_type: rank for rank, event_type in enumerate(orders.TYPES)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderFacts:
-    """When what happened to an order, all moments in UTC.
+    """When what happened to an order; times are in UTC.
 
-    ``happened`` has the earliest moment of each event type but ``order.delivered``, ``delivered`` the earliest
-    delivery of each shipment id (or WHOLE_ORDER), ``shipments`` the highest number of shipments any event told of.
+    ``happened`` has the earliest time of each event type but ``order.delivered``, ``delivered`` the earliest
+    delivery of each shipment id (or WHOLE_ORDER), ``shipments`` the highest number of shipments reported by any event.
     """
 
     happened: Mapping[str, datetime] = field(default_factory=dict)
@@ -36,17 +36,17 @@ class OrderFacts:
 
     @property
     def delivered_at(self) -> datetime | None:
-        """When the last of all its shipments arrived; None while one is missing."""
+        """When the last of all its shipments was delivered; None while one is missing."""
         whole = self.delivered.get(WHOLE_ORDER)
         parts = nsmallest(self.shipments, (at for name, at in self.delivered.items() if name != WHOLE_ORDER))
         return earliest(whole, parts[-1] if len(parts) == self.shipments else None)
 
     @property
     def status(self) -> str | None:
-        """The last thing that happened, such as ``shipped``; ``delivered`` only once all shipments are.
+        """The latest status, such as ``shipped``; ``delivered`` only once all shipments are.
 
-        Of two at the same moment the one later in an order's life. None while nothing is known but that some of its
-        shipments arrived.
+        Of two at the same time, the one later in an order's life. None while all that is known is that some of its
+        shipments were delivered.
         """
         moments = dict(self.happened)
         if (delivered_at := self.delivered_at) is not None:
@@ -70,7 +70,7 @@ def fold(facts: OrderFacts, event_type: str, event: OrderEvent) -> OrderFacts:
 
 
 def status_after(event_type: str) -> str:
-    """The status an event brings: ``placed`` for ``order.placed``."""
+    """The status after an event: ``placed`` for ``order.placed``."""
     return event_type.removeprefix("order.")
 
 

@@ -1,4 +1,4 @@
-"""What every service process is: settings, resources, loops, HTTP, and a graceful shutdown.
+"""The frame of every service process: settings, resources, loops, HTTP, and graceful shutdown.
 
 Start order: settings → logs → database and migrations → topics → ``Service.start`` → relay, loops, consumer, HTTP.
 On SIGTERM the consumer and the loops finish what is in progress, the relay publishes what is left, HTTP stops last.
@@ -30,13 +30,13 @@ from shared.web.server import CannotListen, Server
 log = structlog.get_logger()
 S = TypeVar("S", bound=ServiceSettings)
 
-# Seconds. Nothing is served before it is done, and polling backends that are not up yet costs them nothing.
+# Seconds. Nothing is served before startup is done, and polling backends that are not up yet is cheap.
 _PREPARE_AT_LEAST_EVERY = 1.0
 
 
 @dataclass
 class Service:
-    """What a service consists of. ``handlers`` has one for each topic of ``contracts.topics.CONSUMED_BY``."""
+    """The parts of a service. ``handlers`` has one for each topic of ``contracts.topics.CONSUMED_BY``."""
 
     handlers: Mapping[str, Handler]
     app: FastAPI
@@ -49,9 +49,9 @@ Build = Callable[[Runtime[S]], Service]
 
 
 def run(name: str, settings_type: type[S], build: Build[S], *, schema: str | None = None) -> None:
-    """Runs the process until it is told to stop, and exits: with 0, or with 1 when it could not continue.
+    """Runs the process until it is stopped, then exits: with 0, or with 1 if it could not continue.
 
-    ``schema`` names the service whose schema and migrations are used, when they are not those of ``name``.
+    ``schema`` names the service whose schema and migrations are used, if not those of ``name``.
     """
     settings = load(settings_type)
     logs.configure(name, settings)
@@ -62,7 +62,7 @@ def run(name: str, settings_type: type[S], build: Build[S], *, schema: str | Non
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
         import uvloop
-    except ImportError:  # not available for Windows
+    except ImportError:  # not available on Windows
         return None
     return uvloop.new_event_loop
 
@@ -91,7 +91,7 @@ async def _serve(name: str, settings: S, build: Build[S], schema: str) -> int:
 
 
 async def _prepare(runtime: Runtime[S], service: Service, schema: str, stop: asyncio.Event) -> bool:
-    """Schema, topics and the service's own start; waits for backends that are not up yet. False when stopped."""
+    """Sets up schema, topics and the service itself; waits for backends that are not up yet. False when stopped."""
     pause = 0.1
     while not stop.is_set():
         try:
@@ -159,7 +159,7 @@ def _spare_the_garbage_collector() -> None:
 
 
 async def _end(tasks: Sequence[asyncio.Task[None]], seconds: float) -> None:
-    """Gives the tasks so many seconds, then cancels those that are left."""
+    """Waits up to that many seconds for the tasks, then cancels the rest."""
     _, late = await asyncio.wait(tasks, timeout=seconds)
     for task in late:
         log.warning("did not finish in time, cancelled", loop=task.get_name())

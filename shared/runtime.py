@@ -1,4 +1,4 @@
-"""What the parts of a service are given: its settings and the resources made from them."""
+"""What the parts of a service are built from: its settings and the resources created from them."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ S = TypeVar("S", bound=ServiceSettings)
 
 @dataclass
 class Runtime(Generic[S]):
-    """The settings and resources of a service; made by ``open_runtime``."""
+    """The settings and resources of a service; created by ``open_runtime``."""
 
     name: str
     settings: S
@@ -46,7 +46,7 @@ class Runtime(Generic[S]):
     async def autocommit(self) -> AsyncIterator[AsyncConnection]:
         """A connection for a single statement, with no transaction around it.
 
-        For loops that poll many times a second and mostly find nothing: BEGIN and COMMIT would be most of their cost.
+        For loops that poll many times per second and mostly find nothing: BEGIN and COMMIT would be most of their cost.
         """
         async with self.engine.connect() as connection:
             yield await connection.execution_options(isolation_level="AUTOCOMMIT")

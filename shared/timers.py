@@ -1,4 +1,4 @@
-"""How a loop walks what is due: in batches, each starting where the one before ended."""
+"""How a loop walks due rows: in batches, each starting where the previous one ended."""
 
 from datetime import UTC, datetime
 
@@ -7,11 +7,11 @@ BATCHES_BETWEEN_SWEEPS = 50
 
 
 class Watermark:
-    """Where the next batch of what is due starts.
+    """Where the next batch of due rows starts.
 
-    While there is a backlog a batch starts where the one before ended, so as not to walk over the rows that one left
-    dead in the index. Once the backlog is worked off, and every 50 batches in between, the walk starts at the
-    beginning again, where late events may have set something due.
+    While there is a backlog, a batch starts where the previous one ended, to avoid the dead index entries it left
+    behind. Once the backlog is drained, and every 50 batches in between, the walk restarts at the beginning, where late
+    events may have added due rows.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Watermark:
         return self.position == BEGINNING
 
     def advance(self, reached: datetime | None, *, full: bool) -> None:
-        """After a batch: the latest ``due_at`` in it, None when it was empty, and whether there may be more behind."""
+        """After a batch: the latest ``due_at`` in it, None when it was empty, and whether there may be more."""
         self._batches += 1
         sweep = self._batches % BATCHES_BETWEEN_SWEEPS == 0
         self.position = BEGINNING if reached is None or not full or sweep else reached

@@ -14,7 +14,7 @@ def current() -> str | None:
 
 
 def continued(traceparent: str | None) -> str:
-    """A new span of the trace given, or the first of a new trace if none or an invalid one was given."""
+    """A new span of the given trace, or the first of a new trace if there is none or it is invalid."""
     match = _PATTERN.match(traceparent or "")
     if match is None or match[1] == "0" * 32 or match[2] == "0" * 16:
         return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"

@@ -1,14 +1,14 @@
-"""What became of one attempt to hand a message over: to a mail server, or to another channel's provider."""
+"""The outcome of one attempt to hand a message over: to a mail server, or to another channel's provider."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["accepted", "bounced", "failed", "put_off", "unresolved", "unavailable", "not_begun"]
 """``accepted``: the provider took responsibility for the message.
-``bounced``: it says the address does not exist. ``failed``: it will never take this message.
-``put_off``: it may take it later. ``unresolved``: it may or may not have it, such as when the connection broke before
-its reply. ``unavailable``: it cannot have it, and the cause is the provider or us, not this message.
-``not_begun``: it cannot have it, because the sender was no longer allowed to begin.
+``bounced``: it says the address does not exist. ``failed``: it permanently rejected this message.
+``put_off``: it may accept it later. ``unresolved``: it may or may not have it, such as when the connection broke
+before its reply. ``unavailable``: it does not have it, and the cause is the provider or us, not this message.
+``not_begun``: it does not have it, because the sender was no longer allowed to begin.
 """
 
 

@@ -1,6 +1,6 @@
-"""What is wrong with some data, from a pydantic ValidationError: field and rule, with the value or without it.
+"""Explains a pydantic ValidationError: field and rule, with or without the value.
 
-The value is shown to those who wrote it (a definition file), and never where it could be personal data or a secret (an
+The value is shown only to its author (a definition file), never where it could be personal data or a secret (an
 event, a request, a setting), because messages end up in logs.
 """
 
@@ -22,7 +22,7 @@ def explain(error: ValidationError) -> list[str]:
 def explain_without_values(error: ValidationError, model: type[BaseModel]) -> str:
     """Field and rule of the first five violations of ``model``, on one line.
 
-    Names the sender chose, such as an attribute's, are left out like the values: they stand as ``*``.
+    Names chosen by the sender, such as an attribute's, are omitted like the values, and shown as ``*``.
     """
     known = _field_names(model)
     parts = []
@@ -35,8 +35,8 @@ def explain_without_values(error: ValidationError, model: type[BaseModel]) -> st
 def field_name(location: Sequence[str | int]) -> str:
     """The path of a field, with dots; empty for the whole.
 
-    Where a value may be of several kinds, pydantic inserts the one it tried, such as ``list[constrained-str]``, which
-    is nothing the writer can find in what they wrote.
+    For a union, pydantic inserts the type it tried, such as ``list[constrained-str]``, which is not part of what the
+    author wrote.
     """
     return ".".join(str(part) for part in location if "[" not in str(part))
 
@@ -70,7 +70,7 @@ def _sentence(violation: ErrorDetails) -> str:
 
 @cache
 def _field_names(model: type[BaseModel]) -> frozenset[str]:
-    """The fields of a model and of all that is in it."""
+    """The fields of a model and of everything nested in it."""
     schema = model.model_json_schema()
     parts = [schema, *schema.get("$defs", {}).values()]
     return frozenset(name for part in parts for name in part.get("properties", ()))

@@ -32,7 +32,7 @@ _SETTINGS_OF_PROCESS: dict[str, type[ServiceSettings]] = {
 
 
 def table() -> str:
-    """A Markdown table: first the settings of every process, then those of single ones."""
+    """A Markdown table: first the settings of all processes, then those of individual ones."""
     lines = ["| setting | default | for | meaning |", "|---|---|---|---|"]
     common = ServiceSettings.model_fields
     lines += [_line(name, field, "all") for name, field in common.items()]

@@ -61,7 +61,7 @@ class External:
         return cls(os.environ.get(KAFKA_VARIABLE) or None, os.environ.get(DATABASE_VARIABLE) or None)
 
     def other_than(self, own: StackPorts) -> "External":
-        """Without the backends the stack on these ports starts itself, which a shell that sourced `env` names, too."""
+        """Without the backends the stack starts itself, which are also set in a shell that sourced its `env`."""
         kafka = None if self.kafka_bootstrap_servers == f"{HOST}:{own.kafka}" else self.kafka_bootstrap_servers
         database = None if f"@{HOST}:{own.postgresql}/" in (self.database_url or "") else self.database_url
         return External(kafka, database)

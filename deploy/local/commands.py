@@ -52,7 +52,7 @@ def brought_up(state: Path, display: Display) -> Iterator[BroughtUp]:
                 status = None
             if not (status and status.alive):
                 status_file(state).unlink(missing_ok=True)
-                with _ctrl_c_deferred():  # a supervisor that was started must not go unnoticed
+                with _ctrl_c_deferred():  # an interrupt must not leave a started supervisor behind
                     supervisor = _start_supervisor(state)
             _follow(state, supervisor, display)
             yield "started"
@@ -141,7 +141,7 @@ def _start_supervisor(state: Path) -> "subprocess.Popen[bytes]":
 
 
 def _end(supervisor: "subprocess.Popen[bytes]") -> None:
-    """Also works before it has written its status; then it has started nothing yet."""
+    """Also works before it has written its status: it has not started anything yet."""
     supervisor.terminate()
     try:
         supervisor.wait(STOP_WITHIN)

@@ -1,4 +1,4 @@
-"""The error shown to a person at a terminal."""
+"""The error shown to a user at a terminal."""
 
 
 class StackError(Exception):

@@ -50,13 +50,13 @@ class StackPorts:
 
     @classmethod
     def free(cls) -> "StackPorts":
-        """Distinct ports that are free at the moment."""
+        """Distinct ports that are currently free."""
         names = [field.name for field in fields(cls)]
         return cls(**dict(zip(names, free_ports(len(names)), strict=True)))
 
 
 def free_ports(count: int) -> list[int]:
-    """Distinct ports that are free at the moment.
+    """Distinct ports that are currently free.
 
     They are below the kernel's ephemeral ports: among those, a client that keeps reconnecting to a restarting process
     can be assigned that very port, and would then connect to itself.

@@ -8,7 +8,7 @@ TIMEOUT = 2.0
 
 
 async def answers_ready(port: int) -> bool:
-    """True when `/readyz` on `port` returns 200. Polled many times a second, hence plain sockets and no HTTP client."""
+    """True when `/readyz` on `port` returns 200. Polled frequently, hence plain sockets."""
     try:
         async with asyncio.timeout(TIMEOUT):
             return await _status_line(port) == 200

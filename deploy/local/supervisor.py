@@ -155,7 +155,7 @@ class _ManagedProgram:
         process = self._process
         if process is None or process.poll() is not None or not await self.program.ready():
             return False
-        # The result counts only if the process has not been replaced meanwhile.
+        # The result only counts if the process has not been replaced in the meantime.
         if process is not self._process or process.poll() is not None:
             return False
         self._was_ready = True

@@ -1,1 +1,1 @@
-"""The alerter: puts every unhappy customer in front of somebody who can help."""
+"""The alerter: brings every unhappy customer to the attention of somebody who can help."""

@@ -1,4 +1,4 @@
-"""The alerter's settings, besides those every service has."""
+"""The alerter's settings, beyond those of every service."""
 
 from pathlib import Path
 
@@ -13,9 +13,9 @@ class AlerterSettings(ServiceSettings):
     http_port: int = Field(8004, ge=0, le=65_535, description="Port the HTTP server listens on.")
     routing_file: Path = Field(
         DEFAULT_ROUTING,
-        description="Routing rules: which queue a case goes to, how soon to be in touch, what to do first.",
+        description="Routing rules: which queue a case goes to, how soon to contact the customer, what to do first.",
     )
     customer_history_days: int = Field(
-        400, ge=1, le=3_650, description="Days orders and surveys are kept to show a customer's history."
+        400, ge=1, le=3_650, description="Days that orders and surveys are kept for a customer's history."
     )
     inbox_refresh_seconds: float = Field(4, gt=0, le=300, description="Seconds between refreshes of an open inbox.")

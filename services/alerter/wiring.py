@@ -1,4 +1,4 @@
-"""What the alerter consists of."""
+"""Builds the alerter from its parts."""
 
 from pathlib import Path
 

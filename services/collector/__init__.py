@@ -1,1 +1,1 @@
-"""The collector: takes customers' answers on its pages and by API, and publishes them."""
+"""The collector: records customers' answers from its pages and API, and publishes them."""

@@ -1,4 +1,4 @@
-"""What the collector consists of, wired together."""
+"""Builds the collector from its parts."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from shared.web.limits import BodyLimit
 from shared.web.pages import mount_static
 
 MAX_BODY_BYTES = 256 * 1024
-"""The longest comment and twenty further answers fit, however they are escaped."""
+"""The longest comment and twenty further answers fit, even when escaped."""
 
 
 def build(runtime: Runtime[CollectorSettings]) -> Service:

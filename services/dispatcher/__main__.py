@@ -12,6 +12,6 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["courier"]:
         run("courier", CourierSettings, courier.build, schema="dispatcher")
     elif sys.argv[1:]:
-        sys.exit(f"unknown argument {sys.argv[1]!r}; there is only: courier")
+        sys.exit(f"unknown argument {sys.argv[1]!r}; the only one accepted is: courier")
     else:
         run("dispatcher", DispatcherSettings, service.build)

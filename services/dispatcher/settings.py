@@ -1,4 +1,4 @@
-"""The dispatcher's settings, beyond those of every service, and the campaign files they name."""
+"""The dispatcher's settings, beyond those of every service, and the campaign files."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -17,24 +17,24 @@ SHIPPED_CAMPAIGNS = Path(__file__).parent / "campaigns"
 class DispatcherSettings(ServiceSettings):
     http_port: int = Field(8001, ge=0, le=65_535, description="Port the HTTP server listens on.")
     campaigns_dir: Path = Field(
-        SHIPPED_CAMPAIGNS, validate_default=True, description="Folder of the campaigns' YAML files."
+        SHIPPED_CAMPAIGNS, validate_default=True, description="Folder of the campaign YAML files."
     )
     quiet_period_days: int = Field(
         90,
         ge=0,
         le=3_650,
-        description="Days without another survey after one was sent, unless a campaign sets its own.",
+        description="Days without another survey after one was sent, unless a campaign sets its own quiet period.",
     )
     segment_pairs: str = Field(
         "", description="Pairs of dimensions to segment by together, such as country+tier,region+category."
     )
     order_value_bands: str = Field(
         "*:50,100,250",
-        description="Limits of the order value bands by currency; * is any other: BRL:100,300;NOK:500,1000",
+        description="Limits of the order value bands by currency, * for any other: BRL:100,300;NOK:500,1000",
     )
     timer_batch_size: int = Field(500, ge=1, le=10_000, description="Maximum due timers per transaction.")
     timer_seconds: Annotated[float, Field(gt=0, le=60)] = Field(
-        0.1, description="Real seconds between two checks for due timers."
+        0.1, description="Real seconds between checks for due timers."
     )
 
     @field_validator("campaigns_dir")
@@ -57,7 +57,7 @@ class DispatcherSettings(ServiceSettings):
 
     @property
     def campaigns(self) -> list[Campaign]:
-        """As their files define them now."""
+        """As currently defined by their files."""
         return read_campaigns(self.campaigns_dir)
 
     @property
@@ -75,7 +75,7 @@ def read_campaigns(folder: Path) -> list[Campaign]:
         raise InvalidDefinition(f"{str(folder)!r} is not a directory")
     files = sorted(folder.glob("*.yaml"))
     if not files:
-        raise InvalidDefinition(f"{folder}: has no *.yaml file; a campaign is a file there")
+        raise InvalidDefinition(f"{folder}: has no *.yaml file; add one per campaign")
     if len(files) > MAX_CAMPAIGNS:
         raise InvalidDefinition(f"{folder}: has {len(files)} files; the maximum is {MAX_CAMPAIGNS} campaigns")
     return parse_folder({file.name: read_file(file, setting=PREFIX + "CAMPAIGNS_DIR") for file in files})

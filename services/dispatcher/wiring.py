@@ -1,4 +1,4 @@
-"""What the dispatcher consists of."""
+"""Builds the dispatcher from its parts."""
 
 from services.dispatcher.actions.campaigns import apply_files
 from services.dispatcher.api import campaigns, decisions

@@ -1,1 +1,1 @@
-"""The scorer: keeps the live Net Promoter Score of every segment, exact to the answer."""
+"""The scorer: maintains the live, exact Net Promoter Score of every segment."""

@@ -1,4 +1,4 @@
-"""What the scorer consists of."""
+"""Builds the scorer from its parts."""
 
 from pathlib import Path
 

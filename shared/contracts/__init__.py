@@ -1,1 +1,1 @@
-"""The events: what is published on Kafka, on which topic and under which id. Start reading at ``topics.py``."""
+"""The events published on Kafka, with their topics and ids. Start reading at ``topics.py``."""

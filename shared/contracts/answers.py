@@ -19,9 +19,9 @@ Revision = Annotated[int, Field(ge=1, le=2_147_483_647)]
 
 
 class Answer(Contract):
-    """One customer's confirmed answer as it stands at ``revision``; a higher revision replaces a lower one.
+    """One customer's confirmed answer at ``revision``; a higher revision replaces a lower one.
 
-    ``answered_at`` is when the customer gave the score and decides the day it counts on; it stays the same when a
+    ``answered_at`` is when the customer gave the score and decides the day it counts on; it does not change when a
     comment is added later. ``received_at`` is when this revision was acknowledged.
     """
 
@@ -44,7 +44,7 @@ class Answer(Contract):
 
 
 class AnswerErased(Contract):
-    """Replaces all data of this answer; contains nothing about the person."""
+    """Replaces all data of this answer; contains no personal data."""
 
     answer_id: Identifier
     revision: Revision
@@ -52,7 +52,7 @@ class AnswerErased(Contract):
 
 
 def event(body: Answer | AnswerErased, *, traceparent: str | None = None) -> Event:
-    """The event that publishes one revision of an answer: recorded, amended or erased, as the body says."""
+    """The event that publishes one revision of an answer: recorded, amended or erased, depending on the body."""
     if isinstance(body, AnswerErased):
         kind, time = ERASED, body.erased_at
     else:

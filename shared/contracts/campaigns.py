@@ -37,7 +37,7 @@ class CampaignTexts(Contract):
 
 
 class CampaignPublished(Contract):
-    """One version of a campaign, with all that the collector needs to show its survey page."""
+    """One version of a campaign, with everything the collector needs to show its survey page."""
 
     campaign: Identifier
     campaign_version: Annotated[int, Field(ge=1)]
@@ -50,7 +50,7 @@ class CampaignPublished(Contract):
 
 
 def event(body: CampaignPublished, *, at: datetime) -> Event:
-    """The event that publishes one version of a campaign; ``at`` is the moment it is published."""
+    """The event that publishes one version of a campaign; ``at`` is when it is published."""
     return Event(
         topic=TOPIC,
         key=body.campaign,

@@ -1,7 +1,7 @@
 """CloudEvents over Kafka: writing them in binary mode, reading them in binary and structured mode.
 
 Follows the CloudEvents 1.0.2 specification and its Kafka protocol binding. Written here instead of using a library
-because it is in the hot path: reading one record takes a few microseconds.
+because it is on the hot path: reading one record takes a few microseconds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,10 +29,10 @@ class UnreadableRecord(ValueError):
     may be personal data."""
 
 
-# Not frozen, although never mutated: creating a frozen instance takes three times as long, 10 % of reading a record.
+# Not frozen, although never mutated: creating a frozen instance takes three times as long, 10% of reading a record.
 @dataclass(slots=True)
 class Message:
-    """An event as read, and its position: ``topic`` is the catalogue's name, without the installation's prefix.
+    """An event as read, and its position. ``topic`` is the catalogue's name, without the installation's prefix.
 
     ``value`` and ``headers`` are the record's raw bytes, kept for dead letters.
     """
@@ -143,7 +143,7 @@ def _read_structured(
 
 
 def _trace(written: str) -> str | None:
-    """A trace is a convenience: an invalid one is ignored rather than failing the event."""
+    """Tracing is a convenience: an invalid trace is ignored rather than failing the event."""
     return written[:55] if written.isprintable() else None
 
 

@@ -17,7 +17,7 @@ CLICKED = "delivery.clicked"
 
 
 class Delivery(Contract):
-    """``reason`` is a code or the server's short reply, never the address. ``campaign`` is for counting by it."""
+    """``reason`` is a code or the server's short reply, never the address. ``campaign`` is for counting by campaign."""
 
     send_id: Identifier
     channel: Channel
@@ -28,7 +28,7 @@ class Delivery(Contract):
 
 
 def event(kind: str, body: Delivery, *, traceparent: str | None = None) -> Event:
-    """The event that ``kind`` (such as ``delivery.bounced``) happened to a send; each kind counts once per send."""
+    """The event of ``kind`` (such as ``delivery.bounced``) for a send; each kind counts once per send."""
     return Event(
         topic=TOPIC,
         key=body.send_id,

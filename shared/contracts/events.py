@@ -1,4 +1,4 @@
-"""An event to publish. Do not construct one by hand: each contract module has a constructor ``event`` for its own."""
+"""An event to publish. Do not construct one directly: each contract module has a factory ``event`` for its own."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from shared.contracts.types import Contract
 class Event:
     """``topic`` is the catalogue's name, without the installation's prefix; ``time`` has an offset.
 
-    ``event_id`` must be the same whenever the event is published again (``contracts.identity``), because readers
+    ``event_id`` must be the same whenever the event is published again (``contracts.identity``), because consumers
     deduplicate by it.
     """
 

@@ -56,7 +56,7 @@ class CaseOrder(Contract):
 
 
 class Case(Contract):
-    """``sequence`` grows with every event of the case. ``due_at`` is null where the queue has no deadline.
+    """``sequence`` increases with every event of the case. ``due_at`` is null if the case has no deadline.
 
     An erased case keeps only its id, queue, status and times.
     """
@@ -83,7 +83,7 @@ def topic_of(queue: str) -> str:
 
 
 def event(kind: str, case: Case) -> Event:
-    """The event that ``kind`` (such as ``case.assigned``) happened to a case, with the whole case after it."""
+    """The event of ``kind`` (such as ``case.assigned``) for a case, with the whole case after it."""
     return Event(
         topic=topic_of(case.queue),
         key=case.case_id,

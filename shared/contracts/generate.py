@@ -44,7 +44,7 @@ _HEADERS = {
 
 
 def json_schema(event_type: str, model: type[Contract]) -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a body. Readers must allow for unknown fields: more may be added later."""
+    """The JSON Schema (2020-12) of a body. Readers must ignore unknown fields: more may be added later."""
     schema = _open(model.model_json_schema(mode="serialization" if not _is_input(event_type) else "validation"))
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": event_type}
 
@@ -144,7 +144,7 @@ def files() -> dict[str, bytes]:
 
 
 def stale() -> list[str]:
-    """Names of files that are missing, differ or are no longer generated."""
+    """Names of files that are missing, stale or no longer generated."""
     wanted = files()
     present = {path.name: path.read_bytes() for path in TARGET.iterdir()} if TARGET.is_dir() else {}
     return sorted(name for name in wanted.keys() | present.keys() if wanted.get(name) != present.get(name))

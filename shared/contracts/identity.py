@@ -1,4 +1,4 @@
-"""Deterministic ids: the same thing always gets the same id, so that a duplicate is recognised.
+"""Deterministic ids: the same thing always gets the same id, so that duplicates are recognised.
 
 UUID version 5 (RFC 9562 §5.5) over a fixed namespace and a purpose, so that ids of different purposes never collide.
 """
@@ -9,7 +9,7 @@ _NAMESPACE = UUID("6f0b6a52-3f0e-5d0b-9a3c-1d7a7a3e6b51")
 
 
 def _name(purpose: str, *parts: str) -> str:
-    # A part's length goes before it, so that ("a", "bc") and ("ab", "c") differ.
+    # Each part is prefixed with its length, so that ("a", "bc") and ("ab", "c") differ.
     return str(uuid5(_NAMESPACE, purpose + "".join(f"|{len(part)}:{part}" for part in parts)))
 
 
@@ -37,5 +37,5 @@ def case_id(answer: str) -> str:
 
 
 def event_id(event_type: str, *parts: str | int) -> str:
-    """The ``ce_id`` of an event we publish, made of the parts that identify it."""
+    """The ``ce_id`` of an event we publish, derived from the parts that identify it."""
     return _name("event", event_type, *(str(part) for part in parts))

@@ -23,7 +23,7 @@ Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 
 
 class Customer(Contract):
-    """The person who ordered. Only ``id`` is required; without an address the order counts, but gets no survey."""
+    """The person who ordered. Only ``id`` is required; without an address, the order counts but gets no survey."""
 
     id: Identifier
     email: ShortText | None = None

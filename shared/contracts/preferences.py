@@ -31,7 +31,7 @@ class ChannelPreference(Contract):
 
 
 class Preference(Contract):
-    """The state of every channel, so that the latest record is complete by itself. ``revision`` grows per customer."""
+    """The state of every channel, so that the latest record is self-contained. ``revision`` increases per customer."""
 
     customer_id: Identifier
     revision: Annotated[int, Field(ge=1)]

@@ -10,7 +10,7 @@ REQUESTED = "survey.requested"
 
 
 class SurveyRequested(Contract):
-    """The dispatcher applies the same policy as to any survey; ``not_before`` is the earliest it may be due."""
+    """The dispatcher applies the same policy as for any survey; ``not_before`` is the earliest it may be due."""
 
     request_id: Identifier
     customer_id: Identifier
@@ -23,7 +23,7 @@ class SurveyRequested(Contract):
 
 
 def event(body: SurveyRequested, *, traceparent: str | None = None) -> Event:
-    """The event that asks for a survey; a request is made once, however often it is published."""
+    """The event that requests a survey; duplicates of a request are ignored."""
     return Event(
         topic=TOPIC,
         key=body.customer_id,

@@ -23,11 +23,11 @@ Points = Annotated[float, Field(ge=-100, le=100)]
 
 
 class ScoreUpdated(Contract):
-    """NPS points from −100 to 100 with a 95 % interval; ``nps`` is null without answers.
+    """NPS points from −100 to 100 with a 95% interval; ``nps`` is null without answers.
 
     ``segment`` is ``dimension:value`` or ``everybody``; ``campaign`` is an id or ``*`` for all campaigns. ``sequence``
-    grows with each update of the same key, so that duplicate and late records are recognised. ``change`` compares with
-    the preceding window of the same length; it is null for ``all`` and when either window is empty.
+    increases with each update of the same key, so that duplicate and stale records are recognised. ``change`` is the
+    difference to the preceding window of the same length; it is null for ``all`` and when either window is empty.
     """
 
     campaign: Text
@@ -50,7 +50,7 @@ class ScoreUpdated(Contract):
 
 
 def score_key(campaign: str, window: str, segment: str) -> str:
-    """The record's key: the three parts joined by U+001F, which none of them can hold."""
+    """The record's key: the three parts joined by U+001F, which none of them can contain."""
     return f"{campaign}\x1f{window}\x1f{segment}"
 
 

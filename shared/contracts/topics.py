@@ -1,4 +1,4 @@
-"""The catalogue of topics: every topic, what may be in it, and how long Kafka keeps it.
+"""The catalogue of topics: every topic, its event types, and how long Kafka keeps them.
 
 ``python -m shared.contracts.generate`` turns it into the AsyncAPI document; ``shared.messaging.topics`` creates the
 topics from it. No topic is created automatically.
@@ -16,7 +16,7 @@ QUEUES = ("detractors", "passives", "promoters")
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """``key`` describes the record key; ``retention_days`` is None where records stay until compacted away."""
+    """``key`` describes the record key; ``retention_days`` is None if records are kept until compacted."""
 
     name: str
     key: str
@@ -155,7 +155,7 @@ def followup_topic(queue: str) -> Topic:
 
 
 def dead_letter_topic(topic: str, service: str) -> Topic:
-    """Where a service puts the records it cannot read: the raw bytes, their origin and the reason."""
+    """The topic for records a service cannot read: the raw bytes, their origin and the reason."""
     return Topic(
         f"{topic}.{service}{DEAD_LETTER_SUFFIX}",
         "the key of the record that could not be read",
@@ -185,7 +185,7 @@ CONSUMED_BY: dict[str, tuple[Topic, ...]] = {
     "scorer": (SENDS, DELIVERIES, ANSWERS),
     "alerter": (PREFERENCES, ORDERS, SENDS, ANSWERS),
 }
-"""Which service reads which topics, in the order a batch of several is handled: facts before what depends on them."""
+"""Which service reads which topics, in the order in which a batch is handled: facts before what depends on them."""
 
 
 def by_name(name: str) -> Topic:

@@ -18,7 +18,7 @@ from pydantic import (
 
 # PostgreSQL cannot store U+0000 in text, and lone surrogates cannot be encoded as UTF-8.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-# Identifiers and labels end up in keys, headers and log lines, where control characters would split them.
+# Identifiers and labels end up in keys, headers and log lines, which control characters would break.
 _CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
@@ -53,7 +53,7 @@ Label = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterVal
 ShortText = Annotated[str, StringConstraints(max_length=500), AfterValidator(_storable)]
 Comment = Annotated[str, StringConstraints(max_length=5_000), AfterValidator(_storable)]
 Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
-"""A moment: RFC 3339 with an offset when written, UTC once read."""
+"""A point in time: RFC 3339 with an offset when written, UTC once read."""
 
 Score = Annotated[int, Field(ge=0, le=10)]
 """The answer to "how likely are you to recommend us?", 0 (not at all) to 10 (extremely)."""
@@ -77,7 +77,7 @@ SegmentValue = Annotated[
     Label | Annotated[list[Label], Field(min_length=1, max_length=20)], Field(union_mode="left_to_right")
 ]
 Segments = Annotated[dict[Label, SegmentValue], Field(max_length=40)]
-"""Dimension to one value, or to several where an order has several (its product categories)."""
+"""Dimension to one value, or to several if an order has several (its product categories)."""
 
 
 class Contract(BaseModel):

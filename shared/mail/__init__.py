@@ -1,1 +1,1 @@
-"""E-mail: addresses, the bytes of a message, and handing it to a mail server over SMTP."""
+"""Email: addresses, the bytes of a message, and handing it to a mail server over SMTP."""

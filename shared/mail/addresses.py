@@ -1,7 +1,7 @@
-"""Whether an e-mail address can be written to, and its form on the wire.
+"""Whether an email address can be used, and its form on the wire.
 
-Deliberately narrower than RFC 5322 §3.4.1: quoted local parts, comments and address literals are valid in the grammar,
-but typos or attacks in a shop's customer data.
+Deliberately stricter than RFC 5322 §3.4.1: quoted local parts, comments and address literals are valid grammar, but in
+a shop's customer data they are typos or attacks.
 """
 
 import re
@@ -21,21 +21,21 @@ _DOMAIN_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
 
 class InvalidAddress(ValueError):
-    """Nothing can be sent to this address. The message names the rule, never the address, which is personal data."""
+    """The address cannot be used. The message names the rule, never the address, which is personal data."""
 
 
 def mailbox(address: str) -> Mailbox:
-    """The address as SMTP takes it: trimmed, a domain such as ``bücher.example`` in its ASCII form.
+    """The address for SMTP: trimmed, with a domain such as ``bücher.example`` in its ASCII form.
 
     Raises InvalidAddress, also for a local part that is not ASCII: few servers accept one (RFC 6531).
     """
     local_part, at, domain = address.strip().rpartition("@")
     if not at or not domain:
-        raise InvalidAddress("an e-mail address needs an @ with something on both sides")
+        raise InvalidAddress("an email address needs an @ with something on both sides")
     if len(local_part) > MAX_LOCAL_PART or not _LOCAL_PART.fullmatch(local_part):
         raise InvalidAddress("the part before the @ must be 1 to 64 ASCII letters, digits and signs without blanks")
     try:
-        # Not the standard library's codec: under the rules of 2003 straße.example is strasse.example, a stranger's.
+        # Not the standard library's codec: IDNA 2003 maps straße.example to strasse.example, somebody else's domain.
         ascii_domain = idna.encode(domain, uts46=True).decode() if not domain.isascii() else domain
     except UnicodeError as error:
         raise InvalidAddress("the domain after the @ is not a valid internationalised domain name") from error

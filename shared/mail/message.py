@@ -1,4 +1,4 @@
-"""One e-mail as the bytes SMTP carries: headers, a text part and an HTML part."""
+"""One email as the bytes SMTP carries: headers, a text part and an HTML part."""
 
 import binascii
 from collections.abc import Mapping
@@ -16,13 +16,13 @@ MAX_LINE = 76
 
 _PLAIN_KEY = pattern(r"[A-Za-z0-9._-]{1,200}")
 _BLANKS = pattern(r"[\s\x00-\x1f\x7f\u2028\u2029]+")
-# Bidirectional controls: they reverse the text after them, and no language we write in needs them.
+# Bidirectional controls: they reverse the text after them, and none of our languages needs them.
 _DIRECTIONS = pattern("[\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who a message is from. ``reply_to`` None: replies go to ``mailbox``."""
+    """The sender of a message. ``reply_to`` None: replies go to ``mailbox``."""
 
     mailbox: Mailbox
     name: str
@@ -39,7 +39,7 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """The same content twice: a mail program shows the HTML, or else the text."""
+    """The same content twice: mail clients show the HTML, or else the text."""
 
     text: str
     html: str
@@ -47,7 +47,7 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Email:
-    """A message ready to hand over: envelope and content."""
+    """A message ready to send: envelope and content."""
 
     sender: Mailbox
     recipient: Mailbox
@@ -55,7 +55,7 @@ class Email:
 
 
 def message_id(key: str, sender: Mailbox) -> str:
-    """The Message-ID of what ``key`` names, the same on every attempt, so that a duplicate can be recognised."""
+    """The Message-ID for ``key``, the same on every attempt, so that a duplicate can be recognised."""
     return f"<{key if is_plain(key) else sha256(key.encode()).hexdigest()}@{domain_of(sender)}>"
 
 
@@ -72,7 +72,7 @@ def write_email(
 ) -> Email:
     """The message; ``identity`` is its Message-ID, ``date`` has any zone, ``headers`` are further ones, as written.
 
-    Built by hand, because the standard library takes five times as long. No name or subject can split a header: each
+    Built by hand, because the standard library takes five times as long. No name or subject can inject a header: each
     is one line, or encoded and folded here. A value in ``headers`` must be ASCII: a URL without blanks, or the result
     of ``header_text``.
     """
@@ -84,7 +84,7 @@ def write_email(
         "Date": format_datetime(date),
         "Message-ID": identity,
         **headers,
-        # RFC 3834: holiday replies and other robots should not respond.
+        # RFC 3834: auto-responders should not reply.
         "Auto-Submitted": "auto-generated",
         "Content-Language": language,
         "MIME-Version": "1.0",
@@ -103,12 +103,12 @@ def write_email(
 
 
 def one_line(text: str) -> str:
-    """Without line breaks and control characters, which could break or forge a header or reverse the text."""
+    """Removes line breaks and control characters, which could break or forge a header or reverse the text."""
     return _BLANKS.sub(" ", _DIRECTIONS.sub("", text)).strip()
 
 
 def is_plain(key: str) -> bool:
-    """Whether ``key`` can stand in an identifier of a header as it is: ASCII letters, digits, dot, dash, underscore."""
+    """Whether ``key`` can be used in a header's identifier unescaped: ASCII letters, digits, dot, dash, underscore."""
     return _PLAIN_KEY.fullmatch(key) is not None
 
 

@@ -1,4 +1,4 @@
-"""What a mail server's reply means for the message at hand."""
+"""What a mail server's reply means for the message."""
 
 import re
 from typing import Literal
@@ -7,9 +7,9 @@ from shared.transmission import Outcome
 
 Stage = Literal["recipient", "content"]
 
-# RFC 3463: class, subject and detail; the text behind it may repeat the address, so it is never kept.
+# RFC 3463: class, subject and detail; the text after it may repeat the address, so it is never stored.
 _ENHANCED_STATUS = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})\b")
-# Closing down, unknown command, wrong order, authentication required: about us or the server, whoever the recipient is.
+# Shutting down, unknown command, bad sequence, authentication required: about us or the server, not the recipient.
 _NOT_ABOUT_RECIPIENTS = frozenset({421, 500, 502, 503, 530})
 # RFC 3463 §3.8: the server's policy rejects us, which says nothing about the recipient's mailbox.
 _POLICY = "5.7."
@@ -19,7 +19,7 @@ def outcome_of_reply(stage: Stage, code: int, text: str) -> Outcome:
     """What a reply other than success means for this message, at RCPT (``recipient``) or at DATA (``content``).
 
     RFC 5321 §4.2.1: 4yz may succeed on retry, 5yz will not; at RCPT some of either are not about this message.
-    A reply to the content that is no rejection either does not tell whether the server has it.
+    Any other reply to the content leaves it open whether the server has it.
     """
     status = _ENHANCED_STATUS.match(text)
     enhanced = status.group(1) if status else ""

@@ -1,4 +1,4 @@
-"""Which mail server to use, read from its URL."""
+"""The mail server to use, parsed from its URL."""
 
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit

@@ -1,4 +1,4 @@
-"""SMTP: a few connections to the mail server, kept open, and one message over one of them.
+"""SMTP: a pool of connections to the mail server, and sending one message over one of them.
 
 What matters is the boundary: until the content is sent, the server cannot have the message; from then until its reply,
 it may have it without our knowing.
@@ -18,13 +18,13 @@ from shared.mail.server import Server
 from shared.transmission import ACCEPTED, NOT_BEGUN, Outcome
 
 IDLE_SECONDS = 20.0
-"""A connection unused for so long is not reused: servers hang up on silent ones."""
+"""A connection idle for longer is not reused: servers close idle ones."""
 
 _NO_REPLY = (SMTPServerDisconnected, TimeoutError, OSError)
 
 
 class Transport:
-    """Up to ``connections`` at once and ``per_second`` messages a second (0 = unlimited).
+    """Up to ``connections`` at once and ``per_second`` messages per second (0 = unlimited).
 
     ``greeting`` is our name in EHLO; ``timeout`` (seconds) applies to each step: connecting, envelope, content.
     """
@@ -40,7 +40,7 @@ class Transport:
         self._idle: list[tuple[SMTP, float]] = []
 
     async def send(self, email: Email, may_begin: Callable[[], bool]) -> Outcome:
-        """Hands one message over; a server in trouble is an outcome too, not an exception.
+        """Sends one message; a failing server is an outcome too, not an exception.
 
         ``may_begin`` is asked right before the content goes out, the last moment at which not sending is certain.
         """
@@ -57,7 +57,7 @@ class Transport:
             return outcome
 
     async def close(self) -> None:
-        """Ends every idle connection, each within two seconds."""
+        """Closes every idle connection, each within two seconds."""
         for client, _ in self._idle:
             with contextlib.suppress(*_NO_REPLY, aiosmtplib.SMTPException):
                 async with asyncio.timeout(2):
@@ -66,17 +66,17 @@ class Transport:
         self._idle.clear()
 
     async def rest(self) -> None:
-        """Closes connections unused for a while; to be called when there is nothing to do."""
+        """Closes stale idle connections; to be called when there is nothing to do."""
         if self._idle and time.monotonic() - max(used for _, used in self._idle) > IDLE_SECONDS:
             await self.close()
 
     async def _addressed(self, email: Email) -> tuple[SMTP, Outcome | None]:
-        """A connection on which the envelope was sent, and the outcome if the recipient was refused."""
+        """A connection on which the envelope was sent, and the outcome if the recipient was rejected."""
         client, reused = await self._connected()
         try:
             return client, await self._send_envelope(client, email)
         except _ServerUnavailable:
-            # The server may have closed a kept connection for reasons of its own; only a new one tells.
+            # The server may have closed an idle connection for its own reasons; only a new one can tell.
             if not reused:
                 raise
         client, _ = await self._connected(fresh=True)
@@ -122,7 +122,7 @@ class Transport:
                 raise _ServerUnavailable(str(error.code)) from error
             return refused
         except SMTPResponseException as error:
-            # Refused before a recipient was named: it rejects the sender, which is the same for every message.
+            # Rejected before a recipient was named: it rejects the sender, which is the same for every message.
             client.close()
             raise _ServerUnavailable(str(error.code)) from error
         except (*_NO_REPLY, aiosmtplib.SMTPException) as error:
@@ -131,7 +131,7 @@ class Transport:
         return None
 
     async def _send_content(self, client: SMTP, email: Email, may_begin: Callable[[], bool]) -> Outcome:
-        """DATA. Whatever ends it without the server's reply leaves the outcome unresolved."""
+        """DATA. If it ends without the server's reply, the outcome is unresolved."""
         if not may_begin():
             return NOT_BEGUN
         try:
@@ -148,7 +148,7 @@ class Transport:
         return ACCEPTED
 
     async def _put_back(self, client: SMTP, *, clean: bool) -> None:
-        """Keeps the connection for the next message; one that was not accepted may have left its envelope there."""
+        """Returns the connection to the pool; a message that was not accepted may have left its envelope on it."""
         if not client.is_connected:
             return
         try:
@@ -165,7 +165,7 @@ def _knows_size(client: SMTP) -> bool:
 
 
 class _ServerUnavailable(Exception):
-    """The server cannot be reached, or accepts nothing from us: not about this message. ``reason`` is a code."""
+    """The server cannot be reached, or accepts nothing from us: unrelated to this message. ``reason`` is a code."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -173,7 +173,7 @@ class _ServerUnavailable(Exception):
 
 
 class _Pace:
-    """Lets through at most ``per_second``; 0 = unlimited."""
+    """A rate limit of ``per_second``; 0 = unlimited."""
 
     def __init__(self, per_second: float) -> None:
         self._gap = 1 / per_second if per_second else 0.0

@@ -1,11 +1,11 @@
-"""The consumer loop: a batch's changes, its events and its position are one transaction, and nothing else counts.
+"""The consumer loop: a batch's changes, its events and its position are committed in one transaction.
 
 The path of a batch: fetch → decode (``decoding.py``) → fence, handlers, dead letters in one transaction
-(``transaction.py``) → Kafka commit in the background, for lag monitoring only. While one batch's transaction runs the
+(``transaction.py``) → Kafka commit in the background, for lag monitoring only. While one batch's transaction runs, the
 next one is fetched and decoded.
 
-The odd-looking parts are there because of aiokafka 0.14: it swallows exceptions in a rebalance listener, so ours only
-notes that something changed; a lock held around ``getmany`` would deadlock with the listener, so there is none; a
+The odd-looking parts are workarounds for aiokafka 0.14: it swallows exceptions in a rebalance listener, so ours only
+records that something changed; a lock held around ``getmany`` would deadlock with the listener, so there is none; a
 member that does not call ``getmany`` for ``max_poll_interval_ms`` leaves the group, so a retrying loop keeps polling
 paused partitions; ``rebalance_timeout_ms`` defaults to the session timeout.
 """
@@ -51,7 +51,7 @@ _DROPPED = -2
 
 @dataclass(slots=True)
 class Batch:
-    """Decoded records in the order fetched; ``following`` is each partition's position after them."""
+    """Decoded records in fetch order; ``following`` is each partition's position after them."""
 
     items: list[Message | DeadLetter] = field(default_factory=list)
     following: Positions = field(default_factory=dict)
@@ -60,7 +60,7 @@ class Batch:
 
 
 class _Assignments(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """Counts rebalances; the loop compares the counts and then looks at the assignment itself."""
+    """Counts rebalances; the loop compares the counts and then reads the assignment itself."""
 
     def __init__(self) -> None:
         self.generation = 0
@@ -73,7 +73,7 @@ class _Assignments(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
 
 
 class Consumer:
-    """Reads ``topics`` as one group named ``name`` and hands each topic's messages to its handler."""
+    """Reads ``topics`` as the consumer group ``name`` and passes each topic's messages to its handler."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class Consumer:
         self._committed_at = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until ``stop``; the batch in progress is then finished. Raises only what a restart might fix."""
+        """Runs until ``stop``, and finishes the batch in progress. Raises only what a restart might fix."""
         pause = 0.1
         self._health.trouble(self.loop_name, "is joining its consumer group")
         self._health.add_check(f"{self.name} kafka", self._probe)
@@ -135,7 +135,7 @@ class Consumer:
             group_id=self._settings.topic(f"hearback.{self.name}"),
             client_id=f"hearback-{self.name}",
             enable_auto_commit=False,
-            # When a shop publishes in transactions, only what it committed counts.
+            # If a shop publishes in transactions, only what it committed counts.
             isolation_level="read_committed",
             auto_offset_reset="earliest",
             session_timeout_ms=session,
@@ -192,7 +192,7 @@ class Consumer:
                 await asyncio.gather(running, return_exceptions=True)
 
     async def _finish(self, running: asyncio.Task[bool]) -> None:
-        """Awaits a batch; when it could not be committed, everything fetched after it is dropped as well."""
+        """Awaits a batch; if it could not be committed, everything fetched after it is dropped as well."""
         if not await running:
             self._synchronized = _NEVER
 
@@ -222,7 +222,7 @@ class Consumer:
                 try:
                     self._kafka.seek(partition, position)
                 except IllegalStateError:
-                    return  # revoked meanwhile; the listener has noted it
+                    return  # revoked in the meantime; the listener has recorded it
                 self._next[partition] = position
             log.info("partitions assigned", count=len(assigned))
         self._synchronized = generation
@@ -257,7 +257,7 @@ class Consumer:
     # Commit ----------------------------------------------------------------------------------------------------
 
     async def _commit(self, batch: Batch, expected: Positions, stop: asyncio.Event) -> bool:
-        """Whether the batch was committed; when not, it must be dropped and the positions read again."""
+        """Whether the batch was committed; if not, it must be dropped and the positions read again."""
         pause = 0.05
         while batch.generation == self._assignments.generation:
             try:
@@ -312,7 +312,7 @@ class Consumer:
         behind = dict.fromkeys((topic.name for topic in self._topics.values()), 0)
         assigned = self._kafka.assignment()
         for partition, position in self._next.items():
-            if partition in assigned:  # aiokafka raises for one that was revoked since
+            if partition in assigned:  # aiokafka raises for one that has been revoked since
                 end = self._kafka.highwater(partition) or position
                 behind[self._topics[partition.topic].name] += max(0, end - position)
         for topic, records in behind.items():
@@ -325,7 +325,7 @@ class Consumer:
             self._committed = {}
 
     async def _commit_to_kafka(self, kafka: AIOKafkaConsumer, offsets: Positions) -> None:
-        """Advisory: other tools measure lag by it. It takes longer than the transaction, so nothing waits for it."""
+        """Advisory, for lag monitoring. It takes longer than the transaction, so nothing waits for it."""
         assigned = kafka.assignment()
         with contextlib.suppress(KafkaError):
             await kafka.commit({partition: offset for partition, offset in offsets.items() if partition in assigned})

@@ -1,4 +1,4 @@
-"""What cannot be read or handled is set aside with its bytes, where it came from and why, up to a limit."""
+"""Records that cannot be read or handled become dead letters, with their bytes, origin and reason, up to a limit."""
 
 from collections.abc import Sequence
 
@@ -11,8 +11,8 @@ from shared.messaging.records import DeadLetter, Record
 from shared.messaging.repository import dead_letters as repository
 from shared.messaging.repository import outbox
 
-# A record of the largest size a broker accepts by default would be rejected with our headers added, and would hold up
-# everything behind it in the outbox.
+# A record of the maximum size a broker accepts by default would be rejected once our headers are added, and would
+# block everything behind it in the outbox.
 _LARGEST_VALUE = 900_000
 _LARGEST_KEY = 20_000
 _LARGEST_HEADERS = 50_000
@@ -20,7 +20,7 @@ _LONGEST_REASON = 1_000
 
 
 class DeadLetterLimit(Exception):
-    """So many records cannot be read that the fault is elsewhere: the consumer waits for somebody to look."""
+    """So many records cannot be read that the cause must be elsewhere: the consumer waits for an operator."""
 
 
 async def set_aside(connection: AsyncConnection, consumer: str, letters: Sequence[DeadLetter], limit: int) -> None:
@@ -69,7 +69,7 @@ def _record(letter: DeadLetter, consumer: str) -> Record:
 
 
 def _that_fit(headers: Headers) -> Headers:
-    """The first of them, as far as there is room."""
+    """The first of them, as many as fit."""
     room = _LARGEST_HEADERS
     for number, (name, content) in enumerate(headers):
         room -= len(name.encode()) + len(content or b"") + 10

@@ -1,4 +1,4 @@
-"""From Kafka's records to what a handler is given, one record at a time."""
+"""Decodes Kafka records into the messages for a handler, one record at a time."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from shared.messaging.records import DeadLetter
 
 
 def decode(topic: Topic, records: Sequence[ConsumerRecord[Any, Any]]) -> list[Message | DeadLetter]:
-    """Each record as a message, or as the dead letter it becomes. Never raises: a bad record affects no other."""
+    """Each record as a message or a dead letter. Never raises: a bad record does not affect others."""
     items: list[Message | DeadLetter] = []
     for record in records:
         try:

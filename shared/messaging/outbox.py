@@ -1,4 +1,4 @@
-"""Events to publish, written in the transaction that makes them true."""
+"""The outbox: events to publish, written in the same transaction as the state they announce."""
 
 from collections.abc import Sequence
 

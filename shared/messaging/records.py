@@ -1,4 +1,4 @@
-"""Records of Kafka: those to publish, and those that could not be read."""
+"""Kafka records: those to publish, and those that could not be read."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from shared.contracts.cloudevents import Headers
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record as Kafka will hold it. ``topic`` is the catalogue's name."""
+    """A record to publish. ``topic`` is the catalogue's name."""
 
     topic: str
     key: bytes | None

@@ -1,4 +1,4 @@
-"""Publishes the outbox, in order, and removes what the broker acknowledged."""
+"""Publishes the outbox, in order, and deletes what the broker has acknowledged."""
 
 import asyncio
 import contextlib
@@ -21,9 +21,9 @@ from shared.settings import ServiceSettings
 log = structlog.get_logger()
 
 # The producer drops records it could not send in this time, well before PostgreSQL ends a stalled transaction and
-# thereby passes the turn to a replica (IDLE_IN_TRANSACTION_MILLISECONDS): a stalled relay resumes with expired records.
+# lets a replica take over (IDLE_IN_TRANSACTION_MILLISECONDS): a stalled relay then only has expired records to send.
 SEND_MILLISECONDS = 5_000
-# Only for what a process left behind that died before publishing: every commit wakes its own relay.
+# Only for events left by a process that died before publishing: every commit wakes its own relay.
 _POLL_SECONDS = 1.0
 _TURN_SECONDS = 0.02
 
@@ -33,7 +33,7 @@ class ProducerBroken(RuntimeError):
 
 
 class Relay:
-    """``wake`` after each commit; ``run`` publishes until stopped, and then what is left."""
+    """Call ``wake`` after each commit; ``run`` publishes until stopped, and then whatever is left."""
 
     name = "outbox relay"
 
@@ -46,11 +46,11 @@ class Relay:
         self._producer: AIOKafkaProducer | None = None
 
     def wake(self) -> None:
-        """There may be something to publish."""
+        """Signals that there may be something to publish."""
         self._work.set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Raises ProducerBroken when only a restart can help; passing failures are retried."""
+        """Raises ProducerBroken when only a restart can help; transient failures are retried."""
         pause = 0.1
         stopping = asyncio.create_task(stop.wait())
         try:
@@ -92,7 +92,7 @@ class Relay:
         await asyncio.wait({stopping}, timeout=pause)
 
     async def _publish_batch(self) -> int | None:
-        """How many were published; None while it is a replica's turn."""
+        """How many were published; None while another replica holds the lock."""
         self._work.clear()
         async with self._engine.begin() as connection:
             if not await outbox.take_turn(connection):
@@ -115,7 +115,7 @@ class Relay:
             )
             for record in records
         ]
-        # All are awaited even after one failed, so that no exception goes unseen.
+        # All are awaited even after one failed, so that no exception is lost.
         results = await asyncio.wait_for(
             asyncio.gather(*acknowledged, return_exceptions=True), 2 * SEND_MILLISECONDS / 1_000
         )

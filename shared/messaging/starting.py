@@ -1,4 +1,4 @@
-"""Where a consumer starts in its assigned partitions: at its positions in PostgreSQL, whatever Kafka's offsets are."""
+"""Where a consumer starts in its assigned partitions: at its positions in PostgreSQL, regardless of Kafka's offsets."""
 
 from collections.abc import Mapping
 
@@ -25,13 +25,13 @@ async def starting_positions(
     topics: Mapping[str, Topic],
     assigned: set[TopicPartition],
 ) -> Positions:
-    """The next offset of every assigned partition; of one never seen before, the topic's beginning, now recorded.
+    """The next offset of every assigned partition; for one never seen before, the topic's beginning, now stored.
 
     ``topics`` has the catalogue's topics by their name on this cluster. Records that Kafka deleted unread are counted
     and logged. Raises PositionsAheadOfTopic.
     """
-    # Positions before ends: a replica that is still running moves both, and in the other order a position read late
-    # would seem to be beyond an end read early.
+    # Positions before ends: a replica that is still running moves both, and in the reverse order a position read late
+    # could appear to be beyond an end read early.
     async with engine.connect() as connection:
         stored = await positions.load(connection, consumer)
     ends = await kafka.end_offsets(assigned)
@@ -51,7 +51,7 @@ async def starting_positions(
         if position < beginnings[partition] and not topic.compacted:
             lost = beginnings[partition] - position
             metrics.lost_records.labels(topic.name).inc(lost)
-            log.error("records were deleted by Kafka before they were read", topic=partition.topic, count=lost)
+            log.error("Kafka deleted records before they were read", topic=partition.topic, count=lost)
         if position > ends[partition]:
             raise PositionsAheadOfTopic(
                 f"{partition.topic}, partition {partition.partition} ends at {ends[partition]}, but {consumer} has "

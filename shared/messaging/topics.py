@@ -1,4 +1,4 @@
-"""Creates the topics of the catalogue that are missing; nothing else ever creates one."""
+"""Creates missing topics of the catalogue; nothing else creates topics."""
 
 from collections.abc import Iterable
 
@@ -18,7 +18,7 @@ def all_topics() -> list[Topic]:
 
 
 async def ensure_topics(settings: ServiceSettings, topics: Iterable[Topic]) -> list[str]:
-    """Creates those that are missing and returns their names; existing ones stay as they are.
+    """Creates missing topics and returns their names; existing ones are left unchanged.
 
     Raises a KafkaError of aiokafka when the broker rejects the request or cannot be reached.
     """

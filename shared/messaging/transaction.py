@@ -1,4 +1,4 @@
-"""One batch, one transaction; and the search for the one message that makes it fail."""
+"""One batch, one transaction; and bisecting a failing batch down to the offending message."""
 
 from collections.abc import Mapping, Sequence
 
@@ -23,7 +23,7 @@ Items = Sequence[Message | DeadLetter]
 
 
 class BatchTransaction:
-    """Commits batches. Topics are handled in the order of ``topics``: facts before what builds on them."""
+    """Commits batches. Topics are handled in the order of ``topics``: facts before what depends on them."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class BatchTransaction:
     async def commit(self, items: Items, expected: Positions, following: Positions) -> None:
         """Commits the batch and moves the positions from ``expected`` to ``following``.
 
-        When the data is at fault, the batch is bisected down to the message, which becomes a dead letter; the parts
+        If the data is at fault, the batch is bisected down to the message, which becomes a dead letter; the parts
         that were committed stay committed. Raises Fenced, DeadLetterLimit, or the backend's error; ``expected`` is
         then the end of the committed part.
         """
@@ -82,7 +82,7 @@ class BatchTransaction:
             metrics.messages.labels(topic).inc(len(handled))
 
 
-# Raised by the loop's own parts: they are about the batch, not about a message in it.
+# Raised by the loop itself: they concern the batch, not a message in it.
 _OWN_SIGNALS = (positions.Fenced, DeadLetterLimit)
 
 
@@ -97,9 +97,7 @@ def _only(positions_after: Mapping[TopicPartition, int], known: Positions) -> Po
 def _as_dead_letter(item: Message | DeadLetter, error: Exception) -> DeadLetter:
     if isinstance(item, DeadLetter):
         raise error
-    log.error(
-        "a message cannot be handled and is set aside as a dead letter", topic=item.topic, error=type(error).__name__
-    )
+    log.error("a message cannot be handled and becomes a dead letter", topic=item.topic, error=type(error).__name__)
     return DeadLetter(
         item.topic,
         item.partition,

@@ -1,1 +1,1 @@
-"""PostgreSQL: engines, migrations, statement helpers, and telling a backend's failure from a fault in the data."""
+"""PostgreSQL: engines, migrations, statement helpers, and distinguishing backend failures from bad data."""

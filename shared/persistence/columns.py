@@ -1,4 +1,4 @@
-"""The columns of a table written once, for statements that write many rows: each row's values, one array a column."""
+"""A table's columns, for bulk statements that pass rows as one array per column."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -11,12 +11,12 @@ _TYPE = re.compile(r"[a-z][a-z0-9 ]*(\[\])?")
 class Columns:
     """Columns by name with their PostgreSQL types, such as ``Columns(case_id="text", answer="jsonb")``.
 
-    Its texts are made of these names and types alone, never of values, so that a statement may be composed of them::
+    Its texts contain only these names and types, never values, so that it is safe to compose statements from them::
 
         INSERT INTO cases ({columns.names}) SELECT {columns.values} FROM {columns.given}
 
     ``names``: ``case_id, answer``
-    ``given``: the rows that are given, as a table named ``given``; JSON and arrays travel as text
+    ``given``: the rows passed, as a table named ``given``; JSON and arrays are passed as text
     ``values``: ``case_id, answer::jsonb``, the columns of ``given`` in the types of the table
     """
 
@@ -31,19 +31,19 @@ class Columns:
         self.given = f"unnest({arrays}) AS given ({self.names})"
 
     def updates(self, source: str, *, but: str = "") -> str:
-        """What an UPDATE sets: ``case_id = given.case_id, answer = given.answer::jsonb, …``.
+        """The SET list of an UPDATE: ``case_id = given.case_id, answer = given.answer::jsonb, …``.
 
-        ``source`` is "given", or "excluded" in an ON CONFLICT; ``but`` is a column to leave as it is, such as the key.
+        ``source`` is "given", or "excluded" in an ON CONFLICT; ``but`` is a column to leave out, such as the key.
         """
         return ", ".join(f"{name} = {source}.{self._value(name)}" for name in self._types if name != but)
 
     def parameters(self, rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
-        """What a statement with ``given`` is executed with: of each row every column's value."""
+        """The parameters of a statement with ``given``: every column's value of each row."""
         listed = list(rows)
         return {name: [row[name] for row in listed] for name in self._types}
 
     def attributes(self, objects: Iterable[object]) -> dict[str, list[Any]]:
-        """As ``parameters``, for objects whose attributes bear the names of the columns."""
+        """Like ``parameters``, for objects whose attributes are named like the columns."""
         listed = list(objects)
         return {name: [getattr(one, name) for one in listed] for name in self._types}
 
@@ -57,5 +57,5 @@ def _on_the_way(kind: str) -> str:
 
 
 def _travels_as_text(kind: str) -> bool:
-    # An array of arrays would have to be of one length throughout.
+    # Nested arrays would all have to have the same length.
     return kind == "jsonb" or kind.endswith("[]")

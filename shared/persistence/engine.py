@@ -10,9 +10,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-# A hanging transaction is a stalled process: PostgreSQL ends it, so that its locks are released to other replicas. The
-# idle timeout is not enough: a process that stalls between the protocol messages of one statement leaves its session
-# waiting in the middle of it, where neither that timeout nor the statement timeout is checked (PostgreSQL's
+# A hanging transaction means a stalled process: PostgreSQL ends it, so that its locks are released to other replicas.
+# The idle timeout is not enough: a process that stalls between the protocol messages of one statement leaves its
+# session waiting in the middle of it, where neither that timeout nor the statement timeout is checked (PostgreSQL's
 # ProcessInterrupts ignores a cancellation while a command is being read). Only the transaction timeout ends it.
 IDLE_IN_TRANSACTION_MILLISECONDS = 15_000
 STATEMENT_MILLISECONDS = 20_000
@@ -28,7 +28,7 @@ def _asyncpg_url(url: str) -> str:
 
 
 def open_engine(url: str, *, name: str, pool_size: int = 8, **server_settings: str) -> AsyncEngine:
-    """An engine whose sessions are named, limited in time, and in UTC. ``url`` is a ``postgresql://`` address."""
+    """An engine whose sessions are named, have timeouts, and use UTC. ``url`` is a ``postgresql://`` URL."""
     return create_async_engine(
         _asyncpg_url(url),
         pool_size=pool_size,
@@ -64,16 +64,16 @@ def _dumps(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-# SQLSTATE classes that blame the data: data exception, integrity violation, program limit exceeded (PostgreSQL
-# documentation, appendix A). Every other class is about the server's state or our own SQL, and never a message's fault.
+# SQLSTATE classes caused by the data: data exception, integrity violation, program limit exceeded (PostgreSQL
+# documentation, appendix A). Every other class concerns the server's state or our own SQL, never a message.
 _DATA_CLASSES = ("22", "23", "54")
 
 
 def is_fault_of_data(error: BaseException) -> bool:
-    """Whether a retry cannot help, because a message's content is what fails.
+    """Whether a retry cannot help, because the content of a message is the cause.
 
     False for a database or broker that is down, restarting, full or slow, and for deadlocks and serialization
-    failures: then the same batch is retried, as often as it takes, and nothing is lost.
+    failures: the same batch is then retried until it succeeds, and nothing is lost.
     """
     if isinstance(error, DBAPIError):
         return str(getattr(error.orig, "sqlstate", None))[:2] in _DATA_CLASSES

@@ -24,7 +24,7 @@ def configuration(service: str) -> Config:
 
 
 async def migrate(service: str, engine: AsyncEngine) -> None:
-    """Upgrades the schema to the latest revision; replicas that start together take turns."""
+    """Upgrades the schema to the latest revision; replicas that start at the same time wait for one another."""
     config = configuration(service)
 
     def upgrade(connection: Connection) -> None:
@@ -32,7 +32,7 @@ async def migrate(service: str, engine: AsyncEngine) -> None:
         command.upgrade(config, "head")
 
     async with engine.begin() as connection:
-        # Creating an index on a large table takes time, and so does waiting for the replica that creates it.
+        # Creating an index on a large table takes time, and so does waiting for the replica creating it.
         for limit in ("statement_timeout", "transaction_timeout"):
             await connection.execute(text("SELECT set_config(:limit, '0', true)"), {"limit": limit})
         await connection.execute(
@@ -42,7 +42,7 @@ async def migrate(service: str, engine: AsyncEngine) -> None:
 
 
 class Executes(Protocol):
-    """What is needed of ``alembic.op``, a module that proxies the current operations."""
+    """The part of ``alembic.op``, a module that proxies the current operations, that is needed here."""
 
     def execute(self, sqltext: str, /) -> None: ...
 
@@ -61,7 +61,7 @@ def create_runtime_tables(op: Executes) -> None:
         )
         """
     )
-    # Emptied as fast as it is filled, so autovacuum has to run after a few thousand dead rows, not a fifth of a peak.
+    # Drained as fast as it is filled, so autovacuum must run after a few thousand dead rows, not a fifth of a peak.
     op.execute(
         """
         CREATE TABLE outbox (

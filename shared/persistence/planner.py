@@ -1,4 +1,4 @@
-"""Telling PostgreSQL's planner what its statistics cannot know."""
+"""Hints for PostgreSQL's planner that its statistics cannot provide."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -17,10 +17,10 @@ _SET = text(
 
 @contextlib.asynccontextmanager
 async def index_walk(connection: AsyncConnection) -> AsyncIterator[None]:
-    """In this block a statement with ORDER BY and LIMIT walks the index of that order, and nothing else.
+    """Within this block, a statement with ORDER BY and LIMIT always walks the index in that order.
 
-    For claiming the first of what is due: a plan that sorts all of it is as slow as there is much of it, and after a
-    bulk load the statistics would choose that. Needs a transaction, which must not go on after an exception.
+    For claiming the first due rows: a plan that sorts the whole backlog gets slower as it grows, and after a bulk load
+    the planner would choose one. Needs a transaction, which must not be continued after an exception.
     """
     await connection.execute(_SET, {"state": "off"})
     yield

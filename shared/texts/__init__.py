@@ -1,1 +1,1 @@
-"""The words customers read in every channel, by language, and the rule how a campaign's own go before ours."""
+"""The texts customers read in every channel, by language, and how a campaign's own take precedence."""

@@ -1,4 +1,4 @@
-"""What a survey says to a customer: the campaign's own words first, field by field, and Hearback's otherwise."""
+"""The texts of a survey: field by field the campaign's own, or else Hearback's."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from shared.contracts.campaigns import CampaignTexts
 from shared.locales import SUPPORTED, resolve
 
 COMMON = Path(__file__).parent
-"""The folder of the texts all channels share: the question, the ends of the scale, what is asked and said next."""
+"""The folder of the texts shared by all channels: the question, the ends of the scale, the follow-up and thanks."""
 
 Texts = Mapping[str, Mapping[str, str]]
 """Language to key to text."""
@@ -22,9 +22,9 @@ _PLACEHOLDER = re.compile(r"(\s*)\{(brand|product|name)\}")
 
 
 def load_texts(*folders: Path) -> Texts:
-    """The texts of every language: ``<language>.yaml`` files of one level, those of a later folder before an earlier's.
+    """The texts of every language: ``<language>.yaml`` files of one level, a later folder overrides an earlier one.
 
-    Raises ValueError naming file and key when a language lacks a text of a folder or has one too many.
+    Raises ValueError naming file and key when a language has a missing or an extra text.
     """
     texts: dict[str, dict[str, str]] = {language: {} for language in SUPPORTED}
     for folder in folders:
@@ -36,8 +36,8 @@ def load_texts(*folders: Path) -> Texts:
 def own_text(texts: Mapping[str, CampaignTexts], field: Field, *, language: str, locale: str | None) -> str | None:
     """The campaign's own ``field`` for a reader of ``language`` whose ``locale`` is known; None when it has none.
 
-    That of exactly this locale, else of the language written as such, else of another locale of the language, the
-    first by name. The locale counts only when it is of ``language``: a reader may have chosen another since.
+    That of exactly this locale, else of the language itself, else of another locale of the language, the first by
+    name. The locale only counts if it is of ``language``: a reader may have chosen another since.
     """
     exact = [locale] if locale is not None and resolve(locale, "") == language else []
     others = sorted(name for name in texts if resolve(name, "") == language)
@@ -49,9 +49,9 @@ def own_text(texts: Mapping[str, CampaignTexts], field: Field, *, language: str,
 
 
 def filled(text: str, *, brand: str, product: str, name: str) -> str:
-    """``text`` with {brand}, {product} and {name} replaced, once: what is put in is never looked at again.
+    """``text`` with {brand}, {product} and {name} replaced, in one pass: inserted values are not expanded again.
 
-    What is empty closes up with the space before it: "Hello {name}, …" becomes "Hello, …".
+    An empty value is removed together with the space before it: "Hello {name}, …" becomes "Hello, …".
     """
     values = {"brand": brand, "product": product, "name": name}
 

@@ -1,1 +1,1 @@
-"""HTTP as every service serves it: probes, metrics, problems, keys, and the look of pages."""
+"""The HTTP frame of every service: probes, metrics, problem details, API keys, and page layout."""

@@ -1,4 +1,4 @@
-"""The application every service builds on: probes, metrics, problems, sign-in, trace context."""
+"""The application every service builds on: probes, metrics, problem details, sign-in, trace context."""
 
 import time
 from typing import Any
@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 
 def create_app(runtime: Runtime[Any], title: str) -> FastAPI:
-    """A FastAPI application with what every service serves; the service adds its own routes."""
+    """A FastAPI application with the common routes; the service adds its own."""
     app = FastAPI(title=title, version="1", docs_url=None, redoc_url=None)
     pages = Pages((SHARED,))
     problems.install(app, pages, runtime.brand)
@@ -28,7 +28,7 @@ def create_app(runtime: Runtime[Any], title: str) -> FastAPI:
 
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> JSONResponse:
-        """Whether all loops still tick. If not, only a restart helps."""
+        """Whether all loops are alive. If not, only a restart helps."""
         dead = runtime.health.dead_loops()
         return JSONResponse({"ok": not dead, "loops": dead}, 503 if dead else 200)
 
@@ -56,8 +56,8 @@ def create_app(runtime: Runtime[Any], title: str) -> FastAPI:
 
     @app.exception_handler(Exception)
     async def _fault(_request: Request, _error: Exception) -> JSONResponse:
-        # The server logs the exception under the trace id that the response has.
-        return problems.response(500, "Internal server error", "this is our fault; the log has the cause")
+        # The server logs the exception under the trace id in the response.
+        return problems.response(500, "Internal server error", "the cause is in the server's log")
 
     app.add_middleware(Observed)
     app.add_middleware(HeadAsGet)
@@ -65,22 +65,23 @@ def create_app(runtime: Runtime[Any], title: str) -> FastAPI:
 
 
 def _failure(request: Request, error: Exception) -> Response:
-    """The request may be retried when a backend failed: nothing was acknowledged."""
+    """If a backend failed, the request may be retried: nothing was acknowledged."""
     if is_fault_of_data(error):
         log.error("a request could not be stored", error=type(error).__name__)
         return problems.reply(
             request, 422, "The request cannot be stored", "a field has a value that the database rejects"
         )
-    # The SQLSTATE tells a fault in our SQL (42…) from a server that is down; the message could quote personal data.
+    # The SQLSTATE distinguishes an error in our SQL (42…) from a server that is down; the message could contain
+    # personal data.
     sqlstate = getattr(getattr(error, "orig", None), "sqlstate", None)
-    log.warning("a request failed because a backend did", error=type(error).__name__, sqlstate=sqlstate)
+    log.warning("a request failed because a backend is failing", error=type(error).__name__, sqlstate=sqlstate)
     return problems.reply(
         request, 503, "Try again shortly", "the database is not responding; nothing was recorded", {"Retry-After": "2"}
     )
 
 
 class HeadAsGet:
-    """Serves HEAD wherever GET is served, with the same headers; an endless stream ends at once."""
+    """Serves HEAD wherever GET is served, with the same headers; an endless stream ends immediately."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -103,7 +104,7 @@ class HeadAsGet:
 
 
 class Observed:
-    """Reads the trace context and measures requests. Plain ASGI: Starlette's middleware class buffers live streams."""
+    """Reads the trace context and measures requests. Pure ASGI: Starlette's middleware class buffers streams."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -127,7 +128,7 @@ class Observed:
         try:
             await self._app(scope, receive, observe)
         finally:
-            # The template, never the path: paths contain tokens and have unlimited values.
+            # The route's template, never the path: paths contain tokens and have unbounded values.
             route = getattr(scope.get("route"), "path", "unmatched")
             metrics.http_requests.labels(route, scope["method"], f"{status // 100}xx").inc()
             metrics.http_seconds.labels(route).observe(time.perf_counter() - started)

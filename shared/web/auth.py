@@ -1,6 +1,6 @@
-"""Who may do what: API keys with scopes for machines; staff sign in to pages with the same keys.
+"""Authentication and authorisation: API keys with scopes for machines; staff sign in to pages with the same keys.
 
-Only the SHA-256 of a key is stored: keys are long and random, so a slow hash would add nothing.
+Only the SHA-256 of a key is stored: keys are long and random, so a slow hash would not make them safer.
 """
 
 import hashlib
@@ -41,7 +41,7 @@ _bearer = HTTPBearer(auto_error=False, description="An API key with the scope th
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is calling: the name given to the key, and what it may do."""
+    """The authenticated caller: the key's name and scopes."""
 
     name: str
     scopes: frozenset[str]
@@ -69,7 +69,7 @@ def read_keys(setting: str) -> dict[str, Caller]:
 
 
 class Authenticator:
-    """Knows the keys, and signs the sessions of those who signed in with one."""
+    """Checks the keys, and signs the sessions of staff who signed in with one."""
 
     def __init__(self, keys: str, secret: str) -> None:
         self._callers = read_keys(keys)
@@ -96,7 +96,7 @@ class Authenticator:
 
 
 class SignInNeeded(Exception):
-    """Somebody who has not signed in asked for a page."""
+    """A page was requested without signing in."""
 
 
 def require(scope: str) -> Callable[..., Awaitable[Caller]]:
@@ -123,7 +123,7 @@ def require(scope: str) -> Callable[..., Awaitable[Caller]]:
 
 
 def staff(scope: str) -> Callable[..., Awaitable[Caller]]:
-    """A dependency for pages: as ``require``, but who has not signed in is redirected to the sign-in page."""
+    """A dependency for pages: like ``require``, but without a session it redirects to the sign-in page."""
     checked = require(scope)
 
     async def check(
@@ -147,7 +147,7 @@ def _caller(request: Request, credentials: HTTPAuthorizationCredentials | None) 
 
 
 def _is_same_site(request: Request) -> bool:
-    """A session is valid for changes only when a page of ours sends them, according to the browser."""
+    """CSRF protection: a session is only valid for changes that one of our pages sends, according to the browser."""
     if request.method in ("GET", "HEAD", "OPTIONS"):
         return True
     return request.headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
@@ -156,7 +156,7 @@ def _is_same_site(request: Request) -> bool:
 def install(app: FastAPI, settings: ServiceSettings, pages: Pages, brand: Brand) -> None:
     """Adds the authenticator, the sign-in page and sign-out to an application."""
     app.state.authenticator = Authenticator(settings.api_keys.get_secret_value(), settings.secret.get_secret_value())
-    # Behind a proxy that terminates TLS every request looks like plain HTTP; the public addresses know better.
+    # Behind a proxy that terminates TLS, every request looks like plain HTTP; the public URLs tell.
     secure = any(address.startswith("https:") for address in (settings.dashboard_url, settings.inbox_url))
 
     @app.exception_handler(SignInNeeded)
@@ -181,7 +181,7 @@ def install(app: FastAPI, settings: ServiceSettings, pages: Pages, brand: Brand)
     ) -> Response:
         if not _is_same_site(request):
             raise Problem(
-                403, "Cross-site sign-in rejected", "another site sent this sign-in; open the sign-in page yourself"
+                403, "Cross-site sign-in rejected", "the sign-in came from another site; open the sign-in page yourself"
             )
         authenticator: Authenticator = request.app.state.authenticator
         if authenticator.caller(key) is None:
@@ -206,10 +206,10 @@ def install(app: FastAPI, settings: ServiceSettings, pages: Pages, brand: Brand)
 
 
 def _own_path(target: str) -> str:
-    """Where to go after signing in: a path of ours, never another site.
+    """Where to go after signing in: one of our paths, never another site (no open redirect).
 
-    Browsers read a backslash as a slash, ignore tabs and line breaks, and take what follows two or more slashes as a
-    host.
+    Browsers read a backslash as a slash, ignore tabs and line breaks, and treat what follows two or more slashes as
+    a host.
     """
     read = re.sub(r"[\x00-\x20]", "", target).replace("\\", "/")
     return target if read.startswith("/") and not read.startswith("//") else "/"

@@ -1,7 +1,7 @@
-"""Colours a shop chose, made readable: contrast by WCAG 2.2, and the nearest colour of the same hue that passes.
+"""Makes a shop's colours readable: contrast by WCAG 2.2, and the nearest colour of the same hue that passes.
 
 Colours are ``#rrggbb``. Darkening and lightening happen in linear light, where luminance is a weighted sum: the right
-amount then has a closed form, and the hue stays.
+amount then has a closed form, and the hue is preserved.
 """
 
 import re
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from math import ceil, floor
 
 TEXT_CONTRAST = 4.5
-"""What WCAG AA requires of text (success criterion 1.4.3)."""
+"""The contrast WCAG AA requires for text (success criterion 1.4.3)."""
 OUTLINE_CONTRAST = 3.0
-"""What it requires of controls and of meaningful graphics (1.4.11)."""
+"""The contrast it requires for controls and meaningful graphics (1.4.11)."""
 
 LIGHT_SURFACES = ("#ffffff", "#f4f5f7")
 DARK_SURFACES = ("#12151a", "#1c2128")
@@ -38,14 +38,14 @@ def luminance(color: str) -> float:
 
 
 def contrast(one: str, other: str) -> float:
-    """The contrast ratio of two colours, from 1 to 21, whichever is the lighter."""
+    """The contrast ratio of two colours, from 1 to 21, in either order."""
     darker, lighter = sorted((luminance(one), luminance(other)))
     return (lighter + 0.05) / (darker + 0.05)
 
 
 def accessible(color: str, on: str, minimum: float = TEXT_CONTRAST) -> str:
     """``color`` itself if its contrast with ``on`` is sufficient, else the nearest darker one of the same hue, or the
-    nearest lighter one on a dark surface. Black or white where even the extreme falls short."""
+    nearest lighter one on a dark surface. Black or white if even that is not enough."""
     if contrast(color, on) >= minimum:
         return color.lower()
     ground = luminance(on)
@@ -67,7 +67,7 @@ def text_on(color: str) -> str:
 
 
 def accent(brand_color: str, surfaces: tuple[str, ...]) -> Accent:
-    """The brand's colour as it may be used on ``surfaces`` (LIGHT_SURFACES or DARK_SURFACES)."""
+    """The brand's colour, adjusted for ``surfaces`` (LIGHT_SURFACES or DARK_SURFACES)."""
     color = brand_color
     for surface in surfaces:
         color = accessible(color, surface)
@@ -75,8 +75,8 @@ def accent(brand_color: str, surfaces: tuple[str, ...]) -> Accent:
 
 
 def accent_style(brand_color: str) -> str:
-    """The CSS that gives ``base.css`` its accent in light and dark mode. Safe inside a style element: it contains only
-    validated colours. ValueError unless ``#rrggbb``."""
+    """The CSS that sets the accent of ``base.css`` in light and dark mode. Safe inside a style element, because it
+    contains only validated colours. ValueError unless ``#rrggbb``."""
     light, dark = accent(brand_color, LIGHT_SURFACES), accent(brand_color, DARK_SURFACES)
     return (
         f":root{{--accent:{light.color};--on-accent:{light.on}}}"
@@ -93,6 +93,6 @@ def _linear(color: str) -> tuple[float, ...]:
 
 
 def _hex(linear: tuple[float, ...], whole: Callable[[float], int]) -> str:
-    """``whole`` rounds away from the surface (floor when darkening), so that rounding never loses the contrast."""
+    """``whole`` rounds away from the surface (floor when darkening), so that rounding never reduces the contrast."""
     encoded = (part * 12.92 if part <= 0.0031308 else 1.055 * part ** (1 / 2.4) - 0.055 for part in linear)
     return "#" + "".join(f"{min(255, max(0, whole(255 * part))):02x}" for part in encoded)

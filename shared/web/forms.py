@@ -1,4 +1,4 @@
-"""What a request's body holds: a form's fields, or JSON of a known shape."""
+"""Reads a request's body: a form's fields, or JSON of a given model."""
 
 from typing import TypeVar
 from urllib.parse import parse_qs
@@ -14,7 +14,7 @@ Body = TypeVar("Body", bound=BaseModel)
 
 
 def media_type(request: Request) -> str:
-    """In lower case and without parameters; empty when the request names none."""
+    """In lower case and without parameters; empty when the request has none."""
     return request.headers.get("content-type", "").split(";")[0].strip().lower()
 
 
@@ -23,7 +23,7 @@ def is_json(request: Request) -> bool:
 
 
 def read_json(body: bytes, model: type[Body]) -> Body:
-    """The body as ``model``; RequestValidationError, which becomes a 422 problem, when it is not."""
+    """The body as ``model``. Raises RequestValidationError, which becomes a 422 problem."""
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
@@ -34,9 +34,9 @@ def read_json(body: bytes, model: type[Body]) -> Body:
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """The fields of a form, the first value of each; none when the body is not one.
+    """The fields of a form, the first value of each; none when the body is not a form.
 
-    Pages post them URL-encoded; mail programs that unsubscribe are asked to use multipart/form-data (RFC 8058 §3.2).
+    Pages post them URL-encoded; mail clients that unsubscribe should use multipart/form-data (RFC 8058 §3.2).
     """
     body = await request.body()
     if media_type(request) != "multipart/form-data":
@@ -49,7 +49,7 @@ async def read_form(request: Request) -> dict[str, str]:
 
 
 def url_encoded(body: bytes) -> dict[str, str]:
-    """The fields of a URL-encoded form; bytes that are not UTF-8 become U+FFFD, so that they cost no other field."""
+    """The fields of a URL-encoded form; bytes that are not UTF-8 become U+FFFD, so that the other fields survive."""
     try:
         fields = parse_qs(
             body.decode(errors="replace"), keep_blank_values=True, errors="replace", max_num_fields=MAX_FIELDS

@@ -1,4 +1,4 @@
-"""How large a request's body may be, and how long it may take to arrive. Checked as it arrives, before it is held."""
+"""Limits the size of a request's body and the time it may take to arrive, checked while it arrives."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.web.problems import Problem, response
 
 BODY_SECONDS = 30.0
-"""Real seconds a body may take to arrive, so that a slow client holds no connection for good."""
+"""Real seconds a body may take to arrive, so that a slow client does not hold a connection forever."""
 
 _TOO_LARGE = "The body is too large"
 
@@ -37,7 +37,7 @@ class BodyLimit:
         async def limited() -> Message:
             nonlocal received, arriving
             try:
-                # After the body only a disconnect is left to wait for, and that may take as long as the response.
+                # After the body, only a disconnect can follow, and that may take as long as the response.
                 async with asyncio.timeout_at(deadline if arriving else None):
                     message = await receive()
             except TimeoutError:
@@ -62,7 +62,7 @@ async def limited_body(request: Request, max_bytes: int) -> bytes:
 
 
 async def limited_text(request: Request, max_bytes: int) -> str:
-    """As ``limited_body``, decoded; a 422 problem when it is not UTF-8."""
+    """Like ``limited_body``, decoded; a 422 problem when it is not UTF-8."""
     try:
         return (await limited_body(request, max_bytes)).decode()
     except UnicodeDecodeError as error:

@@ -1,7 +1,7 @@
 """Pages: a service's templates layered over the shared ones, static files, and security headers.
 
-A service has ``web/templates`` and ``web/static``; what is not found there is looked up in ``shared/web``. Every page
-has a Content-Security-Policy that allows nothing from other origins but the shop's logo.
+A service has ``web/templates`` and ``web/static``; anything else is looked up in ``shared/web``. Every page
+has a Content-Security-Policy that allows nothing from other origins except the shop's logo.
 """
 
 import re
@@ -34,7 +34,7 @@ _YEAR = "public, max-age=31536000, immutable"
 class Pages(Jinja2Templates):
     """``TemplateResponse(request, name, context)`` as in Starlette, with the page headers set.
 
-    Templates have ``static("base.css")``, the address of a static file, which changes with its content;
+    Templates have ``static("base.css")``, the URL of a static file, which changes with its content;
     ``accent_style(color)``, the CSS of the brand's accent; ``csp_nonce`` for the page's own style element; and
     ``brand`` from the context, the origin of whose ``logo_url`` is allowed for images.
     """
@@ -79,10 +79,10 @@ def mount_static(app: FastAPI, service_folder: Path) -> None:
 
 
 def page_headers(nonce: str, brand: Brand | None = None) -> dict[str, str]:
-    """Headers of every page. Its address may contain a customer's token, so it is never sent as a referrer nor cached.
+    """Headers of every page. Its URL may contain a customer's token, so it is never sent as a referrer or cached.
 
     ``nonce`` is that of the page's own style element. The brand's accent is allowed by its hash, which stays the same
-    when a script replaces this page by the next one.
+    when a script replaces this page with the next one.
     """
     styles = f"'nonce-{nonce}'"
     if brand is not None:
@@ -102,8 +102,8 @@ def page_headers(nonce: str, brand: Brand | None = None) -> dict[str, str]:
 
 
 def static_address(folders: tuple[Path, ...]) -> Callable[[str], str]:
-    """A function that returns the address of a static file, with a hash of the content, so that browsers may cache it
-    for good. It raises FileNotFoundError for a file that is in none of ``folders``.
+    """A function that returns the URL of a static file, with a hash of the content, so that browsers may cache it
+    permanently. It raises FileNotFoundError for a file that is in none of ``folders``.
     """
 
     @cache
@@ -133,7 +133,7 @@ class _LayeredStaticFiles(StaticFiles):
 
 
 def _origin(address: str | None) -> tuple[str, ...]:
-    """The origin of an image's address as a source of the policy; empty unless it is a plain http(s) address."""
+    """The origin of an image's URL as a source of the policy; empty unless it is a plain http(s) URL."""
     try:
         parts = urlsplit(address or "")
         host, port = (parts.hostname or "").encode("idna").decode(), parts.port

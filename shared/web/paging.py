@@ -1,7 +1,7 @@
-"""Pages of a list: each response ends with ``next_cursor``, which asks for the page that follows, or null at the end.
+"""Pages of a list: each response ends with ``next_cursor``, which requests the next page, or null at the end.
 
-A cursor is the position of a page's last entry in the list's order, as base64url of a JSON array, for nobody but us to
-read.
+A cursor is the position of a page's last entry in the list's order, as base64url of a JSON array, and opaque to
+clients.
 """
 
 import base64
@@ -36,10 +36,10 @@ def read_cursor(cursor: str | None, first: type[A], second: type[B], /) -> tuple
 @overload
 def read_cursor(cursor: str | None, first: type[A], second: type[B], third: type[C], /) -> tuple[A, B, C] | None: ...
 def read_cursor(cursor: str | None, /, *kinds: type) -> tuple[str | int, ...] | None:
-    """The position in a cursor, its parts of these kinds; None for the first page, which has an empty cursor or none.
+    """The position in a cursor, with parts of these kinds; None for the first page, when the cursor is empty or absent.
 
-    Integers have 64 bits, and texts can be stored by PostgreSQL. Raises a 422 problem for what ``write_cursor`` has
-    not made of such a position.
+    Integers have 64 bits, and texts can be stored by PostgreSQL. Raises a 422 problem for anything ``write_cursor``
+    would not produce for such a position.
     """
     if not cursor:
         return None
@@ -57,7 +57,7 @@ def read_cursor(cursor: str | None, /, *kinds: type) -> tuple[str | int, ...] | 
 
 
 def _fits(position: list[object], kinds: tuple[type, ...]) -> bool:
-    # Compared by type and not by isinstance, because JSON's true is an int to the latter.
+    # Compared by type rather than isinstance, to which JSON's true is an int.
     return [type(part) for part in position] == list(kinds) and all(
         "\x00" not in part if isinstance(part, str) else isinstance(part, int) and _SMALLEST <= part <= _LARGEST
         for part in position

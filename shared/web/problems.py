@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details: which field, which rule, and the way out. Browsers get the same as a page."""
+"""Errors as RFC 9457 problem details: the field, the rule, and how to fix it. Browsers get the same as a page."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -45,7 +45,7 @@ def response(
 def reply(
     request: Request, status: int, title: str, detail: str, headers: Mapping[str, str] | None = None, **members: Any
 ) -> Response:
-    """The problem as the client can read it: a page for a browser, problem details for a program."""
+    """The problem in the client's format: a page for browsers, problem details otherwise."""
     if request.url.path.startswith("/v1/") or "text/html" not in request.headers.get("accept", ""):
         return response(status, title, detail, headers, **members)
     pages: Pages = request.app.state.problem_pages
@@ -71,7 +71,7 @@ def install(app: FastAPI, pages: Pages, brand: Brand) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> Response:
-        # Names and rules, not the values: they may be personal data and would end up in a client's logs.
+        # Names and rules, not values: those may be personal data and would end up in a client's logs.
         errors = [
             {"field": field_name(violation["loc"][1:]) or "body", "message": rule(violation["msg"])}
             for violation in error.errors()[:20]

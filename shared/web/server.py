@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 
 class CannotListen(RuntimeError):
-    """The address is in use or not ours; only a change of the configuration helps."""
+    """The address is in use or not ours; only a configuration change helps."""
 
 
 class Server:
@@ -43,12 +43,12 @@ class Server:
             await asyncio.sleep(0.01)
 
     async def _serve(self) -> None:
-        # serve() installs signal handlers, and exits the interpreter when it cannot listen; both are our decisions.
+        # serve() would install signal handlers, and exit the interpreter when it cannot listen; we decide both.
         with contextlib.suppress(SystemExit):
             await self._server._serve()  # noqa: SLF001
 
     async def stop(self, seconds: float) -> None:
-        """Finishes the requests in progress, for at most so many seconds."""
+        """Finishes the requests in progress, for at most that many seconds."""
         self._server.should_exit = True
         with contextlib.suppress(TimeoutError, asyncio.CancelledError):
             await asyncio.wait_for(self.task, seconds)

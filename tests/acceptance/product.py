@@ -108,7 +108,7 @@ class Product:
         return [mail for mail in self._mails if mail.to == buyer.address]
 
     async def mail(self, buyer: Buyer, count: int = 1) -> Mail:
-        """The customer's ``count``-th mail, once it is there."""
+        """The customer's ``count``-th email, once it is there."""
         return (await eventually(lambda: self.mails(buyer), "mail", wanted=lambda mails: len(mails) >= count))[
             count - 1
         ]
@@ -121,7 +121,7 @@ class Product:
         await self._visitor.unsubscribe(mail.unsubscribe_url)
 
     async def surveyed(self, buyer: Buyer) -> Mail:
-        """An order, an hour, and the mail about it."""
+        """An order, an hour, and the email about it."""
         await self.order(buyer)
         await self.after(HOUR)
         return await self.mail(buyer)

@@ -153,7 +153,7 @@ DAMAGES = [
         "dispatcher.deliveries",
         "INSERT INTO dispatcher.deliveries (send_id, state, message_id, campaign, expires_at)"
         " VALUES ('lost', 'accepted', 'lost@shop.example', 'service-nps', now())",
-        "the mail of send lost was accepted, but did not arrive",
+        "the email of send lost was accepted, but did not arrive",
     ),
     Damage(
         "acknowledged answers are published",

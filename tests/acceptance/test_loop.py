@@ -185,7 +185,7 @@ async def test_an_erased_customer_leaves_nothing_behind(product: Product) -> Non
     assert report.check("no personal data of erased customers").compared >= 1
     case = await product.staff.get(f"{product.stack.url('alerter')}/v1/cases", params={"status": "any", "limit": 200})
     assert given.answer_id not in case.text
-    # Reopened from an old mail, the link takes nothing any more.
+    # Reopened from an old email, the link takes nothing any more.
     late = await product.visitors.post(mail.answer_url, json={"score": 9}, headers={"Accept": "application/json"})
     assert late.status_code in (404, 410)
 

@@ -43,7 +43,7 @@ class Shop:
     # Customers ------------------------------------------------------------------------------------------------
 
     async def asked(self, locale: str = "en", *, customer_id: str | None = None, **of_customer: str) -> Mail:
-        """A new customer orders; the mail that asks them about it."""
+        """A new customer orders; the email that asks them about it."""
         if self._prepared and locale == "en" and customer_id is None and not of_customer:
             return self._prepared.pop()
         customer = customer_id or new_word()
@@ -59,7 +59,7 @@ class Shop:
             self._mails |= {mail.to: mail for mail in await self._mailbox.new()}
             return self._mails.get(address)
 
-        mail = await eventually(arrived, f"a mail to {address}")
+        mail = await eventually(arrived, f"an email to {address}")
         assert mail is not None
         return mail
 

@@ -114,7 +114,7 @@ async def traffic_on(stack: Stack) -> AsyncIterator[Traffic]:
     assert report.clean, report
 
 
-# Another replica takes over sooner, and a mail under way at a kill is looked after sooner, than by default.
+# Another replica takes over sooner, and an email under way at a kill is looked after sooner, than by default.
 HASTE = {
     "HEARBACK_CONSUMER_SESSION_SECONDS": "6",
     "HEARBACK_COURIER_LEASE_SECONDS": "6",

@@ -107,7 +107,7 @@ async def test_a_killed_replay_resumes_and_ends_with_the_same_result(tmp_path: P
     base, state = free_base(), tmp_path / "state"
     try:
         # While it starts, halfway, and after the last step, during the audit.
-        for moment in ("postgresql: ready", "50 %", "100 %"):
+        for moment in ("postgresql: ready", "50%", "100%"):
             async with replay(tmp_path, base) as process:
                 said = await read_until(process, moment)
                 assert moment in said, said

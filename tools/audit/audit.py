@@ -29,7 +29,7 @@ KEEP_ALIVE_SECONDS = 2
 NEW_INPUT = "new input arrived during every attempt; run the audit again when the system is less busy."
 UTC = ZoneInfo("UTC")
 PROMISES = (4, 1, 2, 3)
-"""In the order of the loop: what became of orders, who was surveyed, what was answered, which cases followed."""
+"""In the order of the loop: order events, surveys, answers, cases."""
 UNREACHABLE = (*CONNECTION_ERRORS, httpx.HTTPError, UnknownTopic)
 
 T = TypeVar("T")
@@ -139,7 +139,7 @@ async def _attempt(
         from_kafka = await from_topics.read_facts(topics, names)
         progress("reading the tables")
         async with connection.transaction(isolation="repeatable_read", readonly=True):
-            # Work that became due since the loop was idle may be half done in this snapshot.
+            # Work that has become due since the loop was idle may be in progress in this snapshot.
             in_progress = await work_in_progress(connection, before, now, installation.zone)
             stored = await from_database.read_facts(connection, erasure.erased_addresses(from_kafka))
         if in_progress:
@@ -155,7 +155,7 @@ async def _attempt(
 
 
 def _day(moment: datetime, installation: Installation) -> date:
-    """Windows move when the day changes, and scores with them."""
+    """When the day changes, windows move, and scores change with them."""
     return moment.astimezone(installation.zone).date()
 
 
@@ -199,5 +199,5 @@ async def _compare(
         checks.append(sends.mail_delivered_once(database, mails.send_ids, complete=mails.complete))
     waiting = sum(timer.check_at > now for timer in database.timers)
     checks.sort(key=lambda check: PROMISES.index(check.promise))
-    pending = {"timers not yet due": waiting, "mails waiting for a retry": undelivered}
+    pending = {"timers not yet due": waiting, "emails waiting for a retry": undelivered}
     return Report(checks, {name: count for name, count in pending.items() if count})

@@ -1,4 +1,4 @@
-"""What the audit compares, in the same shape whichever ledger it was read from."""
+"""What the audit compares, in the same form whichever ledger it was read from."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -66,7 +66,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class CollectorSend:
-    """A survey as the collector stores it to accept an answer; after an erasure, without personal data."""
+    """A survey as stored by the collector to accept an answer; after an erasure, without personal data."""
 
     campaign: str
     campaign_version: int
@@ -80,7 +80,7 @@ class CollectorSend:
 
 @dataclass(frozen=True, slots=True)
 class CampaignRule:
-    """The part of a campaign's definition that decides when it asks; ``version`` is in force since ``changed_at``.
+    """The part of a campaign's definition that decides when it asks; ``version`` is current since ``changed_at``.
 
     It has either ``triggers``, milestones of an order with their delays, or ``every``, the interval at which it asks
     a customer who ordered within ``active_within``.
@@ -102,9 +102,9 @@ class CampaignRule:
 
 @dataclass(frozen=True, slots=True)
 class AnswerState:
-    """An answer at its newest revision. Once it is erased ``score`` is None, and only the revision is left.
+    """An answer at its latest revision. Once it is erased, ``score`` is None, and only the revision is left.
 
-    ``digest`` is a hash of the whole body, including what has no field here.
+    ``digest`` is a hash of the whole body, including fields not listed here.
     """
 
     revision: int
@@ -125,7 +125,7 @@ class AnswerState:
 
 @dataclass(frozen=True, slots=True)
 class ScorerAnswer:
-    """An answer as the scorer stores it; ``surveyed`` when it answers one of our surveys."""
+    """An answer as stored by the scorer; ``surveyed`` when it answers one of our surveys."""
 
     revision: int
     score: int | None
@@ -156,13 +156,13 @@ class CaseState:
     root_cause: str | None = None
 
     def __repr__(self) -> str:
-        """Leaves out what the customer wrote and who owns the case."""
+        """Omits what the customer wrote and who owns the case."""
         return f"{self.status}, sequence {self.sequence}, score {self.score}, revision {self.revision}"
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What an event did to one campaign's timer: ``change`` is set, moved, cancelled or none."""
+    """An event's effect on one campaign's timer: ``change`` is set, moved, cancelled or none."""
 
     campaign: str
     change: str
@@ -174,7 +174,7 @@ class Decision:
     """A row of the dispatcher's decision log. ``event`` is the event it is about; None when it is about a timer.
 
     ``position`` increases along the log. Everything about one customer is decided under one lock, so for one customer
-    it is the order of the decisions. ``until`` is when a deferred timer is checked again.
+    it is the order of their decisions. ``until`` is when a deferred timer is checked again.
     """
 
     position: int
@@ -218,7 +218,7 @@ class Totals:
         return Totals(self.counts + other.counts, self.surveyed + other.surveyed, self.delivered + other.delivered)
 
     def __sub__(self, other: "Totals") -> "Totals":
-        """The rest after subtracting ``other``, which must be part of these."""
+        """These minus ``other``, which must be part of them."""
         return Totals(self.counts - other.counts, self.surveyed - other.surveyed, self.delivered - other.delivered)
 
 

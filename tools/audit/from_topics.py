@@ -1,4 +1,4 @@
-"""Reads the facts from the topics. Each record is read once; on compacted topics the newest of each key counts."""
+"""Reads the facts from the topics. Each record is read once; on compacted topics the latest of each key counts."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime

@@ -14,14 +14,14 @@ from tools.audit.records import Offsets
 
 POLL_SECONDS = 0.2
 CONSECUTIVE_IDLE_CHECKS = 3
-"""Checks in a row that must find no work: what one service commits, the next one consumes a moment later."""
+"""Consecutive checks that must find no work: what one service commits, the next one consumes a moment later."""
 
 
 async def work_in_progress(connection: Connection, ends: Offsets, now: datetime, zone: ZoneInfo) -> dict[str, int]:
     """Counts of unfinished work by its name; empty when the loop is idle."""
     pending = await backlog(connection, ends)
     pending["timers due"] = await connection.fetchval("SELECT count(*) FROM dispatcher.timers WHERE due_at <= $1", now)
-    pending["mails being sent"] = await connection.fetchval(
+    pending["emails being sent"] = await connection.fetchval(
         """
         SELECT count(*) FROM dispatcher.deliveries
         WHERE state = 'transmitting' OR (state = 'queued' AND available_at <= now())
@@ -38,7 +38,7 @@ async def work_in_progress(connection: Connection, ends: Offsets, now: datetime,
 
 
 async def backlog(connection: Connection, ends: Offsets) -> dict[str, int]:
-    """Counts of events that one service has written and another has not handled yet, by name."""
+    """Counts of events written by one service and not yet handled by another, by name."""
     pending: dict[str, int] = {}
     positions: dict[tuple[str, str, int], int] = {}
     for schema in SCHEMAS:
@@ -64,7 +64,7 @@ async def backlog(connection: Connection, ends: Offsets) -> dict[str, int]:
 async def wait_until_idle(
     connection: Connection, ends: Callable[[], Awaitable[Offsets]], now: datetime, zone: ZoneInfo, within: float
 ) -> dict[str, int]:
-    """Returns when the loop is idle, or after ``within`` seconds with the unfinished work."""
+    """Returns when the loop is idle, or after ``within`` seconds, with the unfinished work."""
     deadline = asyncio.get_running_loop().time() + within
     idle_checks = 0
     previous: Offsets = {}

@@ -1,4 +1,4 @@
-"""What a topic holds, decoded by code of the audit's own."""
+"""The contents of a topic, decoded by the audit's own code."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -51,7 +51,7 @@ async def cases(client: httpx.AsyncClient, url: str) -> dict[str, CaseState]:
 
 @dataclass(frozen=True, slots=True)
 class SurveyMails:
-    """The send id of each survey in a mailbox; ``complete`` while the mailbox still has its first mail."""
+    """The send id of each survey in a mailbox; ``complete`` while the mailbox still has its first email."""
 
     send_ids: list[str]
     complete: bool

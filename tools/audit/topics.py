@@ -11,7 +11,7 @@ STALL_SECONDS = 30
 
 
 class UnknownTopic(Exception):
-    """The cluster knows no partition of a topic; the message names it."""
+    """The cluster has no partitions of a topic; the message names it."""
 
 
 class Topics:
@@ -62,7 +62,7 @@ class Topics:
                     for record in records:
                         if record.offset < ends[at]:
                             yield Record(topic, at.partition, record.offset, record.key, record.value, record.headers)
-                # By position, not by the last record: a compacted topic may end in offsets without a record.
+                # By position rather than by the last record: a compacted topic may end in offsets without a record.
                 done = {at for at in unfinished if await consumer.position(at) >= ends[at]}
                 if not batches and not done:
                     topics = ", ".join(sorted({at.topic for at in unfinished}))

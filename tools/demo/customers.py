@@ -50,7 +50,7 @@ COMMENTS: dict[str, dict[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One visit, ``after`` this much simulated time since the mail was read.
+    """One visit, ``after`` this much simulated time since the email was read.
 
     "comment" gives the score and then, as the page's second step, the comment.
     """
@@ -77,7 +77,7 @@ def reaction(seed: int, send_id: str, order: Order, read_at: datetime) -> Sequen
             second = score + random.choice((3, 4)) * (1 if score < 5 else -1)
             return (Action(after, "answer", score), Action(after + timedelta(days=2), "answer", second))
         case "scanned":
-            # A mail scanner opens every link at once, independent of whether the customer answers later.
+            # A mail scanner opens every link immediately, whether or not the customer answers later.
             scan = Action(timedelta(), "scan")
             return (scan, Action(after, "answer", score)) if random.random() < 0.5 else (scan,)
         case "unsubscribes":
@@ -87,7 +87,7 @@ def reaction(seed: int, send_id: str, order: Order, read_at: datetime) -> Sequen
 
 
 def choose_score(random: Random, order: Order, now: datetime) -> int:
-    """Late shipments make detractors, loyal customers are kinder, one product line is less liked."""
+    """Late shipments make detractors, loyal customers are kinder, one product line is less popular."""
     if order.late(now):
         return random.choices(range(11), (14, 10, 12, 12, 10, 12, 10, 8, 6, 4, 2))[0]
     weights = [1, 1, 1, 1, 2, 3, 5, 12, 20, 26, 28]

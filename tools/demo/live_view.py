@@ -1,4 +1,4 @@
-"""The live view of the loop in a terminal: the count on each arrow, the score, and the addresses to open."""
+"""The live view of the loop in a terminal: the count on each arrow, the score, and the URLs to open."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ HEIGHT_WITHOUT_REGIONS = 20
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything one view shows. ``links`` maps titles to addresses."""
+    """Everything one view shows. ``links`` maps titles to URLs."""
 
     now: datetime
     days: float
@@ -45,7 +45,7 @@ def render(snapshot: Snapshot, height: int = 24) -> Group:
         Panel(
             _loop(snapshot),
             title=f"Hearback · {snapshot.now:%d %B %Y} · day {snapshot.days:.0f}",
-            subtitle=f"{snapshot.activity.scanned:,} mails opened by scanners, none of them counted",
+            subtitle=f"{snapshot.activity.scanned:,} emails opened by scanners, none of them counted",
             border_style="blue",
         ),
         Panel(
@@ -73,7 +73,7 @@ def _loop(snapshot: Snapshot) -> Table:
         ("shop", orders.TOPIC, "dispatcher", seen(orders.TOPIC), f"of {activity.orders:,} orders"),
         ("dispatcher", sends.TOPIC, "courier", seen(sends.TOPIC, sends.SENT), "surveys due"),
         (
-            "courier", "e-mail", "customers", seen(deliveries.TOPIC, deliveries.ACCEPTED),
+            "courier", "email", "customers", seen(deliveries.TOPIC, deliveries.ACCEPTED),
             f"and {seen(deliveries.TOPIC, deliveries.BOUNCED):,} bounced",
         ),
         ("customers", "answers", "collector", activity.answers, f"{activity.comments:,} with a comment"),

@@ -1,4 +1,4 @@
-"""What a demo shows: what was observed of the loop, and what happened in the simulated world."""
+"""What a demo shows: observations of the loop, and events in the simulated world."""
 
 from collections import Counter, deque
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ class Observations:
 
 @dataclass(slots=True)
 class Activity:
-    """What happened in the simulated world so far."""
+    """What has happened in the simulated world so far."""
 
     events: int = 0
     orders: int = 0

@@ -70,7 +70,7 @@ class Person:
 
 
 def draw_person(random: Random, number: int) -> Person:
-    """The ``number``-th customer. Some mailboxes bounce, some greylist the first mail."""
+    """The ``number``-th customer. Some mailboxes bounce, some greylist the first email."""
     country = random.choices(COUNTRIES, [country.share for country in COUNTRIES])[0]
     mailbox = random.choices(("", "bounce-", "grey-"), (96, 2, 2))[0]
     return Person(

@@ -151,7 +151,7 @@ class Demo:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(seconds):
                         await world.run()
-                # From here on time stands still: only then can served and expected values be compared.
+                # From here on, time stands still: only then can served and expected values be compared.
                 self._console.print("Time is up. Stopping the clock and auditing …")
                 await world.settle()
                 report = await audit(Installation.from_environment(stack.client_environment()))
@@ -177,7 +177,7 @@ class Demo:
 
 
 def links_to(stack: Stack) -> dict[str, str]:
-    """The addresses to open. The key is in the fragment, which browsers do not send."""
+    """The URLs to open. The key is in the fragment, which browsers do not send."""
     key = f"#key={quote(stack.api_key)}"
     return {
         "dashboard": f"{stack.url('scorer')}/sign-in?next=/{key}",
@@ -187,10 +187,10 @@ def links_to(stack: Stack) -> dict[str, str]:
 
 
 def missing_outcomes(snapshot: Snapshot) -> tuple[str, ...]:
-    """What a working loop must have done by the end, but did not."""
+    """What a working loop should have done by the end, but did not."""
     expected = {
         "no survey was sent": snapshot.observations.count(sends.TOPIC, sends.SENT),
-        "no mail was delivered": snapshot.activity.mails,
+        "no email was delivered": snapshot.activity.mails,
         "nobody answered": snapshot.activity.answers,
         "no score was published": snapshot.observations.count(scores.TOPIC),
         "no detractor became a case": snapshot.observations.count(DETRACTORS, followups.OPENED),

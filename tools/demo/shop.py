@@ -1,4 +1,4 @@
-"""The simulated shop: its orders, and what happens to each. The same seed gives the same shop."""
+"""The simulated shop: its orders, and what happens to each. The same seed produces the same shop."""
 
 import heapq
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The simulated world: orders come in, mails are read, customers visit. Uses only Hearback's public interfaces."""
+"""The simulated world: orders come in, emails are read, customers visit. Uses only Hearback's public interfaces."""
 
 import asyncio
 import heapq

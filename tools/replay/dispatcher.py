@@ -19,7 +19,7 @@ T = TypeVar("T")
 class Dispatcher:
     """Polls the dispatcher's tables, as the owner of the database, and the end of ``orders``.
 
-    Reconnects and retries when Kafka or PostgreSQL is killed meanwhile.
+    Reconnects and retries if Kafka or PostgreSQL is killed in the meantime.
     """
 
     def __init__(self, database_url: str, *, bootstrap_servers: str, topic_prefix: str) -> None:

@@ -2,7 +2,7 @@
 
 Time stands still within a step. Before the clock advances to the end of a step, all events up to it are published and
 consumed; then everything due is decided before anybody answers, and every answer is acknowledged before the next
-step. So the outcome depends neither on the speed of anything nor on what is killed meanwhile.
+step. So the outcome does not depend on timing, or on what is killed in the meantime.
 """
 
 import asyncio
@@ -90,7 +90,7 @@ class Driver:
         await self._dispatcher.wait_until_consumed()
 
     async def _answer(self, number: int) -> None:
-        """Gives this step's answers, each through the link in the customer's mail."""
+        """Gives this step's answers, each through the link in the customer's email."""
         due = self._plan.answers.get(number, [])
         await self._await_mails({send_id for send_id, _ in due})
         limit = asyncio.Semaphore(VISITORS)
@@ -113,7 +113,7 @@ class Driver:
                 self._remember_link(mail)
             return send_ids <= self._answer_urls.keys()
 
-        await until(arrived, f"{len(send_ids)} mails to arrive")
+        await until(arrived, f"{len(send_ids)} emails to arrive")
 
     def _remember_link(self, mail: Mail) -> None:
         if mail.answer_links:

@@ -44,7 +44,7 @@ COLUMNS = {
 
 
 class InvalidDataSet(Exception):
-    """The folder does not hold the expected files; the message names the file and what is wrong with it."""
+    """The folder does not contain the expected files; the message names the file and what is wrong with it."""
 
 
 def rows(folder: Path, name: str) -> Iterator[dict[str, str]]:

@@ -13,7 +13,7 @@ CANCELLED = "canceled"
 
 
 def events_of(orders: Iterable[PastOrder]) -> list[ShopEvent]:
-    """The events of all orders by time; events of one order at the same moment stay in their natural order."""
+    """The events of all orders by time; events of one order at the same time stay in their natural order."""
     orders = list(orders)
     first_order_at: dict[str, datetime] = {}
     for order in orders:

@@ -20,7 +20,7 @@ Delivery = Literal["on_time", "late"]
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """The moments the clock stops at: ``start`` and every ``length`` after it."""
+    """The times at which the clock stops: ``start`` and every ``length`` after it."""
 
     start: datetime
     length: timedelta

@@ -1,4 +1,4 @@
-"""Shows a replay's progress: a bar in a terminal, otherwise a line for every 10 %."""
+"""Shows a replay's progress: a bar in a terminal, otherwise a line for every 10%."""
 
 from types import TracebackType
 from typing import Self
@@ -53,7 +53,7 @@ class ProgressDisplay:
         tenth = counters.steps * TENTHS // len(self._active_steps)
         if not self._console.is_terminal and tenth > self._printed_tenths:
             self._printed_tenths = tenth
-            self._console.print(f"{tenth * 100 // TENTHS:>3} %  {line}", highlight=False)
+            self._console.print(f"{tenth * 100 // TENTHS:>3}%  {line}", highlight=False)
 
     def _begin_bar(self) -> None:
         self._display.__exit__(None, None, None)

@@ -30,7 +30,7 @@ SOURCE = "/olist"
 SETTINGS = {
     "HEARBACK_TIMEZONE": olist.ZONE.key,
     "HEARBACK_BRAND_NAME": "Olist",
-    # The driver waits for each step's timers, so polling them often makes most of the replay's speed.
+    # The driver waits for each step's timers, so the replay's speed mostly depends on polling them often.
     "HEARBACK_TIMER_SECONDS": "0.02",
 }
 
@@ -68,9 +68,7 @@ class Replay:
         """Raises StackError, Stuck, NotAcknowledged, BackendUnreachable, httpx.HTTPError."""
         async with fresh_sandbox(External.from_environment()) as sandbox:
             if sandbox.external != External():
-                self.progress = replace(
-                    self.progress, completed_step=-1
-                )  # a new sandbox holds nothing of an earlier run
+                self.progress = replace(self.progress, completed_step=-1)  # a new sandbox has no data of an earlier run
             if not self.resumes:
                 remove_state(self.state)
             self.state.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Prints the result of a replay; the same data set gives the same lines."""
+"""Prints the result of a replay; the same data set produces the same lines."""
 
 from rich.console import Console
 from rich.table import Table
@@ -7,7 +7,7 @@ from shared.nps import NetPromoterScore
 from tools.replay.outcome import Outcome
 
 MINIMUM_ANSWERS = 10
-"""Scores of fewer answers are shown as held back, as in the product."""
+"""Scores based on fewer answers are shown as held back, as in the product."""
 TITLES = {"delivery": "By delivery", "region": "By state"}
 
 

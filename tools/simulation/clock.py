@@ -13,7 +13,7 @@ TICK_SECONDS = 0.01
 class RunningClock:
     """Advances a stepped clock continuously, ``speed`` times as fast as real time, until it is stopped.
 
-    It is a file and not a self-running clock because it can be stopped: only then can served and expected values be
+    It is a file rather than a running clock because it can be stopped: only then can served and expected values be
     compared.
     """
 

@@ -30,9 +30,9 @@ class Mail:
 
     @property
     def answer_url(self) -> str:
-        """The landing page without a preselected score. Raises ValueError when the mail is not a survey."""
+        """The landing page without a preselected score. Raises ValueError when the email is not a survey."""
         if not self.answer_links:
-            raise ValueError(f"the mail {self.message_id} has no survey link; its links: {self.links[:3]}")
+            raise ValueError(f"the email {self.message_id} has no survey link; its links: {self.links[:3]}")
         return self.answer_links[0].partition("?")[0]
 
     @property
@@ -41,7 +41,7 @@ class Mail:
 
 
 class MailboxReader:
-    """Reads the mailbox from its first mail on, each mail once."""
+    """Reads the mailbox from its first email on, each email once."""
 
     def __init__(self, client: httpx.AsyncClient, url: str, *, timeout_seconds: float = 120.0) -> None:
         self._client = client
@@ -50,7 +50,7 @@ class MailboxReader:
         self._last_id = 0
 
     async def new(self) -> list[Mail]:
-        """Mails received since the last call, oldest first.
+        """Emails received since the last call, oldest first.
 
         Raises httpx.HTTPError when the mailbox does not respond within the timeout.
         """

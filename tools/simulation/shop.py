@@ -13,7 +13,7 @@ from shared.contracts import orders
 from tools.simulation.shop_event import ShopEvent
 
 ATTEMPT_SECONDS = 30.0
-"""Time limit of one attempt; when a broker is down for longer, publishing starts over."""
+"""Timeout of one attempt; when a broker is down for longer, publishing is retried."""
 
 
 class BackendUnreachable(Exception):

@@ -1,4 +1,4 @@
-"""Parses a mail: its envelope, its parts, and its links."""
+"""Parses an email: its envelope, its parts, and its links."""
 
 import email
 import email.policy
@@ -25,7 +25,7 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """`html` and `text` are empty if the mail has no such part; `links` are in order, without duplicates."""
+    """`html` and `text` are empty if the email has no such part; `links` are in order, without duplicates."""
 
     html: str
     text: str

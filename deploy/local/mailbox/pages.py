@@ -1,4 +1,4 @@
-"""The HTTP side: pages for reading mails, and the API used by simulated customers and the courier."""
+"""The HTTP side: pages for reading emails, and the API used by simulated customers and the courier."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +14,7 @@ from deploy.local.mailbox.store import MessageStore, StoredMessage
 FOLDER = Path(__file__).parent
 MAILS_PER_PAGE = 50
 MAX_MAILS_PER_REQUEST = 1000
-# A mail is untrusted content: no scripts, no forms, nothing loaded but images; links open a new tab.
+# An email is untrusted content: no scripts, no forms, nothing loaded but images; links open a new tab.
 MAIL_POLICY = (
     "sandbox allow-popups allow-popups-to-escape-sandbox; "
     "default-src 'none'; img-src * data:; style-src 'unsafe-inline'"
@@ -57,7 +57,7 @@ def routes(store: MessageStore) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=MAX_MAILS_PER_REQUEST)] = 100,
         to: str | None = None,
     ) -> JSONResponse:
-        """Mails with an id above `after`, oldest first. Continue with the last id."""
+        """Emails with an id above `after`, oldest first. Continue with the last id."""
         found = await store.after(after, limit=limit, recipient=to)
         return JSONResponse({"messages": [_as_json(message) for message in found]})
 
@@ -73,7 +73,7 @@ def routes(store: MessageStore) -> APIRouter:
 
     @router.get("/api/receipts")
     async def receipt(message_id: Annotated[str, Query(min_length=1, max_length=998)]) -> JSONResponse:
-        """Whether a mail with this Message-ID was accepted, for a sender that crashed before the response."""
+        """Whether an email with this Message-ID was accepted, for a sender that crashed before the response."""
         return JSONResponse({"accepted": await store.accepted(message_id)})
 
     @router.get("/healthz")

@@ -1,4 +1,4 @@
-"""The SMTP side: a mail is on disk before the response 250."""
+"""The SMTP side: an email is on disk before the response 250."""
 
 import asyncio
 import sqlite3
@@ -16,7 +16,7 @@ MAX_DEFERRED_RECIPIENTS = 10_000
 
 
 class MailHandler:
-    """Accepts mails into `store`, except as configured by `rules` (see MailboxSettings)."""
+    """Accepts emails into `store`, except as configured by `rules` (see MailboxSettings)."""
 
     def __init__(
         self, store: MessageStore, rules: Mapping[str, str], delay: float, now: Callable[[], datetime]
@@ -50,7 +50,7 @@ class MailHandler:
         try:
             await self._store.add(raw, tuple(envelope.rcpt_tos), self._now())
         except sqlite3.Error:
-            return "452 4.3.1 The mail could not be stored, try again later"
+            return "452 4.3.1 The email could not be stored, try again later"
         if any(self._rule(address) == CUT for address in envelope.rcpt_tos) and isinstance(
             server.transport, asyncio.WriteTransport
         ):

@@ -1,4 +1,4 @@
-"""Accepted mails in SQLite. Only the newest are kept; receipts of accepted mails are kept longer."""
+"""Accepted emails in SQLite. Only the newest are kept; receipts of accepted emails are kept longer."""
 
 import asyncio
 import sqlite3
@@ -32,12 +32,12 @@ CREATE TABLE IF NOT EXISTS receipts (
 """
 _SELECT = "SELECT id, message_id, sender, recipient, subject, received_at, raw FROM messages"
 RECEIPTS_PER_MESSAGE = 50
-"""How many more receipts than mails are kept; a receipt is one short row."""
+"""How many more receipts than emails are kept; a receipt is one short row."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """`received_at` is RFC 3339 in UTC; `raw` is the mail as received over SMTP."""
+    """`received_at` is RFC 3339 in UTC; `raw` is the email as received over SMTP."""
 
     id: int
     message_id: str
@@ -57,7 +57,7 @@ class _Incoming:
 
 
 class MessageStore:
-    """Keeps the newest `keep` mails. All SQLite calls run in one thread, off the event loop."""
+    """Keeps the newest `keep` emails. All SQLite calls run in one thread, off the event loop."""
 
     def __init__(self, file: Path, keep: int = 20_000) -> None:
         self._file = file
@@ -79,22 +79,22 @@ class MessageStore:
         self._thread.shutdown()
 
     async def add(self, raw: bytes, recipients: tuple[str, ...], received_at: datetime) -> None:
-        """Returns once the mail is on disk, with a row per recipient. Raises sqlite3.Error when it cannot be stored."""
+        """Returns once the email is on disk, with a row per recipient. Raises sqlite3.Error if it cannot be stored."""
         stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         await self._incoming.put(_Incoming(recipients, raw, received_at, stored))
         await stored
 
     async def accepted(self, message_id: str) -> bool:
-        """Whether a mail with this Message-ID (with or without its angle brackets) was ever accepted."""
+        """Whether an email with this Message-ID (with or without its angle brackets) was ever accepted."""
         bare = message_id.strip().strip("<>")
         return bool(await self._rows("SELECT 1 FROM receipts WHERE message_id = ?", bare))
 
     async def after(self, last_id: int, *, limit: int, recipient: str | None = None) -> list[StoredMessage]:
-        """Mails with an id above `last_id`, oldest first."""
+        """Emails with an id above `last_id`, oldest first."""
         return await self._messages("id > ?", "id", last_id, limit, recipient)
 
     async def before(self, first_id: int | None, limit: int, recipient: str | None = None) -> list[StoredMessage]:
-        """Mails with an id below `first_id` (None: all), newest first."""
+        """Emails with an id below `first_id` (None: all), newest first."""
         return await self._messages("id < ?", "id DESC", first_id or 2**62, limit, recipient)
 
     async def get(self, number: int) -> StoredMessage | None:
@@ -129,12 +129,12 @@ class MessageStore:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         self._connection = sqlite3.connect(self._file, check_same_thread=False)
         self._connection.execute("PRAGMA journal_mode = WAL")
-        # FULL: a mail is on disk before SMTP responds 250.
+        # FULL: an email is on disk before SMTP responds 250.
         self._connection.execute("PRAGMA synchronous = FULL")
         self._connection.executescript(_SCHEMA)
 
     async def _write_forever(self) -> None:
-        """Stores all mails that are waiting with a single sync to disk."""
+        """Stores all emails that are waiting with a single sync to disk."""
         while True:
             batch = [await self._incoming.get()]
             while not self._incoming.empty() and len(batch) < 500:

@@ -1,4 +1,4 @@
-"""What answers do to their cases."""
+"""Updates cases from answers."""
 
 from collections.abc import Iterable
 
@@ -19,9 +19,9 @@ async def receive(
     runtime: Runtime[AlerterSettings],
     revisions_received: Iterable[Answer | AnswerErased],
 ) -> None:
-    """Opens, updates, moves, reopens or empties the case of each answer, by its newest revision.
+    """Opens, updates, moves, reopens or erases the case of each answer, by its latest revision.
 
-    An answer given before its customer was erased is treated as erased itself.
+    An answer given before its customer was erased is treated as erased, too.
     """
     newest: dict[str, Answer | AnswerErased] = {}
     for body in revisions_received:

@@ -1,7 +1,7 @@
-"""How a case changes: lock it, take a step, write the case, its history and its event, all in one transaction.
+"""Case changes: lock, take a step, write the case, its history and its event, all in one transaction.
 
-What staff do comes first, one function an action; each opens its own transaction, returns the case after it, and
-raises NoSuchCase, Stale when somebody changed the case since ``sequence``, or Refused when its state does not allow it.
+Staff actions come first, one function each: each opens its own transaction, returns the updated case, and raises
+NoSuchCase, Stale when somebody changed the case since ``sequence``, or Refused when its state does not allow it.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -71,7 +71,7 @@ async def close(
 
 
 async def reopen(runtime: Runtime[AlerterSettings], case_id: str, *, sequence: int, actor: str, text: str) -> CaseRow:
-    """Reopens the case, with a new deadline where its rule has one."""
+    """Reopens the case, with a new deadline if its rule has one."""
     async with runtime.transaction() as connection:
         case = await _lock(connection, case_id, sequence)
         rule = (await routing.current(connection)).routing.rule_of(case)
@@ -87,7 +87,7 @@ async def publish_completed(
     customer_keys: Collection[UUID],
     order_ids: Collection[str],
 ) -> None:
-    """Publishes again the waiting cases that were published before these customers or orders were known."""
+    """Republishes waiting cases that were published before these customers or orders were known."""
     known = await cases.lock(
         connection, await cases.awaiting(connection, customer_keys=customer_keys, order_ids=order_ids)
     )
@@ -105,9 +105,9 @@ async def keep(
 ) -> dict[str, CaseRow]:
     """Writes each case after its steps, its history and its events; returns the cases written, by case id.
 
-    ``locked`` are the ids of those this transaction has locked; the others are new. A new one that another replica
-    adds at this moment is waited for, and nothing of it is kept: lock it, then decide again, so that an answer has
-    one case, however many replicas receive it.
+    ``locked`` are the ids of those this transaction has locked; the others are new. If another replica is adding the
+    same case, this waits for it and does not return that case: lock it, then decide again, so that an answer has one
+    case, however many replicas receive it.
     """
     last = {case_id: taken[-1].case for case_id, taken in steps.items() if taken}
     if not last:

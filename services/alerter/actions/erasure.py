@@ -1,4 +1,4 @@
-"""Erasing customers: how to reach them, their orders and surveys, and what is in the cases of their answers."""
+"""Erases customers: their contact details, orders and surveys, and the contents of their cases."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,9 +20,9 @@ async def erase(
     runtime: Runtime[AlerterSettings],
     erasures: Sequence[Preference],
 ) -> None:
-    """Erases each customer as of the moment their preference says; what came afterwards is a new beginning.
+    """Erases each customer as of the time of their preference; later data is kept.
 
-    Repeated, an erasure is a no-op: what is known by then came after it.
+    Idempotent: anything known on a repetition is from after the erasure.
     """
     times: dict[UUID, datetime] = {}
     for erasure in erasures:

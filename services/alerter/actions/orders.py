@@ -1,4 +1,4 @@
-"""Remembering what customers ordered, and how their orders say to reach them."""
+"""Stores what customers ordered, and their contact details from orders."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -19,7 +19,7 @@ async def remember(
     runtime: Runtime[AlerterSettings],
     events: Sequence[tuple[str, OrderEvent]],
 ) -> None:
-    """Folds ``events``, pairs of event type and body, into orders and customers; completes the cases that waited.
+    """Folds ``events``, pairs of event type and body, into orders and customers; completes the cases waiting for them.
 
     An event from before its customer's erasure is dropped.
     """

@@ -1,4 +1,4 @@
-"""Brings routing rules into force: from the file at start, from the API while running."""
+"""Applies routing rules: from the file at startup, through the API at runtime."""
 
 import hashlib
 
@@ -17,17 +17,17 @@ log = structlog.get_logger()
 
 
 class RoutingChanged(Exception):
-    """Somebody replaced the rules since the sender read them."""
+    """Somebody has replaced the rules since the client read them."""
 
     def __init__(self, version: int) -> None:
-        super().__init__(f"the rules in force are now version {version}; read them again, then send your change")
+        super().__init__(f"the current rules are now version {version}; read them again, then resend your change")
         self.version = version
 
 
 async def start(runtime: Runtime[AlerterSettings]) -> None:
-    """Brings the rules file into force unless it is the one that took effect last; creates the queues' topics.
+    """Applies the rules file if it changed since it was last applied; creates the queues' topics.
 
-    Raises InvalidDefinition, naming the file, when it cannot be used. What came by API stays until the file changes.
+    Raises InvalidDefinition, naming the file, when it is invalid. Changes through the API stay until the file changes.
     """
     file = runtime.settings.routing_file
     document = definitions.read_file(file, setting="HEARBACK_ROUTING_FILE")
@@ -49,7 +49,7 @@ async def start(runtime: Runtime[AlerterSettings]) -> None:
                     changed_by=file.name,
                 ),
             )
-            log.info("routing rules taken from the file", file=file.name, version=version)
+            log.info("routing rules loaded from the file", file=file.name, version=version)
         in_force = await repository.current(connection)
     await _ensure_topics(runtime, in_force.routing)
 
@@ -57,10 +57,9 @@ async def start(runtime: Runtime[AlerterSettings]) -> None:
 async def replace(
     runtime: Runtime[AlerterSettings], document: str, *, expected: int | None, actor: str
 ) -> RoutingVersion:
-    """Brings other rules into force; existing cases keep their queue and deadline.
+    """Replaces the rules; existing cases keep their queue and deadline.
 
-    Raises InvalidDefinition for rules that cannot be used, RoutingChanged when a version other than ``expected``, if
-    given, is in force.
+    Raises InvalidDefinition for invalid rules, RoutingChanged when the current version is not ``expected`` (if given).
     """
     routing = parse(document, where="routing rules")
     await _ensure_topics(runtime, routing)

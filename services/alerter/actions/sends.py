@@ -1,4 +1,4 @@
-"""Remembering that customers were sent surveys, and the address each went to."""
+"""Stores the surveys customers were sent, and the address of each."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -19,7 +19,7 @@ async def remember(
     runtime: Runtime[AlerterSettings],
     sends: Sequence[SurveySent],
 ) -> None:
-    """Folds ``sends`` into surveys and customers; completes the cases that waited.
+    """Folds ``sends`` into surveys and customers; completes the cases waiting for them.
 
     A send from before its customer's erasure is dropped.
     """

@@ -1,4 +1,4 @@
-"""The case API: lists, one case with its history, and what staff do with it."""
+"""The case API: lists, one case with its history, and staff actions."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +32,7 @@ MayWrite = Annotated[Caller, Depends(require("cases:write"))]
 
 
 class _Body(BaseModel):
-    """``sequence`` is the case's as the caller saw it; when it has changed since, the response is 409 and nothing
+    """``sequence`` is the case's as seen by the caller; if it has changed since, the response is 409 and nothing
     changes."""
 
     model_config = ConfigDict(extra="forbid")
@@ -70,7 +70,7 @@ class CaseList(BaseModel):
 
 
 class HistoryEntry(BaseModel):
-    """``actor`` is null for what Hearback did itself."""
+    """``actor`` is null for Hearback's own actions."""
 
     sequence: int
     at: datetime
@@ -102,7 +102,7 @@ class EarlierCase(BaseModel):
 
 
 class CustomerHistory(BaseModel):
-    """The customer's ten newest of each, newest first."""
+    """The customer's latest ten of each, newest first."""
 
     orders: list[KnownOrder] = []
     surveys: list[KnownSurvey] = []
@@ -122,13 +122,13 @@ def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
     async def list_cases(
         _caller: MayRead,
         queue: Filter = "",
-        status: Annotated[StatusFilter, Query(description="`waiting` is all but closed.")] = "waiting",
+        status: Annotated[StatusFilter, Query(description="`waiting` means all but closed.")] = "waiting",
         owner: Annotated[str, Query(max_length=100, description="A name, or `-` for unassigned cases.")] = "",
         search: Filter = "",
         cursor: CursorQuery = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> CaseList:
-        """Cases by deadline, the next first; closed ones by when they were closed, the latest first."""
+        """Waiting cases by deadline, the earliest first; closed cases by closing time, the latest first."""
         after = read_cursor(cursor, int, str)
         async with runtime.read_only() as connection:
             page = await queries.page(
@@ -145,7 +145,7 @@ def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
 
     @router.get("/{case_id}")
     async def get_case(_caller: MayRead, case_id: CaseId) -> CaseDetail:
-        """One case, its history, and what else is known of the customer."""
+        """One case, its history, and what else is known about the customer."""
         async with runtime.read_only() as connection:
             with _problems():
                 return _detail(await queries.detail(connection, runtime.digests, case_id))
@@ -190,7 +190,7 @@ def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
 
     @router.post("/{case_id}/reopen")
     async def reopen(caller: MayWrite, case_id: CaseId, body: ReopenBody) -> followups.Case:
-        """Reopens a closed case, with a new deadline where its routing rule has one."""
+        """Reopens a closed case, with a new deadline if its routing rule has one."""
         with _problems():
             row = await actions.reopen(runtime, case_id, sequence=body.sequence, actor=caller.name, text=body.text)
         return published(row.case, row.context)
@@ -200,11 +200,11 @@ def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
 
 @contextmanager
 def _problems() -> Iterator[None]:
-    """What is wrong with a request about one case, as a problem."""
+    """The problem details for an error in a request about one case."""
     try:
         yield
     except NoSuchCase as error:
-        raise Problem(404, "No such case", "no case has this id; GET /v1/cases lists them") from error
+        raise Problem(404, "No such case", "there is no case with this id; GET /v1/cases lists them") from error
     except Stale as error:
         raise Problem(409, "The case has changed", str(error)) from error
     except Refused as error:

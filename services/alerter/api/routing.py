@@ -1,4 +1,4 @@
-"""The routing API: the rules in force, and replacing them."""
+"""The routing API: reading and replacing the current rules."""
 
 from typing import Annotated
 
@@ -29,7 +29,7 @@ def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
 
     @router.get("")
     async def get_routing(_caller: MayRead) -> RoutingInForce:
-        """The routing rules in force."""
+        """The current routing rules."""
         async with runtime.read_only() as connection:
             current = await repository.current(connection)
         return RoutingInForce(version=current.version, routing=current.routing)
@@ -40,8 +40,8 @@ def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
         caller: MayWrite,
         version: Annotated[int | None, Header(alias="If-Match", description="The version that was read.")] = None,
     ) -> RoutingInForce:
-        """Brings the rules in the body, YAML or JSON, into force. They apply to answers from now on; existing cases
-        stay in their queues. A new queue gets its topic."""
+        """Replaces the rules with those in the body, YAML or JSON. They apply to answers from now on; existing cases
+        stay in their queues. Topics are created for new queues."""
         document = await limited_text(request, MAX_BYTES)
         try:
             replaced = await actions.replace(runtime, document, expected=version, actor=caller.name)

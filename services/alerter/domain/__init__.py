@@ -1,1 +1,1 @@
-"""The rules. Pure: the moment is an argument."""
+"""The alerter's rules: pure, without I/O; the current time is an argument."""

@@ -1,4 +1,4 @@
-"""A case: one answer, the queue it waits in, and how far staff have got with it."""
+"""A case: one answer, the queue it waits in, and its progress."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ EVENT_OF_STATUS: Mapping[CaseStatus, str] = {
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_WAITING = 10**16
-"""The greatest position of a waiting case: microseconds since 1970, in the year 2286, after every deadline."""
+"""The largest position of a waiting case: microseconds since 1970, in the year 2286, after every deadline."""
 
 
 class NoSuchCase(LookupError):
@@ -35,11 +35,11 @@ class NoSuchCase(LookupError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A case as it stands at ``sequence``; times in UTC.
+    """A case at ``sequence``; times are in UTC.
 
-    ``answer`` is the newest revision received of the answer; None once erased. ``revision`` is that revision's number.
-    ``rule`` names the routing rule that put it into ``queue``; both are None only for an answer that was erased
-    before it was ever received, which is remembered so that it cannot come back.
+    ``answer`` is the latest revision received of the answer; None once erased. ``revision`` is that revision's number.
+    ``rule`` names the routing rule that put it into ``queue``; both are None only in a tombstone, for an answer that
+    was erased before it was ever received and must not come back.
     """
 
     case_id: str
@@ -64,12 +64,12 @@ class Case:
 
     @property
     def waiting(self) -> bool:
-        """Whether staff still have to deal with it."""
+        """Whether staff still have to handle it."""
         return self.status != "closed"
 
     @property
     def untouched(self) -> bool:
-        """Whether no member of staff has taken or closed it."""
+        """Whether no staff member has taken or closed it."""
         return self.status == "open" and self.owner is None
 
     def time_left(self, now: datetime) -> timedelta | None:
@@ -80,11 +80,11 @@ class Case:
 
     @property
     def position(self) -> int:
-        """Where it stands in a list, the smallest first.
+        """Its sort key in a list, ascending.
 
-        Waiting cases up to LAST_WAITING, the next deadline first, then those without one, the newest first. Beyond it
-        the closed ones, the one closed last first. One number rather than several sort columns, so that a page of
-        any list is one range of an index.
+        Waiting cases up to LAST_WAITING, the earliest deadline first, then those without one, the newest first. Beyond
+        it the closed ones, the last closed first. One number rather than several sort columns, so that a page of any
+        list is one range of an index.
         """
         if not self.waiting:
             return 2 * LAST_WAITING - _microseconds(self.changed_at)
@@ -95,9 +95,9 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class CaseContext:
-    """What else is known around a case: None where nothing is (yet).
+    """What else is known about a case; None if nothing is (yet).
 
-    ``customer_key`` stands for the customer in our tables; None when the answer is anonymous or erased.
+    ``customer_key`` is the customer's key in our tables; None when the answer is anonymous or erased.
     """
 
     customer_key: UUID | None = None
@@ -107,7 +107,7 @@ class CaseContext:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry of a case's history: what happened at ``sequence``; ``actor`` is None for what Hearback did itself."""
+    """An entry of a case's history: what happened at ``sequence``; ``actor`` is None for Hearback's own actions."""
 
     sequence: int
     at: datetime
@@ -118,10 +118,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One change: the case after it, the type of the event it is published under, and its entry in the history.
+    """One change: the resulting case, the type of the event it is published under, and its entry in the history.
 
-    ``event_type`` is None for a case that was never published. A change may take several steps; the last one's case
-    is what is kept.
+    ``event_type`` is None for a case that was never published. A change may take several steps; the case of the last
+    one is stored.
     """
 
     case: Case

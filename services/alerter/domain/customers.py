@@ -1,4 +1,4 @@
-"""How to reach a customer: folded from orders and sends, in whatever order they come."""
+"""A customer's contact details: folded from orders and sends, in any order."""
 
 from datetime import datetime
 
@@ -10,12 +10,12 @@ from shared.last_write_wins import merge, moment_of, stamp_of, text_of
 
 
 def may_be_kept(told_at: datetime, *, erased_at: datetime | None) -> bool:
-    """Whether what was told of a customer may be kept: an erasure takes everything up to its moment, nothing after."""
+    """Whether data about a customer may be stored: an erasure covers everything up to its time, and nothing after."""
     return erased_at is None or told_at > erased_at
 
 
 class Customer(BaseModel):
-    """How to reach a customer. ``told`` says for each detail when it was told, so that the newest wins."""
+    """A customer's contact details. ``told`` has the time each detail was reported, so that the latest wins."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -28,7 +28,7 @@ class Customer(BaseModel):
     told: dict[str, datetime] = {}
 
     def with_details(self, at: datetime, **details: str | None) -> "Customer":
-        """The customer after being told ``details`` at ``at``; those that are None or empty were not told."""
+        """The customer after ``details`` were reported at ``at``; None and empty ones are ignored."""
         known = {field: (stamp_of(told_at), getattr(self, field)) for field, told_at in self.told.items()}
         writes = merge(known, {field: value or None for field, value in details.items()}, at)
         values = {field: text_of(writes, field) for field in writes}
@@ -46,7 +46,7 @@ def with_order(customer: Customer, event: OrderEvent) -> Customer:
 
 
 def with_send(customer: Customer, send: SurveySent) -> Customer:
-    """The customer after a survey was sent to them: the address it went to counts like one an order gave."""
+    """The customer after a survey was sent to them: its address counts like one from an order."""
     address = send.recipient.address
     return customer.with_details(
         send.sent_at,

@@ -1,4 +1,4 @@
-"""What is known of an order: folded from its events, in whatever order and however often they come."""
+"""What is known about an order: folded from its events, in any order and any number of times."""
 
 from datetime import datetime
 
@@ -16,7 +16,7 @@ _EVENT_TYPES = {status_after(event_type): event_type for event_type in orders.TY
 
 
 class Description(BaseModel):
-    """What an order is about, as the newest event that says anything of it described it at ``at``."""
+    """The contents of an order, from the latest event that describes them, at ``at``."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -30,8 +30,8 @@ class Description(BaseModel):
 class Order(BaseModel):
     """An order as it is stored.
 
-    ``happened`` has the earliest moment of each status but ``delivered``; ``parcels`` the earliest delivery of each
-    shipment, of ``parcels_in_all``, with WHOLE_ORDER for a delivery that names none.
+    ``happened`` has the earliest time of each status but ``delivered``; ``parcels`` the earliest delivery of each
+    shipment, of ``parcels_in_all``, with WHOLE_ORDER for a delivery without a shipment.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -45,7 +45,7 @@ class Order(BaseModel):
     @property
     def facts(self) -> OrderFacts:
         happened = {_EVENT_TYPES[status]: at for status, at in self.happened.items()}
-        # Written before whole deliveries were kept among the parcels: then it means one unless there are parcels.
+        # Written before deliveries of whole orders were stored in parcels: it means one, unless there are parcels.
         whole = happened.pop(orders.DELIVERED, None)
         delivered = {WHOLE_ORDER: whole} if whole is not None and not self.parcels else self.parcels
         return OrderFacts(happened=happened, delivered=delivered, shipments=self.parcels_in_all)
@@ -56,17 +56,17 @@ class Order(BaseModel):
 
     @property
     def delivered_at(self) -> datetime | None:
-        """When the last shipment arrived; None while one is still on its way."""
+        """When the last shipment was delivered; None while one is still on its way."""
         return self.facts.delivered_at
 
     @property
     def status(self) -> str | None:
-        """The last thing that happened; "delivered" only once all shipments are."""
+        """The latest status; "delivered" only once all shipments are."""
         return self.facts.status
 
     @property
     def told_at(self) -> datetime:
-        """The latest moment that is known of it."""
+        """The latest known time of anything about it."""
         described = [] if self.description is None else [self.description.at]
         return max([*self.happened.values(), *self.parcels.values(), *described])
 
@@ -109,5 +109,5 @@ def _description(event: OrderEvent) -> Description | None:
 
 
 def _order_of(description: Description) -> tuple[datetime, str]:
-    """The newest wins; of two told at the same moment always the same one, whichever came first."""
+    """The latest wins; ties are broken deterministically, whichever arrived first."""
     return description.at, description.model_dump_json()

@@ -1,4 +1,4 @@
-"""A case as support teams see it: with the answer, the customer and the order, or empty once it was erased."""
+"""A case as published for support teams: with the answer, the customer and the order, or empty once erased."""
 
 from collections.abc import Sequence
 

@@ -1,6 +1,6 @@
-"""What an answer does to its case: opens it, updates it, moves it to another queue, reopens it, or empties it.
+"""How an answer changes its case: opens it, updates it, moves it to another queue, reopens it, or erases it.
 
-Revisions may come twice, late and in any order. The highest received wins, and an erasure is final.
+Revisions may be duplicated, late and out of order. The highest received wins, and an erasure is final.
 """
 
 from dataclasses import replace
@@ -22,11 +22,11 @@ def newest(first: Answer | AnswerErased, second: Answer | AnswerErased) -> Answe
 
 
 def apply(case: Case | None, answer: Answer, routing: Routing, now: datetime) -> list[Step]:
-    """The steps an answer's revision makes of its case; none when it says nothing new.
+    """The steps that an answer's revision adds to its case; none when nothing changed.
 
-    Only another score routes anew; a comment never changes the queue. A customer who becomes a detractor always gets
-    to a detractors' queue, whatever became of the case before. One who no longer is a detractor leaves it only while
-    no member of staff has taken the case: whoever has sees it through. A case is reopened when a detractor says more
+    Only a changed score is routed again; a comment never changes the queue. A customer who becomes a detractor always
+    moves to a detractors' queue, whatever the state of the case. One who is no longer a detractor leaves it only if no
+    staff member has taken the case; its owner sees it through. A case is reopened when a detractor adds something
     after it was closed.
     """
     if case is None:
@@ -46,7 +46,7 @@ def apply(case: Case | None, answer: Answer, routing: Routing, now: datetime) ->
 
 
 def erase(case: Case | None, case_id: str, revision: int, now: datetime) -> list[Step]:
-    """The step that leaves nothing of the person; remembered even when the answer was never received."""
+    """The step that erases all personal data; a tombstone is stored even if the answer was never received."""
     if case is None:
         tombstone = Case(
             case_id=case_id,
@@ -82,7 +82,7 @@ def erase(case: Case | None, case_id: str, revision: int, now: datetime) -> list
 
 
 def completed(case: Case, now: datetime) -> list[Step]:
-    """Publishes the case again, now that its customer or order is known; never an erased one."""
+    """Republishes the case, now that its customer or order is known; never an erased one."""
     if case.erased:
         return []
     again = replace(case, sequence=case.sequence + 1, changed_at=now)
@@ -108,10 +108,10 @@ def _opened(answer: Answer, routing: Routing, now: datetime) -> Step:
 
 
 def _moved(case: Case, answer: Answer, rule: Rule, now: datetime) -> list[Step]:
-    """Closed in the queue it leaves, opened in the one it belongs to.
+    """Closes the case in its old queue and opens it in the new one.
 
-    The record on the queue it leaves carries nothing of the person: it replaces the earlier ones there, so that a
-    later erasure concerns one topic only.
+    The record on the old queue has no personal data: it replaces the earlier ones there, so that a later erasure
+    concerns only one topic.
     """
     assert case.answer is not None and case.queue is not None
     left = replace(
@@ -161,7 +161,7 @@ def _reopened(case: Case, answer: Answer, rule: Rule, now: datetime) -> Step:
 
 
 def _amended(case: Case, answer: Answer, rule: Rule | None, now: datetime) -> Step:
-    """The same case with what the customer says now; a new deadline only where another rule of its queue fits now."""
+    """The same case with the customer's latest answer; a new deadline only if another rule of its queue now matches."""
     amended = replace(case, revision=answer.revision, answer=answer, sequence=case.sequence + 1, changed_at=now)
     if rule is not None and rule.name != case.rule and rule.queue == case.queue and case.waiting:
         amended = replace(amended, rule=rule.name, due_at=rule.due_at(now), suggested_action=rule.suggested_action)

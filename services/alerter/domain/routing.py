@@ -1,6 +1,6 @@
-"""Routing rules: which queue an answer's case goes to, how soon somebody should be in touch, and what to do first.
+"""Routing rules: which queue an answer's case goes to, how soon to contact the customer, and what to do first.
 
-The first match wins. Rules are written in YAML and checked as a whole when loaded, so that every answer has a queue.
+The first match wins. Rules are written in YAML and validated as a whole when loaded, so that every answer has a queue.
 """
 
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ _WORDS = Annotated[str, Field(min_length=1, max_length=500)]
 
 
 class UnknownRootCause(ValueError):
-    """The root cause is none of those the routing rules list."""
+    """The root cause is not in the routing rules' list."""
 
 
 class _Strict(BaseModel):
@@ -30,7 +30,7 @@ class _Strict(BaseModel):
 
 
 class ScoreRange(_Strict):
-    """Scores from ``from`` to ``to``, both included."""
+    """Scores from ``from`` to ``to``, inclusive."""
 
     lowest: Score = Field(alias="from")
     highest: Score = Field(alias="to")
@@ -45,8 +45,8 @@ class ScoreRange(_Strict):
 class Rule(_Strict):
     """Matches an answer by its ``group`` or ``scores``, and by ``campaign`` and ``segments`` where given.
 
-    ``segments`` is dimension to value; an answer with several values of a dimension matches when one of them is it.
-    ``sla_hours`` is how soon staff should have contacted the customer; without it there is no deadline.
+    ``segments`` is dimension to value; an answer with several values of a dimension matches if any of them does.
+    ``sla_hours`` is how soon staff should contact the customer; without it there is no deadline.
     """
 
     name: Label
@@ -69,7 +69,7 @@ class Rule(_Strict):
         return None if self.sla_hours is None else timedelta(hours=self.sla_hours)
 
     def due_at(self, now: datetime) -> datetime | None:
-        """The deadline of a case opened or reopened now."""
+        """The deadline of a case that is opened or reopened now."""
         return None if self.sla is None else now + self.sla
 
     def covers(self) -> frozenset[int]:
@@ -91,9 +91,9 @@ class Rule(_Strict):
 
 
 class Routing(_Strict):
-    """``queues`` is name to title, in the order staff see them; ``rules`` are tried from the top.
+    """``queues`` is name to title, in display order; ``rules`` are tried from the top.
 
-    ``root_causes`` are what staff choose from when they close a case.
+    ``root_causes`` are the choices when closing a case.
     """
 
     queues: Annotated[dict[QueueName, _WORDS], Field(min_length=1, max_length=50)]
@@ -106,10 +106,10 @@ class Routing(_Strict):
         certain: set[int] = set()
         for rule in self.rules:
             if rule.name in names:
-                raise ValueError(f"two rules are named {rule.name!r}; give each a name of its own")
+                raise ValueError(f"two rules are named {rule.name!r}; rule names must be unique")
             names.add(rule.name)
             if rule.queue not in self.queues:
-                raise ValueError(f"rule {rule.name!r} names the queue {rule.queue!r}, which queues does not list")
+                raise ValueError(f"rule {rule.name!r} names the queue {rule.queue!r}, which is not listed in queues")
             scores = rule.covers()
             if scores <= certain:
                 raise ValueError(
@@ -132,19 +132,19 @@ class Routing(_Strict):
         return next(rule for rule in self.rules if rule.matches(answer))
 
     def rule_of(self, case: Case) -> Rule | None:
-        """The rule that put a case into its queue; if it is gone, the one its answer matches now, if it has one."""
+        """The rule that put a case into its queue; if it was removed, the one its answer matches now, if any."""
         named = next((rule for rule in self.rules if rule.name == case.rule), None)
         return self.rule_for(case.answer) if named is None and case.answer is not None else named
 
     def check_root_cause(self, root_cause: str | None) -> None:
-        """Raises UnknownRootCause unless it is one of the list, or none was given."""
+        """Raises UnknownRootCause unless it is in the list, or None."""
         if root_cause is not None and root_cause not in self.root_causes:
             listed = ", ".join(self.root_causes) or "none"
             raise UnknownRootCause(f"{root_cause!r} is not among the root causes of the routing rules: {listed}")
 
 
 def parse(text: str, *, where: str) -> Routing:
-    """The rules in a YAML (or JSON) text. ``where`` names the text in the message of InvalidDefinition."""
+    """The rules in a YAML (or JSON) text. ``where`` is its file, for the message of InvalidDefinition."""
     return definitions.parse(text, Routing, where=where, max_bytes=MAX_BYTES)
 
 

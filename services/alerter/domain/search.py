@@ -1,4 +1,4 @@
-"""The texts staff may find a case by."""
+"""The texts by which a case can be found."""
 
 from services.alerter.domain.case import Case, CaseContext
 

@@ -1,4 +1,4 @@
-"""What is remembered of a survey sent to a customer."""
+"""What is stored about a survey sent to a customer."""
 
 from datetime import datetime
 

@@ -1,8 +1,8 @@
-"""What staff may do with a case, and when. Each transition returns the step it makes or raises Refused.
+"""The actions staff may take on a case, and when. Each transition returns its step or raises Refused.
 
     open ──assign──▶ assigned ──contact──▶ contacted ──close──▶ closed ──reopen──▶ open or assigned
 
-A case in any state but closed may also be closed, contacted or reassigned at once; a note may be added at any time.
+A case in any state but closed may also be closed, contacted or reassigned directly; notes may always be added.
 """
 
 from collections.abc import Mapping
@@ -22,15 +22,15 @@ CLOSE_REASONS: tuple[CloseReason, ...] = get_args(CloseReason)
 
 
 class Refused(ValueError):
-    """The action does not fit the case as it stands; the message says why and what to do."""
+    """The case's current state does not allow the action; the message says why and what to do."""
 
 
 class Stale(Refused):
-    """Somebody changed the case since the sender read it."""
+    """Somebody has changed the case since the client read it."""
 
 
 def expect(case: Case, sequence: int) -> None:
-    """Raises Stale unless the case is still at the ``sequence`` the sender saw."""
+    """Raises Stale unless the case is still at the ``sequence`` the client saw."""
     if case.sequence != sequence:
         raise Stale(
             f"The case has changed: it is at sequence {case.sequence}, you saw {sequence}. Read it again, then retry."
@@ -38,7 +38,7 @@ def expect(case: Case, sequence: int) -> None:
 
 
 def assign(case: Case, *, owner: str, actor: str, now: datetime) -> Step:
-    """Assigns the case to ``owner``; one whose customer was contacted already stays contacted."""
+    """Assigns the case to ``owner``; a contacted case stays contacted."""
     _must_wait(case, "assigned")
     if case.owner == owner:
         raise Refused(f"The case is already {owner}'s.")
@@ -64,7 +64,7 @@ def note(case: Case, *, text: str, actor: str, now: datetime) -> Step:
 
 
 def close(case: Case, *, reason: CloseReason, root_cause: str | None, text: str, actor: str, now: datetime) -> Step:
-    """Closes the case; an unassigned one becomes ``actor``'s. ``root_cause`` is one of the routing rules' list."""
+    """Closes the case; an unassigned one becomes ``actor``'s. ``root_cause`` is from the routing rules' list."""
     _must_wait(case, "closed")
     changed = replace(
         _next(case, now), status="closed", closed_reason=reason, root_cause=root_cause, owner=case.owner or actor
@@ -74,7 +74,7 @@ def close(case: Case, *, reason: CloseReason, root_cause: str | None, text: str,
 
 
 def reopen(case: Case, *, sla: timedelta | None, text: str, actor: str, now: datetime) -> Step:
-    """Reopens a closed case, with a new deadline where its rule has one (``sla``)."""
+    """Reopens a closed case, with a new deadline if its rule has one (``sla``)."""
     _must_not_be_erased(case)
     if case.waiting:
         raise Refused("The case is not closed, so it cannot be reopened.")
@@ -83,7 +83,7 @@ def reopen(case: Case, *, sla: timedelta | None, text: str, actor: str, now: dat
 
 
 def reopened(case: Case, sla: timedelta | None, now: datetime) -> Case:
-    """The case waiting again, with its owner, if it has one, and a deadline counted from now."""
+    """The case waiting again, with its owner, if any, and a deadline counted from now."""
     return replace(
         _next(case, now),
         status="open" if case.owner is None else "assigned",

@@ -1,4 +1,4 @@
-"""``surveys.answers``: each confirmed answer has a case."""
+"""``surveys.answers``: each confirmed answer gets a case."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Deletes what is kept of customers longer than the settings say, a bounded number of rows at a time."""
+"""Deletes customer data that has passed its retention, in bounded batches."""
 
 from datetime import timedelta
 
@@ -14,9 +14,9 @@ class RetentionLoop:
         self._runtime = runtime
 
     async def step(self) -> bool:
-        """Deletes the oldest orders and surveys, and customers who have neither left; True when there may be more.
+        """Deletes the oldest orders and surveys, and customers left without either; True when there may be more.
 
-        Those of customers with a waiting case stay.
+        Those of customers with a waiting case are kept.
         """
         before = self._runtime.clock.now() - timedelta(days=self._runtime.settings.customer_history_days)
         async with self._runtime.transaction() as connection:

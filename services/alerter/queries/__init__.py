@@ -1,1 +1,1 @@
-"""What is asked by more than one door. Reads only."""
+"""Read-only queries used by more than one entry point."""

@@ -1,4 +1,4 @@
-"""Cases as the API and the inbox show them: a page of a list, and one case with all that is known around it."""
+"""Cases as shown by the API and the inbox: a page of a list, and one case with its context."""
 
 from dataclasses import dataclass
 
@@ -14,14 +14,14 @@ from shared.contracts import followups
 from shared.digests import CustomerDigests
 
 _MAX_SHOWN = 10
-"""Orders, surveys and earlier cases shown of a customer."""
+"""Maximum orders, surveys and earlier cases shown of a customer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseDetail:
-    """A case with all that is known around it; the newest orders, surveys and earlier cases first.
+    """A case with its context; the newest orders, surveys and earlier cases first.
 
-    ``survey`` is the one that was answered, None when the answer came without one or it is unknown.
+    ``survey`` is the one that was answered, None when the answer has none or it is unknown.
     """
 
     case: Case
@@ -34,13 +34,13 @@ class CaseDetail:
 
     @property
     def published(self) -> followups.Case:
-        """The case as its queue sees it."""
+        """The case as published on its queue."""
         return publication.published(self.case, self.context)
 
 
 @dataclass(frozen=True, slots=True)
 class CasePage:
-    """Part of a list; ``after`` is where the next page begins, None at the end."""
+    """A page of a list; ``after`` is where the next page begins, None at the end."""
 
     rows: list[CaseRow]
     after: Cursor | None
@@ -49,7 +49,7 @@ class CasePage:
 async def page(
     connection: AsyncConnection, digests: CustomerDigests, given: CaseFilter, *, after: Cursor | None, limit: int
 ) -> CasePage:
-    """Up to ``limit`` cases: waiting ones by deadline, then closed ones, the one closed last first."""
+    """Up to ``limit`` cases: waiting ones by deadline, then closed ones, the last closed first."""
     found = await cases.page(connection, given, after=after, limit=limit + 1)
     shown = found[:limit]
     contexts = await case_context.read(connection, digests, shown)

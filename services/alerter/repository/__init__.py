@@ -1,1 +1,1 @@
-"""The only SQL of the alerter: cases, what is known of customers, the routing rules. Nothing here commits."""
+"""All of the alerter's SQL, one module per subject. Nothing here commits."""

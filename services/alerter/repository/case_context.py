@@ -1,4 +1,4 @@
-"""What is known around cases: the customers and orders of their answers."""
+"""The context of cases: the customers and orders of their answers."""
 
 from collections.abc import Collection
 

@@ -1,4 +1,4 @@
-"""The history of each case, a line an entry."""
+"""The history of each case, one row per entry."""
 
 import json
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ async def erase(connection: AsyncConnection, case_ids: Sequence[str]) -> None:
 
 
 async def read(connection: AsyncConnection, case_id: str) -> list[Entry]:
-    """The newest 200 entries of a case's history, oldest first."""
+    """The latest 200 entries of a case's history, oldest first."""
     rows = await connection.execute(_READ, {"case_id": case_id, "limit": _MAX_ENTRIES_READ})
     entries = [Entry(row.sequence, row.at, row.kind, row.actor, json.loads(row.details)) for row in rows]
     return entries[::-1]

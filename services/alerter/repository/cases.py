@@ -1,4 +1,4 @@
-"""Cases: one row for each answer, with the columns they are found by."""
+"""Cases: one row per answer, with the columns they are searched by."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ _READ = """case_id, revision, answer::text AS answer, queue, rule, status, seque
 
 _LOCK = text(f"SELECT {_READ} FROM cases WHERE case_id = ANY(:case_ids) ORDER BY case_id FOR UPDATE")  # noqa: S608
 _READ_SOME = text(f"SELECT {_READ} FROM cases WHERE case_id = ANY(:case_ids)")  # noqa: S608
-# A row another transaction is inserting at this moment is waited for, and then left out of what is returned.
+# Waits for a row that another transaction is inserting, and then omits it from the result.
 _INSERT = text(
     f"""
     INSERT INTO cases ({_COLUMNS.names})
@@ -71,7 +71,7 @@ _AWAITING = text(
     SELECT case_id FROM cases WHERE awaits_order AND order_id = ANY(:order_ids)
     """
 )
-# Counts stop where a larger number would say no more at a glance, so that counting a full queue stays cheap.
+# Counts are capped where a larger number would not tell staff more, so that counting a full queue stays cheap.
 MAX_COUNTED = 1_000
 _COUNT = text(
     """
@@ -89,12 +89,12 @@ StatusFilter = Literal["waiting", "open", "assigned", "contacted", "escalated", 
 """A case's status, or "waiting" for all but closed."""
 STATUS_FILTERS: tuple[StatusFilter, ...] = get_args(StatusFilter)
 UNASSIGNED = "-"
-"""In place of an owner's name: cases nobody owns."""
+"""In place of an owner's name: cases without an owner."""
 
 
 @dataclass(frozen=True, slots=True)
 class CaseRow:
-    """A case and what is known around it, from which the columns for finding it are made."""
+    """A case and its context, from which the search columns are derived."""
 
     case: Case
     context: CaseContext
@@ -102,7 +102,7 @@ class CaseRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseFilter:
-    """Which cases a list shows; an empty field is no filter. ``owner`` may be UNASSIGNED."""
+    """Which cases a list shows; empty fields do not filter. ``owner`` may be UNASSIGNED."""
 
     queue: str = ""
     status: StatusFilter = "waiting"
@@ -119,7 +119,7 @@ class Cursor:
 
 
 async def lock(connection: AsyncConnection, case_ids: Sequence[str]) -> dict[str, Case]:
-    """Those of the cases that exist, by id, locked until the transaction ends."""
+    """The existing ones of these cases, by id, locked until the transaction ends."""
     if not case_ids:
         return {}
     rows = await connection.execute(_LOCK, {"case_ids": list(case_ids)})
@@ -145,7 +145,7 @@ async def update(connection: AsyncConnection, rows: Sequence[CaseRow]) -> None:
 
 
 async def of_customer(connection: AsyncConnection, key: UUID, *, limit: int, other_than: str) -> list[Case]:
-    """A customer's newest cases, without the case ``other_than``."""
+    """A customer's latest cases, except the case ``other_than``."""
     rows = await connection.execute(_OF_CUSTOMER, {"customer_key": key, "other_than": other_than, "limit": limit})
     return [_case(row) for row in rows]
 
@@ -158,25 +158,25 @@ async def ids_of_customers(connection: AsyncConnection, keys: Iterable[UUID]) ->
 async def awaiting(
     connection: AsyncConnection, *, customer_keys: Iterable[UUID], order_ids: Iterable[str]
 ) -> list[str]:
-    """The ids of waiting cases that were published when one of these customers or orders was not known yet."""
+    """The ids of waiting cases published before one of these customers or orders was known."""
     values = {"customer_keys": list(customer_keys), "order_ids": list(order_ids)}
     return list((await connection.execute(_AWAITING, values)).scalars())
 
 
 async def count_waiting(connection: AsyncConnection, queues: Sequence[str]) -> dict[str, int]:
-    """How many cases wait in each queue, at most MAX_COUNTED."""
+    """How many cases wait in each queue, up to MAX_COUNTED."""
     rows = await connection.execute(_COUNT, {"queues": list(queues), "most": MAX_COUNTED, "last_waiting": LAST_WAITING})
     return {row.queue: row.many for row in rows}
 
 
 async def page(connection: AsyncConnection, given: CaseFilter, *, after: Cursor | None, limit: int) -> list[Case]:
-    """Up to ``limit`` cases after a cursor: those that wait by deadline, closed ones newest first."""
+    """Up to ``limit`` cases after a cursor: waiting ones by deadline, closed ones newest first."""
     statement, values = page_statement(given, after=after, limit=limit)
     return [_case(row) for row in await connection.execute(text(statement), values)]
 
 
 def page_statement(given: CaseFilter, *, after: Cursor | None, limit: int) -> tuple[str, dict[str, Any]]:
-    """The query of a page and its values; its conditions are those the indexes of ``cases`` were made for."""
+    """The query of a page and its parameters; its conditions match the indexes of ``cases``."""
     conditions = ["queue IS NOT NULL"]
     values: dict[str, Any] = {"limit": limit}
     if given.status != "any":

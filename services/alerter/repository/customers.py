@@ -1,7 +1,7 @@
-"""How to reach customers, and when those that were erased were erased.
+"""Customers' contact details, and when erased customers were erased.
 
-The row of a customer is locked before anything of theirs is written, orders and surveys included, so that an erasure
-and an order that come at the same moment, to two replicas, take turns.
+A customer's row is locked before any of their data is written, orders and surveys included, so that a concurrent
+erasure and order on two replicas are serialised.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -69,20 +69,20 @@ _PRUNE = text(
 
 @dataclass(frozen=True, slots=True)
 class LockedCustomer:
-    """A customer's row, ours until the transaction ends; ``customer`` is None while nothing is known of them."""
+    """A customer's row, locked until the transaction ends; ``customer`` is None while nothing is known about them."""
 
     customer: Customer | None
     erased_at: datetime | None
 
     def may_keep(self, told_at: datetime) -> bool:
-        """Whether something told of the customer at that moment may be written."""
+        """Whether data about the customer from that time may be written."""
         return may_be_kept(told_at, erased_at=self.erased_at)
 
 
 async def lock(connection: AsyncConnection, keys: Collection[UUID]) -> dict[UUID, LockedCustomer]:
-    """The rows of these customers, added where missing, locked until the transaction ends."""
+    """The rows of these customers, added if missing, locked until the transaction ends."""
     locked: dict[UUID, LockedCustomer] = {}
-    # Another round only where a row was pruned between its two statements.
+    # A second round is only needed if a row was deleted by the retention between the two statements.
     while missing := sorted(set(keys) - set(locked)):
         await connection.execute(_ADD_MISSING, {"keys": missing})
         for row in await connection.execute(_LOCK, {"keys": missing}):
@@ -106,23 +106,23 @@ async def save(connection: AsyncConnection, customers: Mapping[UUID, Customer]) 
 
 
 async def read(connection: AsyncConnection, keys: Iterable[UUID]) -> dict[UUID, Customer]:
-    """Those of the customers that are known, by key."""
+    """The known ones of these customers, by key."""
     rows = await connection.execute(_READ, {"keys": list(keys)})
     return {row.customer_key: Customer.model_validate_json(row.document) for row in rows}
 
 
 async def erasures(connection: AsyncConnection, keys: Iterable[UUID]) -> dict[UUID, datetime]:
-    """When those of these customers that were erased were erased."""
+    """When the erased ones of these customers were erased."""
     rows = await connection.execute(_ERASURES, {"keys": list(keys)})
     return {row.customer_key: row.erased_at for row in rows}
 
 
 async def erase(connection: AsyncConnection, times: Mapping[UUID, datetime]) -> None:
-    """Empties the rows of customers this transaction has locked, remembering when they were erased."""
+    """Clears the rows of customers this transaction has locked, keeping when they were erased."""
     await connection.execute(_ERASE, {"keys": list(times), "times": list(times.values())})
 
 
 async def prune(connection: AsyncConnection, before: datetime, *, limit: int) -> int:
-    """Deletes up to ``limit`` customers last heard of before a moment who have no order, survey or waiting case left;
-    returns how many. The rows of erased customers stay."""
+    """Deletes up to ``limit`` customers last updated before ``before`` who have no order, survey or waiting case left;
+    returns how many. The rows of erased customers are kept."""
     return (await connection.execute(_PRUNE, {"before": before, "limit": limit})).rowcount

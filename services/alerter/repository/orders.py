@@ -1,4 +1,4 @@
-"""Orders of customers, a document each. Their customer's row is locked before they are written."""
+"""Customers' orders, one document each. The customer's row must be locked before they are written."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -40,19 +40,19 @@ _PRUNE = text(
 
 
 async def read(connection: AsyncConnection, order_ids: Iterable[str]) -> dict[str, Order]:
-    """Those of the orders that are known, by id."""
+    """The known ones of these orders, by id."""
     rows = await connection.execute(_READ, {"ids": list(order_ids)})
     return {row.order_id: Order.model_validate_json(row.document) for row in rows}
 
 
 async def of_customer(connection: AsyncConnection, key: UUID, *, limit: int) -> list[Order]:
-    """A customer's newest orders."""
+    """A customer's latest orders."""
     rows = await connection.execute(_OF_CUSTOMER, {"key": key, "limit": limit})
     return [Order.model_validate_json(document) for document in rows.scalars()]
 
 
 async def save(connection: AsyncConnection, orders: Sequence[tuple[UUID, Order]]) -> None:
-    """``orders`` are pairs of the key of a customer this transaction has locked and the order, each order once."""
+    """``orders`` are pairs of the key of a customer this transaction has locked and the order, without duplicates."""
     if not orders:
         return
     await connection.execute(
@@ -72,6 +72,6 @@ async def erase(connection: AsyncConnection, keys: Iterable[UUID]) -> None:
 
 
 async def prune(connection: AsyncConnection, before: datetime, *, limit: int) -> int:
-    """Deletes up to ``limit`` of the oldest orders last heard of before a moment, except those of customers with a
+    """Deletes up to ``limit`` of the oldest orders last updated before ``before``, except those of customers with a
     waiting case; returns how many."""
     return (await connection.execute(_PRUNE, {"before": before, "limit": limit})).rowcount

@@ -1,4 +1,4 @@
-"""The routing rules in force: one row, every replica reads the same."""
+"""The current routing rules: one row, shared by all replicas."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,7 +25,7 @@ _SAVE = text(
 
 @dataclass(frozen=True, slots=True)
 class RoutingVersion:
-    """Routing rules and the version they are in force under."""
+    """Routing rules and their version."""
 
     version: int
     routing: Routing
@@ -33,7 +33,7 @@ class RoutingVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRouting:
-    """The row. ``file_digest`` is of the rules file that took effect last, whatever came by API since."""
+    """The row. ``file_digest`` is that of the rules file last applied, regardless of later changes through the API."""
 
     version: int
     document: str
@@ -43,7 +43,7 @@ class StoredRouting:
 
 
 async def current(connection: AsyncConnection) -> RoutingVersion:
-    """The rules in force in this transaction, so that all replicas follow the same."""
+    """The current rules in this transaction, so that all replicas follow the same ones."""
     row = (await connection.execute(_READ)).one_or_none()
     if row is None:
         raise RuntimeError("there are no routing rules yet; actions.routing.start must run first")
@@ -51,7 +51,7 @@ async def current(connection: AsyncConnection) -> RoutingVersion:
 
 
 async def lock(connection: AsyncConnection) -> StoredRouting | None:
-    """The row, locked until the transaction ends, also when there is none yet."""
+    """The row, locked until the transaction ends, even if there is none yet."""
     await connection.execute(_LOCK_MISSING)
     row = (await connection.execute(_LOCK)).mappings().one_or_none()
     return None if row is None else StoredRouting(**row)
@@ -70,7 +70,7 @@ async def save(connection: AsyncConnection, stored: StoredRouting) -> None:
     )
 
 
-# The rules are read in every transaction, and change rarely.
+# Read in every transaction and rarely changed.
 @lru_cache(maxsize=4)
 def _parsed(document: str) -> Routing:
-    return parse(document, where="the routing rules in force")
+    return parse(document, where="the current routing rules")

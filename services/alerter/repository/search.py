@@ -1,7 +1,7 @@
-"""Turning texts and what staff type into words PostgreSQL's "simple" text search compares.
+"""Turns texts and search input into words for PostgreSQL's "simple" text search.
 
-Chinese, Japanese and Korean are written without spaces between words, so each of their characters counts as a word
-there, and those that are typed must follow one another in the same order.
+Chinese, Japanese and Korean do not always put spaces between words, so each of their characters counts as a word
+here, and search input matches only the same characters in the same sequence.
 """
 
 import re
@@ -16,14 +16,14 @@ _WORD = re.compile(rf"[{_IDEOGRAPHS}]+|[^\W_{_IDEOGRAPHS}]+")
 
 
 def document(texts: Iterable[str]) -> str:
-    """What to store for ``to_tsvector('simple', …)``: the words of all texts, lower case, single spaces between."""
+    """The input of ``to_tsvector('simple', …)``: the words of all texts, in lower case, separated by single spaces."""
     return " ".join(word[:_MAX_WORD_LENGTH] for text in texts for run in _runs(text) for word in run)
 
 
 def query(typed: str) -> str | None:
-    """What to give ``to_tsquery('simple', …)``: every word must occur, the last of a run may be a prefix.
+    """The input of ``to_tsquery('simple', …)``: every word must occur, the last of a run may be a prefix.
 
-    None when nothing that was typed can be searched for.
+    None when the input contains nothing to search for.
     """
     conditions = []
     for run in _runs(typed[:_MAX_QUERY_LENGTH]):
@@ -33,7 +33,7 @@ def query(typed: str) -> str | None:
 
 
 def _runs(text: str) -> Iterable[list[str]]:
-    """Words, each a run of one; ideographs and syllables that stand together are one run of many."""
+    """Words, each a run of one; consecutive ideographs and syllables are one run of many."""
     for match in _WORD.finditer(unicodedata.normalize("NFKC", text).lower()):
         found = match.group()
         yield list(found) if re.match(f"[{_IDEOGRAPHS}]", found) else [found]

@@ -1,4 +1,4 @@
-"""Surveys sent to customers, a document each. Their customer's row is locked before they are written."""
+"""Surveys sent to customers, one document each. The customer's row must be locked before they are written."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -71,6 +71,6 @@ async def erase(connection: AsyncConnection, keys: Iterable[UUID]) -> None:
 
 
 async def prune(connection: AsyncConnection, before: datetime, *, limit: int) -> int:
-    """Deletes up to ``limit`` of the oldest surveys sent before a moment, except those of customers with a waiting
+    """Deletes up to ``limit`` of the oldest surveys sent before ``before``, except those of customers with a waiting
     case; returns how many."""
     return (await connection.execute(_PRUNE, {"before": before, "limit": limit})).rowcount

@@ -1,1 +1,1 @@
-"""Everything that makes HTML: routes, views, words, templates."""
+"""All HTML: routes, views, texts, templates."""

@@ -1,4 +1,4 @@
-"""Which cases the inbox lists, as its address says."""
+"""The inbox's filters, from its URL."""
 
 from dataclasses import asdict, dataclass
 from typing import Annotated
@@ -14,7 +14,7 @@ EVERY_QUEUE = "any"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """What the list shows, as it stands in the address; empty is the default: what waits in the first queue."""
+    """The list's filters, from the URL; empty is the default: the waiting cases of the first queue."""
 
     queue: str = ""
     status: str = ""
@@ -23,12 +23,12 @@ class Filters:
     cursor: str = ""
 
     def address(self, path: str = "/", **other: str) -> str:
-        """``path`` with these filters, ``other`` replacing some."""
+        """``path`` with these filters, some replaced by ``other``."""
         given = {name: value for name, value in {**asdict(self), **other}.items() if value}
         return f"{path}?{urlencode(given)}" if given else path
 
     def case_filter(self, first_queue: str) -> CaseFilter:
-        """A status that does not exist counts as the default, so that an old bookmark still shows a list."""
+        """An unknown status counts as the default, so that an old bookmark still shows a list."""
         queue = self.queue or first_queue
         return CaseFilter(
             queue="" if queue == EVERY_QUEUE else queue,

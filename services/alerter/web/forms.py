@@ -1,4 +1,4 @@
-"""The forms of a case. Why an action failed is said above the forms, with what was typed still in them."""
+"""The forms of a case. If an action fails, the reason is shown above the forms, and the input is kept."""
 
 from typing import Annotated, TypeVar
 
@@ -23,14 +23,14 @@ from shared.web.problems import Problem
 MayWrite = Annotated[Caller, Depends(signed_in("cases:write"))]
 
 _STALE = (
-    "Someone else changed this case while you were looking at it; its current state is below. "
+    "Someone else changed this case while you were viewing it; its current state is below. "
     "What you typed is still there: send it again if it still applies."
 )
 _FAILURES = (NoSuchCase, Refused, UnknownRootCause)
 
 
 def _storable(text: str) -> str:
-    """Browsers send line ends as CR LF; U+0000 and half surrogate pairs, which nobody types, cannot be stored."""
+    """Browsers send line breaks as CR LF; U+0000 and lone surrogates, which nobody types, cannot be stored."""
     return text.replace("\r\n", "\n").replace("\x00", "").encode("utf-8", "ignore").decode()
 
 
@@ -54,7 +54,7 @@ def routes(runtime: Runtime[AlerterSettings], page: InboxPage) -> APIRouter:
         sequence: Sequence,
         owner: Name = "",
     ) -> Response:
-        """Without an owner the case is assigned to whoever sent the form."""
+        """Without an owner, the case is assigned to the user who sent the form."""
         typed = Typed(action="assign", sequence=sequence, owner=owner)
         try:
             await actions.assign(
@@ -156,15 +156,15 @@ async def _failed(
     error: Exception,
     typed: Typed,
 ) -> HTMLResponse:
-    """The case as it stands now, with the reason and what was typed. A 404 problem when there is none."""
+    """The case's current state, with the reason and the input. A 404 problem when there is no such case."""
     if isinstance(error, NoSuchCase):
-        raise Problem(404, "No such case", "no case has this id; the inbox lists them") from error
+        raise Problem(404, "No such case", "there is no case with this id; the inbox lists them") from error
     reason = _STALE if isinstance(error, Stale) else str(error)
     return await page.whole(request, caller, filters, case_id, error=reason, typed=typed)
 
 
 def _choice(value: str, choices: tuple[_Offered, ...]) -> _Offered:
-    """The choice a form's field names. Raises Refused for one our forms do not offer."""
+    """The choice in a form's field. Raises Refused for one our forms do not offer."""
     for choice in choices:
         if choice == value:
             return choice

@@ -1,4 +1,4 @@
-"""The inbox: pages for the people who deal with cases. They work without script; the script makes them quick."""
+"""The inbox: pages for the staff who handle cases. They work without JavaScript; the script makes them faster."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""The inbox's page and its parts: gathers what the templates show."""
+"""The inbox's page and its parts: gathers the data for the templates."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -29,7 +29,7 @@ Action = Literal["assign", "contact", "note", "close", "reopen"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Typed:
-    """What was sent with a form; shown in it again when the action failed."""
+    """A form's input; shown again if the action failed."""
 
     action: Action | None
     sequence: int
@@ -56,7 +56,7 @@ class InboxPage:
         error: str = "",
         typed: Typed | None = None,
     ) -> HTMLResponse:
-        """The whole page. Without ``case_id`` the first case of the list is shown beside it, where there is room."""
+        """The whole page. Without ``case_id``, the first case of the list is shown beside it, if there is room."""
         async with self._runtime.read_only() as connection:
             routing = (await routing_repository.current(connection)).routing
             context = await self._list(connection, routing, caller, filters)
@@ -73,7 +73,7 @@ class InboxPage:
         return self._pages.TemplateResponse(request, "inbox.html", context, status)
 
     async def list_part(self, request: Request, caller: Caller, filters: Filters) -> HTMLResponse:
-        """The list, none of its cases marked as selected: the page knows best which one is by now."""
+        """The list, with no case marked as selected: only the page knows which one is."""
         async with self._runtime.read_only() as connection:
             routing = (await routing_repository.current(connection)).routing
             context = await self._list(connection, routing, caller, filters)

@@ -1,4 +1,4 @@
-"""What the inbox's templates show of a case: words and numbers instead of fields."""
+"""The view of a case for the inbox's templates: words and numbers instead of fields."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -45,7 +45,7 @@ STATUS_WORDS: dict[str, str] = {
 
 
 def install(environment: Environment, zone: ZoneInfo) -> None:
-    """Gives the templates their filters. ``zone`` is the shop's; the script shows times in the reader's."""
+    """Adds the templates' filters. ``zone`` is the shop's; the script converts times to the reader's."""
     environment.filters["moment"] = lambda at: moment(at, zone)
     environment.filters["money"] = money
     environment.filters["mailto"] = lambda address: "mailto:" + quote(address, safe="@")
@@ -54,7 +54,7 @@ def install(environment: Environment, zone: ZoneInfo) -> None:
 
 
 def moment(at: datetime, zone: ZoneInfo) -> Markup:
-    """A time element: short, and in full with its time zone on hover."""
+    """A time element: short, with the full time and time zone on hover."""
     local = at.astimezone(zone)
     short = format_datetime(local, "d MMM y, HH:mm", locale=_LOCALE)
     whole = f"{format_datetime(local, 'full', locale=_LOCALE)} ({get_timezone_name(local, locale=_LOCALE)})"
@@ -91,7 +91,7 @@ def row_view(case: Case, context: CaseContext, now: datetime) -> dict[str, Any]:
 
 
 def case_view(detail: CaseDetail, routing: Routing, me: str, now: datetime) -> dict[str, Any]:
-    """A case as its page shows it."""
+    """A case for its page."""
     case, published = detail.case, detail.published
     row = row_view(case, detail.context, now)
     order = published.order
@@ -117,7 +117,7 @@ def case_view(detail: CaseDetail, routing: Routing, me: str, now: datetime) -> d
 
 
 def next_action(case: Case, me: str) -> str:
-    """What should be done next; its button comes first."""
+    """The next action; its button comes first."""
     if case.erased:
         return "none"
     if not case.waiting:
@@ -128,7 +128,7 @@ def next_action(case: Case, me: str) -> str:
 
 
 def entry_view(entry: Entry, routing: Routing) -> dict[str, Any]:
-    """An entry of the history in words. ``text`` is what staff wrote, None if nothing."""
+    """An entry of the history in words. ``text`` is what staff wrote, if anything."""
     details = entry.details
     text = details.get("text")
     return {"at": entry.at, "actor": entry.actor, "words": _happened(entry, routing), "text": text}

@@ -19,7 +19,7 @@ class TimeLeft:
 
 
 def time_left(left: timedelta | None) -> TimeLeft | None:
-    """How urgent a case is; None where there is no deadline. ``soon`` is the last two hours."""
+    """How urgent a case is; None without a deadline. ``soon`` is the last two hours."""
     if left is None:
         return None
     if left < timedelta(0):
@@ -30,7 +30,7 @@ def time_left(left: timedelta | None) -> TimeLeft | None:
 
 
 def span(length: timedelta) -> str:
-    """A length of time in the largest unit that is precise enough: ``45 min``, ``3 h``, ``2 days``."""
+    """A duration in the largest unit that is precise enough: ``45 min``, ``3 h``, ``2 days``."""
     minutes = int(length.total_seconds() // 60)
     if minutes < 120:
         return f"{minutes} min"
@@ -40,7 +40,7 @@ def span(length: timedelta) -> str:
 
 
 def lateness(promised: datetime | None, delivered: datetime | None, now: datetime) -> str | None:
-    """Whether an order arrived when promised; None when nothing was promised, or the day is still to come."""
+    """Whether an order arrived when promised; None without a promise, or while the day is still to come."""
     if promised is None:
         return None
     late = (delivered or now) - promised
@@ -52,7 +52,7 @@ def lateness(promised: datetime | None, delivered: datetime | None, now: datetim
 
 
 def first_words(text: str, most: int = 120) -> str:
-    """The beginning of a text on one line, cut between words where possible."""
+    """The beginning of a text on one line, cut between words if possible."""
     line = " ".join(text.split())
     if len(line) <= most:
         return line

@@ -1,7 +1,7 @@
-"""Taking an answer: read, decide, write with its event, all in one transaction, before anything is acknowledged.
+"""Recording an answer: read, decide, write with its event, all in one transaction, before anything is acknowledged.
 
-Nothing is locked against other answers. The write names the revision that was read; when another came in between, it
-is read and decided again, so that two requests at once leave one answer.
+Optimistic locking: the write names the revision that was read; if another request changed it in between, it is read
+and decided again, so that two concurrent requests leave one answer.
 """
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -51,7 +51,7 @@ async def answer_directly(runtime: Runtime[CollectorSettings], answer_id: str, g
 
 
 def _facts(send: Send) -> AnswerParts:
-    """What the send knows about its answer; taken when the survey is first answered."""
+    """The answer's fields known from the send; copied when the survey is first answered."""
     facts: AnswerParts = {
         "channel": send.channel,
         "send_id": send.send_id,
@@ -73,7 +73,7 @@ async def _store(
     stored: StoredAnswer | None,
     given: AnswerParts,
 ) -> Answer | None:
-    """The answer as it stands after ``given``, written if that changed it; None when another came in between."""
+    """The answer after ``given``, written if that changed it; None if another request changed it in between."""
     if stored is not None and stored.answer is None:
         raise ErasedAnswer(answer_id)
     current = stored.answer if stored else None

@@ -1,11 +1,11 @@
-"""How often something is read, decided and written again because another request changed it in between."""
+"""Retries of a compare-and-set that lost against a concurrent request."""
 
 ATTEMPTS = 50
-"""Each attempt that fails means that another request succeeded, so this is how many may meet on one row."""
+"""A failed attempt means that another request succeeded, so this is how many concurrent requests a row can take."""
 
 
 class Contended(TimeoutError):
-    """Too many requests changed the same thing at the same moment; a retry helps."""
+    """Too many concurrent requests changed the same row; a retry helps."""
 
     def __init__(self, subject: str) -> None:
         super().__init__(f"{subject} changed {ATTEMPTS} times while the request was being handled")

@@ -1,4 +1,4 @@
-"""Erasing a customer: everything personal is wiped here, and every other service is told to do the same."""
+"""Erasing a customer: all personal data is wiped here, and an event makes every other service do the same."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,7 @@ from shared.runtime import Runtime
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """How many answers and sends held data of the customer, and when they were wiped."""
+    """How many answers and sends held the customer's data, and when they were wiped."""
 
     answers: int
     sends: int
@@ -22,8 +22,8 @@ class Erasure:
 
 
 async def erase_customer(runtime: Runtime[CollectorSettings], customer_id: str) -> Erasure:
-    """Wipes the customer's data and publishes that it is gone. Doing it again wipes what arrived since, and tells the
-    other services again: they may hold orders that never came here."""
+    """Wipes the customer's data and publishes the erasure. A repeated call wipes what arrived since and publishes
+    again, because other services may hold orders that never came here."""
     now = runtime.clock.now()
     digest = runtime.digests.digest(customer_id)
     trace = tracing.current()

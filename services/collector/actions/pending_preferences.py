@@ -1,4 +1,4 @@
-"""Preference changes that arrived before the send they are about: applied with it, or dropped when it never comes."""
+"""Preference changes that arrived before their send: applied with it, or dropped if it never comes."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -18,8 +18,8 @@ log = structlog.get_logger()
 
 
 async def settle(connection: AsyncConnection, runtime: Runtime[CollectorSettings], send_ids: Sequence[str]) -> None:
-    """Applies what was requested before these sends came; of several changes of one customer, the last. The transaction
-    must have called ``pending_preferences.hold_off_changes`` before it added the sends."""
+    """Applies the changes that were pending for these sends; of several by one customer, the last. The transaction must
+    have called ``pending_preferences.hold_off_changes`` before it added the sends."""
     taken = await pending_preferences.take(connection, send_ids)
     if not taken:
         return
@@ -35,8 +35,8 @@ async def settle(connection: AsyncConnection, runtime: Runtime[CollectorSettings
 
 
 async def prune(runtime: Runtime[CollectorSettings]) -> bool:
-    """Drops one batch of changes whose sends have not come for as long as Kafka keeps sends, and so never will; True
-    when there may be more."""
+    """Drops one batch of changes older than Kafka's retention of sends, whose send will therefore never come; True when
+    there may be more."""
     days, limit = topics.SENDS.retention_days, runtime.settings.prune_batch_size
     assert days is not None
     async with runtime.engine.begin() as connection:

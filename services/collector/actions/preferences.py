@@ -25,11 +25,11 @@ from shared.runtime import Runtime
 
 
 async def change_preference(runtime: Runtime[CollectorSettings], send_id: str, change: PreferenceChange) -> bool:
-    """Unsubscribes or resubscribes the send's customer and publishes it; a no-op when nothing changes. Links of closed
+    """Unsubscribes or resubscribes the send's customer and publishes it; a no-op if nothing changes. Links of closed
     surveys work too.
 
-    True when done. False when the send is not known here: then the change is stored as pending, and applied with the
-    send, because a mail program posts once and never again. Raises ErasedSurvey or Contended; then nothing was changed.
+    Returns True when done. Returns False when the send is unknown: the change is then stored as pending and applied
+    with the send, because mail clients do not retry. Raises ErasedSurvey or Contended; then nothing was changed.
     """
     async with runtime.transaction() as connection:
         survey = await surveys.hold(connection, send_id)
@@ -52,7 +52,7 @@ async def change_preference(runtime: Runtime[CollectorSettings], send_id: str, c
 async def apply(
     connection: AsyncConnection, runtime: Runtime[CollectorSettings], requested: Iterable[RequestedChange]
 ) -> None:
-    """Writes the changes, at most one a customer, with their events. Raises Contended."""
+    """Writes the changes, at most one per customer, with their events. Raises Contended."""
     waiting = {change.recipient.customer_id: change for change in requested}
     for _ in range(ATTEMPTS):
         changed = await _changed(connection, runtime, waiting)
@@ -70,9 +70,9 @@ async def apply(
 async def _changed(
     connection: AsyncConnection, runtime: Runtime[CollectorSettings], requested: Mapping[str, RequestedChange]
 ) -> dict[str, Preferences]:
-    """The preferences as they will be, of those customers whose request changes them."""
+    """The new preferences of those customers whose request changes them."""
     stored = await preferences.read(connection, sorted(requested))
-    # A customer who was erased once must not start at revision 1 again.
+    # A customer who was erased before must not restart at revision 1.
     digest = runtime.digests.digest
     digests = {customer_id: digest(customer_id) for customer_id in requested.keys() - stored.keys()}
     revisions = await erasures.preference_revisions(connection, digests.values())

@@ -1,4 +1,4 @@
-"""Surveys that were sent: stored when they come in, deleted long after they closed."""
+"""Surveys that were sent: stored on arrival, deleted long after they closed."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -15,8 +15,8 @@ from shared.runtime import Runtime
 async def store(
     connection: AsyncConnection, runtime: Runtime[CollectorSettings], surveys: Sequence[SurveySent]
 ) -> None:
-    """Stores the surveys, without anything personal of a customer who was erased after they were sent: the erasure may
-    have overtaken them on their way. So may a preference change, which is applied here."""
+    """Stores the surveys, without the personal data of customers erased after they were sent: the erasure may have
+    arrived first. So may a preference change, which is applied here."""
     digest = runtime.digests.digest
     digests = {survey.customer_id: digest(survey.customer_id) for survey in surveys}
     erased_at = await erasures.erased_among(connection, sorted(set(digests.values())))

@@ -1,4 +1,4 @@
-"""``/v1/answers``: answers that the shop's own backend reports."""
+"""``/v1/answers``: answers reported by the shop's backend."""
 
 from typing import Annotated
 
@@ -23,7 +23,7 @@ from shared.web.problems import INVALID_REQUEST, Problem
 
 IdempotencyKey = Annotated[
     Identifier | None,
-    Header(description="Any string of yours, the same when you retry the request; not needed with an answer_id."),
+    Header(description="Any string, the same when you retry the request; not needed with an answer_id."),
 ]
 
 
@@ -32,10 +32,10 @@ def routes(runtime: Runtime[CollectorSettings]) -> APIRouter:
 
     @router.post("/answers", status_code=202, dependencies=[Depends(require("answers:write"))])
     async def post_answer(body: DirectAnswer, idempotency_key: IdempotencyKey = None) -> AnswerAccepted:
-        """Accepts an answer given elsewhere. It is stored when this returns, and counts within seconds."""
+        """Records an answer given elsewhere. It is stored when this returns, and counted within seconds."""
         now = runtime.clock.now()
         if body.answered_at is not None and is_in_the_future(body.answered_at, now=now):
-            raise _invalid("answered_at", f"lies in the future; it is {now.isoformat(timespec='seconds')} here")
+            raise _invalid("answered_at", f"is in the future; the server's time is {now.isoformat(timespec='seconds')}")
         answer_id = body.answer_id or (
             identity.keyed_answer_id(idempotency_key) if idempotency_key else time_ordered_id(now)
         )

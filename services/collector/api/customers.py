@@ -16,7 +16,7 @@ CustomerId = Annotated[Identifier, Path(description="The customer's id in the or
 
 
 class ErasureDone(BaseModel):
-    """How many answers and surveys held data of the customer. Other services follow within seconds."""
+    """How many answers and surveys held the customer's data. Other services follow within seconds."""
 
     customer_id: str
     answers_erased: int
@@ -29,7 +29,7 @@ def routes(runtime: Runtime[CollectorSettings]) -> APIRouter:
 
     @router.delete("/customers/{customer_id:path}", dependencies=[Depends(require("customers:erase"))])
     async def delete_customer(customer_id: CustomerId) -> ErasureDone:
-        """Erases a customer's personal data, here and in every service. May be repeated."""
+        """Erases a customer's personal data, here and in every service. Idempotent."""
         done = await erase_customer(runtime, customer_id)
         return ErasureDone(
             customer_id=customer_id,

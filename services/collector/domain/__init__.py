@@ -1,1 +1,1 @@
-"""Pure rules of the collector: no I/O, no clock of their own."""
+"""The collector's rules: pure, without I/O; the current time is an argument."""

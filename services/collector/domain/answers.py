@@ -1,4 +1,4 @@
-"""What clients give as an answer, and what becomes of it: recorded first, amended later, unchanged by a repetition."""
+"""The answers clients send, and what becomes of them: first recorded, later amended; a repetition is a no-op."""
 
 import re
 import secrets
@@ -14,21 +14,21 @@ from shared.contracts.sends import Channel
 from shared.contracts.types import Comment, Identifier, Instant, Label, Score, Segments
 
 CLOCK_SKEW = timedelta(minutes=5)
-"""How far ahead of ours a client's clock may be before its ``answered_at`` is taken for a mistake."""
+"""Tolerated clock skew: how far in the future a client's ``answered_at`` may be."""
 
 LONGEST_COMMENT = 5_000
 """Characters, as in the contract."""
 
 MOST_FURTHER_ANSWERS = 20
-"""What the contract allows in one answer."""
+"""The contract's maximum in one answer."""
 
 _DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}")
 
 
 class AnswerParts(TypedDict, total=False):
-    """The parts of an answer given now. An absent part stays as it was; an empty comment deletes the comment.
+    """The parts of an answer given now. An absent part is left unchanged; an empty comment deletes the comment.
 
-    ``answered_at`` absent means: now, if the score is new or different.
+    If ``answered_at`` is absent it is now, provided the score is new or different.
     """
 
     score: int
@@ -46,7 +46,7 @@ class AnswerParts(TypedDict, total=False):
 
 
 def _written_time(value: object) -> object:
-    """Only text is a time here: a bare number could be seconds or milliseconds of any epoch."""
+    """Only text is accepted: a bare number could be seconds or milliseconds since any epoch."""
     if isinstance(value, datetime) or (isinstance(value, str) and _DATE_AND_TIME.match(value)):
         return value
     raise ValueError("must be an RFC 3339 time with an offset, such as 2026-11-01T09:30:00-03:00")
@@ -57,7 +57,7 @@ FurtherAnswers = Annotated[dict[Label, Comment], Field(max_length=MOST_FURTHER_A
 
 
 class SurveyAnswer(BaseModel):
-    """What is posted to a survey's page as JSON. It may come in parts; a part left out stays as it was."""
+    """What is posted to a survey's page as JSON. It may come in parts; omitted ones are left unchanged."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -70,8 +70,8 @@ class SurveyAnswer(BaseModel):
 
 
 class DirectAnswer(BaseModel):
-    """What the shop's own backend posts to ``/v1/answers``. The same ``answer_id`` again is the same answer: what
-    differs amends it, what is left out stays. Segments are taken as given, because the shop knows its customers."""
+    """What the shop's backend posts to ``/v1/answers``. Posting an ``answer_id`` again amends that answer; omitted
+    parts are left unchanged. Segments are taken as given, because the shop knows its customers."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -107,7 +107,7 @@ class DirectAnswer(BaseModel):
 
 
 class AnswerAccepted(BaseModel):
-    """The answer is stored; ``revision`` grows each time it changes."""
+    """The answer is stored; ``revision`` increases each time it changes."""
 
     answer_id: str
     revision: int
@@ -115,7 +115,7 @@ class AnswerAccepted(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class StoredAnswer:
-    """``answer`` is None once erased; ``revision`` then is that of the erasure."""
+    """``answer`` is None once erased; ``revision`` is then that of the erasure."""
 
     revision: int
     answer: Answer | None
@@ -129,21 +129,21 @@ class ScoreMissing(ValueError):
 
 
 class TooManyFurtherAnswers(ValueError):
-    """Each part was within the limit; together they are not."""
+    """Each request was within the limit, but not all of them together."""
 
     def __init__(self) -> None:
-        super().__init__(f"further_answers: more than {MOST_FURTHER_ANSWERS} together with those given before")
+        super().__init__(f"further_answers: more than {MOST_FURTHER_ANSWERS} including those given before")
 
 
 class ErasedAnswer(ValueError):
-    """The customer's data was erased; the answer is closed for good."""
+    """The customer's data was erased; the answer is permanently closed."""
 
     def __init__(self, answer_id: str) -> None:
         super().__init__(f"answer_id: {answer_id} was erased and accepts no more changes")
 
 
 def answer_after(current: Answer | None, answer_id: str, given: AnswerParts, now: datetime) -> Answer | None:
-    """The answer as it stands after ``given``, one revision higher; None when that changes nothing.
+    """The answer after ``given``, one revision higher; None when that changes nothing.
 
     ``answered_at`` is when the current score was given: another score moves the answer to another day, a comment does
     not. Raises ScoreMissing when a first answer has no score, and TooManyFurtherAnswers.
@@ -163,30 +163,30 @@ def answer_after(current: Answer | None, answer_id: str, given: AnswerParts, now
 
 
 def form_score(written: str | None) -> int | None:
-    """A score as a form or an address gives it; None for anything but 0 to 10."""
+    """Parses a score from a form or URL; None for anything but 0 to 10."""
     return int(written) if written is not None and re.fullmatch(r"[0-9]|10", written, re.ASCII) else None
 
 
 def form_comment(written: str) -> str:
-    """A comment from a form as it is stored: one kind of line break, trimmed, nothing that cannot be stored."""
+    """Normalises a comment from a form: line breaks unified, trimmed, characters that cannot be stored removed."""
     lines = written.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
     return lines.encode("utf-8", "ignore").decode().strip()
 
 
 def is_in_the_future(answered_at: datetime, *, now: datetime) -> bool:
-    """Whether a client's moment lies in the future, beyond what clocks may differ by."""
+    """Whether a client's time is in the future, beyond the tolerated clock skew."""
     return answered_at > now + CLOCK_SKEW
 
 
 def time_ordered_id(now: datetime) -> str:
-    """A new answer id that grows with time, which suits PostgreSQL's index: UUID version 7 (RFC 9562 §5.7)."""
+    """A new, time-ordered answer id, which suits PostgreSQL's index: UUID version 7 (RFC 9562 §5.7)."""
     milliseconds = int(now.timestamp() * 1000) & (1 << 48) - 1
     number = milliseconds << 80 | 7 << 76 | secrets.randbits(12) << 64 | 2 << 62 | secrets.randbits(62)
     return str(UUID(int=number))
 
 
 def _normalized(given: AnswerParts, current: Answer | None) -> AnswerParts:
-    """An empty comment becomes none; further answers join those given before."""
+    """An empty comment becomes None; further answers are merged with those given before."""
     normalized: AnswerParts = {**given}
     if given.get("comment") == "":
         normalized["comment"] = None

@@ -1,4 +1,4 @@
-"""Which language a page is in, and which way it is written."""
+"""The language of a page, and its text direction."""
 
 from typing import Literal
 
@@ -10,8 +10,8 @@ _LONGEST_HEADER = 500
 
 
 def language_of(*, asked: str | None, survey: str | None, accepted: str | None, default: str = "en") -> str:
-    """One of the supported languages: the one asked for in the address, else the survey's own, else the first the
-    browser accepts, else ``default``. ``accepted`` is an Accept-Language header (RFC 9110 §12.5.4)."""
+    """One of the supported languages: the one in the URL, else the survey's own, else the first one accepted by the
+    browser, else ``default``. ``accepted`` is an Accept-Language header (RFC 9110 §12.5.4)."""
     for locale in (asked, survey, *_preferred(accepted or "")):
         if locale and (language := resolve(locale, default="")):
             return language
@@ -23,7 +23,7 @@ def direction_of(language: str) -> Literal["ltr", "rtl"]:
 
 
 def _preferred(header: str) -> list[str]:
-    """The languages of an Accept-Language header, most preferred first; unreadable parts are ignored."""
+    """The languages of an Accept-Language header, most preferred first; invalid parts are ignored."""
     weighted: list[tuple[float, int, str]] = []
     for position, part in enumerate(header[:_LONGEST_HEADER].split(",")):
         language, _, quality = part.strip().partition(";")

@@ -11,7 +11,7 @@ from shared.contracts.sends import Channel
 PreferenceChange = Literal["unsubscribe", "resubscribe"]
 
 KINDS: dict[PreferenceChange, str] = {"unsubscribe": UNSUBSCRIBED, "resubscribe": RESUBSCRIBED}
-"""The type of the event that publishes each change."""
+"""The event type of each change."""
 
 SURVEY_CHANNELS: tuple[Channel, ...] = ("email", "sms", "webhook")
 """The channels surveys are sent through. Unsubscribing covers all of them."""
@@ -36,7 +36,7 @@ class SendRecipient:
 
 @dataclass(frozen=True, slots=True)
 class PendingPreference:
-    """A change that was requested through the link of a send that is not known here yet."""
+    """A change requested through the link of a send that is not known here yet."""
 
     send_id: str
     change: PreferenceChange
@@ -45,18 +45,18 @@ class PendingPreference:
 
 @dataclass(frozen=True, slots=True)
 class RequestedChange:
-    """What one customer asked for and when, and through which address."""
+    """What one customer requested, when, and through which address."""
 
     recipient: SendRecipient
     change: PreferenceChange
     requested_at: datetime
     was_pending: bool = False
-    """It waited for its send: a change the customer made since then takes precedence."""
+    """It waited for its send: a later change by the customer takes precedence."""
 
 
 def preferences_after(before: Preferences, requested: RequestedChange) -> Preferences | None:
-    """The preferences after the change, one revision higher; None when it changes nothing, or was pending and
-    overtaken by a later change of the customer's own."""
+    """The preferences after the change, one revision higher; None when it changes nothing, or was pending and has been
+    superseded by a later change of the customer."""
     if requested.was_pending and changed_by_customer_since(before.channels, requested.requested_at):
         return None
     channels = channels_after(
@@ -79,9 +79,9 @@ def channels_after(
 ) -> list[ChannelPreference] | None:
     """Every channel's state after the change, in a fixed order; None when nothing changes.
 
-    ``channel`` and ``address`` are where the survey went through which the change was requested. Unsubscribing also
-    covers an address that bounced, because it holds for the next one too. Resubscribing undoes unsubscriptions and
-    nothing else: a customer who complained is not written to again.
+    ``channel`` and ``address`` are those of the survey through which the change was requested. Unsubscribing also
+    covers an address that bounced, because it applies to the next address too. Resubscribing undoes unsubscriptions and
+    nothing else: a customer who complained is not contacted again.
     """
     states: dict[Channel, ChannelPreference] = {preference.channel: preference for preference in channels}
     after = dict(states)
@@ -97,14 +97,14 @@ def channels_after(
 
 
 def changed_by_customer_since(channels: Sequence[ChannelPreference], moment: datetime) -> bool:
-    """Whether the customer unsubscribed or resubscribed after ``moment``. A bounce or a complaint does not count."""
+    """Whether the customer unsubscribed or resubscribed after ``moment``. Bounces and complaints do not count."""
     return any(
         preference.state in ("allowed", "unsubscribed") and preference.changed_at > moment for preference in channels
     )
 
 
 def is_unsubscribed(channels: Sequence[ChannelPreference], channel: Channel) -> bool:
-    """Whether this channel gets no more surveys because the customer unsubscribed or complained."""
+    """Whether this channel is opted out because the customer unsubscribed or complained."""
     return any(
         preference.channel == channel and preference.state in ("unsubscribed", "complained") for preference in channels
     )

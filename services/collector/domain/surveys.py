@@ -1,4 +1,4 @@
-"""A survey that was sent, and whether it may still be answered: known here, not erased, not closed."""
+"""A sent survey, and whether it may still be answered: known here, not erased, not closed."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ from shared.contracts.types import Segments
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """One survey sent to one customer. ``customer_id`` and everything personal are None once ``erased_at`` is set."""
+    """One survey sent to one customer. ``customer_id`` and all personal data are None once ``erased_at`` is set."""
 
     send_id: str
     campaign: str
@@ -46,7 +46,7 @@ class UnknownSurvey(LookupError):
 
 
 class ErasedSurvey(LookupError):
-    """The customer's data was erased; nobody is left to answer for."""
+    """The customer's data was erased."""
 
     def __init__(self) -> None:
         super().__init__("the data of this survey's customer was erased")
@@ -61,7 +61,7 @@ class ClosedSurvey(Exception):
 
 
 def known(survey: Survey | None) -> Survey:
-    """The survey, when it is here and its customer was not erased. Raises UnknownSurvey or ErasedSurvey."""
+    """The survey, if it is known and its customer was not erased. Raises UnknownSurvey or ErasedSurvey."""
     if survey is None:
         raise UnknownSurvey
     if survey.send.erased_at is not None:
@@ -70,7 +70,7 @@ def known(survey: Survey | None) -> Survey:
 
 
 def answerable(survey: Survey | None, now: datetime) -> Survey:
-    """The survey, when an answer to it is accepted at ``now``; its last moment still counts.
+    """The survey, if an answer to it is accepted at ``now``; ``expires_at`` is inclusive.
 
     Raises UnknownSurvey, ErasedSurvey (also when only the answer was erased) or ClosedSurvey.
     """

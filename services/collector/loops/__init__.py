@@ -1,1 +1,1 @@
-"""What happens by itself, a loop a file."""
+"""Background loops, one module per loop."""

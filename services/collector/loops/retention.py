@@ -1,4 +1,4 @@
-"""Deletes what has been kept long enough."""
+"""Deletes what has passed its retention."""
 
 from services.collector.actions import pending_preferences, sends
 from services.collector.settings import CollectorSettings
@@ -6,7 +6,7 @@ from shared.runtime import Runtime
 
 
 class RetentionLoop:
-    """Deletes long closed surveys and pending preferences whose send never came, in bounded batches."""
+    """Deletes long-closed surveys, and pending preferences whose send never came, in bounded batches."""
 
     def __init__(self, runtime: Runtime[CollectorSettings]) -> None:
         self._runtime = runtime

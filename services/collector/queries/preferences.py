@@ -1,4 +1,4 @@
-"""What an unsubscribe link's page has to tell."""
+"""The state shown on the page of an unsubscribe link."""
 
 from dataclasses import dataclass
 
@@ -11,8 +11,8 @@ from services.collector.repository import pending_preferences, preferences, surv
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """Whether the customer of a send gets surveys through its channel. ``survey`` is None while the send is not known
-    here; ``pending`` then tells whether a change is waiting for it."""
+    """Whether the customer of a send gets surveys through its channel. ``survey`` is None while the send is unknown;
+    ``pending`` is then whether a change is waiting for it."""
 
     survey: Survey | None
     unsubscribed: bool
@@ -20,8 +20,8 @@ class Subscription:
 
 
 async def read_subscription(connection: AsyncConnection, send_id: str) -> Subscription:
-    """How things stand for the customer of a send, also of a closed survey. Raises ErasedSurvey."""
-    # In this order: a change that is applied in between is found with its survey.
+    """The current state for the customer of a send, even if its survey is closed. Raises ErasedSurvey."""
+    # In this order, so that a change applied in between is found with its survey.
     pending = await pending_preferences.exists(connection, send_id)
     survey = await surveys.read(connection, send_id)
     if survey is None:

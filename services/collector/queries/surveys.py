@@ -1,4 +1,4 @@
-"""The survey behind a link, when there is one to show."""
+"""The survey behind a link, if it can be shown."""
 
 from datetime import datetime
 
@@ -9,5 +9,5 @@ from services.collector.repository import surveys
 
 
 async def answerable_survey(connection: AsyncConnection, send_id: str, now: datetime) -> Survey:
-    """The survey, when it may be answered at ``now``. Raises UnknownSurvey, ErasedSurvey or ClosedSurvey."""
+    """The survey, if it may be answered at ``now``. Raises UnknownSurvey, ErasedSurvey or ClosedSurvey."""
     return answerable(await surveys.read(connection, send_id), now)

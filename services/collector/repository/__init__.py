@@ -1,1 +1,1 @@
-"""What is in the tables, a module a table or two. Statements only; nothing here commits."""
+"""All of the collector's SQL, one module per subject. Nothing here commits."""

@@ -1,7 +1,7 @@
 """SQL for answers.
 
-An answer is read, decided on and written back with the revision that was read: the write does nothing when another
-came in between (compare-and-set), and then the caller reads again.
+An answer is read, decided on and written back with the revision that was read (compare-and-set): if another request
+changed it in between, the write is a no-op and the caller retries.
 """
 
 from sqlalchemy import text
@@ -31,7 +31,7 @@ _PUT = text(
 
 
 async def put(connection: AsyncConnection, answer: Answer) -> bool:
-    """Writes the answer; False when the revision before it is no longer the newest, or was erased."""
+    """Writes the answer; False when its predecessor is no longer the latest revision, or was erased."""
     result = await connection.execute(
         _PUT,
         {

@@ -1,4 +1,4 @@
-"""SQL for the campaigns as they were published, each version by itself."""
+"""SQL for published campaigns, one row per version."""
 
 from collections.abc import Sequence
 

@@ -1,6 +1,6 @@
-"""SQL that erases a customer, and remembers only that somebody was erased.
+"""SQL that erases a customer, keeping only a digest as a tombstone.
 
-It goes through every table with personal data: a new personal column has to be wiped here too.
+It covers every table with personal data: a new personal column has to be wiped here too.
 """
 
 from collections.abc import Collection, Sequence
@@ -13,15 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 @dataclass(frozen=True, slots=True)
 class Wiped:
-    """What an erasure did. ``answers`` maps each answer erased now to its new revision."""
+    """The result of an erasure. ``answers`` maps each answer erased now to its new revision."""
 
     sends: int
     answers: dict[str, int]
     preference_revision: int
 
 
-# Held to the end of the batch: an erasure, which writes to the table, then comes either before we read it or after
-# our rows are visible and can be wiped.
+# Held to the end of the batch, so that an erasure, which writes to the table, is either visible to us or happens
+# after our rows are visible and can be wiped.
 _HOLD_OFF_ERASURES = text("LOCK TABLE erasures IN SHARE MODE")
 _ERASED_AMONG = text(
     "SELECT customer_digest, erased_at FROM erasures WHERE customer_digest = ANY(CAST(:digests AS bytea[]))"
@@ -29,7 +29,7 @@ _ERASED_AMONG = text(
 
 
 async def erased_among(connection: AsyncConnection, digests: Sequence[bytes]) -> dict[bytes, datetime]:
-    """Those of the customers who were erased, and when; nobody else can be until the transaction ends."""
+    """Those of the customers who were erased, and when; no other erasure can happen until the transaction ends."""
     await connection.execute(_HOLD_OFF_ERASURES)
     rows = await connection.execute(_ERASED_AMONG, {"digests": digests})
     return {bytes(row.customer_digest): row.erased_at for row in rows}
@@ -41,7 +41,7 @@ _PREFERENCE_REVISIONS = text(
 
 
 async def preference_revisions(connection: AsyncConnection, digests: Collection[bytes]) -> dict[bytes, int]:
-    """The last preference revision of those of the customers who were erased."""
+    """The last preference revision of the erased ones among these customers."""
     rows = await connection.execute(_PREFERENCE_REVISIONS, {"digests": list(digests)})
     return {bytes(row.customer_digest): row.preference_revision for row in rows}
 
@@ -54,7 +54,7 @@ _REMEMBER = text(
     ON CONFLICT (customer_digest) DO UPDATE SET erased_at = greatest(erasures.erased_at, EXCLUDED.erased_at)
     """
 )
-# Then the sends: an answer in progress holds its send, so that the statement after this one sees it.
+# Then the sends: an answer in progress locks its send, so that the statement after this one sees it.
 _WIPE_SENDS = text(
     """
     UPDATE sends SET customer_id = NULL, address = NULL, name = NULL, order_id = NULL, product = NULL,
@@ -80,7 +80,7 @@ _NEXT_PREFERENCE_REVISION = text(
 
 
 async def wipe(connection: AsyncConnection, customer_id: str, customer_digest: bytes, now: datetime) -> Wiped:
-    """Erases everything personal of the customer from every table, and takes the next preference revision."""
+    """Erases the customer's personal data from every table, and takes the next preference revision."""
     await connection.execute(_REMEMBER, {"digest": customer_digest, "now": now})
     whose = {"customer_id": customer_id, "now": now}
     sends = (await connection.execute(_WIPE_SENDS, whose)).rowcount

@@ -1,8 +1,7 @@
-"""SQL for preference changes that arrived before the send they are about, and wait for it (table ``early_wishes``).
+"""SQL for preference changes that arrived before their send and wait for it (table ``early_wishes``).
 
-A change must not be lost between two lookups: the batch that brings the send looks for a pending change, the request
-that brings the change looks for the send. A table lock makes one of them finish first, and the other then sees the
-result.
+A change must not be lost in a race: the batch with the send looks for a pending change, the request with the change
+looks for the send. A table lock makes one of them finish first, so that the other sees the result.
 """
 
 from collections.abc import Sequence
@@ -13,19 +12,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.collector.domain.preferences import PendingPreference
 
-# The two modes exclude each other. Batches do not exclude batches, but requests exclude requests: the last one wins.
+# The two modes conflict. Batches do not block batches, but requests block requests: the last one wins.
 _HOLD_OFF_CHANGES = text("LOCK TABLE early_wishes IN ROW EXCLUSIVE MODE")
 _HOLD_OFF_SENDS = text("LOCK TABLE early_wishes IN SHARE ROW EXCLUSIVE MODE")
 
 
 async def hold_off_changes(connection: AsyncConnection) -> None:
-    """For a batch, before it touches a send: until it ends, no change is added that it would miss. Requests too take
-    their lock on this table before they lock a send, so that the two cannot deadlock."""
+    """For a batch, before it touches a send: until it ends, no change can be added that it would miss. Requests also
+    lock this table before they lock a send, so that the two cannot deadlock."""
     await connection.execute(_HOLD_OFF_CHANGES)
 
 
 async def hold_off_sends(connection: AsyncConnection) -> None:
-    """For a request that has not found its send: batches in progress have ended after this, and none begins."""
+    """For a request that has not found its send: waits for batches in progress, and blocks new ones."""
     await connection.execute(_HOLD_OFF_SENDS)
 
 
@@ -50,7 +49,7 @@ _PRUNE = text(
 
 
 async def put(connection: AsyncConnection, pending: PendingPreference) -> None:
-    """Stores the change, in place of an earlier one for the same send."""
+    """Stores the change, replacing an earlier one for the same send."""
     await connection.execute(
         _PUT, {"send_id": pending.send_id, "change": pending.change, "requested_at": pending.requested_at}
     )
@@ -68,5 +67,5 @@ async def take(connection: AsyncConnection, send_ids: Sequence[str]) -> list[Pen
 
 
 async def prune(connection: AsyncConnection, before: datetime, limit: int) -> int:
-    """Deletes up to ``limit`` changes from before then; returns how many."""
+    """Deletes up to ``limit`` changes older than ``before``; returns how many."""
     return (await connection.execute(_PRUNE, {"before": before, "limit": limit})).rowcount

@@ -38,8 +38,8 @@ _PUT = text(
 
 
 async def put(connection: AsyncConnection, preferences: Mapping[str, Preferences]) -> set[str]:
-    """Writes every channel's state of each customer; returns the customers written, which leaves out those whose
-    revision before it is no longer the newest."""
+    """Writes every channel's state of each customer; returns the customers written, without those whose preceding
+    revision is no longer the latest."""
     rows = [
         {
             "customer_id": customer_id,

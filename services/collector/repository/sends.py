@@ -1,4 +1,4 @@
-"""SQL for the sends, that is, the surveys that may be answered."""
+"""SQL for sends, that is, the surveys that may be answered."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -27,7 +27,7 @@ _COLUMNS = Columns(
     expires_at="timestamptz",
     erased_at="timestamptz",
 )
-# A send does not change, but a reminder may keep its link open longer.
+# A send is immutable, except that a reminder may keep its link open longer.
 _PUT = text(
     f"""
     INSERT INTO sends ({_COLUMNS.names}) SELECT {_COLUMNS.values} FROM {_COLUMNS.given}
@@ -38,8 +38,8 @@ _PUT = text(
 
 
 async def put(connection: AsyncConnection, sends: Sequence[SurveySent], erased: Mapping[str, datetime]) -> None:
-    """Adds the sends that are new. ``erased`` maps the ids of sends whose customer has been erased since to the
-    moment: nothing personal of these is stored."""
+    """Adds new sends; duplicates are no-ops. ``erased`` maps the ids of sends whose customer has been erased since to
+    the time of the erasure: no personal data is stored for these."""
     longest: dict[str, SurveySent] = {}
     for send in sends:
         known = longest.get(send.send_id)
@@ -87,7 +87,7 @@ async def read_recipients(connection: AsyncConnection, send_ids: Sequence[str]) 
     }
 
 
-# By the index on expires_at, a bounded batch at a time, skipping rows that are being answered right now.
+# By the index on expires_at, one bounded batch at a time, skipping rows that are being answered right now.
 PRUNE = text(
     """
     DELETE FROM sends WHERE send_id IN (
@@ -98,5 +98,5 @@ PRUNE = text(
 
 
 async def prune(connection: AsyncConnection, before: datetime, limit: int) -> int:
-    """Deletes up to ``limit`` sends whose link closed before then; returns how many."""
+    """Deletes up to ``limit`` sends whose link closed before ``before``; returns how many."""
     return (await connection.execute(PRUNE, {"before": before, "limit": limit})).rowcount

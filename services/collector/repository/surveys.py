@@ -11,7 +11,7 @@ from services.collector.repository.answers import stored_answer
 from shared.contracts import identity
 from shared.contracts.campaigns import CampaignPublished
 
-# The campaign is the version the survey was sent under, or the newest known while that one has not been consumed.
+# The campaign is the version the survey was sent under, or the latest known until that one has been consumed.
 _SURVEY = """
     SELECT sends.send_id, sends.campaign, sends.campaign_version, sends.channel, sends.locale, sends.customer_id,
            sends.address, sends.name, sends.order_id, sends.product, sends.segments::text AS segments, sends.sent_at,
@@ -28,7 +28,7 @@ _SURVEY = """
     WHERE sends.send_id = :send_id
 """
 _READ = text(_SURVEY)
-# The share lock makes an erasure of this customer wait for us, or us for it.
+# The share lock serialises this with an erasure of the customer.
 _HOLD = text(_SURVEY + " FOR SHARE OF sends")
 _PLAIN_COLUMNS = tuple(field.name for field in fields(Send) if field.name != "segments")
 
@@ -39,7 +39,7 @@ async def read(connection: AsyncConnection, send_id: str) -> Survey | None:
 
 
 async def hold(connection: AsyncConnection, send_id: str) -> Survey | None:
-    """The same, and until the transaction ends the customer's data cannot be erased."""
+    """The same, locked: the customer's data cannot be erased until the transaction ends."""
     return await _survey(connection, _HOLD, send_id)
 
 

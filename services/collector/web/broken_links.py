@@ -1,4 +1,4 @@
-"""Links whose token is missing or has something appended: a page that explains it, not a machine's error."""
+"""Links whose token is missing or has something appended: an explanatory page instead of a bare 404."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
@@ -10,7 +10,7 @@ from shared.web.problems import Problem
 
 
 def routes(rendering: Rendering) -> APIRouter:
-    """To be included last: they match whatever no other route matches under the customers' addresses."""
+    """Catch-all routes under the customer paths; to be included last."""
     router = APIRouter()
 
     @router.api_route("/s/{rest:path}", methods=["GET", "HEAD", "POST"], include_in_schema=False)

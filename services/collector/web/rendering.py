@@ -1,4 +1,4 @@
-"""Pages as customers see them: language, brand and words put together, in every state a link can be in."""
+"""Customer pages: language, brand and texts combined, for every state a link can be in."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -25,15 +25,15 @@ from shared.web.pages import templates
 log = structlog.get_logger()
 
 REFRESH_SECONDS = 3
-# A survey that has not been consumed yet comes within seconds; one that was deleted never does.
+# A survey that has not been consumed yet will arrive within seconds; a deleted one never will.
 _TRIES = 20
 
 UNAVAILABLE = (BadLink, UnknownSurvey, ErasedSurvey, ClosedSurvey, SQLAlchemyError, OSError)
-"""Why a link has nothing to show; ``Rendering.unavailable`` has a page for each."""
+"""Why a link cannot be shown; ``Rendering.unavailable`` has a page for each."""
 
 
 class Rendering:
-    """Renders pages; decides nothing but the looks."""
+    """Renders pages; makes no decisions beyond presentation."""
 
     def __init__(self, runtime: Runtime[CollectorSettings]) -> None:
         self._runtime = runtime
@@ -51,7 +51,7 @@ class Rendering:
         headers: Mapping[str, str] | None = None,
         **values: object,
     ) -> HTMLResponse:
-        """A page in the reader's language and the campaign's colours. ``score`` decides the group's words.
+        """A page in the reader's language and the campaign's colours. ``score`` selects its group's texts.
 
         ``values`` go to the template; the texts of ``title_key`` and ``text_key`` become its ``title`` and ``text``.
         """
@@ -73,8 +73,8 @@ class Rendering:
         return self._pages.TemplateResponse(request, template, context, status, dict(headers or {}))
 
     def unavailable(self, request: Request, error: Exception, *, score: int | None = None) -> HTMLResponse:
-        """The page that explains one of UNAVAILABLE. ``score`` is what was chosen on a survey that is not known yet, so
-        that it is selected once the page continues."""
+        """The page that explains one of UNAVAILABLE. ``score`` is what was chosen on a survey that is not known yet, to
+        preselect it once the page continues."""
         match error:
             case BadLink():
                 return self.bad_link(request)
@@ -85,7 +85,7 @@ class Rendering:
                 return self._message(request, "erased", mark="stop", status=410)
             case ClosedSurvey():
                 return self._closed(request, error.survey)
-        log.warning("a page met a database in trouble", error=type(error).__name__)
+        log.warning("a page could not be shown, the database is unavailable", error=type(error).__name__)
         headers = {"Retry-After": str(REFRESH_SECONDS)}
         return self._message(request, "trouble", mark="stop", status=503, headers=headers, again=address(request))
 
@@ -94,8 +94,8 @@ class Rendering:
         return self._message(request, "forged", mark="stop", status=404)
 
     def pending(self, request: Request) -> HTMLResponse:
-        """A preference change waits for a survey that is not known here. The page goes on to the result by itself, as
-        long as the survey may come."""
+        """A preference change is pending for an unknown survey. The page refreshes until the result is there, as long
+        as the survey may still arrive."""
         metrics.survey_pages.labels("wish").inc()
         step = request.query_params.get("step")
         again = _next_try(request, step=step)
@@ -104,8 +104,8 @@ class Rendering:
         return self._message(request, "pending", mark="wait", status=202, refresh=again, again=again)
 
     def _unknown(self, request: Request, score: int | None) -> HTMLResponse:
-        """The link is ours, but its survey is not here: not consumed yet, and then the page continues by itself; or
-        deleted, which is assumed after some tries."""
+        """The link is valid, but its survey is unknown: not consumed yet, in which case the page refreshes until it
+        is; or deleted, which is assumed after a few tries."""
         metrics.survey_pages.labels("unknown").inc()
         again = _next_try(request, score=form_score(request.query_params.get("score")) if score is None else score)
         if again is None:
@@ -148,14 +148,14 @@ class Rendering:
 
 
 def address(request: Request, **parameters: object) -> str:
-    """This page's address with the parameters, and the language if one was asked for; those that are None left out."""
+    """This page's URL with the parameters, and the language if one was requested; None values are omitted."""
     given = {**parameters, "lang": request.query_params.get("lang")}
     query = urlencode({name: value for name, value in given.items() if value is not None})
     return request.url.path + (f"?{query}" if query else "")
 
 
 def _next_try(request: Request, **parameters: object) -> str | None:
-    """The address of a waiting page's next try; None when it has waited long enough."""
+    """The URL of a waiting page's next try; None when it has waited long enough."""
     tries = request.query_params.get("tries", "0")
     count = int(tries) if tries.isascii() and tries.isdigit() and len(tries) < 4 else 0
     return None if count >= _TRIES else address(request, tries=count + 1, **parameters)

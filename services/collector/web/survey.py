@@ -1,7 +1,7 @@
-"""The survey's page: the question, then the comment, then thanks. Opening it records nothing, whoever opens it.
+"""The survey's page: the question, then the comment, then thanks. Opening it records nothing: scanners do so too.
 
-Each POST ends in a redirect to the next step, so that reloading repeats nothing. A program posts JSON instead, and
-gets JSON and problem details back.
+Each POST ends in a redirect to the next step, so that reloading repeats nothing. API clients post JSON instead, and
+get JSON and problem details back.
 """
 
 from fastapi import APIRouter, Request
@@ -47,7 +47,7 @@ def routes(runtime: Runtime[CollectorSettings], rendering: Rendering) -> APIRout
         "/s/{token}",
         status_code=202,
         response_model=AnswerAccepted,
-        responses={303: {"description": "A form was posted: on to the next step."}},
+        responses={303: {"description": "A form was posted: redirect to the next step."}},
         openapi_extra={
             "requestBody": {
                 "content": {
@@ -63,7 +63,7 @@ def routes(runtime: Runtime[CollectorSettings], rendering: Rendering) -> APIRout
         },
     )
     async def post_survey(request: Request, token: str) -> Response:
-        """Accepts the score, or the comment that follows it. The token in the address identifies the survey."""
+        """Accepts the score, or the comment that follows it. The token in the URL identifies the survey."""
         if is_json(request):
             return await _post_json(runtime, token, await request.body())
         form = await read_form(request)
@@ -78,7 +78,7 @@ def routes(runtime: Runtime[CollectorSettings], rendering: Rendering) -> APIRout
 async def _post_form(
     runtime: Runtime[CollectorSettings], rendering: Rendering, request: Request, token: str, form: dict[str, str]
 ) -> Response:
-    """On to the next step, or the same step again with what is missing or too long."""
+    """Redirects to the next step, or shows the same step again with what is missing or too long."""
     send_id = runtime.links.send_id_of(token, "answer")
     score, comment = form_score(form.get("score")), form_comment(form.get("comment", ""))
     if len(comment) > LONGEST_COMMENT:
@@ -119,13 +119,13 @@ async def _post_json(runtime: Runtime[CollectorSettings], token: str, body: byte
 
 
 async def _read(runtime: Runtime[CollectorSettings], send_id: str) -> Survey:
-    """The survey, when it may be answered. Raises UnknownSurvey, ErasedSurvey or ClosedSurvey."""
+    """The survey, if it may be answered. Raises UnknownSurvey, ErasedSurvey or ClosedSurvey."""
     async with runtime.read_only() as connection:
         return await answerable_survey(connection, send_id, runtime.clock.now())
 
 
 def _step(rendering: Rendering, request: Request, survey: Survey) -> HTMLResponse:
-    """The step the address names, or the question while there is no score."""
+    """The step named in the URL, or the question while there is no score."""
     answer = survey.stored.answer if survey.stored else None
     step = request.query_params.get("step")
     if answer is None or step not in ("comment", "thanks"):
@@ -154,7 +154,7 @@ def _question(
 def _comment(
     rendering: Rendering, request: Request, survey: Survey, answer: Answer, *, too_long: str = ""
 ) -> HTMLResponse:
-    """An earlier comment is not shown: by now somebody else may hold the link."""
+    """An earlier comment is not shown: by now somebody else may have the link."""
     return rendering.page(
         request,
         "comment.html",

@@ -1,4 +1,4 @@
-"""Unsubscribing: a page with one button for people, one POST for mail programs (RFC 8058). A GET changes nothing."""
+"""Unsubscribing: a page with one button for people, one POST for mail clients (RFC 8058). A GET changes nothing."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -33,19 +33,19 @@ def routes(runtime: Runtime[CollectorSettings], rendering: Rendering) -> APIRout
             return _page(rendering, request, survey, "unsubscribed", change="resubscribe", done=True)
         if survey is not None and request.query_params.get("step") == "back":
             return _page(rendering, request, survey, "resubscribed", change=None, done=True)
-        # Also for a survey that is not known yet: nobody has to wait to unsubscribe, the change becomes pending.
+        # Also for a survey that is not known yet: nobody has to wait to unsubscribe, the change is stored as pending.
         return _page(rendering, request, survey, "unsubscribe", change="unsubscribe")
 
     @router.post(
         "/unsubscribe/{token}",
         responses={
-            200: {"description": "A mail program's one-click request: done."},
-            202: {"description": "The same about a survey that is not known here yet: pending until it is."},
-            303: {"description": "A person's form: on to the page with the result."},
+            200: {"description": "A mail client's one-click request: done."},
+            202: {"description": "The same for a survey that is not known here yet: pending until it is."},
+            303: {"description": "A form was posted: redirect to the page with the result."},
         },
     )
     async def unsubscribe(request: Request, token: str) -> Response:
-        """Unsubscribes from every survey. Mail programs post ``List-Unsubscribe=One-Click``; any body means the same,
+        """Unsubscribes from all surveys. Mail clients post ``List-Unsubscribe=One-Click``; any body means the same,
         except ``wish=resubscribe``, which undoes it."""
         form = await read_form(request)
         change: PreferenceChange = "resubscribe" if form.get("wish") == "resubscribe" else "unsubscribe"
@@ -55,7 +55,7 @@ def routes(runtime: Runtime[CollectorSettings], rendering: Rendering) -> APIRout
         except UNAVAILABLE as error:
             return rendering.unavailable(request, error)
         if "List-Unsubscribe" in form:
-            # A mail program looks at the status only, and redirects are forbidden here (RFC 8058 §3.1).
+            # A mail client only looks at the status, and redirects are forbidden here (RFC 8058 §3.1).
             return Response(status_code=200 if done else 202)
         step = "back" if change == "resubscribe" else None
         return RedirectResponse(address(request, step=step), 303, {"Cache-Control": "no-store"})

@@ -1,4 +1,4 @@
-"""What a customer's page says: the shop's own words where it has some, Hearback's in five languages otherwise."""
+"""The texts of customer pages: the campaign's own where it has them, otherwise Hearback's in five languages."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ _FOLLOW_UPS: dict[Group, Field] = {
 
 
 class Words:
-    """Loads every language once; ValueError at start when a text is missing in one."""
+    """Loads every language once; raises ValueError at startup when a text is missing in one."""
 
     def __init__(self) -> None:
         self._texts = load_texts(COMMON, FOLDER)
@@ -25,7 +25,7 @@ class Words:
     def of_page(
         self, language: str, brand: Brand, survey: Survey | None = None, score: int | None = None
     ) -> dict[str, str]:
-        """The texts of a page by key, with ``question``, and with a score ``follow_up`` and ``thanks`` of its group."""
+        """The texts of a page by key, with ``question`` and, for a score, its group's ``follow_up`` and ``thanks``."""
         words = dict(self._texts[language])
         if survey is not None:
             campaign = survey.campaign

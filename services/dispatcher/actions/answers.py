@@ -1,4 +1,4 @@
-"""Remembers when each customer last answered."""
+"""Records when each customer last answered."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ from shared.contracts.cloudevents import Message
 
 
 async def ingest(connection: AsyncConnection, messages: Sequence[Message]) -> None:
-    """Anonymous and erased answers name nobody, and change nothing."""
+    """Anonymous and erased answers have no customer and change nothing."""
     answered: dict[str, datetime] = {}
     for message in messages:
         body = message.body

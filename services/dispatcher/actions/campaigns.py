@@ -1,4 +1,4 @@
-"""Brings campaign definitions into force, from files at startup and by API. A changed one is a new version."""
+"""Applies campaign definitions, from files at startup and through the API. A changed one becomes a new version."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -15,13 +15,13 @@ from shared.runtime import Runtime
 
 
 class TooManyCampaigns(ValueError):
-    """The installation has as many campaigns as it may have."""
+    """The installation already has the maximum number of campaigns."""
 
 
 async def apply_files(runtime: Runtime[DispatcherSettings], campaigns: Sequence[Campaign]) -> None:
-    """Brings the campaign files into force; one that has not changed does not undo what came by API since.
+    """Applies the campaign files. A file that has not changed does not undo later changes made through the API.
 
-    A campaign whose file is gone is switched off.
+    A campaign whose file was removed is deactivated.
     """
     async with runtime.transaction() as connection:
         await repository.lock(connection)
@@ -45,13 +45,13 @@ async def apply_files(runtime: Runtime[DispatcherSettings], campaigns: Sequence[
 
 
 async def put(runtime: Runtime[DispatcherSettings], campaign: Campaign) -> StoredCampaign:
-    """Brings one definition into force and returns it with its version. Raises TooManyCampaigns."""
+    """Applies one definition and returns it with its version. Raises TooManyCampaigns."""
     async with runtime.transaction() as connection:
         await repository.lock(connection)
         stored = await repository.all_of_them(connection)
         before = stored.get(campaign.id)
         if before is None and len(stored) >= MAX_CAMPAIGNS:
-            raise TooManyCampaigns(f"there are {MAX_CAMPAIGNS} campaigns already; change one of them")
+            raise TooManyCampaigns(f"there are already {MAX_CAMPAIGNS} campaigns, the maximum; change one of them")
         wanted = StoredCampaign(campaign, 0, runtime.brand) if before is None else replace(before, campaign=campaign)
         (in_force,) = await _bring_into_force(runtime, connection, stored, [wanted])
         return in_force
@@ -63,7 +63,7 @@ async def _bring_into_force(
     stored: Mapping[str, StoredCampaign],
     wanted: Iterable[StoredCampaign],
 ) -> list[StoredCampaign]:
-    """Writes what differs from ``stored`` and publishes each changed definition under its next version."""
+    """Writes the definitions that differ from ``stored`` and publishes each under its next version."""
     now = runtime.clock.now()
     in_force, changed, events = [], [], []
     for stale in wanted:

@@ -1,4 +1,4 @@
-"""Ingests a batch of order events: read once under the locks, worked out in memory, written once."""
+"""Ingests a batch of order events: one read under the locks, folded in memory, one write."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,10 +14,10 @@ from shared.contracts.cloudevents import Message
 async def ingest(
     connection: AsyncConnection, messages: Sequence[Message], segmentation: Segmentation, now: datetime
 ) -> None:
-    """Facts, timers and one decision an event. An event ingested before changes nothing."""
+    """Writes facts, timers and one decision per event. A duplicate event is a no-op."""
     events = incoming(messages)
     batch = await _locked(connection, events, segmentation, now)
-    # Only under the locks is it certain that no other replica is ingesting the same event.
+    # Only while holding the locks can we be sure that no other replica is ingesting the same event.
     known = await decisions.known(connection, [event.decision_id for event in events])
     taken = [batch.fold(event) for event in events if event.decision_id not in known]
     if not taken:
@@ -33,7 +33,7 @@ async def ingest(
 async def _locked(
     connection: AsyncConnection, events: Sequence[IncomingEvent], segmentation: Segmentation, now: datetime
 ) -> OrderBatch:
-    """Locks the orders, then every customer they belong to or are now said to belong to, and reads the rest."""
+    """Locks the orders, then their current and their newly named customers, and reads the rest."""
     in_force = await campaigns.all_of_them(connection)
     known_orders = await orders.lock(connection, {event.body.order_id: event.body.customer.id for event in events})
     customer_ids = {event.body.customer.id for event in events}

@@ -1,4 +1,4 @@
-"""Keeps each customer's newest preferences, and erases customers."""
+"""Stores each customer's latest preferences, and erases customers."""
 
 from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
@@ -16,9 +16,9 @@ from shared.contracts.preferences import Preference
 
 
 async def ingest(connection: AsyncConnection, messages: Sequence[Message], now: datetime) -> None:
-    """Keeps the newest state of every channel. An erasure also empties orders and cancels timers.
+    """Stores the latest state of every channel. An erasure also clears orders and cancels timers.
 
-    Repeated messages, and ones older than what is known, change nothing.
+    Duplicate and stale messages are no-ops.
     """
     newest: dict[str, Preference] = {}
     erased_at: dict[str, datetime] = {}
@@ -29,7 +29,7 @@ async def ingest(connection: AsyncConnection, messages: Sequence[Message], now: 
             newest[body.customer_id] = body
         if message.type == preferences.ERASED:
             erased_at[body.customer_id] = max(erased_at.get(body.customer_id, body.occurred_at), body.occurred_at)
-    # Orders are locked before customers, here as everywhere.
+    # Orders are locked before customers, as everywhere, to avoid deadlocks.
     their_orders = await orders.lock_of_customers(connection, sorted(erased_at)) if erased_at else []
     known = await customers.lock(connection, newest)
     changed: dict[str, Customer] = {}
@@ -51,7 +51,7 @@ async def ingest(connection: AsyncConnection, messages: Sequence[Message], now: 
     ]
     if emptied:
         await orders.write(connection, emptied)
-    # The courier finds that there is no address left, and empties what it holds of them.
+    # The courier will find no address left, and clear the personal data in its own rows.
     await deliveries.bring_forward(connection, sorted(erased))
     await _cancel_timers(connection, erased, {order.order_id for order in emptied}, now)
 
@@ -59,7 +59,7 @@ async def ingest(connection: AsyncConnection, messages: Sequence[Message], now: 
 async def _cancel_timers(
     connection: AsyncConnection, erased: Mapping[str, Customer], emptied: Set[str], now: datetime
 ) -> None:
-    """Cancels all timers of the erased, except those about orders they placed after the erasure."""
+    """Cancels all timers of erased customers, except those about orders placed after the erasure."""
     cancelled = [
         timer
         for timer in await timers.all_of_customers(connection, sorted(erased))

@@ -1,4 +1,4 @@
-"""A timer for each survey that was requested; whether it is sent is decided when it is due, as for any other."""
+"""Sets a timer for each requested survey; whether it is sent is decided when it is due, like any other."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,7 +13,7 @@ from shared.contracts.requests import SurveyRequested
 
 
 async def ingest(connection: AsyncConnection, messages: Sequence[Message], now: datetime) -> None:
-    """One decision a request. A request ingested before changes nothing."""
+    """Writes one decision per request. A duplicate request is a no-op."""
     in_force = await campaigns.all_of_them(connection)
     requested: dict[str, tuple[Message, SurveyRequested]] = {}
     for message in messages:

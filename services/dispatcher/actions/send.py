@@ -1,4 +1,4 @@
-"""Decides about the surveys that locked customers have due, and sends, defers or skips each of them."""
+"""Decides on the due surveys of locked customers: each is sent, deferred or skipped."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -24,7 +24,7 @@ from shared.runtime import Runtime
 async def send_due(
     connection: AsyncConnection, runtime: Runtime[DispatcherSettings], customer_ids: Sequence[str], now: datetime
 ) -> list[Verdict]:
-    """Decides all that these locked customers have due ``now``, writes it, and returns the verdicts."""
+    """Decides on everything due ``now`` for these locked customers, writes it, and returns the verdicts."""
     settings = runtime.settings
     in_force = await campaigns.all_of_them(connection)
     policy = Policy(
@@ -62,7 +62,7 @@ async def _recur(
     known: Mapping[str, Situation],
     now: datetime,
 ) -> None:
-    """Sets the next timer of each recurring campaign that came due, while the customer still orders."""
+    """Sets the next timer of each recurring campaign that came due, as long as the customer still orders."""
     fired: dict[tuple[str, str], Recurrence] = {}
     following: list[Timer] = []
     for verdict in verdicts:

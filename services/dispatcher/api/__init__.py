@@ -1,1 +1,1 @@
-"""What can be done over HTTP, a module a resource."""
+"""The HTTP API, one module per resource."""

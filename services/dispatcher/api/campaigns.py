@@ -1,4 +1,4 @@
-"""Campaigns, and what one would do about an order event."""
+"""Campaigns, and dry runs of an order event."""
 
 from typing import Annotated, Any, Literal
 
@@ -27,7 +27,7 @@ CampaignId = Annotated[str, Path(min_length=1, max_length=63, description="The c
 
 
 class CampaignInForce(BaseModel):
-    """A definition and the version it is published under."""
+    """A definition and its published version."""
 
     version: int
     definition: dict[str, Any]
@@ -41,7 +41,7 @@ class CampaignList(BaseModel):
 
 
 def _as_from_kafka(body: object) -> object:
-    """Reads the body from JSON as it is read from Kafka, since the contracts are strict about Python values."""
+    """Validates the body as JSON, as for Kafka, because the contracts are strict about Python types."""
     if not isinstance(body, dict):
         return body
     try:
@@ -71,14 +71,14 @@ def routes(runtime: Runtime[DispatcherSettings]) -> APIRouter:
 
     @router.get("/v1/campaigns", dependencies=[Depends(require("campaigns:read"))])
     async def list_campaigns() -> CampaignList:
-        """The campaigns in force."""
+        """The current campaigns."""
         async with runtime.read_only() as connection:
             stored = await campaigns.all_of_them(connection)
         return CampaignList(campaigns=[_in_force(campaign) for campaign in stored.values()])
 
     @router.get("/v1/campaigns/{campaign_id}", dependencies=[Depends(require("campaigns:read"))])
     async def one_campaign(campaign_id: CampaignId) -> CampaignInForce:
-        """One campaign in force."""
+        """One current campaign."""
         return _in_force(await _stored(runtime, campaign_id))
 
     @router.put(
@@ -95,7 +95,7 @@ def routes(runtime: Runtime[DispatcherSettings]) -> APIRouter:
         },
     )
     async def put_campaign(campaign_id: CampaignId, request: Request) -> CampaignInForce:
-        """Brings a definition, in JSON or YAML, into force; one that differs from the current one is a new version."""
+        """Applies a definition, in JSON or YAML; one that differs from the current definition becomes a new version."""
         definition = await _definition(campaign_id, request)
         try:
             return _in_force(await actions.put(runtime, definition))
@@ -104,7 +104,7 @@ def routes(runtime: Runtime[DispatcherSettings]) -> APIRouter:
 
     @router.post("/v1/campaigns/{campaign_id}/dry-run", dependencies=[Depends(require("campaigns:read"))])
     async def try_campaign(campaign_id: CampaignId, sample: SampleEvent | None = None) -> DryRun:
-        """What the campaign would do about an order event if it came now. Nothing is kept or sent."""
+        """What the campaign would do about an order event if it arrived now. Nothing is stored or sent."""
         campaign = (await _stored(runtime, campaign_id)).campaign
         if sample is None:
             return dry_run.in_general(campaign)
@@ -123,14 +123,14 @@ async def _stored(runtime: Runtime[DispatcherSettings], campaign_id: str) -> Sto
 
 
 async def _definition(campaign_id: str, request: Request) -> Campaign:
-    """The definition in the body, whose JSON is YAML, too."""
+    """The definition in the body; JSON is parsed as YAML, of which it is a subset."""
     text = await limited_text(request, rules.MAX_DEFINITION_BYTES)
     try:
         definition = rules.parse(text, "the definition")
     except InvalidDefinition as error:
         raise Problem(422, "Invalid definition", str(error)) from error
     if definition.id != campaign_id:
-        raise Problem(422, "Invalid definition", f"its id is {definition.id!r}, the address says {campaign_id!r}")
+        raise Problem(422, "Invalid definition", f"its id is {definition.id!r}, but the URL says {campaign_id!r}")
     return definition
 
 

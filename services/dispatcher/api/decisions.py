@@ -13,7 +13,7 @@ from shared.runtime import Runtime
 from shared.web.auth import require
 from shared.web.paging import CursorQuery, read_cursor, write_cursor
 
-CustomerId = Annotated[Identifier, Path(description="The customer's id, as the shop gave it in order events.")]
+CustomerId = Annotated[Identifier, Path(description="The customer's id, as in the shop's order events.")]
 
 
 class DecisionList(BaseModel):

@@ -1,1 +1,1 @@
-"""The courier: the dispatcher's second process, which carries the surveys it decided to send to the customers."""
+"""The courier: the dispatcher's second process, which delivers the surveys it decided to send."""

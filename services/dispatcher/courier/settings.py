@@ -37,7 +37,7 @@ class CourierSettings(ServiceSettings):
         24,
         ge=1,
         le=500,
-        description="Maximum emails sent between two commits; a crash leaves as many outcomes open.",
+        description="Maximum emails sent between two commits; a crash leaves up to this many outcomes unknown.",
     )
     courier_mails_per_second: float = Field(
         0, ge=0, description="Maximum emails per second per courier; 0 = unlimited."
@@ -51,10 +51,10 @@ class CourierSettings(ServiceSettings):
         description="Seconds after which another courier takes over an email whose transmission has not ended.",
     )
     courier_retry_seconds: Positive = Field(
-        10, le=3_600, description="First pause before retrying an email the server put off, in seconds; then doubling."
+        10, le=3_600, description="Seconds before the first retry of a deferred email; doubles with each."
     )
     courier_retry_limit_seconds: Positive = Field(
-        3_600, le=86_400, description="Maximum pause between two such retries, in seconds."
+        3_600, le=86_400, description="Maximum pause between two retries, in seconds."
     )
 
     @field_validator("smtp_url")
@@ -77,7 +77,7 @@ class CourierSettings(ServiceSettings):
             try:
                 mailbox(value)
             except InvalidAddress as error:
-                raise ValueError(f"{value!r} is not a valid e-mail address: {error}") from error
+                raise ValueError(f"{value!r} is not a valid email address: {error}") from error
         return value
 
     @model_validator(mode="after")

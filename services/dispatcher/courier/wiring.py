@@ -1,4 +1,4 @@
-"""How the courier's parts are put together."""
+"""Builds the courier from its parts."""
 
 from typing import Any
 

@@ -1,1 +1,1 @@
-"""The rules of when a customer is asked: pure, without I/O, and told the time."""
+"""The rules of when a customer is asked: pure, without I/O; the current time is an argument."""

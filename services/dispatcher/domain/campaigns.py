@@ -1,4 +1,4 @@
-"""What a campaign is: which moment of an order's life it asks about, whom, and how it stands aside for others."""
+"""Campaign definitions: which milestone of an order to ask about, whom, and when to stand aside for others."""
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
@@ -13,7 +13,7 @@ from shared.contracts.types import Label
 from shared.definitions import InvalidDefinition
 
 CampaignMilestone = Literal["order.placed", "order.paid", "order.shipped", "order.delivered", "order.promised"]
-"""``order.promised`` is the moment delivery is promised for; the others are when it happened."""
+"""``order.promised`` is the promised delivery time; the others are when it happened."""
 
 Stop = Literal["order.cancelled", "order.refunded", "order.returned"]
 STOPS: tuple[Stop, ...] = ("order.cancelled", "order.refunded", "order.returned")
@@ -31,15 +31,15 @@ DIMENSIONS = (
     "experiment",
     "delivery",
 )
-"""Segments taken of every survey; a configured pair names two, an audience these or ``attributes.<name>``."""
+"""Segments recorded for every survey; a configured pair names two, an audience these or ``attributes.<name>``."""
 
 ATTRIBUTE = "attributes."
 
 MAX_DEFINITION_BYTES = 64 * 1024
-"""Of YAML or JSON."""
+"""Of the YAML or JSON text."""
 
 MAX_CAMPAIGNS = 200
-"""As many as an installation may have: every batch reads them all."""
+"""Maximum of an installation: every batch reads them all."""
 
 _ID_RULE = r"^[a-z0-9][a-z0-9-]{0,62}$"
 
@@ -60,10 +60,10 @@ class Trigger(_Definition):
 
 
 class Campaign(_Definition):
-    """One reason to ask, as its YAML file defines it. Lengths of time are exact, not calendar days.
+    """One reason to ask, as defined by its YAML file. Durations are exact, not calendar days.
 
-    Either ``trigger`` (about an order; the earliest of several wins) or ``every`` (about the customer, again and
-    again). ``priority`` 1 goes first.
+    Either ``trigger`` (about an order; the earliest of several wins) or ``every`` (about the customer, recurring).
+    ``priority`` 1 goes first.
     """
 
     id: Annotated[str, Field(pattern=_ID_RULE)]
@@ -75,15 +75,15 @@ class Campaign(_Definition):
     """A recurring campaign asks only customers who ordered at most this long ago."""
     stop_on: tuple[Stop, ...] = STOPS
     quiet_period: Duration | None = None
-    """A customer asked in any campaign within this length of time is not asked now. Absent: the setting."""
+    """A customer asked by any campaign within this period is not asked again. Absent: the setting's."""
     pair_with: Annotated[str, Field(pattern=_ID_RULE)] | None = None
-    """The other campaign which, about the same order, counts as one survey with this one; both must name each other."""
+    """The campaign whose survey about the same order counts as one with this one's; both must name each other."""
     valid_for: Duration = timedelta(days=14)
-    """How long after it was due the question still makes sense."""
+    """How long after its due time the question still makes sense."""
     look_ahead: Duration = timedelta(days=7)
-    """Stands aside for a more important campaign that is due for the same customer within this length of time."""
+    """Stands aside for a more important campaign due for the same customer within this period."""
     audience: Annotated[dict[Label, Annotated[tuple[Label, ...], BeforeValidator(_listed)]], Field(max_length=10)] = {}
-    """Segment dimension to the wanted values; each dimension must match. Empty: everybody."""
+    """Segment dimension to accepted values; every dimension must match. Empty: everyone."""
     channel: Literal["email"] = "email"
     subject_of_question: Literal["brand", "service", "product"] = "brand"
     default_locale: Label = "en"
@@ -93,12 +93,12 @@ class Campaign(_Definition):
     @model_validator(mode="after")
     def _has_one_kind_of_moment(self) -> "Campaign":
         if bool(self.trigger) == (self.every is not None):
-            raise ValueError("give either trigger (about an order) or every (about the customer), and not both")
+            raise ValueError("give either trigger (about an order) or every (about the customer), not both")
         if self.every is not None and self.every < timedelta(days=1):
             raise ValueError('every must be at least "1 day"')
         if self.pair_with is not None and (self.every is not None or self.pair_with == self.id):
             raise ValueError(
-                "pair_with is for two campaigns about orders: name another one, and only in a campaign with a trigger"
+                "pair_with pairs two campaigns about orders: name another one, and only in a campaign with a trigger"
             )
         return self
 
@@ -108,7 +108,7 @@ class Campaign(_Definition):
         for dimension in audience:
             if dimension not in DIMENSIONS and not dimension.startswith(ATTRIBUTE):
                 raise ValueError(
-                    f"{dimension!r} is not a segment; write one of {', '.join(DIMENSIONS)}, or {ATTRIBUTE}<name>"
+                    f"{dimension!r} is not a segment; use one of {', '.join(DIMENSIONS)}, or {ATTRIBUTE}<name>"
                 )
         return audience
 
@@ -117,7 +117,7 @@ class Campaign(_Definition):
 
 
 def are_pair(one: Campaign, other: Campaign) -> bool:
-    """Whether surveys of the two about one order count as one. It takes both of them to say so."""
+    """Whether surveys of the two about one order count as one: both must name each other."""
     return one.pair_with == other.id and other.pair_with == one.id
 
 
@@ -127,14 +127,14 @@ def parse(text: str, where: str) -> Campaign:
 
 
 def parse_folder(files: Mapping[str, str]) -> list[Campaign]:
-    """The campaigns of one folder, from the text of each file by its name. Raises InvalidDefinition."""
+    """The campaigns of one folder, given each file's text by its name. Raises InvalidDefinition."""
     campaigns = {name: parse(text, name) for name, text in files.items()}
     _check_together(campaigns)
     return list(campaigns.values())
 
 
 def _check_together(campaigns: Mapping[str, Campaign]) -> None:
-    """Rules between the files of one folder."""
+    """Rules across the files of one folder."""
     by_id: dict[str, str] = {}
     for where, campaign in campaigns.items():
         if campaign.id in by_id:
@@ -147,7 +147,7 @@ def _check_together(campaigns: Mapping[str, Campaign]) -> None:
             continue
         mate = by_id.get(campaign.pair_with)
         if mate is None or campaigns[mate].pair_with != campaign.id:
-            problem = "does not name it in turn" if mate else "does not exist"
+            problem = "does not name it back" if mate else "does not exist"
             raise InvalidDefinition(
                 f"{where}: pair_with is {campaign.pair_with!r}, which {problem}; both of a pair must name each other"
             )

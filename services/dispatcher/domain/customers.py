@@ -1,4 +1,4 @@
-"""What is known of a customer across orders: how to reach them, whether they allow it, since when they order."""
+"""What is known about a customer across orders: how to reach them, what they allow, since when they order."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -14,8 +14,8 @@ from shared.last_write_wins import LastWrites, earliest, latest, merge, newer_th
 class Customer:
     """``details`` has the last write of email, name, locale, timezone, country, region and tier: all personal data.
 
-    ``first_event_at`` is the first order event known to us, ``since`` the earliest first order the shop reported.
-    Moments are in UTC.
+    ``first_event_at`` is the time of the first order event we know of, ``since`` the earliest first order reported by
+    the shop. Times are in UTC.
     """
 
     customer_id: str
@@ -28,16 +28,16 @@ class Customer:
     last_answered_at: datetime | None = None
 
     def was_erased_by(self, moment: datetime | None) -> bool:
-        """Whether ``moment`` is not after the customer's erasure, so that what happened then is not to be kept."""
+        """Whether ``moment`` is not after the customer's erasure, so that what happened then must not be stored."""
         return self.erased_at is not None and moment is not None and moment <= self.erased_at
 
     def detail(self, name: str) -> str | None:
         return text_of(self.details, name)
 
     def unreachable_by(self, channel: str) -> Reason | None:
-        """Why no survey may or can go to this customer by ``channel``; None when one can.
+        """Why no survey may or can be sent to this customer by ``channel``; None when one can.
 
-        A bounce is about an address: a new one has not bounced. An unsubscription is about the person.
+        A bounce concerns an address: a new one has not bounced. An unsubscription concerns the person.
         """
         preference = self.channels.get(channel)
         address = self.detail("email")
@@ -74,7 +74,7 @@ def fold(customer: Customer, event: OrderEvent) -> Customer:
 
 
 def prefer(customer: Customer, preference: Preference) -> Customer:
-    """``customer`` with every channel's state as ``preference`` has it, unless a newer revision is known."""
+    """``customer`` with every channel's state from ``preference``, unless a newer revision is known."""
     if preference.revision <= customer.preference_revision:
         return customer
     return replace(
@@ -85,14 +85,14 @@ def prefer(customer: Customer, preference: Preference) -> Customer:
 
 
 def answered(customer: Customer, at: datetime) -> Customer:
-    """``customer`` after an answer given ``at`` that moment; unchanged by one from before their erasure."""
+    """``customer`` after an answer given ``at`` that time; unchanged by one from before their erasure."""
     if customer.was_erased_by(at):
         return customer
     return replace(customer, last_answered_at=latest(customer.last_answered_at, at))
 
 
 def erase(customer: Customer, at: datetime) -> Customer:
-    """``customer`` without anything known from up to ``at`` that moment."""
+    """``customer`` without anything known up to ``at``."""
     if customer.erased_at is not None and customer.erased_at >= at:
         return customer
     first = customer.first_event_at

@@ -1,4 +1,4 @@
-"""What was decided about an order event, a request or a due timer: one row of the log."""
+"""A decision about an order event, a request or a due timer: one row of the log."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from shared.contracts.requests import SurveyRequested
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One row of the log. Moments are in UTC.
+    """One row of the log. Times are in UTC.
 
-    About an event (``source`` and ``event_id`` tell which) it lists the ``effects`` on each campaign's timer. About a
-    timer that came due, it names the timer, its one campaign, and ``until`` when it is deferred.
+    For an event (identified by ``source`` and ``event_id``) it lists the ``effects`` on each campaign's timer. For a
+    timer that came due, it has the timer, its campaign, and ``until`` when it is deferred.
     """
 
     decision_id: str
@@ -37,14 +37,14 @@ class Decision:
 
 
 def event_decision_id(source: str, event_id: str) -> str:
-    """The same event always gets the same decision, so that its duplicate gets none."""
+    """The same event always gets the same decision id, so that a duplicate gets none."""
     return identity.event_id("decision", source, event_id)
 
 
 def of_verdict(verdict: Verdict, now: datetime) -> Decision:
     timer = verdict.timer
     return Decision(
-        # A timer may be deferred several times, each time looked at another moment.
+        # A timer may be deferred several times, and is checked at another time each time.
         decision_id=identity.event_id("decision.timer", timer.timer_id, verdict.outcome, timer.check_at.isoformat()),
         customer_id=timer.customer_id,
         decided_at=now,
@@ -76,7 +76,7 @@ def of_request(request: SurveyRequested, source: str, event_id: str, effect: Eff
 
 
 def of_erasure(timer: Timer, now: datetime) -> Decision:
-    """About a timer cancelled because its customer was erased."""
+    """The decision on a timer cancelled because its customer was erased."""
     return Decision(
         decision_id=identity.event_id("decision.erased", timer.timer_id, now.isoformat()),
         customer_id=timer.customer_id,

@@ -1,4 +1,4 @@
-"""Lengths of time as people write them: ``1 hour``, ``30 days``, ``0 days``."""
+"""Human-readable durations: ``1 hour``, ``30 days``, ``0 days``."""
 
 import re
 from datetime import timedelta
@@ -18,7 +18,7 @@ LONGEST = timedelta(days=3_650)
 
 
 def parse(written: object) -> timedelta:
-    """The length ``written`` names, from 0 seconds to ten years; ValueError with the way out otherwise."""
+    """Parses ``written``: from 0 seconds to ten years. Raises ValueError with a hint on how to write it."""
     if isinstance(written, timedelta):
         return written
     match = _WRITTEN.fullmatch(written.strip().lower()) if isinstance(written, str) else None
@@ -31,7 +31,7 @@ def parse(written: object) -> timedelta:
 
 
 def write(length: timedelta) -> str:
-    """The shortest way to write ``length``: in the largest unit that divides it without a remainder."""
+    """Formats ``length`` in the largest unit that divides it without a remainder."""
     if not length:
         return "0 days"
     for name, unit in _UNITS.items():

@@ -1,4 +1,4 @@
-"""What an order event changes: facts of the order and its customer, timers, and the decision that says so."""
+"""What an order event changes: facts of the order and its customer, timers, and the decision that records it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from shared.contracts.orders import OrderEvent
 
 @dataclass(frozen=True, slots=True)
 class IncomingEvent:
-    """An order event and what identifies it: its source and id, whatever partition it came by."""
+    """An order event, identified by its source and id, regardless of the partition."""
 
     decision_id: str
     type: str
@@ -31,7 +31,7 @@ class IncomingEvent:
 
 
 def incoming(messages: Iterable[Message]) -> list[IncomingEvent]:
-    """The order events of a batch, each once."""
+    """The order events of a batch, deduplicated."""
     events: dict[str, IncomingEvent] = {}
     for message in messages:
         assert isinstance(message.body, OrderEvent)
@@ -47,7 +47,7 @@ def incoming(messages: Iterable[Message]) -> list[IncomingEvent]:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a batch changed and what has to be written. ``removed`` are timer ids."""
+    """What a batch changed and has to write. ``removed`` are timer ids."""
 
     orders: Sequence[Order]
     customers: Sequence[Customer]
@@ -57,11 +57,11 @@ class Changes:
 
 @dataclass(slots=True)
 class OrderBatch:
-    """What is known of the orders and customers of a batch of events; ``fold`` changes it event by event.
+    """What is known about the orders and customers of a batch of events; ``fold`` updates it event by event.
 
-    ``about_order`` has the timers by (campaign, order id), ``recurring`` by (campaign, customer id), as ``recurrences``
-    is; ``asked`` the (order id, campaign) that are done with. It has every order and customer that an event names, and
-    the customers of these orders.
+    ``about_order`` has the timers by (campaign, order id), ``recurring`` those by (campaign, customer id), like
+    ``recurrences``; ``asked`` has the (order id, campaign) already decided. It has every order and customer named by
+    an event, and the customers of these orders.
     """
 
     orders: dict[str, Order]
@@ -87,7 +87,7 @@ class OrderBatch:
         return {timer.timer_id: timer for timer in (*self.about_order.values(), *self.recurring.values())}
 
     def changes(self) -> Changes:
-        """What all events so far changed."""
+        """The changes of all events so far."""
         timers = self.timers()
         return Changes(
             orders=[order for name, order in self.orders.items() if order is not self._orders_before[name]],
@@ -97,9 +97,9 @@ class OrderBatch:
         )
 
     def fold(self, event: IncomingEvent) -> Decision:
-        """Folds the event into the facts, brings the timers in line with them, and says what that did."""
+        """Folds the event into the facts, updates the timers accordingly, and returns the decision."""
         body = event.body
-        # The customer the event names, who may be another than the order's: that one is named by its newest event.
+        # The customer the event names, who may differ from the order's, which its newest event determines.
         sender = customer_rules.fold(self.customers[body.customer.id], body)
         self.customers[sender.customer_id] = sender
         order = order_rules.fold(self.orders[body.order_id], event.type, body)
@@ -150,10 +150,10 @@ class OrderBatch:
 
 
 def outcome_of(event_type: str, campaigns: Sequence[Campaign], effects: Sequence[Effect]) -> tuple[Outcome, Reason]:
-    """The outcome and reason of an order event, from what it did to the timer of each of ``campaigns``.
+    """The outcome and reason of an order event, from its effect on the timer of each of ``campaigns``.
 
-    A cancelled timer weighs more than a set one, and that more than a moved one. Where nothing changed, the reason
-    is the weightiest of the campaigns which this event's milestone triggers.
+    A cancelled timer outranks a set one, which outranks a moved one. If nothing changed, the reason is the
+    highest-ranking one among the campaigns triggered by this event's milestone.
     """
     for change in ("cancelled", "set", "moved"):
         for effect in effects:
@@ -169,7 +169,7 @@ def outcome_of(event_type: str, campaigns: Sequence[Campaign], effects: Sequence
     ]
     for reason in _UNCHANGED_BY_WEIGHT:
         if reason in triggered:
-            # An event of the awaited milestone has come, so what is awaited are the order's other shipments.
+            # An event of the awaited milestone has arrived, so the order's other shipments are what is missing.
             awaited = reason is Reason.MILESTONE_AWAITED
             return Outcome.NO_TIMER, Reason.SHIPMENTS_AWAITED if awaited else reason
     return Outcome.NO_TIMER, Reason.NO_CAMPAIGN_MATCHES
@@ -187,7 +187,7 @@ _WHY_NEVER = frozenset({Reason.TOO_LATE, Reason.NOT_IN_AUDIENCE, Reason.ERASED})
 
 
 def _is_logged(effect: Effect, event_type: str, campaigns: Sequence[Campaign]) -> bool:
-    """What the event changed, why a survey cannot be, and what became of the milestone the event is about."""
+    """By rank: what the event changed, why there can be no survey, and the state of the event's milestone."""
     if effect.change != "none" or effect.reason in _WHY_NEVER:
         return True
     return any(campaign.id == effect.campaign and _is_triggered(campaign, event_type) for campaign in campaigns)

@@ -1,4 +1,4 @@
-"""What is known of an order: folded from its events, in whatever order and however often they come."""
+"""What is known about an order: folded from its events, in any order and any number of times."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,17 +16,17 @@ STOP_REASONS: Mapping[str, Reason] = {
     orders.REFUNDED: Reason.ORDER_REFUNDED,
     orders.RETURNED: Reason.ORDER_RETURNED,
 }
-"""What ends an order's life, and the reason it gives for not asking about it."""
+"""What stops an order, and the reason that gives for not asking about it."""
 
 CATEGORIES_KEPT = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is known of one order. Nothing in it identifies the customer but ``customer_id``.
+    """What is known about one order. Only ``customer_id`` identifies the customer.
 
-    ``facts`` are the moments of what happened to it; ``details`` has the last write of customer_id, promised_at,
-    country, region, tier, amount, currency, product, categories, sales_channel and attributes. Moments are in UTC.
+    ``facts`` are the times of what happened to it; ``details`` has the last write of customer_id, promised_at,
+    country, region, tier, amount, currency, product, categories, sales_channel and attributes. Times are in UTC.
     """
 
     order_id: str
@@ -50,7 +50,7 @@ class Order:
 
     @property
     def ordered_at(self) -> datetime | None:
-        """When it was placed, or else the moment of its first event."""
+        """When it was placed, or else the time of its first event."""
         return self.facts.happened.get(orders.PLACED, self.first_event_at)
 
     def stopped_by(self, stops: tuple[str, ...]) -> Reason | None:
@@ -67,7 +67,7 @@ class Order:
 
 
 def fold(order: Order, event_type: str, event: OrderEvent) -> Order:
-    """``order`` after ``event``. Folding the same events in any order, any number of times, gives the same order."""
+    """``order`` after ``event``. Folding is commutative and idempotent: event order and duplicates do not matter."""
     return replace(
         order,
         first_event_at=earliest(order.first_event_at, event.occurred_at),
@@ -77,7 +77,7 @@ def fold(order: Order, event_type: str, event: OrderEvent) -> Order:
 
 
 def without_attributes(order: Order) -> Order:
-    """A shop may write anything into the attributes, so none of them is kept after the customer's erasure."""
+    """A shop may write anything into the attributes, so none are kept after the customer's erasure."""
     return replace(order, details={name: entry for name, entry in order.details.items() if name != "attributes"})
 
 
@@ -87,7 +87,7 @@ def _details(event: OrderEvent) -> dict[str, Value | None]:
     categories = sorted({item.category for item in event.items if item.category})[:CATEGORIES_KEPT]
     return {
         "customer_id": customer.id,
-        # Of one width, so that of two promises written at one moment the later is the greater text.
+        # Fixed width, so that of two promises written at the same time the later one sorts last.
         "promised_at": None if event.promised_at is None else f"{stamp_of(event.promised_at):018d}",
         "country": customer.country,
         "region": customer.region,

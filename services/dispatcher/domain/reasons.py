@@ -1,6 +1,6 @@
-"""What can be decided (``Outcome``), why (``Reason``), and the words people read for both.
+"""The possible decisions (``Outcome``), their reasons (``Reason``), and the wording of both.
 
-A code is stored in the log and published by the API, so it never changes; its words may.
+A code is stored in the log and returned by the API, so it never changes; its wording may.
 """
 
 from datetime import datetime
@@ -21,7 +21,7 @@ class _Code(StrEnum):
 
     @classmethod
     def _missing_(cls, code: object) -> Self | None:
-        """During an upgrade a newer replica may have logged a code this one does not know: it speaks for itself."""
+        """During an upgrade, a newer replica may have logged a code this one does not know: it is shown as is."""
         if not isinstance(code, str):
             return None
         unknown = str.__new__(cls, code)
@@ -31,7 +31,7 @@ class _Code(StrEnum):
 
 
 class Outcome(_Code):
-    """What came of an order event, a request or a due timer. Its words open the sentence."""
+    """The outcome of an order event, a request or a due timer. Its words begin the sentence."""
 
     TIMER_SET = "timer_set", "Survey scheduled:"
     TIMER_MOVED = "timer_moved", "Survey rescheduled:"
@@ -43,7 +43,7 @@ class Outcome(_Code):
 
 
 class Reason(_Code):
-    """Why. Its words end the sentence that an outcome opens."""
+    """The reason. Its words end the sentence that an outcome begins."""
 
     ALREADY_ASKED = "already_asked", "the customer was already asked about this order"
     ALREADY_REQUESTED = "already_requested", "the survey this request asks for was already sent"
@@ -81,8 +81,8 @@ class Reason(_Code):
 def explain(outcome: Outcome, reason: Reason, until: datetime | None = None, because_of: str | None = None) -> str:
     """The outcome and its reason as one English sentence.
 
-    ``until`` is when a deferred survey is looked at again, or when an expired one could have been sent at the
-    earliest; ``because_of`` is the campaign that stands in its way.
+    ``until`` is when a deferred survey is checked again, or the earliest an expired one could have been sent;
+    ``because_of`` is the campaign that stands in its way.
     """
     moment = "later" if until is None else f"{until:%Y-%m-%d %H:%M} UTC"
     if (outcome, reason) == (Outcome.SKIPPED, Reason.EXPIRED) and until is not None and because_of is not None:

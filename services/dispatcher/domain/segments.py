@@ -1,4 +1,4 @@
-"""Which segments a survey belongs to, taken when it is sent and never from the answer."""
+"""The segments of a survey, recorded when it is sent and never taken from the answer."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -21,19 +21,19 @@ Segments = dict[str, str | list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Segmentation:
-    """``pairs`` such as ("country", "tier"); ``value_bands``: currency (or ``*``) to ascending limits of its bands."""
+    """``pairs`` such as ("country", "tier"); ``value_bands``: currency (or ``*``) to ascending band limits."""
 
     pairs: tuple[tuple[str, str], ...] = ()
     value_bands: Mapping[str, tuple[Decimal, ...]] = field(default_factory=dict)
 
 
 def parse_pairs(written: str) -> tuple[tuple[str, str], ...]:
-    """Pairs of dimensions, from a text such as ``country+tier,region+category``. Raises ValueError."""
+    """Parses pairs of dimensions, such as ``country+tier,region+category``. Raises ValueError."""
     pairs = []
     for pair in filter(None, (part.strip() for part in written.split(","))):
         one, plus, other = pair.partition("+")
         if not plus or one == other or not {one, other} <= set(DIMENSIONS):
-            raise ValueError(f"{pair!r} is not a pair of dimensions; join two of {', '.join(DIMENSIONS)} by +")
+            raise ValueError(f"{pair!r} is not a pair of dimensions; join two of {', '.join(DIMENSIONS)} with +")
         pairs.append((one, other))
     if len(pairs) > 20:
         raise ValueError(f"has {len(pairs)} pairs; the maximum is 20")
@@ -41,7 +41,7 @@ def parse_pairs(written: str) -> tuple[tuple[str, str], ...]:
 
 
 def parse_value_bands(written: str) -> dict[str, tuple[Decimal, ...]]:
-    """Ascending limits by currency, from a text such as ``BRL:100,300;*:50``. Raises ValueError."""
+    """Parses ascending limits by currency, such as ``BRL:100,300;*:50``. Raises ValueError."""
     bands = {}
     for entry in filter(None, (part.strip() for part in written.split(";"))):
         currency, colon, limits = entry.partition(":")
@@ -65,7 +65,7 @@ def parse_value_bands(written: str) -> dict[str, tuple[Decimal, ...]]:
 def taken(
     segmentation: Segmentation, campaign: Campaign, customer: Customer, order: Order | None, now: datetime
 ) -> Segments:
-    """Dimension to value, or to values for category. What is not known is absent."""
+    """Dimension to value, or to values for category. Unknown ones are absent."""
     found: dict[str, str | list[str] | None] = {
         "country": _either("country", order, customer),
         "region": _either("region", order, customer),
@@ -91,7 +91,7 @@ def taken(
 def matches(
     audience: Mapping[str, Iterable[str]], segments: Mapping[str, str | list[str]], order: Order | None
 ) -> bool:
-    """Whether each dimension, or attribute of the order, that ``audience`` names has one of its wanted values."""
+    """Whether each dimension or order attribute in ``audience`` has one of the accepted values."""
     for dimension, wanted in audience.items():
         if dimension.startswith(ATTRIBUTE):
             value = _attribute(order, dimension.removeprefix(ATTRIBUTE))

@@ -1,4 +1,4 @@
-"""When a timer is due, and what an order event changes: set, moved or cancelled."""
+"""When a timer is due, and how an order event changes it: set, moved or cancelled."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,9 +25,9 @@ _OUTCOME_OF_CHANGE: dict[Change, Outcome] = {
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """One survey that lies ahead.
+    """One survey planned for later.
 
-    ``due_at`` is when the survey is due by its campaign; ``check_at`` when the timer is looked at next, which is later
+    ``due_at`` is when the survey is due by its campaign; ``check_at`` when the timer is checked next, which is later
     once the survey was deferred.
     """
 
@@ -60,9 +60,9 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What became of one campaign's timer; ``change`` "none" says why it has none, or keeps the one it has.
+    """The effect on one campaign's timer; for ``change`` "none", the reason why there is no timer or it is unchanged.
 
-    ``due_at`` is when that timer is looked at next.
+    ``due_at`` is when that timer is checked next.
     """
 
     campaign: str
@@ -76,7 +76,7 @@ class Effect:
 
 
 def plan_order(campaign: Campaign, order: Order, customer: Customer, segmentation: Segmentation, now: datetime) -> Plan:
-    """When ``campaign`` asks about ``order``: the earliest of its triggers, unless something speaks against it."""
+    """When ``campaign`` asks about ``order``: the earliest of its triggers, or why not."""
     if not campaign.active:
         return Plan(None, Reason.CAMPAIGN_INACTIVE)
     if customer.was_erased_by(order.first_event_at):
@@ -97,15 +97,15 @@ def plan_order(campaign: Campaign, order: Order, customer: Customer, segmentatio
 
 
 def plan_recurrence(campaign: Campaign, customer: Customer, last: Recurrence | None, now: datetime) -> Plan:
-    """When a recurring campaign asks ``customer`` next: every so long from the first known order or the last time.
+    """When a recurring campaign asks ``customer`` next: one period after the first known order or the last time.
 
-    Moments so long past that the question makes no sense any more are skipped, whole periods at a time.
+    Dates so long past that the survey has expired are skipped, whole periods at a time.
     """
     assert campaign.every is not None
     if not campaign.active:
         return Plan(None, Reason.CAMPAIGN_INACTIVE)
     if customer.first_event_at is None:
-        # What was asked before the erasure must not bring back a customer who has not ordered since.
+        # Surveys from before the erasure must not bring back a customer who has not ordered since.
         return Plan(None, Reason.ERASED)
     due_at = (customer.first_event_at if last is None else last.fired_at) + campaign.every
     behind = now - campaign.valid_for - due_at
@@ -120,7 +120,7 @@ def ordered_within(campaign: Campaign, last_ordered_at: datetime | None, now: da
 
 
 def planned_effect(campaign: Campaign, plan: Plan, pending: Timer | None) -> Effect:
-    """What to do with the ``pending`` timer of ``campaign`` so that it is as planned."""
+    """How to bring the ``pending`` timer of ``campaign`` in line with the plan."""
     if plan.due_at is None:
         return Effect(campaign.id, "none" if pending is None else "cancelled", plan.reason)
     if pending is None:
@@ -131,7 +131,7 @@ def planned_effect(campaign: Campaign, plan: Plan, pending: Timer | None) -> Eff
 
 
 def order_effect(campaign: Campaign, plan: Plan, pending: Timer | None, order: Order, *, already_asked: bool) -> Effect:
-    """The same for a timer about ``order``, which is asked about once and may now belong to another customer."""
+    """The same for a timer about ``order``, which gets one survey and may now belong to another customer."""
     if already_asked:
         return Effect(campaign.id, "none", Reason.ALREADY_ASKED)
     if plan.due_at is not None and pending is not None and pending.customer_id != order.customer_id:
@@ -140,7 +140,7 @@ def order_effect(campaign: Campaign, plan: Plan, pending: Timer | None, order: O
 
 
 def request_effect(request: SurveyRequested, campaign: Campaign | None, *, already_sent: bool) -> Effect:
-    """What to do about a requested survey, whose ``campaign`` is None when nothing is known of it."""
+    """What to do about a requested survey; ``campaign`` is None when unknown."""
     if campaign is None:
         return Effect(request.campaign, "none", Reason.UNKNOWN_CAMPAIGN)
     if not campaign.active:
@@ -180,7 +180,7 @@ def recurring_timer(campaign: Campaign, customer_id: str, last: Recurrence | Non
 
 
 def requested_timer_id(request: SurveyRequested) -> str:
-    """One request, one survey, whatever event it came with."""
+    """One request, one survey, whichever event carries it."""
     return identity.event_id("timer.requested", request.request_id)
 
 
@@ -201,7 +201,7 @@ def requested_timer(request: SurveyRequested, traceparent: str | None) -> Timer:
 def next_timer(
     campaign: Campaign, customer: Customer, fired: Recurrence, last_ordered_at: datetime | None, now: datetime
 ) -> Timer | None:
-    """The timer that follows the one of a recurring campaign that ``fired``, while the customer still orders."""
+    """The next timer of a recurring campaign after the one that ``fired``, as long as the customer still orders."""
     if not ordered_within(campaign, last_ordered_at, now):
         return None
     due_at = plan_recurrence(campaign, customer, fired, now).due_at

@@ -1,4 +1,4 @@
-"""``orders``: facts, timers and one decision an event."""
+"""``orders``: facts, timers and one decision per event."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""``customers.preferences``: what customers allow, and who is to be forgotten."""
+"""``customers.preferences``: what customers allow, and which are to be erased."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""``surveys.requests``: a timer for each survey that was requested."""
+"""``surveys.requests``: a timer for each requested survey."""
 
 from collections.abc import Sequence
 

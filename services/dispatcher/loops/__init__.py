@@ -1,1 +1,1 @@
-"""What happens by itself, a loop a module."""
+"""Background loops, one module per loop."""

@@ -1,4 +1,4 @@
-"""Takes the timers that are due, and has the surveys decided and sent in the same transaction."""
+"""Claims due timers, and decides and sends their surveys in the same transaction."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from shared.timers import Watermark
 
 
 class TimerLoop:
-    """One process's share of the due timers; any number of processes may run it."""
+    """Handles due timers; any number of processes may run it at once."""
 
     def __init__(self, runtime: Runtime[DispatcherSettings]) -> None:
         self._runtime = runtime
@@ -45,7 +45,7 @@ class TimerLoop:
         return first is not None and first <= now
 
     def _report(self, verdicts: Sequence[Verdict], now: datetime) -> None:
-        """After the commit: metrics, and a relay that has something to publish."""
+        """After the commit: updates metrics, and wakes the relay if there is something to publish."""
         late = max((now - verdict.timer.check_at for verdict in verdicts), default=timedelta(0))
         metrics.timer_lateness_seconds.set(late.total_seconds())
         for outcome, count in Counter(verdict.outcome for verdict in verdicts).items():

@@ -1,1 +1,1 @@
-"""What more than one door asks. Reads only."""
+"""Read-only queries used by more than one entry point."""

@@ -13,7 +13,7 @@ from shared.contracts import identity
 
 
 class DecidedEvent(BaseModel):
-    """The order event, or request, a decision is about."""
+    """The order event or request a decision is about."""
 
     type: str
     source: str
@@ -22,7 +22,7 @@ class DecidedEvent(BaseModel):
 
 
 class CampaignEffect(BaseModel):
-    """What the event did to one campaign's timer."""
+    """The event's effect on one campaign's timer."""
 
     campaign: str
     change: str
@@ -52,8 +52,8 @@ class DecisionEntry(BaseModel):
 async def of_customer(
     connection: AsyncConnection, customer_id: str, *, before: int | None, limit: int
 ) -> tuple[Sequence[DecisionEntry], int | None]:
-    """At most ``limit`` decisions, newest first, from older than position ``before``, and the position to read on
-    before: None at the end."""
+    """At most ``limit`` decisions older than position ``before``, newest first, and the position to continue before:
+    None at the end."""
     page = await decisions.of_customer(connection, customer_id, before=before, limit=limit)
     return [_entry(decision) for decision in page.decisions], page.following
 

@@ -1,4 +1,4 @@
-"""A dry run: what a campaign would do about an order event, by the same rules and with nothing kept."""
+"""A dry run: what a campaign would do about an order event, by the same rules, without storing anything."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -21,7 +21,7 @@ from shared.runtime import Runtime
 
 
 class DryRun(BaseModel):
-    """``due_at`` is when the survey would be due, ``outcome`` what would be decided then by what is known now.
+    """``due_at`` is when the survey would be due, ``outcome`` what would be decided then, from what is known now.
 
     Times are in UTC.
     """
@@ -36,7 +36,7 @@ class DryRun(BaseModel):
 
 
 def in_general(campaign: Campaign) -> DryRun:
-    """When the campaign asks, without an event to try it on."""
+    """When the campaign asks, in general, without an event to try it on."""
     definition = campaign.model_dump(mode="json")
     if campaign.trigger:
         moments = " or ".join(f"{each['delay']} after {each['after']}" for each in definition["trigger"])
@@ -53,7 +53,7 @@ async def of_event(
     event_type: str,
     event: OrderEvent,
 ) -> DryRun:
-    """What would happen if ``event`` came now, on top of what is known of its order and customer."""
+    """What would happen if ``event`` arrived now, on top of what is known about its order and customer."""
     now = runtime.clock.now()
     customer_id, order_id = event.customer.id, event.order_id
     customer = (await customers.read(connection, [customer_id])).get(customer_id, Customer(customer_id))
@@ -107,12 +107,12 @@ async def _plan(
     order: Order,
     now: datetime,
 ) -> tuple[Plan, Timer | None]:
-    """The plan, and the timer it would set."""
+    """The plan, and the resulting timer."""
     if campaign.trigger:
         plan = plan_order(campaign, order, customer, runtime.settings.segmentation, now)
         if plan.due_at is None:
             return plan, None
-        # The sample's customer is asked, even if a newer event gave the order to another one.
+        # The sample's customer is asked, even if a newer event moved the order to another one.
         theirs = replace(order, details={**order.details, "customer_id": (0, customer.customer_id)})
         return plan, order_timer(campaign, theirs, plan.due_at, None)
     last = (await timers.recurrences(connection, [customer.customer_id])).get((campaign.id, customer.customer_id))

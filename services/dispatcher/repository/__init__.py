@@ -1,5 +1,6 @@
-"""The only SQL of the dispatcher, a module a subject. Nothing here commits.
+"""All of the dispatcher's SQL, one module per subject. Nothing here commits.
 
-Locks are taken in one order: orders (sorted), then customers (sorted). A customer's timers, sends and recurrences are
-only written under the lock on the customer's row, an order's facts only under the order's and its customer's.
+To avoid deadlocks, locks are always taken in this order: orders (sorted), then customers (sorted). A customer's
+timers, sends and recurrences are only written under the lock on the customer's row, an order's facts only under the
+locks on the order's and its customer's rows.
 """

@@ -31,7 +31,7 @@ _WRITE = text(
 
 @dataclass(frozen=True, slots=True)
 class StoredCampaign:
-    """A definition as it is in force. ``from_file`` is what its file last said, None when it came by API only."""
+    """A current definition. ``from_file`` is the last one from its file, None when it came only through the API."""
 
     campaign: Campaign
     version: int
@@ -39,7 +39,7 @@ class StoredCampaign:
     from_file: Campaign | None = None
 
     def published(self) -> CampaignPublished:
-        """This version as others see it: the collector on its topic, the courier when it composes a survey."""
+        """This version as published: for the collector on its topic, for the courier when it composes a survey."""
         campaign = self.campaign
         return CampaignPublished(
             campaign=campaign.id,
@@ -54,13 +54,13 @@ class StoredCampaign:
 
 
 async def all_of_them(connection: AsyncConnection) -> dict[str, StoredCampaign]:
-    """The campaigns in force, by id."""
+    """The current campaigns, by id."""
     rows = await connection.execute(_ALL, {"most": MAX_CAMPAIGNS})
     return {row.campaign: _stored(row) for row in rows}
 
 
 async def lock(connection: AsyncConnection) -> None:
-    """Lets one process at a time change definitions, so that versions are given once. Reading goes on."""
+    """Lets one process at a time change definitions, so that versions are unique. Readers are not blocked."""
     await connection.execute(_LOCK)
 
 
@@ -88,7 +88,7 @@ def _stored(row: Row[Any]) -> StoredCampaign:
     )
 
 
-# A few definitions are read in every transaction, and change rarely.
+# A few definitions, read in every transaction and rarely changed.
 _READ: dict[str, Campaign] = {}
 
 

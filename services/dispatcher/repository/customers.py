@@ -1,4 +1,4 @@
-"""Customers: the lock everything about them is decided under, and what is known of them."""
+"""Customers: the lock that serialises all decisions about them, and what is known about them."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -21,7 +21,7 @@ _ROW = Columns(
     erased_at="timestamptz",
     last_answered_at="timestamptz",
 )
-# What the statements below are composed of: names of columns, never values (which is why S608 does not apply).
+# The statements below are composed of column names, never values (which is why S608 does not apply).
 _READ = """
     customer_id, details::text AS details, first_event_at, since, preference_revision, channels::text AS channels,
     erased_at, last_answered_at
@@ -49,7 +49,7 @@ _WRITE = text(
 
 
 async def lock(connection: AsyncConnection, customer_ids: Iterable[str]) -> dict[str, Customer]:
-    """The customers of the given ids, locked, by id; an unknown one is created."""
+    """Locks the customers and returns them by id; unknown ones are created."""
     wanted = {"customer_ids": sorted(customer_ids)}
     await connection.execute(_ENSURE, wanted)
     return {row.customer_id: _customer(row) for row in await connection.execute(_LOCK, wanted)}
@@ -61,7 +61,7 @@ async def read(connection: AsyncConnection, customer_ids: Iterable[str]) -> dict
 
 
 async def write(connection: AsyncConnection, customers: Sequence[Customer]) -> None:
-    """Replaces what is known of locked customers."""
+    """Updates locked customers."""
     if customers:
         await connection.execute(_WRITE, _ROW.parameters(_row(customer) for customer in customers))
 

@@ -62,26 +62,26 @@ _OF_CUSTOMER = text(
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """``following`` is the position to read on before; None at the end."""
+    """``following`` is the position to continue before; None at the end."""
 
     decisions: Sequence[Decision]
     following: int | None
 
 
 async def known(connection: AsyncConnection, decision_ids: Sequence[str]) -> set[str]:
-    """Which of these decisions were taken before."""
+    """Which of these decisions already exist."""
     rows = await connection.execute(_KNOWN, {"decision_ids": list(decision_ids)})
     return {row.decision_id for row in rows}
 
 
 async def asked_about(connection: AsyncConnection, order_ids: Iterable[str]) -> set[tuple[str, str]]:
-    """The (order id, campaign) that are done with: sent, or skipped for good."""
+    """The (order id, campaign) already decided: sent or skipped."""
     rows = await connection.execute(_FINAL, {"order_ids": list(order_ids)})
     return {(row.order_id, row.campaign) for row in rows}
 
 
 async def put(connection: AsyncConnection, decisions: Sequence[Decision]) -> None:
-    """Adds to the log, in this order."""
+    """Appends to the log, in this order."""
     if decisions:
         values = _ROW.attributes(decisions)
         values["effects"] = [_effects(decision) for decision in decisions]

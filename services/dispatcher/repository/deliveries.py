@@ -1,4 +1,4 @@
-"""The courier's queue, as far as the dispatcher touches it."""
+"""The part of the courier's queue that the dispatcher writes."""
 
 from collections.abc import Sequence
 
@@ -14,5 +14,5 @@ _BRING_FORWARD = text(
 
 
 async def bring_forward(connection: AsyncConnection, customer_ids: Sequence[str]) -> None:
-    """Whatever is queued for these customers is looked at next, however long it was to wait."""
+    """Makes everything queued for these customers due now, skipping any backoff."""
     await connection.execute(_BRING_FORWARD, {"customer_ids": list(customer_ids)})

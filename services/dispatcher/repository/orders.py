@@ -1,4 +1,4 @@
-"""Orders: their lock, and their facts."""
+"""Orders: their locks and facts."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -22,7 +22,7 @@ _ROW = Columns(
     facts="jsonb",
 )
 _NEW_ROW = Columns(order_id="text", customer_id="text")
-# What the statements below are composed of: names of columns, never values (which is why S608 does not apply).
+# The statements below are composed of column names, never values (which is why S608 does not apply).
 _READ = "order_id, first_event_at, facts::text AS facts"
 _ENSURE = text(
     f"""
@@ -66,7 +66,7 @@ _LAST_ORDERED = text(
 
 
 async def lock(connection: AsyncConnection, customer_of: Mapping[str, str]) -> dict[str, Order]:
-    """The orders of the given ids, locked, by id; an unknown one is created, for the customer given."""
+    """Locks the orders and returns them by id; unknown ones are created for the given customer."""
     order_ids = sorted(customer_of)
     new = ({"order_id": order_id, "customer_id": customer_of[order_id]} for order_id in order_ids)
     await connection.execute(_ENSURE, _NEW_ROW.parameters(new))
@@ -75,7 +75,7 @@ async def lock(connection: AsyncConnection, customer_of: Mapping[str, str]) -> d
 
 
 async def lock_of_customers(connection: AsyncConnection, customer_ids: Sequence[str]) -> list[Order]:
-    """All orders of these customers, locked."""
+    """Locks and returns all orders of these customers."""
     rows = await connection.execute(_LOCK_OF_CUSTOMERS, {"customer_ids": list(customer_ids)})
     return [_order(row.order_id, row.first_event_at, row.facts) for row in rows]
 
@@ -86,7 +86,7 @@ async def read(connection: AsyncConnection, order_ids: Iterable[str]) -> dict[st
 
 
 async def write(connection: AsyncConnection, orders: Sequence[Order]) -> None:
-    """Replaces what is known of locked orders."""
+    """Updates locked orders."""
     if orders:
         await connection.execute(_WRITE, _ROW.parameters(_row(order) for order in orders))
 

@@ -1,4 +1,4 @@
-"""The ledger of what was sent."""
+"""The ledger of sent surveys."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -37,7 +37,7 @@ _PUT = text(
 async def history(
     connection: AsyncConnection, customer_ids: Sequence[str], since: datetime
 ) -> dict[str, list[PastSend]]:
-    """What each customer was sent after ``since``. Read it under the lock on the customer."""
+    """What each customer was sent after ``since``. To be read under the lock on the customer."""
     found: dict[str, list[PastSend]] = {}
     for row in await connection.execute(_HISTORY, {"customer_ids": list(customer_ids), "since": since}):
         found.setdefault(row.customer_id, []).append(PastSend(row.campaign, row.order_id, row.sent_at))
@@ -51,7 +51,7 @@ async def of_timers(connection: AsyncConnection, timer_ids: Sequence[str]) -> se
 
 
 async def put(connection: AsyncConnection, sends: Sequence[tuple[str, SurveySent]]) -> None:
-    """Adds (timer id, send). A send or timer that is already in the ledger fails the transaction."""
+    """Appends (timer id, send). A duplicate send or timer fails the transaction."""
     if sends:
         rows = ({**dict(send), "timer_id": timer_id} for timer_id, send in sends)
         await connection.execute(_PUT, _ROW.parameters(rows))

@@ -1,4 +1,4 @@
-"""What the contact policy decides on, put together from all the tables that know something of a customer."""
+"""The input of the contact policy, assembled from all tables about a customer."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -19,10 +19,10 @@ async def read(
     look_ahead: timedelta,
     look_back: timedelta,
 ) -> Mapping[str, Situation]:
-    """The situation of each customer ``at`` that moment, by customer id.
+    """The situation of each customer ``at`` that time, by customer id.
 
     ``look_ahead`` is how far upcoming timers matter, ``look_back`` how far past surveys do. To decide by it, call it
-    after the customers were locked: these are statements of their own, so they see all that was committed before.
+    after locking the customers: these are separate statements, so they see everything committed before the lock.
     """
     ahead = await timers.of_customers(connection, customer_ids, at + look_ahead)
     of_customer: dict[str, list[Timer]] = {customer_id: [] for customer_id in customer_ids}

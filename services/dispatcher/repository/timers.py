@@ -1,4 +1,4 @@
-"""Timers and recurrences: claiming what is due, reading what lies ahead, writing what was decided."""
+"""Timers and recurrences: claiming due ones, reading upcoming ones, writing decisions."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from shared.persistence.columns import Columns
 from shared.persistence.planner import index_walk
 
 TIMERS_OF_CUSTOMER = 100
-"""Maximum timers of one customer that one decision looks at; the rest is left to the next."""
+"""Maximum timers of one customer per decision; the rest is left to the next."""
 
-# The columns have older names: in the table milestone_at is when the survey is due, and due_at when the timer is looked
-# at next. Everywhere else these are due_at and check_at.
+# The columns have older names: in the table, milestone_at is when the survey is due, and due_at when the timer is
+# checked next. Everywhere else these are due_at and check_at.
 _ROW = Columns(
     timer_id="uuid",
     campaign="text",
@@ -30,14 +30,14 @@ _ROW = Columns(
 )
 _FIRED_ROW = Columns(campaign="text", customer_id="text", occurrence="integer", fired_at="timestamptz")
 
-# What the statements below are composed of: names of columns, never values (which is why S608 does not apply).
+# The statements below are composed of column names, never values (which is why S608 does not apply).
 _READ = """
     timer_id::text AS timer_id, campaign, customer_id, order_id, cause, occurrence,
     milestone_at AS due_at, due_at AS check_at, traceparent
 """
 
 _NEXT_CHECK = text("SELECT due_at AS check_at FROM timers ORDER BY timers.due_at LIMIT 1")
-# Locks the customers of the first timers due, skipping those locked elsewhere: it never waits, so it cannot deadlock.
+# Locks the customers of the first timers due, skipping locked ones: it never waits, so it cannot deadlock.
 _CLAIM = text(
     """
     WITH claimed AS (
@@ -103,7 +103,7 @@ _FIRED = text(
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The customers locked, and the ``check_at`` the walk reached; ``full`` when more may be due beyond it."""
+    """The locked customers, and the ``check_at`` the walk reached; ``full`` when more may be due beyond it."""
 
     customer_ids: Sequence[str]
     reached: datetime | None
@@ -111,13 +111,13 @@ class Claimed:
 
 
 async def next_check(connection: AsyncConnection) -> datetime | None:
-    """When the next timer is to be looked at; None when there is none."""
+    """When the next timer is to be checked; None when there is none."""
     check_at: datetime | None = (await connection.execute(_NEXT_CHECK)).scalar_one_or_none()
     return check_at
 
 
 async def claim(connection: AsyncConnection, *, now: datetime, watermark: datetime, most: int) -> Claimed:
-    """Locks the customers of the first ``most`` timers to be looked at between ``watermark`` and ``now``."""
+    """Locks the customers of the first ``most`` timers to be checked between ``watermark`` and ``now``."""
     async with index_walk(connection):
         rows = (await connection.execute(_CLAIM, {"now": now, "watermark": watermark, "most": most})).all()
     customer_ids = sorted({row.customer_id for row in rows})
@@ -125,7 +125,7 @@ async def claim(connection: AsyncConnection, *, now: datetime, watermark: dateti
 
 
 async def of_customers(connection: AsyncConnection, customer_ids: Sequence[str], until: datetime) -> list[Timer]:
-    """Their timers to be looked at up to ``until``, the first TIMERS_OF_CUSTOMER of each customer."""
+    """Their timers to be checked up to ``until``, the first TIMERS_OF_CUSTOMER of each customer."""
     rows = await connection.execute(
         _OF_CUSTOMERS, {"customer_ids": list(customer_ids), "until": until, "most": TIMERS_OF_CUSTOMER}
     )
@@ -135,7 +135,7 @@ async def of_customers(connection: AsyncConnection, customer_ids: Sequence[str],
 async def set_by_orders(
     connection: AsyncConnection, order_ids: Iterable[str], customer_ids: Iterable[str]
 ) -> list[Timer]:
-    """The timers that order events have set: about these orders, and of these customers' recurring campaigns."""
+    """The timers set by order events: about these orders, and of these customers' recurring campaigns."""
     rows = await connection.execute(_SET_BY_ORDERS, {"order_ids": list(order_ids), "customer_ids": list(customer_ids)})
     return [Timer(**row) for row in rows.mappings()]
 
@@ -163,7 +163,7 @@ async def recurrences(connection: AsyncConnection, customer_ids: Iterable[str]) 
 
 
 async def note_fired(connection: AsyncConnection, fired: Mapping[tuple[str, str], Recurrence]) -> None:
-    """Remembers that recurring campaigns came due, by campaign and customer."""
+    """Records that recurring campaigns came due, by campaign and customer."""
     if fired:
         rows = (
             {

@@ -1,1 +1,1 @@
-"""What changes something, in one transaction."""
+"""State changes, each in one transaction."""

@@ -1,7 +1,7 @@
 """Counting a batch of answers: store it in one statement, add the difference to the day counts.
 
-All of it in the caller's transaction, so that after every commit the day counts are the sum over the stored answers,
-whatever comes twice, late, or in another process at the same time.
+All in the caller's transaction, so that after every commit the day counts are the sum over the stored answers, even
+with duplicates, late answers and concurrent processes.
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ async def count_answers(
     zone: ZoneInfo,
     keep_comments: bool,
 ) -> None:
-    """Days begin and end in ``zone``. Comments of replaced answers are removed in any case."""
+    """Days begin and end in ``zone``. Comments of replaced answers are always removed."""
     newest = newest_revisions(bodies)
     if not newest:
         return

@@ -1,4 +1,4 @@
-"""The numbers campaigns and segments are counted under: looked up once, then kept in memory within bounds."""
+"""The ids under which campaigns and segments are counted: looked up once, then cached in memory."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,11 +12,11 @@ from shared.contracts.types import SegmentValue
 
 
 class Names:
-    """Numbers of names; at most some ``limit`` of each kind are kept in memory.
+    """A cache of names' ids; about ``limit`` of each kind are kept in memory.
 
-    New names are committed on a connection of their own before anything is counted under their number: a batch that is
-    rolled back then leaves no number in memory that the database does not know, and two processes that meet the same
-    new name do not wait for each other's batches. A name nothing is counted under does no harm.
+    New names are committed on a separate connection before anything is counted under their id: a rolled-back batch
+    then leaves no id in the cache that the database does not know, and two processes that find the same new name do
+    not wait for each other's batches. An unused name is harmless.
     """
 
     def __init__(self, engine: AsyncEngine, limit: int = 20_000) -> None:
@@ -27,7 +27,7 @@ class Names:
         self._combinations: dict[tuple[Segment, ...], tuple[int, ...]] = {}
 
     async def campaigns(self, carried: Sequence[str | None]) -> list[int]:
-        """The number of each; None is an answer of no campaign, which has a number too."""
+        """The id of each; None, for answers without a campaign, has an id too."""
         wanted = [name or NO_CAMPAIGN for name in carried]
         unknown = set(wanted) - self._campaigns.keys()
         if unknown:
@@ -37,7 +37,7 @@ class Names:
         return [self._campaigns[name] for name in wanted]
 
     async def segments(self, carried: Sequence[dict[str, SegmentValue]]) -> list[tuple[int, ...]]:
-        """The numbers each counts in, everybody's first, the others ascending."""
+        """The segment ids each counts in: EVERYONE first, the others ascending."""
         known = self._combinations
         identities = [_identity(segments) for segments in carried]
         missing = {identity for identity in identities if identity not in known}
@@ -82,7 +82,7 @@ class Names:
 
 
 def _identity(segments: dict[str, SegmentValue]) -> tuple[Segment, ...]:
-    """The segments one by one: the same for the same ones in the same order, and hashable."""
+    """The segments, flattened: hashable, and equal for equal segments in the same order."""
     for value in segments.values():
         if not isinstance(value, str):
             return tuple(flatten(segments))

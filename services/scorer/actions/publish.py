@@ -1,4 +1,4 @@
-"""Publishing scores that changed: because answers came, or because a day passed and none did."""
+"""Publishes scores that changed, through new answers or because a day ended."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,14 +13,14 @@ from shared.contracts.scores import event as score_event
 from shared.runtime import Runtime
 
 _SEGMENTS_AT_ONCE = 25
-"""A round holds the counts it takes, and batches wait for it: about 6 ms a segment with three years of days."""
+"""A round locks the counts it takes, which blocks batches: about 6 ms per segment with three years of days."""
 
 BEFORE_ALL = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """``after`` is the segment to go on after; ``more`` when there may be more changed ones."""
+    """``after`` is the segment to continue after; ``more`` when there may be more changed ones."""
 
     after: int
     more: bool
@@ -29,8 +29,8 @@ class Round:
 async def publish(runtime: Runtime[ScorerSettings], *, after: int = BEFORE_ALL) -> Round:
     """Publishes the changed scores of the next segments after segment ``after``, in one transaction.
 
-    Segments take turns, so that busy ones with low numbers do not keep the others waiting. Does nothing while another
-    process publishes.
+    Round-robin, so that busy segments with low ids do not starve the others. A no-op while another process
+    publishes.
     """
     now = runtime.clock.now()
     today = day_of(now, runtime.settings.zone)

@@ -21,7 +21,7 @@ from shared.contracts.sends import SurveySent
 async def count_sends(
     connection: AsyncConnection, names: Names, bodies: Iterable[SurveySent], *, zone: ZoneInfo
 ) -> None:
-    """Which segments surveys count in. Days begin and end in ``zone``."""
+    """Records which segments surveys count in. Days begin and end in ``zone``."""
     sent = first_sends(bodies)
     facts = facts_of_sends(
         sent,
@@ -35,7 +35,7 @@ async def count_sends(
 async def count_deliveries(
     connection: AsyncConnection, reports: Iterable[tuple[str, Delivery]], *, zone: ZoneInfo
 ) -> None:
-    """Whether surveys reached anybody, from pairs of event type and body."""
+    """Records whether surveys were delivered, from pairs of event type and body."""
     await _count(connection, facts_of_deliveries(reports, zone))
 
 

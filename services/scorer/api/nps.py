@@ -1,5 +1,5 @@
-"""``/v1/nps``: the score of a window, its trend, and the values of a dimension compared. Every score has its interval
-and its n."""
+"""``/v1/nps``: the score of a window, its trend, and the values of a dimension compared. Every score comes with its
+interval and n."""
 
 from datetime import date, datetime
 from typing import Annotated, Any
@@ -22,8 +22,8 @@ from shared.web.paging import CursorQuery, read_cursor, write_cursor
 
 
 class ScoreBody(BaseModel):
-    """Points from −100 to 100 with a 95 % interval; ``nps`` is null without answers. ``held_back`` marks a score of too
-    few answers to mean much."""
+    """Points from −100 to 100 with a 95 % interval; ``nps`` is null without answers. ``held_back`` marks a score based
+    on too few answers to be meaningful."""
 
     nps: float | None
     low: float
@@ -36,7 +36,7 @@ class ScoreBody(BaseModel):
 
 
 class NpsBody(ScoreBody, SelectionBody):
-    """``change`` compares with the preceding window of the same length, in points; it is null where there is none."""
+    """``change`` is the difference to the preceding window of the same length, in points; null if there is none."""
 
     change: float | None
     change_significant: bool | None
@@ -56,8 +56,8 @@ class TrendBody(SelectionBody):
 
 
 class ComparedBody(ScoreBody):
-    """``differs`` from all the others together by more than chance would explain, corrected for the number of values
-    compared; null where that cannot be said."""
+    """``differs`` is whether the difference to all other values together is statistically significant, corrected for
+    the number of values compared; null where that cannot be said."""
 
     segment: str
     value: str
@@ -97,7 +97,7 @@ def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
     async def nps_trend(
         query: Annotated[ScoreQuery, asked], step: Step = "day", points: Annotated[int, Query(ge=1, le=730)] = 90
     ) -> TrendBody:
-        """The window's score as it stood at the end of each of the last days or weeks, oldest first."""
+        """The window's score at the end of each of the last days or weeks, oldest first."""
         async with runtime.read_only() as connection:
             found = await trend(connection, query, step=step, points=points, minimum=minimum)
         return TrendBody(
@@ -113,7 +113,7 @@ def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
         cursor: CursorQuery = None,
     ) -> ComparisonBody:
-        """The values of a dimension side by side, best score first, those held back last."""
+        """The values of a dimension compared, best score first, those held back last."""
         start = max(0, *(read_cursor(cursor, int) or (0,)))
         async with runtime.read_only() as connection:
             found = await comparison(connection, query, dimension=dimension, minimum=minimum)

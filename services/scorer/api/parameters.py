@@ -1,4 +1,4 @@
-"""What requests select scores by, and how a reply repeats it."""
+"""The parameters by which requests select scores, and how responses repeat them."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -26,12 +26,12 @@ DimensionQuery = Annotated[str, Query(min_length=1, max_length=300)]
 WindowQuery = Annotated[Window, Query(description="Days up to and including the day of `at`.")]
 AtQuery = Annotated[
     Instant | None,
-    Query(description="The end of the window, with a UTC offset; its whole day counts. The default is now."),
+    Query(description="The end of the window, with a UTC offset; the whole day counts. Default: now."),
 ]
 
 
 class SelectionBody(BaseModel):
-    """What was asked for; ``campaign`` is ``*`` for all together."""
+    """The selection requested; ``campaign`` is ``*`` for all together."""
 
     window: Window
     segment: str | list[str]
@@ -50,7 +50,7 @@ def selection_of(query: ScoreQuery) -> dict[str, Any]:
 
 
 def score_query(runtime: Runtime[ScorerSettings]) -> Callable[..., ScoreQuery]:
-    """A dependency: the query that a request's parameters make."""
+    """A dependency that builds the query from a request's parameters."""
 
     def query_of(
         window: WindowQuery = "30d",

@@ -1,4 +1,4 @@
-"""``/v1/sample-size``: how many answers a margin takes."""
+"""``/v1/sample-size``: how many answers are needed for a margin of error."""
 
 from typing import Annotated
 
@@ -14,7 +14,7 @@ from shared.web.auth import require
 
 
 class SampleSizeBody(SelectionBody):
-    """``n`` answers give ± ``margin`` points at ``confidence``; ``have`` were given in the window so far."""
+    """``n`` answers give ± ``margin`` points at ``confidence``; ``have`` is the number in the window so far."""
 
     n: int
     margin: float
@@ -32,11 +32,11 @@ def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
     @router.get("")
     async def sample_size_needed(
         query: Annotated[ScoreQuery, asked],
-        margin: Annotated[float, Query(ge=0.01, le=100, description="The ± wanted, in points.")] = 5,
-        population: Annotated[int | None, Query(ge=1, description="The number of customers there are.")] = None,
+        margin: Annotated[float, Query(ge=0.01, le=100, description="The desired margin of error, ± points.")] = 5,
+        population: Annotated[int | None, Query(ge=1, description="The total number of customers.")] = None,
     ) -> SampleSizeBody:
-        """How many answers a margin takes, from the variance of the answers so far, or the largest possible while there
-        are too few."""
+        """How many answers are needed for a margin of error, from the variance of the answers so far, or from the
+        largest possible variance while there are too few."""
         async with runtime.read_only() as connection:
             found = await score_of(connection, query, minimum=runtime.settings.minimum_answers)
         counts = found.score.counts

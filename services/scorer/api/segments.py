@@ -1,4 +1,4 @@
-"""``/v1/segments``: every segment that was ever counted."""
+"""``/v1/segments``: all segments ever counted."""
 
 from typing import Annotated
 
@@ -34,7 +34,7 @@ def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
         cursor: CursorQuery = None,
     ) -> SegmentsBody:
-        """Every segment that was ever counted, by dimension and value."""
+        """All segments ever counted, by dimension and value."""
         after = read_cursor(cursor, str, str)
         async with runtime.read_only() as connection:
             page = await segment_page(connection, after=after, dimension=dimension, limit=limit)

@@ -1,4 +1,4 @@
-"""``/v1/stream``: scores as they change, as server-sent events (WHATWG HTML, section 9.2)."""
+"""``/v1/stream``: score changes as server-sent events (WHATWG HTML, section 9.2)."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -37,9 +37,9 @@ def routes(runtime: Runtime[ScorerSettings], stream: Stream) -> APIRouter:
         ] = None,
         last_event_id: Annotated[str | None, Header(pattern=r"^[0-9]{1,18}$")] = None,
     ) -> StreamingResponse:
-        """Scores as they change, as server-sent events named `score.updated`.
+        """Score changes, as server-sent events named `score.updated`.
 
-        `Last-Event-ID` continues after a disconnection, with each score as it stands by then.
+        `Last-Event-ID` resumes after a disconnection, with the latest state of each changed score.
         """
         try:
             chosen = {write(parse(segment)) for segment in segments}
@@ -60,14 +60,14 @@ def routes(runtime: Runtime[ScorerSettings], stream: Stream) -> APIRouter:
                 after = await last_change(connection)
         listener = stream.enter(wanted, after=after)
         if listener is None:
-            raise Problem(503, "Too many live streams", "try again later, or another server", {"Retry-After": "30"})
+            raise Problem(503, "Too many live streams", "try again later, or on another replica", {"Retry-After": "30"})
         return LiveResponse(stream, listener)
 
     return router
 
 
 class LiveResponse(StreamingResponse):
-    """The stream of one listener, who leaves with it, however it ends."""
+    """The stream of one listener, which is removed however the stream ends."""
 
     def __init__(self, stream: Stream, listener: Listener) -> None:
         self._stream = stream
@@ -84,7 +84,7 @@ class LiveResponse(StreamingResponse):
             async with asyncio.timeout(None) as self._listener.timeout:
                 await super().__call__(scope, receive, send)
         except TimeoutError:
-            pass  # A client too slow: the server closes the connection, and the client may continue on another.
+            pass  # A slow client: the server closes the connection, and the client may resume on another.
         finally:
             self._stream.leave(self._listener)
 

@@ -1,1 +1,2 @@
-"""The rules: what is counted where, for which days, and what a score says. Pure; the moment is an argument."""
+"""The scorer's rules: what is counted where, for which days, and how scores are computed. Pure; the current time is an
+argument."""

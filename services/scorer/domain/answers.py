@@ -1,7 +1,7 @@
-"""A batch of answers: the highest revision of each, the rows to store, and what changes in the counts.
+"""A batch of answers: the highest revision of each, the rows to store, and the changes to the counts.
 
 An answer is stored at its highest revision. What it counted before is subtracted and what it counts now is added, so
-that the day counts stay the sum over the stored answers, whatever comes twice, late or out of order.
+that the day counts stay the sum over the stored answers, despite duplicates and late or out-of-order events.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ from services.scorer.domain.windows import day_of
 from shared.contracts.answers import Answer, AnswerErased
 
 NO_CAMPAIGN = ""
-"""The name under which answers of no campaign count."""
+"""The name under which answers without a campaign count."""
 
 
 def newest_revisions(bodies: Iterable[Answer | AnswerErased]) -> list[tuple[str, Answer | AnswerErased]]:
@@ -32,7 +32,7 @@ def newest_revisions(bodies: Iterable[Answer | AnswerErased]) -> list[tuple[str,
 
 
 class AnswerRow(NamedTuple):
-    """A row of ``answers``; an erased answer has its key and revision only. ``day`` is in the shop's time zone."""
+    """A row of ``answers``; an erased answer has only its key and revision. ``day`` is in the shop's time zone."""
 
     key: str
     revision: int
@@ -56,7 +56,7 @@ class NewComment:
 
 @dataclass(frozen=True, slots=True)
 class ReplacedAnswer:
-    """What an answer was until now; everything but ``key`` is None where it had been erased."""
+    """The previous state of an answer; everything but ``key`` is None if it had been erased."""
 
     key: str
     campaign_id: int | None
@@ -68,7 +68,7 @@ class ReplacedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class WrittenAnswers:
-    """``keys`` are those that were written, None when all were: the others are stored at a newer revision already."""
+    """``keys`` are those written, None for all: the others are already stored at a newer revision."""
 
     keys: frozenset[str] | None
     replaced: Sequence[ReplacedAnswer]
@@ -77,7 +77,7 @@ class WrittenAnswers:
 @dataclass(slots=True)
 class AnswerBatch:
     """``rows`` for the table, ascending by key. ``keys``, ``places`` and ``segments`` are parallel: where each answer
-    that is not erased counts."""
+    counts, without the erased ones."""
 
     rows: list[AnswerRow] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
@@ -86,7 +86,7 @@ class AnswerBatch:
     comments: list[NewComment] = field(default_factory=list)
 
     def changes(self, written: WrittenAnswers) -> list[DayChange]:
-        """What the counts change by, once the batch is stored."""
+        """The changes to the counts, once the batch is stored."""
         tally = Tally()
         tally.add(self.places, self.segments)
         if written.keys is not None:

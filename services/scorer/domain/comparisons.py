@@ -1,4 +1,4 @@
-"""The values of a dimension side by side, and which of them differ by more than chance."""
+"""Compares the values of a dimension, and which of them differ significantly."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from shared.nps import Counts, NetPromoterScore, change, net_promoter_score
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One value of a dimension. ``differs`` is whether it differs from all the others together by more than chance
-    would explain; None when it is held back or there are no others."""
+    """One value of a dimension. ``differs`` is whether it differs significantly from all the others together; None when
+    it is held back or there are no others."""
 
     segment: str
     value: str
@@ -23,8 +23,8 @@ class Compared:
 def compare(dimension: str, values: Sequence[tuple[str, Counts]], everybody: Counts, *, minimum: int) -> list[Compared]:
     """Best score first, those held back last.
 
-    ``everybody`` are all answers the values are compared within. The level of significance is corrected for the
-    number of values that are not held back (Bonferroni).
+    ``everybody`` are all answers that the values are part of. The significance level is corrected for the number of
+    values that are not held back (Bonferroni).
     """
     tested = sum(not is_held_back(counts, minimum=minimum) for _, counts in values)
     compared = []

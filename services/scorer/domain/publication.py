@@ -1,4 +1,4 @@
-"""Which scores are published: those whose figures differ from what was published last."""
+"""Which scores are published: those whose figures differ from the last publication."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from shared.contracts.scores import ANY_CAMPAIGN, WINDOW_DAYS, WINDOWS, ScoreUpd
 ALL_CAMPAIGNS = -1
 
 Figures = tuple[int, ...]
-"""What two publications of a score are compared by."""
+"""The figures by which two publications of a score are compared."""
 
 _WITH_BEFORE = [window for window in WINDOWS if WINDOW_DAYS[window] is not None]
 
 
 class ScoreKey(NamedTuple):
-    """``campaign_id`` may be ALL_CAMPAIGNS; 0 ``window_days`` are all time."""
+    """``campaign_id`` may be ALL_CAMPAIGNS; 0 ``window_days`` means all time."""
 
     segment_id: int
     campaign_id: int
@@ -33,12 +33,12 @@ class SumsKey(NamedTuple):
 
 
 SumsBySpan = dict[int, Sums]
-"""Sums by the position of their span in ``spans_ending``; empty spans are left out."""
+"""Sums by the position of their span in ``spans_ending``; empty spans are omitted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What was published last for a key; ``sequence`` counts its updates."""
+    """The last publication of a key; ``sequence`` counts its updates."""
 
     sequence: int
     figures: Figures
@@ -54,7 +54,7 @@ class Publication:
 
 
 def spans_ending(today: date) -> list[Days]:
-    """The days of every window that ends today, then those of every window before one of them."""
+    """The days of every window that ends today, then those of every preceding window."""
     return [window_days(window, today) for window in WINDOWS] + [
         before for window in WINDOWS if (before := days_before(window, today)) is not None
     ]
@@ -71,15 +71,15 @@ def due(
 ) -> list[Publication]:
     """The scores to publish, ascending by key.
 
-    ``sums`` has every segment and campaign with answers or deliveries in some span; all campaigns together are added
-    up here. ``published`` is what was published last for the same segments, and ``segments`` and ``campaigns`` are
-    names by id. A key all of whose days have left every window falls to nothing and is published once more.
+    ``sums`` has every segment and campaign with answers or deliveries in some span; all campaigns together are summed
+    up here. ``published`` is the last publication of the same segments, and ``segments`` and ``campaigns`` are names by
+    id. A key whose days have all left every window drops to zero and is published once more.
     """
     due: list[Publication] = []
     for (segment_id, campaign_id), by_span in sorted(_complete(sums, published).items()):
         campaign = ANY_CAMPAIGN if campaign_id == ALL_CAMPAIGNS else campaigns[campaign_id]
         if campaign_id != ALL_CAMPAIGNS and campaign in (NO_CAMPAIGN, ANY_CAMPAIGN):
-            continue  # answers of no campaign are in "all together", and have no name of their own
+            continue  # Answers without a campaign are in "all together", and have no name of their own.
         for window, current, before in _windows(by_span):
             key = ScoreKey(segment_id, campaign_id, WINDOW_DAYS[window] or 0)
             figures = _figures(current, before, minimum)
@@ -101,7 +101,7 @@ def due(
 
 
 def _complete(sums: Mapping[SumsKey, SumsBySpan], published: Mapping[ScoreKey, Published]) -> dict[SumsKey, SumsBySpan]:
-    """With all campaigns together, and with the keys that were published before and have nothing left."""
+    """Adds all campaigns together, and the previously published keys that dropped to zero."""
     complete = dict(sums)
     for (segment_id, _), by_span in sums.items():
         together = complete.setdefault(SumsKey(segment_id, ALL_CAMPAIGNS), {})
@@ -113,7 +113,7 @@ def _complete(sums: Mapping[SumsKey, SumsBySpan], published: Mapping[ScoreKey, P
 
 
 def _windows(by_span: SumsBySpan) -> Iterator[tuple[Window, Sums, Sums | None]]:
-    """Each window with what was counted in it and in the one before, where there is one."""
+    """Each window with its counts and those of the preceding window, if there is one."""
     for position, window in enumerate(WINDOWS):
         before = None
         if window in _WITH_BEFORE:

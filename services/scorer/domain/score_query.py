@@ -1,4 +1,4 @@
-"""A query for scores: which answers, of which days."""
+"""A query for scores: which answers, on which days."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from shared.contracts.scores import ANY_CAMPAIGN, EVERYBODY, Window
 
 @dataclass(frozen=True, slots=True)
 class ScoreQuery:
-    """``segments`` must all apply; none means everybody. ``campaign`` None means all together.
+    """``segments`` must all apply; none means everyone. ``campaign`` None means all together.
 
     ``at`` is the end of the window; ``last_day`` is the day it falls on in the shop's time zone.
     """
@@ -27,7 +27,7 @@ class ScoreQuery:
     def read(
         cls, *, window: Window, segments: Sequence[str], campaign: str | None, at: datetime, zone: ZoneInfo
     ) -> "ScoreQuery":
-        """From text as it stands in an address. Raises BadSegment."""
+        """Parses the parameters of a URL. Raises BadSegment."""
         parsed = dict.fromkeys(parse(segment) for segment in segments)
         parsed.pop(EVERYONE, None)
         chosen = None if campaign in (None, "", ANY_CAMPAIGN) else campaign
@@ -39,7 +39,7 @@ class ScoreQuery:
 
     @property
     def label(self) -> str | list[str]:
-        """``everybody``, one segment, or the list of those that must all apply."""
+        """``everybody``, one segment, or the list of segments that must all apply."""
         written = [write(segment) for segment in self.segments]
         if not written:
             return EVERYBODY

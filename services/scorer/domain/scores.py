@@ -1,4 +1,4 @@
-"""From counts to a score: with its interval, its change and its response rate."""
+"""From counts to a score, with its interval, change and response rate."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,8 @@ from shared.nps import Change, Counts, NetPromoterScore, change, net_promoter_sc
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """``surveyed`` of the answers were given to a survey; ``delivered`` surveys were sent on these days, or None
-    where that is not known."""
+    """``surveyed`` of the answers were given to a survey; ``delivered`` surveys were sent on these days, or None if
+    unknown."""
 
     counts: Counts
     surveyed: int
@@ -32,9 +32,9 @@ NOTHING = Sums(Counts(), 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class WindowScore:
-    """``change`` is against the window of the same length before; None where there is none or one of them is empty.
+    """``change`` is the difference to the preceding window of the same length; None if there is none or one is empty.
 
-    ``held_back`` marks a score of too few answers to mean much.
+    ``held_back`` marks a score based on too few answers to be meaningful.
     """
 
     score: NetPromoterScore
@@ -45,7 +45,7 @@ class WindowScore:
 
 
 def window_score(current: Sums, before: Sums | None, *, minimum: int) -> WindowScore:
-    """The score of a window. ``before`` is None where there is no window before; ``minimum`` as in ``is_held_back``."""
+    """The score of a window. ``before`` is None if there is no preceding window; ``minimum`` as in ``is_held_back``."""
     return WindowScore(
         net_promoter_score(current.counts),
         change(current.counts, before.counts) if before is not None else None,
@@ -56,5 +56,5 @@ def window_score(current: Sums, before: Sums | None, *, minimum: int) -> WindowS
 
 
 def is_held_back(counts: Counts, *, minimum: int) -> bool:
-    """Whether there are fewer than ``minimum`` answers: too few for the score to mean much."""
+    """Whether there are fewer than ``minimum`` answers: too few for the score to be meaningful."""
     return counts.n < minimum

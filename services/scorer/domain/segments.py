@@ -1,4 +1,4 @@
-"""Segments in writing: ``country:BR``, or ``everybody``."""
+"""Segments as text: ``country:BR``, or ``everybody``."""
 
 from collections.abc import Iterator
 
@@ -9,19 +9,19 @@ Segment = tuple[str, str]
 """A dimension and a value, such as ``("country", "BR")``."""
 
 EVERYONE: Segment = ("", EVERYBODY)
-"""Every answer's first segment. No dimension of an event can be empty, so nothing else is called this."""
+"""Every answer's first segment. Dimensions in events are never empty, so this name is unique."""
 
 
 EVERYBODY_ID = 0
-"""The number of EVERYONE, in which every answer counts."""
+"""The id of EVERYONE, in which every answer counts."""
 
 
 class BadSegment(ValueError):
-    """Not a segment; the message says how one is written."""
+    """Not a segment; the message says what is expected."""
 
 
 def write(segment: Segment) -> str:
-    """``dimension:value``. A colon in the dimension's own name becomes ``%3A``, so that no two are written alike."""
+    """``dimension:value``. A colon in the dimension's name becomes ``%3A``, so that the text is unambiguous."""
     if segment == EVERYONE:
         return EVERYBODY
     dimension, value = segment

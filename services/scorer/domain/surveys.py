@@ -1,7 +1,7 @@
-"""What sends and deliveries say about a survey, and when it counts as delivered.
+"""The facts of a survey from sends and deliveries, and when it counts as delivered.
 
-A survey counts once it is known where it went and that it was accepted, and as long as it is not known to have failed.
-The three facts come in any order, from two topics, each possibly several times.
+A survey counts once its send and its acceptance are known, and as long as no failure is. The three facts arrive in
+any order, from two topics, possibly more than once.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,7 +22,7 @@ _NOT_REACHED = (deliveries.BOUNCED, deliveries.FAILED)
 
 
 class SurveyFacts(NamedTuple):
-    """A row of ``surveys``; None is what is not known yet. ``known_on`` is the day of the first event about it."""
+    """A row of ``surveys``; None is a fact not known yet. ``known_on`` is the day of the first event about it."""
 
     key: str
     known_on: date
@@ -35,7 +35,7 @@ class SurveyFacts(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DeliveredChange:
-    """A survey that counts as delivered from now on (``delivered`` is 1), or no longer (−1)."""
+    """A survey that now counts as delivered (``delivered`` is 1), or no longer does (−1)."""
 
     campaign_id: int
     sent_on: date
@@ -66,9 +66,9 @@ def facts_of_sends(
 
 
 def facts_of_deliveries(reports: Iterable[tuple[str, Delivery]], zone: ZoneInfo) -> list[SurveyFacts]:
-    """Whether each survey reached anybody, from pairs of event type and body; ascending by key.
+    """Whether each survey was delivered, from pairs of event type and body; ascending by key.
 
-    Opened and clicked say nothing: machines do both.
+    Opens and clicks are ignored: bots cause both.
     """
     known_on: dict[str, date] = {}
     accepted: set[str] = set()
@@ -84,7 +84,7 @@ def facts_of_deliveries(reports: Iterable[tuple[str, Delivery]], zone: ZoneInfo)
 
 
 def delivered_changes(changed: Sequence[DeliveredChange]) -> list[DayChange]:
-    """What the day counts change by."""
+    """The changes to the day counts."""
     tally = Tally()
     for delivered, count in ((1, tally.add), (-1, tally.remove)):
         these = [one for one in changed if one.delivered == delivered]

@@ -1,7 +1,7 @@
-"""Adding up a batch: from where each answer or survey counts to what changes in the day counts.
+"""Adds up a batch: from where each answer or survey counts to the changes of the day counts.
 
-This is the innermost loop of the scorer, which handles tens of thousands of answers a second. That is why a place in
-the counts is a single integer, and why a batch is netted before anything is unpacked.
+This is the scorer's hot loop, which handles tens of thousands of answers per second. That is why a place in the
+counts is a single integer, and why a batch is netted before anything is unpacked.
 """
 
 from collections import Counter
@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-# What one place counts: the three groups of answers that no survey of ours asked for, the same three of answers to a
-# survey, and surveys delivered. `_GROUP_OF_SCORE` is indexed by the score.
+# What one place counts: the three groups of answers without a survey, the same three of answers to a survey, and
+# surveys delivered. `_GROUP_OF_SCORE` is indexed by the score.
 _PROMOTER, _PASSIVE, _DETRACTOR, _SURVEYED, _DELIVERED = 0, 1, 2, 3, 6
 _GROUP_OF_SCORE = (_DETRACTOR,) * 7 + (_PASSIVE,) * 2 + (_PROMOTER,) * 2
 _COUNTER_BITS, _DAY_BITS, _CAMPAIGN_BITS = 3, 20, 31
@@ -18,7 +18,7 @@ _BELOW_SEGMENT = _COUNTER_BITS + _DAY_BITS + _CAMPAIGN_BITS
 
 
 def answer_place(campaign_id: int, day: date, *, score: int, surveyed: bool) -> int:
-    """Where an answer counts, without the segment; ``surveyed`` when it was given to a survey of ours."""
+    """Where an answer counts, without the segment; ``surveyed`` when it was given to one of our surveys."""
     counter = _GROUP_OF_SCORE[score] + (_SURVEYED if surveyed else 0)
     return ((campaign_id << _DAY_BITS) | day.toordinal()) << _COUNTER_BITS | counter
 
@@ -30,7 +30,7 @@ def delivered_place(campaign_id: int, day: date) -> int:
 
 @dataclass(frozen=True, slots=True)
 class DayChange:
-    """What to add to the counts of one segment, campaign and day; ``surveyed`` counts answers to a survey of ours."""
+    """What to add to the counts of one segment, campaign and day; ``surveyed`` counts answers to our surveys."""
 
     segment_id: int
     campaign_id: int
@@ -56,7 +56,7 @@ class Tally:
         self._counts.subtract(_spread(places, segments))
 
     def changes(self) -> list[DayChange]:
-        """What is left after netting, ascending by segment, campaign and day: the order in which everybody locks the
+        """What is left after netting, ascending by segment, campaign and day: the order in which all processes lock the
         day counts."""
         cells: dict[int, list[int]] = {}
         for packed, count in self._counts.items():

@@ -1,4 +1,4 @@
-"""A window's score as it stood at the end of one day or week after another."""
+"""A window's score at the end of each of a series of days or weeks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

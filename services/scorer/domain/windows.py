@@ -1,4 +1,4 @@
-"""Windows of days: (end − N, end], where a day is a day in the shop's own time zone."""
+"""Windows of days: (end − N, end], in the shop's time zone."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from shared.contracts.scores import WINDOW_DAYS, WINDOWS, Window
 from shared.nps import Counts
 
 EARLIEST = date(1900, 1, 1)
-"""Before any answer: where the window of all time begins."""
+"""Before any answer: the start of the all-time window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +21,18 @@ class Days:
 
 
 def day_of(moment: datetime, zone: ZoneInfo) -> date:
-    """The day ``moment`` falls on in the shop's time zone. Days of 23 or 25 hours are days like any other."""
+    """The day ``moment`` falls on in the shop's time zone. Days of 23 or 25 hours count as one."""
     return moment.astimezone(zone).date()
 
 
 def window_days(window: Window, end: date) -> Days:
-    """The days of ``window`` when ``end`` is its last."""
+    """The days of the ``window`` that ends on ``end``."""
     length = WINDOW_DAYS[window]
     return Days(EARLIEST if length is None else end - timedelta(days=length), end)
 
 
 def days_before(window: Window, end: date) -> Days | None:
-    """The window of the same length just before; None for all time, which has none."""
+    """The preceding window of the same length; None for all time."""
     length = WINDOW_DAYS[window]
     if length is None:
         return None
@@ -41,9 +41,9 @@ def days_before(window: Window, end: date) -> Days | None:
 
 
 def days_that_moved(previous_end: date, end: date) -> list[Days]:
-    """The days that enter or leave any window, or any window before, when the last day changes from one to the other.
+    """The days that enter or leave any window, or any preceding window, when the last day changes from one to the
 
-    Counts on these days, and only on these, change scores without a new answer.
+    other. Only counts on these days change scores without a new answer.
     """
     earlier, later = sorted((previous_end, end))
     moved = [Days(earlier, later)]
@@ -65,7 +65,7 @@ class Point:
 
 
 def rolling(daily: Mapping[date, Counts], window: Window, ends: Sequence[date]) -> list[Point]:
-    """The window's counts at each of ``ends``, which ascend. ``daily`` has every day with answers in these windows."""
+    """The window's counts at each of ``ends``, which are ascending. ``daily`` has their days with answers."""
     points: list[Point] = []
     days = sorted(daily)
     total = Counts()
@@ -83,5 +83,5 @@ def rolling(daily: Mapping[date, Counts], window: Window, ends: Sequence[date]) 
 
 
 def ends_of(end: date, step_days: int, points: int) -> list[date]:
-    """``points`` last days, ``step_days`` apart, the newest being ``end``, oldest first."""
+    """``points`` last days of windows, ``step_days`` apart, up to ``end``, oldest first."""
     return [end - timedelta(days=step_days * back) for back in reversed(range(points))]

@@ -1,1 +1,1 @@
-"""What a topic's batch does, a module a topic."""
+"""Message handlers, one module per topic."""

@@ -1,4 +1,4 @@
-"""``surveys.deliveries``: whether a survey reached anybody."""
+"""``surveys.deliveries``: whether a survey was delivered."""
 
 from collections.abc import Sequence
 

@@ -18,7 +18,7 @@ def handler(runtime: Runtime[ScorerSettings], names: Names) -> Handler:
     zone = runtime.settings.zone
 
     async def handle(connection: AsyncConnection, messages: Sequence[Message]) -> None:
-        # A reminder is the same survey and says nothing new.
+        # A reminder is the same survey and adds nothing.
         sent = [
             message.body for message in messages if message.type == sends.SENT and isinstance(message.body, SurveySent)
         ]

@@ -1,4 +1,4 @@
-"""Publishes changed scores, at a pace that leaves the process most of its time for answers."""
+"""Publishes changed scores, throttled to leave the process most of its time for answers."""
 
 import time
 
@@ -7,7 +7,7 @@ from services.scorer.settings import ScorerSettings
 from shared.runtime import Runtime
 
 _REST_OVER_WORK = 12.0
-"""Publishing everything takes longer the more there is; it then rests this many times as long, and coalesces more."""
+"""The more there is to publish, the longer it takes; it then rests this many times as long, and coalesces more."""
 
 
 class PublisherLoop:

@@ -1,4 +1,4 @@
-"""Drops what is kept for a while only."""
+"""Deletes what has passed its retention."""
 
 from datetime import timedelta
 
@@ -8,7 +8,7 @@ from services.scorer.settings import ScorerSettings
 from shared.runtime import Runtime
 
 _SURVEYS_KEPT_DAYS = 90
-"""Sends and deliveries are kept for 30 days in Kafka; neither comes later than this."""
+"""Kafka retains sends and deliveries for 30 days; neither arrives later than this."""
 
 
 class RetentionLoop:
@@ -16,7 +16,7 @@ class RetentionLoop:
         self._runtime = runtime
 
     async def step(self) -> bool:
-        """Drops comments beyond those kept, and what is known of surveys too old to hear of again."""
+        """Deletes comments beyond the number kept, and the facts of surveys too old to receive more events."""
         settings = self._runtime.settings
         today = day_of(self._runtime.clock.now(), settings.zone)
         async with self._runtime.transaction() as connection:

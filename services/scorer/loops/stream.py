@@ -1,4 +1,4 @@
-"""Hands published scores to the live stream's listeners, from one look at the database for all of them."""
+"""Fans published scores out to the live stream's listeners, with one database query for all of them."""
 
 from services.scorer.queries.stream import ScoreUpdate, Stream
 from services.scorer.repository import scores
@@ -14,7 +14,7 @@ class StreamLoop:
         self._stream = stream
 
     async def step(self) -> bool:
-        """Hands on the next changes; True when there may be more. Without listeners it reads nothing."""
+        """Fans out the next changes; True when there may be more. Without listeners it reads nothing."""
         after = self._stream.after
         if after is None:
             return False

@@ -1,1 +1,1 @@
-"""What the API, the dashboard and the live stream read."""
+"""Read-only queries used by the API, the dashboard and the live stream."""

@@ -1,4 +1,4 @@
-"""What customers wrote."""
+"""Customers' comments."""
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 

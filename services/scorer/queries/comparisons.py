@@ -1,4 +1,4 @@
-"""The values of a dimension side by side."""
+"""Compares the values of a dimension."""
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -7,7 +7,7 @@ from services.scorer.domain.score_query import ScoreQuery
 from services.scorer.queries.selections import selection_of, sums_of, values_of
 
 VALUES_COMPARED = 500
-"""Of a dimension with more values, those with most answers are compared."""
+"""Maximum values compared; of more, those with the most answers are taken."""
 
 
 async def comparison(connection: AsyncConnection, query: ScoreQuery, *, dimension: str, minimum: int) -> list[Compared]:

@@ -1,4 +1,4 @@
-"""The score of one window, and how far scores were published."""
+"""The score of one window, and the latest published change."""
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,5 +19,5 @@ async def score_of(connection: AsyncConnection, query: ScoreQuery, *, minimum: i
 
 
 async def last_change(connection: AsyncConnection) -> int:
-    """The number of the latest published change: updates after it are newer than scores read just now."""
+    """The number of the latest published change: updates after it are newer than scores read now."""
     return await scores.last_change(connection)

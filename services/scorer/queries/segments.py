@@ -1,4 +1,4 @@
-"""What there is to choose from: segments page by page, dimensions and campaigns."""
+"""The available choices: segments (paged), dimensions and campaigns."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ _SUGGESTED = 200
 
 @dataclass(frozen=True, slots=True)
 class SegmentPage:
-    """``more`` when there are segments after the last of these."""
+    """``more`` when there are further segments."""
 
     segments: list[Segment]
     more: bool
@@ -22,7 +22,7 @@ class SegmentPage:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What a page can be filtered by: the first of each in alphabetical order."""
+    """The options of the page's filters: the first of each in alphabetical order."""
 
     dimensions: list[str]
     campaigns: list[str]
@@ -32,7 +32,7 @@ class Choices:
 async def segment_page(
     connection: AsyncConnection, *, after: Segment | None, dimension: str | None, limit: int
 ) -> SegmentPage:
-    """Every segment that was ever counted, in the order of dimension and value, those after ``after``."""
+    """All segments ever counted, ordered by dimension and value, those after ``after``."""
     found = await names.segments(connection, after=after, dimension=dimension, limit=limit + 1)
     return SegmentPage(found[:limit], len(found) > limit)
 

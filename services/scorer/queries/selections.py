@@ -1,6 +1,6 @@
-"""A query in numbers, and where its counts are read.
+"""A query with its names replaced by ids, and where its counts are read.
 
-One segment's are read from the day counts; those of several at once (and) from the answers themselves.
+One segment's are read from the day counts; those of several combined (AND) from the answers themselves.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ class Selection:
 
 
 async def selection_of(connection: AsyncConnection, query: ScoreQuery) -> Selection | None:
-    """None when one of the query's names was never seen, so that no answer fits it."""
+    """None when one of the query's names was never seen, so that no answer matches."""
     campaign_id = None
     if query.campaign is not None:
         campaign_id = (await names.find_campaigns(connection, [query.campaign])).get(query.campaign)
@@ -51,7 +51,7 @@ async def sums_of(connection: AsyncConnection, selection: Selection, spans: Sequ
 
 
 async def daily_of(connection: AsyncConnection, selection: Selection, span: Days) -> dict[date, Counts]:
-    """The selection's counts of each day that had answers."""
+    """The selection's counts of each day with answers."""
     campaign_id = selection.campaign_id
     match selection.segment_ids:
         case (segment_id,):
@@ -63,7 +63,7 @@ async def daily_of(connection: AsyncConnection, selection: Selection, span: Days
 async def values_of(
     connection: AsyncConnection, selection: Selection, span: Days, *, dimension: str, limit: int
 ) -> list[tuple[str, Counts]]:
-    """The values of a dimension within the selection, those with most answers first."""
+    """The values of a dimension within the selection, those with the most answers first."""
     campaign_id = selection.campaign_id
     if selection.segment_ids == (EVERYBODY_ID,):
         return await day_counts.values_of_dimension(

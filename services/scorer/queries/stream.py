@@ -1,4 +1,4 @@
-"""The live stream's listeners: who wants which updates, and what each has still to be sent."""
+"""The live stream's listeners: which updates each subscribes to, and what is still to be sent."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ import orjson
 _PENDING_MAXIMUM = 2_000
 HEARTBEAT_SECONDS = 15.0
 _LAST_BYTES_SECONDS = 2.0
-"""How long an ended stream has for sending what is under way: a client that reads nothing would keep it for ever."""
+"""How long an ended stream may still send: a client that reads nothing would otherwise keep it open forever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,9 @@ Wanted = Callable[[ScoreUpdate], bool]
 
 @dataclass(slots=True, eq=False)
 class Listener:
-    """``pending`` holds the newest unsent update of each key, so that a slow listener skips updates, not lags behind.
+    """``pending`` holds the latest unsent update of each key, so that a slow listener skips updates instead of lagging.
 
-    ``timeout`` is around whatever sends to it, and is set to expire once it has ended.
+    ``timeout`` covers the sending, and is set to expire once the stream has ended.
     """
 
     wanted: Wanted
@@ -53,7 +53,7 @@ class Listener:
         if not self.wanted(update):
             return
         key = (update.campaign, update.window, update.segment)
-        # Removed first, so that updates are sent in the order of changes and the last id sent tells where to go on.
+        # Removed first, so that updates are sent in the order of changes and the last id sent is where to resume.
         self.pending.pop(key, None)
         self.pending[key] = update
         if len(self.pending) > _PENDING_MAXIMUM:
@@ -68,10 +68,10 @@ class Listener:
             self.timeout.reschedule(asyncio.get_running_loop().time() + _LAST_BYTES_SECONDS)
 
     async def updates(self) -> AsyncGenerator[ScoreUpdate | None, None]:
-        """Updates as they come; None is a heartbeat.
+        """Updates as they arrive; None is a heartbeat.
 
-        Ends when the process stops or the listener is hopelessly slow. A new listener after the last ``change``
-        continues, with each score as it stands by then.
+        Ends when the process stops or the listener is too slow. A new listener after the last ``change`` resumes, with
+        the latest state of each changed score.
         """
         while not self.ended:
             with contextlib.suppress(TimeoutError):
@@ -102,8 +102,8 @@ class Stream:
         return min((listener.after for listener in self._listeners), default=None)
 
     def enter(self, wanted: Wanted, *, after: int) -> Listener | None:
-        """A new listener to what changes after ``after``; None when there are too many already, and when the process
-        is stopping. It counts until it leaves."""
+        """A new listener to changes after ``after``; None when there are too many already, or the process is stopping.
+        It counts until it leaves."""
         if self._closed or len(self._listeners) >= self._limit:
             return None
         listener = Listener(wanted, after)
@@ -114,12 +114,12 @@ class Stream:
         self._listeners.discard(listener)
 
     def offer(self, update: ScoreUpdate) -> None:
-        """Hands an update to every listener; updates come in the order of their changes."""
+        """Passes an update to every listener; updates are in the order of their changes."""
         for listener in self._listeners:
             listener.offer(update)
 
     async def close(self) -> None:
-        """Ends every stream, so that the process can."""
+        """Ends every stream, so that the process can stop."""
         self._closed = True
         for listener in self._listeners:
             listener.end()

@@ -14,7 +14,7 @@ from shared.nps import Counts
 async def trend(
     connection: AsyncConnection, query: ScoreQuery, *, step: Step, points: int, minimum: int
 ) -> list[TrendPoint]:
-    """The window's score as it stood at the end of each of the last ``points`` days or weeks, oldest first."""
+    """The window's score at the end of each of the last ``points`` days or weeks, oldest first."""
     ends = ends_of(query.last_day, STEP_DAYS[step], points)
     selection = await selection_of(connection, query)
     daily: dict[date, Counts] = {}

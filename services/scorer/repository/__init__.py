@@ -1,1 +1,1 @@
-"""All SQL of the scorer. Statements are set-based, and all of them lock their rows in the same order."""
+"""All of the scorer's SQL. Statements are set-based, and all lock their rows in the same order."""

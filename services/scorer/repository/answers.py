@@ -1,4 +1,4 @@
-"""The table ``answers``: one row an answer at its highest revision, and counts of several segments at once."""
+"""The table ``answers``: one row per answer at its highest revision, and counts of combined segments."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -13,9 +13,9 @@ from services.scorer.repository.arrays import array, array_of_arrays
 from services.scorer.repository.sums import counts_of, daily_of, daily_over, span_arguments, sums_over, values_of
 from shared.nps import Counts
 
-# One statement writes the batch, refuses what is not newer, and returns what the rows held before (PostgreSQL 18's
-# RETURNING old). In the usual case, all new, it returns a single row: thousands of rows nobody reads would cost as
-# much here as writing them.
+# One statement writes the batch, rejects stale revisions, and returns the previous rows (PostgreSQL 18's RETURNING
+# old). In the usual case, all new, it returns a single row: returning thousands of unused rows would cost as much as
+# writing them.
 _WRITE = text(
     """
     WITH written AS (
@@ -83,7 +83,7 @@ _VALUES = text(
 
 
 async def write(connection: AsyncConnection, rows: Sequence[AnswerRow]) -> WrittenAnswers:
-    """Stores ``rows``, at least one, ascending by key, each key once."""
+    """Stores ``rows``: at least one, ascending by key, without duplicates."""
     keys, revisions, campaign_ids, days, scores, surveyed, segment_ids = zip(*rows, strict=True)
     columns = {
         "keys": array(keys),
@@ -135,7 +135,7 @@ async def values_within(
     campaign_id: int | None,
     limit: int,
 ) -> list[tuple[str, Counts]]:
-    """The values of a dimension among answers in all of the segments, those with most answers first."""
+    """The values of a dimension among answers in all of the segments, those with the most answers first."""
     values = {
         "dimension": dimension,
         "segment_ids": list(segment_ids),

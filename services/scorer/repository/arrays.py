@@ -1,7 +1,7 @@
-"""Arrays in PostgreSQL's own text form, ``{0,4,7}``.
+"""Arrays in PostgreSQL's text format, ``{0,4,7}``.
 
-Columns of many rows travel like this rather than as lists: the driver looks at every element of a list several times,
-which took longer than all else done for an answer here.
+Columns of many rows are passed like this rather than as lists: the driver processes every element of a list several
+times, which took longer than everything else done for an answer here.
 """
 
 from collections.abc import Iterable
@@ -9,11 +9,11 @@ from functools import lru_cache
 
 
 def array(values: Iterable[object]) -> str:
-    """Of values whose text needs no quotes: numbers, dates, UUIDs, booleans; None is NULL."""
+    """For values whose text needs no quotes: numbers, dates, UUIDs, booleans; None is NULL."""
     return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
 
 
-# Most answers carry one of few combinations of segments.
+# Most answers have one of a few combinations of segments.
 @lru_cache(maxsize=20_000)
 def array_text(numbers: tuple[int, ...] | None) -> str | None:
     """One array of numbers as text; None is NULL."""
@@ -21,6 +21,6 @@ def array_text(numbers: tuple[int, ...] | None) -> str | None:
 
 
 def array_of_arrays(arrays: Iterable[tuple[int, ...] | None]) -> str:
-    """A column of arrays as an array of texts: PostgreSQL's own arrays of arrays must all be of one length."""
+    """A column of arrays as an array of texts: nested arrays in PostgreSQL must all have the same length."""
     texts = map(array_text, arrays)
     return "{" + ",".join(["NULL" if text is None else f'"{text}"' for text in texts]) + "}"

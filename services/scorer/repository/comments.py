@@ -1,4 +1,4 @@
-"""The table ``comments``: the newest comments, to read beside the scores. The collector keeps them all."""
+"""The table ``comments``: the newest comments, shown beside the scores. The collector keeps all of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ _NEWEST = text(
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """``id`` is for telling comments apart, nothing else. ``campaign`` is empty for an answer of no campaign."""
+    """``id`` only serves to tell comments apart. ``campaign`` is empty for an answer without a campaign."""
 
     id: str
     answered_at: datetime

@@ -1,4 +1,4 @@
-"""The table ``day_counts``: what every segment, campaign and day adds up to, and which of them are to be published."""
+"""The table ``day_counts``: the counts of every segment, campaign and day, and which are to be published."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -38,7 +38,7 @@ _ADD = text(
         changed = true
     """  # noqa: S608  # names and types of columns
 )
-# Rows a batch has locked are marked by that batch anyway; locking the others first, in key order, never waits.
+# Rows locked by a batch are marked by that batch anyway; skipping them means this never waits.
 _MARK = text(
     """
     WITH moved AS (
@@ -56,7 +56,7 @@ _MARK = text(
       AND day_counts.day = moved.day
     """
 )
-# A batch under way that has touched a row keeps it locked: the row stays marked and is taken the next time.
+# A row locked by a batch in progress stays marked and is taken in the next round.
 _TAKE_CHANGED = text(
     """
     WITH chosen AS (
@@ -117,25 +117,25 @@ _VALUES = text(
 
 
 async def add(connection: AsyncConnection, changes: Sequence[DayChange]) -> None:
-    """``changes`` ascend by segment, campaign and day, so that two processes may wait but never deadlock."""
+    """``changes`` are ascending by segment, campaign and day, so that processes may wait but never deadlock."""
     if changes:
         await connection.execute(_ADD, _COLUMNS.attributes(changes))
 
 
 async def mark(connection: AsyncConnection, spans: Sequence[Days]) -> None:
-    """Marks the counts of these days as changed, so that every score they are part of is looked at."""
+    """Marks the counts of these days as changed, so that every score they are part of is checked."""
     await connection.execute(_MARK, {"after": [span.after for span in spans], "end": [span.end for span in spans]})
 
 
 async def take_changed(connection: AsyncConnection, *, after: int, limit: int) -> list[int]:
-    """The next segments after ``after`` whose counts changed, ascending; they are no longer marked."""
+    """Returns the next segments after ``after`` whose counts changed, ascending, and clears their marks."""
     return list((await connection.execute(_TAKE_CHANGED, {"after": after, "limit": limit})).scalars())
 
 
 async def sums_of_segments(
     connection: AsyncConnection, segment_ids: Sequence[int], spans: Sequence[Days]
 ) -> dict[SumsKey, SumsBySpan]:
-    """For each segment and campaign the sums over each span, by its position; empty spans are left out."""
+    """For each segment and campaign, the sums over each span, by its position; empty spans are omitted."""
     rows = await connection.execute(
         _SUMS_OF_SEGMENTS,
         {
@@ -171,7 +171,7 @@ async def daily(
 async def values_of_dimension(
     connection: AsyncConnection, span: Days, *, dimension: str, campaign_id: int | None, limit: int
 ) -> list[tuple[str, Counts]]:
-    """The values of a dimension with their counts, those with most answers first."""
+    """The values of a dimension with their counts, those with the most answers first."""
     values = {
         "dimension": dimension,
         "campaign_id": campaign_id,

@@ -1,4 +1,4 @@
-"""The tables ``campaigns`` and ``segments``: every name has a number, and is never removed."""
+"""The tables ``campaigns`` and ``segments``: every name has an id, and is never removed."""
 
 from collections.abc import Collection
 from typing import Any
@@ -99,7 +99,7 @@ async def campaigns(connection: AsyncConnection, *, limit: int) -> list[str]:
 async def segments(
     connection: AsyncConnection, *, after: Segment | None, dimension: str | None, limit: int
 ) -> list[Segment]:
-    """Segments in the order of dimension and value, those after ``after``; of one dimension or of all (None)."""
+    """Segments ordered by dimension and value, those after ``after``; of one dimension or all (None)."""
     after_dimension, after_value = after or ("", "")
     rows = await connection.execute(
         _SEGMENTS,

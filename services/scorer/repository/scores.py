@@ -1,4 +1,4 @@
-"""The tables ``scores`` and ``publication``: what was published last, in which order, and on which day."""
+"""The tables ``scores`` and ``publication``: the last publication of each score, their order, and the day."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -10,8 +10,8 @@ from services.scorer.domain.publication import Publication, Published, ScoreKey
 from services.scorer.repository.arrays import array
 from shared.persistence.columns import Columns
 
-# Two publishers at once could overwrite a newer score with an older one. Whichever has the turn keeps it until its
-# transaction ends, in whatever way.
+# Two concurrent publishers could overwrite a newer score with a stale one. The lock is held until the transaction
+# ends, either way.
 _TAKE_TURN = text("SELECT pg_try_advisory_xact_lock(hashtextextended('hearback.publish.' || current_schema(), 0))")
 _LAST_DAY = text("SELECT last_day FROM publication")
 _SET_LAST_DAY = text(
@@ -51,7 +51,7 @@ async def take_turn(connection: AsyncConnection) -> bool:
 
 
 async def last_day(connection: AsyncConnection) -> date | None:
-    """The last day that windows ended on when they were published; None before the first time."""
+    """The last day of the windows last published; None before the first publication."""
     day: date | None = (await connection.execute(_LAST_DAY)).scalar_one_or_none()
     return day
 
@@ -61,7 +61,7 @@ async def set_last_day(connection: AsyncConnection, day: date) -> None:
 
 
 async def published(connection: AsyncConnection, segment_ids: Sequence[int]) -> dict[ScoreKey, Published]:
-    """What was published last for these segments."""
+    """The last publication of each score of these segments."""
     rows = await connection.execute(_PUBLISHED, {"segment_ids": list(segment_ids)})
     return {
         ScoreKey(row.segment_id, row.campaign_id, row.window_days): Published(row.sequence, tuple(row.figures))
@@ -70,7 +70,7 @@ async def published(connection: AsyncConnection, segment_ids: Sequence[int]) -> 
 
 
 async def record(connection: AsyncConnection, publications: Sequence[Publication]) -> None:
-    """Keeps what is being published."""
+    """Stores the scores being published."""
     if publications:
         rows = [
             {
@@ -85,7 +85,7 @@ async def record(connection: AsyncConnection, publications: Sequence[Publication
 
 
 async def changes_after(connection: AsyncConnection, change: int, *, limit: int) -> list[tuple[int, str]]:
-    """Published scores that changed after ``change``, in the order they did, each body as it stands now."""
+    """Published scores that changed after ``change``, in order, each with its latest body."""
     rows = await connection.execute(_CHANGES, {"after": change, "limit": limit})
     return [(row.change, row.body) for row in rows]
 

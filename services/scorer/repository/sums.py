@@ -1,6 +1,6 @@
-"""The SQL that sums counts over days, written once for both tables they are read from.
+"""The SQL that sums counts over days, shared by the two tables they are read from.
 
-A source is a SELECT of ``day, promoters, passives, detractors, surveyed, delivered`` that keeps to the days after
+A source is a SELECT of ``day, promoters, passives, detractors, surveyed, delivered``, limited to the days after
 ``:earliest`` up to ``:latest``.
 """
 

@@ -1,4 +1,4 @@
-"""The table ``surveys``: what is known of each survey, in whatever order it becomes known."""
+"""The table ``surveys``: the known facts of each survey, in any order of arrival."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -19,7 +19,7 @@ _COLUMNS = Columns(
     failed="boolean",
     segment_ids="integer[]",
 )
-# The rows whose three facts have just become complete, or are no longer so, come back with +1 or −1.
+# Returns the rows that now count as delivered with +1, and those that no longer do with −1.
 _WRITE = text(
     f"""
     WITH written AS (
@@ -47,7 +47,7 @@ _FORGET = text("DELETE FROM surveys WHERE known_on < :day")
 
 
 async def write(connection: AsyncConnection, facts: Sequence[SurveyFacts]) -> list[DeliveredChange]:
-    """Adds facts, at least one, ascending by key, each key once; what is known already changes nothing."""
+    """Adds facts: at least one, ascending by key, without duplicates; known facts are a no-op."""
     columns = _COLUMNS.attributes(facts)
     columns["segment_ids"] = [array_text(one.segment_ids) for one in facts]
     rows = await connection.execute(_WRITE, columns)
@@ -55,5 +55,5 @@ async def write(connection: AsyncConnection, facts: Sequence[SurveyFacts]) -> li
 
 
 async def forget(connection: AsyncConnection, *, before: date) -> None:
-    """Drops what is only kept to match deliveries with sends, once neither can come any more. Counts stay."""
+    """Deletes rows kept only to match deliveries with sends, once neither can arrive any more. Counts are kept."""
     await connection.execute(_FORGET, {"day": before})

@@ -1,1 +1,1 @@
-"""The dashboard: one page that says how we are doing, whether it is changing, and where."""
+"""The dashboard: one page that shows how we are doing, whether it is changing, and where."""

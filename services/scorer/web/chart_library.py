@@ -1,4 +1,4 @@
-"""The chart library, served from the package that brings it."""
+"""The chart library, served from its installed package."""
 
 import asyncio
 import gzip
@@ -17,7 +17,7 @@ def routes() -> APIRouter:
 
     @router.get(address())
     async def library(request: Request) -> Response:
-        """Kept by browsers for good: its address changes with its version."""
+        """Cached by browsers permanently: its URL changes with its version."""
         headers = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
         if "gzip" in request.headers.get("accept-encoding", ""):
             content = await asyncio.to_thread(_compressed)
@@ -34,17 +34,17 @@ def address() -> str:
 
 
 def map_styles() -> str:
-    """The id of the element that the library expects the styles of its maps in. Without one it would add them itself,
-    which the page's security policy does not allow; these pages have no maps."""
+    """The id of the element in which the library expects the styles of its maps. Without it, the library would add them
+    itself, which the page's Content-Security-Policy forbids; these pages have no maps."""
     found = re.search(rb'getElementById\("([0-9a-f]{64})"\)', _file().read_bytes())
     return found.group(1).decode() if found else ""
 
 
 def _file() -> Path:
-    # Found without importing the package, which would load half of the scientific Python there is.
+    # Found without importing the package, which would load half of the scientific Python stack.
     package = importlib.util.find_spec("plotly")
     if package is None or package.origin is None:
-        raise RuntimeError("the package plotly is not installed; it brings the dashboard's chart library")
+        raise RuntimeError("the package plotly, which contains the dashboard's chart library, is not installed")
     return Path(package.origin).parent / "package_data" / "plotly.min.js"
 
 

@@ -1,4 +1,4 @@
-"""What the two charts draw, as the data that the page carries for ``static/charts.js``."""
+"""The data of the two charts, embedded in the page for ``static/charts.js``."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ SEGMENTS_DRAWN = 20
 
 
 def worth_drawing(trend: list[TrendPoint]) -> list[TrendPoint]:
-    """Without the beginning that has too few answers: its wide intervals would flatten everything after it."""
+    """Omits the beginning with too few answers: its wide intervals would flatten everything after it."""
     enough = [index for index, point in enumerate(trend) if not point.held_back]
     answered = [index for index, point in enumerate(trend) if point.score.nps is not None]
     return trend[(enough or answered or [0])[0] :]
 
 
 def best_and_worst(compared: list[Compared]) -> list[Compared]:
-    """Both ends of a long list, few enough to take in; those with too few answers only where there is room."""
+    """Both ends of a long list, few enough to read; those with too few answers only if there is room."""
     enough = [one for one in compared if not one.held_back]
     if len(enough) <= SEGMENTS_DRAWN:
         return compared[:SEGMENTS_DRAWN]

@@ -67,7 +67,7 @@ def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
 
 
 async def _gather(runtime: Runtime[ScorerSettings], view: View) -> dict[str, Any]:
-    """What the page shows. Raises BadSegment."""
+    """The data of the page. Raises BadSegment."""
     minimum = runtime.settings.minimum_answers
     query = ScoreQuery.read(
         window=view.window,

@@ -1,4 +1,4 @@
-"""What the dashboard's address says, and the addresses of its links."""
+"""The parameters in the dashboard's URL, and the URLs of its links."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,7 @@ from shared.contracts.scores import ANY_CAMPAIGN, EVERYBODY, Window
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The filters, and the dimension by which segments are compared (None: the first that there is)."""
+    """The filters, and the dimension by which segments are compared (None: the first one)."""
 
     window: Window
     campaign: str | None
@@ -17,7 +17,7 @@ class View:
     by: str | None
 
     def address(self, **changed: Any) -> str:
-        """The dashboard's address with some of it changed."""
+        """The dashboard's URL with some parameters changed."""
         values = {"window": self.window, "campaign": self.campaign, "segment": self.segments, "by": self.by, **changed}
         pairs = [("segment", one) for one in values.pop("segment")]
         pairs += [(name, value) for name, value in values.items() if value]
@@ -30,8 +30,8 @@ class View:
         return self.address(segment=(*self.segments, segment) if segment not in self.segments else self.segments)
 
     def stream_address(self, after: int) -> str:
-        """The updates after change ``after`` that concern this view: of its one segment, or of everybody, whose score
-        moves with every answer."""
+        """The URL of the stream of updates after change ``after`` for this view: of its one segment, or of everyone,
+        whose score changes with every answer."""
         segment = self.segments[0] if len(self.segments) == 1 else EVERYBODY
         asked = {"window": self.window, "campaign": self.campaign or ANY_CAMPAIGN, "segment": segment, "after": after}
         return "/v1/stream?" + urlencode(asked, quote_via=quote)

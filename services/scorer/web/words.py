@@ -1,4 +1,4 @@
-"""Scores in words, as the dashboard writes them."""
+"""Scores in words, for the dashboard."""
 
 from datetime import date
 
@@ -18,7 +18,7 @@ WINDOW_LABELS: dict[Window, str] = {
 
 
 def points(value: float | None, signed: bool = False) -> str:
-    """A score without false precision: whole points, with a real minus sign; – where there is none."""
+    """A score without false precision: whole points, with a real minus sign; – if there is none."""
     if value is None:
         return "–"
     rounded = round(value)
@@ -39,7 +39,7 @@ def answers(number: int) -> str:
 
 
 def beginning(comment: str) -> str:
-    """What is shown of a comment at first: all of up to 400 characters, else the beginning, cut between words if
+    """The part of a comment shown at first: up to 400 characters in full, else the beginning, cut between words if
     possible."""
     if len(comment) <= COMMENT_SHOWN:
         return comment
@@ -58,7 +58,7 @@ def days_of(timezone: str) -> str:
 
 
 def change_sentence(current: WindowScore, window: Window) -> str:
-    """Whether it is changing, and whether that is significant."""
+    """Whether the score is changing, and whether significantly."""
     if window == "all":
         return "All answers so far: there is no earlier period to compare with."
     before = f"the previous {WINDOW_DAYS[window]} days"
@@ -76,5 +76,5 @@ def change_sentence(current: WindowScore, window: Window) -> str:
 
 
 def differs(value: bool | None) -> str:
-    """For one segment against all the others together."""
+    """For one segment compared with all the others together."""
     return "too few answers" if value is None else "significantly different" if value else "could be chance"

@@ -1,4 +1,4 @@
-"""Which records were set aside, and why; their bytes are in the dead letter topics."""
+"""Which records became dead letters, and why; their bytes are in the dead letter topics."""
 
 from collections.abc import Sequence
 
@@ -27,7 +27,7 @@ _ADD = text(
 
 
 async def recent(connection: AsyncConnection, consumer: str, *, topic: str) -> int:
-    """How many of the topic the consumer has set aside in the last hour."""
+    """The number of the consumer's dead letters of the topic in the last hour."""
     return int((await connection.execute(_RECENT, {"consumer": consumer, "topic": topic})).scalar_one())
 
 

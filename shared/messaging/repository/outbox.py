@@ -33,7 +33,7 @@ _REMOVE = text("DELETE FROM outbox WHERE id = ANY(CAST(:ids AS bigint[]))")
 
 @dataclass(frozen=True, slots=True)
 class Unpublished:
-    """A record of the outbox and for how many real seconds it has been there."""
+    """A record of the outbox and its age in real seconds."""
 
     outbox_id: int
     record: Record
@@ -56,7 +56,7 @@ async def put(connection: AsyncConnection, records: Sequence[Record]) -> None:
 
 
 async def take_turn(connection: AsyncConnection) -> bool:
-    """Whether this transaction alone may publish until it ends: one relay per schema, so that order holds."""
+    """Whether this transaction got the lock to publish until it ends: one relay per schema, to preserve the order."""
     return bool((await connection.execute(_TAKE_TURN)).scalar_one())
 
 
@@ -73,7 +73,7 @@ async def remove(connection: AsyncConnection, outbox_ids: Iterable[int]) -> None
 
 
 def pack_headers(headers: Headers) -> str:
-    """Headers as JSON text; Latin-1 maps every byte to one character and back, whatever encoding it was."""
+    """Headers as JSON text; Latin-1 maps every byte to one character and back, whatever the encoding."""
     return json.dumps([[name, None if value is None else value.decode("latin-1")] for name, value in headers])
 
 

@@ -1,4 +1,4 @@
-"""Positions in PostgreSQL: where a consumer continues, moved by compare-and-set."""
+"""Consumer positions in PostgreSQL, moved by compare-and-set."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ Positions = dict[TopicPartition, int]
 
 _LOAD = text("SELECT topic, partition, next_offset FROM consumer_positions WHERE consumer = :consumer")
 
-# The first time a partition is seen; a no-op when a replica was quicker.
+# The first time a partition is seen; a no-op if a replica was faster.
 _INTRODUCE = text(
     """
     INSERT INTO consumer_positions (consumer, topic, partition, next_offset)
@@ -22,7 +22,7 @@ _INTRODUCE = text(
     """
 )
 
-# The fence. Rows are locked in one order, so that overlapping replicas wait instead of deadlocking.
+# The fence. Rows are always locked in the same order, so that overlapping replicas wait instead of deadlocking.
 _ADVANCE = text(
     """
     WITH step AS (

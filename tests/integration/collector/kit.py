@@ -76,7 +76,7 @@ class Collector:
         return await self.outbox(topics.ANSWERS.name)
 
     async def preferences(self) -> list[tuple[str, int, str]]:
-        """Type, revision and e-mail state of each preference published."""
+        """Type, revision and email state of each preference published."""
         return [
             (
                 event.type,

@@ -26,5 +26,5 @@ async def test_in_vain_it_says_what_was_seen_last() -> None:
 
 async def test_a_condition_may_say_how_far_it_came() -> None:
     await until(lambda: True, "nothing")
-    with pytest.raises(AssertionError, match="waited 0 s for 5 mails, not 3"):
-        await until(lambda: False, lambda: f"5 mails, not {3}", within=0, every=0)
+    with pytest.raises(AssertionError, match="waited 0 s for 5 emails, not 3"):
+        await until(lambda: False, lambda: f"5 emails, not {3}", within=0, every=0)

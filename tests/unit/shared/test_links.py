@@ -21,7 +21,7 @@ def test_one_purpose_does_not_open_the_other() -> None:
 
 
 def test_another_secret_does_not_open_it() -> None:
-    with pytest.raises(BadLink, match="incomplete or was changed"):
+    with pytest.raises(BadLink, match="incomplete or was altered"):
         Links("t" * 32, "").send_id_of(LINKS.token("answer", "a"), "answer")
 
 

@@ -120,7 +120,7 @@ def _expected_row(state: AnswerState, zone: ZoneInfo) -> ScorerAnswer:
 
 
 class _RedactedAnswer(tuple[object, ...]):
-    """An answer's fields; compares all of them, and its repr leaves out what the customer wrote."""
+    """An answer's fields; compares all of them, and its repr omits what the customer wrote."""
 
     def __repr__(self) -> str:
         return f"revision {self[0]}, score {self[1]}, answered {self[2]}"

@@ -1,4 +1,4 @@
-"""Promise 3: each confirmed detractor answer has one case in the right queue, and nothing else is there."""
+"""Promise 3: each confirmed detractor answer has one case in the right queue, and there are no other cases."""
 
 from collections.abc import Mapping
 
@@ -21,7 +21,7 @@ def one_per_answer(topics: TopicFacts, database: DatabaseFacts) -> Check:
         if state is None:
             check.add_difference(f"case {case_id} belongs to no answer")
         elif case is None:
-            # Erased before the alerter saw it: then there is nothing to open a case about.
+            # Erased before the alerter received it: there is no case to open.
             if state.score is not None:
                 check.add_difference(f"the answer of case {case_id}, score {state.score}, has no case")
         elif (case.score, case.revision) != (
@@ -40,7 +40,7 @@ def one_per_answer(topics: TopicFacts, database: DatabaseFacts) -> Check:
 
 
 def in_right_queue(database: DatabaseFacts, queue_of_group: Mapping[str, str] = QUEUE_OF_GROUP) -> Check:
-    """The detractors' queue holds every detractor, and besides only cases that staff had started before the score
+    """The detractors' queue holds every detractor, and otherwise only cases that staff had taken before the score
     changed."""
     check = Check("every detractor in the right queue", 3)
     for case in database.cases.values():

@@ -1,4 +1,4 @@
-"""Promise 2, the other half: no personal data of an erased customer is left."""
+"""Promise 2, second half: no personal data of an erased customer is left."""
 
 from shared.contracts import answers
 from tools.audit.facts import DatabaseFacts, TopicFacts
@@ -8,8 +8,8 @@ from tools.audit.report import Check
 def no_personal_data_left(topics: TopicFacts, database: DatabaseFacts) -> Check:
     """No table holds an address of an erased customer, and no answer names them.
 
-    Customers who ordered again afterwards are left out. Topics with a retention period are not searched: they forget
-    by age.
+    Customers who ordered again afterwards are left out. Topics with a retention period are not searched: their data
+    expires.
     """
     check = Check("no personal data of erased customers", 2)
     for customer_id in erased_addresses(topics):
@@ -23,7 +23,7 @@ def no_personal_data_left(topics: TopicFacts, database: DatabaseFacts) -> Check:
 
 
 def erased_addresses(topics: TopicFacts) -> dict[str, set[str]]:
-    """Erased customers who did not return, each with the addresses that must be gone: those nobody else has."""
+    """Erased customers who did not return, each with the addresses that must be gone: those no other customer has."""
     returned = {
         event.customer_id
         for event in topics.orders

@@ -11,7 +11,7 @@ DISPATCHER = "dispatcher"
 
 
 def events_accounted_for(topics: TopicFacts, database: DatabaseFacts) -> Check:
-    """Every distinct event has exactly one decision, about that very event, or is a dead letter; every decision has an
+    """Every distinct event has exactly one decision, about that event, or is a dead letter; every decision has an
     event."""
     check = Check("order events accounted for", 4)
     rows: defaultdict[tuple[str, str], list[Decision]] = defaultdict(list)

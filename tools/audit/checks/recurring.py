@@ -169,7 +169,7 @@ def _events_by_customer(topics: TopicFacts, database: DatabaseFacts) -> Mapping[
 
 
 def _customers_of_shared_orders(events_by_customer: Mapping[str, Sequence[CustomerEvent]]) -> set[str]:
-    """Customers of orders that changed hands: what one of them ordered then depends on the other's events."""
+    """Customers of orders that moved between customers: what one of them ordered then depends on the other's events."""
     customers_of_order: defaultdict[str, set[str]] = defaultdict(set)
     for customer_id, events in events_by_customer.items():
         for event in events:
@@ -180,7 +180,7 @@ def _customers_of_shared_orders(events_by_customer: Mapping[str, Sequence[Custom
 def _planned_under_current_version(
     campaign: CampaignRule, events: Sequence[CustomerEvent], last: PastOccurrence | None
 ) -> bool:
-    """Whether the campaign's current version was in force when the customer's timer was last planned."""
+    """Whether the campaign's current version was active when the customer's timer was last planned."""
     moments = [events[-1].decision.decided_at] + ([last[1].decided_at] if last else [])
     return max(moments) >= campaign.changed_at
 

@@ -1,4 +1,4 @@
-"""Promise 2 from the outside: every published and served score, recomputed from the answers."""
+"""Promise 2 as seen from outside: every published and served score, recomputed from the answers."""
 
 from bisect import bisect_right
 from collections import defaultdict
@@ -64,7 +64,7 @@ class Windows:
 
 
 def segment_text(segment: Segment) -> str:
-    """``dimension:value``, with a colon in the dimension's own name written as %3A."""
+    """``dimension:value``, with a colon in the dimension's name written as %3A."""
     dimension, value = segment
     if not dimension:
         return value

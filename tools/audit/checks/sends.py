@@ -15,7 +15,7 @@ def quiet_periods_kept(database: DatabaseFacts, default: timedelta) -> Check:
     """Two sends to one customer are at least the later one's quiet period apart; a declared pair about one order counts
     as one send.
 
-    ``default`` applies to campaigns without a quiet period of their own. Sends of earlier versions of a campaign are
+    ``default`` applies to campaigns that do not set a quiet period. Sends of earlier versions of a campaign are
     left out: their quiet period is not recorded.
     """
     check = Check("quiet periods kept", 1)
@@ -92,17 +92,17 @@ def surveys_answerable(topics: TopicFacts, database: DatabaseFacts, now: datetim
 def mail_delivered_once(database: DatabaseFacts, message_send_ids: Iterable[str], *, complete: bool) -> Check:
     """The received mail: no survey twice, none that was not decided, and every one the courier recorded as accepted.
 
-    A mailbox may keep only the newest mails; missing ones are a difference only when it is ``complete``.
+    A mailbox may keep only the newest emails; missing ones are a difference only when it is ``complete``.
     """
     check = Check("mail delivered once", 1)
     arrived = list(message_send_ids)
-    check.expect_unique("the mail of send", arrived)
+    check.expect_unique("the email of send", arrived)
     if complete:
         accepted = {send_id for send_id, state in database.deliveries.items() if state == deliveries.ACCEPTED}
         for send_id in accepted - set(arrived):
-            check.add_difference(f"the mail of send {send_id} was accepted, but did not arrive")
+            check.add_difference(f"the email of send {send_id} was accepted, but did not arrive")
     for send_id in set(arrived) - database.sends.keys():
-        check.add_difference(f"a mail arrived for {send_id}, which was never decided to be sent")
+        check.add_difference(f"an email arrived for {send_id}, which was never decided to be sent")
     return check
 
 

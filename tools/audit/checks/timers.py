@@ -21,7 +21,7 @@ PROMISED = "order.promised"
 
 @dataclass(slots=True)
 class _Order:
-    """What is known of an order, independent of the order in which its events arrived."""
+    """What is known about an order, independent of the order in which its events arrived."""
 
     happened: dict[str, datetime] = field(default_factory=dict)
     delivered: dict[str, datetime] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class _Order:
         return min(complete, default=None)
 
     def due(self, campaign: CampaignRule) -> datetime | None:
-        """When the campaign's survey about this order is due; None when it is not, or no longer."""
+        """When the campaign's survey about this order is due; None when it is not, or no longer, due."""
         if any(stop in self.happened for stop in campaign.stop_on):
             return None
         reached = [(self.milestone(after), delay) for after, delay in campaign.triggers]
@@ -64,7 +64,7 @@ def timers_recomputed(topics: TopicFacts, database: DatabaseFacts, log: Decision
     """Each order and campaign has a timer at the recomputed time, or a verdict, or a reason why there is no timer.
 
     Left out are orders of which Kafka has deleted events, and those without an event since the campaign was changed:
-    the definition in force at the time is not recorded.
+    the definition at the time is not recorded.
     """
     check = Check("timers recomputed", 4)
     folded = fold(topics.orders, dead_letters_of(DISPATCHER, database))
@@ -137,7 +137,7 @@ def _incomplete_orders(topics: TopicFacts, database: DatabaseFacts) -> set[str]:
 
 
 def fold(events: Sequence[OrderEvent], dead: set[tuple[str, int, int]]) -> Mapping[str, _Order]:
-    """What is known of each order. Of duplicates of an event only the first counts, whatever the others say."""
+    """What is known about each order. Of duplicates of an event only the first counts, even if they differ."""
     folded: defaultdict[str, _Order] = defaultdict(_Order)
     seen: set[tuple[str, str]] = set()
     for event in sorted(events, key=lambda event: event.location):
@@ -155,7 +155,7 @@ def requests_recomputed(topics: TopicFacts, database: DatabaseFacts, log: Decisi
     for request in topics.requests:
         decision = log.by_event.get(request.identity)
         if decision is not None and decision.outcome == "timer_set":
-            # The same request made twice is one survey, at the time requested last.
+            # Duplicates of a request are one survey, at the time requested last.
             timer_id = event_id_of("timer.requested", request.request_id)
             accepted[timer_id] = max(
                 accepted.get(timer_id, (0, request)), (decision.position, request), key=itemgetter(0)

@@ -1,4 +1,4 @@
-"""Cases, their history, what is known of customers, and the routing rules in force."""
+"""Cases, their history, what is known about customers, and the current routing rules."""
 
 from alembic import op
 
@@ -12,8 +12,8 @@ depends_on = None
 
 def upgrade() -> None:
     create_runtime_tables(op)
-    # An answer that was erased before it was received is a row without queue: a tombstone under the same primary key,
-    # so that two replicas receiving one answer at once always meet on it.
+    # An answer that was erased before it was received is a row without a queue: a tombstone under the same primary
+    # key, so that two replicas receiving the same answer always conflict on it.
     op.execute(
         """
         CREATE TABLE cases (
@@ -64,7 +64,7 @@ def upgrade() -> None:
         )
         """
     )
-    # After an erasure the row stays, with the time and without the document.
+    # After an erasure the row remains, with the time and without the document.
     op.execute(
         """
         CREATE TABLE customers (
@@ -100,7 +100,7 @@ def upgrade() -> None:
     )
     op.execute("CREATE INDEX customer_surveys_of_customer ON customer_surveys (customer_key, sent_at DESC)")
     op.execute("CREATE INDEX customer_surveys_by_age ON customer_surveys (sent_at)")
-    # One row. file_digest is of the rules file that took effect last: one that has changed since takes effect again.
+    # One row. file_digest is that of the rules file last applied: a changed file is applied again.
     op.execute(
         """
         CREATE TABLE routing (

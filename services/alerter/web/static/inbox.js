@@ -1,5 +1,5 @@
-// Makes the inbox quick: keyboard shortcuts, cases beside the list without a page load, a list that stays up to date.
-// Everything here is also a link or a form that works without it.
+// Makes the inbox fast: keyboard shortcuts, cases beside the list without a page load, a list that stays up to date.
+// Progressive enhancement: everything is also a link or a form that works without it.
 "use strict";
 
 const inbox = document.getElementById("inbox");
@@ -47,7 +47,7 @@ function partAddress(row) {
   return address;
 }
 
-// The focused element keeps the focus when what is around it is replaced: a link or button is known by where it leads.
+// Keeps the focus when the content around it is replaced: a link or button is identified by its target.
 const leadsTo = (element) =>
   [element.localName, element.getAttribute("href"), element.closest("details")?.id, element.closest("form")?.dataset.action].join();
 
@@ -81,7 +81,7 @@ async function show(row) {
   reading.setAttribute("aria-busy", "true");
   try {
     const content = await part(partAddress(row));
-    if (mine !== fetches) return; // another case was selected meanwhile
+    if (mine !== fetches) return; // another case was selected in the meantime
     keepDrafts();
     reading.replaceChildren(content);
     restoreDrafts();
@@ -105,13 +105,13 @@ function cannotShow(address) {
   return notice;
 }
 
-// Keeping up to date, without jumping -------------------------------------------------------------------------------
+// Live updates without layout jumps ---------------------------------------------------------------------------------
 
 const openForm = () => reading.querySelector("details[name=action][open]");
 const begun = () => [...reading.querySelectorAll("textarea")].filter((field) => field.value !== field.defaultValue);
 const writing = () => openForm() !== null || begun().length > 0;
 
-// A draft begun in one case is restored when the reader comes back to it from another.
+// A draft started in one case is restored when the reader returns to it from another.
 const drafts = new Map();
 
 function keepDrafts() {
@@ -128,7 +128,7 @@ function restoreDrafts() {
 
 async function refresh() {
   const content = await part(new URL(inbox.dataset.list, location.href));
-  // No await from here on: what is selected and focused is so now, not when the list was fetched.
+  // No await from here on: the selection and focus must be the current ones, not those when the list was fetched.
   const selected = current()?.dataset.case ?? shownCase()?.dataset.case;
   const list = document.querySelector(".list");
   const scrolled = list.scrollTop;
@@ -146,7 +146,7 @@ async function refresh() {
 async function renew(row) {
   const mine = fetches;
   const content = writing() ? null : await part(partAddress(row));
-  if (mine !== fetches) return; // a case was selected meanwhile
+  if (mine !== fetches) return; // a case was selected in the meantime
   if (content && !writing()) replace(reading, content);
   else if (!document.getElementById("renewed")) {
     const notice = document.createElement("p");
@@ -164,7 +164,7 @@ async function keepFresh() {
       await refresh();
       connection.textContent = "";
     } catch (problem) {
-      if (problem instanceof SignedOut && !writing()) location.reload(); // the page itself leads to the sign-in
+      if (problem instanceof SignedOut && !writing()) location.reload(); // a reload leads to the sign-in page
       connection.textContent = problem instanceof SignedOut
         ? "You have been signed out. Sign in again in another tab, then send what you are writing here."
         : "Not up to date: the server is not responding. Retrying…";

@@ -22,7 +22,7 @@ def upgrade() -> None:
         )
         """
     )
-    # What is needed to show a survey and to take its answer. After an erasure only the id and the times are left.
+    # What is needed to show a survey and to record its answer. After an erasure, only the id and the times are left.
     op.execute(
         """
         CREATE TABLE sends (
@@ -45,7 +45,7 @@ def upgrade() -> None:
     )
     op.execute("CREATE INDEX sends_of_customer ON sends (customer_id) WHERE customer_id IS NOT NULL")
     op.execute("CREATE INDEX sends_by_expiry ON sends (expires_at)")
-    # `body` is the answer as published at `revision`; null once erased, when revision and time stay behind so that
+    # `body` is the answer as published at `revision`; null once erased, when the row remains as a tombstone so that
     # nothing can bring the answer back.
     op.execute(
         """
@@ -70,7 +70,7 @@ def upgrade() -> None:
         )
         """
     )
-    # Who was erased, as a keyed digest: enough to refuse what comes late, too little to know anybody by.
+    # Erased customers, as keyed digests: enough to reject late data, too little to identify anybody.
     op.execute(
         """
         CREATE TABLE erasures (

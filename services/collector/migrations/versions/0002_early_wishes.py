@@ -9,7 +9,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # The newest change of each send. Nothing personal: only the send tells whose it is.
+    # The latest change of each send. No personal data: only the send identifies the customer.
     op.execute(
         """
         CREATE TABLE early_wishes (

@@ -1,5 +1,5 @@
-// Progressive enhancement: the pages work without this. With it, the next step opens in place, and nothing that was
-// written is lost when the connection fails.
+// Progressive enhancement: the pages work without this. With it, the next step opens in place, and the customer's text
+// is not lost when the connection fails.
 "use strict";
 
 const step = document.getElementById("step");
@@ -41,7 +41,7 @@ async function send(form) {
     const response = await fetch(form.action, {
       method: "POST", body: new URLSearchParams(new FormData(form)), headers: { Accept: "text/html" },
     });
-    // The collector's own pages are shown, also that a score is missing; on a server error the form stays as it is.
+    // The collector's pages are shown, including "a score is missing"; on a server error the form is left unchanged.
     if (response.status >= 500 || !open(await response.text(), response.url)) showNotSaved(form);
   } catch {
     showNotSaved(form);

@@ -1,1 +1,1 @@
-"""What changes, in one transaction: lock, decide by the domain's rules, write, put the events in the outbox."""
+"""State changes, each in one transaction: lock, decide by the domain's rules, write, add the events to the outbox."""

@@ -1,4 +1,4 @@
-"""Writing down what became of deliveries: their state and the events that announce it, in one transaction."""
+"""Records the outcome of deliveries: their state and its events, in one transaction."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -33,9 +33,9 @@ async def write_results(
     provider: str,
     ask_after: float,
 ) -> None:
-    """Writes ``results`` for what is still under ``claim``; the unresolved are asked about after ``ask_after`` seconds.
+    """Writes ``results`` for what is still under ``claim``; unresolved ones are checked after ``ask_after`` seconds.
 
-    What has been taken over by another courier since is left to it.
+    Deliveries that another courier has taken over are left alone.
     """
     async with runtime.transaction() as connection:
         await end(
@@ -63,7 +63,7 @@ async def end(
     channel: Channel,
     provider: str,
 ) -> None:
-    """Ends the deliveries still under ``claim`` (None: taken from the queue), each with its event; not the others."""
+    """Ends the deliveries still under ``claim`` (None: taken from the queue), each with its event; skips the others."""
     if not endings:
         return
     ended = await repository.end(connection, claim, endings, now)

@@ -1,1 +1,1 @@
-"""The ways a survey reaches a customer: what a channel is, and a folder for each."""
+"""Delivery channels: the interface, and a folder for each channel."""

@@ -1,4 +1,4 @@
-"""What the courier needs of a way to reach a customer. Nothing above this folder knows more of e-mail than this."""
+"""The interface the courier needs from a channel. Nothing above this folder knows more about email than this."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -10,15 +10,15 @@ from shared.contracts.campaigns import CampaignPublished
 from shared.transmission import Outcome
 
 M = TypeVar("M")
-"""A channel's message, ready to transmit; only the channel looks into it."""
+"""A channel's message, ready to transmit; opaque to everything but the channel."""
 
 
 class Channel(Protocol[M]):
     """One way to reach a customer.
 
     The courier composes a delivery, commits that it is about to be transmitted, transmits it, and commits the outcome.
-    It may die between any two of these: a channel must not assume that what it composed is transmitted, nor that it is
-    asked about what it transmitted; another process may do either. Any number of ``transmit`` run at once.
+    It may crash between any two of these: a channel must not assume that what it composed gets transmitted, nor that
+    the same process asks about it later. Any number of ``transmit`` calls run concurrently.
     """
 
     @property
@@ -28,34 +28,34 @@ class Channel(Protocol[M]):
 
     @property
     def provider(self) -> str:
-        """Who takes its messages, as the events say: a label without personal data."""
+        """The provider's name in events: a label without personal data."""
         ...
 
     @property
     def server(self) -> str:
-        """What readiness and the logs call the server that takes its messages."""
+        """The provider's server, as named in readiness and logs."""
         ...
 
     @property
     def server_settings(self) -> str:
-        """The settings to check when that server accepts nothing, by name."""
+        """Names of the settings to check when that server accepts nothing."""
         ...
 
     @property
     def has_receipts(self) -> bool:
-        """Whether ``was_accepted`` can be asked at all; if not, HEARBACK_COURIER_UNKNOWN_OUTCOME decides."""
+        """Whether ``was_accepted`` is supported; if not, HEARBACK_COURIER_UNKNOWN_OUTCOME decides."""
         ...
 
     def message_id(self, send_id: str) -> str:
-        """The id the message of a survey carries, the same on every attempt."""
+        """The message id of a survey, the same on every attempt."""
         ...
 
     def compose(self, delivery: QueuedDelivery, campaign: CampaignPublished, now: datetime) -> M | Ending:
-        """The message for this delivery, or how it ends because there cannot be one. Does no I/O."""
+        """The message for this delivery, or the ending if none can be composed. Does no I/O."""
         ...
 
     async def transmit(self, message: M, may_begin: Callable[[], bool]) -> Outcome:
-        """Makes one attempt, in bounded time. A provider in trouble is an outcome, never an exception.
+        """Makes one attempt, in bounded time. A failing provider is an outcome, never an exception.
 
         Asks ``may_begin`` at the last moment before the provider could have the message, and on False returns
         NOT_BEGUN. When it cannot tell whether the provider has the message, the outcome is ``unresolved``.
@@ -63,13 +63,13 @@ class Channel(Protocol[M]):
         ...
 
     async def was_accepted(self, message_id: str) -> bool | None:
-        """Whether the provider took responsibility for the message; None when it does not reply now: ask again."""
+        """Whether the provider accepted the message; None when it does not reply: ask again later."""
         ...
 
     async def rest(self) -> None:
-        """There is nothing to transmit at the moment: what is kept open for the next message may be closed."""
+        """Called when there is nothing to transmit: idle connections may be closed."""
         ...
 
     async def close(self) -> None:
-        """The process ends."""
+        """Called at shutdown."""
         ...

@@ -1,1 +1,1 @@
-"""What a delivery may become and what follows from an attempt: rules without I/O and without a clock."""
+"""The states of a delivery, and what follows from an attempt: pure rules, without I/O or a clock."""

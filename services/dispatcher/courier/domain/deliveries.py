@@ -1,4 +1,4 @@
-"""A delivery, from the queue to one of its ends."""
+"""A delivery, from the queue to its final state."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from services.dispatcher.domain.customers import Customer
 from shared.contracts.sends import SurveySent
 
 End = Literal["accepted", "bounced", "failed", "held"]
-"""``held``: nobody can tell whether it arrived, and it is not tried again, so that no customer gets it twice."""
+"""``held``: whether it arrived is unknown, and it is not retried, so that no customer gets it twice."""
 
 EXPIRED = "expired"
 UNKNOWN_OUTCOME = "unknown_outcome"
@@ -29,7 +29,7 @@ class NewDelivery:
 
 @dataclass(frozen=True, slots=True)
 class QueuedDelivery:
-    """A survey whose turn has come. ``attempts`` are those that were put off before."""
+    """A survey whose turn has come. ``attempts`` counts earlier attempts that the server deferred."""
 
     survey: SurveySent
     message_id: str
@@ -38,7 +38,7 @@ class QueuedDelivery:
 
 @dataclass(frozen=True, slots=True)
 class UnresolvedDelivery:
-    """A message that may or may not have arrived; ``resent`` once already, without a receipt having been asked for."""
+    """A message that may or may not have arrived; ``resent``: it was already resent without a receipt."""
 
     message_id: str
     resent: bool
@@ -64,7 +64,7 @@ class EndedDelivery:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """A message to try again after ``seconds`` (real time); ``tries`` is 0 when the message itself was not tried."""
+    """A message to retry after ``seconds`` (real time); ``tries`` is 0 when the message itself was not attempted."""
 
     send_id: str
     reason: str | None
@@ -74,7 +74,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What became of deliveries in transmission: ended, to retry, or (send ids) unresolved."""
+    """The results of deliveries in transmission: ended, to retry, or (send ids) unresolved."""
 
     endings: Sequence[Ending] = field(default_factory=tuple)
     retries: Sequence[Retry] = field(default_factory=tuple)
@@ -82,7 +82,7 @@ class Results:
 
 
 def obstacle(survey: SurveySent, customer: Customer | None, *, channel: str, now: datetime) -> Ending | None:
-    """Why this survey is no longer sent by ``channel``; None when it is. ``customer`` None: we know nothing of them."""
+    """Why this survey is no longer sent by ``channel``; None when it is. ``customer`` None: an unknown customer."""
     reason = _unreachable(survey, customer)
     if reason is None and survey.channel != channel:
         reason = CHANNEL_UNSUPPORTED
@@ -92,7 +92,7 @@ def obstacle(survey: SurveySent, customer: Customer | None, *, channel: str, now
 
 
 def _unreachable(survey: SurveySent, customer: Customer | None) -> str | None:
-    """What has happened since the survey was decided that forbids sending it; None when nothing has."""
+    """What has happened since the decision that now forbids sending it; None when nothing has."""
     if customer is None:
         return None
     if customer.was_erased_by(survey.sent_at):

@@ -1,4 +1,4 @@
-"""What follows from an attempt: an end, a retry after a pause, or neither yet."""
+"""What follows from an attempt: an ending, a retry with backoff, or neither yet."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from shared.transmission import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt to hand a message over; ``put_off_before`` is how often it was put off until then."""
+    """One attempt to hand a message over; ``put_off_before`` is how often it was deferred before."""
 
     send_id: str
     put_off_before: int
@@ -19,7 +19,7 @@ class Attempt:
 def results_of(
     attempts: Iterable[Attempt], *, first_pause: float, longest_pause: float, chance: Callable[[], float]
 ) -> Results:
-    """What follows from a burst's attempts. Pauses are in seconds; ``chance`` gives a random number from 0 to 1."""
+    """What follows from a burst's attempts. Pauses are in seconds; ``chance`` returns a random number from 0 to 1."""
     endings, retries, unresolved = [], [], []
     for attempt in attempts:
         send_id, outcome = attempt.send_id, attempt.outcome
@@ -31,8 +31,8 @@ def results_of(
             case "not_begun":
                 retries.append(Retry(send_id, None, 0, 0))
             case "put_off" | "unavailable":
-                # A server in trouble is not the message's fault; yet the message goes behind the others, in case it is
-                # what hangs the server.
+                # A failing server is not the message's fault; still, the message goes to the back of the queue, in case
+                # it is what makes the server hang.
                 tries = 1 if outcome.kind == "put_off" else 0
                 seconds = pause_seconds(attempt.put_off_before + tries, first_pause, longest_pause, chance())
                 retries.append(Retry(send_id, outcome.reason, seconds, tries))
@@ -40,9 +40,9 @@ def results_of(
 
 
 def pause_seconds(attempts: int, first: float, longest: float, chance: float) -> float:
-    """How long to wait after the nth failed attempt: doubling from ``first`` to ``longest``, give or take a quarter.
+    """Exponential backoff after the nth failed attempt: doubling from ``first`` to ``longest``, with ±25 % jitter.
 
-    ``chance`` is a random number from 0 to 1; it keeps messages that were put off together from returning together.
+    ``chance`` is a random number from 0 to 1, so that messages deferred together are not retried together.
     """
     doubled = first * 2.0 ** min(max(attempts, 1) - 1, 30)
     return min(longest, doubled) * (0.75 + chance / 2)

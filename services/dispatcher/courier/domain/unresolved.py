@@ -1,4 +1,4 @@
-"""What is decided about messages that may or may not have arrived."""
+"""Decisions on messages that may or may not have arrived."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -9,7 +9,7 @@ WithoutReceipts = Literal["hold", "resend"]
 
 
 def by_receipts(receipts: Mapping[str, bool | None]) -> Results:
-    """By what receipts say of each send id: accepted, not accepted (send it again), or None (ask again later)."""
+    """Decides by the receipt of each send id: accepted, not accepted (resend it), or None (ask again later)."""
     return Results(
         endings=[Ending(send_id, "accepted") for send_id, accepted in receipts.items() if accepted],
         retries=[Retry(send_id, None, 0, 0) for send_id, accepted in receipts.items() if accepted is False],
@@ -18,9 +18,9 @@ def by_receipts(receipts: Mapping[str, bool | None]) -> Results:
 
 
 def without_receipts(found: Mapping[str, UnresolvedDelivery], decision: WithoutReceipts) -> Results:
-    """By the operator's decision, since there is nobody to ask.
+    """Decides by the operator's setting, since there are no receipts.
 
-    A message is resent at most once: whatever breaks the connection after each one would fill a customer's mailbox.
+    A message is resent at most once: if each attempt broke the connection, it would flood the customer's mailbox.
     """
     held = {send_id for send_id, delivery in found.items() if decision == "hold" or delivery.resent}
     return Results(

@@ -17,7 +17,7 @@ from shared.runtime import Runtime
 
 
 def handler(_runtime: Runtime[CourierSettings], channels: Mapping[str, Channel[Any]]) -> Handler:
-    """``channels`` by name. A survey of another channel is queued too, and ends with its reason when its turn comes."""
+    """``channels`` by name. Surveys for other channels are queued too, and end as unsupported in their turn."""
 
     def message_id(survey: SurveySent) -> str:
         channel = channels.get(survey.channel)

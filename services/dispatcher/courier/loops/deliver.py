@@ -1,8 +1,8 @@
 """Delivers the queued surveys of one channel, a burst at a time.
 
-Three steps, two commits: take surveys from the queue, compose their messages and note that they are about to be
-transmitted; transmit them; write what became of them. A crash before the first commit changes nothing; between the
-two, the outcome is unresolved (``unresolved.py``).
+Three steps, two commits: take surveys from the queue, compose their messages and record that they are about to be
+transmitted; transmit them; write the outcomes. A crash before the first commit changes nothing; between the two
+commits, the outcome is unresolved (``unresolved.py``).
 """
 
 import asyncio
@@ -37,8 +37,8 @@ _FIRST_PAUSE = 0.5
 
 
 class DeliverLoop(Generic[M]):
-    """``others`` are the names of the other channels, whose surveys are left to their own loops. A survey of none of
-    them ends here, as unsupported."""
+    """``others`` are the names of the other channels, whose surveys are left to their own loops. A survey for an
+    unknown channel ends here, as unsupported."""
 
     def __init__(self, runtime: Runtime[CourierSettings], channel: Channel[M], others: Collection[str] = ()) -> None:
         self._runtime = runtime
@@ -49,9 +49,9 @@ class DeliverLoop(Generic[M]):
         self._pause = _FIRST_PAUSE
 
     async def step(self) -> bool:
-        """Delivers one burst. True when there may be more at once."""
+        """Delivers one burst. True when there may be more right away."""
         if self._unwritten is not None:
-            # The database failed after the messages had gone: nothing new before that is written.
+            # The database failed after the messages were sent: write their outcomes before starting anything new.
             await self._write(*self._unwritten)
         if time.monotonic() < self._resume_at:
             return False
@@ -75,7 +75,7 @@ class DeliverLoop(Generic[M]):
         return self._pause > _FIRST_PAUSE
 
     async def _take(self, claim: UUID, limit: int) -> tuple[int, list[tuple[QueuedDelivery, M]]]:
-        """How many were taken from the queue, and those with a message to transmit."""
+        """The number taken from the queue, and the deliveries with a message to transmit."""
         runtime, channel = self._runtime, self._channel
         async with runtime.transaction() as connection:
             queued = await repository.take(connection, limit, self._others)
@@ -99,7 +99,7 @@ class DeliverLoop(Generic[M]):
     async def _compose(
         self, connection: AsyncConnection, queued: Sequence[QueuedDelivery], now: datetime
     ) -> list[tuple[QueuedDelivery, M | Ending]]:
-        """Each delivery with its message, or with how it ends without one."""
+        """Each delivery with its message, or with its ending if there is none."""
         customers = await customer_repository.read(connection, {each.survey.customer_id for each in queued})
         stored = await campaign_repository.all_of_them(connection)
         composed: list[tuple[QueuedDelivery, M | Ending]] = []
@@ -115,7 +115,7 @@ class DeliverLoop(Generic[M]):
         return composed
 
     def _campaign(self, survey: SurveySent, stored: Mapping[str, StoredCampaign]) -> CampaignPublished:
-        """The survey's campaign as it is now; one that is not known here speaks for our own brand."""
+        """The survey's current campaign; an unknown one falls back to our own brand."""
         known = stored.get(survey.campaign)
         if known is not None:
             return known.published()
@@ -128,7 +128,7 @@ class DeliverLoop(Generic[M]):
         begin_before = taken_at + settings.courier_lease_seconds - settings.courier_mail_seconds
 
         def may_begin() -> bool:
-            # After the lease another courier may be sending this message; a process told to stop begins nothing.
+            # After the lease, another courier may be sending this message; while shutting down, nothing new is started.
             return _now() < begin_before and not self._runtime.health.stopping
 
         outcomes = await asyncio.gather(*(self._channel.transmit(message, may_begin) for _, message in messages))
@@ -144,7 +144,7 @@ class DeliverLoop(Generic[M]):
         )
 
     def _note_availability(self, outcomes: Sequence[Outcome]) -> None:
-        """Pauses, and is not ready, when the server accepted or refused none of a burst; resumes once it does any."""
+        """Pauses, not ready, when the server neither accepted nor rejected any of a burst; resumes once it does."""
         health, channel = self._runtime.health, self._channel
         unavailable = [each for each in outcomes if each.kind == "unavailable"]
         metrics.courier_mails.labels("unavailable").inc(len(unavailable))
@@ -155,7 +155,7 @@ class DeliverLoop(Generic[M]):
         reason = unavailable[0].reason
         self._resume_at = time.monotonic() + self._pause
         log.warning("server unavailable", server=channel.server, reason=reason, retry_in=self._pause)
-        health.trouble(channel.server, f"unavailable ({reason}); check {channel.server_settings}, and the server")
+        health.trouble(channel.server, f"unavailable ({reason}); check {channel.server_settings} and the server")
         self._pause = min(self._pause * 2, self._runtime.settings.retry_limit_seconds)
 
     async def _write(self, claim: UUID, results: Results) -> None:
@@ -173,6 +173,6 @@ class DeliverLoop(Generic[M]):
 
 
 def _now() -> float:
-    """Real seconds on a clock that goes on while the process is stopped and, where the system has one, while the
-    machine sleeps."""
+    """Real seconds on a clock that keeps running while the process is stopped and, where supported, while the machine
+    sleeps."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

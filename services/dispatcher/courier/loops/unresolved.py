@@ -1,4 +1,4 @@
-"""Clears up the messages that may or may not have arrived: their courier died, or the connection broke too early."""
+"""Resolves messages that may or may not have arrived: their courier died, or the connection broke too early."""
 
 import asyncio
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ class UnresolvedLoop:
         self._channel = channel
 
     async def step(self) -> bool:
-        """Clears up to BATCH messages whose lease has ended. True when there may be more."""
+        """Resolves up to BATCH messages whose lease has ended. True when there may be more."""
         runtime, channel = self._runtime, self._channel
         settings, claim = runtime.settings, uuid4()
         async with runtime.transaction() as connection:
@@ -53,7 +53,7 @@ class UnresolvedLoop:
         return len(found) == BATCH
 
     async def _ask(self, found: Mapping[str, UnresolvedDelivery]) -> dict[str, bool | None]:
-        """Send id to whether its message was accepted; None where there was no reply."""
+        """Send id to whether its message was accepted; None if there was no reply."""
         slots = asyncio.Semaphore(QUESTIONS_AT_ONCE)
 
         async def ask(message_id: str) -> bool | None:

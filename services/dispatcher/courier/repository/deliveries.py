@@ -1,4 +1,4 @@
-"""The table of deliveries, in the dispatcher's schema. Every statement takes any number of rows.
+"""The table of deliveries, in the dispatcher's schema. Every statement handles any number of rows.
 
 Leases and pauses are real time, read from the database's clock, the only one all couriers share.
 """
@@ -30,7 +30,7 @@ _NEW = Columns(
     survey="jsonb",
     traceparent="text",
 )
-# A survey that comes again is the same delivery, whatever its state.
+# A duplicate survey is the same delivery, whatever its state.
 _QUEUE = text(
     f"""
     INSERT INTO deliveries ({_NEW.names})
@@ -61,7 +61,7 @@ _TAKE = text(
     """
 )
 
-# Claimed in the transaction that took them: after its commit, only a receipt tells what became of them.
+# Claimed in the transaction that took them: after its commit, only a receipt can tell the outcome.
 _BEGIN = text(
     """
     UPDATE deliveries
@@ -70,7 +70,7 @@ _BEGIN = text(
     """
 )
 
-# The claim is the fence: a courier that was away for longer than its lease changes nothing.
+# The claim is the fence: a courier that stalled for longer than its lease changes nothing.
 _END = text(
     """
     UPDATE deliveries
@@ -84,7 +84,7 @@ _END = text(
     """
 )
 
-# That a message was resent without asking is remembered until its end: it is not done twice.
+# That a message was resent without a receipt is kept until its end, so that it is not done twice.
 _PUT_OFF = text(
     """
     UPDATE deliveries
@@ -97,7 +97,7 @@ _PUT_OFF = text(
     """
 )
 
-# They stay in transmission, unclaimed, until it is their turn to be asked about.
+# They stay in transmission, unclaimed, until they are checked again.
 _LEAVE = text(
     """
     UPDATE deliveries
@@ -146,10 +146,10 @@ async def anything_due(connection: AsyncConnection, others: Collection[str]) -> 
 
 
 async def take(connection: AsyncConnection, limit: int, others: Collection[str]) -> list[QueuedDelivery]:
-    """Up to ``limit`` due surveys, except those of the ``others`` channels, longest due first, locked until the
+    """Up to ``limit`` due surveys, except those of the ``others`` channels, oldest first, locked until the
     transaction ends."""
     rows = await connection.execute(_TAKE, {"limit": limit, "others": list(others)})
-    # A newer version's courier may have queued it, with fields of its own.
+    # A newer version's courier may have queued it, with fields unknown to this one.
     return [
         QueuedDelivery(SurveySent.model_validate_json(row.survey, extra="ignore"), row.message_id, row.attempts)
         for row in rows
@@ -157,7 +157,7 @@ async def take(connection: AsyncConnection, limit: int, others: Collection[str])
 
 
 async def begin(connection: AsyncConnection, claim: UUID, send_ids: Sequence[str], lease: float) -> None:
-    """Notes that these, which this transaction has taken, are about to be transmitted, within ``lease`` seconds."""
+    """Records that these, taken by this transaction, are about to be transmitted, within ``lease`` seconds."""
     await connection.execute(_BEGIN, {"claim": claim, "send_ids": list(send_ids), "lease": lease})
 
 
@@ -193,7 +193,7 @@ async def put_off(connection: AsyncConnection, claim: UUID, retries: Sequence[Re
 
 
 async def leave_unresolved(connection: AsyncConnection, claim: UUID, send_ids: Sequence[str], seconds: float) -> None:
-    """Gives up the claim on these; they are asked about after ``seconds``."""
+    """Releases the claim on these; they are checked again after ``seconds``."""
     await connection.execute(_LEAVE, {"claim": claim, "send_ids": list(send_ids), "seconds": seconds})
 
 

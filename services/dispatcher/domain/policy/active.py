@@ -1,4 +1,4 @@
-"""A campaign that was switched off asks nobody."""
+"""An inactive campaign asks nobody."""
 
 from services.dispatcher.domain.policy.situation import DueSurvey
 from services.dispatcher.domain.policy.verdict import Objection

@@ -1,4 +1,4 @@
-"""A campaign with an audience asks only about what belongs to it, by the segments at this moment."""
+"""A campaign with an audience asks only customers and orders in it, by their current segments."""
 
 from services.dispatcher.domain.policy.situation import DueSurvey
 from services.dispatcher.domain.policy.verdict import Objection

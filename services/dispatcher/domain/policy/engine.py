@@ -1,6 +1,6 @@
-"""Walks the rules for each survey a customer has due.
+"""Applies the rules to each due survey of a customer.
 
-The caller holds the lock on the customer, so that what is decided on is all there is.
+The caller holds the lock on the customer, so that the situation cannot change while it is being decided on.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ class Policy:
         return max((campaign.look_ahead for campaign in self.campaigns.values()), default=timedelta(0))
 
     def decide(self, situation: Situation, now: datetime) -> list[Verdict]:
-        """A verdict for each due timer, the most important campaign first; what is sent counts for the next."""
+        """A verdict for each due timer, the most important campaign first; a survey sent counts for the next."""
         history = list(situation.history)
         verdicts: list[Verdict] = []
         for timer in sorted(situation.due, key=self._turn):
@@ -50,7 +50,7 @@ class Policy:
     def _decide_one(self, timer: Timer, situation: Situation, history: Sequence[PastSend], now: datetime) -> Verdict:
         campaign = self.campaigns.get(timer.campaign)
         if campaign is None:
-            # Without a definition there is nothing for the rules to look at: it is as good as switched off.
+            # Without a definition there is nothing to apply the rules to: treat it as inactive.
             return Verdict(timer, Outcome.SKIPPED, Reason.CAMPAIGN_INACTIVE)
         order = situation.order_of(timer)
         survey = DueSurvey(
@@ -73,7 +73,7 @@ class Policy:
 
 
 def _overruled(survey: DueSurvey, objection: Objection) -> Verdict:
-    """Skipped for good, or deferred, unless it would make no sense any more by then."""
+    """Skipped permanently, or deferred, unless the survey would have expired by then."""
     timer, until, because_of = survey.timer, objection.until, objection.because_of
     if until is None:
         return Verdict(timer, Outcome.SKIPPED, objection.reason, because_of=because_of)

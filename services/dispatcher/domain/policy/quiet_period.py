@@ -1,6 +1,6 @@
-"""A customer who was asked, in any campaign, is left in peace for the quiet period of the campaign that wants to ask.
+"""A customer asked by any campaign is left alone for the quiet period of the campaign that wants to ask next.
 
-The other survey of a declared pair about the same order does not count: the two are one asking.
+The other survey of a declared pair about the same order does not count: the two count as one.
 """
 
 from datetime import datetime
@@ -21,7 +21,7 @@ def check(survey: DueSurvey) -> Objection | None:
 
 
 def last_asked(survey: DueSurvey, at: datetime) -> PastSend | None:
-    """The latest survey whose quiet period is not over ``at`` that moment."""
+    """The latest survey whose quiet period is not over ``at`` that time."""
     quiet_period = survey.campaign.quiet_for(survey.default_quiet_period)
     return max(
         (

@@ -1,4 +1,4 @@
-"""A survey needs an address that works, of a customer who has not refused to be written to."""
+"""A survey needs a working address, of a customer who has not opted out."""
 
 from services.dispatcher.domain.policy.situation import DueSurvey
 from services.dispatcher.domain.policy.verdict import Objection

@@ -1,4 +1,4 @@
-"""A recurring campaign asks only customers who ordered lately (``active_within`` of the campaign)."""
+"""A recurring campaign asks only customers who ordered recently (``active_within`` of the campaign)."""
 
 from services.dispatcher.domain.policy.situation import DueSurvey
 from services.dispatcher.domain.policy.verdict import Objection

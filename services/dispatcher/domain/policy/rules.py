@@ -1,6 +1,6 @@
-"""The rules of the contact policy, in order: the first that objects decides.
+"""The rules of the contact policy, in order: the first objection decides.
 
-A new rule is a module like the others, its line in RULES, and its reason in ``domain/reasons.py``.
+To add a rule, write a module like the others, list it in RULES, and add its reason to ``domain/reasons.py``.
 """
 
 from typing import Protocol
@@ -21,13 +21,13 @@ from services.dispatcher.domain.reasons import Reason
 
 
 class Rule(Protocol):
-    """A module with one rule: pure, and it may assume that the rules before it had no objection."""
+    """A module with one rule. It is pure, and may assume that no earlier rule objected."""
 
     REASONS: tuple[Reason, ...]
     """Every reason it may give."""
 
     def check(self, survey: DueSurvey, /) -> Objection | None:
-        """What speaks against sending ``survey`` now; None when nothing does."""
+        """The objection to sending ``survey`` now; None when there is none."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""What a decision is made on: all that is asked of one customer, and what a rule sees of it."""
+"""The input of a decision: all surveys of one customer, and the view of them that a rule gets."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ class PastSend:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """All that is asked of one customer at one moment.
+    """All surveys of one customer at one point in time.
 
-    ``due`` are the timers to decide, ``upcoming`` those looked at later, ``orders`` (by id) at least those the due
-    ones are about, ``history`` at least the sends within the longest quiet period. ``last_ordered_at`` is of the
-    newest order that was not cancelled, refunded or returned.
+    ``due`` are the timers to decide, ``upcoming`` those checked later, ``orders`` (by id) at least those the due ones
+    are about, ``history`` at least the sends within the longest quiet period. ``last_ordered_at`` is when the newest
+    order that was not cancelled, refunded or returned was placed.
     """
 
     customer: Customer
@@ -37,16 +37,16 @@ class Situation:
     last_ordered_at: datetime | None = None
 
     def order_of(self, timer: Timer) -> Order | None:
-        """The order ``timer`` is about; None when it is about none, or about one nothing is known of."""
+        """The order ``timer`` is about; None when there is none, or it is unknown."""
         return None if timer.order_id is None else self.orders.get(timer.order_id)
 
 
 @dataclass(frozen=True, slots=True)
 class DueSurvey:
-    """What a rule sees: one survey that is due at ``now``, and everything it may depend on.
+    """The input of a rule: one survey that is due at ``now``, and everything it may depend on.
 
-    ``history`` includes what was sent to the customer a moment ago, by a more important campaign. ``campaigns`` are
-    all in force, by id; ``default_quiet_period`` is that of a campaign without one of its own.
+    ``history`` includes what a more important campaign has just sent to the customer. ``campaigns`` are all current
+    ones, by id; ``default_quiet_period`` is for campaigns that do not set one.
     """
 
     timer: Timer
@@ -62,7 +62,7 @@ class DueSurvey:
     now: datetime
 
     def is_one_asking_with(self, campaign: str, order_id: str | None) -> bool:
-        """Whether another survey counts as one asking with this one: the other of a declared pair, same order."""
+        """Whether another survey counts as one with this one: the other of a declared pair, same order."""
         other = self.campaigns.get(campaign)
         return (
             self.timer.order_id is not None

@@ -1,7 +1,7 @@
-"""A survey stands aside for a more important campaign that is due soon, if sending now would take that one's turn.
+"""A survey stands aside for a more important campaign that is due soon, if sending now would block that one.
 
-"Soon" is within ``look_ahead`` of the campaign that would wait. It does not wait for its own pair, nor for what could
-not be sent by then anyway.
+"Soon" is within ``look_ahead`` of the campaign that would wait. It does not wait for the other of its pair, nor for
+a survey that could not be sent by then anyway.
 """
 
 from dataclasses import replace

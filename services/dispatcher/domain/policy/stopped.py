@@ -1,4 +1,4 @@
-"""An order that was cancelled, refunded or returned is not asked about, unless its campaign says otherwise."""
+"""An order that was cancelled, refunded or returned is not asked about, unless its campaign allows it."""
 
 from services.dispatcher.domain.orders import STOP_REASONS
 from services.dispatcher.domain.policy.situation import DueSurvey

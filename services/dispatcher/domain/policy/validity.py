@@ -1,4 +1,4 @@
-"""A question makes sense for so long after it was due (``valid_for`` of its campaign), and no longer."""
+"""A survey expires: it is sent at most ``valid_for`` (of its campaign) after it was due."""
 
 from services.dispatcher.domain.policy.situation import DueSurvey
 from services.dispatcher.domain.policy.verdict import Objection

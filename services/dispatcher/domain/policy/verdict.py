@@ -1,4 +1,4 @@
-"""What a rule may object, and what was decided in the end."""
+"""A rule's objection, and the final decision."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from services.dispatcher.domain.timers import Timer
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """Why a survey is not sent now. ``until`` is when it may be looked at again; None means never.
+    """Why a survey is not sent now. ``until`` is when to check it again; None means never.
 
     ``because_of`` is the campaign it has to wait for.
     """
@@ -24,8 +24,8 @@ class Objection:
 class Verdict:
     """``outcome`` is SENT, SKIPPED or DEFERRED.
 
-    ``until`` is when a deferred timer is looked at again, or when an expired one could have been sent. ``because_of``
-    is the campaign it waits for or was asked in; ``segments`` are those of a survey sent.
+    ``until`` is when a deferred timer is checked again, or when an expired one could have been sent. ``because_of`` is
+    the campaign it waits for, or whose survey stands in its way; ``segments`` are those of a survey sent.
     """
 
     timer: Timer

@@ -1,4 +1,4 @@
-"""Campaigns, what is known of orders and customers, timers, the send ledger and the decision log."""
+"""Campaigns, what is known about orders and customers, timers, the send ledger and the decision log."""
 
 from alembic import op
 
@@ -9,7 +9,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-# Identifiers sort by code point (COLLATE "C"), as Python sorts them: locks are then taken in one order everywhere.
+# Identifiers sort by code point (COLLATE "C"), as Python sorts them: all processes then take locks in the same order.
 _TABLES = (
     """
     CREATE TABLE campaigns (
@@ -21,7 +21,7 @@ _TABLES = (
         changed_at      timestamptz NOT NULL
     )
     """,
-    # The row a customer's lock is taken on. Personal data is in details and channels, and nowhere else.
+    # The row that a customer is locked by. Personal data is in details and channels, and nowhere else.
     """
     CREATE TABLE customers (
         customer_id         text COLLATE "C" PRIMARY KEY,
@@ -108,7 +108,7 @@ _TABLES = (
     )
     """,
     "CREATE INDEX decisions_of_customer ON decisions (customer_id, position)",
-    # Which campaigns are through with an order: it is not asked about again.
+    # Which campaigns have decided on an order: it is not asked about again.
     """
     CREATE INDEX decisions_final ON decisions (order_id)
     WHERE timer_id IS NOT NULL AND outcome IN ('sent', 'skipped')

@@ -1,4 +1,4 @@
-"""What the courier carries: one row for each survey to deliver."""
+"""The courier's queue: one row for each survey to deliver."""
 
 from alembic import op
 
@@ -8,7 +8,7 @@ down_revision = "0001"
 
 def upgrade() -> None:
     # available_at is real time: the next attempt of a queued row, the end of the lease of one in transmission.
-    # survey and customer_id hold personal data; both are emptied when the delivery has come to its end.
+    # survey and customer_id hold personal data; both are cleared when the delivery ends.
     op.execute(
         """
         CREATE TABLE deliveries (
@@ -31,7 +31,7 @@ def upgrade() -> None:
     )
     op.execute("CREATE INDEX deliveries_queued ON deliveries (available_at) WHERE state = 'queued'")
     op.execute("CREATE INDEX deliveries_transmitting ON deliveries (available_at) WHERE state = 'transmitting'")
-    # A person's erasure finds what is still under way.
+    # For an erasure to find deliveries still under way.
     op.execute("CREATE INDEX deliveries_of_customer ON deliveries (customer_id) WHERE customer_id IS NOT NULL")
 
 

@@ -1,4 +1,4 @@
-"""Answers, the counts of each day, surveys for the response rate, scores as published, comments to read."""
+"""Answers, day counts, surveys for the response rate, published scores, comments."""
 
 from alembic import op
 
@@ -13,7 +13,7 @@ depends_on = None
 def upgrade() -> None:
     create_runtime_tables(op)
 
-    # Names become numbers once, so that the rows below stay narrow. 0 is "no campaign" and "everybody".
+    # Names are replaced by ids, so that the rows below stay narrow. 0 is "no campaign" and "everybody".
     op.execute(
         """
         CREATE TABLE campaigns (
@@ -35,8 +35,8 @@ def upgrade() -> None:
     )
     op.execute("INSERT INTO segments (id, dimension, value) VALUES (0, '', 'everybody')")
 
-    # One row an answer, at its highest revision. An erased one keeps its key and revision and nothing else, so that
-    # an older revision that comes late cannot bring it back. Columns are in the order that needs no padding.
+    # One row per answer, at its highest revision. An erased one is a tombstone with only its key and revision, so
+    # that a late older revision cannot bring it back. Columns are in the order that needs no padding.
     op.execute(
         """
         CREATE TABLE answers (
@@ -50,11 +50,11 @@ def upgrade() -> None:
         )
         """
     )
-    # Answers come roughly in the order of their days: enough to skip most of the table, for almost nothing to keep.
+    # Answers arrive roughly ordered by day: BRIN is then enough to skip most of the table, at almost no cost.
     op.execute("CREATE INDEX answers_by_day ON answers USING brin (day) WITH (pages_per_range = 32, autosummarize)")
 
-    # Every figure is a sum of these. `changed` is set by whoever counts and cleared by whoever publishes; it lives in
-    # the row because the row is written anyway. Rows are rewritten many times a day, hence the room left in a page.
+    # Every figure is a sum of these. `changed` is set when counting and cleared when publishing; it is in the row
+    # because the row is written anyway. Rows are updated many times a day, hence the fill factor.
     op.execute(
         """
         CREATE TABLE day_counts (
@@ -74,8 +74,8 @@ def upgrade() -> None:
     op.execute("CREATE INDEX day_counts_changed ON day_counts (segment_id) WHERE changed")
     op.execute("CREATE INDEX day_counts_by_day ON day_counts (day)")
 
-    # A survey counts as delivered once it is known where it went (sent_on), that it was accepted, and not that it
-    # failed; the three facts come in any order, from two topics.
+    # A survey counts as delivered once it is known that it was sent (sent_on) and accepted, and not that it failed;
+    # the three facts arrive in any order, from two topics.
     op.execute(
         """
         CREATE TABLE surveys (
@@ -91,8 +91,8 @@ def upgrade() -> None:
     )
     op.execute("CREATE INDEX surveys_by_day ON surveys USING brin (known_on) WITH (autosummarize)")
 
-    # What was last published for each key. `change` orders the updates for the live stream; −1 is all campaigns,
-    # 0 days are all time.
+    # The last publication of each key. `change` orders the updates for the live stream; −1 is all campaigns, 0 days
+    # is all time.
     op.execute(
         """
         CREATE TABLE scores (
@@ -117,7 +117,7 @@ def upgrade() -> None:
         """
     )
 
-    # The newest comments, for reading beside the figures; wiped with their answer.
+    # The newest comments, shown beside the figures; deleted with their answer.
     op.execute(
         """
         CREATE TABLE comments (

@@ -1,4 +1,4 @@
-// The two charts, drawn from the data the page carries. Colours and fonts are the page's own.
+// The two charts, drawn from the data embedded in the page, in the page's colours and fonts.
 "use strict";
 
 const Charts = (() => {
@@ -15,7 +15,7 @@ const Charts = (() => {
   const answers = (n) => (n === 1 ? "1 answer" : `${n.toLocaleString(document.documentElement.lang)} answers`);
   const sentence = (point) => `NPS ${whole(point.nps)} (${whole(point.low)} to ${whole(point.high)}), ${answers(point.n)}`;
 
-  const SIZE = 16; // pixels, as the smallest text of the page
+  const SIZE = 16; // pixels, like the smallest text of the page
   const unit = () => ({ text: "NPS points", font: { size: SIZE, color: style("--quiet") } });
 
   function layout(changes) {
@@ -98,7 +98,7 @@ const Charts = (() => {
 
   async function all() {
     const carrier = document.getElementById("chart-data");
-    if (!carrier || !window.Plotly) return; // still loading: the charts are drawn once it is here
+    if (!carrier || !window.Plotly) return; // still loading: the charts are drawn once it has loaded
     const data = JSON.parse(carrier.textContent);
     await trend(data.trend);
     await segments(data.segments, data.overall);

@@ -1,4 +1,4 @@
-// Draws the charts, follows the live stream, and offers the tables as files. The page is complete without it.
+// Draws the charts, follows the live stream, and offers the tables for download. The page is complete without it.
 "use strict";
 
 (() => {
@@ -6,8 +6,8 @@
   const live = document.getElementById("live");
   const library = document.getElementById("chart-library");
 
-  // Milliseconds between two requests: when answers pour in, when the tab is hidden, when there is no news (a comment
-  // moves no score, and days pass without one), when the stream is disconnected, and after each failure.
+  // Milliseconds between requests: during bursts of answers, when the tab is hidden, without updates (a comment does not
+  // change a score, and days end without an answer), when the stream is disconnected, and the backoff after failures.
   const pauses = {
     busy: 1_500, hidden: 30_000, quiet: 60_000, disconnected: 15_000, failed: [2_000, 4_000, 8_000, 15_000],
   };
@@ -38,7 +38,7 @@
   const parts = (page) => [...page.querySelectorAll("[data-live]")];
   const names = (page) => parts(page).map((part) => part.id).join();
 
-  // What has the focus or is being selected stays as it is until that is over.
+  // A part with the focus or a selection is not replaced.
   function inUse(part) {
     const selection = getSelection();
     return part.contains(document.activeElement) || (!selection.isCollapsed && selection.containsNode(part, true));
@@ -62,10 +62,10 @@
 
   async function renew() {
     const response = await fetch(location.href, { headers: { Accept: "text/html" } });
-    if (response.redirected) return location.reload(); // signed out: the page itself leads to the sign-in
+    if (response.redirected) return location.reload(); // signed out: a reload leads to the sign-in page
     if (!response.ok) throw new Error(`status ${response.status}`);
     const next = new DOMParser().parseFromString(await response.text(), "text/html");
-    if (names(next) !== names(document)) return location.reload(); // a part came or went, as with the first answer
+    if (names(next) !== names(document)) return location.reload(); // a part was added or removed, as with the first answer
     localTimes(next);
     replace(next);
     Charts.all();
@@ -104,7 +104,7 @@
       if (connected) refresh();
       connected = false;
       tell();
-      // A browser reconnects by itself, but not after an error status, such as for too many streams.
+      // Browsers reconnect automatically, but not after an error status, such as for too many streams.
       if (stream.readyState === EventSource.CLOSED) setTimeout(follow, reopenAfter * (0.5 + Math.random()));
     });
     stream.addEventListener("score.updated", refresh);
@@ -115,7 +115,7 @@
 
   function download(table) {
     const quoted = (text) => `"${text.replace(/"/g, '""')}"`;
-    // Names come from customers' orders: a spreadsheet must not read one as a formula.
+    // Against CSV injection: names come from customers' orders, and a spreadsheet must not take one for a formula.
     const words = (text) => quoted(text.replace(/^([=+@\-\t\r])/, "'$1"));
     const number = (text) => quoted(text.replace(/−/g, "-").replace(/,/g, ""));
     const written = (cell) => (cell.matches("td.number") ? number : words)(cell.textContent.trim());

@@ -50,7 +50,7 @@ async def test_lists_empty_erased_and_unknown_have_their_words(alerter: Alerter,
     assert "Secret" in (await browser.get("/")).text
     await alerter.receive(erased())
     page = await browser.get(f"/cases/{CASE}")
-    assert page.status_code == 200 and "asked to be forgotten" in page.text and "Secret" not in page.text
+    assert page.status_code == 200 and "data was erased" in page.text and "Secret" not in page.text
     assert (await browser.get("/?cursor=nonsense")).status_code == 422
 
 

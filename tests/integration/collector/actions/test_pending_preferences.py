@@ -119,7 +119,7 @@ async def test_the_page_does_not_wait_for_ever_and_does_not_say_it_is_done(colle
         address = html.unescape(found[1])
     assert shown.status_code == 202
     assert "It takes effect as soon as we find this survey" in shown.text
-    assert "the link in a newer e-mail from Our shop works right away" in shown.text
+    assert "the link in a newer email from Our shop works right away" in shown.text
 
 
 async def test_of_several_changes_the_last_stands(collector: Collector) -> None:

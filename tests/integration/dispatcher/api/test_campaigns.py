@@ -48,7 +48,7 @@ async def test_a_put_campaign_is_a_new_version_only_when_it_differs(
 @pytest.mark.parametrize(
     ("body", "status", "said"),
     [
-        ("id: other\ntrigger: {after: order.paid}", 422, "the address says 'service-nps'"),
+        ("id: other\ntrigger: {after: order.paid}", 422, "but the URL says 'service-nps'"),
         ("id: service-nps\ntrigger: {after: order.paid, delay: soon}", 422, "trigger.0.delay is 'soon'"),
         (b"\xff", 422, "UTF-8"),
         ("x" * 70_000, 413, "65,536 bytes"),

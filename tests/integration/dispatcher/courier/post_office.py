@@ -12,13 +12,13 @@ from urllib.parse import parse_qs, urlsplit
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 Action = str | Callable[[], Awaitable[None]]
-"""What happens to one mail: an SMTP code at RCPT (``451``), at DATA (``data 554``), once it is taken (``took 252``),
+"""What happens to one email: an SMTP code at RCPT (``451``), at DATA (``data 554``), once it is taken (``took 252``),
 ``drop`` (hang up instead of taking it), ``cut`` (take it, then hang up instead of saying so), or something to wait for
 before it is taken."""
 
 
 class PostOffice:
-    """``script[address]`` holds what happens to the next mails for an address; afterwards they are taken."""
+    """``script[address]`` holds what happens to the next emails for an address; afterwards they are taken."""
 
     def __init__(self) -> None:
         self.mails: list[Message] = []
@@ -56,7 +56,7 @@ class PostOffice:
             _hang_up(server)
             return "250 never read"
         if callable(action):
-            # A server that has the whole mail goes on, whether or not the sender waits for the answer.
+            # A server that has the whole email goes on, whether or not the sender waits for the answer.
             await asyncio.shield(asyncio.ensure_future(self._take_after(action, envelope)))
         else:
             self._take(envelope)

@@ -13,8 +13,8 @@ SILENCE = "silence"
 class RudeServer:
     """``rudeness[step]`` is what is said once instead of the proper reply, or CLOSE, or SILENCE.
 
-    Steps: ``greeting``, the commands in capitals, and ``content`` (once the whole mail is there, which is then not
-    kept). ``kept`` are the mails it said yes to.
+    Steps: ``greeting``, the commands in capitals, and ``content`` (once the whole email is there, which is then not
+    kept). ``kept`` are the emails it said yes to.
     """
 
     def __init__(self) -> None:

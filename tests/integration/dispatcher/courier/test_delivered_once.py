@@ -22,7 +22,7 @@ from tests.integration.dispatcher.courier.post_office import PostOffice
 
 MAILS = 240
 KILLED_AFTER = (1, 80, 160)
-"""So many mails after which the process is killed."""
+"""So many emails after which the process is killed."""
 
 
 async def test_killed_again_and_again_it_delivers_every_survey_exactly_once(
@@ -66,7 +66,7 @@ async def test_killed_again_and_again_it_delivers_every_survey_exactly_once(
             while len(await office.states()) < MAILS or set((await office.states()).values()) != {"accepted"}:
                 await asyncio.sleep(0.1)
     assert sorted(post.recipients()) == sorted(f"ana-{number}@example.com" for number in range(MAILS))
-    assert post.questions > 0, "no kill met a mail in transmission: the test proves nothing"
+    assert post.questions > 0, "no kill met an email in transmission: the test proves nothing"
 
 
 async def _publish(settings: CourierSettings) -> None:

@@ -41,7 +41,7 @@ def test_everything_adds_up(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (DemoResult(report(differences=3), (), FIGURES), "3 differences in 40 comparisons"),
         (DemoResult(report(inconclusive="an answer came meanwhile."), (), FIGURES), "an answer came meanwhile"),
-        (DemoResult(report(), ("no mail was delivered",), FIGURES), "no mail was delivered"),
+        (DemoResult(report(), ("no email was delivered",), FIGURES), "no email was delivered"),
         (DemoResult(report(differences=1), ("nobody answered",), FIGURES), "comparisons; nobody answered."),
     ],
 )

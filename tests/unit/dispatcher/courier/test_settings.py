@@ -11,7 +11,7 @@ from services.dispatcher.courier.settings import CourierSettings
     [
         ("smtp_url", SecretStr("http://mail.example"), "smtp+starttls://"),
         ("smtp_url", SecretStr("smtp://"), "name a host"),
-        ("mail_from", "Shop <a@b.c>", "not a valid e-mail address"),
+        ("mail_from", "Shop <a@b.c>", "not a valid email address"),
         ("smtp_receipts_url", "file:///etc/passwd", "http"),
         ("courier_lease_seconds", 20, "at least twice"),
     ],

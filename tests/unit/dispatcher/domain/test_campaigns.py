@@ -75,7 +75,7 @@ def test_a_pair_must_be_declared_by_both() -> None:
     one = ABOUT_ORDERS + "pair_with: b\n"
     with pytest.raises(InvalidDefinition, match=r"one.yaml: pair_with is 'b', which does not exist"):
         parse_folder({"one.yaml": one})
-    with pytest.raises(InvalidDefinition, match="does not name it in turn"):
+    with pytest.raises(InvalidDefinition, match="does not name it back"):
         parse_folder({"one.yaml": one, "two.yaml": ABOUT_ORDERS.replace("id: a", "id: b")})
 
 

@@ -1,4 +1,4 @@
-"""What every e-mail is made of."""
+"""What every email is made of."""
 
 import re
 from datetime import UTC, datetime

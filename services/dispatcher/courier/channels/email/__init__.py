@@ -1,1 +1,1 @@
-"""Surveys as e-mail, over SMTP."""
+"""Surveys as email, over SMTP."""

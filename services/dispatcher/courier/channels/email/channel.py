@@ -1,4 +1,4 @@
-"""The e-mail channel: composes survey mails, hands them to the mail server, asks for receipts."""
+"""The email channel: composes survey emails, hands them to the mail server, asks for receipts."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -47,7 +47,7 @@ class EmailChannel:
         return self._receipts is not None
 
     def message_id(self, send_id: str) -> str:
-        """The Message-ID; recipients' mail systems may drop a second mail that carries the same."""
+        """The Message-ID; recipients' mail systems may drop a second email with the same one."""
         return message.message_id(send_id, self._sender)
 
     def compose(self, delivery: QueuedDelivery, campaign: CampaignPublished, now: datetime) -> Email | Ending:
@@ -62,7 +62,7 @@ class EmailChannel:
         try:
             return await self._receipts.accepted(message_id)
         except ReceiptsUnavailable as error:
-            log.warning("HEARBACK_SMTP_RECEIPTS_URL does not reply, asking again later", reason=str(error))
+            log.warning("HEARBACK_SMTP_RECEIPTS_URL does not reply, retrying later", reason=str(error))
             return None
 
     async def rest(self) -> None:

@@ -1,4 +1,4 @@
-"""From a queued survey to an e-mail, or to the reason why there cannot be one."""
+"""Turns a queued survey into an email, or into the reason why none can be sent."""
 
 from datetime import datetime
 
@@ -17,7 +17,7 @@ log = structlog.get_logger()
 
 
 class Composer:
-    """Composes in the name of ``sender``. ``name`` empty: the campaign's brand."""
+    """Composes emails from ``sender``. An empty ``name`` means the campaign's brand."""
 
     def __init__(self, sender: Mailbox, *, name: str, reply_to: Mailbox | None) -> None:
         self._sender = sender

@@ -1,4 +1,4 @@
-"""The e-mail of one survey: who it is from and to, and the headers only a survey has."""
+"""The email of one survey: sender, recipient, and the headers specific to surveys."""
 
 from datetime import datetime
 
@@ -11,10 +11,10 @@ from shared.mail.message import Body, Email, Recipient, Sender, header_text, is_
 def survey_email(
     survey: SurveySent, *, identity: str, sender: Sender, to: Mailbox, words: Wording, body: Body, now: datetime
 ) -> Email:
-    """The e-mail for ``survey``; ``identity`` is its Message-ID, ``now`` its Date (any zone)."""
+    """The email for ``survey``; ``identity`` is its Message-ID, ``now`` its Date (any zone)."""
     headers = {
         "X-Hearback-Send-Id": header_text("X-Hearback-Send-Id", survey.send_id),
-        # RFC 2919: lets a reader sort the surveys of one campaign. RFC 8058: the mail program's own unsubscribe button.
+        # RFC 2919: lets a reader sort the surveys of one campaign. RFC 8058: the mail client's own unsubscribe button.
         "List-Id": f"<{_list_label(survey.campaign)}.{domain_of(sender.mailbox)}>",
         "List-Unsubscribe": f"<{survey.unsubscribe_url}>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",

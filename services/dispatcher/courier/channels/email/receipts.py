@@ -1,4 +1,4 @@
-"""Asking whether a mail was accepted: all that can be done once the connection broke before the reply."""
+"""Asks whether an email was accepted: all that can be done once the connection broke before the reply."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ MAX_BYTES = 64 * 1024
 
 
 class ReceiptsUnavailable(Exception):
-    """No reply, or not the expected one; ask again later."""
+    """No reply, or an unexpected one; retry later."""
 
 
 class Receipts:
@@ -22,8 +22,8 @@ class Receipts:
         self._url = url
 
     async def accepted(self, message_id: str) -> bool:
-        """Whether the server has accepted a mail with this Message-ID. Raises ReceiptsUnavailable."""
-        # Asked only after a crash or a broken connection: a thread will do, and saves an HTTP library.
+        """Whether the server has accepted an email with this Message-ID. Raises ReceiptsUnavailable."""
+        # Needed only after a crash or a broken connection: a thread is good enough, and saves an HTTP library.
         return await asyncio.to_thread(self._ask, message_id)
 
     def _ask(self, message_id: str) -> bool:
@@ -35,5 +35,5 @@ class Receipts:
         except (OSError, HTTPException, ValueError) as error:
             raise ReceiptsUnavailable(type(error).__name__) from error
         if not isinstance(receipt, dict) or not isinstance(receipt.get("accepted"), bool):
-            raise ReceiptsUnavailable("the response has no accepted: true or false")
+            raise ReceiptsUnavailable('the response must be {"accepted": true} or {"accepted": false}')
         return bool(receipt["accepted"])

@@ -1,4 +1,4 @@
-"""The survey e-mail as HTML and as text: MJML compiled once, filled for each recipient."""
+"""The survey email as HTML and as text: MJML compiled once, filled for each recipient."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,10 +25,10 @@ _LINK = pattern(r"https?://[A-Za-z0-9\[][!#-;=?-\[\]_a-z{|}~]{1,900}")
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a group's numbers look in light mode; ``survey.mjml`` has the dark one.
+    """How a group's numbers look in light mode; ``survey.mjml`` has the dark mode.
 
-    Red, yellow and green whose edges differ in lightness, so that colour-blind readers can tell them apart; the corners
-    get rounder from group to group, so that the three can be told apart without colour too.
+    The red, yellow and green differ in the lightness of their borders, for colour-blind readers, and the corners get
+    rounder from group to group, so that the groups can be told apart without colour.
     """
 
     fill: str
@@ -46,7 +46,7 @@ LOOKS: Mapping[Group, Look] = {
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One of the eleven numbers; ``label`` only at the ends of the scale."""
+    """One of the eleven numbers; only the ends of the scale have a ``label``."""
 
     score: int
     url: str
@@ -62,12 +62,12 @@ class Target:
 
 
 class SurveyTemplate:
-    """The templates beside this module, compiled. What is filled in is escaped; only http(s) links are accepted."""
+    """The compiled templates of this folder. Values are escaped; only http(s) links are accepted."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
         sources = {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("survey.*"))}
         sources["target.html"] = (folder / "target.html").read_text(encoding="utf-8").strip()
-        # No web fonts: a message that loads something from elsewhere reveals that it was read.
+        # No web fonts: an email that loads remote content reveals that it was opened.
         compiled = mrml.to_html(sources["survey.mjml"], mrml.ParserOptions(), mrml.RenderOptions(fonts={}))
         sources["survey.html"] = compiled.content
         environment = Environment(
@@ -107,7 +107,7 @@ class SurveyTemplate:
 
 
 def _http_url(url: str) -> str:
-    # Without blanks and control characters it can stand in a header, too.
+    # No blanks or control characters, so that it is safe in a header, too.
     if not _LINK.fullmatch(url):
         raise ValueError(
             "a survey's link must be an http or https URL of plain characters; check HEARBACK_PUBLIC_COLLECTOR_URL"

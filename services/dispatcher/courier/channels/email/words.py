@@ -1,4 +1,4 @@
-"""What a survey e-mail says to this person about this order."""
+"""The words of a survey email, for this customer and this order."""
 
 import re
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ from shared.mail.message import one_line
 from shared.texts.words import Texts, filled, own_text
 
 MAIL_TEXTS = Path(__file__).parent / "texts"
-"""The folder of the texts only the e-mail has."""
+"""The folder of the texts specific to the email."""
 
 MAX_NAME = 60
 MAX_PRODUCT = 60
 
-# Somebody who orders in a victim's name could have us deliver their advertisement as a greeting.
-# Mail programs make a link of anything with a dot between letters.
+# Otherwise a spammer who orders in a victim's name could have us deliver an advertisement as the greeting.
+# Mail clients turn anything with a dot between letters into a link.
 _NOT_A_NAME = re.compile(r"[@<>]|://|www\.|\.[^\W\d_]{2,}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """Every text of one e-mail, filled in, each on one line."""
+    """Every text of one email, filled in, each on one line."""
 
     language: str
     brand: str
@@ -38,7 +38,7 @@ class Wording:
 
 
 def wording(survey: SurveySent, campaign: CampaignPublished, texts: Texts) -> Wording:
-    """The texts for ``survey``: the campaign's first, field by field, then ours; ``texts`` are ours by language."""
+    """The texts for ``survey``: field by field the campaign's, or else ours; ``texts`` are ours by language."""
     language = resolve(survey.locale, resolve(campaign.default_locale))
     ours = texts[language]
     name, product = given_name(survey.recipient.name), clipped(survey.product, MAX_PRODUCT)
@@ -74,12 +74,12 @@ def wording(survey: SurveySent, campaign: CampaignPublished, texts: Texts) -> Wo
 
 
 def clipped(text: str | None, longest: int) -> str:
-    """The text cut at ``longest`` characters with an ellipsis; empty when there is none."""
+    """The text truncated to ``longest`` characters with an ellipsis; empty when there is none."""
     line = one_line(text or "")
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
 
 
 def given_name(name: str | None) -> str:
-    """The name to greet with; empty for what is not a name: an address, a link, half a page."""
+    """The name to greet with; empty for anything that is not a name: an address, a link, half a page."""
     line = one_line(name or "")
     return "" if len(line) > MAX_NAME or _NOT_A_NAME.search(line) else line

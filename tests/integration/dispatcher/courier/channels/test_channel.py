@@ -1,4 +1,4 @@
-"""A second channel beside e-mail needs nothing but a ``Channel`` of its own: neither holds up the other."""
+"""A second channel beside email needs nothing but a ``Channel`` of its own: neither holds up the other."""
 
 from collections.abc import Callable
 from datetime import datetime

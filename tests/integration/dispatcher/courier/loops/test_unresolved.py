@@ -1,4 +1,4 @@
-"""Mails that may or may not have arrived: by a receipt, or as the operator has decided."""
+"""Emails that may or may not have arrived: by a receipt, or as the operator has decided."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The e-mail channel on a real mail server: connections kept, rate kept."""
+"""The email channel on a real mail server: connections kept, rate kept."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""A survey, its campaign and its e-mail, as a reader's mail program takes it apart."""
+"""A survey, its campaign and its email, as a reader's mail program takes it apart."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""A survey becomes an e-mail, or ends because it cannot."""
+"""A survey becomes an email, or ends because it cannot."""
 
 import pytest
 

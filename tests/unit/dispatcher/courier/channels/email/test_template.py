@@ -1,4 +1,4 @@
-"""The e-mail's two parts: whole, short, in every language, readable without colours and pictures."""
+"""The email's two parts: whole, short, in every language, readable without colours and pictures."""
 
 import re
 

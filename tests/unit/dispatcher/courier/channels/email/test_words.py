@@ -1,4 +1,4 @@
-"""What the e-mail says: the campaign's texts, whom it greets, and what a name or product cannot do to it."""
+"""What the email says: the campaign's texts, whom it greets, and what a name or product cannot do to it."""
 
 import pytest
 

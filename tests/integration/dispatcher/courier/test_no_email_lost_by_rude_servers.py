@@ -1,4 +1,4 @@
-"""Mail servers that misbehave at any step: no mail is lost, none is sent twice, and no customer is blamed for it."""
+"""Mail servers that misbehave at any step: no email is lost, none is sent twice, and no customer is blamed for it."""
 
 from collections.abc import AsyncIterator
 
@@ -120,7 +120,7 @@ async def test_what_has_to_be_encrypted_is_not_said_in_the_clear(
 
 async def test_what_a_server_says_reaches_no_row_and_no_event(open_office: Open, rude: RudeServer) -> None:
     office: Office = await open_office(smtp_url=f"smtp://127.0.0.1:{rude.port}", receipts=False)
-    rude.rudeness["content"] = "554 5.6.0 no mail for ana-1@example.com, say\x1b[31m we"
+    rude.rudeness["content"] = "554 5.6.0 no email for ana-1@example.com, say\x1b[31m we"
     await office.queue([survey()])
     await office.carry()
     assert await office.published() == [("delivery.failed", "send-1", "554 5.6.0")]
