@@ -10,14 +10,12 @@ from hashlib import sha256
 from re import compile as pattern
 
 from shared.mail.addresses import Mailbox, domain_of
+from shared.texts.lines import one_line
 
 MAX_LINE = 76
 """Characters of a header line, as RFC 2047 §2 requires."""
 
 _PLAIN_KEY = pattern(r"[A-Za-z0-9._-]{1,200}")
-_BLANKS = pattern(r"[\s\x00-\x1f\x7f\u2028\u2029]+")
-# Bidirectional controls: they reverse the text after them, and none of our languages needs them.
-_DIRECTIONS = pattern("[\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +98,6 @@ def write_email(
     )
     content = f"{head}\r\n{''.join(parts)}--{boundary}--\r\n"
     return Email(sender.mailbox, to.mailbox, content.encode("ascii"))
-
-
-def one_line(text: str) -> str:
-    """Removes line breaks and control characters, which could break or forge a header or reverse the text."""
-    return _BLANKS.sub(" ", _DIRECTIONS.sub("", text)).strip()
 
 
 def is_plain(key: str) -> bool:

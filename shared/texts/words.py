@@ -7,7 +7,7 @@ from typing import Literal
 
 import yaml
 
-from shared.contracts.campaigns import CampaignTexts
+from shared.contracts.campaigns import CampaignPublished, CampaignTexts
 from shared.locales import SUPPORTED, resolve
 
 COMMON = Path(__file__).parent
@@ -37,15 +37,29 @@ def own_text(texts: Mapping[str, CampaignTexts], field: Field, *, language: str,
     """The campaign's own ``field`` for a reader of ``language`` whose ``locale`` is known; None when it has none.
 
     That of exactly this locale, else of the language itself, else of another locale of the language, the first by
-    name. The locale only counts if it is of ``language``: a reader may have chosen another since.
+    name. A locale of another of our languages does not count: a reader may have chosen another since. One of a
+    language we have no texts in does: the campaign's words are all there is in it.
     """
-    exact = [locale] if locale is not None and resolve(locale, "") == language else []
+    exact = [locale] if locale is not None and resolve(locale, language) == language else []
     others = sorted(name for name in texts if resolve(name, "") == language)
     for name in (*exact, language, *others):
         own: str | None = getattr(texts.get(name), field, None)
         if own:
             return own
     return None
+
+
+def question_of(
+    campaign: CampaignPublished | None, ours: Mapping[str, str], *, language: str, locale: str | None
+) -> str:
+    """The survey's question, not filled in yet: the campaign's own, or else ours about its subject.
+
+    ``ours`` are our texts of ``language``. Without a campaign the question is about the brand.
+    """
+    if campaign is None:
+        return ours["question_brand"]
+    own = own_text(campaign.texts, "question", language=language, locale=locale)
+    return own or ours[f"question_{campaign.subject_of_question}"]
 
 
 def filled(text: str, *, brand: str, product: str, name: str) -> str:

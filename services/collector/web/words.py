@@ -5,7 +5,8 @@ from pathlib import Path
 from services.collector.domain.surveys import Survey
 from shared.contracts.campaigns import Brand
 from shared.nps import Group, group_of
-from shared.texts.words import COMMON, Field, filled, load_texts, own_text
+from shared.texts.lines import MAX_PRODUCT, clipped, given_name
+from shared.texts.words import COMMON, Field, filled, load_texts, own_text, question_of
 
 FOLDER = Path(__file__).parent / "texts"
 
@@ -30,15 +31,13 @@ class Words:
         if survey is not None:
             campaign = survey.campaign
             own = campaign.texts if campaign else {}
-            subject = campaign.subject_of_question if campaign else "brand"
             locale = survey.send.locale
-            question = own_text(own, "question", language=language, locale=locale)
-            words["question"] = question or words[f"question_{subject}"]
+            words["question"] = question_of(campaign, words, language=language, locale=locale)
             if score is not None:
                 group = group_of(score)
                 key = _FOLLOW_UPS[group]
                 words["follow_up"] = own_text(own, key, language=language, locale=locale) or words[key]
                 words["thanks"] = words[f"thanks_{group}"]
-        product = (survey.send.product if survey else None) or words["unnamed_product"]
-        name = (survey.send.name if survey else None) or ""
+        product = clipped(survey.send.product if survey else None, MAX_PRODUCT) or words["unnamed_product"]
+        name = given_name(survey.send.name if survey else None)
         return {key: filled(text, brand=brand.name, product=product, name=name) for key, text in words.items()}

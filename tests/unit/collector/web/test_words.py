@@ -17,10 +17,12 @@ WORDS = Words()
 KEYS = sorted(WORDS.of_page("en", BRAND))
 
 
-def survey(locale: str, campaign: CampaignPublished | None, product: str | None = None) -> Survey:
+def survey(
+    locale: str, campaign: CampaignPublished | None, product: str | None = None, name: str | None = None
+) -> Survey:
     send = Send(
         send_id="s-1", campaign="c", campaign_version=1, channel="email", locale=locale, customer_id="c-42",
-        address="ana@example.com", name=None, order_id=None, product=product, segments={}, sent_at=NOON,
+        address="ana@example.com", name=name, order_id=None, product=product, segments={}, sent_at=NOON,
         expires_at=NOON, erased_at=None,
     )  # fmt: skip
     return Survey(send, campaign, None)
@@ -58,6 +60,12 @@ def test_a_question_about_a_product_names_it() -> None:
     asked = campaign("product")
     assert "recommend Brass lamp" in WORDS.of_page("en", BRAND, survey("en", asked, "Brass lamp"))["question"]
     assert "recommend the product you bought" in WORDS.of_page("en", BRAND, survey("en", asked))["question"]
+
+
+def test_names_and_products_are_shown_as_in_the_mail() -> None:
+    greeting = campaign("product", en=CampaignTexts(question="Hello {name}, would you recommend {product}?"))
+    shown = WORDS.of_page("en", BRAND, survey("en", greeting, "P" * 80, "Win at evil.com"))["question"]
+    assert shown == f"Hello, would you recommend {'P' * 59}…?"
 
 
 @pytest.mark.parametrize("language", SUPPORTED)

@@ -53,9 +53,10 @@ OWN = {
         ("question", "nb", "nn-NO", "nb-NO?"),
         ("question", "nb", "no", "no?"),
         ("subject", "nb", "no", "emne"),
-        # A reader who chose another language than their locale's, and a locale we do not speak.
+        # A reader who chose another language than their locale's.
         ("question", "en", "pt-BR", None),
-        ("question", "en", "fr", None),
+        # A locale we have no texts in: the campaign's own words are the only ones its customers understand.
+        ("question", "en", "fr", "fr?"),
         ("question", "ko", None, None),
     ],
 )

@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from services.dispatcher.courier.channels.email.words import Wording, given_name
+from services.dispatcher.courier.channels.email.words import Wording
 from shared.contracts.sends import SurveySent
 from shared.mail.addresses import Mailbox, domain_of
 from shared.mail.message import Body, Email, Recipient, Sender, header_text, is_plain, write_email
+from shared.texts.lines import given_name
 
 
 def survey_email(

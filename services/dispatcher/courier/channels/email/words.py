@@ -1,6 +1,5 @@
 """The words of a survey email, for this customer and this order."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -8,18 +7,11 @@ from typing import Literal
 from shared.contracts.campaigns import CampaignPublished
 from shared.contracts.sends import SurveySent
 from shared.locales import resolve
-from shared.mail.message import one_line
-from shared.texts.words import Texts, filled, own_text
+from shared.texts.lines import MAX_PRODUCT, clipped, given_name, one_line
+from shared.texts.words import Texts, filled, own_text, question_of
 
 MAIL_TEXTS = Path(__file__).parent / "texts"
 """The folder of the texts specific to the email."""
-
-MAX_NAME = 60
-MAX_PRODUCT = 60
-
-# Otherwise a spammer who orders in a victim's name could have us deliver an advertisement as the greeting.
-# Mail clients turn anything with a dot between letters into a link.
-_NOT_A_NAME = re.compile(r"[@<>]|://|www\.|\.[^\W\d_]{2,}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +36,7 @@ def wording(survey: SurveySent, campaign: CampaignPublished, texts: Texts) -> Wo
     name, product = given_name(survey.recipient.name), clipped(survey.product, MAX_PRODUCT)
     subject_of_question = campaign.subject_of_question
 
-    def own(field: Literal["subject", "introduction", "question"]) -> str | None:
+    def own(field: Literal["subject", "introduction"]) -> str | None:
         return own_text(campaign.texts, field, language=language, locale=survey.locale)
 
     def line(text: str) -> str:
@@ -65,21 +57,9 @@ def wording(survey: SurveySent, campaign: CampaignPublished, texts: Texts) -> Wo
         brand=one_line(campaign.brand.name),
         subject=line(subject),
         introduction=line(introduction),
-        question=line(own("question") or ours[f"question_{subject_of_question}"]),
+        question=line(question_of(campaign, ours, language=language, locale=survey.locale)),
         least_likely=ours["least_likely"],
         most_likely=ours["most_likely"],
         why=line(ours["why"]),
         unsubscribe=ours["unsubscribe"],
     )
-
-
-def clipped(text: str | None, longest: int) -> str:
-    """The text truncated to ``longest`` characters with an ellipsis; empty when there is none."""
-    line = one_line(text or "")
-    return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
-
-
-def given_name(name: str | None) -> str:
-    """The name to greet with; empty for anything that is not a name: an address, a link, half a page."""
-    line = one_line(name or "")
-    return "" if len(line) > MAX_NAME or _NOT_A_NAME.search(line) else line

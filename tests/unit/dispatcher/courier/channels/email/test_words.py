@@ -66,3 +66,9 @@ def test_a_brace_in_a_value_is_not_filled_again() -> None:
 def test_a_long_product_is_cut() -> None:
     words = wording(survey(product="Train " * 60), campaign("product"), TEXTS)
     assert "Train…" in words.question and len(words.question) < 150
+
+
+def test_a_campaign_in_a_language_of_its_own_keeps_its_words() -> None:
+    """We have no French texts; a shop that wrote its own in French is not answered in English."""
+    french = campaign(texts={"fr": CampaignTexts(question="Recommanderiez-vous {brand} ?")})
+    assert wording(survey(locale="fr"), french, TEXTS).question == "Recommanderiez-vous Fjord & Fell ?"
