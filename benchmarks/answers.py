@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from benchmarks.stream import Record
+from shared.contracts.answers import AMENDED, RECORDED
 from shared.nps import group_of
 
 DIMENSIONS = {"country": 20, "category": 150, "tier": 30}
@@ -93,7 +94,7 @@ class _Answer:
         headers = [
             *_HEADERS,
             ("ce_id", f"{self.answer_id}.{self.revision}".encode()),
-            ("ce_type", b"answer.recorded" if self.revision == 1 else b"answer.amended"),
+            ("ce_type", (RECORDED if self.revision == 1 else AMENDED).encode()),
             ("ce_time", at.encode()),
         ]
         return Record(self.answer_id.encode(), value.encode(), headers)

@@ -62,6 +62,6 @@ async def environment() -> AsyncIterator[Environment]:
             try:
                 yield Environment(backends.kafka_bootstrap_servers, database, prefix)
             finally:
-                await delete_topics(backends.kafka_bootstrap_servers, prefix)
+                await delete_topics(backends.kafka_bootstrap_servers, prefix=prefix)
     finally:
         await supervisor.stop_all()

@@ -21,10 +21,11 @@ from aiokafka import ConsumerRecord
 from benchmarks.environment import Environment
 from benchmarks.result import Measure, Result, WrongOutcome
 from benchmarks.stream import Progress, Record, bare_loop, committed, publish
+from shared.contracts import orders
 from shared.contracts.topics import ORDERS
 from shared.messaging.topics import ensure_topics
 
-STEPS = ("order.placed", "order.paid", "order.shipped", "order.delivered")
+STEPS = (orders.PLACED, orders.PAID, orders.SHIPPED, orders.DELIVERED)
 ORDERS_BETWEEN_STEPS = 500
 """Orders placed between two steps of one order, so that a batch interleaves many orders."""
 ORDERS_PER_CUSTOMER = 2
@@ -82,12 +83,14 @@ class _Shop:
             for position, kind in enumerate(STEPS):
                 order = step - position * ORDERS_BETWEEN_STEPS
                 if 0 <= order < self.orders:
-                    record = self._record(order, kind, now, str(UUID(int=rng.getrandbits(128), version=4)))
+                    record = self._record(
+                        order, kind=kind, now=now, event_id=str(UUID(int=rng.getrandbits(128), version=4))
+                    )
                     yield record
                     if rng.random() < DUPLICATE_SHARE:
                         yield record
 
-    def _record(self, order: int, kind: str, now: str, event_id: str) -> Record:
+    def _record(self, order: int, *, kind: str, now: str, event_id: str) -> Record:
         customer = f"c-{order % self.customers}"
         body = {
             "order_id": f"o-{order}",

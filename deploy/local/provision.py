@@ -39,13 +39,15 @@ async def provision(owner_url: str, passwords: Mapping[str, str]) -> Database:
     Raises StackError when the server cannot be reached or the owner lacks a right.
     """
     database = make_url(owner_url).database or ""
-    roles = {service: role_name(database, service) for service in SERVICES}
+    roles = {service: role_name(database, service=service) for service in SERVICES}
     connection = await _connect(owner_url)
     try:
         async with connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock($1)", _PROVISIONING_LOCK)
             for service, role in roles.items():
-                await _provision_service(connection, database, service, role, passwords[service])
+                await _provision_service(
+                    connection, database=database, service=service, role=role, password=passwords[service]
+                )
     except asyncpg.InsufficientPrivilegeError as error:
         raise StackError(
             f"The user of HEARBACK_DATABASE_URL may not provision the database ({error.args[0]}): "
@@ -55,16 +57,16 @@ async def provision(owner_url: str, passwords: Mapping[str, str]) -> Database:
         await connection.close()
     return Database(
         owner_url,
-        {service: _as_role(owner_url, role, passwords[service]) for service, role in roles.items()},
+        {service: _as_role(owner_url, role=role, password=passwords[service]) for service, role in roles.items()},
     )
 
 
-def role_name(database: str, service: str) -> str:
+def role_name(database: str, *, service: str) -> str:
     return f"{database}_{service}"
 
 
 async def _provision_service(
-    connection: "asyncpg.Connection[asyncpg.Record]", database: str, service: str, role: str, password: str
+    connection: "asyncpg.Connection[asyncpg.Record]", *, database: str, service: str, role: str, password: str
 ) -> None:
     known = await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role)
     verb = "ALTER" if known else "CREATE"
@@ -85,7 +87,7 @@ async def _execute(connection: "asyncpg.Connection[asyncpg.Record]", template: s
     await connection.execute(statement)
 
 
-def _as_role(owner_url: str, role: str, password: str) -> str:
+def _as_role(owner_url: str, *, role: str, password: str) -> str:
     return make_url(owner_url).set(username=role, password=password).render_as_string(hide_password=False)
 
 
@@ -112,7 +114,7 @@ async def temporary_database(owner_url: str) -> AsyncIterator[Database]:
     finally:
         await _administer(owner_url, "DROP DATABASE IF EXISTS %I WITH (FORCE)", name)
         for service in SERVICES:
-            await _administer(owner_url, "DROP ROLE IF EXISTS %I", role_name(name, service))
+            await _administer(owner_url, "DROP ROLE IF EXISTS %I", role_name(name, service=service))
 
 
 async def _administer(owner_url: str, template: str, name: str) -> None:

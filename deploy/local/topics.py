@@ -27,7 +27,7 @@ async def provide_topics(environment: Mapping[str, str]) -> list[str]:
         ) from error
 
 
-async def delete_topics(bootstrap_servers: str, prefix: str) -> None:
+async def delete_topics(bootstrap_servers: str, *, prefix: str) -> None:
     """Deletes the topics whose names begin with `prefix`: those of one run on a shared cluster."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
     await admin.start()

@@ -10,6 +10,7 @@ from shared.contracts import answers, campaigns, deliveries, followups, orders, 
 from shared.contracts.types import Contract
 
 DAY_MILLISECONDS = 86_400_000
+DEAD_LETTER_SUFFIX = ".dlq"
 QUEUES = ("detractors", "passives", "promoters")
 
 
@@ -156,7 +157,7 @@ def followup_topic(queue: str) -> Topic:
 def dead_letter_topic(topic: str, service: str) -> Topic:
     """The topic for records a service cannot read: the raw bytes, their origin and the reason."""
     return Topic(
-        f"{topic}.{service}.dlq",
+        f"{topic}.{service}{DEAD_LETTER_SUFFIX}",
         "the key of the record that could not be read",
         {},
         partitions=1,

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared import metrics
+from shared.contracts.topics import DEAD_LETTER_SUFFIX
 from shared.health import Health
 from shared.messaging.records import Record
 from shared.messaging.repository import outbox
@@ -149,4 +150,4 @@ class Relay:
 
 
 def _label(topic: str) -> str:
-    return "dead letters" if topic.endswith(".dlq") else topic
+    return "dead letters" if topic.endswith(DEAD_LETTER_SUFFIX) else topic

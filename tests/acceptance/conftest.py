@@ -31,8 +31,12 @@ async def product(backends: Backends, tmp_path_factory: pytest.TempPathFactory) 
         ) as stack,
         http_client() as visitors,
         http_client(key=stack.api_key) as staff,
-        ShopBackend(stack.kafka_bootstrap_servers, "/shop", topic=f"{stack.topic_prefix}orders") as shop,
+        ShopBackend(stack.kafka_bootstrap_servers, "/shop", topic_prefix=stack.topic_prefix) as shop,
     ):
-        dispatcher = Dispatcher(stack.database.owner_url, stack.kafka_bootstrap_servers, stack.topic_prefix)
+        dispatcher = Dispatcher(
+            stack.database.owner_url,
+            bootstrap_servers=stack.kafka_bootstrap_servers,
+            topic_prefix=stack.topic_prefix,
+        )
         yield Product(stack, clock, shop, dispatcher, visitors, staff)
         await dispatcher.close()

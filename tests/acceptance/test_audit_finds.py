@@ -8,6 +8,7 @@ from secrets import token_hex
 import asyncpg
 import pytest
 
+from shared.contracts import requests
 from tests.acceptance.product import DAY, Buyer, Product
 from tools.audit.audit import CannotAudit
 from tools.audit.from_database import Connection
@@ -281,9 +282,11 @@ class Story:
             "request_id": request, "customer_id": self.buyer.id, "campaign": "service-nps", "requested_by": "support",
             "requested_at": now.isoformat(), "not_before": (now + 200 * DAY).isoformat(),
         }  # fmt: skip
-        topic = f"{product.stack.topic_prefix}surveys.requests"
-        async with ShopBackend(product.stack.kafka_bootstrap_servers, "/desk", topic=topic) as desk:
-            await desk.publish([ShopEvent(request, "survey.requested", now, self.buyer.id, body)])
+        stack = product.stack
+        async with ShopBackend(
+            stack.kafka_bootstrap_servers, "/desk", topic_prefix=stack.topic_prefix, topic=requests.TOPIC
+        ) as desk:
+            await desk.publish([ShopEvent(request, requests.REQUESTED, now, self.buyer.id, body)])
 
 
 @asynccontextmanager

@@ -91,7 +91,7 @@ async def filled_shop(folder: Path) -> AsyncIterator[Shop]:
         ) as stack,
         http_client(key=stack.api_key, timeout=30) as staff,
         http_client(timeout=30) as visitors,
-        ShopBackend(stack.kafka_bootstrap_servers, "/shop", topic=f"{stack.topic_prefix}orders") as backend,
+        ShopBackend(stack.kafka_bootstrap_servers, "/shop", topic_prefix=stack.topic_prefix) as backend,
     ):
         shop = Shop(stack, staff, visitors, backend)
         await _fill(shop, Random(7))

@@ -39,7 +39,7 @@ class Traffic:
 
     def __post_init__(self) -> None:
         self.shop = ShopBackend(
-            self.stack.kafka_bootstrap_servers, f"/shop/{self.run}", topic=f"{self.stack.topic_prefix}orders"
+            self.stack.kafka_bootstrap_servers, f"/shop/{self.run}", topic_prefix=self.stack.topic_prefix
         )
         self._mailbox = MailboxReader(self.client, self.stack.url("mailbox"))
         self._visitor = Visitor(self.client)

@@ -14,6 +14,7 @@ from deploy.local.backends import DATABASE_VARIABLE, KAFKA_VARIABLE
 from deploy.local.commands import remove_state
 from deploy.local.programs import PROJECT
 from deploy.local.supervisor import read_records
+from tests.kit.eventually import until
 from tests.kit.ports import free_base
 from tools.replay.files import FILES
 
@@ -98,9 +99,7 @@ async def read_until(process: Process, word: str) -> str:
 
 
 async def nothing_is_left(state: Path) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while read_records(state / "processes.json"):
-            await asyncio.sleep(0.1)
+    await until(lambda: not read_records(state / "processes.json"), "every process to end", within=PATIENCE_SECONDS)
 
 
 async def test_a_killed_replay_resumes_and_ends_with_the_same_result(tmp_path: Path) -> None:

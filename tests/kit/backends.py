@@ -111,7 +111,7 @@ async def _create_template(owner_url: str) -> Database:
         await migrate(service, engine)
         await engine.dispose()
         # A copy has the schemas, tables and privileges of the template, but not its settings of roles.
-        await _execute(owner_url, f"ALTER ROLE {role_name(name, service)} SET search_path = {service}")
+        await _execute(owner_url, f"ALTER ROLE {role_name(name, service=service)} SET search_path = {service}")
     await _execute(owner_url, f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
     return created
 
@@ -139,13 +139,13 @@ async def topics_under_a_prefix(kafka: str) -> AsyncIterator[str]:
     """A prefix no other test uses; topics with this prefix are deleted afterwards."""
     prefix = f"test-{secrets.token_hex(6)}."
     yield prefix
-    await delete_topics(kafka, prefix)
+    await delete_topics(kafka, prefix=prefix)
 
 
 async def _drop(database: Database, owner_url: str) -> None:
     await _execute(owner_url, f"DROP DATABASE {database.name} WITH (FORCE)")
     for service in SERVICES:
-        await _execute(owner_url, f"DROP ROLE {role_name(database.name, service)}")
+        await _execute(owner_url, f"DROP ROLE {role_name(database.name, service=service)}")
 
 
 async def _execute(url: str, statement: str) -> None:

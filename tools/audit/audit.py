@@ -125,7 +125,7 @@ async def _attempt(
     within: float,
     progress: Progress,
 ) -> Report:
-    topics = Topics(installation.kafka_bootstrap_servers, installation.topic_prefix)
+    topics = Topics(installation.kafka_bootstrap_servers, prefix=installation.topic_prefix)
     names = from_topics.audited_topics(await topics.names())
     now = await served.now(client, installation.scorer_url)
     async with topics.ends(names) as ends:
@@ -197,7 +197,7 @@ async def _compare(
     if installation.mailbox_url is not None:
         mails = await served.survey_mails(client, installation.mailbox_url)
         checks.append(sends.mail_delivered_once(database, mails.send_ids, complete=mails.complete))
-    waiting = sum(timer.due_at > now for timer in database.timers)
+    waiting = sum(timer.check_at > now for timer in database.timers)
     checks.sort(key=lambda check: PROMISES.index(check.promise))
     pending = {"timers not yet due": waiting, "emails waiting for a retry": undelivered}
     return Report(checks, {name: count for name, count in pending.items() if count})

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from shared.contracts.requests import REQUESTED
 from tools.audit.facts import Decision, Timer
 
 VERDICTS = ("sent", "skipped")
-REQUESTED = "survey.requested"
 
 REASONS_WITHOUT_TIMER = frozenset({"too_late", "not_in_audience", "erased"})
 """Reasons in the log why an order that reached its milestone has no timer."""
@@ -45,7 +45,7 @@ class DecisionLog:
         """When a timer last set or moved at position ``set_at`` is checked: at its milestone, or after its deferral."""
         deferral = self.deferrals.get(timer.timer_id)
         if deferral is None or deferral.until is None or deferral.position < set_at:
-            return timer.milestone_at
+            return timer.due_at
         return deferral.until
 
     def _about_event(self, event: tuple[str, str], decision: Decision) -> None:

@@ -194,7 +194,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """A survey still to be decided; ``due_at`` is later than ``milestone_at`` once it was deferred."""
+    """A survey still to be decided: due at ``due_at``; ``check_at`` is later once the timer was deferred."""
 
     timer_id: str
     campaign: str
@@ -202,8 +202,8 @@ class Timer:
     order_id: str | None
     cause: str
     occurrence: int
-    milestone_at: datetime
     due_at: datetime
+    check_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

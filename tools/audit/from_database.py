@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import asyncpg
 
+from shared.contracts import deliveries, orders
 from shared.nps import Counts
 from tools.audit.facts import (
     EVERYBODY,
@@ -26,11 +27,11 @@ from tools.audit.from_topics import answer_state, segments_of
 
 SCHEMAS = ("dispatcher", "collector", "scorer", "alerter")
 OUTCOME_OF_DELIVERY = {
-    "accepted": "delivery.accepted",
-    "bounced": "delivery.bounced",
-    "failed": "delivery.failed",
+    "accepted": deliveries.ACCEPTED,
+    "bounced": deliveries.BOUNCED,
+    "failed": deliveries.FAILED,
     # It is unknown whether it arrived, and it is not sent again: published as failed.
-    "held": "delivery.failed",
+    "held": deliveries.FAILED,
 }
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -58,9 +59,11 @@ async def _dispatcher(connection: Connection, facts: DatabaseFacts) -> None:
         """
     )
     facts.decisions = [_decision(dict(row)) for row in rows]
+    # These two columns have older names: due_at is when the timer is checked, not when the survey is due.
     rows = await connection.fetch(
         """
-        SELECT timer_id::text AS timer_id, campaign, customer_id, order_id, cause, occurrence, milestone_at, due_at
+        SELECT timer_id::text AS timer_id, campaign, customer_id, order_id, cause, occurrence,
+               milestone_at AS due_at, due_at AS check_at
         FROM dispatcher.timers
         """
     )
@@ -103,7 +106,7 @@ def campaign_rule(definition: dict[str, Any], version: int, changed_at: datetime
     return CampaignRule(
         id=definition["id"],
         triggers=tuple((trigger["after"], duration(trigger.get("delay", "0 days"))) for trigger in triggers),
-        stop_on=frozenset(definition.get("stop_on", ("order.cancelled", "order.refunded", "order.returned"))),
+        stop_on=frozenset(definition.get("stop_on", (orders.CANCELLED, orders.REFUNDED, orders.RETURNED))),
         quiet_period=duration(definition["quiet_period"]) if definition.get("quiet_period") else None,
         pair_with=definition.get("pair_with"),
         active=definition.get("active", True),

@@ -7,23 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from shared.contracts import answers, deliveries, followups, orders, preferences, requests, scores, sends
+from shared.contracts.topics import DEAD_LETTER_SUFFIX
 from tools.audit.facts import AnswerState, CaseState, OrderEvent, Segment, Send, SurveyRequest, TopicFacts
 from tools.audit.records import Event, Record, event_of, moment
 
 if TYPE_CHECKING:
     from tools.audit.topics import Topics
 
-FIXED_TOPICS = (
-    "orders",
-    "surveys.requests",
-    "surveys.sends",
-    "surveys.deliveries",
-    "surveys.answers",
-    "nps.scores",
-    "customers.preferences",
-)
-QUEUE_PREFIX = "followups."
-DEAD_LETTERS = ".dlq"
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 RecordReader = Callable[[TopicFacts, Record, Event], None]
@@ -32,7 +23,7 @@ RecordReader = Callable[[TopicFacts, Record, Event], None]
 async def read_facts(topics: "Topics", names: Sequence[str]) -> TopicFacts:
     """Reads the topics named by ``audited_topics``, each up to where it ended when reading started."""
     facts = TopicFacts()
-    readers = {name: reader_for(name) for name in names if not name.endswith(DEAD_LETTERS)}
+    readers = {name: reader_for(name) for name in names if not name.endswith(DEAD_LETTER_SUFFIX)}
     first_kept: dict[tuple[str, int], datetime] = {}
     async for record in topics.read(names):
         if (record.topic, record.partition) not in first_kept:
@@ -70,24 +61,17 @@ def read_record(facts: TopicFacts, record: Record, reader: RecordReader) -> None
 def audited_topics(names: Iterable[str]) -> list[str]:
     """The topics the audit reads. If one of them grows during an audit, the audit starts over."""
     return sorted(
-        name for name in names if name in FIXED_TOPICS or name.startswith(QUEUE_PREFIX) or name.endswith(DEAD_LETTERS)
+        name
+        for name in names
+        if name in _READERS or name.startswith(followups.TOPIC_PREFIX) or name.endswith(DEAD_LETTER_SUFFIX)
     )
 
 
 def reader_for(name: str) -> RecordReader:
     """The function that reads a topic's records; ``name`` is without prefix."""
-    if name.startswith(QUEUE_PREFIX):
+    if name.startswith(followups.TOPIC_PREFIX):
         return _read_case
-    readers: dict[str, RecordReader] = {
-        "orders": _read_order,
-        "surveys.requests": _read_request,
-        "surveys.sends": _read_send,
-        "surveys.deliveries": _read_delivery,
-        "surveys.answers": _read_answer,
-        "nps.scores": _read_score,
-        "customers.preferences": _read_preference,
-    }
-    return readers[name]
+    return _READERS[name]
 
 
 def _read_order(facts: TopicFacts, record: Record, event: Event) -> None:
@@ -124,7 +108,7 @@ def _read_request(facts: TopicFacts, record: Record, event: Event) -> None:
 
 
 def _read_send(facts: TopicFacts, _record: Record, event: Event) -> None:
-    if event.type == "survey.sent":
+    if event.type == sends.SENT:
         body = event.body
         address = body["recipient"]["address"]
         facts.sends[body["send_id"]] = Send(
@@ -147,7 +131,7 @@ def _read_delivery(facts: TopicFacts, _record: Record, event: Event) -> None:
 
 
 def _read_answer(facts: TopicFacts, _record: Record, event: Event) -> None:
-    state = answer_state(event.body, erased=event.type == "answer.erased")
+    state = answer_state(event.body, erased=event.type == answers.ERASED)
     known = facts.answers.get(event.body["answer_id"])
     if known is None or (state.revision, state.score is None) > (known.revision, known.score is None):
         facts.answers[event.body["answer_id"]] = state
@@ -192,7 +176,7 @@ def _read_score(facts: TopicFacts, _record: Record, event: Event) -> None:
 
 
 def _read_case(facts: TopicFacts, record: Record, event: Event) -> None:
-    cases = facts.cases.setdefault(record.topic.removeprefix(QUEUE_PREFIX), {})
+    cases = facts.cases.setdefault(record.topic.removeprefix(followups.TOPIC_PREFIX), {})
     state = case_state(event.body)
     known = cases.get(state.case_id)
     if known is None or state.sequence >= known.sequence:
@@ -222,7 +206,7 @@ def case_state(body: dict[str, Any]) -> CaseState:
 
 
 def _read_preference(facts: TopicFacts, _record: Record, event: Event) -> None:
-    if event.type == "preference.erased":
+    if event.type == preferences.ERASED:
         facts.erased_customers[event.body["customer_id"]] = moment(event.body["occurred_at"])
 
 
@@ -232,3 +216,14 @@ def _read_dead_letter(facts: TopicFacts, record: Record) -> None:
     )
     if topic and partition and offset and consumer:
         facts.dead_letters.add((consumer, (topic, int(partition), int(offset))))
+
+
+_READERS: dict[str, RecordReader] = {
+    orders.TOPIC: _read_order,
+    requests.TOPIC: _read_request,
+    sends.TOPIC: _read_send,
+    deliveries.TOPIC: _read_delivery,
+    answers.TOPIC: _read_answer,
+    scores.TOPIC: _read_score,
+    preferences.TOPIC: _read_preference,
+}

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from tools.audit.checks.scores import ALL_CAMPAIGNS
+from shared.contracts.scores import ANY_CAMPAIGN
 from tools.audit.facts import CaseState, ScoreKey
 from tools.audit.from_topics import case_state
 
@@ -27,7 +27,7 @@ async def scores(client: httpx.AsyncClient, url: str, keys: Iterable[ScoreKey]) 
     async def fetch(key: ScoreKey) -> tuple[ScoreKey, dict[str, Any]]:
         campaign, window, segment = key
         query = {"window": window, "segment": segment}
-        if campaign != ALL_CAMPAIGNS:
+        if campaign != ANY_CAMPAIGN:
             query["campaign"] = campaign
         async with limit:
             return key, await _get(client, f"{url}/v1/nps", query)

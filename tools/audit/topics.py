@@ -17,7 +17,7 @@ class UnknownTopic(Exception):
 class Topics:
     """A cluster's topics, read by assignment: joins no consumer group and commits nothing."""
 
-    def __init__(self, bootstrap_servers: str, prefix: str = "") -> None:
+    def __init__(self, bootstrap_servers: str, *, prefix: str = "") -> None:
         self._bootstrap_servers = bootstrap_servers
         self._prefix = prefix
 

@@ -10,7 +10,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from tools.demo.observations import Activity, Observations
+from shared.contracts import answers, deliveries, followups, orders, scores, sends
+from tools.demo.observations import DETRACTORS, Activity, Observations
 
 BAR_WIDTH = 41
 MAX_REGIONS = 4
@@ -32,9 +33,9 @@ def summary_line(snapshot: Snapshot) -> str:
     """The same as one plain line."""
     activity, count = snapshot.activity, snapshot.observations.count
     return (
-        f"Day {snapshot.days:.0f}: {activity.orders:,} orders, {count('surveys.sends', 'survey.sent'):,} sent, "
+        f"Day {snapshot.days:.0f}: {activity.orders:,} orders, {count(sends.TOPIC, sends.SENT):,} sent, "
         f"{activity.mails:,} read, {activity.answers:,} answered, {score_in_words(snapshot.observations.score)}, "
-        f"{count('followups.detractors', 'case.opened'):,} detractor cases"
+        f"{count(DETRACTORS, followups.OPENED):,} detractor cases"
     )
 
 
@@ -69,17 +70,17 @@ def _loop(snapshot: Snapshot) -> Table:
     seen = observations.count
     to_case = observations.typical_seconds_to_case
     rows = (
-        ("shop", "orders", "dispatcher", seen("orders"), f"of {activity.orders:,} orders"),
-        ("dispatcher", "surveys.sends", "courier", seen("surveys.sends", "survey.sent"), "surveys due"),
+        ("shop", orders.TOPIC, "dispatcher", seen(orders.TOPIC), f"of {activity.orders:,} orders"),
+        ("dispatcher", sends.TOPIC, "courier", seen(sends.TOPIC, sends.SENT), "surveys due"),
         (
-            "courier", "email", "customers", seen("surveys.deliveries", "delivery.accepted"),
-            f"and {seen('surveys.deliveries', 'delivery.bounced'):,} bounced",
+            "courier", "email", "customers", seen(deliveries.TOPIC, deliveries.ACCEPTED),
+            f"and {seen(deliveries.TOPIC, deliveries.BOUNCED):,} bounced",
         ),
         ("customers", "answers", "collector", activity.answers, f"{activity.comments:,} with a comment"),
-        ("collector", "surveys.answers", "scorer", seen("surveys.answers"), f"{activity.amended:,} of them amended"),
-        ("scorer", "nps.scores", "dashboards", seen("nps.scores"), "score updates"),
+        ("collector", answers.TOPIC, "scorer", seen(answers.TOPIC), f"{activity.amended:,} of them amended"),
+        ("scorer", scores.TOPIC, "dashboards", seen(scores.TOPIC), "score updates"),
         (
-            "alerter", "followups.detractors", "support", seen("followups.detractors", "case.opened"),
+            "alerter", DETRACTORS, "support", seen(DETRACTORS, followups.OPENED),
             f"cases, {_duration(to_case)} later" if to_case is not None else "cases",
         ),
     )  # fmt: skip

@@ -10,18 +10,18 @@ import orjson
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from tools.demo.observations import Observations
+from shared.contracts import answers, deliveries, followups, orders, preferences, scores, sends
+from shared.contracts.topics import QUEUES
+from tools.demo.observations import DETRACTORS, Observations
 
 WATCHED_TOPICS = (
-    "orders",
-    "surveys.sends",
-    "surveys.deliveries",
-    "surveys.answers",
-    "nps.scores",
-    "followups.detractors",
-    "followups.passives",
-    "followups.promoters",
-    "customers.preferences",
+    orders.TOPIC,
+    sends.TOPIC,
+    deliveries.TOPIC,
+    answers.TOPIC,
+    scores.TOPIC,
+    *(followups.topic_of(queue) for queue in QUEUES),
+    preferences.TOPIC,
 )
 POLL_SECONDS = 0.7
 
@@ -32,6 +32,7 @@ class Monitor:
     def __init__(
         self,
         client: httpx.AsyncClient,
+        *,
         bootstrap_servers: str,
         prefix: str,
         scorer_url: str,
@@ -75,7 +76,7 @@ class Monitor:
     def _count(self, topic: str, record: ConsumerRecord) -> None:
         kind = next((value.decode() for name, value in record.headers if name == "ce_type"), "")
         self.observations.record_counts[topic, kind] += 1
-        if topic == "followups.detractors" and kind == "case.opened":
+        if topic == DETRACTORS and kind == followups.OPENED:
             answer = orjson.loads(record.value).get("answer") or {}
             acknowledged = self._acknowledged_at.get(answer.get("answer_id", ""))
             if acknowledged is not None and answer.get("revision") == 1:

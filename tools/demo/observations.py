@@ -6,6 +6,10 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
+from shared.contracts import followups
+
+DETRACTORS = followups.topic_of("detractors")
+
 
 @dataclass(slots=True)
 class Observations:

@@ -18,10 +18,12 @@ from deploy.local.backends import External
 from deploy.local.commands import remove_state
 from deploy.local.progress import Display
 from deploy.local.stack import Stack
+from shared.contracts import followups, scores, sends
 from tools.audit.audit import Installation, audit
 from tools.audit.report import Report
 from tools.demo.live_view import Snapshot, render, summary_line
 from tools.demo.monitor import Monitor
+from tools.demo.observations import DETRACTORS
 from tools.demo.shop import Shop
 from tools.demo.world import World
 from tools.simulation.clock import RunningClock
@@ -121,7 +123,7 @@ class Demo:
         async with (
             httpx.AsyncClient(timeout=30) as visitors,
             httpx.AsyncClient(timeout=10, headers=headers) as staff,
-            ShopBackend(stack.kafka_bootstrap_servers, SOURCE, topic=f"{stack.topic_prefix}orders") as backend,
+            ShopBackend(stack.kafka_bootstrap_servers, SOURCE, topic_prefix=stack.topic_prefix) as backend,
         ):
             world = World(
                 self._seed,
@@ -132,7 +134,11 @@ class Demo:
                 Visitor(visitors),
             )
             monitor = Monitor(
-                staff, stack.kafka_bootstrap_servers, stack.topic_prefix, stack.url("scorer"), world.acknowledged_at
+                staff,
+                bootstrap_servers=stack.kafka_bootstrap_servers,
+                prefix=stack.topic_prefix,
+                scorer_url=stack.url("scorer"),
+                acknowledged_at=world.acknowledged_at,
             )
 
             def snapshot() -> Snapshot:
@@ -183,10 +189,10 @@ def links_to(stack: Stack) -> dict[str, str]:
 def missing_outcomes(snapshot: Snapshot) -> tuple[str, ...]:
     """What a working loop should have done by the end, but did not."""
     expected = {
-        "no survey was sent": snapshot.observations.count("surveys.sends", "survey.sent"),
+        "no survey was sent": snapshot.observations.count(sends.TOPIC, sends.SENT),
         "no email was delivered": snapshot.activity.mails,
         "nobody answered": snapshot.activity.answers,
-        "no score was published": snapshot.observations.count("nps.scores"),
-        "no detractor became a case": snapshot.observations.count("followups.detractors", "case.opened"),
+        "no score was published": snapshot.observations.count(scores.TOPIC),
+        "no detractor became a case": snapshot.observations.count(DETRACTORS, followups.OPENED),
     }
     return tuple(problem for problem, number in expected.items() if not number)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
+from shared.contracts import orders
 from tools.demo.people import Person, draw_person
 from tools.simulation.shop_event import ShopEvent
 
@@ -99,7 +100,9 @@ class Shop:
         categories = tuple(random.sample(sorted(PRODUCTS), random.choice((1, 1, 1, 2))))
         promised_at = placed_at + timedelta(days=random.uniform(*PROMISED_DAYS))
         cancelled = random.random() < CANCELLED_SHARE
-        shipments = () if cancelled else self._shipments(placed_at, promised_at, person.region.late)
+        shipments = (
+            () if cancelled else self._shipments(placed_at=placed_at, promised_at=promised_at, late=person.region.late)
+        )
         refunded_at = None
         if shipments and random.random() < REFUNDED_SHARE:
             refunded_at = shipments[-1].delivered_at + timedelta(days=random.uniform(1, 10))
@@ -125,7 +128,7 @@ class Shop:
         self._people.append(person)
         return person
 
-    def _shipments(self, placed_at: datetime, promised_at: datetime, late: float) -> tuple[Shipment, ...]:
+    def _shipments(self, *, placed_at: datetime, promised_at: datetime, late: float) -> tuple[Shipment, ...]:
         shipments = []
         for _ in range(2 if self._random.random() < SPLIT_SHARE else 1):
             shipped_at = placed_at + timedelta(days=self._random.uniform(*DISPATCH_DAYS))
@@ -139,16 +142,16 @@ class Shop:
 
 def events_of(order: Order) -> list[ShopEvent]:
     """The events of an order, not in time order."""
-    events = [_event(order, "order.placed", order.placed_at)]
+    events = [_event(order, orders.PLACED, order.placed_at)]
     if order.cancelled_at:
-        return [*events, _event(order, "order.cancelled", order.cancelled_at)]
-    events.append(_event(order, "order.paid", order.placed_at + timedelta(minutes=3)))
+        return [*events, _event(order, orders.CANCELLED, order.cancelled_at)]
+    events.append(_event(order, orders.PAID, order.placed_at + timedelta(minutes=3)))
     for number, shipment in enumerate(order.shipments, start=1):
         body = {"id": f"{order.id}-{number}", "of": len(order.shipments)}
-        events.append(_event(order, "order.shipped", shipment.shipped_at, body))
-        events.append(_event(order, "order.delivered", shipment.delivered_at, body))
+        events.append(_event(order, orders.SHIPPED, shipment.shipped_at, body))
+        events.append(_event(order, orders.DELIVERED, shipment.delivered_at, body))
     if order.refunded_at:
-        events.append(_event(order, "order.refunded", order.refunded_at))
+        events.append(_event(order, orders.REFUNDED, order.refunded_at))
     return events
 
 

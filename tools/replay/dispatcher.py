@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from deploy.local.backends import CONNECTION_ERRORS
+from shared.contracts import orders
 from tools.replay.waiting import TIMEOUT_SECONDS, Stuck, until
 
 T = TypeVar("T")
@@ -21,10 +22,10 @@ class Dispatcher:
     Reconnects and retries if Kafka or PostgreSQL is killed in the meantime.
     """
 
-    def __init__(self, database_url: str, bootstrap_servers: str, topic_prefix: str) -> None:
+    def __init__(self, database_url: str, *, bootstrap_servers: str, topic_prefix: str) -> None:
         self._database_url = database_url
         self._bootstrap_servers = bootstrap_servers
-        self._topic = f"{topic_prefix}orders"
+        self._topic = f"{topic_prefix}{orders.TOPIC}"
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
         self._consumer: AIOKafkaConsumer | None = None
 
@@ -61,8 +62,9 @@ class Dispatcher:
         found = await (await self._database()).fetchval(
             """
             SELECT coalesce(sum(next_offset), 0)::bigint FROM dispatcher.consumer_positions
-            WHERE consumer = 'dispatcher' AND topic = 'orders'
-            """
+            WHERE consumer = 'dispatcher' AND topic = $1
+            """,
+            orders.TOPIC,
         )
         return int(found)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from shared.contracts import orders as order_events
 from tools.replay.olist import ZONE, PastOrder
 from tools.simulation.shop_event import ShopEvent
 
@@ -32,11 +33,11 @@ def cancelled_at(order: PastOrder) -> datetime | None:
 
 def _events_of_order(order: PastOrder, first_order_at: datetime) -> list[ShopEvent]:
     moments = {
-        "order.placed": order.placed_at,
-        "order.paid": order.paid_at,
-        "order.shipped": order.shipped_at,
-        "order.delivered": order.delivered_at,
-        "order.cancelled": cancelled_at(order),
+        order_events.PLACED: order.placed_at,
+        order_events.PAID: order.paid_at,
+        order_events.SHIPPED: order.shipped_at,
+        order_events.DELIVERED: order.delivered_at,
+        order_events.CANCELLED: cancelled_at(order),
     }
     facts = _facts(order, first_order_at)
     return [

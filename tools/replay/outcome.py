@@ -37,7 +37,12 @@ class Outcome:
 
 
 async def compare(
-    orders: Sequence[PastOrder], surveys: Sequence[ExpectedSurvey], database_url: str, scorer_url: str, api_key: str
+    orders: Sequence[PastOrder],
+    surveys: Sequence[ExpectedSurvey],
+    *,
+    database_url: str,
+    scorer_url: str,
+    api_key: str,
 ) -> Outcome:
     """Compares the ledgers and the served scores with what is expected from the files alone."""
     connection = await asyncpg.connect(database_url, timeout=30)

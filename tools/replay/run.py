@@ -90,7 +90,11 @@ class Replay:
                 listener.stack_progress("audit", "comparing everything")
                 report = await audit(Installation.from_environment(stack.client_environment()))
                 outcome = await compare(
-                    self.data_set.orders, self.surveys, stack.database.owner_url, stack.url("scorer"), stack.api_key
+                    self.data_set.orders,
+                    self.surveys,
+                    database_url=stack.database.owner_url,
+                    scorer_url=stack.url("scorer"),
+                    api_key=stack.api_key,
                 )
         self._journal.write(replace(self.progress, finished=True))
         return report, outcome
@@ -101,11 +105,15 @@ class Replay:
             self._journal.write(self.progress)
             listener.step_done(counters)
 
-        dispatcher = Dispatcher(stack.database.owner_url, stack.kafka_bootstrap_servers, stack.topic_prefix)
+        dispatcher = Dispatcher(
+            stack.database.owner_url,
+            bootstrap_servers=stack.kafka_bootstrap_servers,
+            topic_prefix=stack.topic_prefix,
+        )
         async with (
             httpx.AsyncClient(timeout=30) as client,
             ShopBackend(
-                stack.kafka_bootstrap_servers, SOURCE, topic=f"{stack.topic_prefix}orders", timeout_seconds=240
+                stack.kafka_bootstrap_servers, SOURCE, topic_prefix=stack.topic_prefix, timeout_seconds=240
             ) as shop,
         ):
             mailbox = MailboxReader(client, stack.url("mailbox"))

@@ -1,4 +1,4 @@
-"""A shop's backend: publishes order events as plain CloudEvents, without any of Hearback's code."""
+"""A shop's backend: publishes plain CloudEvents, as any shop would. From Hearback it has names, but no code."""
 
 import asyncio
 import json
@@ -9,6 +9,7 @@ from typing import Self
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from shared.contracts import orders
 from tools.simulation.shop_event import ShopEvent
 
 ATTEMPT_SECONDS = 30.0
@@ -20,14 +21,21 @@ class BackendUnreachable(Exception):
 
 
 class ShopBackend:
-    """Publishes to ``orders``. An event republished after an error keeps its id, so it counts once."""
+    """Publishes to ``orders``, or to another ``topic``. An event republished after an error keeps its id, so it counts
+    once."""
 
     def __init__(
-        self, bootstrap_servers: str, source: str, *, topic: str = "orders", timeout_seconds: float = 180.0
+        self,
+        bootstrap_servers: str,
+        source: str,
+        *,
+        topic_prefix: str,
+        topic: str = orders.TOPIC,
+        timeout_seconds: float = 180.0,
     ) -> None:
         self._bootstrap_servers = bootstrap_servers
         self._source = source.encode()
-        self._topic = topic
+        self._topic = topic_prefix + topic
         self._timeout = timeout_seconds
         self._producer: AIOKafkaProducer | None = None
         self.published = 0

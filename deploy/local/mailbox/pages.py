@@ -58,7 +58,7 @@ def routes(store: MessageStore) -> APIRouter:
         to: str | None = None,
     ) -> JSONResponse:
         """Emails with an id above `after`, oldest first. Continue with the last id."""
-        found = await store.after(after, limit, to)
+        found = await store.after(after, limit=limit, recipient=to)
         return JSONResponse({"messages": [_as_json(message) for message in found]})
 
     @router.get("/api/messages/{number}")

@@ -89,7 +89,7 @@ class MessageStore:
         bare = message_id.strip().strip("<>")
         return bool(await self._rows("SELECT 1 FROM receipts WHERE message_id = ?", bare))
 
-    async def after(self, last_id: int, limit: int, recipient: str | None = None) -> list[StoredMessage]:
+    async def after(self, last_id: int, *, limit: int, recipient: str | None = None) -> list[StoredMessage]:
         """Emails with an id above `last_id`, oldest first."""
         return await self._messages("id > ?", "id", last_id, limit, recipient)
 

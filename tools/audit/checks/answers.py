@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
+from shared.contracts import deliveries, sends
 from shared.nps import Counts, group_of
 from tools.audit.facts import (
     EVERYBODY,
@@ -20,8 +21,8 @@ from tools.audit.facts import (
 )
 from tools.audit.report import Check
 
-DELIVERED = {"delivery.accepted", "delivery.delivered"}
-NOT_DELIVERED = {"delivery.bounced", "delivery.failed"}
+DELIVERED = {deliveries.ACCEPTED, deliveries.DELIVERED}
+NOT_DELIVERED = {deliveries.BOUNCED, deliveries.FAILED}
 LAST_DAY = datetime(9999, 1, 1, tzinfo=UTC)
 _CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ANSWER_ID_NAMESPACE = UUID("0b1d6a0e-9f3b-5b7c-8a54-2f4f5d0c9e11")
@@ -103,7 +104,7 @@ def totals_by_day(topics: TopicFacts, zone: ZoneInfo) -> TotalsByDay:
 def delivered_from(topics: TopicFacts, zone: ZoneInfo) -> date:
     """The first day for whose surveys Kafka still retains every send and delivery."""
     incomplete = [
-        topics.retained_since[name] for name in ("surveys.sends", "surveys.deliveries") if name in topics.retained_since
+        topics.retained_since[name] for name in (sends.TOPIC, deliveries.TOPIC) if name in topics.retained_since
     ]
     if not incomplete:
         return date.min

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from shared.contracts.followups import topic_of
 from shared.contracts.identity import case_id as case_id_of
 from shared.nps import group_of
 from tools.audit.facts import CaseState, DatabaseFacts, TopicFacts
@@ -62,20 +63,20 @@ def published(topics: TopicFacts, database: DatabaseFacts) -> Check:
         if case.queue is None:
             continue
         found = topics.cases.get(case.queue, {}).get(case.case_id)
-        check.expect_equal(f"case {case.case_id} on followups.{case.queue}", case, found)
+        check.expect_equal(f"case {case.case_id} on {topic_of(case.queue)}", case, found)
     for queue, cases in topics.cases.items():
         for case_id, last in cases.items():
             check.compared += 1
             current = database.cases.get(case_id)
             if current is None:
-                check.add_difference(f"case {case_id} is on followups.{queue}, but unknown to the alerter")
+                check.add_difference(f"case {case_id} is on {topic_of(queue)}, but unknown to the alerter")
             elif current.queue != queue and last.status != "closed":
                 check.add_difference(
-                    f"case {case_id} moved to {current.queue}, but is still {last.status} on followups.{queue}"
+                    f"case {case_id} moved to {current.queue}, but is still {last.status} on {topic_of(queue)}"
                 )
             elif current.queue != queue and last.answer_id is not None:
                 check.add_difference(
-                    f"case {case_id} moved to {current.queue}, but followups.{queue} still has its answer"
+                    f"case {case_id} moved to {current.queue}, but {topic_of(queue)} still has its answer"
                 )
     return check
 

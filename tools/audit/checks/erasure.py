@@ -1,5 +1,6 @@
 """Promise 2, second half: no personal data of an erased customer is left."""
 
+from shared.contracts import answers
 from tools.audit.facts import DatabaseFacts, TopicFacts
 from tools.audit.report import Check
 
@@ -15,8 +16,8 @@ def no_personal_data_left(topics: TopicFacts, database: DatabaseFacts) -> Check:
         check.compared += 1
         for table in database.traces.get(customer_id, ()):
             check.add_difference(f"an address of the erased customer {customer_id} is still in {table}")
-        for ledger, answers in (("collector", database.answers), ("surveys.answers", topics.answers)):
-            if any(state.customer_id == customer_id for state in answers.values()):
+        for ledger, states in (("collector", database.answers), (answers.TOPIC, topics.answers)):
+            if any(state.customer_id == customer_id for state in states.values()):
                 check.add_difference(f"an answer in {ledger} still names the erased customer {customer_id}")
     return check
 

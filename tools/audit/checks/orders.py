@@ -2,8 +2,8 @@
 
 from collections import defaultdict
 
+from shared.contracts import orders, requests
 from shared.contracts.topics import CONSUMED_BY
-from tools.audit.decision_log import REQUESTED
 from tools.audit.facts import DatabaseFacts, Decision, Location, OrderEvent, SurveyRequest, TopicFacts
 from tools.audit.report import Check
 
@@ -40,7 +40,7 @@ def events_accounted_for(topics: TopicFacts, database: DatabaseFacts) -> Check:
                     f"{subject} has the outcome {decision.outcome}, which does not match its effects on the timers"
                 )
     for identity, decisions in rows.items():
-        topic = "surveys.requests" if decisions[0].event_type == REQUESTED else "orders"
+        topic = requests.TOPIC if decisions[0].event_type == requests.REQUESTED else orders.TOPIC
         if identity not in events_by_identity and topics.complete(topic):
             check.add_difference(f"event {identity[1]} of {identity[0]} has a decision, but is not on {topic}")
     return check
@@ -82,7 +82,7 @@ def dead_letters_published(topics: TopicFacts, database: DatabaseFacts) -> Check
 
 
 def _subject_of_decision(decision: Decision) -> tuple[object, ...]:
-    if decision.event_type == REQUESTED:
+    if decision.event_type == requests.REQUESTED:
         return decision.order_id, decision.campaign, decision.customer_id
     return decision.order_id, decision.event_type, decision.occurred_at
 

@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from shared.contracts import orders
 from shared.contracts.identity import timer_id as timer_id_of
-from tools.audit.decision_log import REQUESTED, DecisionLog
+from shared.contracts.requests import REQUESTED
+from tools.audit.decision_log import DecisionLog
 from tools.audit.facts import CampaignRule, DatabaseFacts, Decision, Timer, TopicFacts
 from tools.audit.report import Check
 
-PLACED = "order.placed"
-STOPS = frozenset({"order.cancelled", "order.refunded", "order.returned"})
+STOPS = frozenset({orders.CANCELLED, orders.REFUNDED, orders.RETURNED})
 LOG_START = 0
 """Before the log's first position."""
 
@@ -40,7 +41,7 @@ class ExpectedTimer:
     """The timer of a customer's ``occurrence``-th survey, last set or moved at position ``set_at``."""
 
     occurrence: int
-    milestone_at: datetime
+    due_at: datetime
     set_at: int
 
 
@@ -78,7 +79,7 @@ def recurring_recomputed(topics: TopicFacts, database: DatabaseFacts, log: Decis
                 check.compared += 1
                 _compare(check, subject, campaign, customer_id, found, expected_timer(campaign, events, last), log)
     for (campaign_id, customer_id), timers in pending.items():
-        if topics.complete("orders") or campaign_id not in database.campaigns:
+        if topics.complete(orders.TOPIC) or campaign_id not in database.campaigns:
             check.add_difference(
                 f"timer {timers[0].timer_id} of {campaign_id} follows from no event of customer {customer_id}"
             )
@@ -101,11 +102,11 @@ def expected_timer(
         planned_at = start = fired.decided_at
     else:
         return None
-    milestone_at = start + campaign.every
-    overdue = planned_at - campaign.valid_for - milestone_at
+    due_at = start + campaign.every
+    overdue = planned_at - campaign.valid_for - due_at
     if overdue > timedelta(0):
-        milestone_at += -(-overdue // campaign.every) * campaign.every
-    return ExpectedTimer(occurrence + 1, milestone_at, _set_at(campaign, events_since, since))
+        due_at += -(-overdue // campaign.every) * campaign.every
+    return ExpectedTimer(occurrence + 1, due_at, _set_at(campaign, events_since, since))
 
 
 def _compare(
@@ -119,20 +120,20 @@ def _compare(
 ) -> None:
     if expected is None:
         if found:
-            check.add_difference(f"{subject}: has a timer for {found[0].due_at}, but nothing is due")
+            check.add_difference(f"{subject}: has a timer for {found[0].check_at}, but nothing is due")
         return
     if not found:
-        check.add_difference(f"{subject}: due at {expected.milestone_at}, but has no timer")
+        check.add_difference(f"{subject}: due at {expected.due_at}, but has no timer")
         return
     timer = found[0]
     timer_id = timer_id_of(campaign.id, customer_id, None, expected.occurrence)
     if (timer.timer_id, timer.occurrence, timer.order_id) != (timer_id, expected.occurrence, None):
         check.add_difference(f"{subject}: its timer {timer.timer_id} is not occurrence {expected.occurrence}")
-    elif timer.milestone_at != expected.milestone_at:
-        check.add_difference(f"{subject}: due at {expected.milestone_at}, but its timer says {timer.milestone_at}")
-    elif timer.due_at != log.check_at(timer, expected.set_at):
+    elif timer.due_at != expected.due_at:
+        check.add_difference(f"{subject}: due at {expected.due_at}, but its timer says {timer.due_at}")
+    elif timer.check_at != log.check_at(timer, expected.set_at):
         check.add_difference(
-            f"{subject}: to be checked at {log.check_at(timer, expected.set_at)}, but its timer says {timer.due_at}"
+            f"{subject}: to be checked at {log.check_at(timer, expected.set_at)}, but its timer says {timer.check_at}"
         )
 
 
@@ -145,7 +146,7 @@ def _check_erased(
         return
     check.compared += 1
     if found:
-        check.add_difference(f"{subject}: has a timer for {found[0].due_at}, but the customer was erased")
+        check.add_difference(f"{subject}: has a timer for {found[0].check_at}, but the customer was erased")
 
 
 def _events_by_customer(topics: TopicFacts, database: DatabaseFacts) -> Mapping[str, list[CustomerEvent]]:
@@ -201,7 +202,7 @@ def _ordered_recently(campaign: CampaignRule, events: Sequence[CustomerEvent], f
     placed: dict[str, datetime] = {}
     first_event_at: dict[str, datetime] = {}
     for event in known:
-        for moments in (first_event_at, placed) if event.type == PLACED else (first_event_at,):
+        for moments in (first_event_at, placed) if event.type == orders.PLACED else (first_event_at,):
             moments[event.order_id] = min(event.occurred_at, moments.get(event.order_id, event.occurred_at))
     ordered_at = [at for order_id, at in {**first_event_at, **placed}.items() if order_id not in stopped]
     return bool(ordered_at) and max(ordered_at) + campaign.active_within >= fired.decided_at

@@ -8,12 +8,12 @@ from itertools import accumulate
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from shared.contracts.scores import ANY_CAMPAIGN
 from shared.nps import Counts, change, net_promoter_score
 from tools.audit.facts import ScoreKey, Segment, Totals, TotalsByDay
 from tools.audit.report import Check
 
 WINDOW_DAYS = {"7d": 7, "30d": 30, "90d": 90, "365d": 365, "all": None}
-ALL_CAMPAIGNS = "*"
 ROUNDING = 0.0051
 """Scores and response rates in percent may be rounded to two decimals."""
 
@@ -25,7 +25,7 @@ class Windows:
         self._delivered_from = delivered_from
         days: defaultdict[tuple[str, str], defaultdict[date, Totals]] = defaultdict(lambda: defaultdict(Totals))
         for (segment, campaign, day), totals in by_day.items():
-            for counted_under in {campaign, ALL_CAMPAIGNS} - {""}:
+            for counted_under in {campaign, ANY_CAMPAIGN} - {""}:
                 days[counted_under, segment_text(segment)][day] += totals
         self._cumulative: dict[tuple[str, str], list[tuple[date, Totals]]] = {}
         for key, of_day in days.items():

@@ -4,10 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from shared.contracts import deliveries, sends
 from tools.audit.facts import CollectorSend, DatabaseFacts, Send, TopicFacts
 from tools.audit.report import Check
 
-OUTCOMES = {"delivery.accepted", "delivery.bounced", "delivery.failed"}
+OUTCOMES = {deliveries.ACCEPTED, deliveries.BOUNCED, deliveries.FAILED}
 
 
 def quiet_periods_kept(database: DatabaseFacts, default: timedelta) -> Check:
@@ -22,8 +23,8 @@ def quiet_periods_kept(database: DatabaseFacts, default: timedelta) -> Check:
     for sent in database.sends.values():
         if sent.customer_id is not None:
             by_customer[sent.customer_id].append(sent)
-    for sends in by_customer.values():
-        ordered = sorted(sends, key=lambda sent: (sent.sent_at, sent.send_id))
+    for of_customer in by_customer.values():
+        ordered = sorted(of_customer, key=lambda sent: (sent.sent_at, sent.send_id))
         check.compared += len(ordered)
         for number, later in enumerate(ordered):
             campaign = database.campaigns.get(later.campaign)
@@ -54,7 +55,7 @@ def sends_match_decisions(topics: TopicFacts, database: DatabaseFacts) -> Check:
     for send_id, sent in database.sends.items():
         found = topics.sends.get(send_id)
         if found is None:
-            if topics.retains("surveys.sends", sent.sent_at):
+            if topics.retains(sends.TOPIC, sent.sent_at):
                 check.add_difference(f"send {send_id} was decided, but never published")
         else:
             check.expect_equal(f"send {send_id}", _sent_fields(sent), _sent_fields(found))
@@ -97,7 +98,7 @@ def mail_delivered_once(database: DatabaseFacts, message_send_ids: Iterable[str]
     arrived = list(message_send_ids)
     check.expect_unique("the email of send", arrived)
     if complete:
-        accepted = {send_id for send_id, state in database.deliveries.items() if state == "delivery.accepted"}
+        accepted = {send_id for send_id, state in database.deliveries.items() if state == deliveries.ACCEPTED}
         for send_id in accepted - set(arrived):
             check.add_difference(f"the email of send {send_id} was accepted, but did not arrive")
     for send_id in set(arrived) - database.sends.keys():
@@ -119,7 +120,7 @@ def outcomes_recorded(topics: TopicFacts, database: DatabaseFacts) -> tuple[Chec
             check.add_difference(f"send {send_id} is unknown to the courier")
         elif state in database.OPEN_DELIVERIES:
             pending += 1
-        elif topics.retains("surveys.deliveries", database.sends[send_id].sent_at):
+        elif topics.retains(deliveries.TOPIC, database.sends[send_id].sent_at):
             check.expect_equal(
                 f"the outcome of send {send_id}", {state}, topics.outcomes.get(send_id, set()) & OUTCOMES
             )

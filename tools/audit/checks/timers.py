@@ -6,14 +6,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from operator import itemgetter
 
+from shared.contracts import orders, requests
 from shared.contracts.identity import event_id as event_id_of
 from shared.contracts.identity import timer_id as timer_id_of
 from tools.audit.checks.orders import DISPATCHER, dead_letters_of
-from tools.audit.decision_log import REQUESTED, DecisionLog
+from tools.audit.decision_log import DecisionLog
 from tools.audit.facts import CampaignRule, DatabaseFacts, OrderEvent, SurveyRequest, Timer, TopicFacts
 from tools.audit.report import Check
 
 WHOLE_ORDER = ""
+PROMISED = "order.promised"
+"""A milestone of campaigns that no event reports: the moment for which delivery is promised."""
 
 
 @dataclass(slots=True)
@@ -34,14 +37,14 @@ class _Order:
             self.promised = max(self.promised or (at, event.promised_at), (at, event.promised_at))
         if event.shipment is not None:
             self.shipments = max(self.shipments, event.shipment[1])
-        if event.type == "order.delivered":
+        if event.type == orders.DELIVERED:
             shipment = WHOLE_ORDER if event.shipment is None else event.shipment[0]
             self.delivered[shipment] = min(at, self.delivered.get(shipment, at))
 
     def milestone(self, name: str) -> datetime | None:
-        if name == "order.promised":
+        if name == PROMISED:
             return self.promised[1] if self.promised else None
-        if name != "order.delivered":
+        if name != orders.DELIVERED:
             return self.happened.get(name)
         parts = sorted(at for shipment, at in self.delivered.items() if shipment != WHOLE_ORDER)
         complete = [self.delivered[WHOLE_ORDER]] if WHOLE_ORDER in self.delivered else []
@@ -64,11 +67,11 @@ def timers_recomputed(topics: TopicFacts, database: DatabaseFacts, log: Decision
     the definition at the time is not recorded.
     """
     check = Check("timers recomputed", 4)
-    orders = fold(topics.orders, dead_letters_of(DISPATCHER, database))
+    folded = fold(topics.orders, dead_letters_of(DISPATCHER, database))
     pending = {(timer.campaign, timer.order_id): timer for timer in database.timers if timer.cause == "milestone"}
     incomplete = _incomplete_orders(topics, database)
     campaigns = [campaign for campaign in database.campaigns.values() if campaign.triggers]
-    for order_id, order in orders.items():
+    for order_id, order in folded.items():
         last = log.last_event.get(order_id)
         for campaign in campaigns:
             timer = pending.pop((campaign.id, order_id), None)
@@ -80,7 +83,7 @@ def timers_recomputed(topics: TopicFacts, database: DatabaseFacts, log: Decision
             check.compared += 1
             _compare(check, f"{campaign.id} about order {order_id}", order_id, order, campaign, timer, log)
     for timer in pending.values():
-        if topics.complete("orders") or timer.campaign not in database.campaigns:
+        if topics.complete(orders.TOPIC) or timer.campaign not in database.campaigns:
             check.add_difference(f"timer {timer.timer_id} of {timer.campaign} follows from no order event")
     return check
 
@@ -102,13 +105,13 @@ def _compare(
     elif settled:
         check.add_difference(f"{subject}: still has a timer after its verdict")
     elif due is None:
-        check.add_difference(f"{subject}: has a timer for {timer.due_at}, but nothing is due")
-    elif timer.milestone_at != due:
-        check.add_difference(f"{subject}: due at {due}, but its timer says {timer.milestone_at}")
+        check.add_difference(f"{subject}: has a timer for {timer.check_at}, but nothing is due")
+    elif timer.due_at != due:
+        check.add_difference(f"{subject}: due at {due}, but its timer says {timer.due_at}")
     else:
         check_at = log.check_at(timer, log.timer_set_at.get((order_id, campaign.id), 0))
-        if timer.due_at != check_at:
-            check.add_difference(f"{subject}: to be checked at {check_at}, but its timer says {timer.due_at}")
+        if timer.check_at != check_at:
+            check.add_difference(f"{subject}: to be checked at {check_at}, but its timer says {timer.check_at}")
 
 
 def _check_identity(check: Check, timer: Timer, customer_id: str | None) -> None:
@@ -120,7 +123,7 @@ def _check_identity(check: Check, timer: Timer, customer_id: str | None) -> None
 
 def _incomplete_orders(topics: TopicFacts, database: DatabaseFacts) -> set[str]:
     """Orders with a decision about an event that Kafka no longer retains."""
-    if topics.complete("orders"):
+    if topics.complete(orders.TOPIC):
         return set()
     retained = {event.identity for event in topics.orders}
     return {
@@ -128,20 +131,20 @@ def _incomplete_orders(topics: TopicFacts, database: DatabaseFacts) -> set[str]:
         for decision in database.decisions
         if decision.order_id is not None
         and decision.event is not None
-        and decision.event_type != REQUESTED
+        and decision.event_type != requests.REQUESTED
         and decision.event not in retained
     }
 
 
 def fold(events: Sequence[OrderEvent], dead: set[tuple[str, int, int]]) -> Mapping[str, _Order]:
     """What is known about each order. Of duplicates of an event only the first counts, even if they differ."""
-    orders: defaultdict[str, _Order] = defaultdict(_Order)
+    folded: defaultdict[str, _Order] = defaultdict(_Order)
     seen: set[tuple[str, str]] = set()
     for event in sorted(events, key=lambda event: event.location):
         if event.location not in dead and event.identity not in seen:
             seen.add(event.identity)
-            orders[event.order_id].add(event)
-    return orders
+            folded[event.order_id].add(event)
+    return folded
 
 
 def requests_recomputed(topics: TopicFacts, database: DatabaseFacts, log: DecisionLog) -> Check:
@@ -167,13 +170,13 @@ def requests_recomputed(topics: TopicFacts, database: DatabaseFacts, log: Decisi
                 check.add_difference(f"{subject} was accepted, but has neither a timer nor a verdict")
             continue
         requested = request.campaign, request.customer_id, request.order_id, request.not_before
-        if (timer.campaign, timer.customer_id, timer.order_id, timer.milestone_at) != requested:
+        if (timer.campaign, timer.customer_id, timer.order_id, timer.due_at) != requested:
             check.add_difference(f"{subject}: its timer {timer_id} does not match the request")
-        elif timer.due_at != log.check_at(timer, position):
+        elif timer.check_at != log.check_at(timer, position):
             check.add_difference(
-                f"{subject}: to be checked at {log.check_at(timer, position)}, but its timer says {timer.due_at}"
+                f"{subject}: to be checked at {log.check_at(timer, position)}, but its timer says {timer.check_at}"
             )
     for timer in pending.values():
-        if topics.complete("surveys.requests"):
+        if topics.complete(requests.TOPIC):
             check.add_difference(f"timer {timer.timer_id} of {timer.campaign} follows from no request")
     return check

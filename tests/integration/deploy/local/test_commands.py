@@ -18,6 +18,7 @@ from deploy.local.programs import PROCESSES, PROJECT
 from deploy.local.provision import Database
 from deploy.local.status import read_status
 from deploy.local.supervisor import read_records, start_time
+from tests.kit.eventually import until
 from tests.kit.ports import free_base
 
 
@@ -129,9 +130,7 @@ async def test_a_day_with_the_stack(terminal: Terminal) -> None:
 
 async def test_ctrl_c_while_it_starts_leaves_no_process(terminal: Terminal) -> None:
     process = await terminal.begin("up")
-    async with asyncio.timeout(60):
-        while "scorer" not in terminal.running():
-            await asyncio.sleep(0.05)
+    await until(lambda: "scorer" in terminal.running(), "the scorer to start", within=60)
     started = terminal.running()
     os.killpg(process.pid, signal.SIGINT)
     output, _ = await process.communicate()

@@ -44,7 +44,7 @@ async def test_a_lost_connection_is_reopened(trouble: Exception, monkeypatch: py
         return next(coming)
 
     monkeypatch.setattr(asyncpg, "connect", connect)
-    dispatcher = Dispatcher("postgresql://nowhere", "nowhere:9", "")
+    dispatcher = Dispatcher("postgresql://nowhere", bootstrap_servers="nowhere:9", topic_prefix="")
     await dispatcher.wait_until_decided(NOW)
     assert killed.terminated
     assert next(coming, None) is None
@@ -56,4 +56,4 @@ async def test_a_programming_error_is_not_retried(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(asyncpg, "connect", connect)
     with pytest.raises(ZeroDivisionError):
-        await Dispatcher("postgresql://nowhere", "nowhere:9", "").wait_until_decided(NOW)
+        await Dispatcher("postgresql://nowhere", bootstrap_servers="nowhere:9", topic_prefix="").wait_until_decided(NOW)

@@ -54,7 +54,7 @@ class History:
             self.database.recurrences["again", "c1"] = (occurrence, at)
         return self
 
-    def waits(self, occurrence: int, milestone_at: datetime, due_at: datetime | None = None) -> "History":
+    def waits(self, occurrence: int, due_at: datetime, check_at: datetime | None = None) -> "History":
         self.database.timers.append(
             Timer(
                 timer_of(occurrence),
@@ -63,8 +63,8 @@ class History:
                 None,
                 "recurrence",
                 occurrence,
-                milestone_at,
-                due_at or milestone_at,
+                due_at,
+                check_at or due_at,
             )
         )
         return self
@@ -168,8 +168,8 @@ def test_a_timer_lost_moved_or_deferred_without_reason_is_found(name: str) -> No
     (timer,) = history.database.timers
     wrongs = [
         [],
-        [replace(timer, milestone_at=timer.milestone_at + DAY, due_at=timer.due_at + DAY)],
-        [replace(timer, due_at=timer.due_at + DAY)],
+        [replace(timer, due_at=timer.due_at + DAY, check_at=timer.check_at + DAY)],
+        [replace(timer, check_at=timer.check_at + DAY)],
         [replace(timer, occurrence=timer.occurrence + 1)],
         [replace(timer, timer_id=timer_of(7))],
         [timer, replace(timer, timer_id=timer_of(7), occurrence=7)],

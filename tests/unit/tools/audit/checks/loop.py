@@ -159,3 +159,8 @@ def found_after(damage: Damage, topics: TopicFacts, database: DatabaseFacts) -> 
     """The checks that find differences once the facts are damaged."""
     damage(topics, database)
     return found_by(topics, database)
+
+
+def only(mapping: dict[str, Any]) -> str:
+    (key,) = mapping
+    return key

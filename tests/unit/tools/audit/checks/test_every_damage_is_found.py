@@ -2,15 +2,14 @@
 
 from dataclasses import replace
 from datetime import date
-from typing import Any
 
 import pytest
 
+from shared.contracts.identity import timer_id
 from shared.nps import Counts
-from tests.unit.tools.audit.loop import (
+from tests.unit.tools.audit.checks.loop import (
     DAY,
     HOUR,
-    NINETY_DAYS,
     NOON,
     Damage,
     consistent_loop,
@@ -18,11 +17,12 @@ from tests.unit.tools.audit.loop import (
     decision_about_timer,
     found_after,
     found_by,
+    only,
     order_event,
     send,
+    set_timer,
 )
-from tools.audit.checks import cases, erasure, sends
-from tools.audit.facts import EVERYBODY, AnswerState, CaseState, Totals
+from tools.audit.facts import EVERYBODY, AnswerState, CaseState, Timer, Totals
 
 
 def test_a_loop_that_is_consistent_is_clean() -> None:
@@ -31,11 +31,6 @@ def test_a_loop_that_is_consistent_is_clean() -> None:
 
 
 ANSWERED_ON = date(2026, 3, 11)
-
-
-def only(mapping: dict[str, Any]) -> str:
-    (key,) = mapping
-    return key
 
 
 DAMAGES: dict[str, tuple[str, Damage]] = {
@@ -65,7 +60,7 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
     "a timer that was lost": (
         "timers recomputed", lambda _t, d: d.timers.clear()),
     "a timer for another time": (
-        "timers recomputed", lambda _t, d: d.timers.append(replace(d.timers.pop(), milestone_at=NOON))),
+        "timers recomputed", lambda _t, d: d.timers.append(replace(d.timers.pop(), due_at=NOON))),
     "a timer about nothing": (
         "timers recomputed", lambda _t, d: d.timers.append(replace(d.timers[0], order_id="o9"))),
     "a timer of a campaign nobody knows": (
@@ -76,7 +71,7 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
         "timers recomputed",
         lambda _t, d: d.decisions.append(decision_about_timer("skipped", 9, d.timers[0].timer_id, campaign="product"))),
     "a timer to be checked at another time": (
-        "timers recomputed", lambda _t, d: d.timers.append(replace(d.timers.pop(), due_at=NOON + 400 * DAY))),
+        "timers recomputed", lambda _t, d: d.timers.append(replace(d.timers.pop(), check_at=NOON + 400 * DAY))),
     "a timer of another customer": (
         "timers recomputed", lambda _t, d: d.timers.append(replace(d.timers.pop(), customer_id="c2"))),
     "a timer under another id": (
@@ -199,76 +194,6 @@ def test_every_damage_is_found(name: str) -> None:
     assert check in found_after(damage, *consistent_loop())
 
 
-def test_an_unreadable_record_must_be_dead_lettered_by_every_consumer_of_the_topic() -> None:
-    topics, database = consistent_loop()
-    topics.unreadable.add(("nps.scores", 0, 9))
-    assert found_by(topics, database) == {"unreadable records dead-lettered"}
-    location = ("surveys.answers", 0, 9)
-    topics.unreadable = {location}
-    for consumer in ("scorer", "alerter"):
-        database.dead_letters.add((consumer, location))
-        topics.dead_letters.add((consumer, location))
-        assert found_by(topics, database) == {"unreadable records dead-lettered"}
-    database.dead_letters.add(("dispatcher", location))
-    topics.dead_letters.add(("dispatcher", location))
-    assert found_by(topics, database) == set()
-
-
-def test_duplicate_and_unexpected_mail_is_found() -> None:
-    topics, database = consistent_loop()
-    survey = only(database.sends)
-    assert found_by(topics, database, [survey, survey]) == {"mail delivered once"}
-    assert found_by(topics, database, [survey, "x"]) == {"mail delivered once"}
-
-
-def test_accepted_mail_that_did_not_arrive_is_found_if_the_mailbox_is_complete() -> None:
-    topics, database = consistent_loop()
-    assert found_by(topics, database, []) == {"mail delivered once"}
-    assert not sends.mail_delivered_once(database, [], complete=False).differences
-
-
-def test_duplicates_of_an_event_are_one_event() -> None:
-    topics, database = consistent_loop()
-    topics.orders.append(replace(topics.orders[0], location=("orders", 0, 7)))
-    topics.orders.append(replace(topics.orders[1], location=("orders", 0, 8), occurred_at=NOON + 9 * DAY))
-    assert found_by(topics, database) == set()
-
-
-def test_an_order_in_two_shipments_is_delivered_with_the_second() -> None:
-    topics, database = consistent_loop()
-    first = replace(topics.orders[1], shipment=("s1", 2))
-    second = order_event("order.delivered", NOON + 5 * DAY, offset=2, shipment=("s2", 2))
-    second = replace(second, identity=("/shop", "second"))
-    topics.orders[1:] = [first, second]
-    database.decisions.append(replace(decision_about(second, 4), event=second.identity))
-    assert found_by(topics, database) == {"timers recomputed"}
-    due = NOON + 35 * DAY
-    database.timers[0] = replace(database.timers[0], milestone_at=due, due_at=due)
-    assert found_by(topics, database) == set()
-
-
-def test_a_declared_pair_about_one_order_counts_as_one_send() -> None:
-    _, database = consistent_loop()
-    database.sends["x"] = send("x", "product", "c1", "o1", NOON + 33 * DAY, "t2")
-    assert not sends.quiet_periods_kept(database, NINETY_DAYS).differences
-
-
-def test_a_case_staff_had_started_may_stay_in_its_queue() -> None:
-    _, database = consistent_loop()
-    (case,) = database.cases.values()
-    database.cases[case.case_id] = replace(case, score=9, status="contacted")
-    assert not cases.in_right_queue(database).differences
-    database.cases[case.case_id] = replace(case, score=9, status="open")
-    assert cases.in_right_queue(database).differences
-
-
-def test_a_case_served_differently_or_not_at_all_is_found() -> None:
-    _, database = consistent_loop()
-    (case,) = database.cases.values()
-    for given in ({}, {case.case_id: replace(case, owner="x")}, {case.case_id: case, "x": case}):
-        assert cases.served(database, given).differences == 1
-
-
 def test_an_erased_answer_must_be_gone_everywhere() -> None:
     topics, database = consistent_loop()
     answer = only(topics.answers)
@@ -282,17 +207,22 @@ def test_an_erased_answer_must_be_gone_everywhere() -> None:
     }
 
 
-def test_addresses_of_erased_customers_are_searched_for_unless_another_customer_has_them() -> None:
+def test_only_what_kafka_has_deleted_is_left_out() -> None:
     topics, database = consistent_loop()
-    topics.erased_customers["c1"] = NOON + 5 * DAY
-    topics.addresses = {"c1": {"ana@example.com", "shared@example.com"}, "c2": {"shared@example.com"}}
-    assert erasure.erased_addresses(topics) == {"c1": {"ana@example.com"}}
-    database.traces = {"c1": ["dispatcher.customers"]}
-    found = erasure.no_personal_data_left(topics, database)
-    assert found.differences == 3  # the trace, and an answer that still names them in both ledgers
-
-
-def test_a_customer_who_ordered_again_after_an_erasure_is_left_out() -> None:
-    topics, _ = consistent_loop()
-    topics.erased_customers["c1"] = NOON + DAY
-    assert erasure.erased_addresses(topics) == {}
+    later = order_event("order.delivered", NOON + 9 * DAY, order="o2", offset=2)
+    topics.orders.append(later)
+    due = NOON + 39 * DAY
+    database.decisions.append(decision_about(later, 4, set_timer("product")))
+    database.timers.append(Timer(timer_id("product", "c1", "o2"), "product", "c1", "o2", "milestone", 0, due, due))
+    assert found_by(topics, database) == set()
+    topics.orders.pop(0)
+    topics.retained_since = {
+        "orders": NOON + DAY,
+        "surveys.sends": NOON + 8 * DAY,
+        "surveys.deliveries": NOON + 8 * DAY,
+    }
+    topics.sends.clear()
+    topics.outcomes.clear()
+    assert found_by(topics, database) == set()
+    database.timers[1] = replace(database.timers[1], due_at=NOON, check_at=NOON)
+    assert found_by(topics, database) == {"timers recomputed"}

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from shared.contracts import answers, followups, identity, orders
+from shared.contracts import answers, orders
 from shared.contracts.cloudevents import UnreadableRecord, read, write
-from shared.contracts.topics import ANSWERS, CATALOGUE, CONSUMED_BY, ORDERS, Topic, by_name
+from shared.contracts.topics import ANSWERS, ORDERS
 
 MOMENT = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
 BINARY = [("ce_specversion", b"1.0"), ("ce_id", b"e-1"), ("ce_source", b"/shop"), ("ce_type", b"order.placed")]
@@ -150,28 +150,3 @@ def test_no_bytes_break_the_reader(value: bytes, headers: list[tuple[str, bytes]
     for topic in (ORDERS, ANSWERS):
         with pytest.raises(UnreadableRecord):
             read(topic, partition=0, offset=0, key=None, value=value, headers=headers)
-
-
-@pytest.mark.parametrize("topic", CATALOGUE, ids=lambda topic: topic.name)
-def test_every_topic_is_found_by_its_name_and_has_bodies(topic: Topic) -> None:
-    assert by_name(topic.name) == topic
-    assert topic.bodies
-
-
-def test_an_unknown_topic_is_named() -> None:
-    with pytest.raises(KeyError, match="no topic 'order'"):
-        by_name("order")
-    assert by_name("followups.vip").bodies[followups.OPENED] is followups.Case
-
-
-def test_consumers_read_facts_before_what_builds_on_them() -> None:
-    alerter = [topic.name for topic in CONSUMED_BY["alerter"]]
-    assert alerter.index("orders") < alerter.index("surveys.sends") < alerter.index("surveys.answers")
-
-
-@given(st.lists(st.tuples(labels, labels, st.none() | labels), min_size=2, max_size=2, unique=True))
-def test_identities_are_stable_and_never_meet(pair: list[tuple[str, str, str | None]]) -> None:
-    first, second = (identity.timer_id(campaign, customer, order) for campaign, customer, order in pair)
-    assert first != second
-    assert first == identity.timer_id(*pair[0])
-    assert len({identity.send_id(first), identity.answer_id(first), identity.case_id(first), first}) == 4

@@ -1,0 +1,71 @@
+"""Promise 4 on the real database: one decision per event, whatever the batches, order of arrival and duplicates."""
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from shared.contracts.cloudevents import Message
+from tests.integration.dispatcher.kit import HOUR, START, Dispatcher, order_event
+
+events = st.builds(
+    lambda kind, order, customer, hours: (kind, f"o-{order}", f"c-{customer}", hours),
+    st.sampled_from(["placed", "paid", "shipped", "delivered", "cancelled", "refunded"]),
+    st.integers(1, 2),
+    st.integers(1, 2),
+    st.integers(-200, 0),
+)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(events, min_size=1, max_size=8), st.data())
+async def test_any_batching_of_any_reordering_stores_the_same_and_one_decision_an_event(
+    dispatcher: Dispatcher, arrived: list[tuple[str, str, str, int]], data: st.DataObject
+) -> None:
+    run = data.draw(st.uuids(version=4)).hex[:8]
+    messages = [
+        order_event(kind, f"{run}-{order}", f"{run}-{customer}", at=START + hours * HOUR, event_id=f"{run}-{index}")
+        for index, (kind, order, customer, hours) in enumerate(arrived)
+    ]
+
+    async def stored() -> list[object]:
+        like = {"like": f"{run}%"}
+        return [
+            await dispatcher.rows("SELECT * FROM orders WHERE order_id LIKE :like ORDER BY order_id", **like),
+            await dispatcher.rows("SELECT * FROM customers WHERE customer_id LIKE :like ORDER BY customer_id", **like),
+            await dispatcher.rows("SELECT * FROM timers WHERE customer_id LIKE :like ORDER BY timer_id", **like),
+        ]
+
+    async def forget() -> None:
+        async with dispatcher.runtime.engine.begin() as connection:
+            for table in ("orders", "customers", "timers", "decisions"):
+                await connection.execute(text(f"DELETE FROM {table}"))
+
+    await forget()
+    await dispatcher.handle(*messages)
+    at_once = await stored()
+    await forget()
+    again = data.draw(st.permutations([*messages, *messages[: len(messages) // 2]]))
+    start = 0
+    while start < len(again):
+        size = data.draw(st.integers(1, 4))
+        await dispatcher.handle(*again[start : start + size])
+        start += size
+    assert await stored() == at_once
+    decided = await dispatcher.rows("SELECT event_id FROM decisions WHERE event_type LIKE 'order.%'")
+    assert sorted(row["event_id"] for row in decided) == sorted(message.event_id for message in messages)
+
+
+async def test_the_same_id_from_another_source_is_another_event(dispatcher: Dispatcher) -> None:
+    first = order_event("placed", event_id="1")
+    from_elsewhere = Message(**{name: getattr(first, name) for name in first.__slots__} | {"source": "/marketplace"})
+    await dispatcher.handle(first, from_elsewhere, first)
+    await dispatcher.handle(from_elsewhere)
+    assert await dispatcher.outcomes() == [("timer_set", "milestone_reached"), ("no_timer", "no_change")]
+
+
+async def test_an_id_used_again_for_something_else_changes_nothing(dispatcher: Dispatcher) -> None:
+    await dispatcher.handle(order_event("placed", event_id="1"))
+    timers = await dispatcher.timers()
+    await dispatcher.handle(order_event("cancelled", event_id="1"), order_event("placed", "o-2", event_id="1"))
+    assert await dispatcher.timers() == timers
+    assert await dispatcher.outcomes() == [("timer_set", "milestone_reached")]

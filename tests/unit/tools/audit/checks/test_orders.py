@@ -1,0 +1,32 @@
+"""Each order event ended as one decision or one dead letter, and each dead letter is published."""
+
+from dataclasses import replace
+
+from tests.unit.tools.audit.checks.loop import (
+    DAY,
+    NOON,
+    consistent_loop,
+    found_by,
+)
+
+
+def test_an_unreadable_record_must_be_dead_lettered_by_every_consumer_of_the_topic() -> None:
+    topics, database = consistent_loop()
+    topics.unreadable.add(("nps.scores", 0, 9))
+    assert found_by(topics, database) == {"unreadable records dead-lettered"}
+    location = ("surveys.answers", 0, 9)
+    topics.unreadable = {location}
+    for consumer in ("scorer", "alerter"):
+        database.dead_letters.add((consumer, location))
+        topics.dead_letters.add((consumer, location))
+        assert found_by(topics, database) == {"unreadable records dead-lettered"}
+    database.dead_letters.add(("dispatcher", location))
+    topics.dead_letters.add(("dispatcher", location))
+    assert found_by(topics, database) == set()
+
+
+def test_duplicates_of_an_event_are_one_event() -> None:
+    topics, database = consistent_loop()
+    topics.orders.append(replace(topics.orders[0], location=("orders", 0, 7)))
+    topics.orders.append(replace(topics.orders[1], location=("orders", 0, 8), occurred_at=NOON + 9 * DAY))
+    assert found_by(topics, database) == set()

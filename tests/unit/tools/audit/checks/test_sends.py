@@ -1,0 +1,43 @@
+"""Quiet periods are kept, and each mail arrives once."""
+
+from dataclasses import replace
+
+from tests.unit.tools.audit.checks.loop import (
+    DAY,
+    NINETY_DAYS,
+    NOON,
+    SERVICE,
+    consistent_loop,
+    found_by,
+    only,
+    send,
+)
+from tools.audit.checks import sends
+
+
+def test_duplicate_and_unexpected_mail_is_found() -> None:
+    topics, database = consistent_loop()
+    survey = only(database.sends)
+    assert found_by(topics, database, [survey, survey]) == {"mail delivered once"}
+    assert found_by(topics, database, [survey, "x"]) == {"mail delivered once"}
+
+
+def test_accepted_mail_that_did_not_arrive_is_found_if_the_mailbox_is_complete() -> None:
+    topics, database = consistent_loop()
+    assert found_by(topics, database, []) == {"mail delivered once"}
+    assert not sends.mail_delivered_once(database, [], complete=False).differences
+
+
+def test_a_declared_pair_about_one_order_counts_as_one_send() -> None:
+    _, database = consistent_loop()
+    database.sends["x"] = send("x", "product", "c1", "o1", NOON + 33 * DAY, "t2")
+    assert not sends.quiet_periods_kept(database, NINETY_DAYS).differences
+
+
+def test_a_send_is_held_to_the_quiet_period_of_its_own_version() -> None:
+    _, database = consistent_loop()
+    database.sends["x"] = send("x", "service", "c1", "o2", NOON + 60 * DAY, "t2")
+    assert sends.quiet_periods_kept(database, NINETY_DAYS).differences == 1
+    database.campaigns["service"] = replace(SERVICE, version=2)
+    check = sends.quiet_periods_kept(database, NINETY_DAYS)
+    assert (check.differences, check.left_out) == (0, 2)
