@@ -7,7 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.alerter.actions.cases import keep
 from services.alerter.domain import revisions
 from services.alerter.domain.customers import may_be_kept
-from services.alerter.repository import cases, customers, routing
+from services.alerter.queries import routing
+from services.alerter.repository import cases, customers
 from services.alerter.settings import AlerterSettings
 from shared.contracts import identity
 from shared.contracts.answers import Answer, AnswerErased

@@ -4,9 +4,10 @@ import hashlib
 
 import structlog
 
-from services.alerter.domain.routing import Routing, parse
+from services.alerter.domain.routing import Routing, RoutingVersion, parse
+from services.alerter.queries.routing import current
 from services.alerter.repository import routing as repository
-from services.alerter.repository.routing import RoutingVersion, StoredRouting
+from services.alerter.repository.routing import StoredRouting
 from services.alerter.settings import AlerterSettings
 from shared import definitions
 from shared.contracts.topics import followup_topic
@@ -50,7 +51,7 @@ async def start(runtime: Runtime[AlerterSettings]) -> None:
                 ),
             )
             log.info("routing rules loaded from the file", file=file.name, version=version)
-        in_force = await repository.current(connection)
+        in_force = await current(connection)
     await _ensure_topics(runtime, in_force.routing)
 
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from services.alerter.actions import routing as actions
 from services.alerter.domain.routing import MAX_BYTES, Routing
-from services.alerter.repository import routing as repository
+from services.alerter.queries import routing as queries
 from services.alerter.settings import AlerterSettings
 from shared.definitions import InvalidDefinition
 from shared.runtime import Runtime
@@ -31,7 +31,7 @@ def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
     async def get_routing(_caller: MayRead) -> RoutingInForce:
         """The current routing rules."""
         async with runtime.read_only() as connection:
-            current = await repository.current(connection)
+            current = await queries.current(connection)
         return RoutingInForce(version=current.version, routing=current.routing)
 
     @router.put("")

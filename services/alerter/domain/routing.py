@@ -3,6 +3,7 @@
 The first match wins. Rules are written in YAML and validated as a whole when loaded, so that every answer has a queue.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Self
 
@@ -143,13 +144,21 @@ class Routing(_Strict):
             raise UnknownRootCause(f"{root_cause!r} is not among the root causes of the routing rules: {listed}")
 
 
+@dataclass(frozen=True, slots=True)
+class RoutingVersion:
+    """Routing rules and their version."""
+
+    version: int
+    routing: Routing
+
+
 def parse(text: str, *, where: str) -> Routing:
     """The rules in a YAML (or JSON) text. ``where`` is its file, for the message of InvalidDefinition."""
     return definitions.parse(text, Routing, where=where, max_bytes=MAX_BYTES)
 
 
 def parse_stored(text: str) -> Routing:
-    """The rules in a stored text, which an earlier version may have accepted with aliases and in up to 400,000 bytes."""
+    """The rules in a stored text: an earlier version may have accepted it with aliases and with up to 400,000 bytes."""
     return definitions.parse(text, Routing, where="the current routing rules", max_bytes=400_000, aliases=True)
 
 

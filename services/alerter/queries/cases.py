@@ -8,6 +8,7 @@ from services.alerter.domain import publication
 from services.alerter.domain.case import Case, CaseContext, Entry, NoSuchCase
 from services.alerter.domain.case_list import CaseFilter, CaseRow, Cursor
 from services.alerter.domain.orders import Order
+from services.alerter.domain.routing import Routing
 from services.alerter.domain.surveys import Survey
 from services.alerter.repository import case_context, case_history, cases, orders, surveys
 from shared.contracts import followups
@@ -44,6 +45,25 @@ class CasePage:
 
     rows: list[CaseRow]
     after: Cursor | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueCount:
+    """How many cases wait in a queue; ``or_more`` when counting stopped there."""
+
+    name: str
+    title: str
+    waiting: int
+    or_more: bool
+
+
+async def queue_counts(connection: AsyncConnection, routing: Routing) -> list[QueueCount]:
+    """Of every queue, in the order of the routing rules."""
+    counts = await cases.count_waiting(connection, list(routing.queues))
+    return [
+        QueueCount(name, title, counts[name], or_more=counts[name] >= cases.MAX_COUNTED)
+        for name, title in routing.queues.items()
+    ]
 
 
 async def page(

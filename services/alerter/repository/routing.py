@@ -2,12 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
-
-from services.alerter.domain.routing import Routing, parse_stored
 
 _READ = text("SELECT version, document FROM routing")
 _LOCK = text("SELECT version, document, file_digest, changed_at, changed_by FROM routing FOR UPDATE")
@@ -23,14 +20,6 @@ _SAVE = text(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class RoutingVersion:
-    """Routing rules and their version."""
-
-    version: int
-    routing: Routing
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRouting:
     """The row. ``file_digest`` is that of the rules file last applied, regardless of later changes through the API."""
@@ -42,12 +31,10 @@ class StoredRouting:
     changed_by: str
 
 
-async def current(connection: AsyncConnection) -> RoutingVersion:
-    """The current rules in this transaction, so that all replicas follow the same ones."""
+async def read(connection: AsyncConnection) -> tuple[int, str] | None:
+    """Version and text of the rules in force; None before the first."""
     row = (await connection.execute(_READ)).one_or_none()
-    if row is None:
-        raise RuntimeError("there are no routing rules yet; actions.routing.start must run first")
-    return RoutingVersion(row.version, _parsed(row.document))
+    return None if row is None else (row.version, row.document)
 
 
 async def lock(connection: AsyncConnection) -> StoredRouting | None:
@@ -68,9 +55,3 @@ async def save(connection: AsyncConnection, stored: StoredRouting) -> None:
             "changed_by": stored.changed_by,
         },
     )
-
-
-# Read in every transaction and rarely changed.
-@lru_cache(maxsize=4)
-def _parsed(document: str) -> Routing:
-    return parse_stored(document)

@@ -12,9 +12,7 @@ from services.alerter.domain.case_list import Cursor
 from services.alerter.domain.routing import Routing
 from services.alerter.domain.transitions import CLOSE_REASONS, CONTACT_WAYS
 from services.alerter.queries import cases as queries
-from services.alerter.repository import cases
-from services.alerter.repository import routing as routing_repository
-from services.alerter.repository.cases import MAX_COUNTED
+from services.alerter.queries import routing as routing_rules
 from services.alerter.settings import AlerterSettings
 from services.alerter.web.filters import Filters
 from services.alerter.web.views import case_view, install, row_view
@@ -59,7 +57,7 @@ class InboxPage:
     ) -> HTMLResponse:
         """The whole page. Without ``case_id``, the first case of the list is shown beside it, if there is room."""
         async with self._runtime.read_only() as connection:
-            routing = (await routing_repository.current(connection)).routing
+            routing = (await routing_rules.current(connection)).routing
             context = await self._list(connection, routing, caller, filters)
             shown = case_id or next((row["case_id"] for row in context["rows"]), None)
             context |= await self._case(connection, routing, caller, shown, error=error, typed=typed)
@@ -76,13 +74,13 @@ class InboxPage:
     async def list_part(self, request: Request, caller: Caller, filters: Filters) -> HTMLResponse:
         """The list, with no case marked as selected: only the page knows which one is."""
         async with self._runtime.read_only() as connection:
-            routing = (await routing_repository.current(connection)).routing
+            routing = (await routing_rules.current(connection)).routing
             context = await self._list(connection, routing, caller, filters)
         return self._pages.TemplateResponse(request, "list.html", context)
 
     async def case_part(self, request: Request, caller: Caller, filters: Filters, case_id: str) -> HTMLResponse:
         async with self._runtime.read_only() as connection:
-            routing = (await routing_repository.current(connection)).routing
+            routing = (await routing_rules.current(connection)).routing
             context = {"filters": filters, **await self._case(connection, routing, caller, case_id)}
         return self._pages.TemplateResponse(request, "case.html", context, 404 if context["case"] is None else 200)
 
@@ -95,19 +93,19 @@ class InboxPage:
             connection, self._runtime.digests, given, after=None if after is None else Cursor(*after), limit=_ROWS
         )
         following = "" if page.after is None else write_cursor(page.after.position, page.after.case_id)
-        counts = await cases.count_waiting(connection, list(routing.queues))
+        counts = await queries.queue_counts(connection, routing)
         now = self._runtime.clock.now()
         return {
             "filters": filters,
             "shown_queue": given.queue,
             "queues": [
                 {
-                    "name": name,
-                    "title": title,
-                    "count": f"{MAX_COUNTED}+" if counts[name] >= MAX_COUNTED else counts[name],
-                    "address": filters.address(queue=name, cursor=""),
+                    "name": queue.name,
+                    "title": queue.title,
+                    "count": f"{queue.waiting}+" if queue.or_more else queue.waiting,
+                    "address": filters.address(queue=queue.name, cursor=""),
                 }
-                for name, title in routing.queues.items()
+                for queue in counts
             ],
             "rows": [row_view(row.case, row.context, now) for row in page.rows],
             "next_page": filters.address(cursor=following) if following else None,

@@ -1,5 +1,6 @@
 """``/v1/answers``: answers reported by the shop's backend."""
 
+import secrets
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header
@@ -37,7 +38,9 @@ def routes(runtime: Runtime[CollectorSettings]) -> APIRouter:
         if body.answered_at is not None and is_in_the_future(body.answered_at, now=now):
             raise _invalid("answered_at", f"is in the future; the server's time is {now.isoformat(timespec='seconds')}")
         answer_id = body.answer_id or (
-            identity.keyed_answer_id(idempotency_key) if idempotency_key else time_ordered_id(now)
+            identity.keyed_answer_id(idempotency_key)
+            if idempotency_key
+            else time_ordered_id(now, randomness=secrets.randbits(74))
         )
         try:
             return await answer_directly(runtime, answer_id, body.parts())

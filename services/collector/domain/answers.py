@@ -1,7 +1,6 @@
 """The answers clients send, and what becomes of them: first recorded, later amended; a repetition is a no-op."""
 
 import re
-import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, TypedDict, cast
@@ -178,11 +177,14 @@ def is_in_the_future(answered_at: datetime, *, now: datetime) -> bool:
     return answered_at > now + CLOCK_SKEW
 
 
-def time_ordered_id(now: datetime) -> str:
-    """A new, time-ordered answer id, which suits PostgreSQL's index: UUID version 7 (RFC 9562 §5.7)."""
+def time_ordered_id(now: datetime, *, randomness: int) -> str:
+    """A new, time-ordered answer id, which suits PostgreSQL's index: UUID version 7 (RFC 9562 §5.7).
+
+    ``randomness`` are 74 random bits.
+    """
     milliseconds = int(now.timestamp() * 1000) & (1 << 48) - 1
-    number = milliseconds << 80 | 7 << 76 | secrets.randbits(12) << 64 | 2 << 62 | secrets.randbits(62)
-    return str(UUID(int=number))
+    upper, lower = randomness >> 62 & (1 << 12) - 1, randomness & (1 << 62) - 1
+    return str(UUID(int=milliseconds << 80 | 7 << 76 | upper << 64 | 2 << 62 | lower))
 
 
 def _normalized(given: AnswerParts, current: Answer | None) -> AnswerParts:

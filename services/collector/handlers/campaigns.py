@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.collector.repository import campaigns
+from services.collector.actions import campaigns
 from services.collector.settings import CollectorSettings
 from shared.contracts.campaigns import CampaignPublished
 from shared.contracts.cloudevents import Message
@@ -15,6 +15,6 @@ from shared.runtime import Runtime
 def handler(_runtime: Runtime[CollectorSettings]) -> Handler:
     async def handle(connection: AsyncConnection, messages: Sequence[Message]) -> None:
         published = [message.body for message in messages if isinstance(message.body, CampaignPublished)]
-        await campaigns.put(connection, published)
+        await campaigns.store(connection, published)
 
     return handle

@@ -18,14 +18,13 @@ _PUT = text(
 
 
 async def put(connection: AsyncConnection, published: Sequence[CampaignPublished]) -> None:
-    """Stores the campaigns; of several with the same version, the last."""
-    newest = {(campaign.campaign, campaign.campaign_version): campaign for campaign in published}
+    """Stores the campaigns, each version once."""
     rows = [
         {
             "campaign": campaign.campaign,
             "campaign_version": campaign.campaign_version,
             "definition": campaign.model_dump_json(),
         }
-        for _, campaign in sorted(newest.items())
+        for campaign in published
     ]
     await connection.execute(_PUT, _COLUMNS.parameters(rows))

@@ -5,9 +5,8 @@ from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.dispatcher.domain.campaigns import MAX_CAMPAIGNS, Campaign
+from services.dispatcher.domain.campaigns import MAX_CAMPAIGNS, Campaign, StoredCampaign
 from services.dispatcher.repository import campaigns as repository
-from services.dispatcher.repository.campaigns import StoredCampaign
 from services.dispatcher.settings import DispatcherSettings
 from shared.contracts.campaigns import event
 from shared.definitions import file_takes_effect

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.dispatcher.domain.campaigns import StoredCampaign
 from services.dispatcher.domain.decisions import of_verdict
 from services.dispatcher.domain.policy.engine import Policy
 from services.dispatcher.domain.policy.situation import Situation
@@ -13,7 +14,6 @@ from services.dispatcher.domain.policy.verdict import Verdict
 from services.dispatcher.domain.reasons import Outcome
 from services.dispatcher.domain.timers import Recurrence, Timer, next_timer
 from services.dispatcher.repository import campaigns, decisions, sends, situations, timers
-from services.dispatcher.repository.campaigns import StoredCampaign
 from services.dispatcher.settings import DispatcherSettings
 from shared.contracts import identity
 from shared.contracts.sends import Recipient, SurveySent, event

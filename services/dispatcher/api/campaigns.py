@@ -9,11 +9,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from services.dispatcher.actions import campaigns as actions
 from services.dispatcher.actions.campaigns import TooManyCampaigns
 from services.dispatcher.domain import campaigns as rules
-from services.dispatcher.domain.campaigns import Campaign
+from services.dispatcher.domain.campaigns import Campaign, StoredCampaign
+from services.dispatcher.queries import campaigns as queries
 from services.dispatcher.queries import dry_run
+from services.dispatcher.queries.campaigns import NoSuchCampaign
 from services.dispatcher.queries.dry_run import DryRun
-from services.dispatcher.repository import campaigns
-from services.dispatcher.repository.campaigns import StoredCampaign
 from services.dispatcher.settings import DispatcherSettings
 from shared.contracts.orders import OrderEvent
 from shared.definitions import InvalidDefinition
@@ -73,8 +73,7 @@ def routes(runtime: Runtime[DispatcherSettings]) -> APIRouter:
     async def list_campaigns() -> CampaignList:
         """The current campaigns."""
         async with runtime.read_only() as connection:
-            stored = await campaigns.all_of_them(connection)
-        return CampaignList(campaigns=[_in_force(campaign) for campaign in stored.values()])
+            return CampaignList(campaigns=[_in_force(stored) for stored in await queries.every(connection)])
 
     @router.get("/v1/campaigns/{campaign_id}", dependencies=[Depends(require("campaigns:read"))])
     async def one_campaign(campaign_id: CampaignId) -> CampaignInForce:
@@ -116,10 +115,10 @@ def routes(runtime: Runtime[DispatcherSettings]) -> APIRouter:
 
 async def _stored(runtime: Runtime[DispatcherSettings], campaign_id: str) -> StoredCampaign:
     async with runtime.read_only() as connection:
-        stored = (await campaigns.all_of_them(connection)).get(campaign_id)
-    if stored is None:
-        raise Problem(404, "No such campaign", f"there is no campaign {campaign_id!r}; GET /v1/campaigns lists them")
-    return stored
+        try:
+            return await queries.one(connection, campaign_id)
+        except NoSuchCampaign as error:
+            raise Problem(404, "No such campaign", str(error)) from error
 
 
 async def _definition(campaign_id: str, request: Request) -> Campaign:

@@ -1,6 +1,7 @@
 """Campaign definitions: which milestone of an order to ask about, whom, and when to stand aside for others."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -8,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from services.dispatcher.domain.durations import Duration
 from shared import definitions
-from shared.contracts.campaigns import CampaignTexts
+from shared.contracts.campaigns import Brand, CampaignPublished, CampaignTexts
 from shared.contracts.types import Label
 from shared.definitions import InvalidDefinition
 
@@ -114,6 +115,30 @@ class Campaign(_Definition):
 
     def quiet_for(self, default: timedelta) -> timedelta:
         return default if self.quiet_period is None else self.quiet_period
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCampaign:
+    """A current definition. ``from_file`` is the last one from its file, None when it came only through the API."""
+
+    campaign: Campaign
+    version: int
+    brand: Brand
+    from_file: Campaign | None = None
+
+    def published(self) -> CampaignPublished:
+        """This version as published: for the collector on its topic, for the courier when it composes a survey."""
+        campaign = self.campaign
+        return CampaignPublished(
+            campaign=campaign.id,
+            campaign_version=self.version,
+            subject_of_question=campaign.subject_of_question,
+            brand=self.brand,
+            default_locale=campaign.default_locale,
+            texts=campaign.texts,
+            answer_within_days=campaign.answer_within_days,
+            active=campaign.active,
+        )
 
 
 def are_pair(one: Campaign, other: Campaign) -> bool:

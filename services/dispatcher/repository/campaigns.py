@@ -1,7 +1,6 @@
 """Campaign definitions and their versions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -9,8 +8,8 @@ import orjson
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.dispatcher.domain.campaigns import MAX_CAMPAIGNS, Campaign
-from shared.contracts.campaigns import Brand, CampaignPublished
+from services.dispatcher.domain.campaigns import MAX_CAMPAIGNS, Campaign, StoredCampaign
+from shared.contracts.campaigns import Brand
 from shared.persistence.columns import Columns
 
 _ROW = Columns(campaign="text", version="integer", definition="jsonb", brand="jsonb", file_definition="jsonb")
@@ -27,30 +26,6 @@ _WRITE = text(
     ON CONFLICT (campaign) DO UPDATE SET {_ROW.updates("excluded", but="campaign")}, changed_at = excluded.changed_at
     """  # noqa: S608  # composed of names of columns, never values
 )
-
-
-@dataclass(frozen=True, slots=True)
-class StoredCampaign:
-    """A current definition. ``from_file`` is the last one from its file, None when it came only through the API."""
-
-    campaign: Campaign
-    version: int
-    brand: Brand
-    from_file: Campaign | None = None
-
-    def published(self) -> CampaignPublished:
-        """This version as published: for the collector on its topic, for the courier when it composes a survey."""
-        campaign = self.campaign
-        return CampaignPublished(
-            campaign=campaign.id,
-            campaign_version=self.version,
-            subject_of_question=campaign.subject_of_question,
-            brand=self.brand,
-            default_locale=campaign.default_locale,
-            texts=campaign.texts,
-            answer_within_days=campaign.answer_within_days,
-            active=campaign.active,
-        )
 
 
 async def all_of_them(connection: AsyncConnection) -> dict[str, StoredCampaign]:

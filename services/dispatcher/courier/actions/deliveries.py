@@ -1,18 +1,20 @@
-"""Records the outcome of deliveries: their state and its events, in one transaction."""
+"""Queues deliveries and records their outcome: state and events, in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.dispatcher.courier.domain.deliveries import End, EndedDelivery, Ending, Results
+from services.dispatcher.courier.channels import channel
+from services.dispatcher.courier.domain.deliveries import End, EndedDelivery, Ending, NewDelivery, Results
 from services.dispatcher.courier.repository import deliveries as repository
 from services.dispatcher.courier.settings import CourierSettings
 from shared import metrics
 from shared.contracts import deliveries
 from shared.contracts.events import Event
-from shared.contracts.sends import Channel
+from shared.contracts.sends import Channel, SurveySent
 from shared.messaging.outbox import Outbox
 from shared.runtime import Runtime
 
@@ -22,6 +24,24 @@ _EVENT_TYPES: dict[End, str] = {
     "failed": deliveries.FAILED,
     "held": deliveries.FAILED,
 }
+
+
+async def queue(
+    connection: AsyncConnection,
+    channels: Mapping[str, channel.Channel[Any]],
+    surveys: Iterable[tuple[SurveySent, str | None]],
+) -> None:
+    """Queues a delivery for each survey that has none yet; ``surveys`` come with their traceparents.
+
+    A survey for a channel that is not among ``channels`` (by name) is queued, too, and ends as unsupported.
+    """
+    new: dict[str, NewDelivery] = {}
+    for survey, traceparent in surveys:
+        carrier = channels.get(survey.channel)
+        message_id = survey.send_id if carrier is None else carrier.message_id(survey.send_id)
+        new.setdefault(survey.send_id, NewDelivery(survey, message_id, traceparent))
+    if new:
+        await repository.queue(connection, list(new.values()))
 
 
 async def write_results(

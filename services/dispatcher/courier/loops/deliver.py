@@ -22,9 +22,9 @@ from services.dispatcher.courier.domain.deliveries import Ending, QueuedDelivery
 from services.dispatcher.courier.domain.outcomes import Attempt, results_of
 from services.dispatcher.courier.repository import deliveries as repository
 from services.dispatcher.courier.settings import CourierSettings
+from services.dispatcher.domain.campaigns import StoredCampaign
 from services.dispatcher.repository import campaigns as campaign_repository
 from services.dispatcher.repository import customers as customer_repository
-from services.dispatcher.repository.campaigns import StoredCampaign
 from shared import metrics
 from shared.contracts.campaigns import CampaignPublished
 from shared.contracts.sends import SurveySent

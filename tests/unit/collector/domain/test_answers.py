@@ -3,6 +3,7 @@
 What a client gives is accepted exactly or rejected with the field's name; nothing is guessed.
 """
 
+import secrets
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -212,7 +213,7 @@ def test_a_forms_score_is_a_whole_number_from_0_to_10(written: str) -> None:
 
 def test_ids_follow_time() -> None:
     moments = [datetime(2026, 11, 1, 12, 0, 0, milliseconds * 1000, tzinfo=UTC) for milliseconds in range(50)]
-    ids = [time_ordered_id(moment) for moment in moments]
+    ids = [time_ordered_id(moment, randomness=secrets.randbits(74)) for moment in moments]
     assert ids == sorted(ids)
-    assert len({time_ordered_id(moments[0]) for _ in range(1000)}) == 1000
+    assert len({time_ordered_id(moments[0], randomness=secrets.randbits(74)) for _ in range(1000)}) == 1000
     assert UUID(ids[0]).version == 7
