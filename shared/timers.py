@@ -23,7 +23,7 @@ class Watermark:
         return self.position == BEGINNING
 
     def advance(self, reached: datetime | None, *, full: bool) -> None:
-        """After a batch: the latest ``due_at`` in it, None when it was empty, and whether there may be more."""
+        """After a batch: the latest moment in it, None when it was empty, and whether there may be more."""
         self._batches += 1
         sweep = self._batches % BATCHES_BETWEEN_SWEEPS == 0
         self.position = BEGINNING if reached is None or not full or sweep else reached

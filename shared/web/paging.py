@@ -48,12 +48,17 @@ def read_cursor(cursor: str | None, /, *kinds: type) -> tuple[str | int, ...] | 
     except ValueError:
         position = None
     if not isinstance(position, list) or not _fits(position, kinds):
-        raise Problem(
-            422,
-            "Invalid cursor",
-            "cursor: is not one of ours; use next_cursor of the previous page, unchanged, or leave it out",
-        )
+        raise invalid_cursor()
     return tuple(position)
+
+
+def invalid_cursor() -> Problem:
+    """For a position that cannot be one of the list's."""
+    return Problem(
+        422,
+        "Invalid cursor",
+        "cursor: is not one of ours; use next_cursor of the previous page, unchanged, or leave it out",
+    )
 
 
 def _fits(position: list[object], kinds: tuple[type, ...]) -> bool:

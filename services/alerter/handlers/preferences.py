@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerter.actions import erasure
+from services.alerter.actions import erasures
 from services.alerter.settings import AlerterSettings
 from shared.contracts import preferences
 from shared.contracts.cloudevents import Message
@@ -15,11 +15,11 @@ from shared.runtime import Runtime
 
 def handler(runtime: Runtime[AlerterSettings]) -> Handler:
     async def handle(connection: AsyncConnection, messages: Sequence[Message]) -> None:
-        erasures = []
+        erased = []
         for message in messages:
             assert isinstance(message.body, Preference)
             if message.type == preferences.ERASED:
-                erasures.append(message.body)
-        await erasure.erase(connection, runtime, erasures)
+                erased.append(message.body)
+        await erasures.erase(connection, runtime, erased)
 
     return handle

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel
 
-from services.collector.actions.erasure import erase_customer
+from services.collector.actions.erasures import erase_customer
 from services.collector.settings import CollectorSettings
 from shared.contracts.types import Identifier
 from shared.runtime import Runtime

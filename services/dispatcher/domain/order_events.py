@@ -133,8 +133,8 @@ class OrderBatch:
         )
         if effect.change == "cancelled":
             del self.about_order[name]
-        elif effect.change != "none" and effect.due_at is not None:
-            self.about_order[name] = timer_rules.order_timer(campaign, order, effect.due_at, event.traceparent)
+        elif effect.change != "none" and effect.check_at is not None:
+            self.about_order[name] = timer_rules.order_timer(campaign, order, effect.check_at, event.traceparent)
         return effect
 
     def _align_with_customer(self, campaign: Campaign, customer: Customer) -> Effect:
@@ -144,8 +144,8 @@ class OrderBatch:
         effect = timer_rules.planned_effect(campaign, plan, self.recurring.get(name))
         if effect.change == "cancelled":
             del self.recurring[name]
-        elif effect.change != "none" and effect.due_at is not None:
-            self.recurring[name] = timer_rules.recurring_timer(campaign, customer.customer_id, last, effect.due_at)
+        elif effect.change != "none" and effect.check_at is not None:
+            self.recurring[name] = timer_rules.recurring_timer(campaign, customer.customer_id, last, effect.check_at)
         return effect
 
 

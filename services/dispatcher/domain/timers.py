@@ -62,13 +62,13 @@ class Plan:
 class Effect:
     """The effect on one campaign's timer; for ``change`` "none", the reason why there is no timer or it is unchanged.
 
-    ``due_at`` is when that timer is checked next.
+    ``check_at`` is when that timer is checked next.
     """
 
     campaign: str
     change: Change
     reason: Reason
-    due_at: datetime | None = None
+    check_at: datetime | None = None
 
     @property
     def outcome(self) -> Outcome:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from services.dispatcher.actions.send import send_due
+from services.dispatcher.actions.sends import send_due
 from services.dispatcher.domain.policy.verdict import Verdict
 from services.dispatcher.domain.reasons import Outcome
 from services.dispatcher.repository import timers

@@ -83,7 +83,7 @@ def _entry(decision: Decision) -> DecisionEntry:
                 campaign=effect.campaign,
                 change=effect.change,
                 reason=effect.reason,
-                due_at=effect.due_at,
+                due_at=effect.check_at,
                 explanation=explain(effect.outcome, effect.reason),
             )
             for effect in decision.effects

@@ -99,7 +99,20 @@ async def of_customer(connection: AsyncConnection, customer_id: str, *, before: 
 
 
 def _effects(decision: Decision) -> str | None:
-    return orjson.dumps(list(decision.effects)).decode() if decision.effects else None
+    if not decision.effects:
+        return None
+    # The log and the API call it due_at.
+    return orjson.dumps(
+        [
+            {
+                "campaign": effect.campaign,
+                "change": effect.change,
+                "reason": effect.reason,
+                "due_at": effect.check_at,
+            }
+            for effect in decision.effects
+        ]
+    ).decode()
 
 
 def _decision(row: RowMapping) -> Decision:

@@ -18,7 +18,7 @@ from shared.contracts.scores import Window
 from shared.nps import NetPromoterScore
 from shared.runtime import Runtime
 from shared.web.auth import require
-from shared.web.paging import CursorQuery, read_cursor, write_cursor
+from shared.web.paging import CursorQuery, invalid_cursor, read_cursor, write_cursor
 
 
 class ScoreBody(BaseModel):
@@ -114,7 +114,9 @@ def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
         cursor: CursorQuery = None,
     ) -> ComparisonBody:
         """The values of a dimension compared, best score first, those held back last."""
-        start = max(0, *(read_cursor(cursor, int) or (0,)))
+        (start,) = read_cursor(cursor, int) or (0,)
+        if start < 0:
+            raise invalid_cursor()
         async with runtime.read_only() as connection:
             found = await comparison(connection, query, dimension=dimension, minimum=minimum)
         end = start + limit

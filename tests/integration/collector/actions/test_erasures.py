@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
-from services.collector.actions.erasure import erase_customer
+from services.collector.actions.erasures import erase_customer
 from services.collector.repository import answers, erasures, sends, surveys
 from shared.contracts import identity, topics
 from shared.contracts.answers import Answer
