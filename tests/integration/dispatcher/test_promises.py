@@ -21,7 +21,7 @@ def pair_about_one_order(one: tuple[str, str | None], other: tuple[str, str | No
 
 
 async def assert_asked_once(dispatcher: Dispatcher) -> int:
-    """No two surveys of a customer within the quiet period but a pair about one order. Gives the number of sends."""
+    """No two surveys of a customer within the quiet period, except a pair about one order. Returns the number of sends."""
     rows = await dispatcher.rows(
         "SELECT customer_id, campaign, order_id, sent_at FROM sends ORDER BY customer_id, sent_at"
     )
@@ -61,7 +61,7 @@ async def test_replicas_that_race_for_the_same_customers_ask_each_once(open_disp
         for start in range(0, len(share), 10):
             await replica.handle(*share[start : start + 10])
 
-    # Each event reaches two replicas, as when a partition changes hands under a wrong key.
+    # Each event reaches two replicas, as when the same order is published under two keys.
     await asyncio.gather(
         *(replica.decide() for replica in replicas),
         handle(replicas[0], later[:80]),
@@ -86,7 +86,7 @@ async def test_replicas_that_race_for_the_same_customers_ask_each_once(open_disp
 
 
 async def test_two_loops_on_one_customer_never_both_send(open_dispatcher: Open) -> None:
-    """While one replica decides about a customer, the other finds nothing to decide, and waits for nothing."""
+    """While one replica decides about a customer, the other finds nothing to decide, and does not wait."""
     one, other = await open_dispatcher(), await open_dispatcher()
     await one.handle(order_event("placed", "o-1"), order_event("placed", "o-2"))
     one.clock.moment = other.clock.moment = START + HOUR
@@ -211,7 +211,7 @@ async def test_an_erased_person_leaves_nothing_but_ids(dispatcher: Dispatcher) -
     erased = preference("erased", revision=2, at=START + DAY)
     await dispatcher.handle(erased)
     assert await dispatcher.timers() == {}
-    # What was on its way, or is told again, brings nothing back.
+    # Late events and duplicates bring nothing back.
     await dispatcher.handle(erased)
     await dispatcher.handle(order_event("paid", at=START + 2 * HOUR, attributes={"gift_for": "Ana"}))
     await dispatcher.handle(order_event("delivered", "o-1", at=START + 3 * HOUR))
@@ -225,7 +225,7 @@ async def test_an_erased_person_leaves_nothing_but_ids(dispatcher: Dispatcher) -
     assert await dispatcher.timers() == {}
     assert ("timer_cancelled", "erased") in await dispatcher.outcomes()
     assert (await dispatcher.outcomes())[-1] == ("no_timer", "erased")
-    # Who comes back is a customer like any other.
+    # A returning customer is treated like any other.
     await dispatcher.handle(order_event("placed", "o-9", at=START + 100 * DAY))
     await dispatcher.pass_time(START + 100 * DAY + HOUR)
     assert ("service-nps", "o-9", START + 100 * DAY + HOUR) in await dispatcher.sends()
