@@ -19,7 +19,7 @@ OPENS = datetime(2026, 1, 5, 9, tzinfo=UTC)
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def product(backends: Backends, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Product]:
-    """Every test has customers of its own; they share the processes, because starting them takes longest."""
+    """Every test has its own customers; they share the processes, because starting those takes longest."""
     folder = tmp_path_factory.mktemp("acceptance")
     clock = SteppedClock.create(folder / "clock", OPENS)
     async with (

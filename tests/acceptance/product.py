@@ -1,4 +1,4 @@
-"""The product from outside, in the words of its tests: orders, time, mail, answers, scores, cases."""
+"""The product from outside, in the terms of its tests: orders, time, mail, answers, scores, cases."""
 
 import secrets
 from collections.abc import Callable
@@ -25,7 +25,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 @dataclass
 class Buyer:
-    """A customer nobody else is; ``region`` is a segment of theirs alone."""
+    """A new customer; ``region`` is a segment only they are in."""
 
     locale: str = "en"
     id: str = field(default_factory=lambda: f"c-{secrets.token_hex(4)}")
@@ -46,7 +46,7 @@ class Buyer:
 
 @dataclass
 class Product:
-    """``visitors`` is a browser without a key, ``staff`` carries one with every scope."""
+    """``visitors`` is a browser without a key, ``staff`` has one with every scope."""
 
     stack: Stack
     clock: SteppedClock
@@ -63,14 +63,14 @@ class Product:
     # The shop -------------------------------------------------------------------------------------------------
 
     async def order(self, buyer: Buyer, **more: Any) -> str:
-        """Places an order now; gives back its id."""
+        """Places an order now; returns its id."""
         buyer.orders += 1
         order_id = f"{buyer.id}-{buyer.orders}"
         await self.tell("order.placed", buyer, order_id, **more)
         return order_id
 
     async def tell(self, event_type: str, buyer: Buyer, order_id: str, **more: Any) -> ShopEvent:
-        """Publishes that something happened to an order now."""
+        """Publishes an event about an order, dated now."""
         event = self.event(event_type, buyer, order_id, **more)
         await self.shop.publish([event])
         return event
@@ -95,7 +95,7 @@ class Product:
     # Time -----------------------------------------------------------------------------------------------------
 
     async def after(self, length: timedelta) -> None:
-        """Lets time pass, once what was told is taken in; returns when everything due by then is decided."""
+        """Lets time pass once all events are handled; returns when everything due by then is decided."""
         await self.dispatcher.wait_until_consumed()
         self.clock.step_to(self.clock.now() + length)
         await self.dispatcher.wait_until_decided(self.clock.now())
@@ -103,7 +103,7 @@ class Product:
     # The customer ---------------------------------------------------------------------------------------------
 
     async def mails(self, buyer: Buyer) -> list[Mail]:
-        """What is in the customer's mailbox now; mail on its way may still come."""
+        """What is in the customer's mailbox now; more mail may still arrive."""
         self._mails += await self._mailbox.new()
         return [mail for mail in self._mails if mail.to == buyer.address]
 
@@ -143,7 +143,7 @@ class Product:
         return await eventually(ask, f"{n} answers in {segment}", wanted=lambda score: score["n"] == n)
 
     async def case(self, acknowledged: Acknowledgement, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """The case about an answer, once it is as wanted."""
+        """The case about an answer, once it is as expected."""
 
         async def ask() -> dict[str, Any]:
             listed = await self.get("alerter", "/v1/cases", status="any", limit="200")
@@ -153,13 +153,13 @@ class Product:
         return await eventually(ask, "a case", wanted=lambda case: bool(case) and wanted(case))
 
     async def decisions(self, buyer: Buyer) -> list[dict[str, Any]]:
-        """Why the customer was asked or not, newest first."""
+        """Why the customer was, or was not, asked, newest first."""
         body = await self.get("dispatcher", f"/v1/customers/{buyer.id}/decisions", limit="100")
         decisions: list[dict[str, Any]] = body["decisions"]
         return decisions
 
     async def audited(self, **elsewhere: str) -> Report:
-        """Of this product; ``elsewhere`` has settings that name another place to look at."""
+        """An installation of this product; ``elsewhere`` has settings to override."""
         settings = {**self.stack.client_environment(), **elsewhere}
         return await audit(Installation.from_environment(settings), within=PATIENCE_SECONDS)
 

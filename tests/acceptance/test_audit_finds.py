@@ -1,4 +1,4 @@
-"""The audit on the real ledgers: what is damaged in one of them, it finds and names; what is mended, no more."""
+"""The audit on the real ledgers: it finds and names damage in any of them, and nothing once it is repaired."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -18,13 +18,13 @@ from tools.simulation.shop_event import ShopEvent
 
 @dataclass(frozen=True)
 class Damage:
-    """One statement that damages a table. {buyer}, {answer}, {send} are ids of the story below."""
+    """One statement that damages a table. {buyer}, {answer}, {send} are ids of the scenario below."""
 
     check: str
     table: str
     statement: str
     named: str = ""
-    """A part of the sentence by which the audit must name it."""
+    """A part of the sentence with which the audit must report it."""
 
 
 TIMERS, DECISIONS, SENDS = "dispatcher.timers", "dispatcher.decisions", "dispatcher.sends"
@@ -33,7 +33,7 @@ OF_PRODUCT = "campaign = 'product-nps' AND customer_id = '{buyer}'"
 RECURRING = "cause = 'recurrence' AND customer_id = '{buyer}'"
 OF_CASE = "answer->>'answer_id' = '{answer}'"
 EVERYBODY = "segment_id = 0 AND campaign_id IN (SELECT id FROM scorer.campaigns WHERE name = 'service-nps')"
-"""With one campaign damaged, the windows of it and of all campaigns are ten: as many as an audit says in words."""
+"""Damage to one campaign affects ten windows, its own and those of all campaigns: as many as an audit lists."""
 A_DAY = "interval '1 day'"
 
 DAMAGES = [
@@ -255,7 +255,7 @@ DAMAGES = [
 
 @dataclass
 class Story:
-    """What there is to damage: an unhappy customer, still to be asked again, and one who was erased."""
+    """The data to damage: an unhappy customer who will be asked again, and one who was erased."""
 
     buyer: Buyer = field(default_factory=Buyer)
     gone: Buyer = field(default_factory=Buyer)
@@ -291,7 +291,7 @@ class Story:
 
 @asynccontextmanager
 async def damaged(connection: Connection, damage: Damage, names: dict[str, str]) -> AsyncIterator[None]:
-    """Within the block the table is damaged; afterwards it is as it was."""
+    """Within the block the table is damaged; afterwards it is restored."""
     saved = f"saved_{token_hex(4)}"
     await connection.execute(f"CREATE TEMPORARY TABLE {saved} AS TABLE {damage.table}")
     done = await connection.execute(damage.statement.format(**names))
@@ -306,7 +306,7 @@ async def damaged(connection: Connection, damage: Damage, names: dict[str, str])
 
 
 def rounds() -> Iterator[Sequence[Damage]]:
-    """Damages that can be done at once, so that none hides another."""
+    """Damages that can be applied together without hiding one another."""
     left = list(DAMAGES)
     while left:
         together: list[Damage] = []
@@ -318,7 +318,7 @@ def rounds() -> Iterator[Sequence[Damage]]:
 
 
 def _may_hide(one: Damage, other: Damage) -> bool:
-    """Whether both are looked for by one check, or one is part of what the other is recomputed from."""
+    """Whether both are found by one check, or one is part of what the other is recomputed from."""
     tables = {one.table, other.table}
     if one.check == other.check or tables in ({DECISIONS, TIMERS}, {SENDS, "dispatcher.deliveries"}):
         return True
@@ -331,7 +331,7 @@ async def test_each_damage_is_found_and_named(product: Product) -> None:
     report = await product.audited()
     assert report.clean, report
     connection = await asyncpg.connect(product.stack.database.owner_url)
-    # A disk that goes wrong does not ask whether another table refers to a row.
+    # A corrupt disk does not respect foreign keys.
     await connection.execute("SET session_replication_role = replica")
     try:
         for together in rounds():

@@ -11,7 +11,7 @@ from tests.kit.eventually import eventually
 
 @pytest_asyncio.fixture(autouse=True, loop_scope="session")
 async def books_balance(product: Product) -> AsyncIterator[None]:
-    """The audit is of everything since the stack was started, whatever the tests did to it."""
+    """The audit covers everything since the stack was started, whatever the tests did."""
     yield
     report = await product.audited()
     assert report.clean, report
@@ -44,7 +44,7 @@ async def test_opening_every_link_is_no_answer(product: Product) -> None:
             await product.visitors.request(method, link, follow_redirects=True)
     await product.after(HOUR)
     assert (await product.score(buyer.segment, 0))["nps"] is None
-    # Nor did it unsubscribe anybody: an answer is taken as ever, and the next survey comes.
+    # Nor did it unsubscribe anybody: an answer is accepted as usual, and the next survey arrives.
     await product.answer(mail, 10)
     await product.score(buyer.segment, 1)
     await product.after(91 * DAY)
@@ -164,7 +164,7 @@ async def test_who_unsubscribed_is_left_in_peace(product: Product) -> None:
     buyer = Buyer()
     mail = await product.surveyed(buyer)
     await product.unsubscribe(mail)
-    # Their wish travels to the dispatcher like everything else, and much faster than a quarter passes.
+    # The preference reaches the dispatcher like everything else, and much faster than a quarter passes.
     await product.audited()
     await product.after(91 * DAY)
     await product.order(buyer)
@@ -185,7 +185,7 @@ async def test_an_erased_customer_leaves_nothing_behind(product: Product) -> Non
     assert report.check("no personal data of erased customers").compared >= 1
     case = await product.staff.get(f"{product.stack.url('alerter')}/v1/cases", params={"status": "any", "limit": 200})
     assert given.answer_id not in case.text
-    # Reopened from an old email, the link takes nothing any more.
+    # Reopened from an old email, the link no longer accepts answers.
     late = await product.visitors.post(mail.answer_url, json={"score": 9}, headers={"Accept": "application/json"})
     assert late.status_code in (404, 410)
 

@@ -1,4 +1,4 @@
-"""The machine's own Chromium, and what every page has to keep to while it is looked at."""
+"""The machine's Chromium, and the rules every page must follow while it is open."""
 
 import shutil
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ _QUIET = (
 
 
 def chromium() -> str | None:
-    """Where Chromium is; None on a machine without one."""
+    """The path of Chromium; None on a machine without it."""
     names = ("chromium", "chromium-browser", "google-chrome")
     return next((path for path in map(shutil.which, names) if path), None)
 
@@ -37,17 +37,17 @@ async def launched(path: str) -> AsyncIterator[Browser]:
 
 @dataclass
 class Visits:
-    """Opens pages, each in a browser of its own that knows nothing, and notes what they do behind one's back."""
+    """Opens pages, each in a fresh browser context, and records requests and errors in the background."""
 
     browser: Browser
     strangers: list[str] = field(default_factory=list)
-    """Addresses a page asked that are not of its own origin."""
+    """URLs a page requested from other origins."""
     errors: list[str] = field(default_factory=list)
-    """Errors of scripts, and what the page's own policy had to stop."""
+    """Script errors, and violations of the page's Content-Security-Policy."""
     _contexts: list[BrowserContext] = field(default_factory=list)
 
     async def open(self, address: str, *, width: int = WIDE, script: bool = True, **more: Any) -> Page:
-        """A page at ``address``. ``more`` is of Playwright's ``new_context``: color_scheme, storage_state, …"""
+        """A page at ``address``. ``more`` are arguments of Playwright's ``new_context``: color_scheme, storage_state, …"""
         page = await self.blank(width=width, script=script, **more)
         await page.goto(address)
         return page
@@ -71,7 +71,7 @@ class Visits:
             return
         try:
             origin = _origin(request.frame.url)
-        except Error:  # a frame that is gone, or a worker, which none of these pages has
+        except Error:  # a detached frame, or a worker, which none of these pages has
             origin = "nowhere"
         if _origin(request.url) != origin:
             self.strangers.append(f"{origin} asked {request.url}")

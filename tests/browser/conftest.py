@@ -1,4 +1,4 @@
-"""The product with everything on, and a browser to look at it with; started once for all tests."""
+"""The product with everything enabled, and a browser; started once for all tests."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -16,7 +16,7 @@ from tools.simulation.shop import ShopBackend
 
 MAILS = 30
 BRAND_NAME = "Pine & Pebble"
-# As pale as a shop's colour gets: what is readable with it is readable with any.
+# The palest possible brand colour: what is readable with it is readable with any.
 PALE = "#ffe27a"
 
 
@@ -31,7 +31,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def shop(browser: Browser, backends: Backends, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
-    """Depends on the browser, so that nothing is started where the tests are skipped."""
+    """Depends on the browser, so that nothing is started if the tests are skipped."""
     folder = tmp_path_factory.mktemp("browser")
     async with (
         running_stack(
@@ -57,7 +57,7 @@ async def shop(browser: Browser, backends: Backends, tmp_path_factory: pytest.Te
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def visits(browser: Browser) -> AsyncIterator[Visits]:
-    """Afterwards: no page asked another origin for anything, none had a script fail or its policy broken."""
+    """Afterwards: no page made a request to another origin, had a script error, or violated its policy."""
     opened = Visits(browser)
     try:
         yield opened
@@ -69,7 +69,7 @@ async def visits(browser: Browser) -> AsyncIterator[Visits]:
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def signed_in(browser: Browser, shop: Shop) -> Any:
-    """What a browser keeps of somebody who signed in: the session, for ``visits.open(storage_state=…)``."""
+    """The storage state of a signed-in browser: the session, for ``visits.open(storage_state=…)``."""
     context = await browser.new_context()
     page = await context.new_page()
     await page.goto(shop.url("scorer", f"/sign-in?next=/#key={shop.stack.api_key}"))

@@ -1,4 +1,4 @@
-"""Measuring a page as it is drawn: how its texts stand out and how large they are, and whether anything sticks out."""
+"""Measures a rendered page: the contrast and size of its texts, and whether anything overflows."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +10,8 @@ from shared.web.colour import TEXT_CONTRAST, contrast
 SMALLEST = 16
 """CSS pixels."""
 
-# Every piece of text there is to see, with its size, its colour and what it stands on, both as #rrggbb. Colours are
-# read back from a canvas, which understands all of CSS's ways to write one; what is translucent is laid over what is
-# below.
+# Every visible piece of text, with its size, its colour and its background, both as #rrggbb. Colours are read back
+# from a canvas, which understands every CSS notation; translucent ones are blended with what is below.
 _TEXTS = """
 () => {
   const canvas = document.createElement("canvas");
@@ -76,14 +75,14 @@ _TEXTS = """
 }
 """
 
-# What fades in has its colours when it has faded in; what turns for ever is not waited for.
+# Waits for finite animations, so that colours have faded in; infinite ones are ignored.
 _SETTLED = """
 () => Promise.allSettled(
   document.getAnimations().filter((one) => one.effect.getTiming().iterations !== Infinity).map((one) => one.finished)
 )
 """
 
-# What is wider than the window, unless it scrolls in a box of its own or is hidden from view.
+# Elements wider than the window, unless they scroll in their own box or are hidden.
 _STICKING_OUT = """
 () => {
   const width = document.documentElement.clientWidth;
@@ -121,20 +120,20 @@ class Text:
 
 
 async def texts(page: Page | Frame) -> list[Text]:
-    """What there is to read, with its colours, scrolled out of sight or not."""
+    """The page's visible texts with their colours, including those scrolled out of sight."""
     await page.evaluate(_SETTLED)
     found: list[dict[str, Any]] = await page.evaluate(_TEXTS)
     return [Text(**one) for one in found]
 
 
 async def hard_to_read(page: Page | Frame) -> list[str]:
-    """Texts with less contrast than WCAG AA asks of small ones (1.4.3), and those that are smaller than 16 px."""
+    """Texts with less contrast than WCAG AA requires of small ones (1.4.3), and those smaller than 16 px."""
     found = await texts(page)
     assert found, "there is nothing to read on this page"
     return [str(text) for text in found if text.contrast < TEXT_CONTRAST or text.size < SMALLEST]
 
 
 async def sticking_out(page: Page | Frame) -> list[str]:
-    """What makes one scroll sideways: the beginnings of elements that are wider than the window."""
+    """What causes horizontal scrolling: the beginnings of elements that are wider than the window."""
     found: list[str] = await page.evaluate(_STICKING_OUT)
     return found

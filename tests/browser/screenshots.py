@@ -1,8 +1,8 @@
-"""Pictures of every page at the width of a phone and of a desk: ``python -m tests.browser.screenshots FOLDER``.
+"""Screenshots of every page at phone and desktop width: ``python -m tests.browser.screenshots FOLDER``.
 
-A stack of its own is filled with half a year of a shop's answers, drawn by a seeded random generator: late parcels make
-unhappy customers, some regions have more of them, and lately fewer came late. ``--readme docs/images`` takes the four
-pictures of the README besides.
+A separate stack is filled with half a year of a shop's answers, from a seeded random generator: late parcels make
+unhappy customers, some regions have more of them, and recently fewer were late. ``--readme docs/images`` also takes
+the four screenshots of the README.
 """
 
 import argparse
@@ -46,7 +46,7 @@ MIDDLING = ("Good, but the parcel was far too large.", "Fine. A little expensive
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """An answer as the generator draws it. ``days_ago`` may be a fraction."""
+    """A generated answer. ``days_ago`` may be a fraction."""
 
     score: int
     comment: str | None
@@ -82,7 +82,7 @@ def drawn(random: Random) -> list[Given]:
 
 @asynccontextmanager
 async def filled_shop(folder: Path) -> AsyncIterator[Shop]:
-    """A running stack in ``folder`` with the answers given, old cases dealt with, and some new ones waiting."""
+    """A running stack in ``folder`` with the answers recorded, old cases closed, and some new ones waiting."""
     (folder / "campaigns").mkdir()
     (folder / "campaigns" / "service-nps.yaml").write_text(AT_ONCE.replace("at-once", "service-nps"))
     async with (
@@ -122,7 +122,7 @@ async def _dealt_with(shop: Shop, answer: str) -> None:
 
 
 async def _today(shop: Shop) -> list[Mail]:
-    """Customers who were asked just now, of whom the first answered; one of the cases is somebody's already."""
+    """Customers who were just asked, the first of whom answered; one of the cases already has an owner."""
     mails = []
     for number in range(ASKED_TODAY):
         name = NAMES[number % len(NAMES)]
@@ -143,7 +143,7 @@ async def _today(shop: Shop) -> list[Mail]:
 
 @dataclass(frozen=True, slots=True)
 class Album:
-    """Takes each page at both widths; ``session`` is what a signed-in browser keeps."""
+    """Takes each page at both widths; ``session`` is the storage state of a signed-in browser."""
 
     shop: Shop
     visits: Visits
@@ -164,7 +164,7 @@ class Album:
         return await self.visits.open(address, width=width, color_scheme="light", **session)
 
     async def survey_steps(self, mail: Mail, language: str) -> None:
-        """The question, the comment and the thanks, each step of the way; the answer is really given."""
+        """The question, the comment and the thanks, step by step; the answer is really recorded."""
         for width in (PHONE, WIDE):
             page = await self.open(f"{mail.answer_url}?score=9&lang={language}", width, staff=False)
             for step in ("question", "comment", "thanks"):
@@ -240,8 +240,8 @@ async def main(folder: Path, readme: Path | None) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="where the pictures go; made if it is not there")
-    parser.add_argument("--readme", type=Path, help="also take the README's pictures, into this folder")
+    parser.add_argument("folder", type=Path, help="folder for the screenshots; created if missing")
+    parser.add_argument("--readme", type=Path, help="also take the README's screenshots, into this folder")
     given = parser.parse_args()
     for place in (given.folder, given.readme):
         if place is not None:

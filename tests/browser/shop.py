@@ -1,4 +1,4 @@
-"""The shop around the pages: its customers who order and are asked, its backend, its staff. No browser here."""
+"""The shop around the pages: its customers, its backend, its staff. No browser here."""
 
 import secrets
 from collections.abc import Mapping
@@ -18,13 +18,13 @@ from tools.simulation.visitor import Visitor
 
 
 def new_word() -> str:
-    """A word that nothing else in the shop contains: to find what a test made, and only that."""
+    """A word that occurs nowhere else in the shop: to find only what a test created."""
     return f"w{secrets.token_hex(5)}"
 
 
 @dataclass
 class Shop:
-    """``staff`` carries a key with every scope, ``visitors`` none."""
+    """``staff`` has a key with every scope, ``visitors`` has none."""
 
     stack: Stack
     staff: httpx.AsyncClient
@@ -43,14 +43,14 @@ class Shop:
     # Customers ------------------------------------------------------------------------------------------------
 
     async def asked(self, locale: str = "en", *, customer_id: str | None = None, **of_customer: str) -> Mail:
-        """A new customer orders; the email that asks them about it."""
+        """A new customer orders; returns the survey email."""
         if self._prepared and locale == "en" and customer_id is None and not of_customer:
             return self._prepared.pop()
         customer = customer_id or new_word()
         return await self._mail_to(await self.order(customer, locale=locale, **of_customer))
 
     async def prepare(self, count: int) -> None:
-        """So many customers are asked at once, for ``asked`` to hand out: one by one they take most of the time."""
+        """Surveys this many customers in advance, for ``asked`` to return: one by one takes most of the time."""
         addresses = [await self.order(new_word(), locale="en") for _ in range(count)]
         self._prepared += [await self._mail_to(address) for address in addresses]
 
@@ -64,7 +64,7 @@ class Shop:
         return mail
 
     async def order(self, customer: str, **of_customer: str) -> str:
-        """Publishes an order placed now; the customer's address."""
+        """Publishes an order placed now; returns the customer's address."""
         now = datetime.now(UTC)
         address = f"{customer}@customers.example"
         body = {
@@ -79,9 +79,9 @@ class Shop:
         return address
 
     async def answers(self, mail: Mail) -> int:
-        """How many answers were recorded by this mail's links before now.
+        """How many answers were recorded through this email's links so far.
 
-        Gives one more to find out: its revision says how many came before it.
+        Gives one more to find out: its revision tells how many came before it.
         """
         return (await self.visitor.answer(mail.answer_url, 5, f"asked by the test: {new_word()}")).revision - 1
 
@@ -91,7 +91,7 @@ class Shop:
         self, score: int, comment: str | None = None, *, answered_at: datetime | None = None,
         segments: Mapping[str, str | list[str]] | None = None, **more: str,
     ) -> str:  # fmt: skip
-        """An answer given elsewhere, which the shop hands in; its id."""
+        """An answer given elsewhere, which the shop reports; returns its id."""
         given: dict[str, Any] = {"score": score, **more}
         if comment is not None:
             given["comment"] = comment
@@ -107,7 +107,7 @@ class Shop:
     # Staff ----------------------------------------------------------------------------------------------------
 
     async def counted(self, segment: str, n: int) -> dict[str, Any]:
-        """The score of a segment, or of everybody without one, once ``n`` answers count in it."""
+        """The score of a segment, or by default of everyone, once ``n`` answers count in it."""
 
         async def ask() -> dict[str, Any]:
             asked = {"window": "all", **({"segment": segment} if segment else {})}
@@ -119,7 +119,7 @@ class Shop:
         return await eventually(ask, f"{n} answers in {segment}", wanted=lambda score: score["n"] == n)
 
     async def case(self, answer_id: str, revision: int = 1) -> dict[str, Any]:
-        """The case about an answer, once it knows of this revision of the answer or a later one."""
+        """The case about an answer, once it has this revision of the answer or a later one."""
         path = f"/v1/cases/{identity.case_id(answer_id)}"
 
         async def ask() -> dict[str, Any]:
@@ -136,12 +136,12 @@ class Shop:
         return await eventually(ask, f"a case about revision {revision}", wanted=wanted)
 
     async def change(self, case: Mapping[str, Any], action: str, **how: str) -> None:
-        """Does something with a case as another member of staff would, by the API."""
+        """Performs an action on a case as another staff member, through the API."""
         path = f"/v1/cases/{case['case_id']}/{action}"
         response = await self.staff.post(self.url("alerter", path), json={"sequence": case["sequence"], **how})
         response.raise_for_status()
 
 
 def answer_of(mail: Mail) -> str:
-    """The id of the answer that is given by this mail's links."""
+    """The id of the answer given through this email's links."""
     return identity.answer_id(mail.send_id)

@@ -20,7 +20,7 @@ SCORES = (10, 9, 3, 10, 8, 9, 6, 10, 7, 9, 2, 10)
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def region(shop: Shop) -> str:
-    """A region with 36 answers over nine weeks, from three tiers; the newest came today."""
+    """A region with 36 answers over nine weeks, from three tiers; the newest is from today."""
     name, now = new_word(), datetime.now(UTC)
     given = (
         shop.give(

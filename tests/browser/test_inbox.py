@@ -1,4 +1,4 @@
-"""The support inbox: reading and answering cases by keys, by buttons, without script, and as they come in."""
+"""The support inbox: reading and handling cases by keyboard, with buttons, without JavaScript, and live."""
 
 import asyncio
 import re
@@ -13,7 +13,7 @@ from tests.browser.shop import Shop, answer_of, new_word
 
 
 async def cases(shop: Shop, count: int = 3) -> tuple[str, list[str]]:
-    """Fresh detractor cases: a word all of their comments have, and the answers' ids."""
+    """New detractor cases: a word in all of their comments, and the answers' ids."""
     word = new_word()
     answers = [await shop.give(number % 7, f"{word} number {number}") for number in range(count)]
     for answer in answers:
@@ -66,7 +66,7 @@ async def test_a_case_is_dealt_with_by_keys_alone(shop: Shop, visits: Visits, si
     await expect(row(page, word)).to_be_visible()
     await page.keyboard.press("a")
     await expect(page.locator(".case .facts")).to_contain_text("Assigned")
-    await page.wait_for_load_state()  # the words are there before the script that hears keys
+    await page.wait_for_load_state()  # the text appears before the script that handles keys
     assert (await shop.case(answer))["status"] == "assigned"
 
     await page.keyboard.press("c")
@@ -118,7 +118,7 @@ async def test_a_case_is_dealt_with_by_buttons(
     await expect(page.locator(".case .facts")).to_contain_text("Closed")
     case = await shop.case(answer)
     assert (case["status"], case["root_cause"]) == ("closed", "Delivered late")
-    # What is closed waits no more.
+    # A closed case is no longer waiting.
     await page.goto(shop.url("alerter", f"/?search={word}"))
     await expect(page.locator("#rows .row")).to_have_count(1)
     await page.locator("#status").select_option(label="Closed")
@@ -162,7 +162,7 @@ async def test_what_is_being_written_survives_somebody_elses_change(shop: Shop, 
 
 
 class HeldBack:
-    """Answers of the server that come to the page only when they are ``let_through``."""
+    """Responses of the server that reach the page only when they are ``let_through``."""
 
     def __init__(self) -> None:
         self.answered = asyncio.Event()

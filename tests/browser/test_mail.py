@@ -1,4 +1,4 @@
-"""The survey email as a mail program shows it, opened from the mailbox page."""
+"""The survey email as a mail client shows it, opened from the mailbox page."""
 
 from typing import Literal
 
@@ -13,7 +13,7 @@ from tools.simulation.mailbox import Mail
 
 
 async def opened(shop: Shop, visits: Visits, mail: Mail, width: int = WIDE) -> tuple[Page, Frame]:
-    """The mailbox's page of the email, found by its address, and the frame with the email in it."""
+    """The mailbox's page of the email, found by its recipient, and the frame with the email in it."""
     page = await visits.open(shop.url("mailbox", f"/?to={mail.to}"), width=width)
     await page.get_by_role("link", name=mail.to).click()
     await expect(page.frame_locator("iframe").locator("a").first).to_be_visible()

@@ -1,4 +1,4 @@
-"""The rulers the other tests measure with: what they are told to find, they find."""
+"""The measurements used by the other tests find what they should."""
 
 from tests.browser.chromium import NARROWEST, Visits
 from tests.browser.measure import hard_to_read, sticking_out

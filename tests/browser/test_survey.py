@@ -20,7 +20,7 @@ SCANNERS = 6
 
 
 def words(language: str) -> dict[str, str]:
-    """What the pages say in a language, with the shop's name filled in."""
+    """The pages' texts in a language, with the shop's name filled in."""
     said: dict[str, str] = {}
     for folder in (WORDS, PAGES):
         said |= yaml.safe_load((folder / f"{language}.yaml").read_text())
@@ -33,7 +33,7 @@ async def marked(page: Page) -> str | None:
 
 
 async def rows_of_numbers(page: Page) -> list[int]:
-    """How many numbers stand in each row."""
+    """How many numbers are in each row."""
     labels = page.locator(".scores label")
     tops = await labels.evaluate_all("(all) => all.map((one) => one.getBoundingClientRect().top)")
     return [tops.count(top) for top in sorted(set(tops))]
@@ -107,7 +107,7 @@ async def test_a_score_counts_before_the_comment_and_the_comment_is_a_step_of_it
     await page.get_by_role("button", name=said["send_comment"], exact=True).click()
     await expect(page.get_by_role("heading", name=said["thanks_detractor"])).to_be_visible()
     await expect(page.locator("form, input, textarea")).to_have_count(0)
-    # With script the steps open in place; without, each is a page of its own.
+    # With JavaScript the steps open in place; without, each is a separate page.
     assert await page.evaluate("window.same === true") is script
 
     await page.get_by_role("link", name=said["change_answer"]).click()
@@ -145,7 +145,7 @@ async def test_nothing_written_is_lost_when_the_connection_fails(shop: Shop, vis
     ("locale", "language"), [("en-GB", "en"), ("ko-KR", "ko"), ("zh-CN", "zh"), ("pt-BR", "pt"), ("no", "nb")]
 )
 async def test_every_language_fits_the_narrowest_phone(shop: Shop, visits: Visits, locale: str, language: str) -> None:
-    """The survey's language, whatever the browser prefers; and nobody scrolls sideways at any step."""
+    """The survey's language, whatever the browser prefers; and no horizontal scrolling at any step."""
     said, mail = words(language), await shop.asked(locale)
     prefers = "nb-NO" if language == "ko" else "ko-KR"
     page = await visits.open(f"{mail.answer_url}?score=9", width=NARROWEST, locale=prefers)

@@ -1,4 +1,4 @@
-"""Unsubscribing: looking does nothing, the button does, and it can be taken back."""
+"""Unsubscribing: opening the page does nothing, the button does, and it can be undone."""
 
 from typing import Literal
 
@@ -32,7 +32,7 @@ async def test_looking_changes_nothing_and_the_button_does(shop: Shop, visits: V
 
 @pytest.mark.parametrize("script", [True, False], ids=["with script", "without"])
 async def test_a_wish_that_waits_for_its_survey_continues_by_itself(shop: Shop, visits: Visits, script: bool) -> None:
-    """The collector knows the survey already, so the page that waits is put in its place for a moment."""
+    """The collector already knows the survey, so the waiting page is simulated for a moment."""
     mail = await shop.asked()
     waiting = f"""<!doctype html><meta http-equiv="refresh" content="1;url={mail.unsubscribe_url}?lang=nb">
         <main id="step"><h1 tabindex="-1">waiting</h1></main>"""

@@ -1,4 +1,4 @@
-"""The whole loop under traffic: a shop that publishes, customers who answer, and a list of what was promised them."""
+"""The whole loop under traffic: a shop that publishes, customers who answer, and a record of what was acknowledged."""
 
 import asyncio
 import contextlib
@@ -45,7 +45,7 @@ class Traffic:
         self._visitor = Visitor(self.client)
 
     async def order(self, count: int) -> None:
-        """Publishes orders, each by another customer; every tenth is also published a second time."""
+        """Publishes orders, each by a different customer; every tenth is published twice."""
         numbers = range(len(self.ordered), len(self.ordered) + count)
         events = [self._placed(number) for number in numbers]
         await self.shop.publish(events + events[::10])
@@ -63,7 +63,7 @@ class Traffic:
         return ShopEvent(f"placed-{customer}", "order.placed", now, customer, body)
 
     async def answer(self) -> None:
-        """Goes on answering what arrives, until cancelled. A collector that is away is tried again."""
+        """Keeps answering what arrives, until cancelled. Retries while the collector is down."""
         while True:
             for mail in await self._mailbox.new():
                 if not mail.to.startswith(self.run):
@@ -79,7 +79,7 @@ class Traffic:
             await asyncio.sleep(0.05)
 
     async def some_answered(self) -> None:
-        """Returns when it is under way."""
+        """Returns once traffic is flowing."""
         await until(
             lambda: len(self.acknowledged) >= 5,
             lambda: f"5 answers, not {len(self.acknowledged)}",
@@ -97,7 +97,7 @@ class Traffic:
 
 @contextlib.asynccontextmanager
 async def traffic_on(stack: Stack) -> AsyncIterator[Traffic]:
-    """Traffic of its own on a stack; at the end everybody has answered and the audit is clean."""
+    """Separate traffic on a stack; at the end everybody has answered and the audit is clean."""
     async with http_client(timeout=10) as client:
         traffic = Traffic(stack, client)
         answering = asyncio.create_task(traffic.answer())
@@ -108,13 +108,13 @@ async def traffic_on(stack: Stack) -> AsyncIterator[Traffic]:
             answering.cancel()
             await asyncio.gather(answering, return_exceptions=True)
             await traffic.shop.__aexit__(None, None, None)
-    # What was killed may still be starting while another replica has done the work; the audit asks it what it serves.
+    # A killed process may still be starting while another replica has done the work; the audit queries it over HTTP.
     await stack.ready()
     report = await audit(Installation.from_environment(stack.client_environment()), within=PATIENCE_SECONDS)
     assert report.clean, report
 
 
-# Another replica takes over sooner, and an email under way at a kill is looked after sooner, than by default.
+# Another replica takes over sooner, and an email in transmission at a kill is resolved sooner, than by default.
 HASTE = {
     "HEARBACK_CONSUMER_SESSION_SECONDS": "6",
     "HEARBACK_COURIER_LEASE_SECONDS": "6",
@@ -125,9 +125,9 @@ HASTE = {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """One of each process, shared by the tests of a module: each test has customers of its own.
+    """One of each process, shared by the tests of a module: each test has its own customers.
 
-    Its backends are its own too, because tests stop them.
+    Its backends are not shared, because tests stop them.
     """
     folder = tmp_path_factory.mktemp("faults")
     async with running_stack(folder, on=None, campaigns=at_once(folder), environment=HASTE) as running:

@@ -1,4 +1,4 @@
-"""Any process may die at any instruction; the loop's books are clean afterwards."""
+"""Any process may die at any instruction; the audit is clean afterwards."""
 
 import pytest
 
@@ -23,7 +23,7 @@ async def test_a_broker_restart_loses_nothing(stack: Stack) -> None:
         await traffic.order(40)
         await traffic.some_answered()
         await stack.stop("kafka")
-        # Customers go on answering what they have: an answer needs no broker to be acknowledged.
+        # Customers keep answering what they have: an answer needs no broker to be acknowledged.
         await until(
             lambda: len(traffic.acknowledged) >= len(traffic.mails),
             lambda: f"{len(traffic.mails)} answers, not {len(traffic.acknowledged)}",

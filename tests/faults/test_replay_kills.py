@@ -1,4 +1,4 @@
-"""A replay that is killed at any moment goes on when it is run again, and ends with the same books."""
+"""A replay that is killed at any moment resumes when it is run again, and ends with the same result."""
 
 import asyncio
 import csv
@@ -26,7 +26,7 @@ OPENS = datetime(2018, 1, 1, 9)
 
 
 def write_history(folder: Path) -> None:
-    """An order a day, delivered on time or late or never, each answered some days after, some of them twice."""
+    """An order per day, delivered on time, late or never, each answered some days later, some of them twice."""
     tables: dict[str, list[dict[str, object]]] = {name: [] for name in FILES}
     for number in range(ORDERS):
         placed = OPENS + number * timedelta(days=1)
@@ -87,7 +87,7 @@ async def replay(folder: Path, base: int) -> AsyncIterator[Process]:
 
 
 async def read_until(process: Process, word: str) -> str:
-    """What it prints up to the line with that word, or to its end."""
+    """Its output up to the line with that word, or to its end."""
     assert process.stdout is not None
     said = ""
     async with asyncio.timeout(PATIENCE_SECONDS):

@@ -1,4 +1,4 @@
-"""Of two replicas either may stall or die; the other takes over, and the books are clean afterwards."""
+"""Either of two replicas may stall or die; the other takes over, and the audit is clean afterwards."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ async def test_a_stalled_replica_is_replaced_and_wakes_up_to_nothing(two_of_each
             os.kill(pid, signal.SIGSTOP)
         try:
             await traffic.order(40)
-            # The other one takes over its partitions and everybody is asked, while it still believes they are its own.
+            # The other one takes over its partitions and everybody is asked, while the stalled one still believes it owns them.
             await traffic.all_answered()
         finally:
             for pid in stalled:

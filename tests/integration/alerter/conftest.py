@@ -15,7 +15,7 @@ from tests.kit.settings import settings_for
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def open_alerter(kafka: str, database: Database, shared_topic_prefix: str) -> AsyncIterator[Open]:
-    """Opens alerters, as many replicas as the test wants, on one database."""
+    """Opens alerters, any number of replicas, on one database."""
     opened = []
 
     async def open_one() -> Alerter:

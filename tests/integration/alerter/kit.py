@@ -1,4 +1,4 @@
-"""An alerter's parts on a real PostgreSQL and Kafka, at a moment of the test's choosing, without its loops."""
+"""An alerter's parts on a real PostgreSQL and Kafka, with a clock the test sets, without its loops."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Alerter:
         return self.service.app
 
     async def handle(self, topic: str, *events: tuple[str, Contract]) -> None:
-        """Hands a batch of (type, body) to the topic's handler, in one transaction as the consumer does."""
+        """Passes a batch of (type, body) to the topic's handler, in one transaction, as the consumer does."""
         messages = [message(topic, event_type, body, at=NOON) for event_type, body in events]
         async with self.runtime.transaction() as connection:
             await self.service.handlers[topic](connection, messages)
@@ -65,7 +65,7 @@ class Alerter:
             return (await connection.execute(text(statement), values)).all()
 
     async def assert_nowhere(self, *words: str) -> None:
-        """None of the words is in any row of the alerter's tables, but for records still on their way to Kafka."""
+        """None of the words is in any row of the alerter's tables, except records not yet published to Kafka."""
         tables = await self.query("SELECT table_name FROM information_schema.tables WHERE table_schema = 'alerter'")
         assert {"cases", "case_history", "customers", "customer_orders"} <= {row.table_name for row in tables}
         for row in tables:

@@ -1,4 +1,4 @@
-"""Promise 3 with processes: two replicas, one killed without warning amid the answers, and every detractor is heard."""
+"""Promise 3 with processes: two replicas, one killed while handling answers, and every detractor gets a case."""
 
 import asyncio
 import os
@@ -82,7 +82,7 @@ async def test_two_replicas_and_a_kill_leave_each_answer_one_open_case_in_its_qu
     assert all(
         standing[queue, case_id]["answer"]["score"] == final[case_id].score for case_id, queue in open_in.items()
     )
-    # What the relay may have sent twice is recognised by its id.
+    # Events the relay may have published twice are deduplicated by id.
     assert all(bodies == 1 for bodies in told_twice.values())
 
 
@@ -91,7 +91,7 @@ def revision(one: Answer) -> int:
 
 
 def revisions() -> Iterator[Answer]:
-    """Every third answer is amended, and its first revision comes again afterwards."""
+    """Every third answer is amended, and its first revision is redelivered afterwards."""
     for number in range(ANSWERS):
         first = answer(number % 11, answer_id=f"a-{number}")
         yield first
@@ -101,7 +101,7 @@ def revisions() -> Iterator[Answer]:
 
 
 async def send(backends: Backends, topic: str, told: Sequence[Answer]) -> None:
-    """Every second amended one under keys of its own, so that its revisions meet in several partitions."""
+    """Every second amended one under different keys, so that its revisions are in several partitions."""
     producer = AIOKafkaProducer(bootstrap_servers=backends.kafka_bootstrap_servers)
     await producer.start()
     try:
@@ -121,7 +121,7 @@ async def send(backends: Backends, topic: str, told: Sequence[Answer]) -> None:
 
 @asynccontextmanager
 async def process(environment: Mapping[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
-    """An alerter; told to stop at the end unless it is dead already, and then it must end well."""
+    """An alerter; stopped at the end unless it is already dead, and must then exit cleanly."""
     port = str(StackPorts.free().alerter)
     started = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "services.alerter", env={**environment, "HEARBACK_HTTP_PORT": port},
@@ -139,13 +139,13 @@ async def process(environment: Mapping[str, str]) -> AsyncIterator[asyncio.subpr
 
 
 async def members(backends: Backends, topic_prefix: str, many: int) -> bool:
-    """Whether so many alerters share the partitions."""
+    """Whether that many alerters share the partitions."""
     admin = AIOKafkaAdminClient(bootstrap_servers=backends.kafka_bootstrap_servers)
     await admin.start()
     try:
         (response,) = await admin.describe_consumer_groups([f"{topic_prefix}hearback.alerter"])
     except GroupCoordinatorNotAvailableError:
-        return False  # a fresh broker makes the topic of the groups when it is first asked about one
+        return False  # a fresh broker creates the groups topic when it is first asked about a group
     finally:
         await admin.close()
     (group,) = response.groups
@@ -157,7 +157,7 @@ async def at_least(count: Callable[[], Awaitable[int]], many: int) -> bool:
 
 
 async def handled(connection: "asyncpg.Connection[asyncpg.Record]", backends: Backends, topic_prefix: str) -> bool:
-    """Whether every answer was taken in and everything was published."""
+    """Whether every answer was handled and everything was published."""
     rows = await connection.fetch(
         "SELECT partition, next_offset FROM alerter.consumer_positions WHERE topic = 'surveys.answers'"
     )
@@ -175,7 +175,7 @@ async def handled(connection: "asyncpg.Connection[asyncpg.Record]", backends: Ba
 async def published(
     backends: Backends, topic_prefix: str
 ) -> tuple[dict[tuple[str, str], dict[str, Any]], dict[bytes, int]]:
-    """The last body of each queue and case; and for each event id how many different bodies it came with."""
+    """The last body of each queue and case; and for each event id, the number of different bodies."""
     consumer = AIOKafkaConsumer(bootstrap_servers=backends.kafka_bootstrap_servers, auto_offset_reset="earliest")
     await consumer.start()
     standing: dict[tuple[str, str], dict[str, Any]] = {}

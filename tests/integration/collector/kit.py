@@ -1,4 +1,4 @@
-"""A collector on the real database, asked over HTTP, with a clock the test sets and the outbox to look into."""
+"""A collector on the real database, called over HTTP, with a clock the test sets and a readable outbox."""
 
 import asyncio
 import html
@@ -37,7 +37,7 @@ class Collector:
     client: httpx.AsyncClient
 
     async def consume(self, *bodies: Contract, event_type: str | None = None) -> None:
-        """Hands the bodies to the handlers in one transaction, as the consumer loop would."""
+        """Passes the bodies to the handlers in one transaction, as the consumer loop would."""
         handlers = {
             topics.CAMPAIGNS.name: campaigns_handler.handler(self.runtime),
             topics.SENDS.name: sends_handler.handler(self.runtime),
@@ -62,7 +62,7 @@ class Collector:
 
     async def post_answer(self, /, headers: dict[str, str] | None = None, **body: Any) -> httpx.Response:
         allowed = {"Authorization": f"Bearer {KEY}", **(headers or {})}
-        # Not the client's own way, which would refuse half a surrogate pair before we can.
+        # Not the client's own encoding, which would reject a lone surrogate before we can.
         allowed["Content-Type"] = "application/json"
         return await self.client.post("/v1/answers", content=json.dumps(body), headers=allowed)
 
@@ -122,12 +122,12 @@ def campaign(**fields: Any) -> CampaignPublished:
 
 
 def seen(page: httpx.Response) -> str:
-    """The page as it is read."""
+    """The page's visible text."""
     return html.unescape(page.text)
 
 
 async def held_up(collector: Collector, task: asyncio.Task[Any]) -> None:
-    """Until a database lock holds the task up."""
+    """Until the task is blocked by a database lock."""
 
     async def waits() -> bool:
         assert not task.done(), "it did not wait"
@@ -145,7 +145,7 @@ async def held_up(collector: Collector, task: asyncio.Task[Any]) -> None:
 
 @asynccontextmanager
 async def broken(collector: Collector, breaking: str, mending: str) -> AsyncIterator[None]:
-    """Executes one statement, and the other at the end of the block."""
+    """Executes one statement now, and the other at the end of the block."""
     async with collector.runtime.transaction() as connection:
         await connection.execute(text(breaking))
     try:

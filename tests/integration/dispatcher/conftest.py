@@ -19,7 +19,7 @@ from tests.kit.settings import api_key, settings_for
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def open_dispatcher(database: Database) -> AsyncIterator[Open]:
-    """Opens dispatchers, as many replicas as the test wants, on one database. Campaigns are the shipped ones."""
+    """Opens dispatchers, any number of replicas, on one database. Campaigns are the shipped ones."""
     opened = []
 
     async def open_one(**values: Any) -> Dispatcher:

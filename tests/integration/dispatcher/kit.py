@@ -1,4 +1,4 @@
-"""A dispatcher for tests: its parts on a database of their own, with a clock the test sets."""
+"""A dispatcher for tests: its parts on a separate database, with a clock the test sets."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -96,7 +96,7 @@ class Dispatcher:
             await handler(connection, messages)
 
     async def pass_time(self, to: datetime) -> None:
-        """Moves the clock, and decides all that came due."""
+        """Moves the clock, and decides everything that came due."""
         self.clock.moment = to
         await self.decide()
 
@@ -111,7 +111,7 @@ class Dispatcher:
             return [dict(row) for row in (await connection.execute(text(query), values)).mappings()]
 
     async def timers(self) -> dict[str, datetime]:
-        """Campaign (and order, when it is about one) to the moment it is looked at next."""
+        """Campaign (and order, if it is about one) to the time of the next check."""
         rows = await self.rows("SELECT campaign, order_id, due_at FROM timers")
         return {row["campaign"] + (f" {row['order_id']}" if row["order_id"] else ""): row["due_at"] for row in rows}
 
@@ -128,7 +128,7 @@ class Dispatcher:
         return [(row["outcome"], row["reason"]) for row in rows]
 
     async def published(self, topic: str = topics.SENDS.name) -> Sequence[dict[str, Any]]:
-        """The bodies of what the outbox holds for a topic."""
+        """The bodies of the outbox's records for a topic."""
         return [one.body for one in await published(self.runtime, topic)]
 
 

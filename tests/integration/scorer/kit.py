@@ -1,4 +1,4 @@
-"""A scorer without processes: its parts called directly, on a fresh database; and what it is told."""
+"""A scorer without processes: its parts called directly, on a fresh database; and its input."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,12 +32,12 @@ class Scorer:
     stream: Stream
 
     async def take(self, topic: str, *bodies: tuple[str, Contract]) -> None:
-        """One batch of one topic, as the consumer loop would hand it over."""
+        """One batch of one topic, as the consumer loop would pass it on."""
         async with self.runtime.transaction() as connection:
             await self.handlers[topic](connection, [message(topic, kind, body, at=START) for kind, body in bodies])
 
     async def publish(self) -> None:
-        """All that changed."""
+        """Publishes everything that changed."""
         published = await publish(self.runtime)
         while published.more:
             published = await publish(self.runtime, after=published.after)
@@ -60,7 +60,7 @@ Key = tuple[str, str, str]
 
 
 async def take_published(scorer: Scorer) -> dict[Key, ScoreUpdated]:
-    """What the last publication put into the outbox, which is emptied."""
+    """The last publication's events, removed from the outbox."""
     rows = await scorer.query("SELECT value FROM outbox ORDER BY id")
     async with scorer.runtime.transaction() as connection:
         await connection.exec_driver_sql("DELETE FROM outbox")

@@ -1,4 +1,4 @@
-"""Answers to query, and what they add up to by looking at each of them."""
+"""Answers to query, and their sums computed one by one."""
 
 import random
 from datetime import timedelta
@@ -11,7 +11,7 @@ COUNTRIES = ("BR", "NO", "KR")
 
 
 async def fill(scorer: Scorer, number: int = 400) -> list[dict[str, Any]]:
-    """Answers over the last 60 days, some in two categories, and what they were."""
+    """Answers over the last 60 days, some in two categories, and their data."""
     rng = random.Random(5)
     given: list[dict[str, Any]] = [
         {
@@ -36,7 +36,7 @@ async def fill(scorer: Scorer, number: int = 400) -> list[dict[str, Any]]:
 
 
 def count(given: list[dict[str, Any]], days: int | None, end_days_ago: int = 0, **wanted: str) -> Counts:
-    """By looking at each answer."""
+    """Computed from each answer."""
     counts = dict.fromkeys(("promoter", "passive", "detractor"), 0)
     for one in given:
         age = (START.date() - one["at"].date()).days - end_days_ago

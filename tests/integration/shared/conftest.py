@@ -44,7 +44,7 @@ def order_event(number: int, customer: str = "c-1") -> Event:
 
 @dataclass
 class Bench:
-    """One schema, one topic, and as many consumers of it as a test wants."""
+    """One schema, one topic, and any number of its consumers."""
 
     settings: ServiceSettings
     engine: AsyncEngine
@@ -91,7 +91,7 @@ class Bench:
 
 
 async def count(connection: AsyncConnection, messages: Sequence[Message]) -> None:
-    """Adds one for each message: deliberately not idempotent, so that a second time would show."""
+    """Adds one for each message: deliberately not idempotent, so that a duplicate would show."""
     await connection.execute(
         text(
             """
@@ -106,7 +106,7 @@ async def count(connection: AsyncConnection, messages: Sequence[Message]) -> Non
 
 @contextlib.asynccontextmanager
 async def running(loop: Consumer | Relay) -> AsyncIterator[asyncio.Task[None]]:
-    """The loop at work; asked to stop, and its failure raised, at the end of the block."""
+    """The running loop; stopped, and its failure raised, at the end of the block."""
     stop = asyncio.Event()
     task = asyncio.create_task(loop.run(stop))
     try:

@@ -1,4 +1,4 @@
-"""The connections of a runtime: each may do what its name says."""
+"""The connections of a runtime: each allows what its name says."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""What an API responds."""
+"""The body of an API response."""
 
 from typing import Any
 

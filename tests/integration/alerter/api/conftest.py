@@ -1,4 +1,4 @@
-"""The API as a program with a key that may write sees it."""
+"""The API for a client with a key that may write."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""The case API: lists, what staff do, and what happens when two do it at once."""
+"""The case API: lists, staff actions, and concurrent actions."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Routing rules by API: read, replaced, followed by every replica; rules that cannot be used change nothing."""
+"""Routing rules through the API: read, replaced, followed by every replica; invalid rules change nothing."""
 
 import httpx
 
@@ -22,7 +22,7 @@ async def test_routing_rules_are_read_replaced_and_followed_by_every_replica(
     assert stale["version"] == after["version"]
     await alerter.receive(answer(1))
     assert [told.topic for told in await alerter.published()] == ["followups.rescue"]
-    # A restart with the same file does not undo what was written by API.
+    # A restart with the same file does not undo changes made through the API.
     assert alerter.service.start is not None
     await alerter.service.start()
     assert (await body(await client.get("/v1/routing")))["version"] == after["version"]

@@ -1,4 +1,4 @@
-"""What becomes known of a customer and an order reaches the cases that wait for it."""
+"""What becomes known about a customer or an order reaches the waiting cases."""
 
 from shared.contracts import orders
 from tests.integration.alerter.kit import Alerter

@@ -1,4 +1,4 @@
-"""A customer's erasure is complete and final, in whatever order and however concurrently events come."""
+"""A customer's erasure is complete and final, for any order and concurrency of events."""
 
 import asyncio
 from datetime import timedelta

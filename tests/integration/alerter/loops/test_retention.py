@@ -1,4 +1,4 @@
-"""What is kept of customers goes in time, and stays while somebody needs it."""
+"""Customer data is deleted in time, and kept while somebody needs it."""
 
 from services.alerter.loops.retention import RetentionLoop
 from shared.contracts import orders, sends

@@ -1,4 +1,4 @@
-"""A page of the inbox is one short walk along an index, however many cases there are."""
+"""A page of the inbox is one short index walk, however many cases there are."""
 
 import re
 from typing import Any

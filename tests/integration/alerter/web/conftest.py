@@ -1,4 +1,4 @@
-"""The inbox as the browser of somebody signed in sees it."""
+"""The inbox for a signed-in browser."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""The forms of a case: what the next action is, and what becomes of one that fails."""
+"""The forms of a case: the next action, and what happens when one fails."""
 
 import re
 

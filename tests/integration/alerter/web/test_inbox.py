@@ -1,4 +1,4 @@
-"""The inbox as a browser without script sees it."""
+"""The inbox in a browser without JavaScript."""
 
 import re
 

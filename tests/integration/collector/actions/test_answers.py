@@ -4,7 +4,7 @@ from tests.integration.collector.kit import Collector, broken
 
 
 async def test_an_answer_is_taken_while_nothing_can_be_published(collector: Collector) -> None:
-    """No relay runs, as when no broker is there: what was acknowledged waits in the outbox."""
+    """No relay runs, as if there were no broker: acknowledged answers wait in the outbox."""
     page = await collector.send()
     assert (await collector.client.post(page, json={"score": 4})).status_code == 202
     assert (await collector.post_answer(answer_id="a-1", score=9)).status_code == 202

@@ -1,4 +1,4 @@
-"""An erased customer leaves nothing personal in any table, and nothing brings it back."""
+"""An erased customer leaves no personal data in any table, and nothing brings it back."""
 
 import asyncio
 from datetime import timedelta
@@ -28,7 +28,7 @@ async def a_life(collector: Collector) -> str:
 
 
 async def traces(collector: Collector) -> list[str]:
-    """Every table and column, but the outbox, that still holds something personal, in any form it may be read in."""
+    """Every table and column, except the outbox, that still contains personal data, in any readable form."""
     found = []
     async with collector.runtime.read_only() as connection:
         columns = await connection.execute(
@@ -143,7 +143,7 @@ async def test_answering_and_consuming_while_being_erased_leaves_nothing(collect
 
 
 async def test_a_batch_that_is_on_its_way_is_waited_for(collector: Collector) -> None:
-    """It has looked who was erased, and not inserted yet: the erasure must not slip in between."""
+    """The batch has read who was erased and not inserted yet: the erasure must not happen in between."""
     runtime = collector.runtime
     async with runtime.transaction() as connection:
         assert await erasures.erased_among(connection, [CustomerDigests("x" * 32).digest("c-42")]) == {}
@@ -155,7 +155,7 @@ async def test_a_batch_that_is_on_its_way_is_waited_for(collector: Collector) ->
 
 
 async def test_an_answer_that_is_on_its_way_is_waited_for(collector: Collector) -> None:
-    """It has read whose survey it is, and not written yet: it must not bring the name back after the erasure."""
+    """The answer has read whose survey it is and not written yet: it must not bring the name back after the erasure."""
     runtime = collector.runtime
     await collector.send()
     answer_id = identity.answer_id("s-1")

@@ -23,7 +23,7 @@ from tests.integration.collector.kit import NOON, ONE_CLICK, Collector, held_up,
 
 
 async def click(collector: Collector, send_id: str = "s-1") -> int:
-    """The status a mail program gets."""
+    """The status a mail client gets."""
     return (await collector.client.post(collector.unsubscribe_page(send_id), data=ONE_CLICK)).status_code
 
 
@@ -33,7 +33,7 @@ async def undo(collector: Collector, send_id: str = "s-1") -> None:
 
 
 async def consume_batch(collector: Collector, *surveys: SurveySent) -> None:
-    """All of them in one batch, as the consumer hands them over."""
+    """All of them in one batch, as the consumer passes them on."""
     runtime = collector.runtime
     handle = sends_handler.handler(runtime)
     messages = [
@@ -175,7 +175,7 @@ async def test_who_was_erased_and_came_back_goes_on_counting_revisions(collector
 
 
 async def test_a_click_while_the_survey_is_being_consumed_waits_and_is_done(collector: Collector) -> None:
-    """The batch has looked for changes and not committed: the click sees no survey yet, and must not end like that."""
+    """The batch has looked for changes and not committed: the click sees no survey yet, but must not be lost."""
     runtime = collector.runtime
     handle = sends_handler.handler(runtime)
     message = Message(topics.SENDS.name, 0, 1, b"k", "1", "/test", sends.SENT, NOON, survey(), None, b"", [])

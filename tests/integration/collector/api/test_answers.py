@@ -1,4 +1,4 @@
-"""The API for the shop's backend: the same answer is the same however often it is sent; mistakes are named."""
+"""The API for the shop's backend: idempotent, with errors that name the mistake."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""What arrives on Kafka, and what goes out to it."""
+"""What is consumed from Kafka, and what is published to it."""
 
 import asyncio
 from collections.abc import AsyncIterator

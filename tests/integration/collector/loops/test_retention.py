@@ -1,4 +1,4 @@
-"""What closed long ago is deleted, a bounded batch at a time."""
+"""Surveys closed long ago are deleted, in bounded batches."""
 
 from datetime import timedelta
 

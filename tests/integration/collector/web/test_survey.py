@@ -1,4 +1,4 @@
-"""Promise 5 and half of 2: looking records nothing, pressing records once, in whatever order and number it comes."""
+"""Promise 5 and half of 2: opening records nothing, pressing the button records once, in any order and number."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""Unsubscribing takes one press, never a look, and can be taken back."""
+"""Unsubscribing takes one press of a button, never just opening the page, and can be undone."""
 
 import asyncio
 import html

@@ -1,4 +1,4 @@
-"""`up`, `status` and `down` as somebody types them, with all five processes, on the session's Kafka and PostgreSQL."""
+"""`up`, `status` and `down` as in a terminal, with all five processes, on the session's Kafka and PostgreSQL."""
 
 import asyncio
 import os
@@ -24,13 +24,13 @@ from tests.kit.ports import free_base
 
 @dataclass(frozen=True)
 class Terminal:
-    """Where somebody types; `state` is the stack's folder."""
+    """A terminal; `state` is the stack's folder."""
 
     state: Path
     environment: dict[str, str]
 
     async def begin(self, *command: str) -> asyncio.subprocess.Process:
-        """Ctrl-C works, as in a terminal: a shell's background job, which these tests may be, has it ignored."""
+        """Ctrl-C works as in a terminal: a shell's background job, which these tests may be, ignores it."""
         return await asyncio.create_subprocess_exec(
             sys.executable, *(command if command[0] == "-c" else ("-m", "deploy.local", *command)),
             cwd=PROJECT, env=self.environment, start_new_session=True,
@@ -150,7 +150,7 @@ async def test_ctrl_c_at_the_very_beginning_or_end_leaves_no_process(terminal: T
 
 
 def supervisors(state: Path) -> list[int]:
-    """Processes that were started for this folder, whether they have told of themselves or not."""
+    """Processes that were started for this folder, whether or not they have written their status."""
     return [
         process.pid for process in psutil.process_iter(["cmdline"]) if str(state) in (process.info["cmdline"] or [])
     ]

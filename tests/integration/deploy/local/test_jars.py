@@ -27,7 +27,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder a Maven mirror serves, with the right jar in it; jgo is told about the mirror."""
+    """The folder a Maven mirror serves, with the right jar in it; jgo is configured with the mirror."""
     folder = tmp_path / "repository"
     (folder / JAR).parent.mkdir(parents=True)
     (folder / JAR).write_bytes(CONTENT)

@@ -1,4 +1,4 @@
-"""The Kafka node's data folder is formatted whatever the cluster's id turns out to be."""
+"""The Kafka node's data folder is formatted with any cluster id."""
 
 import uuid
 from pathlib import Path

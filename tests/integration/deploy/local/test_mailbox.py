@@ -1,4 +1,4 @@
-"""The mailbox over its real sockets: what it answered with 250 it has, and it can be told to misbehave."""
+"""The mailbox over real sockets: it has stored everything it acknowledged with 250, and can simulate failures."""
 
 import os
 import sys

@@ -45,7 +45,7 @@ async def test_provisioning_again_keeps_the_tables_and_takes_the_new_passwords(e
 
 
 async def test_an_owner_who_is_no_superuser_can_provision_and_read_everything(postgresql: str) -> None:
-    """As on a managed server: the owner has CREATEROLE and a database, and nothing more."""
+    """As on a managed server: the owner has only CREATEROLE and a database."""
     async with temporary_database(postgresql) as outer:
         owner = f"{outer.name}_owner"
         admin = await asyncpg.connect(outer.owner_url)

@@ -1,4 +1,4 @@
-"""The stack as a whole: it comes up from nothing, from a crash and from a clean stop, and leaves nothing behind."""
+"""The whole stack: it starts from scratch, after a crash and after a clean stop, and leaves nothing behind."""
 
 import asyncio
 import contextlib
@@ -99,7 +99,7 @@ async def test_after_down_no_process_is_left_and_after_up_the_data_are_there(sta
 
 
 async def test_up_after_everything_was_killed_just_works(stack: Stack) -> None:
-    """As when the machine's memory ran out: the supervisor and all it had started are gone at once."""
+    """As when the machine runs out of memory: the supervisor and everything it started are killed together."""
     await stack.down()
     code = (
         "import asyncio\nfrom pathlib import Path\n"
@@ -117,7 +117,7 @@ async def test_up_after_everything_was_killed_just_works(stack: Stack) -> None:
     assert {record.name for record in records} == {"kafka", "postgresql", "mailbox"}
     doomed.kill()
     for record in records:
-        with contextlib.suppress(ProcessLookupError):  # The kernel may be quicker: it ends what lost its supervisor.
+        with contextlib.suppress(ProcessLookupError):  # The kernel may be faster: it ends processes that lost their supervisor.
             os.kill(record.pid, signal.SIGKILL)
     await doomed.wait()
     await stack.up()

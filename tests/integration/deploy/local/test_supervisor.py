@@ -1,4 +1,4 @@
-"""The supervisor with real processes: what dies comes back, and nothing is ever left behind."""
+"""The supervisor with real processes: what dies is restarted, and nothing is ever left behind."""
 
 import asyncio
 import json
@@ -63,7 +63,7 @@ async def never() -> bool:
 async def test_a_program_that_never_gets_ready_is_given_up_with_its_last_words(
     supervisor: Supervisor, tmp_path: Path, status: int, tries: int
 ) -> None:
-    """Status 2 says that a setting is wrong: then once is enough."""
+    """Status 2 means that a setting is invalid: there are no retries."""
     code = f"import sys; print('HEARBACK_CLOCK: yesterday is no clock', flush=True); sys.exit({status})"
     with pytest.raises(StackError, match="yesterday is no clock"):
         await supervisor.start(replace(python(code, tmp_path), ready=never))

@@ -1,4 +1,4 @@
-"""Campaigns coming into force from files and by API, and their versions."""
+"""Applying campaigns from files and through the API, and their versions."""
 
 from pathlib import Path
 
@@ -25,11 +25,11 @@ async def test_files_are_applied_again_only_when_they_say_something_new(open_dis
     assert await restarted() == {"one": (1, True, 100), "two": (1, True, 100)}
     by_api = parse(one + "priority: 3", "api")
     await actions.put(dispatcher.runtime, by_api)
-    assert (await restarted())["one"] == (2, True, 3), "a restart does not undo what came by API"
+    assert (await restarted())["one"] == (2, True, 3), "a restart does not undo changes made through the API"
     campaign_folder(folder, one=one + "priority: 9")
-    assert (await restarted())["one"] == (3, True, 9), "a changed file is in force"
+    assert (await restarted())["one"] == (3, True, 9), "a changed file is applied"
     (folder / "two.yaml").unlink()
-    assert (await restarted())["two"] == (2, False, 100), "a campaign without a file is switched off"
+    assert (await restarted())["two"] == (2, False, 100), "a campaign whose file was removed is deactivated"
     assert (await restarted())["two"] == (2, False, 100)
 
 

@@ -40,7 +40,7 @@ async def test_a_put_campaign_is_a_new_version_only_when_it_differs(
         ("service-nps", 2),
     ]
     assert published[-1]["texts"] == {"en": {"subject": "How was {brand}?"}}
-    # The new definition holds from the next event on.
+    # The new definition applies from the next event on.
     await dispatcher.handle(order_event("paid"))
     assert (await dispatcher.timers())["service-nps o-1"] == START
 

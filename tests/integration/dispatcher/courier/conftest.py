@@ -1,4 +1,4 @@
-"""A courier on a fresh database, and a post office to carry to."""
+"""A courier on a fresh database, and a mail server to deliver to."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -66,14 +66,14 @@ class Office:
             await repository.queue(connection, deliveries)
 
     async def carry(self) -> None:
-        """Steps until nothing is due at once."""
+        """Steps until nothing is due."""
         for _ in range(100):
             if not await self.deliver.step():
                 return
-        raise AssertionError("the courier never comes to an end")
+        raise AssertionError("the courier never finishes")
 
     async def at_once(self) -> None:
-        """What would be due later, or under a lease, is due now."""
+        """Makes everything deferred, or under a lease, due now."""
         async with self.runtime.transaction() as connection:
             await connection.execute(text("UPDATE deliveries SET available_at = now() - interval '1 second'"))
 
@@ -93,7 +93,7 @@ class Office:
 
 
 async def recover(heir: Office) -> None:
-    """What another courier does once the leases of the dead one have run out."""
+    """What another courier does once the leases of the dead one have expired."""
     await heir.carry()
     for _ in range(3):
         await heir.at_once()
@@ -120,7 +120,7 @@ Open = Callable[..., Any]
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def open_office(database: Database, post: PostOffice, clock_file: str) -> AsyncIterator[Open]:
-    """Opens couriers on one database; settings by keyword, ``receipts=False`` for nobody to ask."""
+    """Opens couriers on one database; settings by keyword, ``receipts=False`` for none."""
     async with AsyncExitStack() as stack:
 
         async def open_one(*, receipts: bool = True, **settings: Any) -> Office:

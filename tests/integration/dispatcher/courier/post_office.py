@@ -1,4 +1,4 @@
-"""A mail server of the tests' own: really SMTP, with every misbehaviour at hand, and a place to ask for receipts."""
+"""A mail server for tests: real SMTP, with every kind of failure on demand, and receipts."""
 
 import asyncio
 import json
@@ -12,13 +12,13 @@ from urllib.parse import parse_qs, urlsplit
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 Action = str | Callable[[], Awaitable[None]]
-"""What happens to one email: an SMTP code at RCPT (``451``), at DATA (``data 554``), once it is taken (``took 252``),
-``drop`` (hang up instead of taking it), ``cut`` (take it, then hang up instead of saying so), or something to wait for
-before it is taken."""
+"""What happens to one email: an SMTP code at RCPT (``451``), at DATA (``data 554``), after accepting it (``took 252``),
+``drop`` (hang up instead of accepting it), ``cut`` (accept it, then hang up before the reply), or something to wait
+for before it is accepted."""
 
 
 class PostOffice:
-    """``script[address]`` holds what happens to the next emails for an address; afterwards they are taken."""
+    """``script[address]`` has what happens to the next emails for an address; later ones are accepted."""
 
     def __init__(self) -> None:
         self.mails: list[Message] = []
@@ -56,7 +56,7 @@ class PostOffice:
             _hang_up(server)
             return "250 never read"
         if callable(action):
-            # A server that has the whole email goes on, whether or not the sender waits for the answer.
+            # A server that has the whole email continues, whether or not the sender waits for the reply.
             await asyncio.shield(asyncio.ensure_future(self._take_after(action, envelope)))
         else:
             self._take(envelope)

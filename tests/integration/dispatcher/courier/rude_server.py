@@ -1,4 +1,4 @@
-"""A mail server written line by line, to misbehave where a proper one cannot: at any step of the conversation."""
+"""A line-by-line mail server that can misbehave where a proper one cannot: at any step of the conversation."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,10 +11,10 @@ SILENCE = "silence"
 
 
 class RudeServer:
-    """``rudeness[step]`` is what is said once instead of the proper reply, or CLOSE, or SILENCE.
+    """``rudeness[step]`` is sent once instead of the proper reply, or is CLOSE, or SILENCE.
 
-    Steps: ``greeting``, the commands in capitals, and ``content`` (once the whole email is there, which is then not
-    kept). ``kept`` are the emails it said yes to.
+    Steps: ``greeting``, the commands in capitals, and ``content`` (after the whole email, which is then not
+    stored). ``kept`` are the emails it accepted.
     """
 
     def __init__(self) -> None:

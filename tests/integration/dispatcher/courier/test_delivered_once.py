@@ -1,4 +1,4 @@
-"""The courier as a process, killed again and again in the midst of its work."""
+"""The courier as a process, killed repeatedly in the middle of its work."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ from tests.integration.dispatcher.courier.post_office import PostOffice
 
 MAILS = 240
 KILLED_AFTER = (1, 80, 160)
-"""So many emails after which the process is killed."""
+"""The number of emails after which the process is killed."""
 
 
 async def test_killed_again_and_again_it_delivers_every_survey_exactly_once(
@@ -46,7 +46,7 @@ async def test_killed_again_and_again_it_delivers_every_survey_exactly_once(
         "HEARBACK_COURIER_MAIL_SECONDS": "0.5",
         "HEARBACK_COURIER_LEASE_SECONDS": "1",
         "HEARBACK_CONSUMER_SESSION_SECONDS": "6",
-        # Slow enough that a kill meets it at work.
+        # Slow enough that a kill interrupts its work.
         "HEARBACK_COURIER_MAILS_PER_SECOND": "150",
     }
     settings = CourierSettings(
@@ -66,7 +66,7 @@ async def test_killed_again_and_again_it_delivers_every_survey_exactly_once(
             while len(await office.states()) < MAILS or set((await office.states()).values()) != {"accepted"}:
                 await asyncio.sleep(0.1)
     assert sorted(post.recipients()) == sorted(f"ana-{number}@example.com" for number in range(MAILS))
-    assert post.questions > 0, "no kill met an email in transmission: the test proves nothing"
+    assert post.questions > 0, "no kill interrupted a transmission: the test proves nothing"
 
 
 async def _publish(settings: CourierSettings) -> None:

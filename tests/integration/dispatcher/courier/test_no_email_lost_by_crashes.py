@@ -1,4 +1,4 @@
-"""No survey twice and none lost: couriers that die at any step, or stall and wake up again."""
+"""No survey twice and none lost: couriers that die at any step, or stall and resume."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -18,11 +18,11 @@ from tests.integration.dispatcher.courier.post_office import PostOffice
 
 
 class Died(BaseException):
-    """The process ended here: nothing catches it, nothing is cleaned up."""
+    """The process dies here: nothing catches it, nothing is cleaned up."""
 
 
 def dies(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, *, after: bool) -> None:
-    """The next call of ``owner.name`` is the process's last, before or after it did its work."""
+    """The next call of ``owner.name`` is the process's last; it dies before or after the work."""
     original: Callable[..., Awaitable[Any]] = getattr(owner, name)
 
     async def dying(*arguments: Any, **named: Any) -> Any:
@@ -103,7 +103,7 @@ async def test_a_courier_that_stalled_past_its_lease_begins_nothing_and_writes_n
     monkeypatch.setattr(Transport, "_send_envelope", original)
     await recover(heir)
     assert len(post.mails) == 2
-    # The lease is over when it wakes up.
+    # The lease has expired when it resumes.
     monkeypatch.setattr(deliver, "_now", lambda: real_now() + 60)
     wake.set()
     await step_of_the_stalled

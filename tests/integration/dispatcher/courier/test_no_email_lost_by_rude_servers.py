@@ -19,7 +19,7 @@ async def rude() -> AsyncIterator[RudeServer]:
 
 
 async def accepted_after(office: Office, rude: RudeServer) -> None:
-    """The survey arrives once, when the server has come to its senses."""
+    """The survey arrives once, after the server has recovered."""
     for _ in range(4):
         office.deliver._resume_at = 0
         await office.carry()
@@ -38,7 +38,7 @@ async def test_trouble_before_a_recipient_is_named_blames_no_mail(
     open_office: Open, rude: RudeServer, step: str, rudeness: str
 ) -> None:
     if step == "EHLO" and rudeness[0] in "45":
-        # Refusing EHLO alone is the way of an old server: HELO does as well.
+        # An old server may only reject EHLO: HELO works.
         rude.rudeness["HELO"] = rudeness
     office: Office = await open_office(smtp_url=f"smtp://127.0.0.1:{rude.port}", receipts=False)
     rude.rudeness[step] = rudeness
@@ -108,7 +108,7 @@ async def test_an_old_server_without_extensions_is_spoken_to(open_office: Open, 
 async def test_what_has_to_be_encrypted_is_not_said_in_the_clear(
     open_office: Open, rude: RudeServer, scheme: str
 ) -> None:
-    """The server offers no TLS: neither the password nor an address goes out."""
+    """The server does not offer TLS: neither the password nor an address is sent."""
     office: Office = await open_office(smtp_url=f"{scheme}://shop:pass@127.0.0.1:{rude.port}", receipts=False)
     await office.queue([survey()])
     await office.deliver.step()

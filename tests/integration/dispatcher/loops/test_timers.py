@@ -53,7 +53,7 @@ async def test_a_pair_about_one_order_is_one_asking_and_everything_else_waits(di
         ("service-nps", "o-1", START + HOUR),
         ("product-nps", "o-1", START + 35 * DAY),
     ]
-    # The second order would have had to wait 90 days, and its question is worth 14.
+    # The second order would have had to wait 90 days, but its survey is valid for 14.
     assert ("skipped", "expired") in await dispatcher.outcomes()
     await dispatcher.pass_time(START + 90 * DAY)
     assert ("deferred", "quiet_period") in await dispatcher.outcomes()
@@ -111,7 +111,7 @@ async def test_a_request_becomes_a_timer_under_the_same_policy(dispatcher: Dispa
     ]
     await dispatcher.pass_time(START + HOUR + 90 * DAY)
     assert ("relationship-nps", None, START + HOUR + 90 * DAY) in await dispatcher.sends()
-    # The same request once more, under another event id, is the same survey.
+    # The same request under another event id is the same survey.
     await dispatcher.handle(request("relationship-nps", not_before=START + 3 * DAY))
     assert (await dispatcher.outcomes())[-1] == ("no_timer", "already_requested")
 

@@ -1,4 +1,4 @@
-"""Claiming what is due stays an index walk in order, whatever the planner believes about the table."""
+"""Claiming due timers is always an index walk in order, whatever the planner's statistics."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""``nps.scores``: what is published, when, and never an older score over a newer one."""
+"""``nps.scores``: what is published, when, and never a stale score over a newer one."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -119,7 +119,7 @@ async def test_counts_being_written_while_others_are_published_are_published_nex
     async with one.runtime.transaction() as connection:
         kind, body = answer("b", 10)
         await one.handlers["surveys.answers"](connection, [message("surveys.answers", kind, body)])
-        async with asyncio.timeout(20):  # must neither wait for the open batch nor forget it
+        async with asyncio.timeout(20):  # must neither wait for the open batch nor miss it
             await other.publish()
         assert (await take_published(other))["*", "all", "everybody"].n == 1
     await other.publish()

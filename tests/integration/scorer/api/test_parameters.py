@@ -1,4 +1,4 @@
-"""What requests select scores by: what is refused, and who may ask."""
+"""The parameters that select scores: what is rejected, and who may ask."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""How many answers a margin takes."""
+"""How many answers are needed for a margin of error."""
 
 import httpx
 

@@ -1,4 +1,4 @@
-"""The live stream as server-sent events, to clients fast, slow, silent and too many."""
+"""The live stream as server-sent events, with fast, slow, stalled and too many clients."""
 
 import asyncio
 from typing import Any

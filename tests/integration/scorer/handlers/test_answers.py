@@ -1,4 +1,4 @@
-"""Promise 2, counted once: whatever comes twice, late, out of order or in another process at the same time."""
+"""Promise 2, counted once: with duplicate, late, out-of-order and concurrent events."""
 
 import asyncio
 import random
@@ -18,7 +18,7 @@ DayCounts = dict[tuple[str, str, str, str, str], int]
 
 
 def expected_counts(events: Sequence[Event], zone: ZoneInfo) -> DayCounts:
-    """What must be counted, by looking at each answer's last revision alone."""
+    """The expected counts, from each answer's last revision only."""
     last: dict[str, Answer | AnswerErased] = {}
     for _, body in events:
         assert isinstance(body, Answer | AnswerErased)

@@ -1,4 +1,4 @@
-"""The publisher's pace."""
+"""The publisher's throttling."""
 
 from services.scorer.loops.publisher import PublisherLoop
 from tests.integration.scorer.kit import Scorer, answer, take_published

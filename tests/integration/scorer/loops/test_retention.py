@@ -1,4 +1,4 @@
-"""What is kept for a while only."""
+"""Data with a limited retention."""
 
 from datetime import timedelta
 

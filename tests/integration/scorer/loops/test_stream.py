@@ -1,4 +1,4 @@
-"""Published scores on their way to the listeners of the live stream."""
+"""Published scores are fanned out to the listeners of the live stream."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -24,7 +24,7 @@ async def test_the_stream_gives_each_listener_what_it_asked_for_and_continues_af
     assert update is not None
     assert (update.segment, update.window, orjson.loads(update.body)["n"]) == ("country:BR", "7d", 1)
 
-    # Two more answers while it is away: it sees the score as it stands by then, once.
+    # Two more answers while it is disconnected: it gets the latest score, once.
     for name in ("b", "c"):
         await scorer.take("surveys.answers", answer(name, 0, segments={"country": "BR"}))
         await scorer.publish()

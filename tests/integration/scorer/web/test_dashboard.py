@@ -1,4 +1,4 @@
-"""The dashboard over HTTP, without a network and without a script."""
+"""The dashboard over HTTP, without a network or JavaScript."""
 
 import httpx
 

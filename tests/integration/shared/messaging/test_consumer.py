@@ -1,4 +1,4 @@
-"""The batch loop against duplicates, replicas, poison and a failing handler: every record counts exactly once."""
+"""The batch loop with duplicates, replicas, poison messages and a failing handler: every record counts exactly once."""
 
 import asyncio
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ async def test_a_restart_goes_on_where_postgresql_says(bench: Bench) -> None:
     await bench.publish(range(50))
     async with running(bench.consumer()):
         await eventually(lambda: has_counted(bench, 50), "50 events counted")
-    # Kafka's own offsets are advisory: pulled back to the start, they must not make anything count again.
+    # Kafka's offsets are advisory: resetting them to the start must not make anything count again.
     await pull_kafka_offsets_back(bench)
     await bench.publish(range(50, 60))
     async with running(bench.consumer()):
@@ -58,7 +58,7 @@ async def test_a_stalled_replica_that_wakes_up_writes_nothing(bench: Bench) -> N
     await bench.publish(range(20), partition=0)
     async with running(bench.consumer(stall_first)):
         batch = await asyncio.wait_for(in_hand.get(), 20)
-        # The stalled one holds its transaction. PostgreSQL ends such a session by itself; here we do, to save time.
+        # The stalled one holds its transaction. PostgreSQL would end the session; we do it here to save time.
         await end_sessions_in_transaction(bench)
         first = TopicPartition("orders", 0)
         other = BatchTransaction(CONSUMER, [ORDERS], {"orders": count}, bench.engine, bench.settings)
@@ -67,7 +67,7 @@ async def test_a_stalled_replica_that_wakes_up_writes_nothing(bench: Bench) -> N
         given_up = metric("hearback_fenced_batches_total")
         woken.set()
         await bench.publish(range(20, 40))
-        await eventually(lambda: has_counted(bench, 40), "it goes on behind the other")
+        await eventually(lambda: has_counted(bench, 40), "it continues behind the other")
     assert await bench.counted() == everything_once(range(40))
     assert metric("hearback_fenced_batches_total") == given_up + 1
 
@@ -79,7 +79,7 @@ async def test_two_replicas_share_and_hand_over(bench: Bench) -> None:
             await bench.publish(range(300, 600))
             await eventually(lambda: has_counted(bench, 600), "both counted")
         await bench.publish(range(600, 700))
-        await eventually(lambda: has_counted(bench, 700), "the one left took over")
+        await eventually(lambda: has_counted(bench, 700), "the remaining one took over")
     assert await bench.counted() == everything_once(range(700))
 
 
@@ -105,7 +105,7 @@ async def test_partitions_handed_over_while_a_batch_is_written_harm_nobody(bench
             await eventually(shares, "another consumer was given its partitions")
             handed_over.set()
             await bench.publish(range(100, 200))
-            await eventually(lambda: has_counted(bench, 200), "both go on")
+            await eventually(lambda: has_counted(bench, 200), "both continue")
         await bench.publish(range(200, 300))
         await eventually(lambda: has_counted(bench, 300), "the first is still at work")
     assert await bench.counted() == everything_once(range(300))
@@ -220,10 +220,10 @@ async def test_too_many_dead_letters_stop_the_consumer_before_the_next(bench: Be
         await eventually(complains, "readiness says why")
         assert len(await bench.dead_letters()) == 5
         assert await bench.counted() == {}
-    # Nothing is lost: with a higher limit it goes on from the same record.
+    # Nothing is lost: with a higher limit it continues from the same record.
     bench.settings = bench.settings.model_copy(update={"dead_letter_limit": 6})
     async with running(bench.consumer()):
-        await eventually(lambda: has_counted(bench, 3), "goes on once somebody raised the limit")
+        await eventually(lambda: has_counted(bench, 3), "continues once somebody raised the limit")
     assert len(await bench.dead_letters()) == 6
 
 

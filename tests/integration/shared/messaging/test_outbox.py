@@ -1,4 +1,4 @@
-"""Events leave in order, exactly as written, survive a broker that is away, and only after their commit."""
+"""Events are published in order, exactly as written, after their commit, and survive a broker outage."""
 
 import asyncio
 
@@ -57,7 +57,7 @@ async def is_empty(bench: Bench) -> bool:
 
 
 async def published(bench: Bench) -> list[str]:
-    """Ids of everything in the topic, read back as any consumer would; one customer's events share a partition."""
+    """Ids of everything in the topic, as read by any consumer; one customer's events share a partition."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bench.settings.kafka_bootstrap_servers, auto_offset_reset="earliest")
     await consumer.start()
     try:

@@ -1,4 +1,4 @@
-"""What a stalled process holds in PostgreSQL passes to whoever is awake, wherever in its work it stalled."""
+"""PostgreSQL releases a stalled process's locks to other processes, wherever it stalled."""
 
 import contextlib
 import struct
@@ -17,7 +17,7 @@ from shared.persistence.engine import (
 from tests.integration.shared.conftest import Bench
 from tests.kit.eventually import eventually
 
-# Tenths of a second where the product waits seconds, in the same order of size.
+# Tenths of a second instead of the product's seconds, in the same proportions.
 SOONER = {
     "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MILLISECONDS // 50),
     "statement_timeout": str(STATEMENT_MILLISECONDS // 50),
@@ -31,7 +31,7 @@ def stall_between_statements(_transport: object) -> None:
 
 
 def stall_within_a_statement(transport: object) -> None:
-    """A statement is announced, and what should follow never comes (PostgreSQL documentation, 54.2.3)."""
+    """A statement is announced, but the messages that should follow never arrive (PostgreSQL documentation, 54.2.3)."""
     parse = b"\0SELECT 1\0" + struct.pack("!h", 0)
     transport.write(b"P" + struct.pack("!i", 4 + len(parse)) + parse + b"H" + struct.pack("!i", 4))  # type: ignore[attr-defined]
 

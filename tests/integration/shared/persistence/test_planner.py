@@ -1,4 +1,4 @@
-"""In an index walk nothing but the index is walked, and afterwards the planner is free again."""
+"""An index walk uses only the index, and the planner's settings are restored afterwards."""
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection

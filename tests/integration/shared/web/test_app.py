@@ -1,4 +1,4 @@
-"""What every service serves: probes, problems, keys, sign-in."""
+"""What every service serves: probes, problem details, API keys, sign-in."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace

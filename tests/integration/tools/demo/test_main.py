@@ -1,4 +1,4 @@
-"""The end of a bounded demo: its last line says what happened, its exit code whether everything was right."""
+"""The end of a bounded demo: its last line says what happened, its exit code whether everything added up."""
 
 import io
 

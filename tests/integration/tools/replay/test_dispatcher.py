@@ -1,4 +1,4 @@
-"""Queries of the dispatcher's tables are retried when the server was killed meanwhile."""
+"""Queries of the dispatcher's tables are retried when the server is killed."""
 
 from datetime import UTC, datetime
 from typing import Any

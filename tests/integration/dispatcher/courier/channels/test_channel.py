@@ -1,4 +1,4 @@
-"""A second channel beside email needs nothing but a ``Channel`` of its own: neither holds up the other."""
+"""A second channel beside email needs only a ``Channel`` implementation, and neither blocks the other."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -15,7 +15,7 @@ from tests.integration.dispatcher.courier.post_office import PostOffice
 
 
 class TextMessages:
-    """Sends texts into a list; ``outcome`` is what the next ones meet with."""
+    """Appends texts to a list; ``outcome`` is that of the next ones."""
 
     name: sends.Channel = "sms"
     provider = "list"

@@ -1,4 +1,4 @@
-"""What becomes of a survey on its way: accepted, put off, bounced, failed, expired, and told to everybody once."""
+"""The outcomes of a delivery: accepted, deferred, bounced, failed, expired, each published once."""
 
 import asyncio
 from dataclasses import replace
@@ -50,7 +50,7 @@ async def test_a_mail_put_off_is_tried_again_until_it_is_taken(office: Office, p
         first = office.runtime.settings.courier_retry_seconds
         assert timedelta(0) < row.pause <= timedelta(seconds=first * 2 ** (attempt - 1) * 1.25)
         await office.carry()
-        assert post.recipients() == ["ana-2@example.com"], "it came back before its pause was over"
+        assert post.recipients() == ["ana-2@example.com"], "it was retried before its pause was over"
         await office.at_once()
         await office.carry()
     assert post.recipients() == ["ana-2@example.com", "ana-1@example.com"]
@@ -99,7 +99,7 @@ async def test_who_has_unsubscribed_or_was_erased_since_gets_nothing(office: Off
         _customer(3, "bounced"),
         _customer(4, "allowed", erased_at=NOW + timedelta(minutes=1)),
         _customer(5, "allowed"),
-        # Erased long before this survey was decided: that was another life.
+        # Erased long before this survey was decided: not affected.
         _customer(6, "allowed", erased_at=NOW - timedelta(days=1)),
     ]
     async with office.runtime.transaction() as connection:

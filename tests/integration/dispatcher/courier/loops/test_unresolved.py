@@ -1,4 +1,4 @@
-"""Emails that may or may not have arrived: by a receipt, or as the operator has decided."""
+"""Emails that may or may not have arrived: resolved by receipts, or by the operator's setting."""
 
 import asyncio
 

@@ -18,5 +18,5 @@ async def test_finding_what_is_due_walks_its_index_however_much_waits_for_later(
         statement = repository._TAKE.text.replace(":limit", "24").replace(":others", "'{}'")
         plan = "\n".join(row[0] for row in await connection.execute(text(f"EXPLAIN {statement}")))
     assert "Index Scan using deliveries_queued" in plan
-    assert "Index Cond: (available_at <= now())" in plan, "every row that waits for later would be looked at"
+    assert "Index Cond: (available_at <= now())" in plan, "every deferred row would be scanned"
     assert "Sort" not in plan

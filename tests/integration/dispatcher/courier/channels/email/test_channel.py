@@ -1,4 +1,4 @@
-"""The email channel on a real mail server: connections kept, rate kept."""
+"""The email channel on a real mail server: connections are reused, the rate limit is kept."""
 
 import time
 
