@@ -117,7 +117,9 @@ async def test_up_after_everything_was_killed_just_works(stack: Stack) -> None:
     assert {record.name for record in records} == {"kafka", "postgresql", "mailbox"}
     doomed.kill()
     for record in records:
-        with contextlib.suppress(ProcessLookupError):  # The kernel may be faster: it ends processes that lost their supervisor.
+        with contextlib.suppress(
+            ProcessLookupError
+        ):  # The kernel may be faster: it ends processes that lost their supervisor.
             os.kill(record.pid, signal.SIGKILL)
     await doomed.wait()
     await stack.up()
