@@ -47,7 +47,7 @@ class Visits:
     _contexts: list[BrowserContext] = field(default_factory=list)
 
     async def open(self, address: str, *, width: int = WIDE, script: bool = True, **more: Any) -> Page:
-        """A page at ``address``. ``more`` are arguments of Playwright's ``new_context``: color_scheme, storage_state, …"""
+        """A page at ``address``. ``more`` goes to Playwright's ``new_context``: color_scheme, storage_state, …"""
         page = await self.blank(width=width, script=script, **more)
         await page.goto(address)
         return page

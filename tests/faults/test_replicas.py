@@ -18,7 +18,8 @@ async def test_a_stalled_replica_is_replaced_and_wakes_up_to_nothing(two_of_each
             os.kill(pid, signal.SIGSTOP)
         try:
             await traffic.order(40)
-            # The other one takes over its partitions and everybody is asked, while the stalled one still believes it owns them.
+            # The other one takes over its partitions, and everybody is asked, while the stalled one still believes it
+            # owns them.
             await traffic.all_answered()
         finally:
             for pid in stalled:
