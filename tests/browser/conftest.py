@@ -24,7 +24,7 @@ PALE = "#ffe27a"
 async def browser() -> AsyncIterator[Browser]:
     path = chromium()
     if path is None:
-        pytest.skip("there is no Chromium on this machine (Debian: apt-get install chromium)")
+        pytest.skip("there is no Chromium on this machine (Debian: apt-get install chromium-headless-shell)")
     async with launched(path) as running:
         yield running
 
