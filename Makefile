@@ -60,7 +60,7 @@ lock: $(INSTALLED) ## re-resolve the Python packages and pin them with their has
 
 clean: ## stop everything and delete .hearback, .venv and caches
 	@if [ -e $(INSTALLED) ]; then $(BIN)/python -m deploy.local clean; fi
-	@rm -rf .hearback .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis test-results
+	@rm -rf .hearback .venv .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis test-results
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): requirements.lock

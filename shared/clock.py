@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from shared.moments import moment_of, stamp_of
+
 _STEP = struct.Struct("<q")
 
 
@@ -49,24 +51,20 @@ class SteppedClock:
 
     def now(self) -> datetime:
         (microseconds,) = _STEP.unpack_from(self._memory)
-        return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=microseconds)
+        return moment_of(microseconds)
 
     def step_to(self, moment: datetime) -> None:
         """Moves the clock for every process that mapped the file. Raises ValueError for a time in its past."""
         if moment < self.now():
             raise ValueError(f"the clock is at {self.now().isoformat()}; it cannot go back to {moment.isoformat()}")
-        _STEP.pack_into(self._memory, 0, _microseconds(moment))
+        _STEP.pack_into(self._memory, 0, stamp_of(moment))
 
     @classmethod
     def create(cls, path: Path, start: datetime) -> "SteppedClock":
         temporary = path.with_suffix(".new")
-        temporary.write_bytes(_STEP.pack(_microseconds(start)))
+        temporary.write_bytes(_STEP.pack(stamp_of(start)))
         temporary.replace(path)
         return cls(path)
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def clock_from(setting: str) -> Clock:

@@ -5,25 +5,15 @@ commutative, associative and idempotent: the order of arrival does not matter.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import orjson
+
+from shared.moments import stamp_of
 
 Value = str | list[str] | dict[str, str]
 LastWrites = Mapping[str, tuple[int, Value]]
 """Field to (microseconds since 1970 UTC, value): the write that won."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def stamp_of(moment: datetime) -> int:
-    """Microseconds since 1970 UTC."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def moment_of(stamp: int) -> datetime:
-    """The time of a stamp, in UTC."""
-    return _EPOCH + timedelta(microseconds=stamp)
 
 
 def merge(writes: LastWrites, values: Mapping[str, Value | None], at: datetime) -> LastWrites:
@@ -53,13 +43,3 @@ def text_of(writes: LastWrites, field: str) -> str | None:
 
 def _comparable(value: Value) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-
-
-def earliest(one: datetime | None, other: datetime | None) -> datetime | None:
-    """The earlier of two times, either of which may be unknown."""
-    return min((moment for moment in (one, other) if moment is not None), default=None)
-
-
-def latest(one: datetime | None, other: datetime | None) -> datetime | None:
-    """The later of two times, either of which may be unknown."""
-    return max((moment for moment in (one, other) if moment is not None), default=None)

@@ -73,16 +73,21 @@ def net_promoter_score(counts: Counts, z: float = Z_95) -> NetPromoterScore:
     n = counts.n
     if n == 0:
         return NetPromoterScore(None, -100.0, 100.0, counts)
-    promoters = (counts.promoters + 0.75) / (n + 3)
-    detractors = (counts.detractors + 0.75) / (n + 3)
+    promoters, detractors, answers = _adjusted(counts)
     centre = promoters - detractors
-    spread = z * sqrt(variance(promoters, detractors) / (n + 3))
+    spread = z * sqrt(variance(promoters, detractors) / answers)
     return NetPromoterScore(
         100 * (counts.promoters - counts.detractors) / n,
         100 * max(-1.0, centre - spread),
         100 * min(1.0, centre + spread),
         counts,
     )
+
+
+def _adjusted(counts: Counts) -> tuple[float, float, int]:
+    """Shares of promoters and detractors, and the number of answers, with the three pseudo-answers."""
+    answers = counts.n + 3
+    return (counts.promoters + 0.75) / answers, (counts.detractors + 0.75) / answers, answers
 
 
 def variance(promoters: float, detractors: float) -> float:
@@ -111,9 +116,8 @@ def change(now: Counts, before: Counts, comparisons: int = 1) -> Change | None:
     z = NormalDist().inv_cdf(1 - (1 - CONFIDENCE) / (2 * max(1, comparisons)))
     error = 0.0
     for counts in (now, before):
-        promoters = (counts.promoters + 0.75) / (counts.n + 3)
-        detractors = (counts.detractors + 0.75) / (counts.n + 3)
-        error += variance(promoters, detractors) / (counts.n + 3)
+        promoters, detractors, answers = _adjusted(counts)
+        error += variance(promoters, detractors) / answers
     points = 100 * ((now.promoters - now.detractors) / now.n - (before.promoters - before.detractors) / before.n)
     spread = 100 * z * sqrt(error)
     return Change(points, max(-200.0, points - spread), min(200.0, points + spread), abs(points) > spread)

@@ -11,7 +11,7 @@ from heapq import nsmallest
 
 from shared.contracts import orders
 from shared.contracts.orders import OrderEvent
-from shared.last_write_wins import earliest
+from shared.moments import earliest
 
 WHOLE_ORDER = ""
 """The shipment id of a delivery without one: everything was delivered."""

@@ -63,9 +63,9 @@ def up(state: State = DEFAULT_STATE) -> None:
             said = {
                 "started": f"Up in {seconds:.1f} s.",
                 "came back": f"Some processes had died; all are up again after {seconds:.1f} s.",
-                "was up": "Already up; nothing to do.",
+                "was up": "Already up; nothing to do. It runs the code it was started with.",
             }
-            console.print(f"{said[how]} `make down` stops it.", highlight=False)
+            console.print(f"{said[how]} `make down` stops it.", highlight=False, soft_wrap=True)
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # too late to undo what was just reported
     except StackError as error:
         fail(error)

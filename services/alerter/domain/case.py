@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.alerter.domain.customers import Customer
@@ -10,6 +10,7 @@ from services.alerter.domain.orders import Order
 from shared.contracts import followups
 from shared.contracts.answers import Answer
 from shared.contracts.followups import CaseStatus
+from shared.moments import stamp_of
 from shared.nps import Group, group_of
 
 MOVED = "moved"
@@ -24,7 +25,6 @@ EVENT_OF_STATUS: Mapping[CaseStatus, str] = {
 }
 """The event type a case is published under when something other than its status changed."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_WAITING = 10**16
 """The largest position of a waiting case: microseconds since 1970, in the year 2286, after every deadline."""
 
@@ -87,10 +87,10 @@ class Case:
         list is one range of an index.
         """
         if not self.waiting:
-            return 2 * LAST_WAITING - _microseconds(self.changed_at)
+            return 2 * LAST_WAITING - stamp_of(self.changed_at)
         if self.due_at is None:
-            return LAST_WAITING - _microseconds(self.opened_at)
-        return _microseconds(self.due_at)
+            return LAST_WAITING - stamp_of(self.opened_at)
+        return stamp_of(self.due_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,3 @@ class Step:
     case: Case
     event_type: str | None
     entry: Entry | None = None
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)

@@ -6,7 +6,8 @@ from pydantic import BaseModel, ConfigDict
 
 from shared.contracts.orders import OrderEvent
 from shared.contracts.sends import SurveySent
-from shared.last_write_wins import merge, moment_of, stamp_of, text_of
+from shared.last_write_wins import merge, text_of
+from shared.moments import moment_of, stamp_of
 
 
 def may_be_kept(told_at: datetime, *, erased_at: datetime | None) -> bool:

@@ -7,7 +7,8 @@ from datetime import datetime
 from services.dispatcher.domain.reasons import Reason
 from shared.contracts.orders import OrderEvent
 from shared.contracts.preferences import ChannelPreference, Preference
-from shared.last_write_wins import LastWrites, earliest, latest, merge, newer_than, text_of
+from shared.last_write_wins import LastWrites, merge, newer_than, text_of
+from shared.moments import earliest, latest
 
 
 @dataclass(frozen=True, slots=True)

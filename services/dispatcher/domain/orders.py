@@ -8,7 +8,8 @@ from services.dispatcher.domain.reasons import Reason
 from shared import order_facts
 from shared.contracts import orders
 from shared.contracts.orders import OrderEvent
-from shared.last_write_wins import LastWrites, Value, earliest, merge, moment_of, stamp_of, text_of
+from shared.last_write_wins import LastWrites, Value, merge, text_of
+from shared.moments import earliest, moment_of, stamp_of
 from shared.order_facts import OrderFacts
 
 STOP_REASONS: Mapping[str, Reason] = {

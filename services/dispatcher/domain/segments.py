@@ -10,7 +10,8 @@ from itertools import pairwise, product
 from services.dispatcher.domain.campaigns import ATTRIBUTE, DIMENSIONS, Campaign
 from services.dispatcher.domain.customers import Customer
 from services.dispatcher.domain.orders import Order
-from shared.last_write_wins import earliest, text_of
+from shared.last_write_wins import text_of
+from shared.moments import earliest
 
 _MAX_LABEL = 100
 _MAX_VALUES = 20

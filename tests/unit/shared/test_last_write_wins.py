@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.last_write_wins import LastWrites, Value, earliest, latest, merge, moment_of, newer_than, stamp_of, text_of
+from shared.last_write_wins import LastWrites, Value, merge, newer_than, text_of
+from shared.moments import earliest, latest, moment_of, stamp_of
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
