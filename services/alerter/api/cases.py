@@ -204,7 +204,7 @@ def _problems() -> Iterator[None]:
     try:
         yield
     except NoSuchCase as error:
-        raise Problem(404, "No such case", "there is no case with this id; GET /v1/cases lists them") from error
+        raise Problem(404, "No such case", f"{error}; GET /v1/cases lists them") from error
     except Stale as error:
         raise Problem(409, "The case has changed", str(error)) from error
     except Refused as error:
