@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerter.domain.customers import Customer, may_be_kept
+from services.alerter.repository.cases import NO_CASE_WAITING
 from shared.persistence.columns import Columns
 
 _COLUMNS = Columns(customer_key="uuid", document="jsonb", told_at="timestamptz")
@@ -56,15 +57,15 @@ _ERASE = text(
     """  # noqa: S608
 )
 _PRUNE = text(
-    """
+    f"""
     DELETE FROM customers WHERE customer_key IN (
         SELECT customer_key FROM customers AS old
         WHERE document IS NOT NULL AND erased_at IS NULL AND told_at < :before
-          AND NOT EXISTS (SELECT FROM cases WHERE cases.customer_key = old.customer_key AND status <> 'closed')
+          AND {NO_CASE_WAITING}
           AND NOT EXISTS (SELECT FROM customer_orders AS kept WHERE kept.customer_key = old.customer_key)
           AND NOT EXISTS (SELECT FROM customer_surveys AS kept WHERE kept.customer_key = old.customer_key)
         ORDER BY told_at LIMIT :limit FOR UPDATE SKIP LOCKED)
-    """
+    """  # noqa: S608
 )
 
 

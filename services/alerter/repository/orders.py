@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerter.domain.orders import Order
+from services.alerter.repository.cases import NO_CASE_WAITING
 from shared.persistence.columns import Columns
 
 _COLUMNS = Columns(order_id="text", customer_key="uuid", document="jsonb", told_at="timestamptz")
@@ -28,13 +29,11 @@ _SAVE = text(
 )
 _ERASE = text("DELETE FROM customer_orders WHERE customer_key = ANY(CAST(:keys AS uuid[]))")
 _PRUNE = text(
-    """
+    f"""
     DELETE FROM customer_orders WHERE order_id IN (
-        SELECT order_id FROM customer_orders AS old
-        WHERE told_at < :before AND NOT EXISTS (
-            SELECT FROM cases WHERE cases.customer_key = old.customer_key AND status <> 'closed')
+        SELECT order_id FROM customer_orders AS old WHERE told_at < :before AND {NO_CASE_WAITING}
         ORDER BY told_at LIMIT :limit FOR UPDATE SKIP LOCKED)
-    """
+    """  # noqa: S608
 )
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerter.domain.surveys import Survey
+from services.alerter.repository.cases import NO_CASE_WAITING
 from shared.persistence.columns import Columns
 
 _COLUMNS = Columns(send_id="text", customer_key="uuid", document="jsonb", sent_at="timestamptz")
@@ -28,13 +29,11 @@ _SAVE = text(
 )
 _ERASE = text("DELETE FROM customer_surveys WHERE customer_key = ANY(CAST(:keys AS uuid[]))")
 _PRUNE = text(
-    """
+    f"""
     DELETE FROM customer_surveys WHERE send_id IN (
-        SELECT send_id FROM customer_surveys AS old
-        WHERE sent_at < :before AND NOT EXISTS (
-            SELECT FROM cases WHERE cases.customer_key = old.customer_key AND status <> 'closed')
+        SELECT send_id FROM customer_surveys AS old WHERE sent_at < :before AND {NO_CASE_WAITING}
         ORDER BY sent_at LIMIT :limit FOR UPDATE SKIP LOCKED)
-    """
+    """  # noqa: S608
 )
 
 
