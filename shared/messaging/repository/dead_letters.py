@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.messaging.records import DeadLetter
 
-_LONGEST_REASON = 1_000
+LONGEST_REASON = 1_000
 
 _RECENT = text(
     """
@@ -39,6 +39,6 @@ async def add(connection: AsyncConnection, consumer: str, letters: Sequence[Dead
             "topics": [letter.topic for letter in letters],
             "partitions": [letter.partition for letter in letters],
             "offsets": [letter.offset for letter in letters],
-            "reasons": [letter.reason[:_LONGEST_REASON] for letter in letters],
+            "reasons": [letter.reason[:LONGEST_REASON] for letter in letters],
         },
     )
