@@ -4,14 +4,12 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerter.domain import publication
 from services.alerter.domain.case import Case, CaseContext, Entry, existing
 from services.alerter.domain.case_list import CaseFilter, CaseRow, Cursor
 from services.alerter.domain.orders import Order
 from services.alerter.domain.routing import Routing
 from services.alerter.domain.surveys import Survey
 from services.alerter.repository import case_context, case_history, cases, orders, surveys
-from shared.contracts import followups
 from shared.digests import CustomerDigests
 
 _MAX_SHOWN = 10
@@ -32,11 +30,6 @@ class CaseDetail:
     orders: list[Order]
     surveys: list[Survey]
     earlier: list[Case]
-
-    @property
-    def published(self) -> followups.Case:
-        """The case as published on its queue."""
-        return publication.published(self.case, self.context)
 
 
 @dataclass(frozen=True, slots=True)
