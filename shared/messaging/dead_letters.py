@@ -16,7 +16,6 @@ from shared.messaging.repository import outbox
 _LARGEST_VALUE = 900_000
 _LARGEST_KEY = 20_000
 _LARGEST_HEADERS = 50_000
-_LONGEST_REASON = 1_000
 
 
 class DeadLetterLimit(Exception):
@@ -53,7 +52,7 @@ def _record(letter: DeadLetter, consumer: str) -> Record:
         ("hearback-partition", str(letter.partition).encode()),
         ("hearback-offset", str(letter.offset).encode()),
         ("hearback-consumer", consumer.encode()),
-        ("hearback-reason", letter.reason[:_LONGEST_REASON].encode("utf-8", "replace")),
+        ("hearback-reason", letter.short_reason.encode("utf-8", "replace")),
     ]
     if letter.value is None:
         headers.append(("hearback-value", b"none"))

@@ -13,25 +13,23 @@ from services.dispatcher.domain.reasons import Outcome, Reason
 from services.dispatcher.domain.timers import Effect
 from shared.persistence.columns import Columns
 
-_TYPES = {
-    "decision_id": "uuid",
-    "customer_id": "text",
-    "decided_at": "timestamptz",
-    "outcome": "text",
-    "reason": "text",
-    "order_id": "text",
-    "event_type": "text",
-    "source": "text",
-    "event_id": "text",
-    "occurred_at": "timestamptz",
-    "timer_id": "uuid",
-    "campaign": "text",
-    "until": "timestamptz",
-    "because_of": "text",
-    "effects": "jsonb",
-}
-_ROW = Columns(**_TYPES)
-_PLACED_ROW = Columns(place="integer", **_TYPES)
+_ROW = Columns(
+    decision_id="uuid",
+    customer_id="text",
+    decided_at="timestamptz",
+    outcome="text",
+    reason="text",
+    order_id="text",
+    event_type="text",
+    source="text",
+    event_id="text",
+    occurred_at="timestamptz",
+    timer_id="uuid",
+    campaign="text",
+    until="timestamptz",
+    because_of="text",
+    effects="jsonb",
+)
 _KNOWN = text(
     "SELECT decision_id::text AS decision_id FROM decisions WHERE decision_id = ANY(CAST(:decision_ids AS uuid[]))"
 )
@@ -43,7 +41,7 @@ _FINAL = text(
 )
 _PUT = text(
     f"""
-    INSERT INTO decisions ({_ROW.names}) SELECT {_ROW.values} FROM {_PLACED_ROW.given} ORDER BY place
+    INSERT INTO decisions ({_ROW.names}) SELECT {_ROW.values} FROM {_ROW.given_in_order} ORDER BY place
     ON CONFLICT (decision_id) DO NOTHING
     """  # noqa: S608  # composed of names of columns, never values
 )
@@ -85,7 +83,7 @@ async def put(connection: AsyncConnection, decisions: Sequence[Decision]) -> Non
     if decisions:
         values = _ROW.attributes(decisions)
         values["effects"] = [_effects(decision) for decision in decisions]
-        await connection.execute(_PUT, {**values, "place": list(range(len(decisions)))})
+        await connection.execute(_PUT, values)
 
 
 async def of_customer(connection: AsyncConnection, customer_id: str, *, before: int | None, limit: int) -> Page:

@@ -26,6 +26,7 @@ from services.dispatcher.domain.campaigns import StoredCampaign
 from services.dispatcher.repository import campaigns as campaign_repository
 from services.dispatcher.repository import customers as customer_repository
 from shared import metrics
+from shared.backoff import Backoff
 from shared.contracts.campaigns import CampaignPublished
 from shared.contracts.sends import SurveySent
 from shared.runtime import Runtime
@@ -46,7 +47,7 @@ class DeliverLoop(Generic[M]):
         self._others = others
         self._unwritten: tuple[UUID, Results] | None = None
         self._resume_at = 0.0
-        self._pause = _FIRST_PAUSE
+        self._backoff = Backoff(first=_FIRST_PAUSE, longest=runtime.settings.retry_limit_seconds)
 
     async def step(self) -> bool:
         """Delivers one burst. True when there may be more right away."""
@@ -55,7 +56,7 @@ class DeliverLoop(Generic[M]):
             await self._write(*self._unwritten)
         if time.monotonic() < self._resume_at:
             return False
-        burst = 1 if self._in_trouble else self._runtime.settings.courier_burst
+        burst = 1 if self._backoff.failing else self._runtime.settings.courier_burst
         async with self._runtime.autocommit() as connection:
             due = await repository.anything_due(connection, self._others)
         if not due:
@@ -68,11 +69,7 @@ class DeliverLoop(Generic[M]):
             return taken == burst
         self._unwritten = claim, await self._transmit(taken_at, messages)
         await self._write(*self._unwritten)
-        return taken == burst and not self._in_trouble
-
-    @property
-    def _in_trouble(self) -> bool:
-        return self._pause > _FIRST_PAUSE
+        return taken == burst and not self._backoff.failing
 
     async def _take(self, claim: UUID, limit: int) -> tuple[int, list[tuple[QueuedDelivery, M]]]:
         """The number taken from the queue, and the deliveries with a message to transmit."""
@@ -149,14 +146,14 @@ class DeliverLoop(Generic[M]):
         unavailable = [each for each in outcomes if each.kind == "unavailable"]
         metrics.courier_mails.labels("unavailable").inc(len(unavailable))
         if not unavailable or len(unavailable) < len(outcomes):
-            self._pause = _FIRST_PAUSE
+            self._backoff.succeeded()
             health.well(channel.server)
             return
         reason = unavailable[0].reason
-        self._resume_at = time.monotonic() + self._pause
-        log.warning("server unavailable", server=channel.server, reason=reason, retry_in=self._pause)
+        pause = self._backoff.failed()
+        self._resume_at = time.monotonic() + pause
+        log.warning("server unavailable", server=channel.server, reason=reason, retry_in=pause)
         health.trouble(channel.server, f"unavailable ({reason}); check {channel.server_settings} and the server")
-        self._pause = min(self._pause * 2, self._runtime.settings.retry_limit_seconds)
 
     async def _write(self, claim: UUID, results: Results) -> None:
         await actions.write_results(

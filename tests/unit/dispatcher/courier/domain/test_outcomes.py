@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.dispatcher.courier.domain.deliveries import Ending, Results, Retry
-from services.dispatcher.courier.domain.outcomes import Attempt, pause_seconds, results_of
+from services.dispatcher.courier.domain.outcomes import Attempt, results_of, with_jitter
 from shared.transmission import ACCEPTED, NOT_BEGUN, Outcome
 
 
@@ -31,8 +31,12 @@ def test_each_outcome_ends_retries_or_leaves_a_delivery(outcome: Outcome, result
 
 @given(st.integers(0, 10_000), st.floats(0, 1))
 def test_pauses_grow_to_a_limit_and_never_beyond(attempts: int, chance: float) -> None:
-    pause = pause_seconds(attempts, 10, 3_600, chance)
+    def pause(put_off_before: int, chance: float) -> float:
+        attempt = Attempt("s", put_off_before, Outcome("unavailable"))
+        (retry,) = results_of([attempt], first_pause=10, longest_pause=3_600, chance=lambda: chance).retries
+        return retry.seconds
+
     middle = min(3_600, 10 * 2 ** min(max(attempts, 1) - 1, 20))
-    assert 0.75 * middle <= pause <= 1.25 * middle
-    assert pause_seconds(attempts, 10, 3_600, 0.5) == middle
-    assert pause_seconds(attempts + 1, 10, 3_600, chance) >= pause
+    assert 0.75 * middle <= pause(attempts, chance) <= 1.25 * middle
+    assert pause(attempts, 0.5) == with_jitter(middle, 0.5) == middle
+    assert pause(attempts + 1, chance) >= pause(attempts, chance)
