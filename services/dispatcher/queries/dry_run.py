@@ -17,6 +17,7 @@ from services.dispatcher.domain.timers import Plan, Timer, order_timer, plan_ord
 from services.dispatcher.repository import campaigns, customers, orders, situations, timers
 from services.dispatcher.settings import DispatcherSettings
 from shared.contracts.orders import OrderEvent
+from shared.moments import to_the_minute
 from shared.runtime import Runtime
 
 
@@ -92,7 +93,7 @@ async def of_event(
         campaign=campaign.id,
         outcome=verdict.outcome,
         reason=verdict.reason,
-        explanation=f"Due at {timer.due_at:%Y-%m-%d %H:%M} UTC. {decided}",
+        explanation=f"Due at {to_the_minute(timer.due_at)}. {decided}",
         due_at=timer.due_at,
         until=verdict.until,
         segments=verdict.segments,

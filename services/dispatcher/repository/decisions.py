@@ -12,6 +12,7 @@ from services.dispatcher.domain.decisions import Decision
 from services.dispatcher.domain.reasons import Outcome, Reason
 from services.dispatcher.domain.timers import Effect
 from shared.persistence.columns import Columns
+from shared.persistence.page import Page
 
 _ROW = Columns(
     decision_id="uuid",
@@ -59,11 +60,11 @@ _OF_CUSTOMER = text(
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """``following`` is the position to continue before; None at the end."""
+class LoggedDecision:
+    """A decision and its position in the log."""
 
-    decisions: Sequence[Decision]
-    following: int | None
+    position: int
+    decision: Decision
 
 
 async def known(connection: AsyncConnection, decision_ids: Sequence[str]) -> set[str]:
@@ -86,14 +87,19 @@ async def put(connection: AsyncConnection, decisions: Sequence[Decision]) -> Non
         await connection.execute(_PUT, values)
 
 
-async def of_customer(connection: AsyncConnection, customer_id: str, *, before: int | None, limit: int) -> Page:
-    """The decisions about a customer, newest first, older than position ``before``."""
+async def of_customer(
+    connection: AsyncConnection, customer_id: str, *, before: int | None, limit: int
+) -> Page[LoggedDecision]:
+    """Up to ``limit`` decisions about a customer, newest first, older than position ``before``."""
     found = await connection.execute(
-        _OF_CUSTOMER, {"customer_id": customer_id, "before": 2**62 if before is None else before, "limit": limit + 1}
+        _OF_CUSTOMER,
+        {
+            "customer_id": customer_id,
+            "before": 2**62 if before is None else before,
+            "limit": Page.rows_to_read(limit),
+        },
     )
-    rows = found.mappings().all()
-    shown = rows[:limit]
-    return Page([_decision(row) for row in shown], shown[-1]["position"] if len(rows) > limit else None)
+    return Page.of([LoggedDecision(row["position"], _decision(row)) for row in found.mappings()], limit)
 
 
 def _effects(decision: Decision) -> str | None:

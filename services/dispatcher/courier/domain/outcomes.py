@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from services.dispatcher.courier.domain.deliveries import Ending, Results, Retry
 from shared.backoff import pause_after
-from shared.transmission import Outcome
+from shared.transmission import TransmissionOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class Attempt:
 
     send_id: str
     put_off_before: int
-    outcome: Outcome
+    outcome: TransmissionOutcome
 
 
 def results_of(

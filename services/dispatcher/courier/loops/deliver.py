@@ -30,7 +30,7 @@ from shared.backoff import Backoff
 from shared.contracts.campaigns import CampaignPublished
 from shared.contracts.sends import SurveySent
 from shared.runtime import Runtime
-from shared.transmission import Outcome
+from shared.transmission import TransmissionOutcome
 
 log = structlog.get_logger()
 
@@ -122,7 +122,7 @@ class DeliverLoop(Generic[M]):
 
     async def _transmit(self, taken_at: float, messages: Sequence[tuple[QueuedDelivery, M]]) -> Results:
         settings = self._runtime.settings
-        begin_before = taken_at + settings.courier_lease_seconds - settings.courier_mail_seconds
+        begin_before = taken_at + settings.courier_lease_seconds - self._channel.attempt_seconds
 
         def may_begin() -> bool:
             # After the lease, another courier may be sending this message; while shutting down, nothing new is started.
@@ -140,11 +140,11 @@ class DeliverLoop(Generic[M]):
             chance=random.random,
         )
 
-    def _note_availability(self, outcomes: Sequence[Outcome]) -> None:
+    def _note_availability(self, outcomes: Sequence[TransmissionOutcome]) -> None:
         """Pauses, not ready, when the server neither accepted nor rejected any of a burst; resumes once it does."""
         health, channel = self._runtime.health, self._channel
         unavailable = [each for each in outcomes if each.kind == "unavailable"]
-        metrics.courier_mails.labels("unavailable").inc(len(unavailable))
+        metrics.courier_deliveries.labels("unavailable").inc(len(unavailable))
         if not unavailable or len(unavailable) < len(outcomes):
             self._backoff.succeeded()
             health.well(channel.server)
@@ -162,11 +162,11 @@ class DeliverLoop(Generic[M]):
             results,
             channel=self._channel.name,
             provider=self._channel.provider,
-            ask_after=self._runtime.settings.courier_lease_seconds,
+            check_after=self._runtime.settings.courier_lease_seconds,
         )
         self._unwritten = None
-        metrics.courier_mails.labels("put_off").inc(sum(each.tries for each in results.retries))
-        metrics.courier_mails.labels("unknown").inc(len(results.unresolved))
+        metrics.courier_deliveries.labels("put_off").inc(sum(each.tries for each in results.retries))
+        metrics.courier_deliveries.labels("unknown").inc(len(results.unresolved))
 
 
 def _now() -> float:
