@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import secrets
 import socket
 from collections.abc import Mapping
@@ -47,6 +48,14 @@ class StackPorts:
             kafka=base + 92,
             kafka_controller=base + 93,
         )
+
+    @classmethod
+    def from_environment(cls) -> "StackPorts":
+        """Raises StackError if HEARBACK_PORT_BASE is not a port number, or out of range."""
+        text = os.environ.get("HEARBACK_PORT_BASE") or str(DEFAULT_BASE)
+        if not text.isdigit():
+            raise StackError(f"HEARBACK_PORT_BASE is {text!r}, which is not a port number: use one such as 18000.")
+        return cls.from_base(int(text))
 
     @classmethod
     def free(cls) -> "StackPorts":

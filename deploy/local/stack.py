@@ -21,8 +21,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from deploy.local.backends import Backends, External, Report, all_or_none, start_backends, unreported
+from deploy.local.backends import Backends, Report, all_or_none, start_backends, unreported
 from deploy.local.errors import StackError
+from deploy.local.external import External
 from deploy.local.ports import HOST, StackPorts, free_port, require_free
 from deploy.local.programs import PROCESSES, PROJECT, SERVICES, Program
 from deploy.local.provision import Database, provision
