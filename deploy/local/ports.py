@@ -5,7 +5,7 @@ import contextlib
 import os
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 
 from deploy.local.errors import StackError
@@ -85,16 +85,19 @@ def free_port() -> int:
     return free_ports(1)[0]
 
 
-def require_free(ports: Mapping[str, int]) -> None:
-    """Raises StackError naming the first port that is already in use."""
+def require_free(ports: Mapping[str, int], *, of_running_stack: Collection[int] = ()) -> None:
+    """Raises StackError naming the first port that is already in use, and Hearback, if it is the one using it."""
     for name, port in ports.items():
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((HOST, port))
             except OSError as error:
+                user, remedy = "another program", "stop that program"
+                if port in of_running_stack:
+                    user, remedy = "Hearback itself, which is running", "stop it with `make down`"
                 raise StackError(
-                    f"Port {port}, meant for {name}, is already in use by another program: stop that program, "
+                    f"Port {port}, meant for {name}, is already in use by {user}: {remedy}, "
                     "or move all ports of the stack, for example with HEARBACK_PORT_BASE=18000."
                 ) from error
 
