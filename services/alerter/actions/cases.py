@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerter.domain import publication, revisions, transitions
-from services.alerter.domain.case import Case, NoSuchCase, Step
+from services.alerter.domain.case import Case, Step, existing
 from services.alerter.domain.case_list import CaseRow
 from services.alerter.domain.transitions import CloseReason, ContactWay
 from services.alerter.queries import routing
@@ -131,9 +131,7 @@ async def keep(
 
 async def _lock(connection: AsyncConnection, case_id: str, sequence: int) -> Case:
     """The case, locked. Raises NoSuchCase, and Stale unless it is still at ``sequence``."""
-    case = (await cases.lock(connection, [case_id])).get(case_id)
-    if case is None or case.queue is None:
-        raise NoSuchCase(case_id)
+    case = existing((await cases.lock(connection, [case_id])).get(case_id))
     transitions.expect(case, sequence)
     return case
 

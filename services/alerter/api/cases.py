@@ -25,9 +25,8 @@ from shared.web.paging import CursorQuery, read_cursor, write_cursor
 from shared.web.problems import Problem
 
 CaseId = Annotated[Identifier, Path(description="The case's id.")]
-Filter = Annotated[str, Query(max_length=200)]
+FilterQuery = Annotated[str, Query(max_length=200)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
-MayRead = Annotated[Caller, Depends(require("cases:read"))]
 MayWrite = Annotated[Caller, Depends(require("cases:write"))]
 
 
@@ -109,7 +108,7 @@ class CustomerHistory(BaseModel):
     cases: list[EarlierCase] = []
 
 
-class CaseDetail(BaseModel):
+class CaseWithHistory(BaseModel):
     case: followups.Case
     history: list[HistoryEntry]
     customer_history: CustomerHistory
@@ -118,13 +117,12 @@ class CaseDetail(BaseModel):
 def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
     router = APIRouter(prefix="/v1/cases")
 
-    @router.get("")
+    @router.get("", dependencies=[Depends(require("cases:read"))])
     async def list_cases(
-        _caller: MayRead,
-        queue: Filter = "",
+        queue: FilterQuery = "",
         status: Annotated[StatusFilter, Query(description="`waiting` means all but closed.")] = "waiting",
         owner: Annotated[str, Query(max_length=100, description="A name, or `-` for unassigned cases.")] = "",
-        search: Filter = "",
+        search: FilterQuery = "",
         cursor: CursorQuery = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> CaseList:
@@ -143,12 +141,12 @@ def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
             next_cursor=None if page.after is None else write_cursor(page.after.position, page.after.case_id),
         )
 
-    @router.get("/{case_id}")
-    async def get_case(_caller: MayRead, case_id: CaseId) -> CaseDetail:
+    @router.get("/{case_id}", dependencies=[Depends(require("cases:read"))])
+    async def get_case(case_id: CaseId) -> CaseWithHistory:
         """One case, its history, and what else is known about the customer."""
         async with runtime.read_only() as connection:
             with _problems():
-                return _detail(await queries.detail(connection, runtime.digests, case_id))
+                return _with_history(await queries.detail(connection, runtime.digests, case_id))
 
     @router.post("/{case_id}/assign")
     async def assign(caller: MayWrite, case_id: CaseId, body: AssignBody) -> followups.Case:
@@ -204,7 +202,7 @@ def _problems() -> Iterator[None]:
     try:
         yield
     except NoSuchCase as error:
-        raise Problem(404, "No such case", "there is no case with this id; GET /v1/cases lists them") from error
+        raise Problem(404, "No such case", f"{error}; GET /v1/cases lists them") from error
     except Stale as error:
         raise Problem(409, "The case has changed", str(error)) from error
     except Refused as error:
@@ -213,8 +211,8 @@ def _problems() -> Iterator[None]:
         raise Problem(422, "No such root cause", str(error)) from error
 
 
-def _detail(detail: queries.CaseDetail) -> CaseDetail:
-    return CaseDetail(
+def _with_history(detail: queries.CaseDetail) -> CaseWithHistory:
+    return CaseWithHistory(
         case=detail.published,
         history=[_entry(entry) for entry in detail.history],
         customer_history=CustomerHistory(

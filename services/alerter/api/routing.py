@@ -15,9 +15,6 @@ from shared.web.auth import Caller, require
 from shared.web.limits import limited_text
 from shared.web.problems import Problem
 
-MayRead = Annotated[Caller, Depends(require("cases:read"))]
-MayWrite = Annotated[Caller, Depends(require("cases:write"))]
-
 
 class RoutingInForce(BaseModel):
     version: int
@@ -27,8 +24,8 @@ class RoutingInForce(BaseModel):
 def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
     router = APIRouter(prefix="/v1/routing")
 
-    @router.get("")
-    async def get_routing(_caller: MayRead) -> RoutingInForce:
+    @router.get("", dependencies=[Depends(require("cases:read"))])
+    async def get_routing() -> RoutingInForce:
         """The current routing rules."""
         async with runtime.read_only() as connection:
             current = await queries.current(connection)
@@ -37,7 +34,7 @@ def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
     @router.put("")
     async def put_routing(
         request: Request,
-        caller: MayWrite,
+        caller: Annotated[Caller, Depends(require("cases:write"))],
         version: Annotated[int | None, Header(alias="If-Match", description="The version that was read.")] = None,
     ) -> RoutingInForce:
         """Replaces the rules with those in the body, YAML or JSON. They apply to answers from now on; existing cases

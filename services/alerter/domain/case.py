@@ -32,6 +32,9 @@ LAST_WAITING = 10**16
 class NoSuchCase(LookupError):
     """No case has this id, or its answer was erased before the case was opened."""
 
+    def __init__(self) -> None:
+        super().__init__("there is no case with this id")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
@@ -91,6 +94,13 @@ class Case:
         if self.due_at is None:
             return LAST_WAITING - stamp_of(self.opened_at)
         return stamp_of(self.due_at)
+
+
+def existing(case: Case | None) -> Case:
+    """The case, for staff to read or change. Raises NoSuchCase for None and for a tombstone."""
+    if case is None or case.queue is None:
+        raise NoSuchCase
+    return case
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict
 from shared.contracts import orders
 from shared.contracts.orders import Money, OrderEvent
 from shared.contracts.types import Amount
+from shared.last_write_wins import rank
+from shared.moments import stamp_of
 from shared.order_facts import WHOLE_ORDER, OrderFacts, fold, status_after
 
 _MAX_PRODUCTS = 20
@@ -82,7 +84,7 @@ def with_event(order: Order | None, event_type: str, event: OrderEvent) -> Order
     known = order or Order(order_id=event.order_id)
     facts = fold(known.facts, event_type, event)
     told, description = _description(event), known.description
-    if told is not None and (description is None or _order_of(told) > _order_of(description)):
+    if told is not None and (description is None or _rank(told) > _rank(description)):
         description = told
     return known.model_copy(
         update={
@@ -108,6 +110,5 @@ def _description(event: OrderEvent) -> Description | None:
     )
 
 
-def _order_of(description: Description) -> tuple[datetime, str]:
-    """The latest wins; ties are broken deterministically, whichever arrived first."""
-    return description.at, description.model_dump_json()
+def _rank(description: Description) -> tuple[int, bytes]:
+    return rank(stamp_of(description.at), description.model_dump_json())

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerter.domain import publication
-from services.alerter.domain.case import Case, CaseContext, Entry, NoSuchCase
+from services.alerter.domain.case import Case, CaseContext, Entry, existing
 from services.alerter.domain.case_list import CaseFilter, CaseRow, Cursor
 from services.alerter.domain.orders import Order
 from services.alerter.domain.routing import Routing
@@ -81,9 +81,7 @@ async def page(
 
 async def detail(connection: AsyncConnection, digests: CustomerDigests, case_id: str) -> CaseDetail:
     """Raises NoSuchCase."""
-    case = (await cases.read(connection, [case_id])).get(case_id)
-    if case is None or case.queue is None:
-        raise NoSuchCase(case_id)
+    case = existing((await cases.read(connection, [case_id])).get(case_id))
     context = (await case_context.read(connection, digests, [case]))[case_id]
     send_id = None if case.answer is None else case.answer.send_id
     key = context.customer_key

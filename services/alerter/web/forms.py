@@ -16,11 +16,10 @@ from services.alerter.web.filters import Filters, GivenFilters
 from services.alerter.web.inbox_page import InboxPage, Typed
 from shared.contracts.types import Identifier
 from shared.runtime import Runtime
-from shared.web.auth import Caller
-from shared.web.auth import staff as signed_in
+from shared.web.auth import Caller, staff
 from shared.web.problems import Problem
 
-MayWrite = Annotated[Caller, Depends(signed_in("cases:write"))]
+StaffMayWrite = Annotated[Caller, Depends(staff("cases:write"))]
 
 _STALE = (
     "Someone else changed this case while you were viewing it; its current state is below. "
@@ -34,12 +33,12 @@ def _storable(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\x00", "").encode("utf-8", "ignore").decode()
 
 
-Sequence = Annotated[int, Form(ge=1)]
-Text = Annotated[str, Form(max_length=5_000), AfterValidator(_storable)]
-Name = Annotated[str, Form(max_length=100), AfterValidator(_storable)]
-Choice = Annotated[str, Form(max_length=40)]
+SequenceField = Annotated[int, Form(ge=1)]
+TextField = Annotated[str, Form(max_length=5_000), AfterValidator(_storable)]
+NameField = Annotated[str, Form(max_length=100), AfterValidator(_storable)]
+ChoiceField = Annotated[str, Form(max_length=40)]
 
-_Offered = TypeVar("_Offered", bound=str)
+_Choice = TypeVar("_Choice", bound=str)
 
 
 def routes(runtime: Runtime[AlerterSettings], page: InboxPage) -> APIRouter:
@@ -48,11 +47,11 @@ def routes(runtime: Runtime[AlerterSettings], page: InboxPage) -> APIRouter:
     @router.post("/assign")
     async def assign(
         request: Request,
-        caller: MayWrite,
+        caller: StaffMayWrite,
         filters: GivenFilters,
         case_id: Identifier,
-        sequence: Sequence,
-        owner: Name = "",
+        sequence: SequenceField,
+        owner: NameField = "",
     ) -> Response:
         """Without an owner, the case is assigned to the user who sent the form."""
         typed = Typed(action="assign", sequence=sequence, owner=owner)
@@ -67,12 +66,12 @@ def routes(runtime: Runtime[AlerterSettings], page: InboxPage) -> APIRouter:
     @router.post("/contact")
     async def contact(
         request: Request,
-        caller: MayWrite,
+        caller: StaffMayWrite,
         filters: GivenFilters,
         case_id: Identifier,
-        sequence: Sequence,
-        way: Choice = "email",
-        text: Text = "",
+        sequence: SequenceField,
+        way: ChoiceField = "email",
+        text: TextField = "",
     ) -> Response:
         typed = Typed(action="contact", sequence=sequence, way=way, text=text)
         try:
@@ -85,11 +84,11 @@ def routes(runtime: Runtime[AlerterSettings], page: InboxPage) -> APIRouter:
     @router.post("/note")
     async def note(
         request: Request,
-        caller: MayWrite,
+        caller: StaffMayWrite,
         filters: GivenFilters,
         case_id: Identifier,
-        sequence: Sequence,
-        text: Text = "",
+        sequence: SequenceField,
+        text: TextField = "",
     ) -> Response:
         typed = Typed(action="note", sequence=sequence, text=text)
         try:
@@ -101,13 +100,13 @@ def routes(runtime: Runtime[AlerterSettings], page: InboxPage) -> APIRouter:
     @router.post("/close")
     async def close(
         request: Request,
-        caller: MayWrite,
+        caller: StaffMayWrite,
         filters: GivenFilters,
         case_id: Identifier,
-        sequence: Sequence,
-        reason: Choice = "resolved",
-        root_cause: Name = "",
-        text: Text = "",
+        sequence: SequenceField,
+        reason: ChoiceField = "resolved",
+        root_cause: NameField = "",
+        text: TextField = "",
     ) -> Response:
         typed = Typed(action="close", sequence=sequence, reason=reason, root_cause=root_cause, text=text)
         try:
@@ -127,11 +126,11 @@ def routes(runtime: Runtime[AlerterSettings], page: InboxPage) -> APIRouter:
     @router.post("/reopen")
     async def reopen(
         request: Request,
-        caller: MayWrite,
+        caller: StaffMayWrite,
         filters: GivenFilters,
         case_id: Identifier,
-        sequence: Sequence,
-        text: Text = "",
+        sequence: SequenceField,
+        text: TextField = "",
     ) -> Response:
         typed = Typed(action="reopen", sequence=sequence, text=text)
         try:
@@ -158,12 +157,12 @@ async def _failed(
 ) -> HTMLResponse:
     """The case's current state, with the reason and the input. A 404 problem when there is no such case."""
     if isinstance(error, NoSuchCase):
-        raise Problem(404, "No such case", "there is no case with this id; the inbox lists them") from error
+        raise Problem(404, "No such case", f"{error}; the inbox lists them") from error
     reason = _STALE if isinstance(error, Stale) else str(error)
     return await page.whole(request, caller, filters, case_id, error=reason, typed=typed)
 
 
-def _choice(value: str, choices: tuple[_Offered, ...]) -> _Offered:
+def _choice(value: str, choices: tuple[_Choice, ...]) -> _Choice:
     """The choice in a form's field. Raises Refused for one our forms do not offer."""
     for choice in choices:
         if choice == value:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from shared.nps import Group
+from shared.texts.lines import one_line
 
 Urgency = Literal["calm", "soon", "overdue"]
 
@@ -53,7 +54,7 @@ def lateness(promised: datetime | None, delivered: datetime | None, now: datetim
 
 def first_words(text: str, most: int = 120) -> str:
     """The beginning of a text on one line, cut between words if possible."""
-    line = " ".join(text.split())
+    line = one_line(text)
     if len(line) <= most:
         return line
     cut = line[:most]

@@ -20,7 +20,7 @@ from shared.contracts import identity
 from shared.contracts.types import Identifier
 from shared.runtime import Runtime
 from shared.web.auth import require
-from shared.web.problems import INVALID_REQUEST, Problem
+from shared.web.problems import INVALID_REQUEST, TRY_AGAIN, Problem
 
 IdempotencyKey = Annotated[
     Identifier | None,
@@ -49,7 +49,7 @@ def routes(runtime: Runtime[CollectorSettings]) -> APIRouter:
         except TooManyFurtherAnswers as error:
             raise Problem(422, INVALID_REQUEST, str(error)) from error
         except Contended as error:
-            raise Problem(503, "Try again shortly", str(error), {"Retry-After": "1"}) from error
+            raise Problem(503, TRY_AGAIN, str(error), {"Retry-After": "1"}) from error
 
     return router
 

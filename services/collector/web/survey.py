@@ -28,7 +28,7 @@ from shared.contracts.answers import Answer
 from shared.links import BadLink
 from shared.runtime import Runtime
 from shared.web.forms import is_json, read_form, read_json
-from shared.web.problems import INVALID_REQUEST, Problem
+from shared.web.problems import INVALID_REQUEST, TRY_AGAIN, Problem
 
 
 def routes(runtime: Runtime[CollectorSettings], rendering: Rendering) -> APIRouter:
@@ -108,7 +108,7 @@ async def _post_json(runtime: Runtime[CollectorSettings], token: str, body: byte
     except BadLink as error:
         raise Problem(404, "The link does not work", str(error)) from error
     except (UnknownSurvey, Contended) as error:
-        raise Problem(503, "Try again shortly", str(error), {"Retry-After": str(REFRESH_SECONDS)}) from error
+        raise Problem(503, TRY_AGAIN, str(error), {"Retry-After": str(REFRESH_SECONDS)}) from error
     except ErasedSurvey as error:
         raise Problem(410, "The answer was erased", str(error)) from error
     except ClosedSurvey as error:
