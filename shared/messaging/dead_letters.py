@@ -52,7 +52,7 @@ def _record(letter: DeadLetter, consumer: str) -> Record:
         ("hearback-partition", str(letter.partition).encode()),
         ("hearback-offset", str(letter.offset).encode()),
         ("hearback-consumer", consumer.encode()),
-        ("hearback-reason", letter.reason[: repository.LONGEST_REASON].encode("utf-8", "replace")),
+        ("hearback-reason", letter.short_reason.encode("utf-8", "replace")),
     ]
     if letter.value is None:
         headers.append(("hearback-value", b"none"))

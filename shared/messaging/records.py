@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from shared.contracts.cloudevents import Headers
 
+_LONGEST_REASON = 1_000
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -29,3 +31,8 @@ class DeadLetter:
     value: bytes | None
     headers: Headers
     reason: str
+
+    @property
+    def short_reason(self) -> str:
+        """The reason as stored and published; one about many fields can be long."""
+        return self.reason[:_LONGEST_REASON]

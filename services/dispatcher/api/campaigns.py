@@ -1,6 +1,6 @@
 """Campaigns, and dry runs of an order event."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, Path, Request
@@ -15,7 +15,7 @@ from services.dispatcher.queries import dry_run
 from services.dispatcher.queries.campaigns import NoSuchCampaign
 from services.dispatcher.queries.dry_run import DryRun
 from services.dispatcher.settings import DispatcherSettings
-from shared.contracts.orders import OrderEvent
+from shared.contracts.orders import OrderEvent, OrderEventType
 from shared.definitions import InvalidDefinition
 from shared.runtime import Runtime
 from shared.validation import explain_without_values
@@ -54,15 +54,7 @@ class SampleEvent(BaseModel):
     """An order event as a shop would send it: its type and its body."""
 
     model_config = ConfigDict(extra="forbid")
-    type: Literal[
-        "order.placed",
-        "order.paid",
-        "order.shipped",
-        "order.delivered",
-        "order.cancelled",
-        "order.refunded",
-        "order.returned",
-    ]
+    type: OrderEventType
     body: Annotated[OrderEvent, BeforeValidator(_as_from_kafka)]
 
 

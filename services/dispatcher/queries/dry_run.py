@@ -12,11 +12,12 @@ from services.dispatcher.domain.campaigns import Campaign
 from services.dispatcher.domain.customers import Customer
 from services.dispatcher.domain.orders import Order
 from services.dispatcher.domain.policy.engine import Policy
-from services.dispatcher.domain.reasons import Outcome, Reason, explain, in_words
+from services.dispatcher.domain.reasons import Outcome, Reason, explain
 from services.dispatcher.domain.timers import Plan, Timer, order_timer, plan_order, plan_recurrence, recurring_timer
 from services.dispatcher.repository import campaigns, customers, orders, situations, timers
 from services.dispatcher.settings import DispatcherSettings
 from shared.contracts.orders import OrderEvent
+from shared.moments import to_the_minute
 from shared.runtime import Runtime
 
 
@@ -92,7 +93,7 @@ async def of_event(
         campaign=campaign.id,
         outcome=verdict.outcome,
         reason=verdict.reason,
-        explanation=f"Due at {in_words(timer.due_at)}. {decided}",
+        explanation=f"Due at {to_the_minute(timer.due_at)}. {decided}",
         due_at=timer.due_at,
         until=verdict.until,
         segments=verdict.segments,

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.dispatcher.domain import campaigns
 from services.dispatcher.domain.campaigns import are_pair, parse, parse_folder
+from services.dispatcher.domain.orders import STOPS
 from services.dispatcher.settings import SHIPPED_CAMPAIGNS, DispatcherSettings, read_campaigns
 from shared.definitions import InvalidDefinition
 
@@ -25,7 +25,7 @@ def test_the_shipped_campaigns_are_as_promised() -> None:
     assert (
         service.quiet_for(DispatcherSettings.model_fields["quiet_period_days"].default * timedelta(days=1)).days == 90
     )
-    assert all(campaign.stop_on == campaigns.STOPS for campaign in shipped.values())
+    assert all(campaign.stop_on == STOPS for campaign in shipped.values())
 
 
 def test_a_definition_survives_being_written_as_json() -> None:

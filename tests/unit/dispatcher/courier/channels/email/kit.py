@@ -12,7 +12,7 @@ from typing import Any
 from services.dispatcher.courier.channels.email.message import survey_email
 from services.dispatcher.courier.channels.email.template import SurveyTemplate
 from services.dispatcher.courier.channels.email.words import MAIL_TEXTS, Wording, wording
-from shared.contracts.campaigns import Brand, CampaignPublished, CampaignTexts
+from shared.contracts.campaigns import Brand, CampaignPublished, CampaignTexts, SubjectOfQuestion
 from shared.contracts.sends import Recipient, SurveySent
 from shared.mail.addresses import mailbox
 from shared.mail.message import Sender, message_id
@@ -48,7 +48,7 @@ def survey(name: str | None = "Ana", product: str | None = "Wooden train", **cha
 
 
 def campaign(
-    subject: str = "service", texts: Mapping[str, CampaignTexts] | None = None, **brand: Any
+    subject: SubjectOfQuestion = "service", texts: Mapping[str, CampaignTexts] | None = None, **brand: Any
 ) -> CampaignPublished:
     return CampaignPublished(
         campaign="service-nps",
