@@ -63,12 +63,11 @@ async def page(
     connection: AsyncConnection, digests: CustomerDigests, given: CaseFilter, *, after: Cursor | None, limit: int
 ) -> CasePage:
     """Up to ``limit`` cases: waiting ones by deadline, then closed ones, the last closed first."""
-    found = await cases.page(connection, given, after=after, limit=limit + 1)
-    shown = found[:limit]
-    contexts = await case_context.read(connection, digests, shown)
+    found = await cases.page(connection, given, after=after, limit=limit)
+    contexts = await case_context.read(connection, digests, found.entries)
     return CasePage(
-        rows=[CaseRow(case, contexts[case.case_id]) for case in shown],
-        after=Cursor(shown[-1].position, shown[-1].case_id) if len(found) > limit else None,
+        rows=[CaseRow(case, contexts[case.case_id]) for case in found.entries],
+        after=None if found.last is None else Cursor(found.last.position, found.last.case_id),
     )
 
 
