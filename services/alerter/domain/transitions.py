@@ -109,5 +109,5 @@ def _next(case: Case, now: datetime) -> Case:
 
 
 def _entry(case: Case, kind: str, actor: str, **details: str) -> Entry:
-    told: Mapping[str, str | int] = {name: value for name, value in details.items() if value}
-    return Entry(case.sequence, case.changed_at, kind, actor, told)
+    given: Mapping[str, str | int] = {name: value for name, value in details.items() if value}
+    return Entry(case.sequence, case.changed_at, kind, actor, given)
