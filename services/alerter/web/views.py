@@ -12,9 +12,11 @@ from markupsafe import Markup, escape
 
 from services.alerter.domain import case_events
 from services.alerter.domain.case import Case, CaseContext, Entry
+from services.alerter.domain.case_list import UNASSIGNED
 from services.alerter.domain.routing import Routing
 from services.alerter.queries.cases import CaseDetail
 from services.alerter.web import words
+from services.alerter.web.filters import EVERY_QUEUE
 from shared.contracts import followups
 from shared.contracts.orders import Money
 
@@ -22,11 +24,12 @@ _LOCALE = "en"
 
 
 def install(environment: Environment, zone: ZoneInfo) -> None:
-    """Adds the templates' filters. ``zone`` is the shop's; the script converts times to the reader's."""
+    """Adds what the templates use. ``zone`` is the shop's; the script converts times to the reader's."""
     environment.filters["moment"] = lambda at: moment(at, zone)
     environment.filters["money"] = money
     environment.filters["mailto"] = lambda address: "mailto:" + quote(address, safe="@")
     environment.filters["tel"] = lambda number: "tel:" + quote(number.replace(" ", ""), safe="+")
+    environment.globals.update(unassigned=UNASSIGNED, every_queue=EVERY_QUEUE)
     environment.globals.update(
         way_words=words.WAY_WORDS, reason_words=words.REASON_WORDS, status_words=words.STATUS_WORDS
     )

@@ -4,11 +4,10 @@ import re
 
 import httpx
 
-from shared.contracts import identity, orders, sends
+from shared.contracts import orders, sends
 from tests.integration.alerter.kit import READ_KEY, Alerter
-from tests.unit.alerter.examples import answer, erased, order, send
+from tests.unit.alerter.examples import CASE, answer, erased, order, send
 
-CASE = identity.case_id("a-1")
 UNTRUSTED = '<script>alert(1)</script> & "quoted"'
 
 

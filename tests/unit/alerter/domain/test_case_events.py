@@ -8,17 +8,11 @@ import pytest
 from services.alerter.domain import revisions
 from services.alerter.domain.case import Case, CaseContext
 from services.alerter.domain.case_events import body, events
-from services.alerter.domain.customers import Customer, with_order
-from services.alerter.domain.orders import with_event
 from services.alerter.domain.search import searchable_texts
-from shared.contracts import orders
-from tests.unit.alerter.examples import NOON, answer, order, routing
+from tests.unit.alerter.examples import NOON, answer, context, routing
 
 RULES = routing()
-CONTEXT = CaseContext(
-    customer=with_order(Customer(customer_id="c-42"), order()),
-    order=with_event(None, orders.PLACED, order()),
-)
+CONTEXT = context()
 
 
 def opened(**other: Any) -> Case:
