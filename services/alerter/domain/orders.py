@@ -83,9 +83,9 @@ def with_event(order: Order | None, event_type: str, event: OrderEvent) -> Order
     """The order after one more of its events."""
     known = order or Order(order_id=event.order_id)
     facts = fold(known.facts, event_type, event)
-    told, description = _description(event), known.description
-    if told is not None and (description is None or _rank(told) > _rank(description)):
-        description = told
+    described, description = _description(event), known.description
+    if described is not None and (description is None or _rank(described) > _rank(description)):
+        description = described
     return known.model_copy(
         update={
             "happened": {status_after(kind): at for kind, at in facts.happened.items()},
