@@ -186,16 +186,3 @@ CONSUMED_BY: dict[str, tuple[Topic, ...]] = {
     "alerter": (PREFERENCES, ORDERS, SENDS, ANSWERS),
 }
 """Which service reads which topics, in the order in which a batch is handled: facts before what depends on them."""
-
-
-def by_name(name: str) -> Topic:
-    """The catalogue's entry for a topic name without prefix.
-
-    Raises KeyError for a name that is neither in the catalogue nor a follow-up queue.
-    """
-    for topic in CATALOGUE:
-        if topic.name == name:
-            return topic
-    if name.startswith(followups.TOPIC_PREFIX):
-        return followup_topic(name.removeprefix(followups.TOPIC_PREFIX))
-    raise KeyError(f"no topic {name!r} in the catalogue; known are {', '.join(t.name for t in CATALOGUE)}")

@@ -3,15 +3,15 @@
 import asyncio
 
 from fastapi import Request
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.web.problems import Problem, response
+from shared.web.problems import BodyProblem, Problem, response
 
 BODY_SECONDS = 30.0
 """Real seconds a body may take to arrive, so that a slow client does not hold a connection forever."""
 
 _TOO_LARGE = "The body is too large"
+_TOO_SLOW = "The body is too slow"
 
 
 class BodyLimit:
@@ -41,11 +41,11 @@ class BodyLimit:
                 async with asyncio.timeout_at(deadline if arriving else None):
                     message = await receive()
             except TimeoutError:
-                raise HTTPException(408, "the body did not arrive in time", {"Connection": "close"}) from None
+                raise BodyProblem(408, _TOO_SLOW, "the body did not arrive in time", {"Connection": "close"}) from None
             arriving = arriving and bool(message.get("more_body"))
             received += len(message.get("body", b""))
             if received > self._max_bytes:
-                raise HTTPException(413, _maximum(self._max_bytes))
+                raise BodyProblem(413, _TOO_LARGE, _maximum(self._max_bytes))
             return message
 
         await self._app(scope, limited, send)

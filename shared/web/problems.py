@@ -35,6 +35,14 @@ class Problem(Exception):
         self.members = members
 
 
+class BodyProblem(HTTPException):
+    """A problem found while a body arrives, where FastAPI lets no exception of ours through."""
+
+    def __init__(self, status: int, title: str, detail: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(status, detail, headers)
+        self.title = title
+
+
 def response(
     status: int, title: str, detail: str, headers: Mapping[str, str] | None = None, **members: Any
 ) -> JSONResponse:
@@ -83,4 +91,5 @@ def install(app: FastAPI, pages: Pages, brand: Brand) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
-        return reply(request, error.status_code, HTTPStatus(error.status_code).phrase, str(error.detail), error.headers)
+        title = error.title if isinstance(error, BodyProblem) else HTTPStatus(error.status_code).phrase
+        return reply(request, error.status_code, title, str(error.detail), error.headers)
