@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 import structlog
 
@@ -25,6 +25,7 @@ class Periodic:
     name: str
     seconds: float
     step: Callable[[], Awaitable[bool]]
+    _: KW_ONLY
     allowed_seconds: float = 60
 
     async def run(self, stop: asyncio.Event, health: Health, retry_limit_seconds: float) -> None:
@@ -37,7 +38,7 @@ class Periodic:
                 if is_fault_of_data(error):
                     raise
                 metrics.backend_retries.labels(self.name).inc()
-                health.trouble(self.name, f"is failing: {type(error).__name__}")
+                health.trouble(self.name, sentence=f"is failing: {type(error).__name__}")
                 log.warning("a loop failed, retrying", loop=self.name, error=type(error).__name__, seconds=pause)
                 await wait(stop, pause)
                 pause = min(pause * 2, retry_limit_seconds)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from shared.contracts.cloudevents import Headers
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """A record to publish. ``topic`` is the catalogue's name."""
 
@@ -15,7 +15,7 @@ class Record:
     headers: Headers
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
     """A record that cannot be read or handled. ``reason`` names the field and the rule, never the value.
 

@@ -28,7 +28,7 @@ class BodyLimit:
             return
         announced = dict(scope["headers"]).get(b"content-length", b"0")
         if announced.isdigit() and int(announced) > self._max_bytes:
-            await response(413, _TOO_LARGE, _maximum(self._max_bytes))(scope, receive, send)
+            await response(413, _TOO_LARGE, detail=_maximum(self._max_bytes))(scope, receive, send)
             return
         received = 0
         arriving = True
@@ -57,7 +57,7 @@ async def limited_body(request: Request, max_bytes: int) -> bytes:
     async for part in request.stream():
         received += part
         if len(received) > max_bytes:
-            raise Problem(413, _TOO_LARGE, _maximum(max_bytes))
+            raise Problem(413, _TOO_LARGE, detail=_maximum(max_bytes))
     return bytes(received)
 
 
@@ -67,7 +67,7 @@ async def limited_text(request: Request, max_bytes: int) -> str:
         return (await limited_body(request, max_bytes)).decode()
     except UnicodeDecodeError as error:
         raise Problem(
-            422, "The body is not text", f"byte {error.start} is not UTF-8; encode the text as UTF-8"
+            422, "The body is not text", detail=f"byte {error.start} is not UTF-8; encode the text as UTF-8"
         ) from error
 
 

@@ -92,7 +92,7 @@ def _survey(
         campaign=timer.campaign,
         campaign_version=stored.version,
         channel=stored.campaign.channel,
-        locale=resolve(customer.detail("locale"), stored.campaign.default_locale),
+        locale=resolve(customer.detail("locale"), default=stored.campaign.default_locale),
         customer_id=timer.customer_id,
         recipient=Recipient(
             address=customer.detail("email") or "",

@@ -99,7 +99,7 @@ def routes(runtime: Runtime[DispatcherSettings]) -> APIRouter:
         try:
             return _in_force(await actions.put(runtime, definition))
         except TooManyCampaigns as error:
-            raise Problem(409, "Too many campaigns", str(error)) from error
+            raise Problem(409, "Too many campaigns", detail=str(error)) from error
 
     @router.post("/v1/campaigns/{campaign_id}/dry-run", dependencies=[Depends(require("campaigns:read"))])
     async def try_campaign(campaign_id: CampaignId, sample: SampleEvent | None = None) -> DryRun:
@@ -118,7 +118,7 @@ async def _stored(runtime: Runtime[DispatcherSettings], campaign_id: str) -> Sto
         try:
             return await queries.one(connection, campaign_id)
         except NoSuchCampaign as error:
-            raise Problem(404, "No such campaign", str(error)) from error
+            raise Problem(404, "No such campaign", detail=str(error)) from error
 
 
 async def _definition(campaign_id: str, request: Request) -> Campaign:
@@ -127,9 +127,11 @@ async def _definition(campaign_id: str, request: Request) -> Campaign:
     try:
         definition = rules.parse(text, "the definition")
     except InvalidDefinition as error:
-        raise Problem(422, "Invalid definition", str(error)) from error
+        raise Problem(422, "Invalid definition", detail=str(error)) from error
     if definition.id != campaign_id:
-        raise Problem(422, "Invalid definition", f"its id is {definition.id!r}, but the URL says {campaign_id!r}")
+        raise Problem(
+            422, "Invalid definition", detail=f"its id is {definition.id!r}, but the URL says {campaign_id!r}"
+        )
     return definition
 
 

@@ -152,7 +152,7 @@ def request_effect(request: SurveyRequested, campaign: Campaign | None, *, alrea
 
 def order_timer(campaign: Campaign, order: Order, due_at: datetime, traceparent: str | None) -> Timer:
     return Timer(
-        timer_id=identity.timer_id(campaign.id, order.customer_id, order.order_id),
+        timer_id=identity.timer_id(campaign=campaign.id, customer_id=order.customer_id, order_id=order.order_id),
         campaign=campaign.id,
         customer_id=order.customer_id,
         order_id=order.order_id,
@@ -168,7 +168,7 @@ def recurring_timer(campaign: Campaign, customer_id: str, last: Recurrence | Non
     """The timer of the occurrence after ``last``."""
     occurrence = 1 if last is None else last.occurrence + 1
     return Timer(
-        timer_id=identity.timer_id(campaign.id, customer_id, None, occurrence),
+        timer_id=identity.timer_id(campaign=campaign.id, customer_id=customer_id, order_id=None, occurrence=occurrence),
         campaign=campaign.id,
         customer_id=customer_id,
         order_id=None,

@@ -68,7 +68,7 @@ async def introduce(connection: AsyncConnection, consumer: str, beginnings: Mapp
     )
 
 
-async def advance(connection: AsyncConnection, consumer: str, expected: Positions, following: Positions) -> None:
+async def advance(connection: AsyncConnection, consumer: str, *, expected: Positions, following: Positions) -> None:
     """Moves every partition of ``following`` from ``expected``, or raises Fenced when one has another value."""
     partitions = sorted(following)
     result = await connection.execute(

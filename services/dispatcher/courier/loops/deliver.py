@@ -155,7 +155,9 @@ class DeliverLoop(Generic[M]):
         reason = unavailable[0].reason
         self._resume_at = time.monotonic() + self._pause
         log.warning("server unavailable", server=channel.server, reason=reason, retry_in=self._pause)
-        health.trouble(channel.server, f"unavailable ({reason}); check {channel.server_settings} and the server")
+        health.trouble(
+            channel.server, sentence=f"unavailable ({reason}); check {channel.server_settings} and the server"
+        )
         self._pause = min(self._pause * 2, self._runtime.settings.retry_limit_seconds)
 
     async def _write(self, claim: UUID, results: Results) -> None:

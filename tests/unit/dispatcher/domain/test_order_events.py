@@ -228,7 +228,20 @@ def test_an_event_that_comes_twice_in_a_batch_is_one() -> None:
     body = event("placed").body
 
     def message(source: str, event_id: str) -> Message:
-        return Message("orders", 0, 0, None, event_id, source, "order.placed", NOW, body, None, b"", ())
+        return Message(
+            topic="orders",
+            partition=0,
+            offset=0,
+            key=None,
+            event_id=event_id,
+            source=source,
+            type="order.placed",
+            time=NOW,
+            body=body,
+            traceparent=None,
+            value=b"",
+            headers=(),
+        )
 
     messages = [message("/shop", "1"), message("/shop", "1"), message("/marketplace", "1")]
     assert [(each.source, each.event_id) for each in incoming(messages)] == [("/shop", "1"), ("/marketplace", "1")]

@@ -39,7 +39,7 @@ class Composer:
         except ValueError as error:
             log.error("a survey cannot be sent", send_id=survey.send_id, reason=str(error))
             return Ending(survey.send_id, "failed", BAD_LINK)
-        sender = Sender(self._sender, self._name or words.brand, self._reply_to)
+        sender = Sender(mailbox=self._sender, name=self._name or words.brand, reply_to=self._reply_to)
         return survey_email(
             survey, identity=delivery.message_id, sender=sender, to=recipient, words=words, body=body, now=now
         )
