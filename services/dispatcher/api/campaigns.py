@@ -125,7 +125,7 @@ async def _definition(campaign_id: str, request: Request) -> Campaign:
     """The definition in the body; JSON is parsed as YAML, of which it is a subset."""
     text = await limited_text(request, rules.MAX_DEFINITION_BYTES)
     try:
-        definition = rules.parse(text, "the definition")
+        definition = rules.parse(text, where="the definition")
     except InvalidDefinition as error:
         raise Problem(422, "Invalid definition", detail=str(error)) from error
     if definition.id != campaign_id:

@@ -151,7 +151,7 @@ def _customer(number: int, state: ChannelState, erased_at: datetime | None = Non
     address = f"ana-{number}@example.com"
     preference = ChannelPreference(channel="email", state=state, address=address, changed_at=NOW)
     told = OrderEvent(order_id="1", occurred_at=NOW, customer=orders.Customer(id=f"customer-{number}", email=address))
-    customer = fold(Customer(f"customer-{number}"), told)
+    customer = fold(Customer(customer_id=f"customer-{number}"), told)
     return replace(customer, channels={"email": preference}, erased_at=erased_at)
 
 

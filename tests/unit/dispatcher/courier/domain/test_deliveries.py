@@ -16,7 +16,9 @@ EXPIRES = survey().expires_at
 
 
 def customer(state: ChannelState) -> Customer:
-    return Customer("c-1", channels={"email": ChannelPreference(channel="email", state=state, changed_at=NOW)})
+    return Customer(
+        customer_id="c-1", channels={"email": ChannelPreference(channel="email", state=state, changed_at=NOW)}
+    )
 
 
 def test_a_survey_is_sent_until_its_link_closes() -> None:
