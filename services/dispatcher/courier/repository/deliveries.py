@@ -175,7 +175,12 @@ async def end(
             "now": now,
         },
     )
-    return [EndedDelivery(Ending(row.send_id, row.state, row.reason), row.campaign, row.traceparent) for row in rows]
+    return [
+        EndedDelivery(
+            ending=Ending(row.send_id, row.state, reason=row.reason), campaign=row.campaign, traceparent=row.traceparent
+        )
+        for row in rows
+    ]
 
 
 async def put_off(connection: AsyncConnection, claim: UUID, retries: Sequence[Retry]) -> None:

@@ -14,7 +14,7 @@ MAIL_TEXTS = Path(__file__).parent / "texts"
 """The folder of the texts specific to the email."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wording:
     """Every text of one email, filled in, each on one line."""
 

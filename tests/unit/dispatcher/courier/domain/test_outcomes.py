@@ -13,13 +13,13 @@ from shared.transmission import ACCEPTED, NOT_BEGUN, Outcome
     ("outcome", "results"),
     [
         (ACCEPTED, Results(endings=[Ending("s", "accepted")])),
-        (Outcome("bounced", "550 5.1.1"), Results(endings=[Ending("s", "bounced", "550 5.1.1")])),
-        (Outcome("failed", "554"), Results(endings=[Ending("s", "failed", "554")])),
+        (Outcome("bounced", "550 5.1.1"), Results(endings=[Ending("s", "bounced", reason="550 5.1.1")])),
+        (Outcome("failed", "554"), Results(endings=[Ending("s", "failed", reason="554")])),
         (Outcome("unresolved", "TimeoutError"), Results(unresolved=["s"])),
-        (Outcome("put_off", "451"), Results(retries=[Retry("s", "451", 40, 1)])),
+        (Outcome("put_off", "451"), Results(retries=[Retry(send_id="s", reason="451", seconds=40, tries=1)])),
         # The server's trouble counts no try against the message, and a message that was not begun waits for nothing.
-        (Outcome("unavailable", "421"), Results(retries=[Retry("s", "421", 20, 0)])),
-        (NOT_BEGUN, Results(retries=[Retry("s", None, 0, 0)])),
+        (Outcome("unavailable", "421"), Results(retries=[Retry(send_id="s", reason="421", seconds=20, tries=0)])),
+        (NOT_BEGUN, Results(retries=[Retry(send_id="s", reason=None, seconds=0, tries=0)])),
     ],
 )
 def test_each_outcome_ends_retries_or_leaves_a_delivery(outcome: Outcome, results: Results) -> None:
@@ -31,8 +31,8 @@ def test_each_outcome_ends_retries_or_leaves_a_delivery(outcome: Outcome, result
 
 @given(st.integers(0, 10_000), st.floats(0, 1))
 def test_pauses_grow_to_a_limit_and_never_beyond(attempts: int, chance: float) -> None:
-    pause = pause_seconds(attempts, 10, 3_600, chance)
+    pause = pause_seconds(attempts, first=10, longest=3_600, chance=chance)
     middle = min(3_600, 10 * 2 ** min(max(attempts, 1) - 1, 20))
     assert 0.75 * middle <= pause <= 1.25 * middle
-    assert pause_seconds(attempts, 10, 3_600, 0.5) == middle
-    assert pause_seconds(attempts + 1, 10, 3_600, chance) >= pause
+    assert pause_seconds(attempts, first=10, longest=3_600, chance=0.5) == middle
+    assert pause_seconds(attempts + 1, first=10, longest=3_600, chance=chance) >= pause
