@@ -169,7 +169,7 @@ async def _scorer(connection: Connection, facts: DatabaseFacts) -> None:
     )
     for row in rows:
         cell = segments[row["segment_id"]], campaigns[row["campaign_id"]], row["day"]
-        counts = Counts(row["promoters"], row["passives"], row["detractors"])
+        counts = Counts(promoters=row["promoters"], passives=row["passives"], detractors=row["detractors"])
         facts.day_counts[cell] = Totals(counts, row["surveyed"], row["delivered"])
     rows = await connection.fetch("SELECT key::text AS key, score, comment FROM scorer.comments")
     facts.comments = {row["key"]: (row["score"], row["comment"]) for row in rows}

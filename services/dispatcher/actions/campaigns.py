@@ -29,7 +29,7 @@ async def apply_files(runtime: Runtime[DispatcherSettings], campaigns: Sequence[
         for campaign in campaigns:
             before = stored.get(campaign.id)
             if before is None:
-                wanted.append(StoredCampaign(campaign, 0, runtime.brand, campaign))
+                wanted.append(StoredCampaign(campaign=campaign, version=0, brand=runtime.brand, from_file=campaign))
             elif file_takes_effect(campaign, said_last=before.from_file):
                 wanted.append(replace(before, campaign=campaign, from_file=campaign))
             else:
@@ -51,7 +51,11 @@ async def put(runtime: Runtime[DispatcherSettings], campaign: Campaign) -> Store
         before = stored.get(campaign.id)
         if before is None and len(stored) >= MAX_CAMPAIGNS:
             raise TooManyCampaigns(f"there are already {MAX_CAMPAIGNS} campaigns, the maximum; change one of them")
-        wanted = StoredCampaign(campaign, 0, runtime.brand) if before is None else replace(before, campaign=campaign)
+        wanted = (
+            StoredCampaign(campaign=campaign, version=0, brand=runtime.brand)
+            if before is None
+            else replace(before, campaign=campaign)
+        )
         (in_force,) = await _bring_into_force(runtime, connection, stored, [wanted])
         return in_force
 

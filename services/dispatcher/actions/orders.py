@@ -39,7 +39,7 @@ async def _locked(
     customer_ids = {event.body.customer.id for event in events}
     customer_ids.update(order.customer_id for order in known_orders.values() if order.customer_id)
     known_customers = await customers.lock(connection, customer_ids)
-    pending = await timers.set_by_orders(connection, known_orders, customer_ids)
+    pending = await timers.set_by_orders(connection, order_ids=known_orders, customer_ids=customer_ids)
     return OrderBatch(
         orders=known_orders,
         customers=known_customers,

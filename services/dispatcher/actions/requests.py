@@ -18,7 +18,9 @@ async def ingest(connection: AsyncConnection, messages: Sequence[Message], now: 
     requested: dict[str, tuple[Message, SurveyRequested]] = {}
     for message in messages:
         assert isinstance(message.body, SurveyRequested)
-        requested.setdefault(event_decision_id(message.source, message.event_id), (message, message.body))
+        requested.setdefault(
+            event_decision_id(source=message.source, event_id=message.event_id), (message, message.body)
+        )
     await customers.lock(connection, {request.customer_id for _, request in requested.values()})
     known = await decisions.known(connection, list(requested))
     sent = await sends.of_timers(connection, [requested_timer_id(request) for _, request in requested.values()])
@@ -34,6 +36,6 @@ async def ingest(connection: AsyncConnection, messages: Sequence[Message], now: 
         )
         if effect.change == "set":
             wanted[timer.timer_id] = timer
-        taken.append(of_request(request, message.source, message.event_id, effect, now))
+        taken.append(of_request(request, source=message.source, event_id=message.event_id, effect=effect, now=now))
     await timers.put(connection, list(wanted.values()))
     await decisions.put(connection, taken)

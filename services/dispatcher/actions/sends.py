@@ -74,7 +74,7 @@ async def _recur(
         if campaign is None:
             continue
         situation = known[timer.customer_id]
-        next_one = next_timer(campaign, situation.customer, last, situation.last_ordered_at, now)
+        next_one = next_timer(campaign, situation.customer, last, last_ordered_at=situation.last_ordered_at, now=now)
         if next_one is not None:
             following.append(next_one)
     await timers.note_fired(connection, fired)
@@ -92,7 +92,7 @@ def _survey(
         campaign=timer.campaign,
         campaign_version=stored.version,
         channel=stored.campaign.channel,
-        locale=resolve(customer.detail("locale"), stored.campaign.default_locale),
+        locale=resolve(customer.detail("locale"), default=stored.campaign.default_locale),
         customer_id=timer.customer_id,
         recipient=Recipient(
             address=customer.detail("email") or "",

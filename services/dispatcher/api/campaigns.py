@@ -91,7 +91,7 @@ def routes(runtime: Runtime[DispatcherSettings]) -> APIRouter:
         try:
             return _in_force(await actions.put(runtime, definition))
         except TooManyCampaigns as error:
-            raise Problem(409, "Too many campaigns", str(error)) from error
+            raise Problem(409, "Too many campaigns", detail=str(error)) from error
 
     @router.post("/v1/campaigns/{campaign_id}/dry-run", dependencies=[Depends(require("campaigns:read"))])
     async def try_campaign(campaign_id: CampaignId, sample: SampleEvent | None = None) -> DryRun:
@@ -110,18 +110,20 @@ async def _stored(runtime: Runtime[DispatcherSettings], campaign_id: str) -> Sto
         try:
             return await queries.one(connection, campaign_id)
         except NoSuchCampaign as error:
-            raise Problem(404, "No such campaign", str(error)) from error
+            raise Problem(404, "No such campaign", detail=str(error)) from error
 
 
 async def _definition(campaign_id: str, request: Request) -> Campaign:
     """The definition in the body; JSON is parsed as YAML, of which it is a subset."""
     text = await limited_text(request, rules.MAX_DEFINITION_BYTES)
     try:
-        definition = rules.parse(text, "the definition")
+        definition = rules.parse(text, where="the definition")
     except InvalidDefinition as error:
-        raise Problem(422, "Invalid definition", str(error)) from error
+        raise Problem(422, "Invalid definition", detail=str(error)) from error
     if definition.id != campaign_id:
-        raise Problem(422, "Invalid definition", f"its id is {definition.id!r}, but the URL says {campaign_id!r}")
+        raise Problem(
+            422, "Invalid definition", detail=f"its id is {definition.id!r}, but the URL says {campaign_id!r}"
+        )
     return definition
 
 

@@ -57,7 +57,7 @@ async def of_event(
     """What would happen if ``event`` arrived now, on top of what is known about its order and customer."""
     now = runtime.clock.now()
     customer_id, order_id = event.customer.id, event.order_id
-    customer = (await customers.read(connection, [customer_id])).get(customer_id, Customer(customer_id))
+    customer = (await customers.read(connection, [customer_id])).get(customer_id, Customer(customer_id=customer_id))
     order = (await orders.read(connection, [order_id])).get(order_id, Order(order_id))
     customer = customer_rules.fold(customer, event)
     order = order_rules.fold(order, event_type, event)

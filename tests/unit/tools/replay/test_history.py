@@ -162,8 +162,8 @@ def test_the_last_score_counts_and_the_last_comment_stays(tmp_path: Path) -> Non
     )
     surveys = expected_surveys([order], STEPS)
     assert (surveys[0].final_score, surveys[0].final_comment) == (0, "Bom")
-    assert total(surveys) == Counts(0, 0, 1)
-    assert counts_by(surveys, "region") == {"SP": Counts(0, 0, 1)}
+    assert total(surveys) == Counts(detractors=1)
+    assert counts_by(surveys, "region") == {"SP": Counts(detractors=1)}
 
 
 def test_a_moment_exactly_on_a_step_belongs_to_it() -> None:
