@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerter.domain import publication, revisions, transitions
+from services.alerter.domain import case_events, revisions, transitions
 from services.alerter.domain.case import Case, Step, existing
 from services.alerter.domain.case_list import CaseRow
 from services.alerter.domain.transitions import CloseReason, ContactWay
@@ -124,7 +124,7 @@ async def keep(
     )
     await runtime.outbox.put(
         connection,
-        [event for case_id, row in kept.items() for event in publication.events(steps[case_id], row.context)],
+        [event for case_id, row in kept.items() for event in case_events.events(steps[case_id], row.context)],
     )
     return kept
 

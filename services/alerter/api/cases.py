@@ -9,10 +9,10 @@ from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from services.alerter.actions import cases as actions
+from services.alerter.domain import case_events
 from services.alerter.domain.case import Case, Entry, NoSuchCase
 from services.alerter.domain.case_list import CaseFilter, Cursor, StatusFilter
 from services.alerter.domain.orders import Order
-from services.alerter.domain.publication import published
 from services.alerter.domain.routing import UnknownRootCause
 from services.alerter.domain.transitions import CloseReason, ContactWay, Refused, Stale
 from services.alerter.queries import cases as queries
@@ -137,7 +137,7 @@ def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
                 limit=limit,
             )
         return CaseList(
-            cases=[published(row.case, row.context) for row in page.rows],
+            cases=[case_events.body(row.case, row.context) for row in page.rows],
             next_cursor=None if page.after is None else write_cursor(page.after.position, page.after.case_id),
         )
 
@@ -153,7 +153,7 @@ def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
         """Assigns the case to an owner."""
         with _problems():
             row = await actions.assign(runtime, case_id, sequence=body.sequence, actor=caller.name, owner=body.owner)
-        return published(row.case, row.context)
+        return case_events.body(row.case, row.context)
 
     @router.post("/{case_id}/contact")
     async def contact(caller: MayWrite, case_id: CaseId, body: ContactBody) -> followups.Case:
@@ -162,14 +162,14 @@ def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
             row = await actions.contact(
                 runtime, case_id, sequence=body.sequence, actor=caller.name, way=body.way, text=body.text
             )
-        return published(row.case, row.context)
+        return case_events.body(row.case, row.context)
 
     @router.post("/{case_id}/note")
     async def note(caller: MayWrite, case_id: CaseId, body: NoteBody) -> followups.Case:
         """Adds a note."""
         with _problems():
             row = await actions.note(runtime, case_id, sequence=body.sequence, actor=caller.name, text=body.text)
-        return published(row.case, row.context)
+        return case_events.body(row.case, row.context)
 
     @router.post("/{case_id}/close")
     async def close(caller: MayWrite, case_id: CaseId, body: CloseBody) -> followups.Case:
@@ -184,14 +184,14 @@ def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
                 root_cause=body.root_cause,
                 text=body.text,
             )
-        return published(row.case, row.context)
+        return case_events.body(row.case, row.context)
 
     @router.post("/{case_id}/reopen")
     async def reopen(caller: MayWrite, case_id: CaseId, body: ReopenBody) -> followups.Case:
         """Reopens a closed case, with a new deadline if its routing rule has one."""
         with _problems():
             row = await actions.reopen(runtime, case_id, sequence=body.sequence, actor=caller.name, text=body.text)
-        return published(row.case, row.context)
+        return case_events.body(row.case, row.context)
 
     return router
 
@@ -213,7 +213,7 @@ def _problems() -> Iterator[None]:
 
 def _with_history(detail: queries.CaseDetail) -> CaseWithHistory:
     return CaseWithHistory(
-        case=detail.published,
+        case=case_events.body(detail.case, detail.context),
         history=[_entry(entry) for entry in detail.history],
         customer_history=CustomerHistory(
             orders=[_order(order) for order in detail.orders],

@@ -13,9 +13,6 @@ from shared.contracts.followups import CaseStatus
 from shared.moments import stamp_of
 from shared.nps import Group, group_of
 
-MOVED = "moved"
-ERASED = "erased"
-
 EVENT_OF_STATUS: Mapping[CaseStatus, str] = {
     "open": followups.OPENED,
     "assigned": followups.ASSIGNED,

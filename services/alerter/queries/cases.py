@@ -4,14 +4,12 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerter.domain import publication
 from services.alerter.domain.case import Case, CaseContext, Entry, existing
 from services.alerter.domain.case_list import CaseFilter, CaseRow, Cursor
 from services.alerter.domain.orders import Order
 from services.alerter.domain.routing import Routing
 from services.alerter.domain.surveys import Survey
 from services.alerter.repository import case_context, case_history, cases, orders, surveys
-from shared.contracts import followups
 from shared.digests import CustomerDigests
 
 _MAX_SHOWN = 10
@@ -32,11 +30,6 @@ class CaseDetail:
     orders: list[Order]
     surveys: list[Survey]
     earlier: list[Case]
-
-    @property
-    def published(self) -> followups.Case:
-        """The case as published on its queue."""
-        return publication.published(self.case, self.context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +63,11 @@ async def page(
     connection: AsyncConnection, digests: CustomerDigests, given: CaseFilter, *, after: Cursor | None, limit: int
 ) -> CasePage:
     """Up to ``limit`` cases: waiting ones by deadline, then closed ones, the last closed first."""
-    found = await cases.page(connection, given, after=after, limit=limit + 1)
-    shown = found[:limit]
-    contexts = await case_context.read(connection, digests, shown)
+    found = await cases.page(connection, given, after=after, limit=limit)
+    contexts = await case_context.read(connection, digests, found.entries)
     return CasePage(
-        rows=[CaseRow(case, contexts[case.case_id]) for case in shown],
-        after=Cursor(shown[-1].position, shown[-1].case_id) if len(found) > limit else None,
+        rows=[CaseRow(case, contexts[case.case_id]) for case in found.entries],
+        after=None if found.last is None else Cursor(found.last.position, found.last.case_id),
     )
 
 

@@ -13,6 +13,7 @@ from services.alerter.domain.search import searchable_texts
 from services.alerter.repository import search
 from shared.contracts.answers import Answer
 from shared.persistence.columns import Columns
+from shared.persistence.page import Page
 
 _COLUMNS = Columns(
     case_id="text",
@@ -141,10 +142,10 @@ async def count_waiting(connection: AsyncConnection, queues: Sequence[str]) -> d
     return {row.queue: row.many for row in rows}
 
 
-async def page(connection: AsyncConnection, given: CaseFilter, *, after: Cursor | None, limit: int) -> list[Case]:
+async def page(connection: AsyncConnection, given: CaseFilter, *, after: Cursor | None, limit: int) -> Page[Case]:
     """Up to ``limit`` cases after a cursor: waiting ones by deadline, closed ones newest first."""
-    statement, values = page_statement(given, after=after, limit=limit)
-    return [_case(row) for row in await connection.execute(text(statement), values)]
+    statement, values = page_statement(given, after=after, limit=Page.rows_to_read(limit))
+    return Page.of([_case(row) for row in await connection.execute(text(statement), values)], limit)
 
 
 def page_statement(given: CaseFilter, *, after: Cursor | None, limit: int) -> tuple[str, dict[str, Any]]:

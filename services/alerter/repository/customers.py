@@ -12,8 +12,9 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerter.domain.customers import Customer, may_be_kept
+from services.alerter.domain.customers import Customer
 from services.alerter.repository.cases import NO_CASE_WAITING
+from shared.erasures import is_erased
 from shared.persistence.columns import Columns
 
 _COLUMNS = Columns(customer_key="uuid", document="jsonb", told_at="timestamptz")
@@ -78,7 +79,7 @@ class LockedCustomer:
 
     def may_keep(self, told_at: datetime) -> bool:
         """Whether data about the customer from that time may be written."""
-        return may_be_kept(told_at, erased_at=self.erased_at)
+        return not is_erased(told_at, erased_at=self.erased_at)
 
 
 async def lock(connection: AsyncConnection, keys: Collection[UUID]) -> dict[UUID, LockedCustomer]:
