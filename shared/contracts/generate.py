@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import yaml
 
-from shared.contracts import answers, campaigns, deliveries, orders, preferences, requests, scores, sends
+from shared.contracts import answers, campaigns, deliveries, followups, orders, preferences, requests, scores, sends
 from shared.contracts.topics import CATALOGUE, CONSUMED_BY, Topic
 from shared.contracts.types import Contract
 
@@ -71,7 +71,7 @@ def asyncapi() -> dict[str, Any]:
     messages: dict[str, Any] = {}
     for topic in CATALOGUE:
         channels[topic.name] = _channel(topic)
-        publisher = _PUBLISHED_BY.get(topic.name, "the alerter")
+        publisher = "the alerter" if topic.name.startswith(followups.TOPIC_PREFIX) else _PUBLISHED_BY[topic.name]
         operations[f"publish {topic.name}"] = {
             "action": "send",
             "channel": {"$ref": f"#/channels/{_pointer(topic.name)}"},
