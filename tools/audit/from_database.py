@@ -190,7 +190,7 @@ async def _alerter(connection: Connection, facts: DatabaseFacts) -> None:
 async def _dead_letters(connection: Connection, facts: DatabaseFacts) -> None:
     for schema in SCHEMAS:
         rows = await connection.fetch(
-            f"SELECT consumer, topic, partition, record_offset FROM {schema}.dead_letters"  # noqa: S608 - our own schemas
+            f"SELECT consumer, topic, partition, record_offset FROM {schema}.dead_letters"  # noqa: S608  # our own schemas
         )
         facts.dead_letters |= {
             (row["consumer"], (row["topic"], row["partition"], row["record_offset"])) for row in rows
@@ -208,7 +208,7 @@ async def _traces(connection: Connection, erased: dict[str, set[str]]) -> dict[s
             f"""
             SELECT DISTINCT erased.address FROM {schema}.{table} AS scanned
             JOIN unnest($1::text[]) AS erased (address) ON strpos(lower(scanned::text), erased.address) > 0
-            """,  # noqa: S608 - our own tables, from the catalogue
+            """,  # noqa: S608  # our own tables, from the catalogue
             list(customer_of),
         )
         for row in rows:
