@@ -103,7 +103,9 @@ def case_view(detail: CaseDetail, routing: Routing, me: str, now: datetime) -> d
         "survey": detail.survey,
         "asked_words": _came(None if detail.survey is None else detail.survey.channel),
         "answered_words": _came(None if case.answer is None else case.answer.channel),
-        "lateness": None if order is None else wording.lateness(order.promised_at, order.delivered_at, now),
+        "lateness": None
+        if order is None
+        else wording.lateness(promised=order.promised_at, delivered=order.delivered_at, now=now),
         "segments": _segments(published.answer),
         "history": [entry_view(entry, routing) for entry in detail.history],
         "orders": [other for other in detail.orders if order is None or other.order_id != order.order_id],
