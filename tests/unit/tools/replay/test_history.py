@@ -15,7 +15,10 @@ from tools.replay.olist import DataSet, PastOrder, end_of_day, read_data_set
 from tools.replay.oracle import Steps, counts_by, expected_surveys, total
 
 REAL_DATA = Path(__file__).parents[5] / "shared" / "data" / "olist"
-needs_real_data = pytest.mark.skipif(not REAL_DATA.exists(), reason=f"the Olist files are not in {REAL_DATA}")
+needs_real_data = pytest.mark.skipif(
+    not REAL_DATA.exists(),
+    reason=f"the sample of Olist's data set that docs/replay.md describes is absent: put its CSV files in {REAL_DATA}",
+)
 
 ORDER = {
     "order_id": "o1", "customer_id": "account-1", "order_status": "delivered",
