@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerter.actions.cases import keep
+from services.alerter.actions.cases import store
 from services.alerter.domain import revisions
 from services.alerter.queries import routing
 from services.alerter.repository import cases, customers
@@ -47,5 +47,5 @@ async def receive(
                 steps[case_id] = revisions.erase(case, case_id, body.revision, now)
             else:
                 steps[case_id] = revisions.apply(case, body, rules, now)
-        kept = await keep(connection, runtime, steps, locked=known)
-        remaining = [case_id for case_id in remaining if steps[case_id] and case_id not in kept]
+        stored = await store(connection, runtime, steps, locked=known)
+        remaining = [case_id for case_id in remaining if steps[case_id] and case_id not in stored]

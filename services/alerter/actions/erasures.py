@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerter.actions.cases import keep
+from services.alerter.actions.cases import store
 from services.alerter.domain import revisions
 from services.alerter.repository import cases, customers, orders, surveys
 from services.alerter.settings import AlerterSettings
@@ -44,4 +44,4 @@ async def erase(
         and case.answer.customer_id is not None
         and is_erased(case.answer.received_at, erased_at=times.get(runtime.digests.key(case.answer.customer_id)))
     }
-    await keep(connection, runtime, steps, locked=known)
+    await store(connection, runtime, steps, locked=known)

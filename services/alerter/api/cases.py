@@ -92,7 +92,7 @@ class KnownSurvey(BaseModel):
     sent_at: datetime
 
 
-class EarlierCase(BaseModel):
+class OtherCase(BaseModel):
     case_id: str
     queue: str | None
     status: str
@@ -105,7 +105,7 @@ class CustomerHistory(BaseModel):
 
     orders: list[KnownOrder] = []
     surveys: list[KnownSurvey] = []
-    cases: list[EarlierCase] = []
+    cases: list[OtherCase] = []
 
 
 class CaseWithHistory(BaseModel):
@@ -221,7 +221,7 @@ def _with_history(detail: queries.CaseDetail) -> CaseWithHistory:
                 KnownSurvey(campaign=survey.campaign, channel=survey.channel, sent_at=survey.sent_at)
                 for survey in detail.surveys
             ],
-            cases=[_earlier(case) for case in detail.earlier],
+            cases=[_other_case(case) for case in detail.other_cases],
         ),
     )
 
@@ -242,8 +242,8 @@ def _order(order: Order) -> KnownOrder:
     )
 
 
-def _earlier(case: Case) -> EarlierCase:
-    return EarlierCase(
+def _other_case(case: Case) -> OtherCase:
+    return OtherCase(
         case_id=case.case_id,
         queue=case.queue,
         status=case.status,

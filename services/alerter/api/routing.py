@@ -16,7 +16,7 @@ from shared.web.limits import limited_text
 from shared.web.problems import Problem
 
 
-class RoutingInForce(BaseModel):
+class CurrentRouting(BaseModel):
     version: int
     routing: Routing
 
@@ -25,18 +25,18 @@ def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
     router = APIRouter(prefix="/v1/routing")
 
     @router.get("", dependencies=[Depends(require("cases:read"))])
-    async def get_routing() -> RoutingInForce:
+    async def get_routing() -> CurrentRouting:
         """The current routing rules."""
         async with runtime.read_only() as connection:
             current = await queries.current(connection)
-        return RoutingInForce(version=current.version, routing=current.routing)
+        return CurrentRouting(version=current.version, routing=current.routing)
 
     @router.put("")
     async def put_routing(
         request: Request,
         caller: Annotated[Caller, Depends(require("cases:write"))],
         version: Annotated[int | None, Header(alias="If-Match", description="The version that was read.")] = None,
-    ) -> RoutingInForce:
+    ) -> CurrentRouting:
         """Replaces the rules with those in the body, YAML or JSON. They apply to answers from now on; existing cases
         stay in their queues. Topics are created for new queues."""
         document = await limited_text(request, MAX_BYTES)
@@ -46,6 +46,6 @@ def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
             raise Problem(422, "The routing rules cannot be used", detail=str(error)) from error
         except actions.RoutingChanged as error:
             raise Problem(409, "The routing rules have changed", detail=str(error), version=error.version) from error
-        return RoutingInForce(version=replaced.version, routing=replaced.routing)
+        return CurrentRouting(version=replaced.version, routing=replaced.routing)
 
     return router

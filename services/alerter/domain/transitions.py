@@ -109,5 +109,5 @@ def _next(case: Case, now: datetime) -> Case:
 
 
 def _entry(case: Case, kind: str, *, actor: str, **details: str) -> Entry:
-    told: Mapping[str, str | int] = {name: value for name, value in details.items() if value}
-    return Entry(sequence=case.sequence, at=case.changed_at, kind=kind, actor=actor, details=told)
+    given: Mapping[str, str | int] = {name: value for name, value in details.items() if value}
+    return Entry(sequence=case.sequence, at=case.changed_at, kind=kind, actor=actor, details=given)

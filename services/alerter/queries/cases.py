@@ -13,12 +13,12 @@ from services.alerter.repository import case_context, case_history, cases, order
 from shared.digests import CustomerDigests
 
 _MAX_SHOWN = 10
-"""Maximum orders, surveys and earlier cases shown of a customer."""
+"""Maximum orders, surveys and other cases shown of a customer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseDetail:
-    """A case with its context; the newest orders, surveys and earlier cases first.
+    """A case with its context; the newest orders, surveys and other cases first.
 
     ``survey`` is the one that was answered, None when the answer has none or it is unknown.
     """
@@ -29,7 +29,7 @@ class CaseDetail:
     survey: Survey | None
     orders: list[Order]
     surveys: list[Survey]
-    earlier: list[Case]
+    other_cases: list[Case]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +60,10 @@ async def queue_counts(connection: AsyncConnection, routing: Routing) -> list[Qu
 
 
 async def page(
-    connection: AsyncConnection, digests: CustomerDigests, given: CaseFilter, *, after: Cursor | None, limit: int
+    connection: AsyncConnection, digests: CustomerDigests, case_filter: CaseFilter, *, after: Cursor | None, limit: int
 ) -> CasePage:
     """Up to ``limit`` cases: waiting ones by deadline, then closed ones, the last closed first."""
-    found = await cases.page(connection, given, after=after, limit=limit)
+    found = await cases.page(connection, case_filter, after=after, limit=limit)
     contexts = await case_context.read(connection, digests, found.entries)
     return CasePage(
         rows=[CaseRow(case, contexts[case.case_id]) for case in found.entries],
@@ -84,5 +84,7 @@ async def detail(connection: AsyncConnection, digests: CustomerDigests, case_id:
         survey=None if send_id is None else await surveys.read(connection, send_id),
         orders=[] if key is None else await orders.of_customer(connection, key, limit=_MAX_SHOWN),
         surveys=[] if key is None else await surveys.of_customer(connection, key, limit=_MAX_SHOWN),
-        earlier=[] if key is None else await cases.of_customer(connection, key, limit=_MAX_SHOWN, other_than=case_id),
+        other_cases=(
+            [] if key is None else await cases.of_customer(connection, key, limit=_MAX_SHOWN, other_than=case_id)
+        ),
     )

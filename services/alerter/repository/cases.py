@@ -142,31 +142,31 @@ async def count_waiting(connection: AsyncConnection, queues: Sequence[str]) -> d
     return {row.queue: row.many for row in rows}
 
 
-async def page(connection: AsyncConnection, given: CaseFilter, *, after: Cursor | None, limit: int) -> Page[Case]:
+async def page(connection: AsyncConnection, case_filter: CaseFilter, *, after: Cursor | None, limit: int) -> Page[Case]:
     """Up to ``limit`` cases after a cursor: waiting ones by deadline, closed ones newest first."""
-    statement, values = page_statement(given, after=after, limit=Page.rows_to_read(limit))
+    statement, values = page_statement(case_filter, after=after, limit=Page.rows_to_read(limit))
     return Page.of([_case(row) for row in await connection.execute(text(statement), values)], limit)
 
 
-def page_statement(given: CaseFilter, *, after: Cursor | None, limit: int) -> tuple[str, dict[str, Any]]:
+def page_statement(case_filter: CaseFilter, *, after: Cursor | None, limit: int) -> tuple[str, dict[str, Any]]:
     """The query of a page and its parameters; its conditions match the indexes of ``cases``."""
     conditions = ["queue IS NOT NULL"]
     values: dict[str, Any] = {"limit": limit}
-    if given.status != "any":
-        conditions.append(f"NOT {_WAITING}" if given.status == "closed" else _WAITING)
-    if given.status not in ("any", "waiting", "closed"):
+    if case_filter.status != "any":
+        conditions.append(f"NOT {_WAITING}" if case_filter.status == "closed" else _WAITING)
+    if case_filter.status not in ("any", "waiting", "closed"):
         conditions.append("status = :status")
-        values["status"] = given.status
-    if given.queue:
+        values["status"] = case_filter.status
+    if case_filter.queue:
         conditions.append("queue = :queue")
-        values["queue"] = given.queue
-    if given.owner == UNASSIGNED:
+        values["queue"] = case_filter.queue
+    if case_filter.owner == UNASSIGNED:
         conditions.append("owner IS NULL")
-    elif given.owner:
+    elif case_filter.owner:
         conditions.append("owner = :owner")
-        values["owner"] = given.owner
-    if given.search:
-        words = search.query(given.search)
+        values["owner"] = case_filter.owner
+    if case_filter.search:
+        words = search.query(case_filter.search)
         if words is None:
             conditions.append("false")
         else:

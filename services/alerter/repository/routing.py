@@ -33,7 +33,7 @@ class StoredRouting:
 
 
 async def read(connection: AsyncConnection) -> tuple[int, str] | None:
-    """Version and text of the rules in force; None before the first."""
+    """Version and text of the current rules; None before the first."""
     row = (await connection.execute(_READ)).one_or_none()
     return None if row is None else (row.version, row.document)
 

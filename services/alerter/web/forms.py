@@ -13,7 +13,7 @@ from services.alerter.domain.routing import UnknownRootCause
 from services.alerter.domain.transitions import CLOSE_REASONS, CONTACT_WAYS, Refused, Stale
 from services.alerter.settings import AlerterSettings
 from services.alerter.web.filters import Filters, GivenFilters
-from services.alerter.web.inbox_page import InboxPage, Typed
+from services.alerter.web.inbox_page import FormInput, InboxPage
 from shared.contracts.types import Identifier
 from shared.runtime import Runtime
 from shared.web.auth import Caller, staff
@@ -54,13 +54,13 @@ def routes(runtime: Runtime[AlerterSettings], page: InboxPage) -> APIRouter:
         owner: NameField = "",
     ) -> Response:
         """Without an owner, the case is assigned to the user who sent the form."""
-        typed = Typed(action="assign", sequence=sequence, owner=owner)
+        form_input = FormInput(action="assign", sequence=sequence, owner=owner)
         try:
             await actions.assign(
                 runtime, case_id, sequence=sequence, actor=caller.name, owner=owner.strip() or caller.name
             )
         except _FAILURES as error:
-            return await _failed(page, request, caller, filters, case_id, error, typed)
+            return await _failed(page, request, caller, filters, case_id, error, form_input)
         return _back_to(case_id, filters)
 
     @router.post("/contact")
@@ -73,12 +73,12 @@ def routes(runtime: Runtime[AlerterSettings], page: InboxPage) -> APIRouter:
         way: ChoiceField = "email",
         text: TextField = "",
     ) -> Response:
-        typed = Typed(action="contact", sequence=sequence, way=way, text=text)
+        form_input = FormInput(action="contact", sequence=sequence, way=way, text=text)
         try:
             chosen = _choice(way, CONTACT_WAYS)
             await actions.contact(runtime, case_id, sequence=sequence, actor=caller.name, way=chosen, text=text)
         except _FAILURES as error:
-            return await _failed(page, request, caller, filters, case_id, error, typed)
+            return await _failed(page, request, caller, filters, case_id, error, form_input)
         return _back_to(case_id, filters)
 
     @router.post("/note")
@@ -90,11 +90,11 @@ def routes(runtime: Runtime[AlerterSettings], page: InboxPage) -> APIRouter:
         sequence: SequenceField,
         text: TextField = "",
     ) -> Response:
-        typed = Typed(action="note", sequence=sequence, text=text)
+        form_input = FormInput(action="note", sequence=sequence, text=text)
         try:
             await actions.note(runtime, case_id, sequence=sequence, actor=caller.name, text=text)
         except _FAILURES as error:
-            return await _failed(page, request, caller, filters, case_id, error, typed)
+            return await _failed(page, request, caller, filters, case_id, error, form_input)
         return _back_to(case_id, filters)
 
     @router.post("/close")
@@ -108,7 +108,7 @@ def routes(runtime: Runtime[AlerterSettings], page: InboxPage) -> APIRouter:
         root_cause: NameField = "",
         text: TextField = "",
     ) -> Response:
-        typed = Typed(action="close", sequence=sequence, reason=reason, root_cause=root_cause, text=text)
+        form_input = FormInput(action="close", sequence=sequence, reason=reason, root_cause=root_cause, text=text)
         try:
             await actions.close(
                 runtime,
@@ -120,7 +120,7 @@ def routes(runtime: Runtime[AlerterSettings], page: InboxPage) -> APIRouter:
                 text=text,
             )
         except _FAILURES as error:
-            return await _failed(page, request, caller, filters, case_id, error, typed)
+            return await _failed(page, request, caller, filters, case_id, error, form_input)
         return _back_to(case_id, filters)
 
     @router.post("/reopen")
@@ -132,11 +132,11 @@ def routes(runtime: Runtime[AlerterSettings], page: InboxPage) -> APIRouter:
         sequence: SequenceField,
         text: TextField = "",
     ) -> Response:
-        typed = Typed(action="reopen", sequence=sequence, text=text)
+        form_input = FormInput(action="reopen", sequence=sequence, text=text)
         try:
             await actions.reopen(runtime, case_id, sequence=sequence, actor=caller.name, text=text)
         except _FAILURES as error:
-            return await _failed(page, request, caller, filters, case_id, error, typed)
+            return await _failed(page, request, caller, filters, case_id, error, form_input)
         return _back_to(case_id, filters)
 
     return router
@@ -153,13 +153,13 @@ async def _failed(
     filters: Filters,
     case_id: str,
     error: Exception,
-    typed: Typed,
+    form_input: FormInput,
 ) -> HTMLResponse:
     """The case's current state, with the reason and the input. A 404 problem when there is no such case."""
     if isinstance(error, NoSuchCase):
         raise Problem(404, "No such case", detail=f"{error}; the inbox lists them") from error
     reason = _STALE if isinstance(error, Stale) else str(error)
-    return await page.whole(request, caller, filters, case_id, error=reason, typed=typed)
+    return await page.whole(request, caller, filters, case_id, error=reason, form_input=form_input)
 
 
 def _choice(value: str, choices: tuple[_Choice, ...]) -> _Choice:

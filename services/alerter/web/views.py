@@ -90,7 +90,7 @@ def case_view(detail: CaseDetail, routing: Routing, me: str, now: datetime) -> d
         "history": [entry_view(entry, routing) for entry in detail.history],
         "orders": [other for other in detail.orders if order is None or other.order_id != order.order_id],
         "surveys": [sent for sent in detail.surveys if detail.survey is None or sent.send_id != detail.survey.send_id],
-        "earlier": [row_view(earlier, CaseContext(), now) for earlier in detail.earlier],
+        "other_cases": [row_view(other, CaseContext(), now) for other in detail.other_cases],
         "next_action": next_action(case, me),
         "waiting": case.waiting,
         "erased": case.erased,
