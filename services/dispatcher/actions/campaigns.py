@@ -40,7 +40,7 @@ async def apply_files(runtime: Runtime[DispatcherSettings], campaigns: Sequence[
                 gone = before.from_file is not None
                 switched_off = before.campaign.model_copy(update={"active": False})
                 wanted.append(replace(before, campaign=switched_off, from_file=None) if gone else before)
-        await _bring_into_force(runtime, connection, stored, wanted)
+        await _write_changed(runtime, connection, stored, wanted)
 
 
 async def put(runtime: Runtime[DispatcherSettings], campaign: Campaign) -> StoredCampaign:
@@ -56,11 +56,11 @@ async def put(runtime: Runtime[DispatcherSettings], campaign: Campaign) -> Store
             if before is None
             else replace(before, campaign=campaign)
         )
-        (in_force,) = await _bring_into_force(runtime, connection, stored, [wanted])
-        return in_force
+        (current,) = await _write_changed(runtime, connection, stored, [wanted])
+        return current
 
 
-async def _bring_into_force(
+async def _write_changed(
     runtime: Runtime[DispatcherSettings],
     connection: AsyncConnection,
     stored: Mapping[str, StoredCampaign],
@@ -68,7 +68,7 @@ async def _bring_into_force(
 ) -> list[StoredCampaign]:
     """Writes the definitions that differ from ``stored`` and publishes each under its next version."""
     now = runtime.clock.now()
-    in_force, changed, events = [], [], []
+    current, changed, events = [], [], []
     for stale in wanted:
         campaign = replace(stale, brand=runtime.brand)
         before = stored.get(campaign.campaign.id)
@@ -77,7 +77,7 @@ async def _bring_into_force(
             events.append(event(campaign.published(), at=now))
         if campaign != before:
             changed.append(campaign)
-        in_force.append(campaign)
+        current.append(campaign)
     await repository.write(connection, changed, now)
     await runtime.outbox.put(connection, events)
-    return in_force
+    return current

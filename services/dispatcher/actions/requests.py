@@ -14,7 +14,7 @@ from shared.contracts.requests import SurveyRequested
 
 async def ingest(connection: AsyncConnection, messages: Sequence[Message], now: datetime) -> None:
     """Writes one decision per request. A duplicate request is a no-op."""
-    in_force = await campaigns.all_of_them(connection)
+    current = await campaigns.all_of_them(connection)
     requested: dict[str, tuple[Message, SurveyRequested]] = {}
     for message in messages:
         assert isinstance(message.body, SurveyRequested)
@@ -29,7 +29,7 @@ async def ingest(connection: AsyncConnection, messages: Sequence[Message], now: 
     for decision_id, (message, request) in requested.items():
         if decision_id in known:
             continue
-        stored = in_force.get(request.campaign)
+        stored = current.get(request.campaign)
         timer = requested_timer(request, message.traceparent)
         effect = request_effect(
             request, None if stored is None else stored.campaign, already_sent=timer.timer_id in sent

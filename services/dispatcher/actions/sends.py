@@ -26,9 +26,9 @@ async def send_due(
 ) -> list[Verdict]:
     """Decides on everything due ``now`` for these locked customers, writes it, and returns the verdicts."""
     settings = runtime.settings
-    in_force = await campaigns.all_of_them(connection)
+    current = await campaigns.all_of_them(connection)
     policy = Policy(
-        {name: stored.campaign for name, stored in in_force.items()}, settings.quiet_period, settings.segmentation
+        {name: stored.campaign for name, stored in current.items()}, settings.quiet_period, settings.segmentation
     )
     known = await situations.read(
         connection,
@@ -42,7 +42,7 @@ async def send_due(
     surveys = [
         (
             verdict.timer,
-            _survey(runtime, verdict, known[verdict.timer.customer_id], in_force[verdict.timer.campaign], now),
+            _survey(runtime, verdict, known[verdict.timer.customer_id], current[verdict.timer.campaign], now),
         )
         for verdict in sent
     ]

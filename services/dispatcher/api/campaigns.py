@@ -26,7 +26,7 @@ from shared.web.problems import Problem
 CampaignId = Annotated[str, Path(min_length=1, max_length=63, description="The campaign's id, such as service-nps.")]
 
 
-class CampaignInForce(BaseModel):
+class CurrentCampaign(BaseModel):
     """A definition and its published version."""
 
     version: int
@@ -36,7 +36,7 @@ class CampaignInForce(BaseModel):
 class CampaignList(BaseModel):
     """All campaigns, on one page: there are never more than 200."""
 
-    campaigns: list[CampaignInForce]
+    campaigns: list[CurrentCampaign]
     next_cursor: str | None = None
 
 
@@ -65,12 +65,12 @@ def routes(runtime: Runtime[DispatcherSettings]) -> APIRouter:
     async def list_campaigns() -> CampaignList:
         """The current campaigns."""
         async with runtime.read_only() as connection:
-            return CampaignList(campaigns=[_in_force(stored) for stored in await queries.every(connection)])
+            return CampaignList(campaigns=[_current(stored) for stored in await queries.every(connection)])
 
     @router.get("/v1/campaigns/{campaign_id}", dependencies=[Depends(require("campaigns:read"))])
-    async def one_campaign(campaign_id: CampaignId) -> CampaignInForce:
+    async def one_campaign(campaign_id: CampaignId) -> CurrentCampaign:
         """One current campaign."""
-        return _in_force(await _stored(runtime, campaign_id))
+        return _current(await _stored(runtime, campaign_id))
 
     @router.put(
         "/v1/campaigns/{campaign_id}",
@@ -85,11 +85,11 @@ def routes(runtime: Runtime[DispatcherSettings]) -> APIRouter:
             }
         },
     )
-    async def put_campaign(campaign_id: CampaignId, request: Request) -> CampaignInForce:
+    async def put_campaign(campaign_id: CampaignId, request: Request) -> CurrentCampaign:
         """Applies a definition, in JSON or YAML; one that differs from the current definition becomes a new version."""
         definition = await _definition(campaign_id, request)
         try:
-            return _in_force(await actions.put(runtime, definition))
+            return _current(await actions.put(runtime, definition))
         except TooManyCampaigns as error:
             raise Problem(409, "Too many campaigns", detail=str(error)) from error
 
@@ -127,5 +127,5 @@ async def _definition(campaign_id: str, request: Request) -> Campaign:
     return definition
 
 
-def _in_force(stored: StoredCampaign) -> CampaignInForce:
-    return CampaignInForce(version=stored.version, definition=stored.campaign.model_dump(mode="json"))
+def _current(stored: StoredCampaign) -> CurrentCampaign:
+    return CurrentCampaign(version=stored.version, definition=stored.campaign.model_dump(mode="json"))

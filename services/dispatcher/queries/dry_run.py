@@ -69,8 +69,8 @@ async def of_event(
             reason=plan.reason,
             explanation=explain(Outcome.NO_TIMER, plan.reason),
         )
-    in_force = {name: stored.campaign for name, stored in (await campaigns.all_of_them(connection)).items()}
-    policy = Policy({**in_force, campaign.id: campaign}, runtime.settings.quiet_period, runtime.settings.segmentation)
+    current = {name: stored.campaign for name, stored in (await campaigns.all_of_them(connection)).items()}
+    policy = Policy({**current, campaign.id: campaign}, runtime.settings.quiet_period, runtime.settings.segmentation)
     then = max(now, timer.due_at)
     known = await situations.read(
         connection,
