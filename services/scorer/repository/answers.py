@@ -11,7 +11,7 @@ from services.scorer.domain.scores import Sums
 from services.scorer.domain.windows import Days
 from services.scorer.repository.arrays import array, array_of_arrays
 from services.scorer.repository.sums import counts_of, daily_of, daily_over, span_arguments, sums_over, values_of
-from shared.nps import Counts
+from shared.nps import SCORES_OF_GROUP, Counts, Group
 
 # One statement writes the batch, rejects stale revisions, and returns the previous rows (PostgreSQL 18's RETURNING
 # old). In the usual case, all new, it returns a single row: returning thousands of unused rows would cost as much as
@@ -53,32 +53,36 @@ _WRITE = text(
     WHERE replaced
     """
 )
-_COUNTED = """
-    SELECT day, CAST(score >= 9 AS integer) AS promoters,
-           CAST(score IN (7, 8) AS integer) AS passives, CAST(score <= 6 AS integer) AS detractors,
-           CAST(surveyed AS integer) AS surveyed, CAST(NULL AS integer) AS delivered
+
+
+def _in_group(group: Group) -> str:
+    """1 if an answer's score is of the group, else 0."""
+    scores = SCORES_OF_GROUP[group]
+    return f"CAST(score BETWEEN {scores[0]} AND {scores[-1]} AS integer)"
+
+
+_COUNTED = f"""
+    SELECT day, segment_ids, {_in_group("promoter")} AS promoters, {_in_group("passive")} AS passives,
+           {_in_group("detractor")} AS detractors, CAST(surveyed AS integer) AS surveyed,
+           CAST(NULL AS integer) AS delivered
     FROM answers
     WHERE segment_ids @> CAST(:segment_ids AS integer[])
       AND (CAST(:campaign_id AS integer) IS NULL OR campaign_id = :campaign_id)
       AND day > CAST(:earliest AS date) AND day <= CAST(:latest AS date)
-"""
+"""  # noqa: S608  # the numbers of the groups
 _SUMS = sums_over(_COUNTED)
 _DAILY = daily_over(_COUNTED)
 _VALUES = text(
-    """
-    SELECT segments.value, count(*) FILTER (WHERE score >= 9) AS promoters,
-           count(*) FILTER (WHERE score IN (7, 8)) AS passives, count(*) FILTER (WHERE score <= 6) AS detractors
-    FROM answers
-    CROSS JOIN LATERAL unnest(answers.segment_ids) AS carried (id)
+    f"""
+    SELECT segments.value, sum(promoters) AS promoters, sum(passives) AS passives, sum(detractors) AS detractors
+    FROM ({_COUNTED}) AS counted
+    CROSS JOIN LATERAL unnest(counted.segment_ids) AS carried (id)
     JOIN segments ON segments.id = carried.id
     WHERE segments.dimension = :dimension
-      AND answers.segment_ids @> CAST(:segment_ids AS integer[])
-      AND day > CAST(:earliest AS date) AND day <= CAST(:latest AS date)
-      AND (CAST(:campaign_id AS integer) IS NULL OR campaign_id = :campaign_id)
     GROUP BY segments.value
     ORDER BY count(*) DESC, segments.value
     LIMIT :limit
-    """
+    """  # noqa: S608  # the source above
 )
 
 

@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.scorer.domain.segments import Segment
+from services.scorer.domain.answers import NO_CAMPAIGN_ID
+from services.scorer.domain.segments import EVERYBODY_ID, Segment
 
 _FIND_CAMPAIGNS = text("SELECT name, id FROM campaigns WHERE name = ANY(CAST(:names AS text[]))")
 _ADD_CAMPAIGNS = text(
@@ -35,12 +36,12 @@ _ADD_SEGMENTS = text(
 )
 _CAMPAIGN_NAMES = text("SELECT id, name FROM campaigns WHERE id = ANY(CAST(:ids AS integer[]))")
 _SEGMENT_NAMES = text("SELECT id, dimension, value FROM segments WHERE id = ANY(CAST(:ids AS integer[]))")
-_CAMPAIGNS = text("SELECT name FROM campaigns WHERE id <> 0 ORDER BY name LIMIT :limit")
+_CAMPAIGNS = text("SELECT name FROM campaigns WHERE id <> :no_campaign ORDER BY name LIMIT :limit")
 _SEGMENTS = text(
     """
     SELECT dimension, value
     FROM segments
-    WHERE id <> 0
+    WHERE id <> :everybody
       AND (CAST(:dimension AS text) IS NULL OR dimension = :dimension)
       AND (dimension, value) > (CAST(:after_dimension AS text), CAST(:after_value AS text))
     ORDER BY dimension, value
@@ -93,7 +94,7 @@ async def segment_names(connection: AsyncConnection, ids: Collection[int]) -> di
 
 
 async def campaigns(connection: AsyncConnection, *, limit: int) -> list[str]:
-    return list((await connection.execute(_CAMPAIGNS, {"limit": limit})).scalars())
+    return list((await connection.execute(_CAMPAIGNS, {"no_campaign": NO_CAMPAIGN_ID, "limit": limit})).scalars())
 
 
 async def segments(
@@ -103,7 +104,13 @@ async def segments(
     after_dimension, after_value = after or ("", "")
     rows = await connection.execute(
         _SEGMENTS,
-        {"after_dimension": after_dimension, "after_value": after_value, "dimension": dimension, "limit": limit},
+        {
+            "everybody": EVERYBODY_ID,
+            "after_dimension": after_dimension,
+            "after_value": after_value,
+            "dimension": dimension,
+            "limit": limit,
+        },
     )
     return [(row.dimension, row.value) for row in rows]
 
