@@ -6,8 +6,8 @@ from services.scorer.actions.names import Names
 from services.scorer.api import nps, sample_size, segments, stream
 from services.scorer.domain.stream import ScoreUpdate
 from services.scorer.handlers import answers, deliveries, sends
-from services.scorer.loops.publisher import PublisherLoop
 from services.scorer.loops.retention import RetentionLoop
+from services.scorer.loops.scores import ScoreLoop
 from services.scorer.loops.stream import StreamLoop
 from services.scorer.settings import ScorerSettings
 from services.scorer.web import chart_library, dashboard
@@ -41,7 +41,7 @@ def build(runtime: Runtime[ScorerSettings]) -> Service:
             topics.ANSWERS.name: answers.handler(runtime, names),
         },
         loops=(
-            Periodic("score publisher", runtime.settings.publish_seconds, PublisherLoop(runtime).step),
+            Periodic("score publisher", runtime.settings.publish_seconds, ScoreLoop(runtime).step),
             Periodic("live stream", _STREAM_SECONDS, StreamLoop(runtime, live).step),
             Periodic("scorer retention", _RETENTION_SECONDS, RetentionLoop(runtime).step),
         ),

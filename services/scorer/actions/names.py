@@ -37,7 +37,7 @@ class Names:
         return [self._campaigns[name] for name in wanted]
 
     async def segments(self, carried: Sequence[dict[str, SegmentValue]]) -> list[tuple[int, ...]]:
-        """The segment ids each counts in: EVERYONE first, the others ascending."""
+        """The segment ids each counts in: EVERYBODY_SEGMENT first, the others ascending."""
         known = self._combinations
         identities = [_identity(segments) for segments in carried]
         missing = {identity for identity in identities if identity not in known}

@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from services.scorer.api.parameters import MAX_SEGMENTS, CampaignQuery, bad_segment
-from services.scorer.domain.segments import BadSegment, parse, write
+from services.scorer.domain.segments import BadSegment, read_segment, write_segment
 from services.scorer.domain.stream import ScoreUpdate
 from services.scorer.queries.scores import last_change
 from services.scorer.settings import ScorerSettings
@@ -43,7 +43,7 @@ def routes(runtime: Runtime[ScorerSettings], stream: Stream[ScoreUpdate]) -> API
         `Last-Event-ID` resumes after a disconnection, with the latest state of each changed score.
         """
         try:
-            chosen = {write(parse(segment)) for segment in segments}
+            chosen = {write_segment(read_segment(segment)) for segment in segments}
         except BadSegment as error:
             raise bad_segment(error) from error
 

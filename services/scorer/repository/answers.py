@@ -10,7 +10,14 @@ from services.scorer.domain.answers import AnswerRow, ReplacedAnswer, WrittenAns
 from services.scorer.domain.scores import Sums
 from services.scorer.domain.windows import Days
 from services.scorer.repository.arrays import array, array_of_arrays
-from services.scorer.repository.sums import counts_of, daily_of, daily_over, span_arguments, sums_over, values_of
+from services.scorer.repository.sums import (
+    counts_by_day,
+    counts_by_value,
+    counts_of,
+    daily_over,
+    span_arguments,
+    sums_over,
+)
 from shared.nps import SCORES_OF_GROUP, Counts, Group
 
 # One statement writes the batch, rejects stale revisions, and returns the previous rows (PostgreSQL 18's RETURNING
@@ -127,7 +134,7 @@ async def daily(
         "earliest": span.after,
         "latest": span.end,
     }
-    return daily_of(await connection.execute(_DAILY, values))
+    return counts_by_day(await connection.execute(_DAILY, values))
 
 
 async def values_within(
@@ -148,4 +155,4 @@ async def values_within(
         "latest": span.end,
         "limit": limit,
     }
-    return values_of(await connection.execute(_VALUES, values))
+    return counts_by_value(await connection.execute(_VALUES, values))

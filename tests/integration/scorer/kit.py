@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from services.scorer.actions.publish import publish
+from services.scorer.actions.scores import publish_scores
 from services.scorer.domain.stream import ScoreUpdate
 from services.scorer.queries.scores import last_change
 from services.scorer.settings import ScorerSettings
@@ -42,9 +42,9 @@ class Scorer:
 
     async def publish(self) -> None:
         """Publishes everything that changed."""
-        published = await publish(self.runtime)
+        published = await publish_scores(self.runtime)
         while published.more:
-            published = await publish(self.runtime, after=published.after)
+            published = await publish_scores(self.runtime, after=published.after)
 
     async def listener(self, wanted: Wanted, after: int | None = None) -> Listener[ScoreUpdate]:
         if after is None:
