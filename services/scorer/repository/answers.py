@@ -19,15 +19,25 @@ from services.scorer.repository.sums import (
     sums_over,
 )
 from shared.nps import SCORES_OF_GROUP, Counts, Group
+from shared.persistence.columns import Columns
 
+_COLUMNS = Columns(
+    key="uuid",
+    revision="integer",
+    campaign_id="integer",
+    day="date",
+    score="smallint",
+    surveyed="boolean",
+    segment_ids="integer[]",
+)
 # One statement writes the batch, rejects stale revisions, and returns the previous rows (PostgreSQL 18's RETURNING
 # old). In the usual case, all new, it returns a single row: returning thousands of unused rows would cost as much as
-# writing them.
+# writing them. The rows are not ``Columns.given`` but arrays in PostgreSQL's text format: see ``arrays``.
 _WRITE = text(
-    """
+    f"""
     WITH written AS (
-        INSERT INTO answers AS answer (key, revision, campaign_id, day, score, surveyed, segment_ids)
-        SELECT key, revision, campaign_id, day, score, surveyed, CAST(segment_ids AS integer[])
+        INSERT INTO answers AS answer ({_COLUMNS.names})
+        SELECT {_COLUMNS.values}
         FROM unnest(
             CAST(CAST(:keys AS text) AS uuid[]),
             CAST(CAST(:revisions AS text) AS integer[]),
@@ -36,14 +46,8 @@ _WRITE = text(
             CAST(CAST(:scores AS text) AS smallint[]),
             CAST(CAST(:surveyed AS text) AS boolean[]),
             CAST(CAST(:segment_ids AS text) AS text[])
-        ) AS given (key, revision, campaign_id, day, score, surveyed, segment_ids)
-        ON CONFLICT (key) DO UPDATE SET
-            revision = excluded.revision,
-            campaign_id = excluded.campaign_id,
-            day = excluded.day,
-            score = excluded.score,
-            surveyed = excluded.surveyed,
-            segment_ids = excluded.segment_ids
+        ) AS given ({_COLUMNS.names})
+        ON CONFLICT (key) DO UPDATE SET {_COLUMNS.updates("excluded", but="key")}
         WHERE excluded.revision > answer.revision
            OR (excluded.revision = answer.revision AND excluded.score IS NULL AND answer.score IS NOT NULL)
         RETURNING
@@ -58,7 +62,7 @@ _WRITE = text(
     SELECT NULL, NULL, key, campaign_id, day, score, surveyed, segment_ids
     FROM written
     WHERE replaced
-    """
+    """  # noqa: S608  # names and types of columns
 )
 
 
