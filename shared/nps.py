@@ -4,12 +4,19 @@
 (F. Reichheld, "The One Number You Need to Grow", Harvard Business Review, December 2003).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, sqrt
 from statistics import NormalDist
 from typing import Literal
 
 Group = Literal["detractor", "passive", "promoter"]
+SCORES_OF_GROUP: Mapping[Group, range] = {
+    "detractor": range(7),
+    "passive": range(7, 9),
+    "promoter": range(9, 11),
+}
+_GROUPS_BY_SCORE: tuple[Group, ...] = tuple(group for group, scores in SCORES_OF_GROUP.items() for _ in scores)
 
 CONFIDENCE = 0.95
 Z_95 = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
@@ -19,9 +26,7 @@ def group_of(score: int) -> Group:
     """The group of a score from 0 to 10. Raises ValueError for any other score."""
     if not 0 <= score <= 10:
         raise ValueError(f"score is {score}; it must be a whole number from 0 to 10")
-    if score <= 6:
-        return "detractor"
-    return "passive" if score <= 8 else "promoter"
+    return _GROUPS_BY_SCORE[score]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from services.scorer.domain.publication import (
     ScoreKey,
     SumsBySpan,
     SumsKey,
-    due,
+    scores_to_publish,
     spans_ending,
 )
 from services.scorer.domain.scores import Sums
@@ -25,7 +25,7 @@ THIS_WEEK = {position: Sums(Counts(promoters=8, passives=1, detractors=1), 4, 5)
 def publish(
     sums: dict[SumsKey, SumsBySpan], published: dict[ScoreKey, Published] | None = None, minimum: int = 10
 ) -> list[Publication]:
-    return due(
+    return scores_to_publish(
         sums,
         published or {},
         segments={0: ("", "everybody"), 7: ("country", "BR")},
