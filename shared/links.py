@@ -17,7 +17,7 @@ class BadLink(ValueError):
 class Links:
     """Makes and verifies the tokens. All services share one secret; the collector serves the URLs."""
 
-    def __init__(self, secret: str, collector_url: str) -> None:
+    def __init__(self, *, secret: str, collector_url: str) -> None:
         self._collector_url = collector_url.rstrip("/")
         self._signers = {
             purpose: Signer(secret, salt=f"hearback.{purpose}", sep=".", key_derivation="hmac") for purpose in _PATHS

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 import structlog
 
@@ -26,6 +26,7 @@ class Periodic:
     name: str
     seconds: float
     step: Callable[[], Awaitable[bool]]
+    _: KW_ONLY
     allowed_seconds: float = 60
 
     async def run(self, stop: asyncio.Event, health: Health, retry_limit_seconds: float) -> None:
@@ -39,7 +40,7 @@ class Periodic:
                     raise
                 pause = backoff.failed()
                 metrics.backend_retries.labels(self.name).inc()
-                health.trouble(self.name, f"is failing: {type(error).__name__}")
+                health.trouble(self.name, sentence=f"is failing: {type(error).__name__}")
                 log.warning("a loop failed, retrying", loop=self.name, error=type(error).__name__, seconds=pause)
                 await wait(stop, pause)
                 continue

@@ -35,7 +35,7 @@ S = TypeVar("S", bound=ServiceSettings)
 _PREPARE_AT_LEAST_EVERY = 1.0
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Service:
     """The parts of a service. ``handlers`` has one for each topic of ``contracts.topics.CONSUMED_BY``."""
 

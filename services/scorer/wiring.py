@@ -4,11 +4,11 @@ from pathlib import Path
 
 from services.scorer.actions.names import Names
 from services.scorer.api import nps, sample_size, segments, stream
+from services.scorer.domain.stream import ScoreUpdate
 from services.scorer.handlers import answers, deliveries, sends
-from services.scorer.loops.publisher import PublisherLoop
 from services.scorer.loops.retention import RetentionLoop
+from services.scorer.loops.scores import ScoreLoop
 from services.scorer.loops.stream import StreamLoop
-from services.scorer.queries.stream import Stream
 from services.scorer.settings import ScorerSettings
 from services.scorer.web import chart_library, dashboard
 from shared.contracts import topics
@@ -17,6 +17,7 @@ from shared.process import Service
 from shared.runtime import Runtime
 from shared.web.app import create_app
 from shared.web.pages import mount_static
+from shared.web.stream import Stream
 
 _STREAM_SECONDS = 0.25
 _RETENTION_SECONDS = 60.0
@@ -24,7 +25,7 @@ _RETENTION_SECONDS = 60.0
 
 def build(runtime: Runtime[ScorerSettings]) -> Service:
     names = Names(runtime.engine)
-    live = Stream(runtime.settings.stream_clients)
+    live = Stream[ScoreUpdate](runtime.settings.stream_clients)
     app = create_app(runtime, "Hearback scorer")
     app.include_router(nps.routes(runtime))
     app.include_router(segments.routes(runtime))
@@ -40,7 +41,7 @@ def build(runtime: Runtime[ScorerSettings]) -> Service:
             topics.ANSWERS.name: answers.handler(runtime, names),
         },
         loops=(
-            Periodic("score publisher", runtime.settings.publish_seconds, PublisherLoop(runtime).step),
+            Periodic("score publisher", runtime.settings.publish_seconds, ScoreLoop(runtime).step),
             Periodic("live stream", _STREAM_SECONDS, StreamLoop(runtime, live).step),
             Periodic("scorer retention", _RETENTION_SECONDS, RetentionLoop(runtime).step),
         ),

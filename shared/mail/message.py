@@ -18,7 +18,7 @@ MAX_LINE = 76
 _PLAIN_KEY = pattern(r"[A-Za-z0-9._-]{1,200}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
     """The sender of a message. ``reply_to`` None: replies go to ``mailbox``."""
 
@@ -35,7 +35,7 @@ class Body:
     html: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Email:
     """A message ready to send: envelope and content."""
 
@@ -92,7 +92,7 @@ def write_email(
         for kind, text in (("plain", body.text), ("html", body.html))
     )
     content = f"{head}\r\n{''.join(parts)}--{boundary}--\r\n"
-    return Email(sender.mailbox, to, content.encode("ascii"))
+    return Email(sender=sender.mailbox, recipient=to, content=content.encode("ascii"))
 
 
 def is_plain(key: str) -> bool:

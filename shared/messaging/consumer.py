@@ -108,7 +108,7 @@ class Consumer:
     async def run(self, stop: asyncio.Event) -> None:
         """Runs until ``stop``, and finishes the batch in progress. Raises only what a restart might fix."""
         backoff = Backoff(first=0.1, longest=self._settings.retry_limit_seconds)
-        self._health.trouble(self.loop_name, "is joining its consumer group")
+        self._health.trouble(self.loop_name, sentence="is joining its consumer group")
         self._health.add_check(f"{self.name} kafka", self._probe)
         while not stop.is_set():
             try:
@@ -262,22 +262,24 @@ class Consumer:
             try:
                 await self._transaction.commit(
                     batch.items,
-                    {stored_name(self._topics, partition): offset for partition, offset in expected.items()},
-                    {stored_name(self._topics, partition): offset for partition, offset in batch.following.items()},
+                    expected={stored_name(self._topics, partition): offset for partition, offset in expected.items()},
+                    following={
+                        stored_name(self._topics, partition): offset for partition, offset in batch.following.items()
+                    },
                 )
             except Fenced:
                 metrics.fenced.inc()
                 log.info("batch dropped: another process has handled it")
                 return False
             except DeadLetterLimit as error:
-                self._health.trouble(self.loop_name, str(error))
+                self._health.trouble(self.loop_name, sentence=str(error))
                 log.error("too many dead letters; waiting for an operator", reason=str(error))
                 await self._keep_membership(self._settings.retry_limit_seconds, stop)
             except Exception as error:
                 if is_fault_of_data(error):
                     raise
                 metrics.backend_retries.labels("consumer").inc()
-                self._health.trouble(self.loop_name, f"cannot write: {type(error).__name__}")
+                self._health.trouble(self.loop_name, sentence=f"cannot write: {type(error).__name__}")
                 pause = backoff.failed()
                 log.warning("writing a batch failed, retrying", error=_name(error), seconds=pause)
                 await self._keep_membership(pause, stop)
@@ -331,7 +333,7 @@ class Consumer:
     async def _meet_trouble(self, error: Exception, pause: float, stop: asyncio.Event) -> None:
         metrics.backend_retries.labels("consumer").inc()
         self._health.tick(self.loop_name)
-        self._health.trouble(self.loop_name, f"cannot read: {type(error).__name__}")
+        self._health.trouble(self.loop_name, sentence=f"cannot read: {type(error).__name__}")
         log.warning("consuming failed, retrying", error=_name(error), seconds=pause)
         await wait(stop, pause)
 

@@ -7,7 +7,7 @@ from shared.contracts.cloudevents import Headers
 _LONGEST_REASON = 1_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """A record to publish. ``topic`` is the catalogue's name."""
 
@@ -17,7 +17,7 @@ class Record:
     headers: Headers
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
     """A record that cannot be read or handled. ``reason`` names the field and the rule, never the value.
 

@@ -86,7 +86,7 @@ class Relay:
             raise ProducerBroken("the broker rejected our sequence numbers; restart this process") from error
         metrics.backend_retries.labels(self.name).inc()
         self._health.tick(self.name)
-        self._health.trouble(self.name, f"cannot publish: {type(error).__name__}")
+        self._health.trouble(self.name, sentence=f"cannot publish: {type(error).__name__}")
         log.warning("publishing failed, retrying", error=type(error).__name__, seconds=pause)
         await self._close()
         await asyncio.wait({stopping}, timeout=pause)

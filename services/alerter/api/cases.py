@@ -202,13 +202,13 @@ def _problems() -> Iterator[None]:
     try:
         yield
     except NoSuchCase as error:
-        raise Problem(404, "No such case", f"{error}; GET /v1/cases lists them") from error
+        raise Problem(404, "No such case", detail=f"{error}; GET /v1/cases lists them") from error
     except Stale as error:
-        raise Problem(409, "The case has changed", str(error)) from error
+        raise Problem(409, "The case has changed", detail=str(error)) from error
     except Refused as error:
-        raise Problem(409, "The case does not allow this now", str(error)) from error
+        raise Problem(409, "The case does not allow this now", detail=str(error)) from error
     except UnknownRootCause as error:
-        raise Problem(422, "No such root cause", str(error)) from error
+        raise Problem(422, "No such root cause", detail=str(error)) from error
 
 
 def _with_history(detail: queries.CaseDetail) -> CaseWithHistory:

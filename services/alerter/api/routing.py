@@ -43,9 +43,9 @@ def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
         try:
             replaced = await actions.replace(runtime, document, expected=version, actor=caller.name)
         except InvalidDefinition as error:
-            raise Problem(422, "The routing rules cannot be used", str(error)) from error
+            raise Problem(422, "The routing rules cannot be used", detail=str(error)) from error
         except actions.RoutingChanged as error:
-            raise Problem(409, "The routing rules have changed", str(error), version=error.version) from error
+            raise Problem(409, "The routing rules have changed", detail=str(error), version=error.version) from error
         return CurrentRouting(version=replaced.version, routing=replaced.routing)
 
     return router

@@ -112,7 +112,7 @@ class CaseContext:
     order: Order | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """An entry of a case's history: what happened at ``sequence``; ``actor`` is None for Hearback's own actions."""
 

@@ -81,7 +81,7 @@ def erase(case: Case | None, case_id: str, revision: int, now: datetime) -> list
         closed_reason=_ERASED,
         erased=True,
     )
-    return [Step(empty, followups.CLOSED, Entry(empty.sequence, now, "erased"))]
+    return [Step(empty, followups.CLOSED, Entry(sequence=empty.sequence, at=now, kind="erased"))]
 
 
 def completed(case: Case, now: datetime) -> list[Step]:
@@ -107,7 +107,7 @@ def _opened(answer: Answer, routing: Routing, now: datetime) -> Step:
         due_at=rule.due_at(now),
         suggested_action=rule.suggested_action,
     )
-    return Step(case, followups.OPENED, Entry(1, now, "opened", details={"score": answer.score}))
+    return Step(case, followups.OPENED, Entry(sequence=1, at=now, kind="opened", details={"score": answer.score}))
 
 
 def _moved(case: Case, answer: Answer, rule: Rule, now: datetime) -> list[Step]:
@@ -148,7 +148,7 @@ def _moved(case: Case, answer: Answer, rule: Rule, now: datetime) -> list[Step]:
         "score_before": case.answer.score,
         "score": answer.score,
     }
-    entry = Entry(arrived.sequence, now, "moved", details=details)
+    entry = Entry(sequence=arrived.sequence, at=now, kind="moved", details=details)
     return [Step(left, followups.CLOSED), Step(arrived, followups.OPENED, entry)]
 
 
@@ -174,4 +174,4 @@ def _amended(case: Case, answer: Answer, rule: Rule | None, now: datetime) -> St
 def _amendment(before: Case, after: Case, kind: str, now: datetime) -> Entry:
     assert before.answer is not None and after.answer is not None
     details = {"score_before": before.answer.score, "score": after.answer.score}
-    return Entry(after.sequence, now, kind, details=details)
+    return Entry(sequence=after.sequence, at=now, kind=kind, details=details)

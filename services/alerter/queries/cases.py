@@ -40,7 +40,7 @@ class CasePage:
     after: Cursor | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueueCount:
     """How many cases wait in a queue; ``or_more`` when counting stopped there."""
 
@@ -54,7 +54,7 @@ async def queue_counts(connection: AsyncConnection, routing: Routing) -> list[Qu
     """Of every queue, in the order of the routing rules."""
     counts = await cases.count_waiting(connection, list(routing.queues))
     return [
-        QueueCount(name, title, counts[name], or_more=counts[name] >= cases.MAX_COUNTED)
+        QueueCount(name=name, title=title, waiting=counts[name], or_more=counts[name] >= cases.MAX_COUNTED)
         for name, title in routing.queues.items()
     ]
 

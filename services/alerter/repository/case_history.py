@@ -49,5 +49,8 @@ async def erase(connection: AsyncConnection, case_ids: Sequence[str]) -> None:
 async def read(connection: AsyncConnection, case_id: str) -> list[Entry]:
     """The latest 200 entries of a case's history, oldest first."""
     rows = await connection.execute(_READ, {"case_id": case_id, "limit": _MAX_ENTRIES_READ})
-    entries = [Entry(row.sequence, row.at, row.kind, row.actor, json.loads(row.details)) for row in rows]
+    entries = [
+        Entry(sequence=row.sequence, at=row.at, kind=row.kind, actor=row.actor, details=json.loads(row.details))
+        for row in rows
+    ]
     return entries[::-1]

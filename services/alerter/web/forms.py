@@ -157,7 +157,7 @@ async def _failed(
 ) -> HTMLResponse:
     """The case's current state, with the reason and the input. A 404 problem when there is no such case."""
     if isinstance(error, NoSuchCase):
-        raise Problem(404, "No such case", f"{error}; the inbox lists them") from error
+        raise Problem(404, "No such case", detail=f"{error}; the inbox lists them") from error
     reason = _STALE if isinstance(error, Stale) else str(error)
     return await page.whole(request, caller, filters, case_id, error=reason, form_input=form_input)
 

@@ -86,7 +86,9 @@ def case_view(detail: CaseDetail, routing: Routing, me: str, now: datetime) -> d
         "survey": detail.survey,
         "survey_channel": None if detail.survey is None else _channel(detail.survey.channel),
         "answer_channel": None if answer is None else _channel(answer.channel),
-        "lateness": None if order is None else words.lateness(order.promised_at, order.delivered_at, now),
+        "lateness": None
+        if order is None
+        else words.lateness(promised=order.promised_at, delivered=order.delivered_at, now=now),
         "segments": _segments(answer),
         "history": [entry_view(entry, routing) for entry in detail.history],
         "orders": [other for other in detail.orders if order is None or other.order_id != order.order_id],

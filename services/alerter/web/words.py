@@ -77,7 +77,7 @@ def span(length: timedelta) -> str:
     return f"{length.days} days"
 
 
-def lateness(promised: datetime | None, delivered: datetime | None, now: datetime) -> str | None:
+def lateness(*, promised: datetime | None, delivered: datetime | None, now: datetime) -> str | None:
     """Whether an order arrived when promised; None without a promise, or while the day is still to come."""
     if promised is None:
         return None

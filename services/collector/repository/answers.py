@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.collector.domain.answers import StoredAnswer
 from shared.contracts.answers import Answer
+from shared.persistence.columns import Columns
 
 _READ = text("SELECT revision, body::text AS body FROM answers WHERE answer_id = :answer_id")
 
@@ -18,30 +19,27 @@ async def read(connection: AsyncConnection, answer_id: str) -> StoredAnswer | No
     return None if row is None else stored_answer(row.revision, row.body)
 
 
+_COLUMNS = Columns(answer_id="text", revision="integer", customer_id="text", body="jsonb")
 _PUT = text(
-    """
-    INSERT INTO answers (answer_id, revision, customer_id, body)
-    VALUES (:answer_id, :revision, :customer_id, CAST(:body AS jsonb))
-    ON CONFLICT (answer_id) DO UPDATE
-    SET revision = EXCLUDED.revision, customer_id = EXCLUDED.customer_id, body = EXCLUDED.body
-    WHERE answers.revision = EXCLUDED.revision - 1 AND answers.body IS NOT NULL
+    f"""
+    INSERT INTO answers ({_COLUMNS.names}) SELECT {_COLUMNS.values} FROM {_COLUMNS.given}
+    ON CONFLICT (answer_id) DO UPDATE SET {_COLUMNS.updates("excluded", but="answer_id")}
+    WHERE answers.revision = excluded.revision - 1 AND answers.body IS NOT NULL
     RETURNING revision
-    """
+    """  # noqa: S608 - the names of columns, never values
 )
 
 
 async def put(connection: AsyncConnection, answer: Answer) -> bool:
     """Writes the answer; False when its predecessor is no longer the latest revision, or was erased."""
-    result = await connection.execute(
-        _PUT,
-        {
-            "answer_id": answer.answer_id,
-            "revision": answer.revision,
-            "customer_id": answer.customer_id,
-            "body": answer.model_dump_json(exclude_none=True),
-        },
-    )
-    return result.first() is not None
+    row = {
+        "answer_id": answer.answer_id,
+        "revision": answer.revision,
+        "customer_id": answer.customer_id,
+        "body": answer.model_dump_json(exclude_none=True),
+    }
+    written = await connection.execute(_PUT, _COLUMNS.parameters([row]))
+    return written.first() is not None
 
 
 def stored_answer(revision: int, body: str | None) -> StoredAnswer:

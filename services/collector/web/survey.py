@@ -106,15 +106,15 @@ async def _post_json(runtime: Runtime[CollectorSettings], token: str, body: byte
         send_id = runtime.links.send_id_of(token, "answer")
         accepted = await answer_survey(runtime, send_id, read_json(body, SurveyAnswer).parts())
     except BadLink as error:
-        raise Problem(404, "The link does not work", str(error)) from error
+        raise Problem(404, "The link does not work", detail=str(error)) from error
     except (UnknownSurvey, Contended) as error:
-        raise Problem(503, TRY_AGAIN, str(error), {"Retry-After": str(REFRESH_SECONDS)}) from error
+        raise Problem(503, TRY_AGAIN, detail=str(error), headers={"Retry-After": str(REFRESH_SECONDS)}) from error
     except ErasedSurvey as error:
-        raise Problem(410, "The answer was erased", str(error)) from error
+        raise Problem(410, "The answer was erased", detail=str(error)) from error
     except ClosedSurvey as error:
-        raise Problem(410, "The survey has closed", str(error)) from error
+        raise Problem(410, "The survey has closed", detail=str(error)) from error
     except (ScoreMissing, TooManyFurtherAnswers) as error:
-        raise Problem(422, INVALID_REQUEST, str(error)) from error
+        raise Problem(422, INVALID_REQUEST, detail=str(error)) from error
     return JSONResponse(accepted.model_dump(), 202)
 
 

@@ -115,7 +115,7 @@ class Campaign(_Definition):
         return default if self.quiet_period is None else self.quiet_period
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredCampaign:
     """A current definition. ``from_file`` is the last one from its file, None when it came only through the API."""
 
@@ -144,14 +144,14 @@ def are_pair(one: Campaign, other: Campaign) -> bool:
     return one.pair_with == other.id and other.pair_with == one.id
 
 
-def parse(text: str, where: str) -> Campaign:
+def parse(text: str, *, where: str) -> Campaign:
     """The campaign in a YAML (or JSON) text. ``where`` is its file, for the message of InvalidDefinition."""
     return definitions.parse(text, Campaign, where=where, max_bytes=MAX_DEFINITION_BYTES)
 
 
 def parse_folder(files: Mapping[str, str]) -> list[Campaign]:
     """The campaigns of one folder, given each file's text by its name. Raises InvalidDefinition."""
-    campaigns = {name: parse(text, name) for name, text in files.items()}
+    campaigns = {name: parse(text, where=name) for name, text in files.items()}
     _check_together(campaigns)
     return list(campaigns.values())
 

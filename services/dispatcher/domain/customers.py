@@ -12,7 +12,7 @@ from shared.last_write_wins import LastWrites, merge, newer_than, text_of
 from shared.moments import earliest, latest
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Customer:
     """``details`` has the last write of email, name, locale, timezone, country, region and tier: all personal data.
 

@@ -74,9 +74,9 @@ async def known(connection: AsyncConnection, decision_ids: Sequence[str]) -> set
 
 
 async def asked_about(connection: AsyncConnection, order_ids: Iterable[str]) -> set[tuple[str, str]]:
-    """The (order id, campaign) already decided: sent or skipped."""
+    """The (campaign, order id) already decided: sent or skipped."""
     rows = await connection.execute(_FINAL, {"order_ids": list(order_ids)})
-    return {(row.order_id, row.campaign) for row in rows}
+    return {(row.campaign, row.order_id) for row in rows}
 
 
 async def put(connection: AsyncConnection, decisions: Sequence[Decision]) -> None:

@@ -123,7 +123,7 @@ async def of_customers(connection: AsyncConnection, customer_ids: Sequence[str],
 
 
 async def set_by_orders(
-    connection: AsyncConnection, order_ids: Iterable[str], customer_ids: Iterable[str]
+    connection: AsyncConnection, *, order_ids: Iterable[str], customer_ids: Iterable[str]
 ) -> list[Timer]:
     """The timers set by order events: about these orders, and of these customers' recurring campaigns."""
     rows = await connection.execute(_SET_BY_ORDERS, {"order_ids": list(order_ids), "customer_ids": list(customer_ids)})

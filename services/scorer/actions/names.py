@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.scorer.domain.answers import NO_CAMPAIGN
+from services.scorer.domain.answers import NO_CAMPAIGN, NO_CAMPAIGN_ID
 from services.scorer.domain.segments import EVERYBODY_ID, Segment, flatten
 from services.scorer.repository import names
 from shared.contracts.types import SegmentValue
@@ -22,7 +22,7 @@ class Names:
     def __init__(self, engine: AsyncEngine, limit: int = 20_000) -> None:
         self._engine = engine
         self._limit = limit
-        self._campaigns: dict[str, int] = {NO_CAMPAIGN: 0}
+        self._campaigns: dict[str, int] = {NO_CAMPAIGN: NO_CAMPAIGN_ID}
         self._segments: dict[Segment, int] = {}
         self._combinations: dict[tuple[Segment, ...], tuple[int, ...]] = {}
 
@@ -31,13 +31,13 @@ class Names:
         wanted = [name or NO_CAMPAIGN for name in carried]
         unknown = set(wanted) - self._campaigns.keys()
         if unknown:
-            self._make_room(self._campaigns, {NO_CAMPAIGN: 0})
+            self._make_room(self._campaigns, {NO_CAMPAIGN: NO_CAMPAIGN_ID})
             unknown = set(wanted) - self._campaigns.keys()
             self._campaigns.update(await self._ids_of_campaigns(unknown))
         return [self._campaigns[name] for name in wanted]
 
     async def segments(self, carried: Sequence[dict[str, SegmentValue]]) -> list[tuple[int, ...]]:
-        """The segment ids each counts in: EVERYONE first, the others ascending."""
+        """The segment ids each counts in: EVERYBODY_SEGMENT first, the others ascending."""
         known = self._combinations
         identities = [_identity(segments) for segments in carried]
         missing = {identity for identity in identities if identity not in known}

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 
-from services.scorer.api.parameters import DimensionQuery, SelectionBody, score_query, selection_of
+from services.scorer.api.parameters import DimensionQuery, QueryBody, query_fields, score_query
 from services.scorer.domain.score_query import ScoreQuery
 from services.scorer.domain.trends import Step
 from services.scorer.queries.comparisons import comparison
@@ -35,7 +35,7 @@ class ScoreBody(BaseModel):
     held_back: bool
 
 
-class NpsBody(ScoreBody, SelectionBody):
+class NpsBody(ScoreBody, QueryBody):
     """``change`` is the difference to the preceding window of the same length, in points; null if there is none."""
 
     change: float | None
@@ -50,7 +50,7 @@ class TrendPointBody(ScoreBody):
     day: date
 
 
-class TrendBody(SelectionBody):
+class TrendBody(QueryBody):
     step: Step
     points: list[TrendPointBody]
 
@@ -85,8 +85,8 @@ def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
         async with runtime.read_only() as connection:
             found = await score_of(connection, query, minimum=minimum)
         return NpsBody(
-            **_score(found.score, held_back=found.held_back),
-            **selection_of(query),
+            **_score_fields(found.score, held_back=found.held_back),
+            **query_fields(query),
             change=found.change.points if found.change else None,
             change_significant=found.change.significant if found.change else None,
             delivered=found.delivered,
@@ -101,9 +101,12 @@ def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
         async with runtime.read_only() as connection:
             found = await trend(connection, query, step=step, points=points, minimum=minimum)
         return TrendBody(
-            **selection_of(query),
+            **query_fields(query),
             step=step,
-            points=[TrendPointBody(**_score(point.score, held_back=point.held_back), day=point.day) for point in found],
+            points=[
+                TrendPointBody(**_score_fields(point.score, held_back=point.held_back), day=point.day)
+                for point in found
+            ],
         )
 
     @router.get("/compare")
@@ -120,14 +123,14 @@ def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
         async with runtime.read_only() as connection:
             found = await comparison(connection, query, dimension=dimension, minimum=minimum)
         end = start + limit
-        echo = selection_of(query)
+        repeated = query_fields(query)
         return ComparisonBody(
             dimension=dimension,
-            within=echo.pop("segment"),
-            **echo,
+            within=repeated.pop("segment"),
+            **repeated,
             items=[
                 ComparedBody(
-                    **_score(one.score, held_back=one.held_back),
+                    **_score_fields(one.score, held_back=one.held_back),
                     segment=one.segment,
                     value=one.value,
                     differs=one.differs,
@@ -140,7 +143,7 @@ def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
     return router
 
 
-def _score(score: NetPromoterScore, *, held_back: bool) -> dict[str, Any]:
+def _score_fields(score: NetPromoterScore, *, held_back: bool) -> dict[str, Any]:
     """The fields of ScoreBody."""
     counts = score.counts
     return {

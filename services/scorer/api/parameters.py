@@ -30,8 +30,8 @@ AtQuery = Annotated[
 ]
 
 
-class SelectionBody(BaseModel):
-    """The selection requested; ``campaign`` is ``*`` for all together."""
+class QueryBody(BaseModel):
+    """The query, repeated; ``campaign`` is ``*`` for all together."""
 
     window: Window
     segment: str | list[str]
@@ -39,8 +39,8 @@ class SelectionBody(BaseModel):
     at: datetime
 
 
-def selection_of(query: ScoreQuery) -> dict[str, Any]:
-    """The fields of SelectionBody."""
+def query_fields(query: ScoreQuery) -> dict[str, Any]:
+    """The fields of QueryBody."""
     return {
         "window": query.window,
         "segment": query.label,
@@ -73,4 +73,4 @@ def score_query(runtime: Runtime[ScorerSettings]) -> Callable[..., ScoreQuery]:
 
 
 def bad_segment(error: BadSegment) -> Problem:
-    return Problem(422, "Invalid segment", str(error))
+    return Problem(422, "Invalid segment", detail=str(error))

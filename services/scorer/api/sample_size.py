@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from services.scorer.api.parameters import SelectionBody, score_query, selection_of
+from services.scorer.api.parameters import QueryBody, query_fields, score_query
 from services.scorer.domain.score_query import ScoreQuery
 from services.scorer.queries.scores import score_of
 from services.scorer.settings import ScorerSettings
@@ -13,7 +13,7 @@ from shared.runtime import Runtime
 from shared.web.auth import require
 
 
-class SampleSizeBody(SelectionBody):
+class SampleSizeBody(QueryBody):
     """``n`` answers give ± ``margin`` points at ``confidence``; ``have`` is the number in the window so far."""
 
     n: int
@@ -43,8 +43,8 @@ def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
         measured = not found.held_back
         v = variance(counts.promoters / counts.n, counts.detractors / counts.n) if measured else 1.0
         return SampleSizeBody(
-            **selection_of(query),
-            n=sample_size(margin, v, population),
+            **query_fields(query),
+            n=sample_size(margin, variance_of_one=v, population=population),
             margin=margin,
             confidence=CONFIDENCE,
             variance=v,

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 
 from services.scorer.api.parameters import DimensionQuery
-from services.scorer.domain.segments import write
+from services.scorer.domain.segments import write_segment
 from services.scorer.queries.segments import segment_page
 from services.scorer.settings import ScorerSettings
 from shared.runtime import Runtime
@@ -39,8 +39,8 @@ def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
         async with runtime.read_only() as connection:
             page = await segment_page(connection, after=after, dimension=dimension, limit=limit)
         return SegmentsBody(
-            items=[SegmentBody(segment=write(one), dimension=one[0], value=one[1]) for one in page.segments],
-            next_cursor=write_cursor(*page.segments[-1]) if page.more else None,
+            items=[SegmentBody(segment=write_segment(one), dimension=one[0], value=one[1]) for one in page.entries],
+            next_cursor=None if page.last is None else write_cursor(*page.last),
         )
 
     return router

@@ -9,14 +9,15 @@ from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from services.scorer.api.parameters import MAX_SEGMENTS, CampaignQuery, bad_segment
-from services.scorer.domain.segments import BadSegment, parse, write
+from services.scorer.domain.segments import BadSegment, read_segment, write_segment
+from services.scorer.domain.stream import ScoreUpdate
 from services.scorer.queries.scores import last_change
-from services.scorer.queries.stream import Listener, ScoreUpdate, Stream
 from services.scorer.settings import ScorerSettings
 from shared.contracts.scores import Window
 from shared.runtime import Runtime
 from shared.web.auth import require
 from shared.web.problems import Problem
+from shared.web.stream import Listener, Stream
 
 SegmentsQuery = Annotated[
     list[str],
@@ -24,7 +25,7 @@ SegmentsQuery = Annotated[
 ]
 
 
-def routes(runtime: Runtime[ScorerSettings], stream: Stream) -> APIRouter:
+def routes(runtime: Runtime[ScorerSettings], stream: Stream[ScoreUpdate]) -> APIRouter:
     router = APIRouter(prefix="/v1/stream", tags=["scores"], dependencies=[Depends(require("scores:read"))])
 
     @router.get("", response_class=StreamingResponse)
@@ -42,7 +43,7 @@ def routes(runtime: Runtime[ScorerSettings], stream: Stream) -> APIRouter:
         `Last-Event-ID` resumes after a disconnection, with the latest state of each changed score.
         """
         try:
-            chosen = {write(parse(segment)) for segment in segments}
+            chosen = {write_segment(read_segment(segment)) for segment in segments}
         except BadSegment as error:
             raise bad_segment(error) from error
 
@@ -60,7 +61,12 @@ def routes(runtime: Runtime[ScorerSettings], stream: Stream) -> APIRouter:
                 after = await last_change(connection)
         listener = stream.enter(wanted, after=after)
         if listener is None:
-            raise Problem(503, "Too many live streams", "try again later, or on another replica", {"Retry-After": "30"})
+            raise Problem(
+                503,
+                "Too many live streams",
+                detail="try again later, or on another replica",
+                headers={"Retry-After": "30"},
+            )
         return LiveResponse(stream, listener)
 
     return router
@@ -69,7 +75,7 @@ def routes(runtime: Runtime[ScorerSettings], stream: Stream) -> APIRouter:
 class LiveResponse(StreamingResponse):
     """The stream of one listener, which is removed however the stream ends."""
 
-    def __init__(self, stream: Stream, listener: Listener) -> None:
+    def __init__(self, stream: Stream[ScoreUpdate], listener: Listener[ScoreUpdate]) -> None:
         self._stream = stream
         self._listener = listener
         self.events = _events(listener.updates())

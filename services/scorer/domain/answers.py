@@ -18,6 +18,9 @@ from shared.contracts.answers import Answer, AnswerErased
 NO_CAMPAIGN = ""
 """The name under which answers without a campaign count."""
 
+NO_CAMPAIGN_ID = 0
+"""The id of NO_CAMPAIGN."""
+
 
 def newest_revisions(bodies: Iterable[Answer | AnswerErased]) -> list[tuple[str, Answer | AnswerErased]]:
     """Each answer's key with its highest revision, ascending by key. An erasure wins over the same revision."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.scorer.domain.scores import is_held_back
-from services.scorer.domain.segments import write
+from services.scorer.domain.segments import write_segment
 from shared.nps import Counts, NetPromoterScore, change, net_promoter_score
 
 
@@ -30,10 +30,10 @@ def compare(dimension: str, values: Sequence[tuple[str, Counts]], everybody: Cou
     compared = []
     for value, counts in values:
         held_back = is_held_back(counts, minimum=minimum)
-        difference = None if held_back else change(counts, everybody - counts, comparisons=tested)
+        difference = None if held_back else change(counts, before=everybody - counts, comparisons=tested)
         compared.append(
             Compared(
-                write((dimension, value)),
+                write_segment((dimension, value)),
                 value,
                 net_promoter_score(counts),
                 held_back,

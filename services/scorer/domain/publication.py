@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from services.scorer.domain.answers import NO_CAMPAIGN
 from services.scorer.domain.scores import NOTHING, Sums, window_score
-from services.scorer.domain.segments import Segment, write
+from services.scorer.domain.segments import Segment, write_segment
 from services.scorer.domain.windows import Days, days_before, window_days
 from shared.contracts.scores import ANY_CAMPAIGN, WINDOW_DAYS, WINDOWS, ScoreUpdated, Window
 
@@ -60,7 +60,7 @@ def spans_ending(today: date) -> list[Days]:
     ]
 
 
-def due(
+def scores_to_publish(
     sums: Mapping[SumsKey, SumsBySpan],
     published: Mapping[ScoreKey, Published],
     *,
@@ -75,7 +75,7 @@ def due(
     up here. ``published`` is the last publication of the same segments, and ``segments`` and ``campaigns`` are names by
     id. A key whose days have all left every window drops to zero and is published once more.
     """
-    due: list[Publication] = []
+    found: list[Publication] = []
     for (segment_id, campaign_id), by_span in sorted(_complete(sums, published).items()):
         campaign = ANY_CAMPAIGN if campaign_id == ALL_CAMPAIGNS else campaigns[campaign_id]
         if campaign_id != ALL_CAMPAIGNS and campaign in (NO_CAMPAIGN, ANY_CAMPAIGN):
@@ -89,15 +89,15 @@ def due(
             body = _body(
                 campaign=campaign,
                 window=window,
-                segment=write(segments[segment_id]),
+                segment=write_segment(segments[segment_id]),
                 at=now,
                 sequence=last.sequence + 1,
                 current=current,
                 before=before,
                 minimum=minimum,
             )
-            due.append(Publication(key, figures, body))
-    return due
+            found.append(Publication(key, figures, body))
+    return found
 
 
 def _complete(sums: Mapping[SumsKey, SumsBySpan], published: Mapping[ScoreKey, Published]) -> dict[SumsKey, SumsBySpan]:

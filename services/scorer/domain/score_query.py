@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from services.scorer.domain.segments import EVERYONE, Segment, parse, write
+from services.scorer.domain.segments import EVERYBODY_SEGMENT, Segment, read_segment, write_segment
 from services.scorer.domain.windows import Days, day_of, window_days
 from shared.contracts.scores import ANY_CAMPAIGN, EVERYBODY, Window
 
@@ -28,8 +28,8 @@ class ScoreQuery:
         cls, *, window: Window, segments: Sequence[str], campaign: str | None, at: datetime, zone: ZoneInfo
     ) -> "ScoreQuery":
         """Parses the parameters of a URL. Raises BadSegment."""
-        parsed = dict.fromkeys(parse(segment) for segment in segments)
-        parsed.pop(EVERYONE, None)
+        parsed = dict.fromkeys(read_segment(segment) for segment in segments)
+        parsed.pop(EVERYBODY_SEGMENT, None)
         chosen = None if campaign in (None, "", ANY_CAMPAIGN) else campaign
         return cls(window, tuple(parsed), chosen, at, day_of(at, zone))
 
@@ -40,7 +40,7 @@ class ScoreQuery:
     @property
     def label(self) -> str | list[str]:
         """``everybody``, one segment, or the list of segments that must all apply."""
-        written = [write(segment) for segment in self.segments]
+        written = [write_segment(segment) for segment in self.segments]
         if not written:
             return EVERYBODY
         return written[0] if len(written) == 1 else written

@@ -8,30 +8,30 @@ from shared.contracts.types import SegmentValue
 Segment = tuple[str, str]
 """A dimension and a value, such as ``("country", "BR")``."""
 
-EVERYONE: Segment = ("", EVERYBODY)
+EVERYBODY_SEGMENT: Segment = ("", EVERYBODY)
 """Every answer's first segment. Dimensions in events are never empty, so this name is unique."""
 
 
 EVERYBODY_ID = 0
-"""The id of EVERYONE, in which every answer counts."""
+"""The id of EVERYBODY_SEGMENT, in which every answer counts."""
 
 
 class BadSegment(ValueError):
     """Not a segment; the message says what is expected."""
 
 
-def write(segment: Segment) -> str:
+def write_segment(segment: Segment) -> str:
     """``dimension:value``. A colon in the dimension's name becomes ``%3A``, so that the text is unambiguous."""
-    if segment == EVERYONE:
+    if segment == EVERYBODY_SEGMENT:
         return EVERYBODY
     dimension, value = segment
     return f"{dimension.replace('%', '%25').replace(':', '%3A')}:{value}"
 
 
-def parse(text: str) -> Segment:
-    """The inverse of ``write``. Raises BadSegment."""
+def read_segment(text: str) -> Segment:
+    """The inverse of ``write_segment``. Raises BadSegment."""
     if text == EVERYBODY:
-        return EVERYONE
+        return EVERYBODY_SEGMENT
     dimension, colon, value = text.partition(":")
     if not dimension or not colon or not value:
         raise BadSegment(f"segment is {text[:200]!r}; write a dimension and a value, such as country:BR, or everybody")

@@ -9,17 +9,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from shared.nps import Group, group_of
+
 # What one place counts: the three groups of answers without a survey, the same three of answers to a survey, and
-# surveys delivered. `_GROUP_OF_SCORE` is indexed by the score.
-_PROMOTER, _PASSIVE, _DETRACTOR, _SURVEYED, _DELIVERED = 0, 1, 2, 3, 6
-_GROUP_OF_SCORE = (_DETRACTOR,) * 7 + (_PASSIVE,) * 2 + (_PROMOTER,) * 2
+# surveys delivered.
+_COUNTERS: dict[Group, int] = {"promoter": 0, "passive": 1, "detractor": 2}
+_SURVEYED, _DELIVERED = 3, 6
+_COUNTER_OF_SCORE = tuple(_COUNTERS[group_of(score)] for score in range(11))
 _COUNTER_BITS, _DAY_BITS, _CAMPAIGN_BITS = 3, 20, 31
 _BELOW_SEGMENT = _COUNTER_BITS + _DAY_BITS + _CAMPAIGN_BITS
 
 
 def answer_place(campaign_id: int, day: date, *, score: int, surveyed: bool) -> int:
     """Where an answer counts, without the segment; ``surveyed`` when it was given to one of our surveys."""
-    counter = _GROUP_OF_SCORE[score] + (_SURVEYED if surveyed else 0)
+    counter = _COUNTER_OF_SCORE[score] + (_SURVEYED if surveyed else 0)
     return ((campaign_id << _DAY_BITS) | day.toordinal()) << _COUNTER_BITS | counter
 
 

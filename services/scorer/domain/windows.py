@@ -41,9 +41,10 @@ def days_before(window: Window, end: date) -> Days | None:
 
 
 def days_that_moved(previous_end: date, end: date) -> list[Days]:
-    """The days that enter or leave any window, or any preceding window, when the last day changes from one to the
+    """The days that enter or leave any window, or any preceding window, when the last day changes from
+    ``previous_end`` to ``end``.
 
-    other. Only counts on these days change scores without a new answer.
+    Only counts on these days change scores without a new answer.
     """
     earlier, later = sorted((previous_end, end))
     moved = [Days(earlier, later)]

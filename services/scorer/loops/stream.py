@@ -1,15 +1,16 @@
 """Fans published scores out to the live stream's listeners, with one database query for all of them."""
 
-from services.scorer.queries.stream import ScoreUpdate, Stream
+from services.scorer.domain.stream import ScoreUpdate
 from services.scorer.repository import scores
 from services.scorer.settings import ScorerSettings
 from shared.runtime import Runtime
+from shared.web.stream import Stream
 
 _ROWS_AT_ONCE = 500
 
 
 class StreamLoop:
-    def __init__(self, runtime: Runtime[ScorerSettings], stream: Stream) -> None:
+    def __init__(self, runtime: Runtime[ScorerSettings], stream: Stream[ScoreUpdate]) -> None:
         self._runtime = runtime
         self._stream = stream
 

@@ -10,17 +10,34 @@ from services.scorer.domain.answers import AnswerRow, ReplacedAnswer, WrittenAns
 from services.scorer.domain.scores import Sums
 from services.scorer.domain.windows import Days
 from services.scorer.repository.arrays import array, array_of_arrays
-from services.scorer.repository.sums import counts_of, daily_of, daily_over, span_arguments, sums_over, values_of
-from shared.nps import Counts
+from services.scorer.repository.sums import (
+    counts_by_day,
+    counts_by_value,
+    counts_of,
+    daily_over,
+    span_arguments,
+    sums_over,
+)
+from shared.nps import SCORES_OF_GROUP, Counts, Group
+from shared.persistence.columns import Columns
 
+_COLUMNS = Columns(
+    key="uuid",
+    revision="integer",
+    campaign_id="integer",
+    day="date",
+    score="smallint",
+    surveyed="boolean",
+    segment_ids="integer[]",
+)
 # One statement writes the batch, rejects stale revisions, and returns the previous rows (PostgreSQL 18's RETURNING
 # old). In the usual case, all new, it returns a single row: returning thousands of unused rows would cost as much as
-# writing them.
+# writing them. The rows are not ``Columns.given`` but arrays in PostgreSQL's text format: see ``arrays``.
 _WRITE = text(
-    """
+    f"""
     WITH written AS (
-        INSERT INTO answers AS answer (key, revision, campaign_id, day, score, surveyed, segment_ids)
-        SELECT key, revision, campaign_id, day, score, surveyed, CAST(segment_ids AS integer[])
+        INSERT INTO answers AS answer ({_COLUMNS.names})
+        SELECT {_COLUMNS.values}
         FROM unnest(
             CAST(CAST(:keys AS text) AS uuid[]),
             CAST(CAST(:revisions AS text) AS integer[]),
@@ -29,14 +46,8 @@ _WRITE = text(
             CAST(CAST(:scores AS text) AS smallint[]),
             CAST(CAST(:surveyed AS text) AS boolean[]),
             CAST(CAST(:segment_ids AS text) AS text[])
-        ) AS given (key, revision, campaign_id, day, score, surveyed, segment_ids)
-        ON CONFLICT (key) DO UPDATE SET
-            revision = excluded.revision,
-            campaign_id = excluded.campaign_id,
-            day = excluded.day,
-            score = excluded.score,
-            surveyed = excluded.surveyed,
-            segment_ids = excluded.segment_ids
+        ) AS given ({_COLUMNS.names})
+        ON CONFLICT (key) DO UPDATE SET {_COLUMNS.updates("excluded", but="key")}
         WHERE excluded.revision > answer.revision
            OR (excluded.revision = answer.revision AND excluded.score IS NULL AND answer.score IS NOT NULL)
         RETURNING
@@ -51,34 +62,38 @@ _WRITE = text(
     SELECT NULL, NULL, key, campaign_id, day, score, surveyed, segment_ids
     FROM written
     WHERE replaced
-    """
+    """  # noqa: S608  # names and types of columns
 )
-_COUNTED = """
-    SELECT day, CAST(score >= 9 AS integer) AS promoters,
-           CAST(score IN (7, 8) AS integer) AS passives, CAST(score <= 6 AS integer) AS detractors,
-           CAST(surveyed AS integer) AS surveyed, CAST(NULL AS integer) AS delivered
+
+
+def _in_group(group: Group) -> str:
+    """1 if an answer's score is of the group, else 0."""
+    scores = SCORES_OF_GROUP[group]
+    return f"CAST(score BETWEEN {scores[0]} AND {scores[-1]} AS integer)"
+
+
+_COUNTED = f"""
+    SELECT day, segment_ids, {_in_group("promoter")} AS promoters, {_in_group("passive")} AS passives,
+           {_in_group("detractor")} AS detractors, CAST(surveyed AS integer) AS surveyed,
+           CAST(NULL AS integer) AS delivered
     FROM answers
     WHERE segment_ids @> CAST(:segment_ids AS integer[])
       AND (CAST(:campaign_id AS integer) IS NULL OR campaign_id = :campaign_id)
       AND day > CAST(:earliest AS date) AND day <= CAST(:latest AS date)
-"""
+"""  # noqa: S608  # the numbers of the groups
 _SUMS = sums_over(_COUNTED)
 _DAILY = daily_over(_COUNTED)
 _VALUES = text(
-    """
-    SELECT segments.value, count(*) FILTER (WHERE score >= 9) AS promoters,
-           count(*) FILTER (WHERE score IN (7, 8)) AS passives, count(*) FILTER (WHERE score <= 6) AS detractors
-    FROM answers
-    CROSS JOIN LATERAL unnest(answers.segment_ids) AS carried (id)
+    f"""
+    SELECT segments.value, sum(promoters) AS promoters, sum(passives) AS passives, sum(detractors) AS detractors
+    FROM ({_COUNTED}) AS counted
+    CROSS JOIN LATERAL unnest(counted.segment_ids) AS carried (id)
     JOIN segments ON segments.id = carried.id
     WHERE segments.dimension = :dimension
-      AND answers.segment_ids @> CAST(:segment_ids AS integer[])
-      AND day > CAST(:earliest AS date) AND day <= CAST(:latest AS date)
-      AND (CAST(:campaign_id AS integer) IS NULL OR campaign_id = :campaign_id)
     GROUP BY segments.value
     ORDER BY count(*) DESC, segments.value
     LIMIT :limit
-    """
+    """  # noqa: S608  # the source above
 )
 
 
@@ -123,7 +138,7 @@ async def daily(
         "earliest": span.after,
         "latest": span.end,
     }
-    return daily_of(await connection.execute(_DAILY, values))
+    return counts_by_day(await connection.execute(_DAILY, values))
 
 
 async def values_within(
@@ -144,4 +159,4 @@ async def values_within(
         "latest": span.end,
         "limit": limit,
     }
-    return values_of(await connection.execute(_VALUES, values))
+    return counts_by_value(await connection.execute(_VALUES, values))

@@ -10,7 +10,14 @@ from services.scorer.domain.publication import SumsBySpan, SumsKey
 from services.scorer.domain.scores import Sums
 from services.scorer.domain.tally import DayChange
 from services.scorer.domain.windows import Days
-from services.scorer.repository.sums import counts_of, daily_of, daily_over, span_arguments, sums_over, values_of
+from services.scorer.repository.sums import (
+    counts_by_day,
+    counts_by_value,
+    counts_of,
+    daily_over,
+    span_arguments,
+    sums_over,
+)
 from shared.nps import Counts
 from shared.persistence.columns import Columns
 
@@ -165,7 +172,7 @@ async def daily(
 ) -> dict[date, Counts]:
     """The counts of each day that had answers."""
     values = {"segment_id": segment_id, "campaign_id": campaign_id, "earliest": span.after, "latest": span.end}
-    return daily_of(await connection.execute(_DAILY, values))
+    return counts_by_day(await connection.execute(_DAILY, values))
 
 
 async def values_of_dimension(
@@ -179,4 +186,4 @@ async def values_of_dimension(
         "latest": span.end,
         "limit": limit,
     }
-    return values_of(await connection.execute(_VALUES, values))
+    return counts_by_value(await connection.execute(_VALUES, values))

@@ -6,7 +6,9 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.scorer.domain.segments import Segment
+from services.scorer.domain.answers import NO_CAMPAIGN_ID
+from services.scorer.domain.segments import EVERYBODY_ID, Segment
+from shared.persistence.columns import Columns
 
 _FIND_CAMPAIGNS = text("SELECT name, id FROM campaigns WHERE name = ANY(CAST(:names AS text[]))")
 _ADD_CAMPAIGNS = text(
@@ -16,31 +18,24 @@ _ADD_CAMPAIGNS = text(
     ON CONFLICT (name) DO NOTHING
     """
 )
+_SEGMENT = Columns(dimension="text", value="text")
 _FIND_SEGMENTS = text(
-    """
-    SELECT known.dimension, known.value, known.id
-    FROM segments AS known
-    JOIN unnest(CAST(:dimensions AS text[]), CAST(:values AS text[])) AS wanted (dimension, value)
-      USING (dimension, value)
-    """
+    f"SELECT {_SEGMENT.names}, id FROM segments JOIN {_SEGMENT.given} USING ({_SEGMENT.names})"  # noqa: S608
 )
 _ADD_SEGMENTS = text(
-    """
-    INSERT INTO segments (dimension, value)
-    SELECT dimension, value
-    FROM unnest(CAST(:dimensions AS text[]), CAST(:values AS text[])) AS wanted (dimension, value)
-    ORDER BY dimension, value
-    ON CONFLICT (dimension, value) DO NOTHING
-    """
+    f"""
+    INSERT INTO segments ({_SEGMENT.names}) SELECT {_SEGMENT.values} FROM {_SEGMENT.given} ORDER BY {_SEGMENT.names}
+    ON CONFLICT ({_SEGMENT.names}) DO NOTHING
+    """  # noqa: S608  # names and types of columns
 )
 _CAMPAIGN_NAMES = text("SELECT id, name FROM campaigns WHERE id = ANY(CAST(:ids AS integer[]))")
 _SEGMENT_NAMES = text("SELECT id, dimension, value FROM segments WHERE id = ANY(CAST(:ids AS integer[]))")
-_CAMPAIGNS = text("SELECT name FROM campaigns WHERE id <> 0 ORDER BY name LIMIT :limit")
+_CAMPAIGNS = text("SELECT name FROM campaigns WHERE id <> :no_campaign ORDER BY name LIMIT :limit")
 _SEGMENTS = text(
     """
     SELECT dimension, value
     FROM segments
-    WHERE id <> 0
+    WHERE id <> :everybody
       AND (CAST(:dimension AS text) IS NULL OR dimension = :dimension)
       AND (dimension, value) > (CAST(:after_dimension AS text), CAST(:after_value AS text))
     ORDER BY dimension, value
@@ -73,13 +68,13 @@ async def add_campaigns(connection: AsyncConnection, names: Collection[str]) -> 
 
 async def find_segments(connection: AsyncConnection, segments: Collection[Segment]) -> dict[Segment, int]:
     """The ids of those that exist."""
-    rows = await connection.execute(_FIND_SEGMENTS, _columns(segments))
+    rows = await connection.execute(_FIND_SEGMENTS, _parameters(segments))
     return {(row.dimension, row.value): row.id for row in rows}
 
 
 async def add_segments(connection: AsyncConnection, segments: Collection[Segment]) -> None:
     """A no-op for those that exist already."""
-    await connection.execute(_ADD_SEGMENTS, _columns(segments))
+    await connection.execute(_ADD_SEGMENTS, _parameters(segments))
 
 
 async def campaign_names(connection: AsyncConnection, ids: Collection[int]) -> dict[int, str]:
@@ -93,7 +88,7 @@ async def segment_names(connection: AsyncConnection, ids: Collection[int]) -> di
 
 
 async def campaigns(connection: AsyncConnection, *, limit: int) -> list[str]:
-    return list((await connection.execute(_CAMPAIGNS, {"limit": limit})).scalars())
+    return list((await connection.execute(_CAMPAIGNS, {"no_campaign": NO_CAMPAIGN_ID, "limit": limit})).scalars())
 
 
 async def segments(
@@ -103,7 +98,13 @@ async def segments(
     after_dimension, after_value = after or ("", "")
     rows = await connection.execute(
         _SEGMENTS,
-        {"after_dimension": after_dimension, "after_value": after_value, "dimension": dimension, "limit": limit},
+        {
+            "everybody": EVERYBODY_ID,
+            "after_dimension": after_dimension,
+            "after_value": after_value,
+            "dimension": dimension,
+            "limit": limit,
+        },
     )
     return [(row.dimension, row.value) for row in rows]
 
@@ -112,5 +113,5 @@ async def dimensions(connection: AsyncConnection, *, limit: int) -> list[str]:
     return list((await connection.execute(_DIMENSIONS, {"limit": limit})).scalars())
 
 
-def _columns(segments: Collection[Segment]) -> dict[str, Any]:
-    return {"dimensions": [one[0] for one in segments], "values": [one[1] for one in segments]}
+def _parameters(segments: Collection[Segment]) -> dict[str, list[Any]]:
+    return _SEGMENT.parameters({"dimension": dimension, "value": value} for dimension, value in segments)

@@ -55,12 +55,12 @@ def span_arguments(spans: Sequence[Days]) -> dict[str, Any]:
 
 def counts_of(row: Any) -> Counts:
     """From a row with ``promoters``, ``passives`` and ``detractors``, which PostgreSQL sums as numeric."""
-    return Counts(int(row.promoters), int(row.passives), int(row.detractors))
+    return Counts(promoters=int(row.promoters), passives=int(row.passives), detractors=int(row.detractors))
 
 
-def daily_of(rows: CursorResult[Any]) -> dict[date, Counts]:
+def counts_by_day(rows: CursorResult[Any]) -> dict[date, Counts]:
     return {row.day: counts_of(row) for row in rows}
 
 
-def values_of(rows: CursorResult[Any]) -> list[tuple[str, Counts]]:
+def counts_by_value(rows: CursorResult[Any]) -> list[tuple[str, Counts]]:
     return [(row.value, counts_of(row)) for row in rows]

@@ -19,6 +19,13 @@ _COLUMNS = Columns(
     failed="boolean",
     segment_ids="integer[]",
 )
+
+
+def _delivered(row: str) -> str:
+    """Whether ``row`` counts as delivered, by the rule of ``domain/surveys.py``; false if there is no such row."""
+    return f"({row}.sent_on IS NOT NULL AND {row}.accepted AND NOT {row}.failed)"
+
+
 # Returns the rows that now count as delivered with +1, and those that no longer do with −1.
 _WRITE = text(
     f"""
@@ -37,8 +44,7 @@ _WRITE = text(
            OR (excluded.failed AND NOT survey.failed)
         RETURNING
             new.campaign_id AS campaign_id, new.sent_on AS sent_on, new.segment_ids AS segment_ids,
-            CAST(new.sent_on IS NOT NULL AND new.accepted AND NOT new.failed AS integer)
-            - CAST(COALESCE(old.sent_on IS NOT NULL AND old.accepted AND NOT old.failed, false) AS integer) AS delivered
+            CAST({_delivered("new")} AS integer) - CAST({_delivered("old")} AS integer) AS delivered
     )
     SELECT campaign_id, sent_on, segment_ids, delivered FROM written WHERE delivered <> 0
     """  # noqa: S608  # names and types of columns

@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.scorer.domain.score_query import ScoreQuery
-from services.scorer.domain.segments import BadSegment, write
+from services.scorer.domain.segments import BadSegment, write_segment
 from services.scorer.domain.trends import Step
 from services.scorer.queries.comments import newest_comments
 from services.scorer.queries.comparisons import comparison
@@ -18,7 +18,7 @@ from services.scorer.queries.trends import trend
 from services.scorer.settings import ScorerSettings
 from services.scorer.web import chart_library, words
 from services.scorer.web.charts import best_and_worst, chart_data, worth_drawing
-from services.scorer.web.view import View
+from services.scorer.web.filters import Filters
 from shared.contracts.scores import WINDOWS, Window
 from shared.nps import group_of
 from shared.runtime import Runtime
@@ -53,10 +53,15 @@ def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
         segment: Annotated[list[str], Query(max_length=10)] = [],  # noqa: B006  # FastAPI copies defaults
         by: Annotated[str | None, Query(max_length=300)] = None,
     ) -> HTMLResponse:
-        view = View(window, campaign or None, tuple(dict.fromkeys(one for one in segment if one)), by or None)
-        context = {"brand": runtime.brand, "settings": runtime.settings, "view": view}
+        filters = Filters(
+            window=window,
+            campaign=campaign or None,
+            segments=tuple(dict.fromkeys(one for one in segment if one)),
+            by=by or None,
+        )
+        context = {"brand": runtime.brand, "settings": runtime.settings, "filters": filters}
         try:
-            context |= await _gather(runtime, view)
+            context |= await _gather(runtime, filters)
         except BadSegment as error:
             return pages.TemplateResponse(request, "trouble.html", {**context, "trouble": str(error)}, 422)
         except (SQLAlchemyError, OSError):
@@ -66,23 +71,23 @@ def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
     return router
 
 
-async def _gather(runtime: Runtime[ScorerSettings], view: View) -> dict[str, Any]:
+async def _gather(runtime: Runtime[ScorerSettings], filters: Filters) -> dict[str, Any]:
     """The data of the page. Raises BadSegment."""
     minimum = runtime.settings.minimum_answers
     query = ScoreQuery.read(
-        window=view.window,
-        segments=view.segments,
-        campaign=view.campaign,
+        window=filters.window,
+        segments=filters.segments,
+        campaign=filters.campaign,
         at=runtime.clock.now(),
         zone=runtime.settings.zone,
     )
-    step, points = _TREND[view.window]
+    step, points = _TREND[filters.window]
     async with runtime.read_only() as connection:
         change = await last_change(connection)
         current = await score_of(connection, query, minimum=minimum)
         over_time = await trend(connection, query, step=step, points=points, minimum=minimum)
         offered = await choices(connection)
-        by = view.by if view.by in offered.dimensions else _first_dimension(offered.dimensions)
+        by = filters.by if filters.by in offered.dimensions else _first_dimension(offered.dimensions)
         compared = await comparison(connection, query, dimension=by, minimum=minimum) if by else []
         comments = await newest_comments(connection, query, limit=_COMMENTS_SHOWN)
     over_time = worth_drawing(over_time)
@@ -96,15 +101,15 @@ async def _gather(runtime: Runtime[ScorerSettings], view: View) -> dict[str, Any
         "by": by,
         "compared": compared,
         "campaigns": offered.campaigns,
-        "suggested": [write(segment) for segment in offered.segments],
+        "suggested": [write_segment(segment) for segment in offered.segments],
         "comments": comments,
         "zone": runtime.settings.zone,
-        "period": words.period(view.window, query.last_day),
-        "days_of": words.days_of(runtime.settings.timezone),
+        "period": words.period(filters.window, query.last_day),
+        "day_starts": words.day_starts(runtime.settings.timezone),
         "minimum": minimum,
         "drawn": drawn,
         "charts": chart_data(over_time, drawn, current.score.nps),
-        "stream": view.stream_address(change),
+        "stream": filters.stream_address(change),
     }
 
 

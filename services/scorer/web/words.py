@@ -53,7 +53,7 @@ def period(window: Window, end: date) -> str:
     return f"all answers up to {until}" if length is None else f"{length} days up to {until}"
 
 
-def days_of(timezone: str) -> str:
+def day_starts(timezone: str) -> str:
     return f"Days start at midnight, {timezone} time"
 
 

@@ -52,7 +52,11 @@ async def take_turn(connection: AsyncConnection) -> bool:
 async def oldest(connection: AsyncConnection, limit: int) -> list[Unpublished]:
     rows = await connection.execute(_OLDEST, {"limit": limit})
     return [
-        Unpublished(row.id, Record(row.topic, row.key, row.value, unpack_headers(row.headers)), float(row.age))
+        Unpublished(
+            row.id,
+            Record(topic=row.topic, key=row.key, value=row.value, headers=unpack_headers(row.headers)),
+            float(row.age),
+        )
         for row in rows
     ]
 

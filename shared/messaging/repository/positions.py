@@ -60,7 +60,7 @@ async def introduce(connection: AsyncConnection, consumer: str, beginnings: Mapp
     await connection.execute(_INTRODUCE, {**_ROW.parameters(rows), "consumer": consumer})
 
 
-async def advance(connection: AsyncConnection, consumer: str, expected: Positions, following: Positions) -> None:
+async def advance(connection: AsyncConnection, consumer: str, *, expected: Positions, following: Positions) -> None:
     """Moves every partition of ``following`` from ``expected``, or raises Fenced when one has another value."""
     steps = (
         {"topic": topic, "partition": partition, "expected": expected[TopicPartition(topic, partition)], "next": offset}

@@ -10,11 +10,11 @@ import pytest_asyncio
 from deploy.local.provision import Database
 from services.scorer.actions.names import Names
 from services.scorer.handlers import answers, deliveries, sends
-from services.scorer.queries.stream import Stream
 from services.scorer.settings import ScorerSettings
 from services.scorer.wiring import build
 from shared.clock import SteppedClock
 from shared.runtime import open_runtime
+from shared.web.stream import Stream
 from tests.integration.scorer.kit import START, Scorer, StartScorer
 from tests.kit.settings import KEY, api_key, settings_for
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import text
 
-from services.scorer.actions.publish import publish
+from services.scorer.actions.scores import publish_scores
+from services.scorer.domain.stream import ScoreUpdate
 from services.scorer.queries.scores import last_change
-from services.scorer.queries.stream import Listener, Stream, Wanted
 from services.scorer.settings import ScorerSettings
 from shared.clock import SteppedClock
 from shared.contracts.answers import AMENDED, ERASED, RECORDED, Answer, AnswerErased
@@ -17,9 +17,13 @@ from shared.contracts.scores import ScoreUpdated
 from shared.contracts.types import Contract
 from shared.messaging.handler import Handler
 from shared.runtime import Runtime
+from shared.web.stream import Listener, Stream
 from tests.kit.messages import message
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+Wanted = Callable[[ScoreUpdate], bool]
 
 
 @dataclass
@@ -29,7 +33,7 @@ class Scorer:
     runtime: Runtime[ScorerSettings]
     clock: SteppedClock
     handlers: Mapping[str, Handler]
-    stream: Stream
+    stream: Stream[ScoreUpdate]
 
     async def take(self, topic: str, *bodies: tuple[str, Contract]) -> None:
         """One batch of one topic, as the consumer loop would pass it on."""
@@ -38,11 +42,11 @@ class Scorer:
 
     async def publish(self) -> None:
         """Publishes everything that changed."""
-        published = await publish(self.runtime)
+        published = await publish_scores(self.runtime)
         while published.more:
-            published = await publish(self.runtime, after=published.after)
+            published = await publish_scores(self.runtime, after=published.after)
 
-    async def listener(self, wanted: Wanted, after: int | None = None) -> Listener:
+    async def listener(self, wanted: Wanted, after: int | None = None) -> Listener[ScoreUpdate]:
         if after is None:
             async with self.runtime.read_only() as connection:
                 after = await last_change(connection)

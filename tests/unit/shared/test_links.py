@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from shared.links import BadLink, Links
 
-LINKS = Links("s" * 32, "https://survey.example/")
+LINKS = Links(secret="s" * 32, collector_url="https://survey.example/")
 
 
 def test_a_link_leads_back_to_its_send() -> None:
@@ -22,7 +22,7 @@ def test_one_purpose_does_not_open_the_other() -> None:
 
 def test_another_secret_does_not_open_it() -> None:
     with pytest.raises(BadLink, match="incomplete or was altered"):
-        Links("t" * 32, "").send_id_of(LINKS.token("answer", "a"), "answer")
+        Links(secret="t" * 32, collector_url="").send_id_of(LINKS.token("answer", "a"), "answer")
 
 
 @given(st.text(max_size=80))

@@ -39,7 +39,7 @@ async def queue(
     for survey, traceparent in surveys:
         carrier = channels.get(survey.channel)
         message_id = survey.send_id if carrier is None else carrier.message_id(survey.send_id)
-        new.setdefault(survey.send_id, NewDelivery(survey, message_id, traceparent))
+        new.setdefault(survey.send_id, NewDelivery(survey=survey, message_id=message_id, traceparent=traceparent))
     if new:
         await repository.queue(connection, list(new.values()))
 

@@ -26,18 +26,18 @@ def results_of(
         send_id, outcome = attempt.send_id, attempt.outcome
         match outcome.kind:
             case "accepted" | "bounced" | "failed":
-                endings.append(Ending(send_id, outcome.kind, outcome.reason))
+                endings.append(Ending(send_id, outcome.kind, reason=outcome.reason))
             case "unresolved":
                 unresolved.append(send_id)
             case "not_begun":
-                retries.append(Retry(send_id, None, 0, 0))
+                retries.append(Retry(send_id=send_id, reason=None, seconds=0, tries=0))
             case "put_off" | "unavailable":
                 # A failing server is not the message's fault; still, the message goes to the back of the queue, in case
                 # it is what makes the server hang.
                 tries = 1 if outcome.kind == "put_off" else 0
                 pause = pause_after(attempt.put_off_before + tries, first=first_pause, longest=longest_pause)
                 seconds = with_jitter(pause, chance())
-                retries.append(Retry(send_id, outcome.reason, seconds, tries))
+                retries.append(Retry(send_id=send_id, reason=outcome.reason, seconds=seconds, tries=tries))
     return Results(endings, retries, unresolved)
 
 

@@ -153,7 +153,9 @@ class DeliverLoop(Generic[M]):
         pause = self._backoff.failed()
         self._resume_at = time.monotonic() + pause
         log.warning("server unavailable", server=channel.server, reason=reason, retry_in=pause)
-        health.trouble(channel.server, f"unavailable ({reason}); check {channel.server_settings} and the server")
+        health.trouble(
+            channel.server, sentence=f"unavailable ({reason}); check {channel.server_settings} and the server"
+        )
 
     async def _write(self, claim: UUID, results: Results) -> None:
         await actions.write_results(

@@ -167,7 +167,12 @@ async def end(
 ) -> list[EndedDelivery]:
     """Ends those still under ``claim`` (None: queued and taken), erases their personal data and returns them."""
     rows = await connection.execute(_END, {**_ENDING.attributes(endings), "claim": claim, "now": now})
-    return [EndedDelivery(Ending(row.send_id, row.state, row.reason), row.campaign, row.traceparent) for row in rows]
+    return [
+        EndedDelivery(
+            ending=Ending(row.send_id, row.state, reason=row.reason), campaign=row.campaign, traceparent=row.traceparent
+        )
+        for row in rows
+    ]
 
 
 async def put_off(connection: AsyncConnection, claim: UUID, retries: Sequence[Retry]) -> None:

@@ -6,9 +6,9 @@ from contextlib import aclosing, asynccontextmanager
 
 import orjson
 
+from services.scorer.domain.stream import ScoreUpdate
 from services.scorer.loops.stream import StreamLoop
-from services.scorer.queries.stream import ScoreUpdate, Wanted
-from tests.integration.scorer.kit import Scorer, answer
+from tests.integration.scorer.kit import Scorer, Wanted, answer
 
 
 async def test_the_stream_gives_each_listener_what_it_asked_for_and_continues_after_a_break(scorer: Scorer) -> None:
@@ -44,4 +44,4 @@ async def listening(
     async with aclosing(listener.updates()) as updates, asyncio.timeout(20):
         yield updates
     scorer.stream.leave(listener)
-    assert scorer.stream.listeners == 0
+    assert scorer.stream.after is None

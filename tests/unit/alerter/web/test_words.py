@@ -27,11 +27,11 @@ def test_time_left_says_how_urgent_it_is(left: timedelta, said: str, urgency: st
 
 def test_lateness_tells_a_promise_kept_from_one_broken() -> None:
     day = timedelta(days=1)
-    assert words.lateness(None, NOON, NOON) is None
-    assert words.lateness(NOON, NOON - day, NOON + day) == "on time"
-    assert words.lateness(NOON, NOON + 3 * day, NOON + 9 * day) == "3 days later than promised"
-    assert words.lateness(NOON, None, NOON - day) is None
-    assert words.lateness(NOON, None, NOON + 4 * day) == "promised 4 days ago, not delivered"
+    assert words.lateness(promised=None, delivered=NOON, now=NOON) is None
+    assert words.lateness(promised=NOON, delivered=NOON - day, now=NOON + day) == "on time"
+    assert words.lateness(promised=NOON, delivered=NOON + 3 * day, now=NOON + 9 * day) == "3 days later than promised"
+    assert words.lateness(promised=NOON, delivered=None, now=NOON - day) is None
+    assert words.lateness(promised=NOON, delivered=None, now=NOON + 4 * day) == "promised 4 days ago, not delivered"
 
 
 @given(st.text(max_size=400), st.integers(10, 120))

@@ -30,7 +30,7 @@ def test_the_shipped_campaigns_are_as_promised() -> None:
 
 def test_a_definition_survives_being_written_as_json() -> None:
     for campaign in read_campaigns(SHIPPED_CAMPAIGNS):
-        assert parse(campaign.model_dump_json(), "json") == campaign
+        assert parse(campaign.model_dump_json(), where="json") == campaign
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_definition_survives_being_written_as_json() -> None:
 )
 def test_what_breaks_a_rule_is_told_with_file_field_and_value(definition: str, said: str) -> None:
     with pytest.raises(InvalidDefinition) as refusal:
-        parse(definition, "some.yaml")
+        parse(definition, where="some.yaml")
     assert str(refusal.value).startswith("some.yaml:")
     assert said in str(refusal.value)
 
@@ -66,7 +66,7 @@ def test_what_breaks_a_rule_is_told_with_file_field_and_value(definition: str, s
 @given(st.text(max_size=300))
 def test_no_text_at_all_breaks_the_reader(written: str) -> None:
     try:
-        parse(written, "some.yaml")
+        parse(written, where="some.yaml")
     except InvalidDefinition as error:
         assert "some.yaml" in str(error)
 

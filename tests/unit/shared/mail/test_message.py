@@ -14,7 +14,7 @@ SENDER = mailbox("surveys@shop.test")
 def test_an_email_reads_back_as_it_was_written() -> None:
     email = write_email(
         identity=message_id("case-7", SENDER),
-        sender=Sender(SENDER, "Fjord & Fell", mailbox("help@shop.test")),
+        sender=Sender(mailbox=SENDER, name="Fjord & Fell", reply_to=mailbox("help@shop.test")),
         to=mailbox("ana@example.com"),
         to_name="김민지",
         subject="Ein sehr langer Betreff mit Umlauten: äöü, der auf keine einzelne Kopfzeile der Nachricht mehr passt",

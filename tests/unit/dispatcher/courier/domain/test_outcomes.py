@@ -13,13 +13,19 @@ from shared.transmission import ACCEPTED, NOT_BEGUN, TransmissionOutcome
     ("outcome", "results"),
     [
         (ACCEPTED, Results(endings=[Ending("s", "accepted")])),
-        (TransmissionOutcome("bounced", "550 5.1.1"), Results(endings=[Ending("s", "bounced", "550 5.1.1")])),
-        (TransmissionOutcome("failed", "554"), Results(endings=[Ending("s", "failed", "554")])),
+        (TransmissionOutcome("bounced", "550 5.1.1"), Results(endings=[Ending("s", "bounced", reason="550 5.1.1")])),
+        (TransmissionOutcome("failed", "554"), Results(endings=[Ending("s", "failed", reason="554")])),
         (TransmissionOutcome("unresolved", "TimeoutError"), Results(unresolved=["s"])),
-        (TransmissionOutcome("put_off", "451"), Results(retries=[Retry("s", "451", 40, 1)])),
+        (
+            TransmissionOutcome("put_off", "451"),
+            Results(retries=[Retry(send_id="s", reason="451", seconds=40, tries=1)]),
+        ),
         # The server's trouble counts no try against the message, and a message that was not begun waits for nothing.
-        (TransmissionOutcome("unavailable", "421"), Results(retries=[Retry("s", "421", 20, 0)])),
-        (NOT_BEGUN, Results(retries=[Retry("s", None, 0, 0)])),
+        (
+            TransmissionOutcome("unavailable", "421"),
+            Results(retries=[Retry(send_id="s", reason="421", seconds=20, tries=0)]),
+        ),
+        (NOT_BEGUN, Results(retries=[Retry(send_id="s", reason=None, seconds=0, tries=0)])),
     ],
 )
 def test_each_outcome_ends_retries_or_leaves_a_delivery(outcome: TransmissionOutcome, results: Results) -> None:

@@ -64,10 +64,10 @@ def mail(sent: SurveySent, under: CampaignPublished) -> tuple[Wording, EmailMess
     written = survey_email(
         sent,
         identity=message_id(sent.send_id, SENDER),
-        sender=Sender(SENDER, words.brand),
+        sender=Sender(mailbox=SENDER, name=words.brand),
         to=mailbox(sent.recipient.address),
         words=words,
-        body=TEMPLATE.render(words, under.brand, sent.answer_url, sent.unsubscribe_url),
+        body=TEMPLATE.render(words, under.brand, answer_url=sent.answer_url, unsubscribe_url=sent.unsubscribe_url),
         now=NOW,
     )
     message = message_from_bytes(written.content, policy=default)

@@ -71,6 +71,6 @@ def test_numbers_are_readable_on_their_colours_and_edges_seen_on_the_page() -> N
 def test_a_link_that_is_no_web_address_is_refused(url: str) -> None:
     words = wording(survey(), campaign(), TEXTS)
     with pytest.raises(ValueError, match="HEARBACK_PUBLIC_COLLECTOR_URL"):
-        TEMPLATE.render(words, campaign().brand, url, "https://answers.test/u")
+        TEMPLATE.render(words, campaign().brand, answer_url=url, unsubscribe_url="https://answers.test/u")
     with pytest.raises(ValueError, match="HEARBACK_PUBLIC_COLLECTOR_URL"):
-        TEMPLATE.render(words, campaign().brand, "https://answers.test/s", url)
+        TEMPLATE.render(words, campaign().brand, answer_url="https://answers.test/s", unsubscribe_url=url)

@@ -1,4 +1,4 @@
-"""The parameters in the dashboard's URL, and the URLs of its links."""
+"""The dashboard's filters, from its URL, and the URLs of its links."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,8 +7,8 @@ from urllib.parse import quote, urlencode
 from shared.contracts.scores import ANY_CAMPAIGN, EVERYBODY, Window
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
     """The filters, and the dimension by which segments are compared (None: the first one)."""
 
     window: Window
@@ -30,8 +30,8 @@ class View:
         return self.address(segment=(*self.segments, segment) if segment not in self.segments else self.segments)
 
     def stream_address(self, after: int) -> str:
-        """The URL of the stream of updates after change ``after`` for this view: of its one segment, or of everyone,
-        whose score changes with every answer."""
+        """The URL of the stream of updates after change ``after`` with these filters: of the one segment, or of
+        everyone, whose score changes with every answer."""
         segment = self.segments[0] if len(self.segments) == 1 else EVERYBODY
         asked = {"window": self.window, "campaign": self.campaign or ANY_CAMPAIGN, "segment": segment, "after": after}
         return "/v1/stream?" + urlencode(asked, quote_via=quote)

@@ -2,7 +2,7 @@
 
 import time
 
-from services.scorer.actions.publish import BEFORE_ALL, publish
+from services.scorer.actions.scores import BEFORE_ALL, publish_scores
 from services.scorer.settings import ScorerSettings
 from shared.runtime import Runtime
 
@@ -10,7 +10,7 @@ _REST_OVER_WORK = 12.0
 """The more there is to publish, the longer it takes; it then rests this many times as long, and coalesces more."""
 
 
-class PublisherLoop:
+class ScoreLoop:
     def __init__(self, runtime: Runtime[ScorerSettings]) -> None:
         self._runtime = runtime
         self._after = BEFORE_ALL
@@ -22,7 +22,7 @@ class PublisherLoop:
         started = time.monotonic()
         if started < self._rest_until:
             return False
-        published = await publish(self._runtime, after=self._after)
+        published = await publish_scores(self._runtime, after=self._after)
         self._after = published.after
         ended = time.monotonic()
         self._worked += ended - started

@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.scorer.domain.publication import due, spans_ending
+from services.scorer.domain.publication import scores_to_publish, spans_ending
 from services.scorer.domain.windows import day_of, days_that_moved
 from services.scorer.repository import day_counts, names, scores
 from services.scorer.settings import ScorerSettings
@@ -26,7 +26,7 @@ class Round:
     more: bool
 
 
-async def publish(runtime: Runtime[ScorerSettings], *, after: int = BEFORE_ALL) -> Round:
+async def publish_scores(runtime: Runtime[ScorerSettings], *, after: int = BEFORE_ALL) -> Round:
     """Publishes the changed scores of the next segments after segment ``after``, in one transaction.
 
     Round-robin, so that busy segments with low ids do not starve the others. A no-op while another process
@@ -60,7 +60,7 @@ async def _publish_segments(
     sums = await day_counts.sums_of_segments(connection, segment_ids, spans_ending(today))
     published = await scores.published(connection, segment_ids)
     campaign_ids = {key.campaign_id for key in sums} | {key.campaign_id for key in published}
-    publications = due(
+    publications = scores_to_publish(
         sums,
         published,
         segments=await names.segment_names(connection, segment_ids),

@@ -3,7 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from services.scorer.actions.publish import publish
+from services.scorer.actions.scores import publish_scores
 from services.scorer.repository import scores
 from shared.nps import Counts, net_promoter_score
 from tests.integration.scorer.kit import START, Scorer, StartScorer, answer, erased, take_published
@@ -107,7 +107,7 @@ async def test_a_publisher_at_work_keeps_others_from_publishing(start_scorer: St
     await one.take("surveys.answers", answer("a", 10))
     async with one.runtime.transaction() as connection:
         assert await scores.take_turn(connection)
-        assert not (await publish(other.runtime)).more
+        assert not (await publish_scores(other.runtime)).more
         assert await take_published(other) == {}
     await other.publish()
     assert (await take_published(other))["*", "all", "everybody"].n == 1

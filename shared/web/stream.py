@@ -1,59 +1,52 @@
-"""The live stream's listeners: which updates each subscribes to, and what is still to be sent."""
+"""A live stream's listeners: which updates each subscribes to, and what is still to be sent."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass, field
-
-import orjson
+from collections.abc import AsyncGenerator, Callable, Hashable
+from typing import Generic, Protocol, TypeVar
 
 _PENDING_MAXIMUM = 2_000
-HEARTBEAT_SECONDS = 15.0
+_HEARTBEAT_SECONDS = 15.0
 _LAST_BYTES_SECONDS = 2.0
 """How long an ended stream may still send: a client that reads nothing would otherwise keep it open forever."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreUpdate:
-    """A published score. ``change`` orders updates; ``body`` is the JSON of a ``ScoreUpdated`` (contracts.scores)."""
+class Update(Protocol):
+    """``change`` orders updates; of several with the same ``key``, only the latest matters."""
 
-    change: int
-    campaign: str
-    window: str
-    segment: str
-    body: str
+    @property
+    def change(self) -> int: ...
 
-    @classmethod
-    def read(cls, change: int, body: str) -> "ScoreUpdate":
-        score = orjson.loads(body)
-        return cls(change, score["campaign"], score["window"], score["segment"], body)
+    @property
+    def key(self) -> Hashable: ...
 
 
-Wanted = Callable[[ScoreUpdate], bool]
+U = TypeVar("U", bound=Update)
 
 
-@dataclass(slots=True, eq=False)
-class Listener:
-    """``pending`` holds the latest unsent update of each key, so that a slow listener skips updates instead of lagging.
+class Listener(Generic[U]):
+    """One client. ``wanted`` decides which updates it gets, of those after change ``after``.
 
+    ``pending`` holds the latest unsent update of each key, so that a slow listener skips updates instead of lagging.
     ``timeout`` covers the sending, and is set to expire once the stream has ended.
     """
 
-    wanted: Wanted
-    after: int
-    pending: dict[tuple[str, str, str], ScoreUpdate] = field(default_factory=dict)
-    ready: asyncio.Event = field(default_factory=asyncio.Event)
-    ended: bool = False
-    timeout: asyncio.Timeout | None = None
+    def __init__(self, wanted: Callable[[U], bool], *, after: int) -> None:
+        self.wanted = wanted
+        self.after = after
+        self.pending: dict[Hashable, U] = {}
+        self.ready = asyncio.Event()
+        self.ended = False
+        self.timeout: asyncio.Timeout | None = None
 
-    def offer(self, update: ScoreUpdate) -> None:
+    def offer(self, update: U) -> None:
         if self.ended or update.change <= self.after:
             return
         self.after = update.change
         if not self.wanted(update):
             return
-        key = (update.campaign, update.window, update.segment)
         # Removed first, so that updates are sent in the order of changes and the last id sent is where to resume.
+        key = update.key
         self.pending.pop(key, None)
         self.pending[key] = update
         if len(self.pending) > _PENDING_MAXIMUM:
@@ -67,15 +60,15 @@ class Listener:
         if self.timeout is not None:
             self.timeout.reschedule(asyncio.get_running_loop().time() + _LAST_BYTES_SECONDS)
 
-    async def updates(self) -> AsyncGenerator[ScoreUpdate | None, None]:
+    async def updates(self) -> AsyncGenerator[U | None, None]:
         """Updates as they arrive; None is a heartbeat.
 
         Ends when the process stops or the listener is too slow. A new listener after the last ``change`` resumes, with
-        the latest state of each changed score.
+        the latest update of each changed key.
         """
         while not self.ended:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.ready.wait(), HEARTBEAT_SECONDS)
+                await asyncio.wait_for(self.ready.wait(), _HEARTBEAT_SECONDS)
             self.ready.clear()
             updates, self.pending = list(self.pending.values()), {}
             if not updates and not self.ended:
@@ -84,36 +77,32 @@ class Listener:
                 yield update
 
 
-class Stream:
+class Stream(Generic[U]):
     """All listeners of this process, at most ``limit``."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._listeners: set[Listener] = set()
+        self._listeners: set[Listener[U]] = set()
         self._closed = False
-
-    @property
-    def listeners(self) -> int:
-        return len(self._listeners)
 
     @property
     def after(self) -> int | None:
         """The last change that every listener has been offered; None without listeners."""
         return min((listener.after for listener in self._listeners), default=None)
 
-    def enter(self, wanted: Wanted, *, after: int) -> Listener | None:
+    def enter(self, wanted: Callable[[U], bool], *, after: int) -> Listener[U] | None:
         """A new listener to changes after ``after``; None when there are too many already, or the process is stopping.
         It counts until it leaves."""
         if self._closed or len(self._listeners) >= self._limit:
             return None
-        listener = Listener(wanted, after)
+        listener = Listener(wanted, after=after)
         self._listeners.add(listener)
         return listener
 
-    def leave(self, listener: Listener) -> None:
+    def leave(self, listener: Listener[U]) -> None:
         self._listeners.discard(listener)
 
-    def offer(self, update: ScoreUpdate) -> None:
+    def offer(self, update: U) -> None:
         """Passes an update to every listener; updates are in the order of their changes."""
         for listener in self._listeners:
             listener.offer(update)
