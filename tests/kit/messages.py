@@ -4,7 +4,6 @@ import itertools
 from datetime import UTC, datetime
 
 from shared.contracts.cloudevents import Message
-from shared.contracts.events import Event
 from shared.contracts.types import Contract
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -37,8 +36,3 @@ def message(
         value=b"{}",
         headers=(),
     )
-
-
-def message_of(event: Event, *, source: str = "/test") -> Message:
-    """An event of one of our services, as its consumers receive it."""
-    return message(event.topic, event.type, event.body, event_id=event.event_id, source=source, at=event.time)
