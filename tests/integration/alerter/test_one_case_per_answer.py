@@ -10,19 +10,21 @@ from typing import Any
 
 import asyncpg
 import orjson
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from deploy.local.backends import Backends
 from deploy.local.ports import StackPorts
 from deploy.local.provision import Database
-from shared.contracts import answers, cloudevents, identity
+from shared.contracts import answers, cloudevents, followups, identity
 from shared.contracts.answers import Answer
 from shared.contracts.topics import QUEUES
 from shared.nps import group_of
 from tests.kit.eventually import eventually
+from tests.kit.settings import SECRET
 from tests.unit.alerter.examples import answer
+from tools.audit.topics import Topics
 
 ANSWERS = 10_000
 LIMIT_SECONDS = 90
@@ -36,7 +38,7 @@ async def test_two_replicas_and_a_kill_leave_each_answer_one_open_case_in_its_qu
         "HEARBACK_KAFKA_BOOTSTRAP_SERVERS": backends.kafka_bootstrap_servers,
         "HEARBACK_DATABASE_URL": database.service_urls["alerter"],
         "HEARBACK_TOPIC_PREFIX": topic_prefix,
-        "HEARBACK_SECRET": "x" * 32,
+        "HEARBACK_SECRET": SECRET,
         "HEARBACK_CONSUMER_BATCH_SIZE": "100",
         "HEARBACK_CONSUMER_SESSION_SECONDS": "6",
     }
@@ -45,6 +47,7 @@ async def test_two_replicas_and_a_kill_leave_each_answer_one_open_case_in_its_qu
     for one in told:
         final[identity.case_id(one.answer_id)] = max(final.get(identity.case_id(one.answer_id), one), one, key=revision)
     connection = await asyncpg.connect(database.owner_url)
+    topics = Topics(backends.kafka_bootstrap_servers, prefix=topic_prefix)
 
     async def cases() -> int:
         found: int = await connection.fetchval("SELECT count(*) FROM alerter.cases")
@@ -65,13 +68,11 @@ async def test_two_replicas_and_a_kill_leave_each_answer_one_open_case_in_its_qu
             assert await cases() < ANSWERS, "all answers were heard before the kill; send more"
             await sending
         await eventually(lambda: at_least(cases, ANSWERS), "every case", within=LIMIT_SECONDS)
-        await eventually(
-            lambda: handled(connection, backends, topic_prefix), "the end of it", within=LIMIT_SECONDS, every=0.1
-        )
+        await eventually(lambda: handled(connection, topics), "the end of it", within=LIMIT_SECONDS, every=0.1)
         assert stays.returncode is None
     await connection.close()
 
-    standing, told_twice = await published(backends, topic_prefix)
+    standing, told_twice = await published(topics)
     open_in = {case_id: queue for (queue, case_id), body in standing.items() if body["status"] != "closed"}
     assert Counter(case_id for (_, case_id), body in standing.items() if body["status"] != "closed") == Counter(
         [*final]
@@ -151,42 +152,24 @@ async def at_least(count: Callable[[], Awaitable[int]], many: int) -> bool:
     return await count() >= many
 
 
-async def handled(connection: "asyncpg.Connection[asyncpg.Record]", backends: Backends, topic_prefix: str) -> bool:
+async def handled(connection: "asyncpg.Connection[asyncpg.Record]", topics: Topics) -> bool:
     """Whether every answer was handled and everything was published."""
     rows = await connection.fetch(
         "SELECT partition, next_offset FROM alerter.consumer_positions WHERE topic = 'surveys.answers'"
     )
-    consumer = AIOKafkaConsumer(bootstrap_servers=backends.kafka_bootstrap_servers)
-    await consumer.start()
-    try:
-        partitions = [TopicPartition(f"{topic_prefix}surveys.answers", row["partition"]) for row in rows]
-        ends = await consumer.end_offsets(partitions)
-    finally:
-        await consumer.stop()
-    taken_in = all(ends[partition] == row["next_offset"] for partition, row in zip(partitions, rows, strict=True))
+    async with topics.ends([answers.TOPIC]) as ends:
+        current = await ends()
+    taken_in = all(current[answers.TOPIC, row["partition"]] == row["next_offset"] for row in rows)
     return taken_in and await connection.fetchval("SELECT count(*) FROM alerter.outbox") == 0
 
 
-async def published(
-    backends: Backends, topic_prefix: str
-) -> tuple[dict[tuple[str, str], dict[str, Any]], dict[bytes, int]]:
+async def published(topics: Topics) -> tuple[dict[tuple[str, str], dict[str, Any]], dict[str, int]]:
     """The last body of each queue and case; and for each event id, the number of different bodies."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=backends.kafka_bootstrap_servers, auto_offset_reset="earliest")
-    await consumer.start()
     standing: dict[tuple[str, str], dict[str, Any]] = {}
-    bodies: dict[bytes, set[bytes]] = {}
-    try:
-        topics = {f"{topic_prefix}followups.{queue}": queue for queue in QUEUES}
-        await consumer._client.force_metadata_update()
-        partitions = [TopicPartition(topic, partition) for topic in topics for partition in range(3)]
-        consumer.assign(partitions)
-        ends = await consumer.end_offsets(partitions)
-        async with asyncio.timeout(LIMIT_SECONDS):
-            while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
-                for records in (await consumer.getmany(timeout_ms=200)).values():
-                    for record in records:
-                        standing[topics[record.topic], record.key.decode()] = orjson.loads(record.value)
-                        bodies.setdefault(dict(record.headers)["ce_id"], set()).add(record.value)
-    finally:
-        await consumer.stop()
+    bodies: dict[str, set[bytes]] = {}
+    queues = {followups.topic_of(queue): queue for queue in QUEUES}
+    async for record in topics.read(list(queues)):
+        assert record.key is not None and record.value is not None
+        standing[queues[record.topic], record.key.decode()] = orjson.loads(record.value)
+        bodies.setdefault(record.header("ce_id") or "", set()).add(record.value)
     return standing, {event_id: len(seen) for event_id, seen in bodies.items()}
