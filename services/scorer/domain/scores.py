@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from shared.nps import Change, Counts, NetPromoterScore, change, net_promoter_score
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sums:
     """``surveyed`` of the answers were given to a survey; ``delivered`` surveys were sent on these days, or None if
     unknown."""
@@ -16,9 +16,9 @@ class Sums:
 
     def __add__(self, other: "Sums") -> "Sums":
         return Sums(
-            self.counts + other.counts,
-            self.surveyed + other.surveyed,
-            (self.delivered or 0) + (other.delivered or 0),
+            counts=self.counts + other.counts,
+            surveyed=self.surveyed + other.surveyed,
+            delivered=(self.delivered or 0) + (other.delivered or 0),
         )
 
     @property
@@ -27,7 +27,7 @@ class Sums:
         return self.surveyed / self.delivered if self.delivered else None
 
 
-NOTHING = Sums(Counts(), 0, 0)
+NOTHING = Sums(counts=Counts(), surveyed=0, delivered=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class WindowScore:
     held_back: bool
 
 
-def window_score(current: Sums, before: Sums | None, *, minimum: int) -> WindowScore:
+def window_score(current: Sums, *, before: Sums | None, minimum: int) -> WindowScore:
     """The score of a window. ``before`` is None if there is no preceding window; ``minimum`` as in ``is_held_back``."""
     return WindowScore(
         net_promoter_score(current.counts),

@@ -13,7 +13,7 @@ _LAST_BYTES_SECONDS = 2.0
 """How long an ended stream may still send: a client that reads nothing would otherwise keep it open forever."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreUpdate:
     """A published score. ``change`` orders updates; ``body`` is the JSON of a ``ScoreUpdated`` (contracts.scores)."""
 
@@ -26,7 +26,9 @@ class ScoreUpdate:
     @classmethod
     def read(cls, change: int, body: str) -> "ScoreUpdate":
         score = orjson.loads(body)
-        return cls(change, score["campaign"], score["window"], score["segment"], body)
+        return cls(
+            change=change, campaign=score["campaign"], window=score["window"], segment=score["segment"], body=body
+        )
 
 
 Wanted = Callable[[ScoreUpdate], bool]

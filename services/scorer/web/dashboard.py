@@ -53,7 +53,12 @@ def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
         segment: Annotated[list[str], Query(max_length=10)] = [],  # noqa: B006  # FastAPI copies defaults
         by: Annotated[str | None, Query(max_length=300)] = None,
     ) -> HTMLResponse:
-        view = View(window, campaign or None, tuple(dict.fromkeys(one for one in segment if one)), by or None)
+        view = View(
+            window=window,
+            campaign=campaign or None,
+            segments=tuple(dict.fromkeys(one for one in segment if one)),
+            by=by or None,
+        )
         context = {"brand": runtime.brand, "settings": runtime.settings, "view": view}
         try:
             context |= await _gather(runtime, view)

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 from shared.contracts.scores import ANY_CAMPAIGN, EVERYBODY, Window
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """The filters, and the dimension by which segments are compared (None: the first one)."""
 

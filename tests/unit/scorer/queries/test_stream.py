@@ -4,7 +4,7 @@ from services.scorer.queries.stream import Listener, ScoreUpdate, Stream
 
 
 def update(change: int, segment: str = "everybody", body: str = "{}") -> ScoreUpdate:
-    return ScoreUpdate(change, "*", "7d", segment, body)
+    return ScoreUpdate(change=change, campaign="*", window="7d", segment=segment, body=body)
 
 
 def enter(stream: Stream, after: int = 0) -> Listener:
@@ -15,7 +15,9 @@ def enter(stream: Stream, after: int = 0) -> Listener:
 
 def test_an_update_is_read_from_what_was_published() -> None:
     body = '{"campaign":"*","window":"7d","segment":"country:BR","n":3}'
-    assert ScoreUpdate.read(9, body) == ScoreUpdate(9, "*", "7d", "country:BR", body)
+    assert ScoreUpdate.read(9, body) == ScoreUpdate(
+        change=9, campaign="*", window="7d", segment="country:BR", body=body
+    )
 
 
 def test_one_listener_too_many_is_refused_until_another_leaves() -> None:

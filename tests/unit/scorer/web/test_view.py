@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from services.scorer.web.view import View
 
-VIEW = View("30d", "service-nps", ("country:BR", "tier:gold"), None)
+VIEW = View(window="30d", campaign="service-nps", segments=("country:BR", "tier:gold"), by=None)
 
 
 def test_the_address_keeps_the_filters_but_for_what_is_changed() -> None:
@@ -27,7 +27,7 @@ def test_updates_are_those_of_one_segment_or_of_everybody() -> None:
     def asked(view: View) -> dict[str, list[str]]:
         return parse_qs(urlsplit(view.stream_address(9)).query)
 
-    one = View("7d", None, ("country:BR",), None)
+    one = View(window="7d", campaign=None, segments=("country:BR",), by=None)
     assert asked(one) == {"window": ["7d"], "campaign": ["*"], "segment": ["country:BR"], "after": ["9"]}
     assert asked(VIEW)["segment"] == ["everybody"]
     assert asked(VIEW)["campaign"] == ["service-nps"]
