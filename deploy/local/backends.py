@@ -41,7 +41,7 @@ KAFKA_VARIABLE = "HEARBACK_KAFKA_BOOTSTRAP_SERVERS"
 DATABASE_VARIABLE = "HEARBACK_DATABASE_URL"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Backends:
     """The addresses of Kafka and PostgreSQL; `database_url` is the owner's."""
 
@@ -49,7 +49,7 @@ class Backends:
     database_url: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class External:
     """An existing cluster or server; None means the stack starts its own."""
 
@@ -58,13 +58,16 @@ class External:
 
     @classmethod
     def from_environment(cls) -> "External":
-        return cls(os.environ.get(KAFKA_VARIABLE) or None, os.environ.get(DATABASE_VARIABLE) or None)
+        return cls(
+            kafka_bootstrap_servers=os.environ.get(KAFKA_VARIABLE) or None,
+            database_url=os.environ.get(DATABASE_VARIABLE) or None,
+        )
 
     def other_than(self, own: StackPorts) -> "External":
         """Without the backends the stack starts itself, which are also set in a shell that sourced its `env`."""
         kafka = None if self.kafka_bootstrap_servers == f"{HOST}:{own.kafka}" else self.kafka_bootstrap_servers
         database = None if f"@{HOST}:{own.postgresql}/" in (self.database_url or "") else self.database_url
-        return External(kafka, database)
+        return External(kafka_bootstrap_servers=kafka, database_url=database)
 
 
 async def start_backends(
@@ -79,7 +82,7 @@ async def start_backends(
 
     `password` is the database owner's, the same on every start. Raises StackError.
     """
-    kafka = KafkaNode(folder / "kafka", ports.kafka, ports.kafka_controller)
+    kafka = KafkaNode(folder=folder / "kafka", port=ports.kafka, controller_port=ports.kafka_controller)
     postgres = PostgresServer(folder / "postgresql", ports.postgresql, password)
 
     async def start_kafka() -> str:
@@ -107,7 +110,7 @@ async def start_backends(
         return postgres.owner_url
 
     kafka_bootstrap_servers, database_url = await all_or_none(start_kafka(), start_postgres())
-    return Backends(kafka_bootstrap_servers, database_url)
+    return Backends(kafka_bootstrap_servers=kafka_bootstrap_servers, database_url=database_url)
 
 
 async def all_or_none(*steps: Coroutine[Any, Any, T]) -> list[T]:

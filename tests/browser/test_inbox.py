@@ -288,7 +288,7 @@ async def test_an_unhappy_customers_order_and_words_are_told_as_a_story(
     shop: Shop, visits: Visits, signed_in: Any
 ) -> None:
     mail, word = await shop.asked(), new_word()
-    await shop.visitor.answer(mail.answer_url, 1, f"{word}: the kettle leaks")
+    await shop.visitor.answer(mail.answer_url, 1, comment=f"{word}: the kettle leaks")
     case = await shop.case(answer_of(mail))
     page = await visits.open(shop.url("alerter", f"/cases/{case['case_id']}"), storage_state=signed_in)
     told = page.locator("article.case")
