@@ -1,22 +1,23 @@
 """From counts to a score, with its interval, change and response rate."""
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 from shared.nps import Change, Counts, NetPromoterScore, change, net_promoter_score
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Sums:
     """``surveyed`` of the answers were given to a survey; ``delivered`` surveys were sent on these days, or None if
     unknown."""
 
     counts: Counts
+    _: KW_ONLY
     surveyed: int
     delivered: int | None
 
     def __add__(self, other: "Sums") -> "Sums":
         return Sums(
-            counts=self.counts + other.counts,
+            self.counts + other.counts,
             surveyed=self.surveyed + other.surveyed,
             delivered=(self.delivered or 0) + (other.delivered or 0),
         )
@@ -27,7 +28,7 @@ class Sums:
         return self.surveyed / self.delivered if self.delivered else None
 
 
-NOTHING = Sums(counts=Counts(), surveyed=0, delivered=0)
+NOTHING = Sums(Counts(), surveyed=0, delivered=0)
 
 
 @dataclass(frozen=True, slots=True)

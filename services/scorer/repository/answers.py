@@ -117,7 +117,7 @@ async def sums(
     """What answers in all of the segments, of one campaign or any (None), add up to on each of ``spans``."""
     values = {"segment_ids": list(segment_ids), "campaign_id": campaign_id, **span_arguments(spans)}
     rows = await connection.execute(_SUMS, values)
-    return [Sums(counts=counts_of(row), surveyed=int(row.surveyed), delivered=None) for row in rows]
+    return [Sums(counts_of(row), surveyed=int(row.surveyed), delivered=None) for row in rows]
 
 
 async def daily(

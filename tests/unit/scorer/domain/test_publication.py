@@ -20,8 +20,7 @@ from shared.nps import Counts
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KEY = SumsKey(segment_id=7, campaign_id=3)
 THIS_WEEK = {
-    position: Sums(counts=Counts(promoters=8, passives=1, detractors=1), surveyed=4, delivered=5)
-    for position in range(5)
+    position: Sums(Counts(promoters=8, passives=1, detractors=1), surveyed=4, delivered=5) for position in range(5)
 }
 """Ten answers, all in the last seven days, and so in every window."""
 
@@ -75,8 +74,7 @@ def test_what_did_not_change_is_not_published_again() -> None:
 def test_what_changed_has_the_next_sequence() -> None:
     first = publish({KEY: THIS_WEEK})
     one_more = {
-        position: some + Sums(counts=Counts(detractors=1), surveyed=0, delivered=0)
-        for position, some in THIS_WEEK.items()
+        position: some + Sums(Counts(detractors=1), surveyed=0, delivered=0) for position, some in THIS_WEEK.items()
     }
     second = publish({KEY: {**THIS_WEEK, 0: one_more[0]}}, as_published(first))
     assert {(one.body.window, one.body.sequence, one.body.n) for one in second} == {("7d", 2, 11)}
@@ -101,7 +99,7 @@ def test_nothing_is_not_worth_a_first_publication() -> None:
 
 
 def test_change_is_against_the_window_before_and_there_is_none_before_all_time() -> None:
-    a_week_ago = {5: Sums(counts=Counts(promoters=1, passives=1, detractors=8), surveyed=0, delivered=0)}
+    a_week_ago = {5: Sums(Counts(promoters=1, passives=1, detractors=8), surveyed=0, delivered=0)}
     found = {one.body.window: one.body for one in publish({KEY: {**THIS_WEEK, **a_week_ago}})}
     assert found["7d"].change == 140 and found["7d"].change_significant
     assert found["30d"].change is None and found["all"].change is None

@@ -20,8 +20,8 @@ def test_a_long_comment_is_cut_between_words_where_it_has_some() -> None:
 
 def scored(now: Counts, before: Counts | None) -> WindowScore:
     return window_score(
-        Sums(counts=now, surveyed=0, delivered=0),
-        before=None if before is None else Sums(counts=before, surveyed=0, delivered=0),
+        Sums(now, surveyed=0, delivered=0),
+        before=None if before is None else Sums(before, surveyed=0, delivered=0),
         minimum=10,
     )
 
