@@ -99,7 +99,7 @@ def backends(kafka: str, postgresql: str) -> "Backends":
     """Both, for tests that start processes."""
     from deploy.local.backends import Backends
 
-    return Backends(kafka, postgresql)
+    return Backends(kafka_bootstrap_servers=kafka, database_url=postgresql)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -50,7 +50,7 @@ def main(
     """
     began = time.monotonic()
     try:
-        replay = Replay(data, timedelta(hours=step_hours), state.resolve(), fresh=fresh)
+        replay = Replay(data, step=timedelta(hours=step_hours), state=state.resolve(), fresh=fresh)
         with ProgressDisplay(console, replay) as progress:
             report, outcome = asyncio.run(replay.run(progress))
     except KeyboardInterrupt:

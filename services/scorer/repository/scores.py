@@ -64,7 +64,9 @@ async def published(connection: AsyncConnection, segment_ids: Sequence[int]) -> 
     """The last publication of each score of these segments."""
     rows = await connection.execute(_PUBLISHED, {"segment_ids": list(segment_ids)})
     return {
-        ScoreKey(row.segment_id, row.campaign_id, row.window_days): Published(row.sequence, tuple(row.figures))
+        ScoreKey(segment_id=row.segment_id, campaign_id=row.campaign_id, window_days=row.window_days): Published(
+            row.sequence, tuple(row.figures)
+        )
         for row in rows
     }
 

@@ -57,7 +57,12 @@ async def write(connection: AsyncConnection, facts: Sequence[SurveyFacts]) -> li
     columns = _COLUMNS.attributes(facts)
     columns["segment_ids"] = [array_text(one.segment_ids) for one in facts]
     rows = await connection.execute(_WRITE, columns)
-    return [DeliveredChange(row.campaign_id, row.sent_on, row.segment_ids, row.delivered) for row in rows]
+    return [
+        DeliveredChange(
+            campaign_id=row.campaign_id, sent_on=row.sent_on, segment_ids=row.segment_ids, delivered=row.delivered
+        )
+        for row in rows
+    ]
 
 
 async def forget(connection: AsyncConnection, *, before: date) -> None:
