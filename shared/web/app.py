@@ -76,7 +76,11 @@ def _failure(request: Request, error: Exception) -> Response:
     sqlstate = getattr(getattr(error, "orig", None), "sqlstate", None)
     log.warning("a request failed because a backend is failing", error=type(error).__name__, sqlstate=sqlstate)
     return problems.reply(
-        request, 503, "Try again shortly", "the database is not responding; nothing was recorded", {"Retry-After": "2"}
+        request,
+        503,
+        problems.TRY_AGAIN,
+        "the database is not responding; nothing was recorded",
+        {"Retry-After": "2"},
     )
 
 

@@ -17,6 +17,8 @@ from shared.web.pages import Pages
 MEDIA_TYPE = "application/problem+json"
 INVALID_REQUEST = "Invalid request"
 """The title of every 422 about a field of a request."""
+TRY_AGAIN = "Try again shortly"
+"""The title of every 503 after which the same request may succeed."""
 
 
 class Problem(Exception):

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Header
 from services.collector.actions.answers import answer_directly
 from services.collector.actions.contention import Contended
 from services.collector.domain.answers import (
+    ANSWER_ERASED,
     AnswerAccepted,
     DirectAnswer,
     ErasedAnswer,
@@ -20,7 +21,7 @@ from shared.contracts import identity
 from shared.contracts.types import Identifier
 from shared.runtime import Runtime
 from shared.web.auth import require
-from shared.web.problems import INVALID_REQUEST, Problem
+from shared.web.problems import INVALID_REQUEST, TRY_AGAIN, Problem
 
 IdempotencyKey = Annotated[
     Identifier | None,
@@ -45,11 +46,11 @@ def routes(runtime: Runtime[CollectorSettings]) -> APIRouter:
         try:
             return await answer_directly(runtime, answer_id, body.parts())
         except ErasedAnswer as error:
-            raise Problem(410, "The answer was erased", str(error)) from error
+            raise Problem(410, ANSWER_ERASED, str(error)) from error
         except TooManyFurtherAnswers as error:
             raise Problem(422, INVALID_REQUEST, str(error)) from error
         except Contended as error:
-            raise Problem(503, "Try again shortly", str(error), {"Retry-After": "1"}) from error
+            raise Problem(503, TRY_AGAIN, str(error), {"Retry-After": "1"}) from error
 
     return router
 

@@ -77,7 +77,7 @@ class Rendering:
         preselect it once the page continues."""
         match error:
             case BadLink():
-                return self.bad_link(request)
+                return self.broken_link(request)
             case UnknownSurvey():
                 return self._unknown(request, score)
             case ErasedSurvey():
@@ -89,9 +89,9 @@ class Rendering:
         headers = {"Retry-After": str(REFRESH_SECONDS)}
         return self._message(request, "trouble", mark="stop", status=503, headers=headers, again=address(request))
 
-    def bad_link(self, request: Request) -> HTMLResponse:
+    def broken_link(self, request: Request) -> HTMLResponse:
         metrics.survey_pages.labels("forged").inc()
-        return self._message(request, "forged", mark="stop", status=404)
+        return self._message(request, "broken_link", mark="stop", status=404)
 
     def pending(self, request: Request) -> HTMLResponse:
         """A preference change is pending for an unknown survey. The page refreshes until the result is there, as long
