@@ -16,7 +16,7 @@ help: ## list the targets
 demo: $(INSTALLED) ## run the loop with a simulated shop, live, until Ctrl-C (DEMO_SECONDS=60: stop after a minute)
 	@$(BIN)/python -m tools.demo
 
-up: $(INSTALLED) ## start the whole product in the background; returns when it is ready
+up: $(INSTALLED) ## start the whole product in the background, if it is not running; returns when every part is ready
 	@$(BIN)/python -m deploy.local up
 
 down: $(INSTALLED) ## stop what `make up` started

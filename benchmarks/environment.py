@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from deploy.local.backends import External, start_backends, unreported
+from deploy.local.backends import start_backends, unreported
+from deploy.local.external import External
 from deploy.local.ports import StackPorts
 from deploy.local.programs import PROCESSES, PROJECT
 from deploy.local.provision import Database, temporary_database

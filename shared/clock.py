@@ -30,7 +30,7 @@ class RealClock:
 class FastClock:
     """Starts at another time and runs ``speed`` times as fast; identical in every process with the same setting."""
 
-    def __init__(self, virtual_start: datetime, real_start: datetime, speed: float) -> None:
+    def __init__(self, *, virtual_start: datetime, real_start: datetime, speed: float) -> None:
         self._virtual_start = virtual_start
         self._real_start = real_start.timestamp()
         self.speed = speed
@@ -91,4 +91,4 @@ def clock_from(setting: str) -> Clock:
         raise ValueError(
             f"{setting!r}: both times must have an offset, and the speed must be above 0 and at most 10,000,000"
         )
-    return FastClock(virtual_start.astimezone(UTC), real_start, rate)
+    return FastClock(virtual_start=virtual_start.astimezone(UTC), real_start=real_start, speed=rate)

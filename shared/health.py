@@ -25,7 +25,7 @@ class Health:
         self._ticks.pop(loop, None)
         self._troubles.pop(loop, None)
 
-    def trouble(self, loop: str, sentence: str) -> None:
+    def trouble(self, loop: str, *, sentence: str) -> None:
         """The loop is alive but cannot work: the process is not ready until ``well``."""
         self._troubles[loop] = sentence
 

@@ -24,7 +24,7 @@ def merge(writes: LastWrites, values: Mapping[str, Value | None], at: datetime) 
         if value is None:
             continue
         known = writes.get(field)
-        if known is None or (stamp, _comparable(value)) > (known[0], _comparable(known[1])):
+        if known is None or rank(stamp, value) > rank(*known):
             merged[field] = (stamp, value)
     return merged
 
@@ -41,5 +41,6 @@ def text_of(writes: LastWrites, field: str) -> str | None:
     return entry[1] if entry is not None and isinstance(entry[1], str) else None
 
 
-def _comparable(value: Value) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+def rank(stamp: int, value: Value) -> tuple[int, bytes]:
+    """What decides between two writes of one field, by microseconds since 1970 UTC and value: the higher rank wins."""
+    return stamp, orjson.dumps(value, option=orjson.OPT_SORT_KEYS)

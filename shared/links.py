@@ -10,14 +10,14 @@ BROKEN_LINK = "this link is incomplete or was altered; use the one in the email"
 _PATHS: dict[Purpose, str] = {"answer": "/s/", "unsubscribe": "/unsubscribe/"}
 
 
-class BadLink(ValueError):
+class BrokenLink(ValueError):
     """The link is not ours, or was truncated or altered."""
 
 
 class Links:
     """Makes and verifies the tokens. All services share one secret; the collector serves the URLs."""
 
-    def __init__(self, secret: str, collector_url: str) -> None:
+    def __init__(self, *, secret: str, collector_url: str) -> None:
         self._collector_url = collector_url.rstrip("/")
         self._signers = {
             purpose: Signer(secret, salt=f"hearback.{purpose}", sep=".", key_derivation="hmac") for purpose in _PATHS
@@ -33,12 +33,12 @@ class Links:
         return f"{self._collector_url}{_PATHS['unsubscribe']}{self.token('unsubscribe', send_id)}"
 
     def send_id_of(self, token: str, purpose: Purpose) -> str:
-        """The send of a token. Raises BadLink unless it is exactly the token we issued for this purpose."""
+        """The send of a token. Raises BrokenLink unless it is exactly the token we issued for this purpose."""
         try:
             send_id = self._signers[purpose].unsign(token).decode()
         except (BadSignature, UnicodeError):
             send_id = None
         # Base64 has several encodings of the same signature (+ for -, unused last bits); only ours is accepted.
         if send_id is None or not hmac.compare_digest(token.encode(), self.token(purpose, send_id).encode()):
-            raise BadLink(BROKEN_LINK)
+            raise BrokenLink(BROKEN_LINK)
         return send_id

@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 import structlog
 
 from shared import metrics
+from shared.backoff import Backoff
 from shared.health import Health
 from shared.persistence.engine import is_fault_of_data
 
@@ -25,10 +26,11 @@ class Periodic:
     name: str
     seconds: float
     step: Callable[[], Awaitable[bool]]
+    _: KW_ONLY
     allowed_seconds: float = 60
 
     async def run(self, stop: asyncio.Event, health: Health, retry_limit_seconds: float) -> None:
-        pause = 0.1
+        backoff = Backoff(first=0.1, longest=retry_limit_seconds)
         while not stop.is_set():
             health.tick(self.name, self.allowed_seconds)
             try:
@@ -36,14 +38,14 @@ class Periodic:
             except Exception as error:
                 if is_fault_of_data(error):
                     raise
+                pause = backoff.failed()
                 metrics.backend_retries.labels(self.name).inc()
-                health.trouble(self.name, f"is failing: {type(error).__name__}")
+                health.trouble(self.name, sentence=f"is failing: {type(error).__name__}")
                 log.warning("a loop failed, retrying", loop=self.name, error=type(error).__name__, seconds=pause)
                 await wait(stop, pause)
-                pause = min(pause * 2, retry_limit_seconds)
                 continue
             health.well(self.name)
-            pause = 0.1
+            backoff.succeeded()
             if not more:
                 await wait(stop, self.seconds)
             else:

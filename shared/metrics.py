@@ -32,9 +32,9 @@ answers = Counter("hearback_answers_total", "Answers acknowledged.", ["channel",
 # Pending preferences: changes requested before their survey was consumed; kept, then settled with the survey, or
 # dropped because it never arrived. Kept minus settled minus dropped is still pending.
 pending_preferences = Counter("hearback_early_wishes_total", "Pending preferences by outcome.", ["became"])
-# Outcomes of this courier's emails: accepted, bounced, failed, held (not retried, because it is unknown whether it
-# arrived), put_off (retried later), unknown (unresolved), resent, unavailable (the mail server was not responding).
-courier_mails = Counter("hearback_courier_mails_total", "Survey emails by outcome.", ["outcome"])
+# Outcomes of this courier's deliveries: accepted, bounced, failed, held (not retried, because it is unknown whether it
+# arrived), put_off (retried later), unknown (unresolved), resent, unavailable (the server was not responding).
+courier_deliveries = Counter("hearback_courier_mails_total", "Surveys delivered, or not, by outcome.", ["outcome"])
 # Decisions about timers that came due: sent, skipped, deferred.
 timer_decisions = Counter("hearback_timer_decisions_total", "Timers decided by outcome.", ["outcome"])
 # Lateness of the last batch of timers by the business clock; 0 when nothing was due.

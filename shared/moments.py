@@ -1,4 +1,4 @@
-"""Moments as numbers, and the earlier or later of two of which either may be unknown."""
+"""Moments as numbers and as words, and the earlier or later of two of which either may be unknown."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -13,6 +13,11 @@ def stamp_of(moment: datetime) -> int:
 def moment_of(stamp: int) -> datetime:
     """The time of a stamp, in UTC."""
     return _EPOCH + timedelta(microseconds=stamp)
+
+
+def to_the_minute(moment: datetime) -> str:
+    """As people read it: ``2026-11-01 09:30 UTC``."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def earliest(one: datetime | None, other: datetime | None) -> datetime | None:

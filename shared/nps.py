@@ -29,7 +29,7 @@ def group_of(score: int) -> Group:
     return _GROUPS_BY_SCORE[score]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
     """The number of answers of each group. Counts can be added and subtracted."""
 
@@ -43,17 +43,21 @@ class Counts:
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(
-            self.promoters + other.promoters, self.passives + other.passives, self.detractors + other.detractors
+            promoters=self.promoters + other.promoters,
+            passives=self.passives + other.passives,
+            detractors=self.detractors + other.detractors,
         )
 
     def __sub__(self, other: "Counts") -> "Counts":
         """These answers without ``other``, which must be a subset."""
         return Counts(
-            self.promoters - other.promoters, self.passives - other.passives, self.detractors - other.detractors
+            promoters=self.promoters - other.promoters,
+            passives=self.passives - other.passives,
+            detractors=self.detractors - other.detractors,
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NetPromoterScore:
     """Points from −100 to 100. Without answers ``nps`` is None and the interval is the whole range."""
 
@@ -77,15 +81,15 @@ def net_promoter_score(counts: Counts, z: float = Z_95) -> NetPromoterScore:
     """
     n = counts.n
     if n == 0:
-        return NetPromoterScore(None, -100.0, 100.0, counts)
+        return NetPromoterScore(nps=None, low=-100.0, high=100.0, counts=counts)
     promoters, detractors, answers = _adjusted(counts)
     centre = promoters - detractors
     spread = z * sqrt(variance(promoters, detractors) / answers)
     return NetPromoterScore(
-        100 * (counts.promoters - counts.detractors) / n,
-        100 * max(-1.0, centre - spread),
-        100 * min(1.0, centre + spread),
-        counts,
+        nps=100 * (counts.promoters - counts.detractors) / n,
+        low=100 * max(-1.0, centre - spread),
+        high=100 * min(1.0, centre + spread),
+        counts=counts,
     )
 
 
@@ -100,7 +104,7 @@ def variance(promoters: float, detractors: float) -> float:
     return promoters + detractors - (promoters - detractors) ** 2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """``points`` is the difference of two scores; ``significant`` if it is statistically significant."""
 
@@ -110,7 +114,7 @@ class Change:
     significant: bool
 
 
-def change(now: Counts, before: Counts, comparisons: int = 1) -> Change | None:
+def change(now: Counts, *, before: Counts, comparisons: int = 1) -> Change | None:
     """The difference of two independent scores and its interval, SE = √(V₁/n₁ + V₂/n₂); None if either has no answers.
 
     V is computed from the adjusted shares, as in the interval, so that a small unanimous group does not count as
@@ -125,10 +129,15 @@ def change(now: Counts, before: Counts, comparisons: int = 1) -> Change | None:
         error += variance(promoters, detractors) / answers
     points = 100 * ((now.promoters - now.detractors) / now.n - (before.promoters - before.detractors) / before.n)
     spread = 100 * z * sqrt(error)
-    return Change(points, max(-200.0, points - spread), min(200.0, points + spread), abs(points) > spread)
+    return Change(
+        points=points,
+        low=max(-200.0, points - spread),
+        high=min(200.0, points + spread),
+        significant=abs(points) > spread,
+    )
 
 
-def sample_size(margin: float, variance_of_one: float, population: int | None = None, z: float = Z_95) -> int:
+def sample_size(margin: float, *, variance_of_one: float, population: int | None = None, z: float = Z_95) -> int:
     """The number of answers needed for an interval of ± ``margin`` points: n = V·z²/m², m as a share of 1.
 
     ``variance_of_one`` is V as returned by ``variance``, at most 1 (half promoters, half detractors), four times that

@@ -16,6 +16,7 @@ import structlog
 from fastapi import FastAPI
 
 from shared import logs
+from shared.backoff import Backoff
 from shared.contracts.topics import CONSUMED_BY
 from shared.loops import Periodic, wait
 from shared.messaging.consumer import Consumer
@@ -34,7 +35,7 @@ S = TypeVar("S", bound=ServiceSettings)
 _PREPARE_AT_LEAST_EVERY = 1.0
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Service:
     """The parts of a service. ``handlers`` has one for each topic of ``contracts.topics.CONSUMED_BY``."""
 
@@ -92,7 +93,7 @@ async def _serve(name: str, settings: S, build: Build[S], schema: str) -> int:
 
 async def _prepare(runtime: Runtime[S], service: Service, schema: str, stop: asyncio.Event) -> bool:
     """Sets up schema, topics and the service itself; waits for backends that are not up yet. False when stopped."""
-    pause = 0.1
+    backoff = Backoff(first=0.1, longest=min(_PREPARE_AT_LEAST_EVERY, runtime.settings.retry_limit_seconds))
     while not stop.is_set():
         try:
             await migrate(schema, runtime.engine)
@@ -102,9 +103,9 @@ async def _prepare(runtime: Runtime[S], service: Service, schema: str, stop: asy
         except Exception as error:
             if is_fault_of_data(error):
                 raise
-            log.warning("waiting for the database and the broker", error=type(error).__name__, seconds=round(pause, 2))
+            pause = backoff.failed()
+            log.warning("waiting for the database and the broker", error=type(error).__name__, seconds=pause)
             await wait(stop, pause)
-            pause = min(pause * 2, _PREPARE_AT_LEAST_EVERY, runtime.settings.retry_limit_seconds)
             continue
         return True
     return False

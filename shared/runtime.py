@@ -72,7 +72,7 @@ async def open_runtime(name: str, settings: S) -> AsyncIterator[Runtime[S]]:
             outbox=Outbox(f"/hearback/{name}"),
             relay=Relay(engine, settings, health, name),
             health=health,
-            links=Links(settings.secret.get_secret_value(), settings.public_collector_url),
+            links=Links(secret=settings.secret.get_secret_value(), collector_url=settings.public_collector_url),
             digests=CustomerDigests(settings.secret.get_secret_value()),
             brand=Brand(name=settings.brand_name, logo_url=settings.brand_logo_url or None, color=settings.brand_color),
         )

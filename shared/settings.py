@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.clock import clock_from
+from shared.contracts.campaigns import COLOR_PATTERN, DEFAULT_COLOR
 from shared.validation import rule
 
 PREFIX = "HEARBACK_"
@@ -59,7 +60,7 @@ class ServiceSettings(BaseSettings):
         "Our shop", min_length=1, max_length=100, description="The shop's name, as shown to customers."
     )
     brand_logo_url: str = Field("", description="HTTPS URL of the shop's logo; empty = show the name instead.")
-    brand_color: str = Field("#0b5fff", pattern=r"^#[0-9a-fA-F]{6}$", description="The shop's colour, #rrggbb.")
+    brand_color: str = Field(DEFAULT_COLOR, pattern=COLOR_PATTERN, description="The shop's colour, #rrggbb.")
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="auto = readable in a terminal, JSON otherwise."
     )

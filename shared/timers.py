@@ -1,29 +1,69 @@
-"""How a loop walks due rows: in batches, each starting where the previous one ended."""
+"""Works through the rows of a table as they come due, in batches: for surveys, deadlines, notices.
 
-from datetime import UTC, datetime
+Any number of processes may do so at once: a batch locks its rows, and skips those another process has locked.
+"""
 
-BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-BATCHES_BETWEEN_SWEEPS = 50
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.runtime import Runtime
+from shared.watermark import Claimed, Watermark
 
 
-class Watermark:
-    """Where the next batch of due rows starts.
+class DueTable(Protocol):
+    """The statements about one table: a module of a ``repository/``."""
 
-    While there is a backlog, a batch starts where the previous one ended, to avoid the dead index entries it left
-    behind. Once the backlog is drained, and every 50 batches in between, the walk restarts at the beginning, where late
-    events may have added due rows.
-    """
+    async def next_due(self, connection: AsyncConnection, /) -> datetime | None:
+        """When the next row comes due; None when there is none."""
+        ...
 
-    def __init__(self) -> None:
-        self.position = BEGINNING
-        self._batches = 0
+    async def claim(self, connection: AsyncConnection, /, *, now: datetime, watermark: datetime, most: int) -> Claimed:
+        """Locks the first ``most`` rows due between ``watermark`` and ``now`` that nobody else has locked.
 
-    @property
-    def at_beginning(self) -> bool:
-        return self.position == BEGINNING
+        To stay fast with any backlog, it walks the index (``persistence.planner.index_walk``).
+        """
+        ...
 
-    def advance(self, reached: datetime | None, *, full: bool) -> None:
-        """After a batch: the latest moment in it, None when it was empty, and whether there may be more."""
-        self._batches += 1
-        sweep = self._batches % BATCHES_BETWEEN_SWEEPS == 0
-        self.position = BEGINNING if reached is None or not full or sweep else reached
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Locked rows that are due, and the transaction that holds the locks; ``full`` when more may be due."""
+
+    connection: AsyncConnection
+    ids: Sequence[str]
+    full: bool
+
+
+class Due:
+    """The rows of a table that are due, a batch at a time."""
+
+    def __init__(self, runtime: Runtime[Any], table: DueTable, *, most: int) -> None:
+        self._runtime = runtime
+        self._table = table
+        self._most = most
+        self._watermark = Watermark()
+
+    @contextlib.asynccontextmanager
+    async def batch(self, now: datetime) -> AsyncIterator[Batch | None]:
+        """Up to ``most`` rows due at ``now``, locked in a transaction that commits at the end of the block.
+
+        None when nothing is due, or all of it is locked by others.
+        """
+        watermark = self._watermark
+        if watermark.at_beginning and not await self._anything(now):
+            yield None
+            return
+        async with self._runtime.engine.begin() as connection:
+            claimed = await self._table.claim(connection, now=now, watermark=watermark.position, most=self._most)
+            yield Batch(connection, claimed.ids, claimed.full) if claimed.ids else None
+        watermark.advance(claimed.reached, full=claimed.full)
+
+    async def _anything(self, now: datetime) -> bool:
+        async with self._runtime.autocommit() as connection:
+            first = await self._table.next_due(connection)
+        return first is not None and first <= now

@@ -13,12 +13,12 @@ before its reply. ``unavailable``: it does not have it, and the cause is the pro
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class TransmissionOutcome:
     """``reason`` is a code such as ``550 5.1.1`` or a word; never a provider's text, which may contain the address."""
 
     kind: Kind
     reason: str | None = None
 
 
-ACCEPTED = Outcome("accepted")
-NOT_BEGUN = Outcome("not_begun")
+ACCEPTED = TransmissionOutcome("accepted")
+NOT_BEGUN = TransmissionOutcome("not_begun")

@@ -1,7 +1,8 @@
 """Fixtures for tests with a real Kafka or PostgreSQL, and how tests are distributed to workers.
 
-With HEARBACK_KAFKA_BOOTSTRAP_SERVERS or HEARBACK_DATABASE_URL set, tests use those; otherwise the first test that
-needs one starts it under `.hearback/test/`. All workers share it, and it is stopped at the end of the session.
+With HEARBACK_KAFKA_BOOTSTRAP_SERVERS or HEARBACK_DATABASE_URL set, tests use those, unless they are the local stack's
+own; otherwise the first test that needs one starts it under `.hearback/test/`. All workers share it, and it is stopped
+at the end of the session.
 
 Fixtures import what they need when they are used, because unit tests must not import Kafka's or PostgreSQL's drivers.
 """
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
-from tests.kit import ports, tiers
+from tests.kit import environment, ports, tiers
 from tests.kit.session import Session
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ SESSION = pytest.StashKey[Session]()
 def pytest_configure(config: pytest.Config) -> None:
     worker: dict[str, Any] | None = getattr(config, "workerinput", None)
     config.stash[SESSION] = Session.of(worker)
+    if not worker:
+        environment.forget_settings()  # workers inherit what is left
     # Kafka starts a dozen times and never lives long: compiling its code thoroughly takes longer than it ever saves.
     os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
     if worker:

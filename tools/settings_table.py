@@ -75,13 +75,15 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="only compare; exit with 1 if the table is stale")
     current = README.read_text(encoding="utf-8")
     expected = with_table(current)
-    if parser.parse_args().check:
-        if expected != current:
-            print("The settings table in README.md is stale; run `python -m tools.settings_table`.", file=sys.stderr)
-            raise SystemExit(1)
-        print("The settings table in README.md is up to date.")
+    only_compare: bool = parser.parse_args().check
+    if expected == current:
+        print("the settings table in README.md is up to date")
         return
+    if only_compare:
+        print("the settings table in README.md is stale; run `python -m tools.settings_table`", file=sys.stderr)
+        raise SystemExit(1)
     README.write_text(expected, encoding="utf-8")
+    print("updated the settings table in README.md")
 
 
 if __name__ == "__main__":

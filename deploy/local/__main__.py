@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import signal
 import sys
 import time
@@ -15,10 +14,10 @@ from rich.table import Table
 
 from deploy.local import commands
 from deploy.local.errors import StackError
-from deploy.local.ports import DEFAULT_BASE, StackPorts
+from deploy.local.ports import StackPorts
 from deploy.local.programs import PROJECT
 from deploy.local.progress import Display
-from deploy.local.status import read_status
+from deploy.local.status import DEFAULT_STATE, read_status
 
 NOT_RUNNING = 3
 INTERRUPTED = 130
@@ -35,19 +34,11 @@ State = Annotated[
     Path,
     typer.Option(envvar="HEARBACK_STATE", help="Folder for data, logs and passwords.", show_default=".hearback"),
 ]
-DEFAULT_STATE = PROJECT / ".hearback"
 
 
 def fail(error: StackError) -> NoReturn:
     Console(stderr=True).print(str(error), highlight=False, markup=False, soft_wrap=True)
     raise typer.Exit(1)
-
-
-def ports_from_environment() -> StackPorts:
-    text = os.environ.get("HEARBACK_PORT_BASE") or str(DEFAULT_BASE)
-    if not text.isdigit():
-        raise StackError(f"HEARBACK_PORT_BASE is {text!r}, which is not a port number: use one such as 18000.")
-    return StackPorts.from_base(int(text))
 
 
 @app.command(epilog="Example: HEARBACK_PORT_BASE=18000 python -m deploy.local up")
@@ -56,7 +47,7 @@ def up(state: State = DEFAULT_STATE) -> None:
     began = time.monotonic()
     state = state.resolve()
     try:
-        ports_from_environment()  # an error is reported here, not in the supervisor's log
+        StackPorts.from_environment()  # an error is reported here, not in the supervisor's log
         with commands.brought_up(state, Display(console)) as how:
             show_addresses(state)
             seconds = time.monotonic() - began
@@ -129,7 +120,7 @@ def supervise_command(state: State = DEFAULT_STATE) -> None:
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-5s %(message)s")
     try:
-        stack = stack_from_environment(state.resolve(), ports_from_environment())
+        stack = stack_from_environment(state.resolve(), StackPorts.from_environment())
     except StackError as error:
         fail(error)
     sys.exit(asyncio.run(supervise(stack)))

@@ -1,7 +1,6 @@
-"""Kafka and PostgreSQL for a stack: its own, or those named in the environment."""
+"""Kafka and PostgreSQL for a stack: its own, or existing ones."""
 
 import asyncio
-import os
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +9,10 @@ from typing import Any, TypeVar
 import asyncpg
 from aiokafka.errors import KafkaError
 
+from deploy.local.external import External
 from deploy.local.jars import fetch_jars, read_lock
 from deploy.local.kafka import KafkaNode
-from deploy.local.ports import HOST, StackPorts
+from deploy.local.ports import StackPorts
 from deploy.local.postgres import PostgresServer
 from deploy.local.supervisor import Supervisor
 
@@ -37,34 +37,12 @@ def unreported(_part: str, _status: str) -> None:
     """The default for callers that do not show progress."""
 
 
-KAFKA_VARIABLE = "HEARBACK_KAFKA_BOOTSTRAP_SERVERS"
-DATABASE_VARIABLE = "HEARBACK_DATABASE_URL"
-
-
 @dataclass(frozen=True, slots=True)
 class Backends:
     """The addresses of Kafka and PostgreSQL; `database_url` is the owner's."""
 
     kafka_bootstrap_servers: str
     database_url: str
-
-
-@dataclass(frozen=True, slots=True)
-class External:
-    """An existing cluster or server; None means the stack starts its own."""
-
-    kafka_bootstrap_servers: str | None = None
-    database_url: str | None = None
-
-    @classmethod
-    def from_environment(cls) -> "External":
-        return cls(os.environ.get(KAFKA_VARIABLE) or None, os.environ.get(DATABASE_VARIABLE) or None)
-
-    def other_than(self, own: StackPorts) -> "External":
-        """Without the backends the stack starts itself, which are also set in a shell that sourced its `env`."""
-        kafka = None if self.kafka_bootstrap_servers == f"{HOST}:{own.kafka}" else self.kafka_bootstrap_servers
-        database = None if f"@{HOST}:{own.postgresql}/" in (self.database_url or "") else self.database_url
-        return External(kafka, database)
 
 
 async def start_backends(

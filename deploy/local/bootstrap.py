@@ -34,7 +34,7 @@ def run_with_a_newer_python() -> None:
         newer = shutil.which(f"python3.{minor}")
         # A version manager's shim may exist for a Python that is not installed.
         if newer and subprocess.call([newer, "-c", ""], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0:
-            os.execv(newer, [newer, "-I", str(THIS)])  # noqa: S606
+            os.execv(newer, [newer, "-I", str(THIS)])  # noqa: S606  # no shell is wanted
     sys.exit(
         f"Hearback needs Python 3.11 or newer, and {sys.executable} is {sys.version.split()[0]}: install a newer "
         "one and select it, for example `make PYTHON=/usr/local/bin/python3.12 demo`."
@@ -43,8 +43,8 @@ def run_with_a_newer_python() -> None:
 
 def require_venv_module() -> None:
     try:
-        import ensurepip  # noqa: F401
-        import venv  # noqa: F401
+        import ensurepip  # noqa: F401  # only whether it is there
+        import venv  # noqa: F401  # likewise
     except ImportError:
         sys.exit(
             f"This Python ({sys.executable}) has no venv module: on Debian and Ubuntu install it with "

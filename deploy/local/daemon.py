@@ -6,8 +6,8 @@ import os
 import signal
 from pathlib import Path
 
-from deploy.local.backends import External
 from deploy.local.errors import StackError
+from deploy.local.external import External
 from deploy.local.ports import StackPorts
 from deploy.local.stack import Stack, settings_from_environment
 from deploy.local.status import StatusFile

@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import os
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 
 from deploy.local.errors import StackError
@@ -49,6 +50,14 @@ class StackPorts:
         )
 
     @classmethod
+    def from_environment(cls) -> "StackPorts":
+        """Raises StackError if HEARBACK_PORT_BASE is not a port number, or out of range."""
+        text = os.environ.get("HEARBACK_PORT_BASE") or str(DEFAULT_BASE)
+        if not text.isdigit():
+            raise StackError(f"HEARBACK_PORT_BASE is {text!r}, which is not a port number: use one such as 18000.")
+        return cls.from_base(int(text))
+
+    @classmethod
     def free(cls) -> "StackPorts":
         """Distinct ports that are currently free."""
         names = [field.name for field in fields(cls)]
@@ -76,16 +85,19 @@ def free_port() -> int:
     return free_ports(1)[0]
 
 
-def require_free(ports: Mapping[str, int]) -> None:
-    """Raises StackError naming the first port that is already in use."""
+def require_free(ports: Mapping[str, int], *, of_running_stack: Collection[int] = ()) -> None:
+    """Raises StackError naming the first port that is already in use, and Hearback, if it is the one using it."""
     for name, port in ports.items():
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((HOST, port))
             except OSError as error:
+                user, remedy = "another program", "stop that program"
+                if port in of_running_stack:
+                    user, remedy = "Hearback itself, which is running", "stop it with `make down`"
                 raise StackError(
-                    f"Port {port}, meant for {name}, is already in use by another program: stop that program, "
+                    f"Port {port}, meant for {name}, is already in use by {user}: {remedy}, "
                     "or move all ports of the stack, for example with HEARBACK_PORT_BASE=18000."
                 ) from error
 

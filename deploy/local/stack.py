@@ -21,13 +21,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from deploy.local.backends import Backends, External, Report, all_or_none, start_backends, unreported
+from deploy.local.backends import Backends, Report, all_or_none, start_backends, unreported
 from deploy.local.errors import StackError
+from deploy.local.external import External
 from deploy.local.ports import HOST, StackPorts, free_port, require_free
 from deploy.local.programs import PROCESSES, PROJECT, SERVICES, Program
 from deploy.local.provision import Database, provision
 from deploy.local.readiness import answers_ready
 from deploy.local.secrets_file import StackSecrets, load_or_create, write_private
+from deploy.local.status import ports_of_running_stack
 from deploy.local.supervisor import ProcessRecord, Supervisor, end_leftovers
 from deploy.local.topics import provide_topics, require_acceptable
 
@@ -242,7 +244,7 @@ class Stack:
             needed |= {"Kafka": self.ports.kafka, "Kafka's controller": self.ports.kafka_controller}
         if not external.database_url:
             needed["PostgreSQL"] = self.ports.postgresql
-        require_free(needed)
+        require_free(needed, of_running_stack=ports_of_running_stack())
 
     def _write_env_file(self) -> None:
         lines = [f"export {name}={shlex.quote(value)}\n" for name, value in self.client_environment().items()]

@@ -2,12 +2,15 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from deploy.local.ports import StackPorts
+from deploy.local.programs import PROJECT
 from deploy.local.supervisor import start_time
+
+DEFAULT_STATE = PROJECT / ".hearback"
 
 Phase = Literal["starting", "ready", "failed", "stopping"]
 
@@ -69,3 +72,14 @@ def read_status(state: Path) -> Status | None:
         return Status(**{**content, "ports": StackPorts(**content["ports"])})
     except (FileNotFoundError, ValueError, TypeError, KeyError):
         return None
+
+
+def status_of_local_stack() -> Status | None:
+    """Of the stack that `make up` starts in this environment; see `read_status`."""
+    return read_status(Path(os.environ.get("HEARBACK_STATE") or DEFAULT_STATE))
+
+
+def ports_of_running_stack() -> tuple[int, ...]:
+    """Of the stack that `make up` started; empty if none is running, and for the supervisor that is starting it."""
+    status = status_of_local_stack()
+    return astuple(status.ports) if status and status.alive and status.pid != os.getpid() else ()

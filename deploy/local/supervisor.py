@@ -162,7 +162,7 @@ class _ManagedProgram:
         return True
 
     async def kill(self) -> int:
-        while (process := self._process) is None or process.poll() is not None:  # noqa: ASYNC110 (being restarted)
+        while (process := self._process) is None or process.poll() is not None:  # noqa: ASYNC110  # being restarted
             await asyncio.sleep(POLL)
         process.kill()
         await _wait_until_dead(process)
@@ -190,7 +190,7 @@ class _ManagedProgram:
 
 async def _wait_until_dead(process: "subprocess.Popen[bytes]") -> None:
     """Returns when the process has exited, and reaps it."""
-    while process.poll() is None:  # noqa: ASYNC110 (polling reaps it)
+    while process.poll() is None:  # noqa: ASYNC110  # polling reaps it
         await asyncio.sleep(POLL)
 
 

@@ -1,7 +1,7 @@
 """``surveys.campaigns``: the published campaign definition a survey is sent under."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -13,13 +13,19 @@ TOPIC = "surveys.campaigns"
 
 PUBLISHED = "campaign.published"
 
+COLOR_PATTERN = r"^#[0-9a-fA-F]{6}$"
+DEFAULT_COLOR = "#0b5fff"
+
+SubjectOfQuestion = Literal["brand", "service", "product"]
+AnswerWithinDays = Annotated[int, Field(ge=1, le=3_650)]
+
 
 class Brand(Contract):
     """The name, logo and colour a customer sees. ``color`` is ``#rrggbb``; pages darken it if contrast is too low."""
 
     name: ShortText
     logo_url: ShortText | None = None
-    color: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] = "#0b5fff"
+    color: Annotated[str, Field(pattern=COLOR_PATTERN)] = DEFAULT_COLOR
 
 
 class CampaignTexts(Contract):
@@ -36,16 +42,20 @@ class CampaignTexts(Contract):
     follow_up_promoter: ShortText | None = None
 
 
+Texts = Annotated[dict[Label, CampaignTexts], Field(max_length=50)]
+"""By locale."""
+
+
 class CampaignPublished(Contract):
     """One version of a campaign, with everything the collector needs to show its survey page."""
 
     campaign: Identifier
     campaign_version: Annotated[int, Field(ge=1)]
-    subject_of_question: Annotated[str, Field(pattern=r"^(brand|service|product)$")] = "brand"
+    subject_of_question: SubjectOfQuestion = "brand"
     brand: Brand
     default_locale: Label = "en"
-    texts: Annotated[dict[Label, CampaignTexts], Field(max_length=50)] = {}
-    answer_within_days: Annotated[int, Field(ge=1, le=3_650)] = 30
+    texts: Texts = {}
+    answer_within_days: AnswerWithinDays = 30
     active: bool = True
 
 

@@ -30,7 +30,7 @@ class UnreadableRecord(ValueError):
 
 
 # Not frozen, although never mutated: creating a frozen instance takes three times as long, 10% of reading a record.
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Message:
     """An event as read, and its position. ``topic`` is the catalogue's name, without the installation's prefix.
 

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import yaml
 
-from shared.contracts import answers, campaigns, deliveries, orders, preferences, requests, scores, sends
+from shared.contracts import answers, campaigns, deliveries, followups, orders, preferences, requests, scores, sends
 from shared.contracts.topics import CATALOGUE, CONSUMED_BY, Topic
 from shared.contracts.types import Contract
 
@@ -71,7 +71,7 @@ def asyncapi() -> dict[str, Any]:
     messages: dict[str, Any] = {}
     for topic in CATALOGUE:
         channels[topic.name] = _channel(topic)
-        publisher = _PUBLISHED_BY.get(topic.name, "the alerter")
+        publisher = "the alerter" if topic.name.startswith(followups.TOPIC_PREFIX) else _PUBLISHED_BY[topic.name]
         operations[f"publish {topic.name}"] = {
             "action": "send",
             "channel": {"$ref": f"#/channels/{_pointer(topic.name)}"},
@@ -153,20 +153,21 @@ def stale() -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="compare only; exit with 1 if anything is stale")
-    if parser.parse_args().check:
-        if found := stale():
-            print(f"stale: {', '.join(found)}; run python -m shared.contracts.generate", file=sys.stderr)
-            raise SystemExit(1)
-        print(f"docs/contracts is up to date ({len(files())} files)")
+    only_compare: bool = parser.parse_args().check
+    found, wanted = stale(), files()
+    if not found:
+        print(f"docs/contracts is up to date ({len(wanted)} files)")
         return
+    if only_compare:
+        print(f"stale: {', '.join(found)}; run python -m shared.contracts.generate", file=sys.stderr)
+        raise SystemExit(1)
     TARGET.mkdir(parents=True, exist_ok=True)
-    wanted = files()
-    for name in stale():
-        if name not in wanted:
+    for name in found:
+        if name in wanted:
+            (TARGET / name).write_bytes(wanted[name])
+        else:
             (TARGET / name).unlink()
-    for name, content in wanted.items():
-        (TARGET / name).write_bytes(content)
-    print(f"wrote {len(wanted)} files to docs/contracts")
+    print(f"updated docs/contracts: {', '.join(found)}")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ def _name(purpose: str, *parts: str) -> str:
     return str(uuid5(_NAMESPACE, purpose + "".join(f"|{len(part)}:{part}" for part in parts)))
 
 
-def timer_id(campaign: str, customer_id: str, order_id: str | None, occurrence: int = 0) -> str:
+def timer_id(*, campaign: str, customer_id: str, order_id: str | None, occurrence: int = 0) -> str:
     """One survey of one customer under one campaign: about an order, or the nth of a recurring campaign."""
     return _name("timer", campaign, customer_id, order_id or "", str(occurrence))
 

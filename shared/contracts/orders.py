@@ -1,6 +1,6 @@
 """``orders``: what happened to an order, as reported by the shop's backend."""
 
-from typing import Annotated
+from typing import Annotated, Final, Literal, get_args
 
 from pydantic import Field, StringConstraints
 
@@ -8,15 +8,24 @@ from shared.contracts.types import Amount, Contract, Identifier, Instant, Label,
 
 TOPIC = "orders"
 
-PLACED = "order.placed"
-PAID = "order.paid"
-SHIPPED = "order.shipped"
-DELIVERED = "order.delivered"
-CANCELLED = "order.cancelled"
-REFUNDED = "order.refunded"
-RETURNED = "order.returned"
+PLACED: Final = "order.placed"
+PAID: Final = "order.paid"
+SHIPPED: Final = "order.shipped"
+DELIVERED: Final = "order.delivered"
+CANCELLED: Final = "order.cancelled"
+REFUNDED: Final = "order.refunded"
+RETURNED: Final = "order.returned"
 
-TYPES = (PLACED, PAID, SHIPPED, DELIVERED, CANCELLED, REFUNDED, RETURNED)
+OrderEventType = Literal[
+    "order.placed",
+    "order.paid",
+    "order.shipped",
+    "order.delivered",
+    "order.cancelled",
+    "order.refunded",
+    "order.returned",
+]
+TYPES: tuple[str, ...] = get_args(OrderEventType)
 """Every type of event, in the order of an order's life."""
 
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]

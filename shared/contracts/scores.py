@@ -49,14 +49,14 @@ class ScoreUpdated(Contract):
     change_significant: bool | None = None
 
 
-def score_key(campaign: str, window: str, segment: str) -> str:
+def score_key(*, campaign: str, window: str, segment: str) -> str:
     """The record's key: the three parts joined by U+001F, which none of them can contain."""
     return f"{campaign}\x1f{window}\x1f{segment}"
 
 
 def event(body: ScoreUpdated) -> Event:
     """The event that publishes one update of a score."""
-    key = score_key(body.campaign, body.window, body.segment)
+    key = score_key(campaign=body.campaign, window=body.window, segment=body.segment)
     return Event(
         topic=TOPIC,
         key=key,

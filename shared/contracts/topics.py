@@ -14,7 +14,7 @@ DEAD_LETTER_SUFFIX = ".dlq"
 QUEUES = ("detractors", "passives", "promoters")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
     """``key`` describes the record key; ``retention_days`` is None if records are kept until compacted."""
 
@@ -36,34 +36,34 @@ class Topic:
 
 
 ORDERS = Topic(
-    orders.TOPIC,
-    "customer id",
-    dict.fromkeys(orders.TYPES, orders.OrderEvent),
+    name=orders.TOPIC,
+    key="customer id",
+    bodies=dict.fromkeys(orders.TYPES, orders.OrderEvent),
     partitions=6,
     retention_days=7,
     summary="What happened to an order, as reported by the shop's backend.",
 )
 CAMPAIGNS = Topic(
-    campaigns.TOPIC,
-    "campaign id",
-    {campaigns.PUBLISHED: campaigns.CampaignPublished},
+    name=campaigns.TOPIC,
+    key="campaign id",
+    bodies={campaigns.PUBLISHED: campaigns.CampaignPublished},
     partitions=1,
     retention_days=None,
     compacted=True,
     summary="Published campaign definitions: questions, texts, brand.",
 )
 SENDS = Topic(
-    sends.TOPIC,
-    "customer id",
-    {sends.SENT: sends.SurveySent, sends.REMINDED: sends.SurveySent},
+    name=sends.TOPIC,
+    key="customer id",
+    bodies={sends.SENT: sends.SurveySent, sends.REMINDED: sends.SurveySent},
     partitions=6,
     retention_days=30,
     summary="Surveys the dispatcher decided to send.",
 )
 DELIVERIES = Topic(
-    deliveries.TOPIC,
-    "send id",
-    dict.fromkeys(
+    name=deliveries.TOPIC,
+    key="send id",
+    bodies=dict.fromkeys(
         (
             deliveries.ACCEPTED,
             deliveries.DELIVERED,
@@ -80,9 +80,9 @@ DELIVERIES = Topic(
     summary="What happened to a survey on its way to the customer.",
 )
 ANSWERS = Topic(
-    answers.TOPIC,
-    "answer id",
-    {
+    name=answers.TOPIC,
+    key="answer id",
+    bodies={
         answers.RECORDED: answers.Answer,
         answers.AMENDED: answers.Answer,
         answers.ERASED: answers.AnswerErased,
@@ -93,18 +93,18 @@ ANSWERS = Topic(
     summary="Confirmed answers, their amendments and their erasure.",
 )
 SCORES = Topic(
-    scores.TOPIC,
-    "campaign, window and segment, joined by U+001F",
-    {scores.UPDATED: scores.ScoreUpdated},
+    name=scores.TOPIC,
+    key="campaign, window and segment, joined by U+001F",
+    bodies={scores.UPDATED: scores.ScoreUpdated},
     partitions=3,
     retention_days=None,
     compacted=True,
     summary="The score of each campaign, window and segment, each time it changes.",
 )
 PREFERENCES = Topic(
-    preferences.TOPIC,
-    "customer id",
-    dict.fromkeys(
+    name=preferences.TOPIC,
+    key="customer id",
+    bodies=dict.fromkeys(
         (
             preferences.UNSUBSCRIBED,
             preferences.RESUBSCRIBED,
@@ -120,9 +120,9 @@ PREFERENCES = Topic(
     summary="Which channels a customer allows, and whether their addresses still work.",
 )
 REQUESTS = Topic(
-    requests.TOPIC,
-    "customer id",
-    {requests.REQUESTED: requests.SurveyRequested},
+    name=requests.TOPIC,
+    key="customer id",
+    bodies={requests.REQUESTED: requests.SurveyRequested},
     partitions=3,
     retention_days=30,
     summary="Requests to survey a customer, such as after a resolved case.",
@@ -144,9 +144,9 @@ _CASE_BODIES: dict[str, type[Contract]] = dict.fromkeys(
 def followup_topic(queue: str) -> Topic:
     """The topic of one follow-up queue; queues come from the routing rules."""
     return Topic(
-        followups.topic_of(queue),
-        "case id",
-        _CASE_BODIES,
+        name=followups.topic_of(queue),
+        key="case id",
+        bodies=_CASE_BODIES,
         partitions=3,
         retention_days=90,
         compacted=True,
@@ -154,12 +154,12 @@ def followup_topic(queue: str) -> Topic:
     )
 
 
-def dead_letter_topic(topic: str, service: str) -> Topic:
+def dead_letter_topic(topic: str, *, service: str) -> Topic:
     """The topic for records a service cannot read: the raw bytes, their origin and the reason."""
     return Topic(
-        f"{topic}.{service}{DEAD_LETTER_SUFFIX}",
-        "the key of the record that could not be read",
-        {},
+        name=f"{topic}.{service}{DEAD_LETTER_SUFFIX}",
+        key="the key of the record that could not be read",
+        bodies={},
         partitions=1,
         retention_days=30,
         summary=f"Records of {topic} that {service} could not read.",
@@ -186,16 +186,3 @@ CONSUMED_BY: dict[str, tuple[Topic, ...]] = {
     "alerter": (PREFERENCES, ORDERS, SENDS, ANSWERS),
 }
 """Which service reads which topics, in the order in which a batch is handled: facts before what depends on them."""
-
-
-def by_name(name: str) -> Topic:
-    """The catalogue's entry for a topic name without prefix.
-
-    Raises KeyError for a name that is neither in the catalogue nor a follow-up queue.
-    """
-    for topic in CATALOGUE:
-        if topic.name == name:
-            return topic
-    if name.startswith(followups.TOPIC_PREFIX):
-        return followup_topic(name.removeprefix(followups.TOPIC_PREFIX))
-    raise KeyError(f"no topic {name!r} in the catalogue; known are {', '.join(t.name for t in CATALOGUE)}")

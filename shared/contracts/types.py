@@ -16,18 +16,20 @@ from pydantic import (
     StringConstraints,
 )
 
-MAX_IDENTIFIER = 200
-"""Characters."""
-
-MAX_COMMENT = 5_000
-"""Characters."""
-
-SCORES = range(11)
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 """PostgreSQL cannot store U+0000 in text, and lone surrogates cannot be encoded as UTF-8."""
 
-# Identifiers and labels end up in keys, headers and log lines, which control characters would break.
-_CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+"""Identifiers and labels end up in keys, headers and log lines, which these would break."""
+
+MAX_IDENTIFIER = 200
+MAX_LABEL = 100
+MAX_COMMENT = 5_000
+MAX_SEGMENT_VALUES = 20
+"""Of one dimension."""
+
+SCORES = range(11)
+
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
@@ -39,7 +41,7 @@ def _storable(value: str) -> str:
 
 
 def _printable(value: str) -> str:
-    if _CONTROL.search(value):
+    if CONTROL_CHARACTERS.search(value):
         raise ValueError("contains a control character; remove it")
     return value
 
@@ -57,7 +59,7 @@ def _utc(value: datetime) -> datetime:
 
 Text = Annotated[str, AfterValidator(_storable)]
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=MAX_IDENTIFIER), AfterValidator(_printable)]
-Label = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_printable)]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=MAX_LABEL), AfterValidator(_printable)]
 ShortText = Annotated[str, StringConstraints(max_length=500), AfterValidator(_storable)]
 Comment = Annotated[str, StringConstraints(max_length=MAX_COMMENT), AfterValidator(_storable)]
 Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
@@ -82,7 +84,8 @@ Amount = Annotated[
 """Money as a decimal string such as "159.90"; never a float."""
 
 SegmentValue = Annotated[
-    Label | Annotated[list[Label], Field(min_length=1, max_length=20)], Field(union_mode="left_to_right")
+    Label | Annotated[list[Label], Field(min_length=1, max_length=MAX_SEGMENT_VALUES)],
+    Field(union_mode="left_to_right"),
 ]
 Segments = Annotated[dict[Label, SegmentValue], Field(max_length=40)]
 """Dimension to one value, or to several if an order has several (its product categories)."""

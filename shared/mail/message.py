@@ -18,21 +18,13 @@ MAX_LINE = 76
 _PLAIN_KEY = pattern(r"[A-Za-z0-9._-]{1,200}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
     """The sender of a message. ``reply_to`` None: replies go to ``mailbox``."""
 
     mailbox: Mailbox
     name: str
     reply_to: Mailbox | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Recipient:
-    """``name`` may be empty."""
-
-    mailbox: Mailbox
-    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +35,7 @@ class Body:
     html: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Email:
     """A message ready to send: envelope and content."""
 
@@ -61,14 +53,17 @@ def write_email(
     *,
     identity: str,
     sender: Sender,
-    to: Recipient,
+    to: Mailbox,
+    to_name: str,
     subject: str,
     date: datetime,
     language: str,
     headers: Mapping[str, str],
     body: Body,
 ) -> Email:
-    """The message; ``identity`` is its Message-ID, ``date`` has any zone, ``headers`` are further ones, as written.
+    """The message; ``identity`` is its Message-ID, ``to_name`` may be empty, ``date`` has any zone.
+
+    ``headers`` are further ones, as written.
 
     Built by hand, because the standard library takes five times as long. No name or subject can inject a header: each
     is one line, or encoded and folded here. A value in ``headers`` must be ASCII: a URL without blanks, or the result
@@ -77,7 +72,7 @@ def write_email(
     boundary = f"part-{sha256(identity.encode()).hexdigest()[:32]}"
     every = {
         "From": _mailbox_header("From", sender.name, sender.mailbox),
-        "To": _mailbox_header("To", to.name, to.mailbox),
+        "To": _mailbox_header("To", to_name, to),
         "Subject": header_text("Subject", subject),
         "Date": format_datetime(date),
         "Message-ID": identity,
@@ -97,7 +92,7 @@ def write_email(
         for kind, text in (("plain", body.text), ("html", body.html))
     )
     content = f"{head}\r\n{''.join(parts)}--{boundary}--\r\n"
-    return Email(sender.mailbox, to.mailbox, content.encode("ascii"))
+    return Email(sender=sender.mailbox, recipient=to, content=content.encode("ascii"))
 
 
 def is_plain(key: str) -> bool:

@@ -3,7 +3,7 @@
 import re
 from typing import Literal
 
-from shared.transmission import Outcome
+from shared.transmission import TransmissionOutcome
 
 Stage = Literal["recipient", "content"]
 
@@ -15,7 +15,7 @@ _NOT_ABOUT_RECIPIENTS = frozenset({421, 500, 502, 503, 530})
 _POLICY = "5.7."
 
 
-def outcome_of_reply(stage: Stage, code: int, text: str) -> Outcome:
+def outcome_of_reply(stage: Stage, code: int, text: str) -> TransmissionOutcome:
     """What a reply other than success means for this message, at RCPT (``recipient``) or at DATA (``content``).
 
     RFC 5321 §4.2.1: 4yz may succeed on retry, 5yz will not; at RCPT some of either are not about this message.
@@ -25,11 +25,11 @@ def outcome_of_reply(stage: Stage, code: int, text: str) -> Outcome:
     enhanced = status.group(1) if status else ""
     reason = f"{code} {enhanced}".rstrip()
     if stage == "recipient" and code in _NOT_ABOUT_RECIPIENTS:
-        return Outcome("unavailable", reason)
+        return TransmissionOutcome("unavailable", reason)
     if stage == "content" and not 400 <= code < 600:
-        return Outcome("unresolved", reason)
+        return TransmissionOutcome("unresolved", reason)
     if not 500 <= code < 600:
-        return Outcome("put_off", reason)
+        return TransmissionOutcome("put_off", reason)
     if stage == "recipient" and not enhanced.startswith(_POLICY):
-        return Outcome("bounced", reason)
-    return Outcome("failed", reason)
+        return TransmissionOutcome("bounced", reason)
+    return TransmissionOutcome("failed", reason)

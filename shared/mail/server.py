@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 _DEFAULT_PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
     """``start_tls`` None: encrypted if the server offers it. ``tls``: encrypted from the first byte."""
 

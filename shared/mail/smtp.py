@@ -15,7 +15,7 @@ from aiosmtplib import SMTP, SMTPDataError, SMTPRecipientRefused, SMTPResponseEx
 from shared.mail.message import Email
 from shared.mail.replies import outcome_of_reply
 from shared.mail.server import Server
-from shared.transmission import ACCEPTED, NOT_BEGUN, Outcome
+from shared.transmission import ACCEPTED, NOT_BEGUN, TransmissionOutcome
 
 IDLE_SECONDS = 20.0
 """A connection idle for longer is not reused: servers close idle ones."""
@@ -39,7 +39,7 @@ class Transport:
         self._pace = _Pace(per_second)
         self._idle: list[tuple[SMTP, float]] = []
 
-    async def send(self, email: Email, may_begin: Callable[[], bool]) -> Outcome:
+    async def send(self, email: Email, may_begin: Callable[[], bool]) -> TransmissionOutcome:
         """Sends one message; a failing server is an outcome too, not an exception.
 
         ``may_begin`` is asked right before the content goes out, the last moment at which not sending is certain.
@@ -51,7 +51,7 @@ class Transport:
             try:
                 client, refused = await self._addressed(email)
             except _ServerUnavailable as error:
-                return Outcome("unavailable", error.reason)
+                return TransmissionOutcome("unavailable", error.reason)
             outcome = refused or await self._send_content(client, email, may_begin)
             await self._put_back(client, clean=outcome is ACCEPTED)
             return outcome
@@ -70,7 +70,7 @@ class Transport:
         if self._idle and time.monotonic() - max(used for _, used in self._idle) > IDLE_SECONDS:
             await self.close()
 
-    async def _addressed(self, email: Email) -> tuple[SMTP, Outcome | None]:
+    async def _addressed(self, email: Email) -> tuple[SMTP, TransmissionOutcome | None]:
         """A connection on which the envelope was sent, and the outcome if the recipient was rejected."""
         client, reused = await self._connected()
         try:
@@ -109,7 +109,7 @@ class Transport:
             raise _ServerUnavailable(type(error).__name__) from error
         return client, False
 
-    async def _send_envelope(self, client: SMTP, email: Email) -> Outcome | None:
+    async def _send_envelope(self, client: SMTP, email: Email) -> TransmissionOutcome | None:
         """MAIL and RCPT: None when the server accepts this recipient, else the outcome."""
         try:
             async with asyncio.timeout(self._timeout):
@@ -130,7 +130,7 @@ class Transport:
             raise _ServerUnavailable(type(error).__name__) from error
         return None
 
-    async def _send_content(self, client: SMTP, email: Email, may_begin: Callable[[], bool]) -> Outcome:
+    async def _send_content(self, client: SMTP, email: Email, may_begin: Callable[[], bool]) -> TransmissionOutcome:
         """DATA. If it ends without the server's reply, the outcome is unresolved."""
         if not may_begin():
             return NOT_BEGUN
@@ -144,7 +144,7 @@ class Transport:
             return outcome
         except (*_NO_REPLY, aiosmtplib.SMTPException) as error:
             client.close()
-            return Outcome("unresolved", type(error).__name__)
+            return TransmissionOutcome("unresolved", type(error).__name__)
         return ACCEPTED
 
     async def _put_back(self, client: SMTP, *, clean: bool) -> None:

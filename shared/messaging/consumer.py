@@ -24,9 +24,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared import metrics
+from shared.backoff import Backoff
 from shared.contracts.cloudevents import Message
 from shared.contracts.topics import Topic
 from shared.health import Health
+from shared.loops import wait
 from shared.messaging.dead_letters import DeadLetterLimit
 from shared.messaging.decoding import decode
 from shared.messaging.handler import Handler
@@ -105,8 +107,8 @@ class Consumer:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Runs until ``stop``, and finishes the batch in progress. Raises only what a restart might fix."""
-        pause = 0.1
-        self._health.trouble(self.loop_name, "is joining its consumer group")
+        backoff = Backoff(first=0.1, longest=self._settings.retry_limit_seconds)
+        self._health.trouble(self.loop_name, sentence="is joining its consumer group")
         self._health.add_check(f"{self.name} kafka", self._probe)
         while not stop.is_set():
             try:
@@ -117,10 +119,7 @@ class Consumer:
             except Exception as error:
                 if is_fault_of_data(error):
                     raise
-                await self._meet_trouble(error, pause, stop)
-                pause = min(pause * 2, self._settings.retry_limit_seconds)
-            else:
-                pause = 0.1
+                await self._meet_trouble(error, backoff.failed(), stop)
             finally:
                 await self._close()
         self._health.forget(self.loop_name)
@@ -258,30 +257,32 @@ class Consumer:
 
     async def _commit(self, batch: Batch, expected: Positions, stop: asyncio.Event) -> bool:
         """Whether the batch was committed; if not, it must be dropped and the positions read again."""
-        pause = 0.05
+        backoff = Backoff(first=0.05, longest=self._settings.retry_limit_seconds)
         while batch.generation == self._assignments.generation:
             try:
                 await self._transaction.commit(
                     batch.items,
-                    {stored_name(self._topics, partition): offset for partition, offset in expected.items()},
-                    {stored_name(self._topics, partition): offset for partition, offset in batch.following.items()},
+                    expected={stored_name(self._topics, partition): offset for partition, offset in expected.items()},
+                    following={
+                        stored_name(self._topics, partition): offset for partition, offset in batch.following.items()
+                    },
                 )
             except Fenced:
                 metrics.fenced.inc()
                 log.info("batch dropped: another process has handled it")
                 return False
             except DeadLetterLimit as error:
-                self._health.trouble(self.loop_name, str(error))
+                self._health.trouble(self.loop_name, sentence=str(error))
                 log.error("too many dead letters; waiting for an operator", reason=str(error))
                 await self._keep_membership(self._settings.retry_limit_seconds, stop)
             except Exception as error:
                 if is_fault_of_data(error):
                     raise
                 metrics.backend_retries.labels("consumer").inc()
-                self._health.trouble(self.loop_name, f"cannot write: {type(error).__name__}")
-                log.warning("writing a batch failed, retrying", error=_name(error), seconds=round(pause, 2))
+                self._health.trouble(self.loop_name, sentence=f"cannot write: {type(error).__name__}")
+                pause = backoff.failed()
+                log.warning("writing a batch failed, retrying", error=_name(error), seconds=pause)
                 await self._keep_membership(pause, stop)
-                pause = min(pause * 2, self._settings.retry_limit_seconds)
             else:
                 self._health.well(self.loop_name)
                 self._wake_relay()
@@ -293,8 +294,7 @@ class Consumer:
 
     async def _keep_membership(self, seconds: float, stop: asyncio.Event) -> None:
         """Waits without leaving the group: the loop's own ``getmany`` stops after one more batch, so this one polls."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), seconds)
+        await wait(stop, seconds)
         self._health.tick(self.loop_name)
         assert self._kafka is not None
         assigned = self._kafka.assignment()
@@ -333,10 +333,9 @@ class Consumer:
     async def _meet_trouble(self, error: Exception, pause: float, stop: asyncio.Event) -> None:
         metrics.backend_retries.labels("consumer").inc()
         self._health.tick(self.loop_name)
-        self._health.trouble(self.loop_name, f"cannot read: {type(error).__name__}")
-        log.warning("consuming failed, retrying", error=_name(error), seconds=round(pause, 2))
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), pause)
+        self._health.trouble(self.loop_name, sentence=f"cannot read: {type(error).__name__}")
+        log.warning("consuming failed, retrying", error=_name(error), seconds=pause)
+        await wait(stop, pause)
 
 
 def _name(error: BaseException) -> str:

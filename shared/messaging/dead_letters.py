@@ -16,7 +16,6 @@ from shared.messaging.repository import outbox
 _LARGEST_VALUE = 900_000
 _LARGEST_KEY = 20_000
 _LARGEST_HEADERS = 50_000
-_LONGEST_REASON = 1_000
 
 
 class DeadLetterLimit(Exception):
@@ -34,7 +33,8 @@ async def set_aside(connection: AsyncConnection, consumer: str, letters: Sequenc
         if recent + arriving > limit:
             raise DeadLetterLimit(
                 f"{topic}: {recent + arriving} records in an hour cannot be read (limit {limit}); look at "
-                f"{dead_letter_topic(topic, consumer).name}, fix the producer or raise HEARBACK_DEAD_LETTER_LIMIT"
+                f"{dead_letter_topic(topic, service=consumer).name}, "
+                "fix the producer or raise HEARBACK_DEAD_LETTER_LIMIT"
             )
     await repository.add(connection, consumer, letters)
     await outbox.put(connection, [_record(letter, consumer) for letter in letters])
@@ -53,7 +53,7 @@ def _record(letter: DeadLetter, consumer: str) -> Record:
         ("hearback-partition", str(letter.partition).encode()),
         ("hearback-offset", str(letter.offset).encode()),
         ("hearback-consumer", consumer.encode()),
-        ("hearback-reason", letter.reason[:_LONGEST_REASON].encode("utf-8", "replace")),
+        ("hearback-reason", letter.short_reason.encode("utf-8", "replace")),
     ]
     if letter.value is None:
         headers.append(("hearback-value", b"none"))
@@ -65,7 +65,7 @@ def _record(letter: DeadLetter, consumer: str) -> Record:
         key = key[:_LARGEST_KEY]
     if len(kept) < len(theirs):
         headers.append(("hearback-headers", b"%d of %d" % (len(kept), len(theirs))))
-    return Record(dead_letter_topic(letter.topic, consumer).name, key, value, headers)
+    return Record(topic=dead_letter_topic(letter.topic, service=consumer).name, key=key, value=value, headers=headers)
 
 
 def _that_fit(headers: Headers) -> Headers:

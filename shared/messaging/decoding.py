@@ -30,7 +30,13 @@ def decode(topic: Topic, records: Sequence[ConsumerRecord[Any, Any]]) -> list[Me
             reason = str(error) if isinstance(error, UnreadableRecord) else type(error).__name__
             items.append(
                 DeadLetter(
-                    topic.name, record.partition, record.offset, record.key, record.value, record.headers, reason
+                    topic=topic.name,
+                    partition=record.partition,
+                    offset=record.offset,
+                    key=record.key,
+                    value=record.value,
+                    headers=record.headers,
+                    reason=reason,
                 )
             )
     return items

@@ -21,5 +21,5 @@ class Outbox:
         records = []
         for event in events:
             headers, value = cloudevents.write(event, self.source)
-            records.append(Record(event.topic, event.key.encode(), value, headers))
+            records.append(Record(topic=event.topic, key=event.key.encode(), value=value, headers=headers))
         await repository.put(connection, records)

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 from shared.contracts.cloudevents import Headers
 
+_LONGEST_REASON = 1_000
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """A record to publish. ``topic`` is the catalogue's name."""
 
@@ -15,7 +17,7 @@ class Record:
     headers: Headers
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
     """A record that cannot be read or handled. ``reason`` names the field and the rule, never the value.
 
@@ -29,3 +31,8 @@ class DeadLetter:
     value: bytes | None
     headers: Headers
     reason: str
+
+    @property
+    def short_reason(self) -> str:
+        """The reason as stored and published; one about many fields can be long."""
+        return self.reason[:_LONGEST_REASON]

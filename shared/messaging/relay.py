@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared import metrics
+from shared.backoff import Backoff
 from shared.contracts.topics import DEAD_LETTER_SUFFIX
 from shared.health import Health
 from shared.messaging.records import Record
@@ -51,7 +52,7 @@ class Relay:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Raises ProducerBroken when only a restart can help; transient failures are retried."""
-        pause = 0.1
+        backoff = Backoff(first=0.1, longest=self._settings.retry_limit_seconds)
         stopping = asyncio.create_task(stop.wait())
         try:
             while not stop.is_set():
@@ -59,10 +60,9 @@ class Relay:
                     published = await self._publish_batch()
                     self._health.tick(self.name)
                     self._health.well(self.name)
-                    pause = 0.1
+                    backoff.succeeded()
                 except (KafkaError, OSError, TimeoutError, SQLAlchemyError) as error:
-                    await self._meet_trouble(error, pause, stopping)
-                    pause = min(pause * 2, self._settings.retry_limit_seconds)
+                    await self._meet_trouble(error, backoff.failed(), stopping)
                     continue
                 if published is None:
                     await self._wait(stopping, _TURN_SECONDS)
@@ -86,8 +86,8 @@ class Relay:
             raise ProducerBroken("the broker rejected our sequence numbers; restart this process") from error
         metrics.backend_retries.labels(self.name).inc()
         self._health.tick(self.name)
-        self._health.trouble(self.name, f"cannot publish: {type(error).__name__}")
-        log.warning("publishing failed, retrying", error=type(error).__name__, seconds=round(pause, 2))
+        self._health.trouble(self.name, sentence=f"cannot publish: {type(error).__name__}")
+        log.warning("publishing failed, retrying", error=type(error).__name__, seconds=pause)
         await self._close()
         await asyncio.wait({stopping}, timeout=pause)
 

@@ -13,7 +13,7 @@ _ALREADY_EXISTS = 36
 
 def all_topics() -> list[Topic]:
     """The whole catalogue, with the dead letters of every consumer."""
-    letters = [dead_letter_topic(topic.name, name) for name, topics in CONSUMED_BY.items() for topic in topics]
+    letters = [dead_letter_topic(topic.name, service=name) for name, topics in CONSUMED_BY.items() for topic in topics]
     return [*CATALOGUE, *letters]
 
 

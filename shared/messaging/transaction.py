@@ -42,7 +42,7 @@ class BatchTransaction:
         self._engine = engine
         self._limit = settings.dead_letter_limit
 
-    async def commit(self, items: Items, expected: Positions, following: Positions) -> None:
+    async def commit(self, items: Items, *, expected: Positions, following: Positions) -> None:
         """Commits the batch and moves the positions from ``expected`` to ``following``.
 
         If the data is at fault, the batch is bisected down to the message, which becomes a dead letter; the parts
@@ -50,20 +50,20 @@ class BatchTransaction:
         then the end of the committed part.
         """
         try:
-            await self._attempt(items, expected, following)
+            await self._attempt(items, expected=expected, following=following)
         except Exception as error:
             if not is_fault_of_data(error) or isinstance(error, _OWN_SIGNALS):
                 raise
             if len(items) == 1:
-                await self._attempt([_as_dead_letter(items[0], error)], expected, following)
+                await self._attempt([_as_dead_letter(items[0], error)], expected=expected, following=following)
             else:
                 half = len(items) // 2
                 between = {**expected, **_after(items[:half])}
-                await self.commit(items[:half], expected, _only(between, expected))
-                await self.commit(items[half:], expected, following)
+                await self.commit(items[:half], expected=expected, following=_only(between, expected))
+                await self.commit(items[half:], expected=expected, following=following)
         expected.update(following)
 
-    async def _attempt(self, items: Items, expected: Positions, following: Positions) -> None:
+    async def _attempt(self, items: Items, *, expected: Positions, following: Positions) -> None:
         messages: dict[str, list[Message]] = {}
         letters: list[DeadLetter] = []
         for item in items:
@@ -72,7 +72,7 @@ class BatchTransaction:
             else:
                 letters.append(item)
         async with self._engine.begin() as connection:
-            await positions.advance(connection, self._consumer, expected, following)
+            await positions.advance(connection, self._consumer, expected=expected, following=following)
             for topic in self._order:
                 if topic in messages:
                     await self._handlers[topic](connection, messages[topic])
@@ -99,11 +99,11 @@ def _as_dead_letter(item: Message | DeadLetter, error: Exception) -> DeadLetter:
         raise error
     log.error("a message cannot be handled and becomes a dead letter", topic=item.topic, error=type(error).__name__)
     return DeadLetter(
-        item.topic,
-        item.partition,
-        item.offset,
-        item.key,
-        item.value,
-        item.headers,
-        f"could not be handled: {type(error).__name__}",
+        topic=item.topic,
+        partition=item.partition,
+        offset=item.offset,
+        key=item.key,
+        value=item.value,
+        headers=item.headers,
+        reason=f"could not be handled: {type(error).__name__}",
     )

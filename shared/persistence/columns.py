@@ -17,6 +17,7 @@ class Columns:
 
     ``names``: ``case_id, answer``
     ``given``: the rows passed, as a table named ``given``; JSON and arrays are passed as text
+    ``given_in_order``: the same, with their ``place`` in the order passed, to ORDER BY
     ``values``: ``case_id, answer::jsonb``, the columns of ``given`` in the types of the table
     """
 
@@ -29,6 +30,7 @@ class Columns:
         self.values = ", ".join(self._value(name) for name in types)
         arrays = ", ".join(f"CAST(:{name} AS {_on_the_way(kind)}[])" for name, kind in types.items())
         self.given = f"unnest({arrays}) AS given ({self.names})"
+        self.given_in_order = f"unnest({arrays}) WITH ORDINALITY AS given ({self.names}, place)"
 
     def updates(self, source: str, *, but: str = "") -> str:
         """The SET list of an UPDATE: ``case_id = given.case_id, answer = given.answer::jsonb, …``.

@@ -40,8 +40,8 @@ def own_text(texts: Mapping[str, CampaignTexts], field: Field, *, language: str,
     name. A locale of another of our languages does not count: a reader may have chosen another since. One of a
     language we have no texts in does: the campaign's words are all there is in it.
     """
-    exact = [locale] if locale is not None and resolve(locale, language) == language else []
-    others = sorted(name for name in texts if resolve(name, "") == language)
+    exact = [locale] if locale is not None and resolve(locale, default=language) == language else []
+    others = sorted(name for name in texts if resolve(name, default="") == language)
     for name in (*exact, language, *others):
         own: str | None = getattr(texts.get(name), field, None)
         if own:

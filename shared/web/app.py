@@ -57,7 +57,7 @@ def create_app(runtime: Runtime[Any], title: str) -> FastAPI:
     @app.exception_handler(Exception)
     async def _fault(_request: Request, _error: Exception) -> JSONResponse:
         # The server logs the exception under the trace id in the response.
-        return problems.response(500, "Internal server error", "the cause is in the server's log")
+        return problems.response(500, "Internal server error", detail="the cause is in the server's log")
 
     app.add_middleware(Observed)
     app.add_middleware(HeadAsGet)
@@ -69,7 +69,7 @@ def _failure(request: Request, error: Exception) -> Response:
     if is_fault_of_data(error):
         log.error("a request could not be stored", error=type(error).__name__)
         return problems.reply(
-            request, 422, "The request cannot be stored", "a field has a value that the database rejects"
+            request, 422, "The request cannot be stored", detail="a field has a value that the database rejects"
         )
     # The SQLSTATE distinguishes an error in our SQL (42…) from a server that is down; the message could contain
     # personal data.
@@ -79,8 +79,8 @@ def _failure(request: Request, error: Exception) -> Response:
         request,
         503,
         problems.TRY_AGAIN,
-        "the database is not responding; nothing was recorded",
-        {"Retry-After": "2"},
+        detail="the database is not responding; nothing was recorded",
+        headers={"Retry-After": "2"},
     )
 
 

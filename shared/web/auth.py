@@ -71,7 +71,7 @@ def read_keys(setting: str) -> dict[str, Caller]:
 class Authenticator:
     """Checks the keys, and signs the sessions of staff who signed in with one."""
 
-    def __init__(self, keys: str, secret: str) -> None:
+    def __init__(self, *, keys: str, secret: str) -> None:
         self._callers = read_keys(keys)
         self._sessions = URLSafeTimedSerializer(secret, salt="hearback.session")
 
@@ -112,11 +112,11 @@ def require(scope: str) -> Callable[..., Awaitable[Caller]]:
             raise Problem(
                 401,
                 "API key required",
-                "send the header Authorization: Bearer <key>; keys are configured in HEARBACK_API_KEYS",
-                {"WWW-Authenticate": "Bearer"},
+                detail="send the header Authorization: Bearer <key>; keys are configured in HEARBACK_API_KEYS",
+                headers={"WWW-Authenticate": "Bearer"},
             )
         if not caller.may(scope):
-            raise Problem(403, "Access denied", f"this needs the scope {scope}")
+            raise Problem(403, "Access denied", detail=f"this needs the scope {scope}")
         return caller
 
     return check
@@ -155,7 +155,9 @@ def _is_same_site(request: Request) -> bool:
 
 def install(app: FastAPI, settings: ServiceSettings, pages: Pages, brand: Brand) -> None:
     """Adds the authenticator, the sign-in page and sign-out to an application."""
-    app.state.authenticator = Authenticator(settings.api_keys.get_secret_value(), settings.secret.get_secret_value())
+    app.state.authenticator = Authenticator(
+        keys=settings.api_keys.get_secret_value(), secret=settings.secret.get_secret_value()
+    )
     # Behind a proxy that terminates TLS, every request looks like plain HTTP; the public URLs tell.
     secure = any(address.startswith("https:") for address in (settings.dashboard_url, settings.inbox_url))
 
@@ -181,7 +183,9 @@ def install(app: FastAPI, settings: ServiceSettings, pages: Pages, brand: Brand)
     ) -> Response:
         if not _is_same_site(request):
             raise Problem(
-                403, "Cross-site sign-in rejected", "the sign-in came from another site; open the sign-in page yourself"
+                403,
+                "Cross-site sign-in rejected",
+                detail="the sign-in came from another site; open the sign-in page yourself",
             )
         authenticator: Authenticator = request.app.state.authenticator
         if authenticator.caller(key) is None:

@@ -24,7 +24,7 @@ _HEX = re.compile(r"#[0-9a-fA-F]{6}")
 _WEIGHTS = (0.2126, 0.7152, 0.0722)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Accent:
     """``color`` is readable as text on the page and as a button's background; ``on`` is the text colour on it."""
 
@@ -43,7 +43,7 @@ def contrast(one: str, other: str) -> float:
     return (lighter + 0.05) / (darker + 0.05)
 
 
-def accessible(color: str, on: str, minimum: float = TEXT_CONTRAST) -> str:
+def accessible(color: str, *, on: str, minimum: float = TEXT_CONTRAST) -> str:
     """``color`` itself if its contrast with ``on`` is sufficient, else the nearest darker one of the same hue, or the
     nearest lighter one on a dark surface. Black or white if even that is not enough."""
     if contrast(color, on) >= minimum:
@@ -70,8 +70,8 @@ def accent(brand_color: str, surfaces: tuple[str, ...]) -> Accent:
     """The brand's colour, adjusted for ``surfaces`` (LIGHT_SURFACES or DARK_SURFACES)."""
     color = brand_color
     for surface in surfaces:
-        color = accessible(color, surface)
-    return Accent(color, text_on(color))
+        color = accessible(color, on=surface)
+    return Accent(color=color, on=text_on(color))
 
 
 def accent_style(brand_color: str) -> str:

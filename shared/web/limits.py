@@ -3,15 +3,15 @@
 import asyncio
 
 from fastapi import Request
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.web.problems import Problem, response
+from shared.web.problems import BodyProblem, Problem, response
 
 BODY_SECONDS = 30.0
 """Real seconds a body may take to arrive, so that a slow client does not hold a connection forever."""
 
 _TOO_LARGE = "The body is too large"
+_TOO_SLOW = "The body is too slow"
 
 
 class BodyLimit:
@@ -28,7 +28,7 @@ class BodyLimit:
             return
         announced = dict(scope["headers"]).get(b"content-length", b"0")
         if announced.isdigit() and int(announced) > self._max_bytes:
-            await response(413, _TOO_LARGE, _maximum(self._max_bytes))(scope, receive, send)
+            await response(413, _TOO_LARGE, detail=_maximum(self._max_bytes))(scope, receive, send)
             return
         received = 0
         arriving = True
@@ -41,11 +41,13 @@ class BodyLimit:
                 async with asyncio.timeout_at(deadline if arriving else None):
                     message = await receive()
             except TimeoutError:
-                raise HTTPException(408, "the body did not arrive in time", {"Connection": "close"}) from None
+                raise BodyProblem(
+                    408, _TOO_SLOW, detail="the body did not arrive in time", headers={"Connection": "close"}
+                ) from None
             arriving = arriving and bool(message.get("more_body"))
             received += len(message.get("body", b""))
             if received > self._max_bytes:
-                raise HTTPException(413, _maximum(self._max_bytes))
+                raise BodyProblem(413, _TOO_LARGE, detail=_maximum(self._max_bytes))
             return message
 
         await self._app(scope, limited, send)
@@ -57,7 +59,7 @@ async def limited_body(request: Request, max_bytes: int) -> bytes:
     async for part in request.stream():
         received += part
         if len(received) > max_bytes:
-            raise Problem(413, _TOO_LARGE, _maximum(max_bytes))
+            raise Problem(413, _TOO_LARGE, detail=_maximum(max_bytes))
     return bytes(received)
 
 
@@ -67,7 +69,7 @@ async def limited_text(request: Request, max_bytes: int) -> str:
         return (await limited_body(request, max_bytes)).decode()
     except UnicodeDecodeError as error:
         raise Problem(
-            422, "The body is not text", f"byte {error.start} is not UTF-8; encode the text as UTF-8"
+            422, "The body is not text", detail=f"byte {error.start} is not UTF-8; encode the text as UTF-8"
         ) from error
 
 

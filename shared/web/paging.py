@@ -57,7 +57,7 @@ def invalid_cursor() -> Problem:
     return Problem(
         422,
         "Invalid cursor",
-        "cursor: is not one of ours; use next_cursor of the previous page, unchanged, or leave it out",
+        detail="cursor: is not one of ours; use next_cursor of the previous page, unchanged, or leave it out",
     )
 
 

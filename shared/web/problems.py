@@ -18,14 +18,14 @@ MEDIA_TYPE = "application/problem+json"
 INVALID_REQUEST = "Invalid request"
 """The title of every 422 about a field of a request."""
 TRY_AGAIN = "Try again shortly"
-"""The title of every 503 after which the same request may succeed."""
+"""The title of every 503 about something that passes."""
 
 
 class Problem(Exception):
     """Raise it in any endpoint. ``title`` is the same for all problems of a kind, ``detail`` is about this one."""
 
     def __init__(
-        self, status: int, title: str, detail: str, headers: Mapping[str, str] | None = None, **members: Any
+        self, status: int, title: str, *, detail: str, headers: Mapping[str, str] | None = None, **members: Any
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -35,8 +35,16 @@ class Problem(Exception):
         self.members = members
 
 
+class BodyProblem(HTTPException):
+    """A problem found while a body arrives, where FastAPI lets no exception of ours through."""
+
+    def __init__(self, status: int, title: str, *, detail: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(status, detail, headers)
+        self.title = title
+
+
 def response(
-    status: int, title: str, detail: str, headers: Mapping[str, str] | None = None, **members: Any
+    status: int, title: str, *, detail: str, headers: Mapping[str, str] | None = None, **members: Any
 ) -> JSONResponse:
     body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail, **members}
     if (trace := tracing.current()) is not None:
@@ -45,11 +53,11 @@ def response(
 
 
 def reply(
-    request: Request, status: int, title: str, detail: str, headers: Mapping[str, str] | None = None, **members: Any
+    request: Request, status: int, title: str, *, detail: str, headers: Mapping[str, str] | None = None, **members: Any
 ) -> Response:
     """The problem in the client's format: a page for browsers, problem details otherwise."""
     if request.url.path.startswith("/v1/") or "text/html" not in request.headers.get("accept", ""):
-        return response(status, title, detail, headers, **members)
+        return response(status, title, detail=detail, headers=headers, **members)
     pages: Pages = request.app.state.problem_pages
     context = {
         "brand": request.app.state.brand,
@@ -69,7 +77,7 @@ def install(app: FastAPI, pages: Pages, brand: Brand) -> None:
 
     @app.exception_handler(Problem)
     async def _problem(request: Request, error: Problem) -> Response:
-        return reply(request, error.status, error.title, error.detail, error.headers, **error.members)
+        return reply(request, error.status, error.title, detail=error.detail, headers=error.headers, **error.members)
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> Response:
@@ -79,8 +87,9 @@ def install(app: FastAPI, pages: Pages, brand: Brand) -> None:
             for violation in error.errors()[:20]
         ]
         detail = "; ".join(f"{entry['field']}: {entry['message']}" for entry in errors[:MAX_EXPLAINED])
-        return reply(request, 422, INVALID_REQUEST, detail, errors=errors)
+        return reply(request, 422, INVALID_REQUEST, detail=detail, errors=errors)
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
-        return reply(request, error.status_code, HTTPStatus(error.status_code).phrase, str(error.detail), error.headers)
+        title = error.title if isinstance(error, BodyProblem) else HTTPStatus(error.status_code).phrase
+        return reply(request, error.status_code, title, detail=str(error.detail), headers=error.headers)

@@ -18,7 +18,7 @@ from typing import Any
 
 from playwright.async_api import Page, expect
 
-from deploy.local.backends import External
+from deploy.local.external import External
 from tests.browser.chromium import PHONE, WIDE, Visits, chromium, launched
 from tests.browser.shop import Shop, answer_of
 from tests.kit.http import http_client

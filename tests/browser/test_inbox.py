@@ -65,7 +65,7 @@ async def test_a_case_is_dealt_with_by_keys_alone(shop: Shop, visits: Visits, si
     page = await inbox(shop, visits, signed_in, word)
     await expect(row(page, word)).to_be_visible()
     await page.keyboard.press("a")
-    await expect(page.locator(".case .facts")).to_contain_text("Assigned")
+    await expect(page.locator(".case .status-line")).to_contain_text("Assigned")
     await page.wait_for_load_state()  # the text appears before the script that handles keys
     assert (await shop.case(answer))["status"] == "assigned"
 
@@ -74,9 +74,9 @@ async def test_a_case_is_dealt_with_by_keys_alone(shop: Shop, visits: Visits, si
     await page.keyboard.type("Told her a new one is on its way")
     await page.keyboard.press("Tab")
     await page.keyboard.press("Enter")
-    await expect(page.locator(".case .facts")).to_contain_text("Contacted")
+    await expect(page.locator(".case .status-line")).to_contain_text("Contacted")
     await page.wait_for_load_state()
-    await expect(page.locator(".deeds")).to_contain_text("Told her a new one is on its way")
+    await expect(page.locator(".case .history")).to_contain_text("Told her a new one is on its way")
     assert (await shop.case(answer))["status"] == "contacted"
 
     await page.keyboard.press("r")
@@ -84,7 +84,7 @@ async def test_a_case_is_dealt_with_by_keys_alone(shop: Shop, visits: Visits, si
     await page.keyboard.type("Sent another kettle")
     await page.keyboard.press("Tab")
     await page.keyboard.press("Enter")
-    await expect(page.locator(".case .facts")).to_contain_text("Closed")
+    await expect(page.locator(".case .status-line")).to_contain_text("Closed")
     case = await shop.case(answer)
     assert (case["status"], case["closed_reason"]) == ("closed", "resolved")
 
@@ -102,20 +102,20 @@ async def test_a_case_is_dealt_with_by_buttons(
     await row(page, f"{word} number 0").click()
     await expect(page.locator("blockquote")).to_have_text(f"{word} number 0")
     await page.get_by_role("button", name="Assign to me").click()
-    await expect(page.locator(".case .facts")).to_contain_text("Assigned")
+    await expect(page.locator(".case .status-line")).to_contain_text("Assigned")
     await page.locator("#contact > summary").click()
     await page.get_by_label("How", exact=True).select_option(label="Phone")
     await page.get_by_label("What was said").fill("Called, sorry")
     await page.get_by_role("button", name="Log contact").click()
-    await expect(page.locator(".case .facts")).to_contain_text("Contacted")
+    await expect(page.locator(".case .status-line")).to_contain_text("Contacted")
     await page.locator("#note > summary").click()
     await page.get_by_label("Note", exact=True).fill("Likes blue")
     await page.get_by_role("button", name="Save note").click()
-    await expect(page.locator(".deeds")).to_contain_text("Likes blue")
+    await expect(page.locator(".case .history")).to_contain_text("Likes blue")
     await page.locator("#close > summary").click()
     await page.get_by_label("Root cause").select_option("Delivered late")
     await page.get_by_role("button", name="Close case").click()
-    await expect(page.locator(".case .facts")).to_contain_text("Closed")
+    await expect(page.locator(".case .status-line")).to_contain_text("Closed")
     case = await shop.case(answer)
     assert (case["status"], case["root_cause"]) == ("closed", "Delivered late")
     # A closed case is no longer waiting.
@@ -148,14 +148,14 @@ async def test_what_is_being_written_survives_somebody_elses_change(shop: Shop, 
     await page.keyboard.press("c")
     await page.keyboard.type("Half a sentence")
     await shop.change(await shop.case(answer), "note", text="from a colleague")
-    await expect(page.locator("#renewed")).to_contain_text("has changed")
+    await expect(page.locator("#case-changed")).to_contain_text("has changed")
     await expect(page.locator("#contact-text")).to_have_value("Half a sentence")
     await page.get_by_role("button", name="Log contact").click()
     await expect(page.get_by_role("alert")).to_contain_text("still there")
     await expect(page.locator("#contact-text")).to_have_value("Half a sentence")
-    await expect(page.locator(".deeds")).to_contain_text("from a colleague")
+    await expect(page.locator(".case .history")).to_contain_text("from a colleague")
     await page.get_by_role("button", name="Log contact").click()
-    await expect(page.locator(".case .facts")).to_contain_text("Contacted")
+    await expect(page.locator(".case .status-line")).to_contain_text("Contacted")
 
 
 # What happens between a question and its answer -----------------------------------------------------------------------
@@ -214,7 +214,7 @@ async def test_a_key_is_for_the_case_that_is_chosen_though_another_is_still_show
     await held.answered.wait()
     await page.keyboard.press("a")
     held.let_through()
-    await expect(page.locator(".case .facts")).to_contain_text("Assigned")
+    await expect(page.locator(".case .status-line")).to_contain_text("Assigned")
     statuses = {case["case_id"]: case["status"] for case in [await shop.case(answer) for answer in answers]}
     assert statuses == {first: "open", second: "assigned"}
 
@@ -238,7 +238,7 @@ async def test_what_has_the_focus_in_a_case_keeps_it_when_somebody_else_changes_
     page = await inbox(shop, visits, signed_in, word)
     await page.locator("#contact > summary").focus()
     await shop.change(await shop.case(answer), "note", text="from a colleague")
-    await expect(page.locator(".deeds")).to_contain_text("from a colleague")
+    await expect(page.locator(".case .history")).to_contain_text("from a colleague")
     await expect(page.locator("#contact > summary")).to_be_focused()
 
 
@@ -284,9 +284,7 @@ async def test_who_is_signed_out_while_writing_keeps_it(shop: Shop, visits: Visi
     await expect(page).to_have_url(re.compile("/sign-in"))
 
 
-async def test_an_unhappy_customers_order_and_words_are_told_as_a_story(
-    shop: Shop, visits: Visits, signed_in: Any
-) -> None:
+async def test_a_case_shows_an_unhappy_customers_order_and_words(shop: Shop, visits: Visits, signed_in: Any) -> None:
     mail, word = await shop.asked(), new_word()
     await shop.visitor.answer(mail.answer_url, 1, f"{word}: the kettle leaks")
     case = await shop.case(answer_of(mail))

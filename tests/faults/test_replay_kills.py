@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from deploy.local.backends import DATABASE_VARIABLE, KAFKA_VARIABLE
 from deploy.local.commands import remove_state
+from deploy.local.external import DATABASE_VARIABLE, KAFKA_VARIABLE
 from deploy.local.programs import PROJECT
 from deploy.local.supervisor import read_records
 from tests.kit.eventually import until

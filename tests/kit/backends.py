@@ -20,7 +20,7 @@ from pathlib import Path
 import asyncpg
 from sqlalchemy.engine import make_url
 
-from deploy.local.backends import DATABASE_VARIABLE, KAFKA_VARIABLE
+from deploy.local.external import DATABASE_VARIABLE, KAFKA_VARIABLE
 from deploy.local.install_folder import remove_data
 from deploy.local.programs import PROJECT, SERVICES
 from deploy.local.provision import Database, provision, role_name

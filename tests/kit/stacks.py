@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from deploy.local.backends import Backends, External
+from deploy.local.backends import Backends
+from deploy.local.external import External
 from deploy.local.install_folder import remove_data
 from deploy.local.ports import StackPorts
 from deploy.local.stack import Stack

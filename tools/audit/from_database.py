@@ -169,7 +169,7 @@ async def _scorer(connection: Connection, facts: DatabaseFacts) -> None:
     )
     for row in rows:
         cell = segments[row["segment_id"]], campaigns[row["campaign_id"]], row["day"]
-        counts = Counts(row["promoters"], row["passives"], row["detractors"])
+        counts = Counts(promoters=row["promoters"], passives=row["passives"], detractors=row["detractors"])
         facts.day_counts[cell] = Totals(counts, row["surveyed"], row["delivered"])
     rows = await connection.fetch("SELECT key::text AS key, score, comment FROM scorer.comments")
     facts.comments = {row["key"]: (row["score"], row["comment"]) for row in rows}
@@ -190,7 +190,7 @@ async def _alerter(connection: Connection, facts: DatabaseFacts) -> None:
 async def _dead_letters(connection: Connection, facts: DatabaseFacts) -> None:
     for schema in SCHEMAS:
         rows = await connection.fetch(
-            f"SELECT consumer, topic, partition, record_offset FROM {schema}.dead_letters"  # noqa: S608 - our own schemas
+            f"SELECT consumer, topic, partition, record_offset FROM {schema}.dead_letters"  # noqa: S608  # our own schemas
         )
         facts.dead_letters |= {
             (row["consumer"], (row["topic"], row["partition"], row["record_offset"])) for row in rows
@@ -208,7 +208,7 @@ async def _traces(connection: Connection, erased: dict[str, set[str]]) -> dict[s
             f"""
             SELECT DISTINCT erased.address FROM {schema}.{table} AS scanned
             JOIN unnest($1::text[]) AS erased (address) ON strpos(lower(scanned::text), erased.address) > 0
-            """,  # noqa: S608 - our own tables, from the catalogue
+            """,  # noqa: S608  # our own tables, from the catalogue
             list(customer_of),
         )
         for row in rows:

@@ -43,10 +43,10 @@ async def backlog(connection: Connection, ends: Offsets) -> dict[str, int]:
     positions: dict[tuple[str, str, int], int] = {}
     for schema in SCHEMAS:
         pending[f"events in the outbox of the {schema}"] = await connection.fetchval(
-            f"SELECT count(*) FROM {schema}.outbox"  # noqa: S608 - our own schemas
+            f"SELECT count(*) FROM {schema}.outbox"  # noqa: S608  # our own schemas
         )
         rows = await connection.fetch(
-            f"SELECT consumer, topic, partition, next_offset FROM {schema}.consumer_positions"  # noqa: S608 - likewise
+            f"SELECT consumer, topic, partition, next_offset FROM {schema}.consumer_positions"  # noqa: S608  # likewise
         )
         for row in rows:
             positions[row["consumer"], row["topic"], row["partition"]] = row["next_offset"]

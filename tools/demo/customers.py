@@ -63,7 +63,7 @@ class Action:
 
 def reaction(seed: int, send_id: str, order: Order, read_at: datetime) -> Sequence[Action]:
     """What this customer does about this survey; deterministic."""
-    random = Random(f"{seed}/{send_id}")  # noqa: S311 - not for secrets; must be repeatable
+    random = Random(f"{seed}/{send_id}")  # noqa: S311  # not for secrets; must be repeatable
     behaviour = random.choices(tuple(BEHAVIOURS), tuple(BEHAVIOURS.values()))[0]
     after = timedelta(days=random.uniform(*ANSWER_DAYS))
     score = choose_score(random, order, read_at + after)

@@ -13,9 +13,9 @@ import httpx
 from rich.console import Console
 from rich.live import Live
 
-from deploy.local.__main__ import ports_from_environment
-from deploy.local.backends import External
 from deploy.local.commands import remove_state
+from deploy.local.external import External
+from deploy.local.ports import StackPorts
 from deploy.local.progress import Display
 from deploy.local.stack import Stack
 from shared.contracts import followups, scores, sends
@@ -89,7 +89,7 @@ class Demo:
 
                 stack = Stack(
                     state=self._state,
-                    ports=ports_from_environment(),
+                    ports=StackPorts.from_environment(),
                     clock=clock.setting,
                     environment=BRAND,
                     topic_prefix=sandbox.topic_prefix,

@@ -65,7 +65,7 @@ class Shop:
     """Generates ``orders_per_day`` on average, and returns their events as time passes."""
 
     def __init__(self, seed: int, opens_at: datetime, orders_per_day: float) -> None:
-        self._random = Random(seed)  # noqa: S311 - not for secrets; must be repeatable
+        self._random = Random(seed)  # noqa: S311  # not for secrets; must be repeatable
         self._orders_per_day = orders_per_day
         self._next_order_at = opens_at
         self._people: list[Person] = []

@@ -94,7 +94,7 @@ def counts_by(surveys: Sequence[ExpectedSurvey], dimension: Literal["region", "d
 
 
 def counts_of(groups: Counter[str]) -> Counts:
-    return Counts(groups["promoter"], groups["passive"], groups["detractor"])
+    return Counts(promoters=groups["promoter"], passives=groups["passive"], detractors=groups["detractor"])
 
 
 def total(surveys: Sequence[ExpectedSurvey]) -> Counts:

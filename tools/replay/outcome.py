@@ -148,4 +148,4 @@ async def _served(client: httpx.AsyncClient, url: str, segment: str) -> Counts:
     response = await client.get(f"{url}/v1/nps", params={"window": "all", "segment": segment, "campaign": CAMPAIGN})
     response.raise_for_status()
     body = response.json()
-    return Counts(body["promoters"], body["passives"], body["detractors"])
+    return Counts(promoters=body["promoters"], passives=body["passives"], detractors=body["detractors"])

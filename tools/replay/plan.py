@@ -38,4 +38,6 @@ def make_plan(events: Sequence[ShopEvent], surveys: Sequence[ExpectedSurvey], st
 
 def send_id_of(survey: ExpectedSurvey) -> str:
     """The id of the survey's send."""
-    return identity.send_id(identity.timer_id(CAMPAIGN, survey.order.customer_id, survey.order.order_id))
+    return identity.send_id(
+        identity.timer_id(campaign=CAMPAIGN, customer_id=survey.order.customer_id, order_id=survey.order.order_id)
+    )

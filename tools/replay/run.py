@@ -7,9 +7,9 @@ from typing import Protocol
 
 import httpx
 
-from deploy.local.__main__ import ports_from_environment
-from deploy.local.backends import External
 from deploy.local.commands import remove_state
+from deploy.local.external import External
+from deploy.local.ports import StackPorts
 from deploy.local.stack import Stack
 from shared.clock import SteppedClock
 from tools.audit.audit import Installation, audit
@@ -77,7 +77,7 @@ class Replay:
             clock = SteppedClock(clock_file) if self.resumes else SteppedClock.create(clock_file, self.plan.steps.start)
             stack = Stack(
                 state=self.state,
-                ports=ports_from_environment(),
+                ports=StackPorts.from_environment(),
                 clock=f"file:{clock_file}",
                 campaigns=CAMPAIGNS,
                 environment=SETTINGS,

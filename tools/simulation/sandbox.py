@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from deploy.local.backends import External
+from deploy.local.external import External
 from deploy.local.provision import temporary_database
 from deploy.local.topics import delete_topics
 

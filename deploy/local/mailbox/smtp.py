@@ -27,7 +27,7 @@ class MailHandler:
         self._now = now
         self._deferred: OrderedDict[str, None] = OrderedDict()
 
-    async def handle_RCPT(  # noqa: N802 (aiosmtpd finds it by this name)
+    async def handle_RCPT(  # noqa: N802  # aiosmtpd finds it by this name
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         match self._rule(address):
@@ -44,7 +44,7 @@ class MailHandler:
         envelope.rcpt_options.extend(options)
         return "250 2.1.5 OK"
 
-    async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802  # likewise
         await asyncio.sleep(self._delay)
         raw = envelope.original_content or b""
         try:

@@ -4,14 +4,14 @@ from collections.abc import Iterable
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerter.actions.cases import keep
+from services.alerter.actions.cases import store
 from services.alerter.domain import revisions
-from services.alerter.domain.customers import may_be_kept
 from services.alerter.queries import routing
 from services.alerter.repository import cases, customers
 from services.alerter.settings import AlerterSettings
 from shared.contracts import identity
 from shared.contracts.answers import Answer, AnswerErased
+from shared.erasures import is_erased
 from shared.runtime import Runtime
 
 
@@ -43,9 +43,9 @@ async def receive(
         for case_id in remaining:
             body, case = newest[case_id], known.get(case_id)
             erased_at = erasures.get(keys[case_id]) if case_id in keys else None
-            if isinstance(body, AnswerErased) or not may_be_kept(body.received_at, erased_at=erased_at):
+            if isinstance(body, AnswerErased) or is_erased(body.received_at, erased_at=erased_at):
                 steps[case_id] = revisions.erase(case, case_id, body.revision, now)
             else:
                 steps[case_id] = revisions.apply(case, body, rules, now)
-        kept = await keep(connection, runtime, steps, locked=known)
-        remaining = [case_id for case_id in remaining if steps[case_id] and case_id not in kept]
+        stored = await store(connection, runtime, steps, locked=known)
+        remaining = [case_id for case_id in remaining if steps[case_id] and case_id not in stored]

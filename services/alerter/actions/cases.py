@@ -9,8 +9,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerter.domain import publication, revisions, transitions
-from services.alerter.domain.case import Case, NoSuchCase, Step
+from services.alerter.domain import case_events, revisions, transitions
+from services.alerter.domain.case import Case, Step, existing
 from services.alerter.domain.case_list import CaseRow
 from services.alerter.domain.transitions import CloseReason, ContactWay
 from services.alerter.queries import routing
@@ -24,7 +24,7 @@ async def assign(runtime: Runtime[AlerterSettings], case_id: str, *, sequence: i
     async with runtime.transaction() as connection:
         case = await _lock(connection, case_id, sequence)
         step = transitions.assign(case, owner=owner, actor=actor, now=runtime.clock.now())
-        return await _keep_one(connection, runtime, step)
+        return await _store_one(connection, runtime, step)
 
 
 async def contact(
@@ -40,7 +40,7 @@ async def contact(
     async with runtime.transaction() as connection:
         case = await _lock(connection, case_id, sequence)
         step = transitions.contact(case, way=way, text=text, actor=actor, now=runtime.clock.now())
-        return await _keep_one(connection, runtime, step)
+        return await _store_one(connection, runtime, step)
 
 
 async def note(runtime: Runtime[AlerterSettings], case_id: str, *, sequence: int, actor: str, text: str) -> CaseRow:
@@ -48,7 +48,7 @@ async def note(runtime: Runtime[AlerterSettings], case_id: str, *, sequence: int
     async with runtime.transaction() as connection:
         case = await _lock(connection, case_id, sequence)
         step = transitions.note(case, text=text, actor=actor, now=runtime.clock.now())
-        return await _keep_one(connection, runtime, step)
+        return await _store_one(connection, runtime, step)
 
 
 async def close(
@@ -68,7 +68,7 @@ async def close(
         step = transitions.close(
             case, reason=reason, root_cause=root_cause, text=text, actor=actor, now=runtime.clock.now()
         )
-        return await _keep_one(connection, runtime, step)
+        return await _store_one(connection, runtime, step)
 
 
 async def reopen(runtime: Runtime[AlerterSettings], case_id: str, *, sequence: int, actor: str, text: str) -> CaseRow:
@@ -78,7 +78,7 @@ async def reopen(runtime: Runtime[AlerterSettings], case_id: str, *, sequence: i
         rule = (await routing.current(connection)).routing.rule_of(case)
         sla = None if rule is None else rule.sla
         step = transitions.reopen(case, sla=sla, text=text, actor=actor, now=runtime.clock.now())
-        return await _keep_one(connection, runtime, step)
+        return await _store_one(connection, runtime, step)
 
 
 async def publish_completed(
@@ -94,10 +94,10 @@ async def publish_completed(
     )
     now = runtime.clock.now()
     steps = {case_id: revisions.completed(case, now) for case_id, case in known.items()}
-    await keep(connection, runtime, steps, locked=known)
+    await store(connection, runtime, steps, locked=known)
 
 
-async def keep(
+async def store(
     connection: AsyncConnection,
     runtime: Runtime[AlerterSettings],
     steps: Mapping[str, Sequence[Step]],
@@ -117,27 +117,25 @@ async def keep(
     rows = {case_id: CaseRow(case, contexts[case_id]) for case_id, case in last.items()}
     added = await cases.insert(connection, [row for case_id, row in rows.items() if case_id not in locked])
     await cases.update(connection, [row for case_id, row in rows.items() if case_id in locked])
-    kept = {case_id: row for case_id, row in rows.items() if case_id in locked or case_id in added}
-    await case_history.erase(connection, [case_id for case_id, row in kept.items() if row.case.erased])
+    stored = {case_id: row for case_id, row in rows.items() if case_id in locked or case_id in added}
+    await case_history.erase(connection, [case_id for case_id, row in stored.items() if row.case.erased])
     await case_history.add(
-        connection, [(case_id, step.entry) for case_id in kept for step in steps[case_id] if step.entry is not None]
+        connection, [(case_id, step.entry) for case_id in stored for step in steps[case_id] if step.entry is not None]
     )
     await runtime.outbox.put(
         connection,
-        [event for case_id, row in kept.items() for event in publication.events(steps[case_id], row.context)],
+        [event for case_id, row in stored.items() for event in case_events.events(steps[case_id], row.context)],
     )
-    return kept
+    return stored
 
 
 async def _lock(connection: AsyncConnection, case_id: str, sequence: int) -> Case:
     """The case, locked. Raises NoSuchCase, and Stale unless it is still at ``sequence``."""
-    case = (await cases.lock(connection, [case_id])).get(case_id)
-    if case is None or case.queue is None:
-        raise NoSuchCase(case_id)
+    case = existing((await cases.lock(connection, [case_id])).get(case_id))
     transitions.expect(case, sequence)
     return case
 
 
-async def _keep_one(connection: AsyncConnection, runtime: Runtime[AlerterSettings], step: Step) -> CaseRow:
+async def _store_one(connection: AsyncConnection, runtime: Runtime[AlerterSettings], step: Step) -> CaseRow:
     case_id = step.case.case_id
-    return (await keep(connection, runtime, {case_id: [step]}, locked=[case_id]))[case_id]
+    return (await store(connection, runtime, {case_id: [step]}, locked=[case_id]))[case_id]

@@ -6,12 +6,12 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerter.actions.cases import keep
+from services.alerter.actions.cases import store
 from services.alerter.domain import revisions
-from services.alerter.domain.customers import may_be_kept
 from services.alerter.repository import cases, customers, orders, surveys
 from services.alerter.settings import AlerterSettings
 from shared.contracts.preferences import Preference
+from shared.erasures import is_erased
 from shared.runtime import Runtime
 
 
@@ -42,6 +42,6 @@ async def erase(
         for case_id, case in known.items()
         if case.answer is not None
         and case.answer.customer_id is not None
-        and not may_be_kept(case.answer.received_at, erased_at=times.get(runtime.digests.key(case.answer.customer_id)))
+        and is_erased(case.answer.received_at, erased_at=times.get(runtime.digests.key(case.answer.customer_id)))
     }
-    await keep(connection, runtime, steps, locked=known)
+    await store(connection, runtime, steps, locked=known)

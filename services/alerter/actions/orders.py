@@ -14,7 +14,7 @@ from shared.contracts.orders import OrderEvent
 from shared.runtime import Runtime
 
 
-async def remember(
+async def store(
     connection: AsyncConnection,
     runtime: Runtime[AlerterSettings],
     events: Sequence[tuple[str, OrderEvent]],

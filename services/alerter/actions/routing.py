@@ -51,8 +51,8 @@ async def start(runtime: Runtime[AlerterSettings]) -> None:
                 ),
             )
             log.info("routing rules loaded from the file", file=file.name, version=version)
-        in_force = await current(connection)
-    await _ensure_topics(runtime, in_force.routing)
+        routing = (await current(connection)).routing
+    await _ensure_topics(runtime, routing)
 
 
 async def replace(

@@ -14,7 +14,7 @@ from shared.contracts.sends import SurveySent
 from shared.runtime import Runtime
 
 
-async def remember(
+async def store(
     connection: AsyncConnection,
     runtime: Runtime[AlerterSettings],
     sends: Sequence[SurveySent],

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from services.alerter.actions import cases as actions
+from services.alerter.domain import case_events
 from services.alerter.domain.case import Case, Entry, NoSuchCase
 from services.alerter.domain.case_list import CaseFilter, Cursor, StatusFilter
 from services.alerter.domain.orders import Order
-from services.alerter.domain.publication import published
 from services.alerter.domain.routing import UnknownRootCause
 from services.alerter.domain.transitions import CloseReason, ContactWay, Refused, Stale
 from services.alerter.queries import cases as queries
@@ -25,9 +25,8 @@ from shared.web.paging import CursorQuery, read_cursor, write_cursor
 from shared.web.problems import Problem
 
 CaseId = Annotated[Identifier, Path(description="The case's id.")]
-Filter = Annotated[str, Query(max_length=200)]
+FilterQuery = Annotated[str, Query(max_length=200)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
-MayRead = Annotated[Caller, Depends(require("cases:read"))]
 MayWrite = Annotated[Caller, Depends(require("cases:write"))]
 
 
@@ -93,7 +92,7 @@ class KnownSurvey(BaseModel):
     sent_at: datetime
 
 
-class EarlierCase(BaseModel):
+class OtherCase(BaseModel):
     case_id: str
     queue: str | None
     status: str
@@ -106,10 +105,10 @@ class CustomerHistory(BaseModel):
 
     orders: list[KnownOrder] = []
     surveys: list[KnownSurvey] = []
-    cases: list[EarlierCase] = []
+    cases: list[OtherCase] = []
 
 
-class CaseDetail(BaseModel):
+class CaseWithHistory(BaseModel):
     case: followups.Case
     history: list[HistoryEntry]
     customer_history: CustomerHistory
@@ -118,13 +117,12 @@ class CaseDetail(BaseModel):
 def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
     router = APIRouter(prefix="/v1/cases")
 
-    @router.get("")
+    @router.get("", dependencies=[Depends(require("cases:read"))])
     async def list_cases(
-        _caller: MayRead,
-        queue: Filter = "",
+        queue: FilterQuery = "",
         status: Annotated[StatusFilter, Query(description="`waiting` means all but closed.")] = "waiting",
         owner: Annotated[str, Query(max_length=100, description="A name, or `-` for unassigned cases.")] = "",
-        search: Filter = "",
+        search: FilterQuery = "",
         cursor: CursorQuery = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> CaseList:
@@ -139,23 +137,23 @@ def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
                 limit=limit,
             )
         return CaseList(
-            cases=[published(row.case, row.context) for row in page.rows],
+            cases=[case_events.body(row.case, row.context) for row in page.rows],
             next_cursor=None if page.after is None else write_cursor(page.after.position, page.after.case_id),
         )
 
-    @router.get("/{case_id}")
-    async def get_case(_caller: MayRead, case_id: CaseId) -> CaseDetail:
+    @router.get("/{case_id}", dependencies=[Depends(require("cases:read"))])
+    async def get_case(case_id: CaseId) -> CaseWithHistory:
         """One case, its history, and what else is known about the customer."""
         async with runtime.read_only() as connection:
             with _problems():
-                return _detail(await queries.detail(connection, runtime.digests, case_id))
+                return _with_history(await queries.detail(connection, runtime.digests, case_id))
 
     @router.post("/{case_id}/assign")
     async def assign(caller: MayWrite, case_id: CaseId, body: AssignBody) -> followups.Case:
         """Assigns the case to an owner."""
         with _problems():
             row = await actions.assign(runtime, case_id, sequence=body.sequence, actor=caller.name, owner=body.owner)
-        return published(row.case, row.context)
+        return case_events.body(row.case, row.context)
 
     @router.post("/{case_id}/contact")
     async def contact(caller: MayWrite, case_id: CaseId, body: ContactBody) -> followups.Case:
@@ -164,14 +162,14 @@ def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
             row = await actions.contact(
                 runtime, case_id, sequence=body.sequence, actor=caller.name, way=body.way, text=body.text
             )
-        return published(row.case, row.context)
+        return case_events.body(row.case, row.context)
 
     @router.post("/{case_id}/note")
     async def note(caller: MayWrite, case_id: CaseId, body: NoteBody) -> followups.Case:
         """Adds a note."""
         with _problems():
             row = await actions.note(runtime, case_id, sequence=body.sequence, actor=caller.name, text=body.text)
-        return published(row.case, row.context)
+        return case_events.body(row.case, row.context)
 
     @router.post("/{case_id}/close")
     async def close(caller: MayWrite, case_id: CaseId, body: CloseBody) -> followups.Case:
@@ -186,14 +184,14 @@ def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
                 root_cause=body.root_cause,
                 text=body.text,
             )
-        return published(row.case, row.context)
+        return case_events.body(row.case, row.context)
 
     @router.post("/{case_id}/reopen")
     async def reopen(caller: MayWrite, case_id: CaseId, body: ReopenBody) -> followups.Case:
         """Reopens a closed case, with a new deadline if its routing rule has one."""
         with _problems():
             row = await actions.reopen(runtime, case_id, sequence=body.sequence, actor=caller.name, text=body.text)
-        return published(row.case, row.context)
+        return case_events.body(row.case, row.context)
 
     return router
 
@@ -204,18 +202,18 @@ def _problems() -> Iterator[None]:
     try:
         yield
     except NoSuchCase as error:
-        raise Problem(404, "No such case", "there is no case with this id; GET /v1/cases lists them") from error
+        raise Problem(404, "No such case", detail=f"{error}; GET /v1/cases lists them") from error
     except Stale as error:
-        raise Problem(409, "The case has changed", str(error)) from error
+        raise Problem(409, "The case has changed", detail=str(error)) from error
     except Refused as error:
-        raise Problem(409, "The case does not allow this now", str(error)) from error
+        raise Problem(409, "The case does not allow this now", detail=str(error)) from error
     except UnknownRootCause as error:
-        raise Problem(422, "No such root cause", str(error)) from error
+        raise Problem(422, "No such root cause", detail=str(error)) from error
 
 
-def _detail(detail: queries.CaseDetail) -> CaseDetail:
-    return CaseDetail(
-        case=detail.published,
+def _with_history(detail: queries.CaseDetail) -> CaseWithHistory:
+    return CaseWithHistory(
+        case=case_events.body(detail.case, detail.context),
         history=[_entry(entry) for entry in detail.history],
         customer_history=CustomerHistory(
             orders=[_order(order) for order in detail.orders],
@@ -223,7 +221,7 @@ def _detail(detail: queries.CaseDetail) -> CaseDetail:
                 KnownSurvey(campaign=survey.campaign, channel=survey.channel, sent_at=survey.sent_at)
                 for survey in detail.surveys
             ],
-            cases=[_earlier(case) for case in detail.earlier],
+            cases=[_other_case(case) for case in detail.other_cases],
         ),
     )
 
@@ -244,8 +242,8 @@ def _order(order: Order) -> KnownOrder:
     )
 
 
-def _earlier(case: Case) -> EarlierCase:
-    return EarlierCase(
+def _other_case(case: Case) -> OtherCase:
+    return OtherCase(
         case_id=case.case_id,
         queue=case.queue,
         status=case.status,

@@ -15,11 +15,8 @@ from shared.web.auth import Caller, require
 from shared.web.limits import limited_text
 from shared.web.problems import Problem
 
-MayRead = Annotated[Caller, Depends(require("cases:read"))]
-MayWrite = Annotated[Caller, Depends(require("cases:write"))]
 
-
-class RoutingInForce(BaseModel):
+class CurrentRouting(BaseModel):
     version: int
     routing: Routing
 
@@ -27,28 +24,28 @@ class RoutingInForce(BaseModel):
 def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
     router = APIRouter(prefix="/v1/routing")
 
-    @router.get("")
-    async def get_routing(_caller: MayRead) -> RoutingInForce:
+    @router.get("", dependencies=[Depends(require("cases:read"))])
+    async def get_routing() -> CurrentRouting:
         """The current routing rules."""
         async with runtime.read_only() as connection:
             current = await queries.current(connection)
-        return RoutingInForce(version=current.version, routing=current.routing)
+        return CurrentRouting(version=current.version, routing=current.routing)
 
     @router.put("")
     async def put_routing(
         request: Request,
-        caller: MayWrite,
+        caller: Annotated[Caller, Depends(require("cases:write"))],
         version: Annotated[int | None, Header(alias="If-Match", description="The version that was read.")] = None,
-    ) -> RoutingInForce:
+    ) -> CurrentRouting:
         """Replaces the rules with those in the body, YAML or JSON. They apply to answers from now on; existing cases
         stay in their queues. Topics are created for new queues."""
         document = await limited_text(request, MAX_BYTES)
         try:
             replaced = await actions.replace(runtime, document, expected=version, actor=caller.name)
         except InvalidDefinition as error:
-            raise Problem(422, "The routing rules cannot be used", str(error)) from error
+            raise Problem(422, "The routing rules cannot be used", detail=str(error)) from error
         except actions.RoutingChanged as error:
-            raise Problem(409, "The routing rules have changed", str(error), version=error.version) from error
-        return RoutingInForce(version=replaced.version, routing=replaced.routing)
+            raise Problem(409, "The routing rules have changed", detail=str(error), version=error.version) from error
+        return CurrentRouting(version=replaced.version, routing=replaced.routing)
 
     return router

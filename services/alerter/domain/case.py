@@ -13,9 +13,6 @@ from shared.contracts.followups import CaseStatus
 from shared.moments import stamp_of
 from shared.nps import Group, group_of
 
-MOVED = "moved"
-ERASED = "erased"
-
 EVENT_OF_STATUS: Mapping[CaseStatus, str] = {
     "open": followups.OPENED,
     "assigned": followups.ASSIGNED,
@@ -31,6 +28,9 @@ LAST_WAITING = 10**16
 
 class NoSuchCase(LookupError):
     """No case has this id, or its answer was erased before the case was opened."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no case with this id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +93,13 @@ class Case:
         return stamp_of(self.due_at)
 
 
+def existing(case: Case | None) -> Case:
+    """The case, for staff to read or change. Raises NoSuchCase for None and for a tombstone."""
+    if case is None or case.queue is None:
+        raise NoSuchCase
+    return case
+
+
 @dataclass(frozen=True, slots=True)
 class CaseContext:
     """What else is known about a case; None if nothing is (yet).
@@ -105,7 +112,7 @@ class CaseContext:
     order: Order | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """An entry of a case's history: what happened at ``sequence``; ``actor`` is None for Hearback's own actions."""
 

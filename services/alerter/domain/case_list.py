@@ -19,6 +19,17 @@ class CaseRow:
     case: Case
     context: CaseContext
 
+    @property
+    def awaits_customer(self) -> bool:
+        """Whether the case is to be republished once its customer becomes known."""
+        return self.case.waiting and self.context.customer_key is not None and self.context.customer is None
+
+    @property
+    def awaits_order(self) -> bool:
+        """Whether the case is to be republished once its order becomes known."""
+        answer = self.case.answer
+        return self.case.waiting and answer is not None and answer.order_id is not None and self.context.order is None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseFilter:

@@ -10,11 +10,6 @@ from shared.last_write_wins import merge, text_of
 from shared.moments import moment_of, stamp_of
 
 
-def may_be_kept(told_at: datetime, *, erased_at: datetime | None) -> bool:
-    """Whether data about a customer may be stored: an erasure covers everything up to its time, and nothing after."""
-    return erased_at is None or told_at > erased_at
-
-
 class Customer(BaseModel):
     """A customer's contact details. ``told`` has the time each detail was reported, so that the latest wins."""
 

@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict
 from shared.contracts import orders
 from shared.contracts.orders import Money, OrderEvent
 from shared.contracts.types import Amount
+from shared.last_write_wins import rank
+from shared.moments import stamp_of
 from shared.order_facts import WHOLE_ORDER, OrderFacts, fold, status_after
 
 _MAX_PRODUCTS = 20
@@ -81,9 +83,9 @@ def with_event(order: Order | None, event_type: str, event: OrderEvent) -> Order
     """The order after one more of its events."""
     known = order or Order(order_id=event.order_id)
     facts = fold(known.facts, event_type, event)
-    told, description = _description(event), known.description
-    if told is not None and (description is None or _order_of(told) > _order_of(description)):
-        description = told
+    described, description = _description(event), known.description
+    if described is not None and (description is None or _rank(described) > _rank(description)):
+        description = described
     return known.model_copy(
         update={
             "happened": {status_after(kind): at for kind, at in facts.happened.items()},
@@ -108,6 +110,5 @@ def _description(event: OrderEvent) -> Description | None:
     )
 
 
-def _order_of(description: Description) -> tuple[datetime, str]:
-    """The latest wins; ties are broken deterministically, whichever arrived first."""
-    return description.at, description.model_dump_json()
+def _rank(description: Description) -> tuple[int, bytes]:
+    return rank(stamp_of(description.at), description.model_dump_json())

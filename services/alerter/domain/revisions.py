@@ -6,12 +6,15 @@ Revisions may be duplicated, late and out of order. The highest received wins, a
 from dataclasses import replace
 from datetime import datetime
 
-from services.alerter.domain.case import ERASED, EVENT_OF_STATUS, MOVED, Case, Entry, Step
+from services.alerter.domain.case import EVENT_OF_STATUS, Case, Entry, Step
 from services.alerter.domain.routing import Routing, Rule
 from services.alerter.domain.transitions import reopened
 from shared.contracts import followups, identity
 from shared.contracts.answers import Answer, AnswerErased
 from shared.nps import group_of
+
+_MOVED, _ERASED = "moved", "erased"
+"""Why a case was closed, if not by staff (``transitions.CloseReason``)."""
 
 
 def newest(first: Answer | AnswerErased, second: Answer | AnswerErased) -> Answer | AnswerErased:
@@ -58,7 +61,7 @@ def erase(case: Case | None, case_id: str, revision: int, now: datetime) -> list
             sequence=1,
             opened_at=now,
             changed_at=now,
-            closed_reason=ERASED,
+            closed_reason=_ERASED,
             erased=True,
         )
         return [Step(tombstone, None)]
@@ -75,10 +78,10 @@ def erase(case: Case | None, case_id: str, revision: int, now: datetime) -> list
         opened_at=case.opened_at,
         changed_at=now,
         due_at=case.due_at,
-        closed_reason=ERASED,
+        closed_reason=_ERASED,
         erased=True,
     )
-    return [Step(empty, followups.CLOSED, Entry(empty.sequence, now, "erased"))]
+    return [Step(empty, followups.CLOSED, Entry(sequence=empty.sequence, at=now, kind="erased"))]
 
 
 def completed(case: Case, now: datetime) -> list[Step]:
@@ -104,7 +107,7 @@ def _opened(answer: Answer, routing: Routing, now: datetime) -> Step:
         due_at=rule.due_at(now),
         suggested_action=rule.suggested_action,
     )
-    return Step(case, followups.OPENED, Entry(1, now, "opened", details={"score": answer.score}))
+    return Step(case, followups.OPENED, Entry(sequence=1, at=now, kind="opened", details={"score": answer.score}))
 
 
 def _moved(case: Case, answer: Answer, rule: Rule, now: datetime) -> list[Step]:
@@ -118,7 +121,7 @@ def _moved(case: Case, answer: Answer, rule: Rule, now: datetime) -> list[Step]:
         case,
         answer=None,
         status="closed",
-        closed_reason=MOVED,
+        closed_reason=_MOVED,
         owner=None,
         suggested_action=None,
         sequence=case.sequence + 1,
@@ -145,7 +148,7 @@ def _moved(case: Case, answer: Answer, rule: Rule, now: datetime) -> list[Step]:
         "score_before": case.answer.score,
         "score": answer.score,
     }
-    entry = Entry(arrived.sequence, now, "moved", details=details)
+    entry = Entry(sequence=arrived.sequence, at=now, kind="moved", details=details)
     return [Step(left, followups.CLOSED), Step(arrived, followups.OPENED, entry)]
 
 
@@ -171,4 +174,4 @@ def _amended(case: Case, answer: Answer, rule: Rule | None, now: datetime) -> St
 def _amendment(before: Case, after: Case, kind: str, now: datetime) -> Entry:
     assert before.answer is not None and after.answer is not None
     details = {"score_before": before.answer.score, "score": after.answer.score}
-    return Entry(after.sequence, now, kind, details=details)
+    return Entry(sequence=after.sequence, at=now, kind=kind, details=details)

@@ -19,7 +19,7 @@ ALL_SCORES = range(11)
 MAX_BYTES = 100_000
 
 QueueName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?$")]
-_WORDS = Annotated[str, Field(min_length=1, max_length=500)]
+_Text = Annotated[str, Field(min_length=1, max_length=500)]
 
 
 class UnknownRootCause(ValueError):
@@ -57,7 +57,7 @@ class Rule(_Strict):
     campaign: Label | None = None
     segments: dict[Label, Label] = {}
     sla_hours: Annotated[float, Field(gt=0, le=8_760)] | None = None
-    suggested_action: _WORDS
+    suggested_action: _Text
 
     @model_validator(mode="after")
     def _one_way_to_choose_scores(self) -> Self:
@@ -88,7 +88,7 @@ class Rule(_Strict):
             return False
         if self.campaign is not None and answer.campaign != self.campaign:
             return False
-        return all(_holds(answer.segments.get(dimension), value) for dimension, value in self.segments.items())
+        return all(_includes(answer.segments.get(dimension), value) for dimension, value in self.segments.items())
 
 
 class Routing(_Strict):
@@ -97,14 +97,14 @@ class Routing(_Strict):
     ``root_causes`` are the choices when closing a case.
     """
 
-    queues: Annotated[dict[QueueName, _WORDS], Field(min_length=1, max_length=50)]
+    queues: Annotated[dict[QueueName, _Text], Field(min_length=1, max_length=50)]
     rules: Annotated[list[Rule], Field(min_length=1, max_length=200)]
     root_causes: Annotated[list[Label], Field(max_length=50)] = []
 
     @model_validator(mode="after")
-    def _whole(self) -> Self:
+    def _consistent(self) -> Self:
         names: set[str] = set()
-        certain: set[int] = set()
+        covered: set[int] = set()
         for rule in self.rules:
             if rule.name in names:
                 raise ValueError(f"two rules are named {rule.name!r}; rule names must be unique")
@@ -112,15 +112,15 @@ class Routing(_Strict):
             if rule.queue not in self.queues:
                 raise ValueError(f"rule {rule.name!r} names the queue {rule.queue!r}, which is not listed in queues")
             scores = rule.covers()
-            if scores <= certain:
+            if scores <= covered:
                 raise ValueError(
                     f"rule {rule.name!r} can never apply: rules above it match all its scores; move it up or remove it"
                 )
             if rule.sla_hours is None and any(group_of(score) == "detractor" for score in scores):
                 raise ValueError(f"rule {rule.name!r} matches detractors and has no sla_hours; add it, such as 24")
             if rule.unconditional:
-                certain |= scores
-        missing = sorted(set(ALL_SCORES) - certain)
+                covered |= scores
+        missing = sorted(set(ALL_SCORES) - covered)
         if missing:
             raise ValueError(
                 f"no rule matches every answer with score {', '.join(map(str, missing))}; "
@@ -162,5 +162,5 @@ def parse_stored(text: str) -> Routing:
     return definitions.parse(text, Routing, where="the current routing rules", max_bytes=400_000, aliases=True)
 
 
-def _holds(values: str | list[str] | None, wanted: str) -> bool:
+def _includes(values: str | list[str] | None, wanted: str) -> bool:
     return values is not None and (values == wanted or (isinstance(values, list) and wanted in values))

@@ -44,14 +44,14 @@ def assign(case: Case, *, owner: str, actor: str, now: datetime) -> Step:
         raise Refused(f"The case is already {owner}'s.")
     status: CaseStatus = "assigned" if case.status == "open" else case.status
     changed = replace(_next(case, now), status=status, owner=owner)
-    return Step(changed, followups.ASSIGNED, _entry(changed, "assigned", actor, owner=owner))
+    return Step(changed, followups.ASSIGNED, _entry(changed, "assigned", actor=actor, owner=owner))
 
 
 def contact(case: Case, *, way: ContactWay, text: str, actor: str, now: datetime) -> Step:
     """Records that ``actor`` contacted the customer; an unassigned case becomes theirs."""
     _must_wait(case, "contacted")
     changed = replace(_next(case, now), status="contacted", owner=case.owner or actor)
-    return Step(changed, followups.CONTACTED, _entry(changed, "contacted", actor, way=way, text=text))
+    return Step(changed, followups.CONTACTED, _entry(changed, "contacted", actor=actor, way=way, text=text))
 
 
 def note(case: Case, *, text: str, actor: str, now: datetime) -> Step:
@@ -60,7 +60,7 @@ def note(case: Case, *, text: str, actor: str, now: datetime) -> Step:
     if not text.strip():
         raise Refused("The note is empty; write something in it.")
     changed = _next(case, now)
-    return Step(changed, EVENT_OF_STATUS[case.status], _entry(changed, "note", actor, text=text))
+    return Step(changed, EVENT_OF_STATUS[case.status], _entry(changed, "note", actor=actor, text=text))
 
 
 def close(case: Case, *, reason: CloseReason, root_cause: str | None, text: str, actor: str, now: datetime) -> Step:
@@ -69,7 +69,7 @@ def close(case: Case, *, reason: CloseReason, root_cause: str | None, text: str,
     changed = replace(
         _next(case, now), status="closed", closed_reason=reason, root_cause=root_cause, owner=case.owner or actor
     )
-    entry = _entry(changed, "closed", actor, reason=reason, root_cause=root_cause or "", text=text)
+    entry = _entry(changed, "closed", actor=actor, reason=reason, root_cause=root_cause or "", text=text)
     return Step(changed, followups.CLOSED, entry)
 
 
@@ -79,7 +79,7 @@ def reopen(case: Case, *, sla: timedelta | None, text: str, actor: str, now: dat
     if case.waiting:
         raise Refused("The case is not closed, so it cannot be reopened.")
     changed = reopened(case, sla, now)
-    return Step(changed, followups.REOPENED, _entry(changed, "reopened", actor, text=text))
+    return Step(changed, followups.REOPENED, _entry(changed, "reopened", actor=actor, text=text))
 
 
 def reopened(case: Case, sla: timedelta | None, now: datetime) -> Case:
@@ -108,6 +108,6 @@ def _next(case: Case, now: datetime) -> Case:
     return replace(case, sequence=case.sequence + 1, changed_at=now)
 
 
-def _entry(case: Case, kind: str, actor: str, **details: str) -> Entry:
-    told: Mapping[str, str | int] = {name: value for name, value in details.items() if value}
-    return Entry(case.sequence, case.changed_at, kind, actor, told)
+def _entry(case: Case, kind: str, *, actor: str, **details: str) -> Entry:
+    given: Mapping[str, str | int] = {name: value for name, value in details.items() if value}
+    return Entry(sequence=case.sequence, at=case.changed_at, kind=kind, actor=actor, details=given)

@@ -18,6 +18,6 @@ def handler(runtime: Runtime[AlerterSettings]) -> Handler:
         for message in messages:
             assert isinstance(message.body, OrderEvent)
             events.append((message.type, message.body))
-        await orders.remember(connection, runtime, events)
+        await orders.store(connection, runtime, events)
 
     return handle

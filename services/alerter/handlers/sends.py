@@ -18,6 +18,6 @@ def handler(runtime: Runtime[AlerterSettings]) -> Handler:
         for message in messages:
             assert isinstance(message.body, SurveySent)
             surveys.append(message.body)
-        await sends.remember(connection, runtime, surveys)
+        await sends.store(connection, runtime, surveys)
 
     return handle

@@ -4,23 +4,21 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerter.domain import publication
-from services.alerter.domain.case import Case, CaseContext, Entry, NoSuchCase
+from services.alerter.domain.case import Case, CaseContext, Entry, existing
 from services.alerter.domain.case_list import CaseFilter, CaseRow, Cursor
 from services.alerter.domain.orders import Order
 from services.alerter.domain.routing import Routing
 from services.alerter.domain.surveys import Survey
 from services.alerter.repository import case_context, case_history, cases, orders, surveys
-from shared.contracts import followups
 from shared.digests import CustomerDigests
 
 _MAX_SHOWN = 10
-"""Maximum orders, surveys and earlier cases shown of a customer."""
+"""Maximum orders, surveys and other cases shown of a customer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseDetail:
-    """A case with its context; the newest orders, surveys and earlier cases first.
+    """A case with its context; the newest orders, surveys and other cases first.
 
     ``survey`` is the one that was answered, None when the answer has none or it is unknown.
     """
@@ -31,12 +29,7 @@ class CaseDetail:
     survey: Survey | None
     orders: list[Order]
     surveys: list[Survey]
-    earlier: list[Case]
-
-    @property
-    def published(self) -> followups.Case:
-        """The case as published on its queue."""
-        return publication.published(self.case, self.context)
+    other_cases: list[Case]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +40,7 @@ class CasePage:
     after: Cursor | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueueCount:
     """How many cases wait in a queue; ``or_more`` when counting stopped there."""
 
@@ -61,29 +54,26 @@ async def queue_counts(connection: AsyncConnection, routing: Routing) -> list[Qu
     """Of every queue, in the order of the routing rules."""
     counts = await cases.count_waiting(connection, list(routing.queues))
     return [
-        QueueCount(name, title, counts[name], or_more=counts[name] >= cases.MAX_COUNTED)
+        QueueCount(name=name, title=title, waiting=counts[name], or_more=counts[name] >= cases.MAX_COUNTED)
         for name, title in routing.queues.items()
     ]
 
 
 async def page(
-    connection: AsyncConnection, digests: CustomerDigests, given: CaseFilter, *, after: Cursor | None, limit: int
+    connection: AsyncConnection, digests: CustomerDigests, case_filter: CaseFilter, *, after: Cursor | None, limit: int
 ) -> CasePage:
     """Up to ``limit`` cases: waiting ones by deadline, then closed ones, the last closed first."""
-    found = await cases.page(connection, given, after=after, limit=limit + 1)
-    shown = found[:limit]
-    contexts = await case_context.read(connection, digests, shown)
+    found = await cases.page(connection, case_filter, after=after, limit=limit)
+    contexts = await case_context.read(connection, digests, found.entries)
     return CasePage(
-        rows=[CaseRow(case, contexts[case.case_id]) for case in shown],
-        after=Cursor(shown[-1].position, shown[-1].case_id) if len(found) > limit else None,
+        rows=[CaseRow(case, contexts[case.case_id]) for case in found.entries],
+        after=None if found.last is None else Cursor(found.last.position, found.last.case_id),
     )
 
 
 async def detail(connection: AsyncConnection, digests: CustomerDigests, case_id: str) -> CaseDetail:
     """Raises NoSuchCase."""
-    case = (await cases.read(connection, [case_id])).get(case_id)
-    if case is None or case.queue is None:
-        raise NoSuchCase(case_id)
+    case = existing((await cases.read(connection, [case_id])).get(case_id))
     context = (await case_context.read(connection, digests, [case]))[case_id]
     send_id = None if case.answer is None else case.answer.send_id
     key = context.customer_key
@@ -94,5 +84,7 @@ async def detail(connection: AsyncConnection, digests: CustomerDigests, case_id:
         survey=None if send_id is None else await surveys.read(connection, send_id),
         orders=[] if key is None else await orders.of_customer(connection, key, limit=_MAX_SHOWN),
         surveys=[] if key is None else await surveys.of_customer(connection, key, limit=_MAX_SHOWN),
-        earlier=[] if key is None else await cases.of_customer(connection, key, limit=_MAX_SHOWN, other_than=case_id),
+        other_cases=(
+            [] if key is None else await cases.of_customer(connection, key, limit=_MAX_SHOWN, other_than=case_id)
+        ),
     )

@@ -1,4 +1,4 @@
-"""The routing rules in force, as every transaction and page reads them."""
+"""The current routing rules, as every transaction and page reads them."""
 
 from functools import lru_cache
 
@@ -9,7 +9,7 @@ from services.alerter.repository import routing
 
 
 async def current(connection: AsyncConnection) -> RoutingVersion:
-    """The rules in force in this transaction, so that all replicas follow the same."""
+    """The current rules in this transaction, so that all replicas follow the same."""
     stored = await routing.read(connection)
     if stored is None:
         raise RuntimeError("there are no routing rules yet; actions.routing.start must run first")

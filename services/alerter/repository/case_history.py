@@ -7,18 +7,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerter.domain.case import Entry
+from shared.persistence.columns import Columns
 
 _MAX_ENTRIES_READ = 200
 
-_ADD = text(
-    """
-    INSERT INTO case_history (case_id, sequence, at, kind, actor, details)
-    SELECT case_id, sequence, at, kind, actor, details::jsonb
-    FROM unnest(CAST(:case_ids AS text[]), CAST(:sequences AS integer[]), CAST(:times AS timestamptz[]),
-                CAST(:kinds AS text[]), CAST(:actors AS text[]), CAST(:details AS text[]))
-         AS entry (case_id, sequence, at, kind, actor, details)
-    """
-)
+_COLUMNS = Columns(case_id="text", sequence="integer", at="timestamptz", kind="text", actor="text", details="jsonb")
+
+_ADD = text(f"INSERT INTO case_history ({_COLUMNS.names}) SELECT {_COLUMNS.values} FROM {_COLUMNS.given}")  # noqa: S608
 _ERASE = text("DELETE FROM case_history WHERE case_id = ANY(:case_ids)")
 _READ = text(
     """
@@ -32,17 +27,18 @@ async def add(connection: AsyncConnection, entries: Sequence[tuple[str, Entry]])
     """``entries`` are pairs of case id and entry."""
     if not entries:
         return
-    await connection.execute(
-        _ADD,
+    rows = (
         {
-            "case_ids": [case_id for case_id, _ in entries],
-            "sequences": [entry.sequence for _, entry in entries],
-            "times": [entry.at for _, entry in entries],
-            "kinds": [entry.kind for _, entry in entries],
-            "actors": [entry.actor for _, entry in entries],
-            "details": [json.dumps(dict(entry.details)) for _, entry in entries],
-        },
+            "case_id": case_id,
+            "sequence": entry.sequence,
+            "at": entry.at,
+            "kind": entry.kind,
+            "actor": entry.actor,
+            "details": json.dumps(dict(entry.details)),
+        }
+        for case_id, entry in entries
     )
+    await connection.execute(_ADD, _COLUMNS.parameters(rows))
 
 
 async def erase(connection: AsyncConnection, case_ids: Sequence[str]) -> None:
@@ -53,5 +49,8 @@ async def erase(connection: AsyncConnection, case_ids: Sequence[str]) -> None:
 async def read(connection: AsyncConnection, case_id: str) -> list[Entry]:
     """The latest 200 entries of a case's history, oldest first."""
     rows = await connection.execute(_READ, {"case_id": case_id, "limit": _MAX_ENTRIES_READ})
-    entries = [Entry(row.sequence, row.at, row.kind, row.actor, json.loads(row.details)) for row in rows]
+    entries = [
+        Entry(sequence=row.sequence, at=row.at, kind=row.kind, actor=row.actor, details=json.loads(row.details))
+        for row in rows
+    ]
     return entries[::-1]

@@ -13,6 +13,7 @@ from services.alerter.domain.search import searchable_texts
 from services.alerter.repository import search
 from shared.contracts.answers import Answer
 from shared.persistence.columns import Columns
+from shared.persistence.page import Page
 
 _COLUMNS = Columns(
     case_id="text",
@@ -37,11 +38,16 @@ _COLUMNS = Columns(
     awaits_order="boolean",
     searched="text",
 )
-_READ = """case_id, revision, answer::text AS answer, queue, rule, status, sequence, opened_at, changed_at, due_at,
+_SELECTED = """case_id, revision, answer::text AS answer, queue, rule, status, sequence, opened_at, changed_at, due_at,
     owner, suggested_action, closed_reason, root_cause, erased"""
 
-_LOCK = text(f"SELECT {_READ} FROM cases WHERE case_id = ANY(:case_ids) ORDER BY case_id FOR UPDATE")  # noqa: S608
-_READ_SOME = text(f"SELECT {_READ} FROM cases WHERE case_id = ANY(:case_ids)")  # noqa: S608
+# Case.waiting in SQL: a case is written with its position.
+_WAITING = f"position <= {LAST_WAITING}"
+NO_CASE_WAITING = f"NOT EXISTS (SELECT FROM cases WHERE cases.customer_key = old.customer_key AND {_WAITING})"
+"""A condition of a statement about a table ``old``: no case of the row's customer is waiting."""
+
+_LOCK = text(f"SELECT {_SELECTED} FROM cases WHERE case_id = ANY(:case_ids) ORDER BY case_id FOR UPDATE")  # noqa: S608
+_READ = text(f"SELECT {_SELECTED} FROM cases WHERE case_id = ANY(:case_ids)")  # noqa: S608
 # Waits for a row that another transaction is inserting, and then omits it from the result.
 _INSERT = text(
     f"""
@@ -59,11 +65,11 @@ _UPDATE = text(
 )
 _OF_CUSTOMER = text(
     f"""
-    SELECT {_READ} FROM cases
+    SELECT {_SELECTED} FROM cases
     WHERE customer_key = :customer_key AND case_id <> :other_than ORDER BY opened_at DESC LIMIT :limit
     """  # noqa: S608
 )
-_OF_CUSTOMERS = text("SELECT case_id FROM cases WHERE customer_key = ANY(CAST(:customer_keys AS uuid[]))")
+_IDS_OF_CUSTOMERS = text("SELECT case_id FROM cases WHERE customer_key = ANY(CAST(:customer_keys AS uuid[]))")
 _AWAITING = text(
     """
     SELECT case_id FROM cases WHERE awaits_customer AND customer_key = ANY(CAST(:customer_keys AS uuid[]))
@@ -74,14 +80,14 @@ _AWAITING = text(
 # Counts are capped where a larger number would not tell staff more, so that counting a full queue stays cheap.
 MAX_COUNTED = 1_000
 _COUNT = text(
-    """
+    f"""
     SELECT queue, waiting.many
     FROM unnest(CAST(:queues AS text[])) AS queue,
          LATERAL (SELECT count(*) AS many
                   FROM (SELECT 1 FROM cases
-                        WHERE cases.queue = queue.queue AND position <= :last_waiting LIMIT :most) AS counted
+                        WHERE cases.queue = queue.queue AND {_WAITING} LIMIT :most) AS counted
          ) AS waiting
-    """
+    """  # noqa: S608
 )
 
 
@@ -94,7 +100,7 @@ async def lock(connection: AsyncConnection, case_ids: Sequence[str]) -> dict[str
 
 
 async def read(connection: AsyncConnection, case_ids: Sequence[str]) -> dict[str, Case]:
-    rows = await connection.execute(_READ_SOME, {"case_ids": list(case_ids)})
+    rows = await connection.execute(_READ, {"case_ids": list(case_ids)})
     return {row.case_id: _case(row) for row in rows}
 
 
@@ -119,7 +125,7 @@ async def of_customer(connection: AsyncConnection, key: UUID, *, limit: int, oth
 
 async def ids_of_customers(connection: AsyncConnection, keys: Iterable[UUID]) -> list[str]:
     """The ids of these customers' cases."""
-    return list((await connection.execute(_OF_CUSTOMERS, {"customer_keys": list(keys)})).scalars())
+    return list((await connection.execute(_IDS_OF_CUSTOMERS, {"customer_keys": list(keys)})).scalars())
 
 
 async def awaiting(
@@ -132,36 +138,35 @@ async def awaiting(
 
 async def count_waiting(connection: AsyncConnection, queues: Sequence[str]) -> dict[str, int]:
     """How many cases wait in each queue, up to MAX_COUNTED."""
-    rows = await connection.execute(_COUNT, {"queues": list(queues), "most": MAX_COUNTED, "last_waiting": LAST_WAITING})
+    rows = await connection.execute(_COUNT, {"queues": list(queues), "most": MAX_COUNTED})
     return {row.queue: row.many for row in rows}
 
 
-async def page(connection: AsyncConnection, given: CaseFilter, *, after: Cursor | None, limit: int) -> list[Case]:
+async def page(connection: AsyncConnection, case_filter: CaseFilter, *, after: Cursor | None, limit: int) -> Page[Case]:
     """Up to ``limit`` cases after a cursor: waiting ones by deadline, closed ones newest first."""
-    statement, values = page_statement(given, after=after, limit=limit)
-    return [_case(row) for row in await connection.execute(text(statement), values)]
+    statement, values = page_statement(case_filter, after=after, limit=Page.rows_to_read(limit))
+    return Page.of([_case(row) for row in await connection.execute(text(statement), values)], limit)
 
 
-def page_statement(given: CaseFilter, *, after: Cursor | None, limit: int) -> tuple[str, dict[str, Any]]:
+def page_statement(case_filter: CaseFilter, *, after: Cursor | None, limit: int) -> tuple[str, dict[str, Any]]:
     """The query of a page and its parameters; its conditions match the indexes of ``cases``."""
     conditions = ["queue IS NOT NULL"]
     values: dict[str, Any] = {"limit": limit}
-    if given.status != "any":
-        conditions.append("position > :last_waiting" if given.status == "closed" else "position <= :last_waiting")
-        values["last_waiting"] = LAST_WAITING
-    if given.status not in ("any", "waiting", "closed"):
+    if case_filter.status != "any":
+        conditions.append(f"NOT {_WAITING}" if case_filter.status == "closed" else _WAITING)
+    if case_filter.status not in ("any", "waiting", "closed"):
         conditions.append("status = :status")
-        values["status"] = given.status
-    if given.queue:
+        values["status"] = case_filter.status
+    if case_filter.queue:
         conditions.append("queue = :queue")
-        values["queue"] = given.queue
-    if given.owner == UNASSIGNED:
+        values["queue"] = case_filter.queue
+    if case_filter.owner == UNASSIGNED:
         conditions.append("owner IS NULL")
-    elif given.owner:
+    elif case_filter.owner:
         conditions.append("owner = :owner")
-        values["owner"] = given.owner
-    if given.search:
-        words = search.query(given.search)
+        values["owner"] = case_filter.owner
+    if case_filter.search:
+        words = search.query(case_filter.search)
         if words is None:
             conditions.append("false")
         else:
@@ -171,7 +176,7 @@ def page_statement(given: CaseFilter, *, after: Cursor | None, limit: int) -> tu
         conditions.append("(position, case_id) > (:after_position, :after_case_id)")
         values |= {"after_position": after.position, "after_case_id": after.case_id}
     where = " AND ".join(conditions)
-    return f"SELECT {_READ} FROM cases WHERE {where} ORDER BY position, case_id LIMIT :limit", values  # noqa: S608
+    return f"SELECT {_SELECTED} FROM cases WHERE {where} ORDER BY position, case_id LIMIT :limit", values  # noqa: S608
 
 
 def _values(row: CaseRow) -> Mapping[str, Any]:
@@ -195,8 +200,8 @@ def _values(row: CaseRow) -> Mapping[str, Any]:
         "position": case.position,
         "customer_key": context.customer_key,
         "order_id": None if answer is None else answer.order_id,
-        "awaits_customer": case.waiting and context.customer_key is not None and context.customer is None,
-        "awaits_order": case.waiting and answer is not None and answer.order_id is not None and context.order is None,
+        "awaits_customer": row.awaits_customer,
+        "awaits_order": row.awaits_order,
         "searched": search.document(searchable_texts(case, context)),
     }
 

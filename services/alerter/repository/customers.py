@@ -12,7 +12,13 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerter.domain.customers import Customer, may_be_kept
+from services.alerter.domain.customers import Customer
+from services.alerter.repository.cases import NO_CASE_WAITING
+from shared.erasures import is_erased
+from shared.persistence.columns import Columns
+
+_COLUMNS = Columns(customer_key="uuid", document="jsonb", told_at="timestamptz")
+_ERASED_COLUMNS = Columns(customer_key="uuid", erased_at="timestamptz")
 
 _ADD_MISSING = text(
     """
@@ -28,12 +34,10 @@ _LOCK = text(
     """
 )
 _SAVE = text(
-    """
-    UPDATE customers SET document = given.document::jsonb, told_at = given.told_at
-    FROM unnest(CAST(:keys AS uuid[]), CAST(:documents AS text[]), CAST(:times AS timestamptz[]))
-         AS given (customer_key, document, told_at)
-    WHERE customers.customer_key = given.customer_key
-    """
+    f"""
+    UPDATE customers SET {_COLUMNS.updates("given", but="customer_key")}
+    FROM {_COLUMNS.given} WHERE customers.customer_key = given.customer_key
+    """  # noqa: S608
 )
 _READ = text(
     """
@@ -48,22 +52,21 @@ _ERASURES = text(
     """
 )
 _ERASE = text(
-    """
+    f"""
     UPDATE customers SET document = NULL, told_at = NULL, erased_at = GREATEST(customers.erased_at, given.erased_at)
-    FROM unnest(CAST(:keys AS uuid[]), CAST(:times AS timestamptz[])) AS given (customer_key, erased_at)
-    WHERE customers.customer_key = given.customer_key
-    """
+    FROM {_ERASED_COLUMNS.given} WHERE customers.customer_key = given.customer_key
+    """  # noqa: S608
 )
 _PRUNE = text(
-    """
+    f"""
     DELETE FROM customers WHERE customer_key IN (
         SELECT customer_key FROM customers AS old
         WHERE document IS NOT NULL AND erased_at IS NULL AND told_at < :before
-          AND NOT EXISTS (SELECT FROM cases WHERE cases.customer_key = old.customer_key AND status <> 'closed')
+          AND {NO_CASE_WAITING}
           AND NOT EXISTS (SELECT FROM customer_orders AS kept WHERE kept.customer_key = old.customer_key)
           AND NOT EXISTS (SELECT FROM customer_surveys AS kept WHERE kept.customer_key = old.customer_key)
         ORDER BY told_at LIMIT :limit FOR UPDATE SKIP LOCKED)
-    """
+    """  # noqa: S608
 )
 
 
@@ -76,7 +79,7 @@ class LockedCustomer:
 
     def may_keep(self, told_at: datetime) -> bool:
         """Whether data about the customer from that time may be written."""
-        return may_be_kept(told_at, erased_at=self.erased_at)
+        return not is_erased(told_at, erased_at=self.erased_at)
 
 
 async def lock(connection: AsyncConnection, keys: Collection[UUID]) -> dict[UUID, LockedCustomer]:
@@ -95,14 +98,15 @@ async def save(connection: AsyncConnection, customers: Mapping[UUID, Customer]) 
     """Writes customers this transaction has locked."""
     if not customers:
         return
-    await connection.execute(
-        _SAVE,
+    rows = (
         {
-            "keys": list(customers),
-            "documents": [customer.model_dump_json(exclude_none=True) for customer in customers.values()],
-            "times": [max(customer.told.values(), default=None) for customer in customers.values()],
-        },
+            "customer_key": key,
+            "document": customer.model_dump_json(exclude_none=True),
+            "told_at": max(customer.told.values(), default=None),
+        }
+        for key, customer in customers.items()
     )
+    await connection.execute(_SAVE, _COLUMNS.parameters(rows))
 
 
 async def read(connection: AsyncConnection, keys: Iterable[UUID]) -> dict[UUID, Customer]:
@@ -119,7 +123,8 @@ async def erasures(connection: AsyncConnection, keys: Iterable[UUID]) -> dict[UU
 
 async def erase(connection: AsyncConnection, times: Mapping[UUID, datetime]) -> None:
     """Clears the rows of customers this transaction has locked, keeping when they were erased."""
-    await connection.execute(_ERASE, {"keys": list(times), "times": list(times.values())})
+    rows = ({"customer_key": key, "erased_at": at} for key, at in times.items())
+    await connection.execute(_ERASE, _ERASED_COLUMNS.parameters(rows))
 
 
 async def prune(connection: AsyncConnection, before: datetime, *, limit: int) -> int:

@@ -8,6 +8,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerter.domain.orders import Order
+from services.alerter.repository.cases import NO_CASE_WAITING
+from shared.persistence.columns import Columns
+
+_COLUMNS = Columns(order_id="text", customer_key="uuid", document="jsonb", told_at="timestamptz")
 
 _READ = text("SELECT order_id, document::text AS document FROM customer_orders WHERE order_id = ANY(:ids)")
 _OF_CUSTOMER = text(
@@ -17,25 +21,19 @@ _OF_CUSTOMER = text(
     """
 )
 _SAVE = text(
-    """
-    INSERT INTO customer_orders (order_id, customer_key, document, told_at)
-    SELECT order_id, customer_key, document::jsonb, told_at
-    FROM unnest(CAST(:ids AS text[]), CAST(:keys AS uuid[]), CAST(:documents AS text[]), CAST(:times AS timestamptz[]))
-         AS given (order_id, customer_key, document, told_at)
-    ORDER BY order_id
-    ON CONFLICT (order_id) DO UPDATE
-    SET customer_key = excluded.customer_key, document = excluded.document, told_at = excluded.told_at
-    """
+    f"""
+    INSERT INTO customer_orders ({_COLUMNS.names})
+    SELECT {_COLUMNS.values} FROM {_COLUMNS.given} ORDER BY order_id
+    ON CONFLICT (order_id) DO UPDATE SET {_COLUMNS.updates("excluded", but="order_id")}
+    """  # noqa: S608
 )
 _ERASE = text("DELETE FROM customer_orders WHERE customer_key = ANY(CAST(:keys AS uuid[]))")
 _PRUNE = text(
-    """
+    f"""
     DELETE FROM customer_orders WHERE order_id IN (
-        SELECT order_id FROM customer_orders AS old
-        WHERE told_at < :before AND NOT EXISTS (
-            SELECT FROM cases WHERE cases.customer_key = old.customer_key AND status <> 'closed')
+        SELECT order_id FROM customer_orders AS old WHERE told_at < :before AND {NO_CASE_WAITING}
         ORDER BY told_at LIMIT :limit FOR UPDATE SKIP LOCKED)
-    """
+    """  # noqa: S608
 )
 
 
@@ -55,15 +53,16 @@ async def save(connection: AsyncConnection, orders: Sequence[tuple[UUID, Order]]
     """``orders`` are pairs of the key of a customer this transaction has locked and the order, without duplicates."""
     if not orders:
         return
-    await connection.execute(
-        _SAVE,
+    rows = (
         {
-            "ids": [order.order_id for _, order in orders],
-            "keys": [key for key, _ in orders],
-            "documents": [order.model_dump_json(exclude_none=True) for _, order in orders],
-            "times": [order.told_at for _, order in orders],
-        },
+            "order_id": order.order_id,
+            "customer_key": key,
+            "document": order.model_dump_json(exclude_none=True),
+            "told_at": order.told_at,
+        }
+        for key, order in orders
     )
+    await connection.execute(_SAVE, _COLUMNS.parameters(rows))
 
 
 async def erase(connection: AsyncConnection, keys: Iterable[UUID]) -> None:

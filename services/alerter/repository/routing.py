@@ -6,17 +6,18 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.persistence.columns import Columns
+
+_COLUMNS = Columns(version="integer", document="text", file_digest="text", changed_at="timestamptz", changed_by="text")
+
 _READ = text("SELECT version, document FROM routing")
-_LOCK = text("SELECT version, document, file_digest, changed_at, changed_by FROM routing FOR UPDATE")
+_LOCK = text(f"SELECT {_COLUMNS.names} FROM routing FOR UPDATE")  # noqa: S608
 _LOCK_MISSING = text("SELECT pg_advisory_xact_lock(hashtextextended('hearback.routing.' || current_schema(), 0))")
 _SAVE = text(
-    """
-    INSERT INTO routing (version, document, file_digest, changed_at, changed_by)
-    VALUES (:version, :document, :file_digest, :changed_at, :changed_by)
-    ON CONFLICT (only_row) DO UPDATE
-    SET version = excluded.version, document = excluded.document, file_digest = excluded.file_digest,
-        changed_at = excluded.changed_at, changed_by = excluded.changed_by
-    """
+    f"""
+    INSERT INTO routing ({_COLUMNS.names}) SELECT {_COLUMNS.values} FROM {_COLUMNS.given}
+    ON CONFLICT (only_row) DO UPDATE SET {_COLUMNS.updates("excluded")}
+    """  # noqa: S608
 )
 
 
@@ -32,7 +33,7 @@ class StoredRouting:
 
 
 async def read(connection: AsyncConnection) -> tuple[int, str] | None:
-    """Version and text of the rules in force; None before the first."""
+    """Version and text of the current rules; None before the first."""
     row = (await connection.execute(_READ)).one_or_none()
     return None if row is None else (row.version, row.document)
 
@@ -45,13 +46,4 @@ async def lock(connection: AsyncConnection) -> StoredRouting | None:
 
 
 async def save(connection: AsyncConnection, stored: StoredRouting) -> None:
-    await connection.execute(
-        _SAVE,
-        {
-            "version": stored.version,
-            "document": stored.document,
-            "file_digest": stored.file_digest,
-            "changed_at": stored.changed_at,
-            "changed_by": stored.changed_by,
-        },
-    )
+    await connection.execute(_SAVE, _COLUMNS.attributes([stored]))

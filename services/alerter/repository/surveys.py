@@ -8,6 +8,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerter.domain.surveys import Survey
+from services.alerter.repository.cases import NO_CASE_WAITING
+from shared.persistence.columns import Columns
+
+_COLUMNS = Columns(send_id="text", customer_key="uuid", document="jsonb", sent_at="timestamptz")
 
 _READ = text("SELECT document::text AS document FROM customer_surveys WHERE send_id = :send_id")
 _OF_CUSTOMER = text(
@@ -17,24 +21,19 @@ _OF_CUSTOMER = text(
     """
 )
 _SAVE = text(
-    """
-    INSERT INTO customer_surveys (send_id, customer_key, document, sent_at)
-    SELECT send_id, customer_key, document::jsonb, sent_at
-    FROM unnest(CAST(:ids AS text[]), CAST(:keys AS uuid[]), CAST(:documents AS text[]), CAST(:times AS timestamptz[]))
-         AS given (send_id, customer_key, document, sent_at)
-    ORDER BY send_id
+    f"""
+    INSERT INTO customer_surveys ({_COLUMNS.names})
+    SELECT {_COLUMNS.values} FROM {_COLUMNS.given} ORDER BY send_id
     ON CONFLICT (send_id) DO NOTHING
-    """
+    """  # noqa: S608
 )
 _ERASE = text("DELETE FROM customer_surveys WHERE customer_key = ANY(CAST(:keys AS uuid[]))")
 _PRUNE = text(
-    """
+    f"""
     DELETE FROM customer_surveys WHERE send_id IN (
-        SELECT send_id FROM customer_surveys AS old
-        WHERE sent_at < :before AND NOT EXISTS (
-            SELECT FROM cases WHERE cases.customer_key = old.customer_key AND status <> 'closed')
+        SELECT send_id FROM customer_surveys AS old WHERE sent_at < :before AND {NO_CASE_WAITING}
         ORDER BY sent_at LIMIT :limit FOR UPDATE SKIP LOCKED)
-    """
+    """  # noqa: S608
 )
 
 
@@ -54,15 +53,16 @@ async def save(connection: AsyncConnection, surveys: Sequence[tuple[UUID, Survey
     """``surveys`` are pairs of the key of a customer this transaction has locked and the survey."""
     if not surveys:
         return
-    await connection.execute(
-        _SAVE,
+    rows = (
         {
-            "ids": [survey.send_id for _, survey in surveys],
-            "keys": [key for key, _ in surveys],
-            "documents": [survey.model_dump_json(exclude_none=True) for _, survey in surveys],
-            "times": [survey.sent_at for _, survey in surveys],
-        },
+            "send_id": survey.send_id,
+            "customer_key": key,
+            "document": survey.model_dump_json(exclude_none=True),
+            "sent_at": survey.sent_at,
+        }
+        for key, survey in surveys
     )
+    await connection.execute(_SAVE, _COLUMNS.parameters(rows))
 
 
 async def erase(connection: AsyncConnection, keys: Iterable[UUID]) -> None:

@@ -13,14 +13,13 @@ from services.alerter.domain.routing import UnknownRootCause
 from services.alerter.domain.transitions import CLOSE_REASONS, CONTACT_WAYS, Refused, Stale
 from services.alerter.settings import AlerterSettings
 from services.alerter.web.filters import Filters, GivenFilters
-from services.alerter.web.inbox_page import InboxPage, Typed
+from services.alerter.web.inbox_page import FormInput, InboxPage
 from shared.contracts.types import Identifier
 from shared.runtime import Runtime
-from shared.web.auth import Caller
-from shared.web.auth import staff as signed_in
+from shared.web.auth import Caller, staff
 from shared.web.problems import Problem
 
-MayWrite = Annotated[Caller, Depends(signed_in("cases:write"))]
+StaffMayWrite = Annotated[Caller, Depends(staff("cases:write"))]
 
 _STALE = (
     "Someone else changed this case while you were viewing it; its current state is below. "
@@ -34,12 +33,12 @@ def _storable(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\x00", "").encode("utf-8", "ignore").decode()
 
 
-Sequence = Annotated[int, Form(ge=1)]
-Text = Annotated[str, Form(max_length=5_000), AfterValidator(_storable)]
-Name = Annotated[str, Form(max_length=100), AfterValidator(_storable)]
-Choice = Annotated[str, Form(max_length=40)]
+SequenceField = Annotated[int, Form(ge=1)]
+TextField = Annotated[str, Form(max_length=5_000), AfterValidator(_storable)]
+NameField = Annotated[str, Form(max_length=100), AfterValidator(_storable)]
+ChoiceField = Annotated[str, Form(max_length=40)]
 
-_Offered = TypeVar("_Offered", bound=str)
+_Choice = TypeVar("_Choice", bound=str)
 
 
 def routes(runtime: Runtime[AlerterSettings], page: InboxPage) -> APIRouter:
@@ -48,68 +47,68 @@ def routes(runtime: Runtime[AlerterSettings], page: InboxPage) -> APIRouter:
     @router.post("/assign")
     async def assign(
         request: Request,
-        caller: MayWrite,
+        caller: StaffMayWrite,
         filters: GivenFilters,
         case_id: Identifier,
-        sequence: Sequence,
-        owner: Name = "",
+        sequence: SequenceField,
+        owner: NameField = "",
     ) -> Response:
         """Without an owner, the case is assigned to the user who sent the form."""
-        typed = Typed(action="assign", sequence=sequence, owner=owner)
+        form_input = FormInput(action="assign", sequence=sequence, owner=owner)
         try:
             await actions.assign(
                 runtime, case_id, sequence=sequence, actor=caller.name, owner=owner.strip() or caller.name
             )
         except _FAILURES as error:
-            return await _failed(page, request, caller, filters, case_id, error, typed)
+            return await _failed(page, request, caller, filters, case_id, error, form_input)
         return _back_to(case_id, filters)
 
     @router.post("/contact")
     async def contact(
         request: Request,
-        caller: MayWrite,
+        caller: StaffMayWrite,
         filters: GivenFilters,
         case_id: Identifier,
-        sequence: Sequence,
-        way: Choice = "email",
-        text: Text = "",
+        sequence: SequenceField,
+        way: ChoiceField = "email",
+        text: TextField = "",
     ) -> Response:
-        typed = Typed(action="contact", sequence=sequence, way=way, text=text)
+        form_input = FormInput(action="contact", sequence=sequence, way=way, text=text)
         try:
             chosen = _choice(way, CONTACT_WAYS)
             await actions.contact(runtime, case_id, sequence=sequence, actor=caller.name, way=chosen, text=text)
         except _FAILURES as error:
-            return await _failed(page, request, caller, filters, case_id, error, typed)
+            return await _failed(page, request, caller, filters, case_id, error, form_input)
         return _back_to(case_id, filters)
 
     @router.post("/note")
     async def note(
         request: Request,
-        caller: MayWrite,
+        caller: StaffMayWrite,
         filters: GivenFilters,
         case_id: Identifier,
-        sequence: Sequence,
-        text: Text = "",
+        sequence: SequenceField,
+        text: TextField = "",
     ) -> Response:
-        typed = Typed(action="note", sequence=sequence, text=text)
+        form_input = FormInput(action="note", sequence=sequence, text=text)
         try:
             await actions.note(runtime, case_id, sequence=sequence, actor=caller.name, text=text)
         except _FAILURES as error:
-            return await _failed(page, request, caller, filters, case_id, error, typed)
+            return await _failed(page, request, caller, filters, case_id, error, form_input)
         return _back_to(case_id, filters)
 
     @router.post("/close")
     async def close(
         request: Request,
-        caller: MayWrite,
+        caller: StaffMayWrite,
         filters: GivenFilters,
         case_id: Identifier,
-        sequence: Sequence,
-        reason: Choice = "resolved",
-        root_cause: Name = "",
-        text: Text = "",
+        sequence: SequenceField,
+        reason: ChoiceField = "resolved",
+        root_cause: NameField = "",
+        text: TextField = "",
     ) -> Response:
-        typed = Typed(action="close", sequence=sequence, reason=reason, root_cause=root_cause, text=text)
+        form_input = FormInput(action="close", sequence=sequence, reason=reason, root_cause=root_cause, text=text)
         try:
             await actions.close(
                 runtime,
@@ -121,23 +120,23 @@ def routes(runtime: Runtime[AlerterSettings], page: InboxPage) -> APIRouter:
                 text=text,
             )
         except _FAILURES as error:
-            return await _failed(page, request, caller, filters, case_id, error, typed)
+            return await _failed(page, request, caller, filters, case_id, error, form_input)
         return _back_to(case_id, filters)
 
     @router.post("/reopen")
     async def reopen(
         request: Request,
-        caller: MayWrite,
+        caller: StaffMayWrite,
         filters: GivenFilters,
         case_id: Identifier,
-        sequence: Sequence,
-        text: Text = "",
+        sequence: SequenceField,
+        text: TextField = "",
     ) -> Response:
-        typed = Typed(action="reopen", sequence=sequence, text=text)
+        form_input = FormInput(action="reopen", sequence=sequence, text=text)
         try:
             await actions.reopen(runtime, case_id, sequence=sequence, actor=caller.name, text=text)
         except _FAILURES as error:
-            return await _failed(page, request, caller, filters, case_id, error, typed)
+            return await _failed(page, request, caller, filters, case_id, error, form_input)
         return _back_to(case_id, filters)
 
     return router
@@ -154,16 +153,16 @@ async def _failed(
     filters: Filters,
     case_id: str,
     error: Exception,
-    typed: Typed,
+    form_input: FormInput,
 ) -> HTMLResponse:
     """The case's current state, with the reason and the input. A 404 problem when there is no such case."""
     if isinstance(error, NoSuchCase):
-        raise Problem(404, "No such case", "there is no case with this id; the inbox lists them") from error
+        raise Problem(404, "No such case", detail=f"{error}; the inbox lists them") from error
     reason = _STALE if isinstance(error, Stale) else str(error)
-    return await page.whole(request, caller, filters, case_id, error=reason, typed=typed)
+    return await page.whole(request, caller, filters, case_id, error=reason, form_input=form_input)
 
 
-def _choice(value: str, choices: tuple[_Offered, ...]) -> _Offered:
+def _choice(value: str, choices: tuple[_Choice, ...]) -> _Choice:
     """The choice in a form's field. Raises Refused for one our forms do not offer."""
     for choice in choices:
         if choice == value:

@@ -27,7 +27,7 @@ Action = Literal["assign", "contact", "note", "close", "reopen"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Typed:
+class FormInput:
     """A form's input; shown again if the action failed."""
 
     action: Action | None
@@ -53,14 +53,14 @@ class InboxPage:
         case_id: str | None = None,
         *,
         error: str = "",
-        typed: Typed | None = None,
+        form_input: FormInput | None = None,
     ) -> HTMLResponse:
         """The whole page. Without ``case_id``, the first case of the list is shown beside it, if there is room."""
         async with self._runtime.read_only() as connection:
             routing = (await routing_rules.current(connection)).routing
             context = await self._list(connection, routing, caller, filters)
             shown = case_id or next((row["case_id"] for row in context["rows"]), None)
-            context |= await self._case(connection, routing, caller, shown, error=error, typed=typed)
+            context |= await self._case(connection, routing, caller, shown, error=error, form_input=form_input)
         context |= {
             "selected": shown,
             "brand": self._runtime.brand,
@@ -87,17 +87,17 @@ class InboxPage:
     async def _list(
         self, connection: AsyncConnection, routing: Routing, caller: Caller, filters: Filters
     ) -> dict[str, Any]:
-        given = filters.case_filter(next(iter(routing.queues)))
+        case_filter = filters.case_filter(next(iter(routing.queues)))
         after = read_cursor(filters.cursor, int, str)
         page = await queries.page(
-            connection, self._runtime.digests, given, after=None if after is None else Cursor(*after), limit=_ROWS
+            connection, self._runtime.digests, case_filter, after=None if after is None else Cursor(*after), limit=_ROWS
         )
         following = "" if page.after is None else write_cursor(page.after.position, page.after.case_id)
         counts = await queries.queue_counts(connection, routing)
         now = self._runtime.clock.now()
         return {
             "filters": filters,
-            "shown_queue": given.queue,
+            "shown_queue": case_filter.queue,
             "queues": [
                 {
                     "name": queue.name,
@@ -110,7 +110,7 @@ class InboxPage:
             "rows": [row_view(row.case, row.context, now) for row in page.rows],
             "next_page": filters.address(cursor=following) if following else None,
             "selected": None,
-            "filtered": bool(given.search or given.owner or given.status != "waiting"),
+            "filtered": bool(case_filter.search or case_filter.owner or case_filter.status != "waiting"),
             "caller": caller,
         }
 
@@ -122,13 +122,13 @@ class InboxPage:
         case_id: str | None,
         *,
         error: str = "",
-        typed: Typed | None = None,
+        form_input: FormInput | None = None,
     ) -> dict[str, Any]:
         context: dict[str, Any] = {
             "case": None,
             "missing": case_id is not None,
             "error": error,
-            "typed": typed or Typed(action=None, sequence=0),
+            "form_input": form_input or FormInput(action=None, sequence=0),
             "may_write": caller.may("cases:write"),
             "me": caller.name,
             "ways": CONTACT_WAYS,

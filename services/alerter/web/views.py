@@ -10,47 +10,29 @@ from babel.numbers import format_currency
 from jinja2 import Environment
 from markupsafe import Markup, escape
 
+from services.alerter.domain import case_events
 from services.alerter.domain.case import Case, CaseContext, Entry
+from services.alerter.domain.case_list import UNASSIGNED
 from services.alerter.domain.routing import Routing
 from services.alerter.queries.cases import CaseDetail
-from services.alerter.web import words as wording
+from services.alerter.web import words
+from services.alerter.web.filters import EVERY_QUEUE
 from shared.contracts import followups
 from shared.contracts.orders import Money
 
 _LOCALE = "en"
 
-WAY_WORDS: dict[str, str] = {
-    "email": "Email",
-    "phone": "Phone",
-    "chat": "Chat",
-    "post": "Post",
-    "other": "Other",
-}
-REASON_WORDS: dict[str, str] = {
-    "resolved": "Resolved",
-    "no_reply": "No reply",
-    "no_action_needed": "No action needed",
-    "not_reachable": "Could not be reached",
-    "duplicate": "Duplicate",
-}
-STATUS_WORDS: dict[str, str] = {
-    "waiting": "Waiting",
-    "open": "Open",
-    "assigned": "Assigned",
-    "contacted": "Contacted",
-    "escalated": "Escalated",
-    "closed": "Closed",
-    "any": "All",
-}
-
 
 def install(environment: Environment, zone: ZoneInfo) -> None:
-    """Adds the templates' filters. ``zone`` is the shop's; the script converts times to the reader's."""
+    """Adds what the templates use. ``zone`` is the shop's; the script converts times to the reader's."""
     environment.filters["moment"] = lambda at: moment(at, zone)
     environment.filters["money"] = money
     environment.filters["mailto"] = lambda address: "mailto:" + quote(address, safe="@")
     environment.filters["tel"] = lambda number: "tel:" + quote(number.replace(" ", ""), safe="+")
-    environment.globals.update(way_words=WAY_WORDS, reason_words=REASON_WORDS, status_words=STATUS_WORDS)
+    environment.globals.update(unassigned=UNASSIGNED, every_queue=EVERY_QUEUE)
+    environment.globals.update(
+        way_words=words.WAY_WORDS, reason_words=words.REASON_WORDS, status_words=words.STATUS_WORDS
+    )
 
 
 def moment(at: datetime, zone: ZoneInfo) -> Markup:
@@ -75,16 +57,15 @@ def row_view(case: Case, context: CaseContext, now: datetime) -> dict[str, Any]:
         "case_id": case.case_id,
         "sequence": case.sequence,
         "group": case.group,
-        "group_word": wording.GROUP_WORDS[case.group] if case.group else None,
+        "group_word": words.GROUP_WORDS[case.group] if case.group else None,
         "score": None if answer is None else answer.score,
         "name": _name(case, context),
-        "words": wording.first_words(answer.comment) if answer is not None and answer.comment else None,
-        "product": wording.first_words(products[0], 40) if products else None,
+        "comment": words.first_words(answer.comment) if answer is not None and answer.comment else None,
+        "product": words.first_words(products[0], 40) if products else None,
         "owner": case.owner,
         "status": case.status,
-        "status_word": STATUS_WORDS[case.status],
-        "time_left": wording.time_left(case.time_left(now)),
-        "due_at": case.due_at,
+        "status_word": words.STATUS_WORDS[case.status],
+        "time_left": words.time_left(case.time_left(now)),
         "changed_at": case.changed_at,
         "opened_at": case.opened_at,
     }
@@ -92,27 +73,31 @@ def row_view(case: Case, context: CaseContext, now: datetime) -> dict[str, Any]:
 
 def case_view(detail: CaseDetail, routing: Routing, me: str, now: datetime) -> dict[str, Any]:
     """A case for its page."""
-    case, published = detail.case, detail.published
-    row = row_view(case, detail.context, now)
-    order = published.order
+    case, body = detail.case, case_events.body(detail.case, detail.context)
+    answer, order = body.answer, body.order
     return {
-        **row,
-        "published": published,
-        "queue_title": routing.queues.get(published.queue, published.queue),
+        **row_view(case, detail.context, now),
+        "answer": answer,
+        "customer": body.customer,
+        "order": order,
+        "suggested_action": body.suggested_action,
+        "queue_title": routing.queues.get(body.queue, body.queue),
         "further_answers": {} if case.answer is None else case.answer.further_answers,
         "survey": detail.survey,
-        "asked_words": _came(None if detail.survey is None else detail.survey.channel),
-        "answered_words": _came(None if case.answer is None else case.answer.channel),
-        "lateness": None if order is None else wording.lateness(order.promised_at, order.delivered_at, now),
-        "segments": _segments(published.answer),
+        "survey_channel": None if detail.survey is None else _channel(detail.survey.channel),
+        "answer_channel": None if answer is None else _channel(answer.channel),
+        "lateness": None
+        if order is None
+        else words.lateness(promised=order.promised_at, delivered=order.delivered_at, now=now),
+        "segments": _segments(answer),
         "history": [entry_view(entry, routing) for entry in detail.history],
         "orders": [other for other in detail.orders if order is None or other.order_id != order.order_id],
         "surveys": [sent for sent in detail.surveys if detail.survey is None or sent.send_id != detail.survey.send_id],
-        "earlier": [row_view(earlier, CaseContext(), now) for earlier in detail.earlier],
+        "other_cases": [row_view(other, CaseContext(), now) for other in detail.other_cases],
         "next_action": next_action(case, me),
         "waiting": case.waiting,
         "erased": case.erased,
-        "closed_word": REASON_WORDS.get(case.closed_reason or "", case.closed_reason),
+        "closed_word": words.REASON_WORDS.get(case.closed_reason or "", case.closed_reason),
     }
 
 
@@ -129,46 +114,8 @@ def next_action(case: Case, me: str) -> str:
 
 def entry_view(entry: Entry, routing: Routing) -> dict[str, Any]:
     """An entry of the history in words. ``text`` is what staff wrote, if anything."""
-    details = entry.details
-    text = details.get("text")
-    return {"at": entry.at, "actor": entry.actor, "words": _happened(entry, routing), "text": text}
-
-
-def _happened(entry: Entry, routing: Routing) -> str:
-    details = entry.details
-    score = details.get("score")
-    before = details.get("score_before")
-    rescored = before is not None and before != score
-    match entry.kind:
-        case "opened":
-            return f"The case was opened for a score of {score}."
-        case "amended":
-            changed = f"The customer changed the score from {before} to {score}."
-            return changed if rescored else "The customer added to their answer."
-        case "moved":
-            queue = str(details.get("queue_before"))
-            return f"Moved here from “{routing.queues.get(queue, queue)}”: the score changed from {before} to {score}."
-        case "reopened":
-            if entry.actor is not None:
-                return "Reopened."
-            if rescored:
-                return f"Reopened: the customer changed the score from {before} to {score}."
-            return "Reopened: the customer added to their answer."
-        case "assigned":
-            owner = details.get("owner")
-            return "Took the case." if owner == entry.actor else f"Assigned the case to {owner}."
-        case "contacted":
-            way = WAY_WORDS.get(str(details.get("way")), "Other")
-            return f"Contacted the customer ({way.lower()})."
-        case "note":
-            return "Added a note:"
-        case "closed":
-            reason = REASON_WORDS.get(str(details.get("reason")), str(details.get("reason")))
-            cause = details.get("root_cause")
-            return f"Closed: {reason.lower()}." + (f" Root cause: {cause}." if cause else "")
-        case "erased":
-            return "The customer’s data was erased."
-    return entry.kind
+    happened = words.what_happened(entry, routing)
+    return {"at": entry.at, "actor": entry.actor, "happened": happened, "text": entry.details.get("text")}
 
 
 def _name(case: Case, context: CaseContext) -> str:
@@ -190,5 +137,5 @@ def _segments(answer: followups.CaseAnswer | None) -> list[tuple[str, str]]:
     ]
 
 
-def _came(channel: str | None) -> str | None:
-    return None if channel is None else wording.CHANNEL_WORDS.get(channel, channel)
+def _channel(channel: str) -> str:
+    return words.CHANNEL_WORDS.get(channel, channel)

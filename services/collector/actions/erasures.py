@@ -12,7 +12,7 @@ from shared.contracts.preferences import Preference
 from shared.runtime import Runtime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Erasure:
     """How many answers and sends held the customer's data, and when they were wiped."""
 
@@ -37,4 +37,4 @@ async def erase_customer(runtime: Runtime[CollectorSettings], customer_id: str) 
         gone = Preference(customer_id=customer_id, revision=wiped.preference_revision, occurred_at=now)
         events.append(preferences.event(preferences.ERASED, gone, traceparent=trace))
         await runtime.outbox.put(connection, events)
-    return Erasure(len(wiped.answers), wiped.sends, now)
+    return Erasure(answers=len(wiped.answers), sends=wiped.sends, erased_at=now)

@@ -9,6 +9,7 @@ from services.collector.actions import pending_preferences as pending_actions
 from services.collector.repository import erasures, pending_preferences, sends
 from services.collector.settings import CollectorSettings
 from shared.contracts.sends import SurveySent
+from shared.erasures import is_erased
 from shared.runtime import Runtime
 
 
@@ -23,7 +24,7 @@ async def store(
     erased = {
         survey.send_id: moment
         for survey in surveys
-        if (moment := erased_at.get(digests[survey.customer_id])) is not None and survey.sent_at <= moment
+        if (moment := erased_at.get(digests[survey.customer_id])) and is_erased(survey.sent_at, erased_at=moment)
     }
     await pending_preferences.hold_off_changes(connection)
     await sends.put(connection, surveys, erased)

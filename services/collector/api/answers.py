@@ -46,14 +46,14 @@ def routes(runtime: Runtime[CollectorSettings]) -> APIRouter:
         try:
             return await answer_directly(runtime, answer_id, body.parts())
         except ErasedAnswer as error:
-            raise Problem(410, ANSWER_ERASED, str(error)) from error
+            raise Problem(410, ANSWER_ERASED, detail=str(error)) from error
         except TooManyFurtherAnswers as error:
-            raise Problem(422, INVALID_REQUEST, str(error)) from error
+            raise Problem(422, INVALID_REQUEST, detail=str(error)) from error
         except Contended as error:
-            raise Problem(503, TRY_AGAIN, str(error), {"Retry-After": "1"}) from error
+            raise Problem(503, TRY_AGAIN, detail=str(error), headers={"Retry-After": "1"}) from error
 
     return router
 
 
 def _invalid(field: str, message: str) -> Problem:
-    return Problem(422, INVALID_REQUEST, f"{field}: {message}", errors=[{"field": field, "message": message}])
+    return Problem(422, INVALID_REQUEST, detail=f"{field}: {message}", errors=[{"field": field, "message": message}])

@@ -9,7 +9,7 @@ from shared.contracts.sends import Channel
 from shared.contracts.types import Segments
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Send:
     """One survey sent to one customer. ``customer_id`` and all personal data are None once ``erased_at`` is set."""
 

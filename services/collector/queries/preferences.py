@@ -9,7 +9,7 @@ from services.collector.domain.surveys import Survey, known
 from services.collector.repository import pending_preferences, preferences, surveys
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
     """Whether the customer of a send gets surveys through its channel. ``survey`` is None while the send is unknown;
     ``pending`` is then whether a change is waiting for it."""
@@ -25,8 +25,8 @@ async def read_subscription(connection: AsyncConnection, send_id: str) -> Subscr
     pending = await pending_preferences.exists(connection, send_id)
     survey = await surveys.read(connection, send_id)
     if survey is None:
-        return Subscription(None, unsubscribed=False, pending=pending)
+        return Subscription(survey=None, unsubscribed=False, pending=pending)
     send = known(survey).send
     stored = await preferences.read(connection, [send.customer_id or ""])
     unsubscribed = any(is_unsubscribed(customers.channels, send.channel) for customers in stored.values())
-    return Subscription(survey, unsubscribed, pending)
+    return Subscription(survey=survey, unsubscribed=unsubscribed, pending=pending)

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wiped:
     """The result of an erasure. ``answers`` maps each answer erased now to its new revision."""
 
@@ -87,4 +87,4 @@ async def wipe(connection: AsyncConnection, customer_id: str, customer_digest: b
     answers = {row.answer_id: row.revision for row in await connection.execute(_WIPE_ANSWERS, whose)}
     revision = (await connection.execute(_WIPE_PREFERENCES, {"customer_id": customer_id})).scalar() or 0
     following = await connection.execute(_NEXT_PREFERENCE_REVISION, {"digest": customer_digest, "revision": revision})
-    return Wiped(sends, answers, following.scalar_one())
+    return Wiped(sends=sends, answers=answers, preference_revision=following.scalar_one())

@@ -27,4 +27,4 @@ def routes(_runtime: Runtime[CollectorSettings], rendering: Rendering) -> APIRou
 
 def broken_link_problem() -> Problem:
     """The same for clients that post JSON."""
-    return Problem(404, "The link does not work", BROKEN_LINK)
+    return Problem(404, "The link does not work", detail=BROKEN_LINK)

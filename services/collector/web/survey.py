@@ -26,7 +26,7 @@ from services.collector.web.rendering import REFRESH_SECONDS, UNAVAILABLE, Rende
 from shared import metrics
 from shared.contracts.answers import Answer
 from shared.contracts.types import MAX_COMMENT
-from shared.links import BadLink
+from shared.links import BrokenLink
 from shared.runtime import Runtime
 from shared.web.forms import is_json, read_form, read_json, storable_text
 from shared.web.problems import INVALID_REQUEST, TRY_AGAIN, Problem
@@ -106,16 +106,16 @@ async def _post_json(runtime: Runtime[CollectorSettings], token: str, body: byte
     try:
         send_id = runtime.links.send_id_of(token, "answer")
         accepted = await answer_survey(runtime, send_id, read_json(body, SurveyAnswer).parts())
-    except BadLink as error:
+    except BrokenLink as error:
         raise broken_link_problem() from error
     except (UnknownSurvey, Contended) as error:
-        raise Problem(503, TRY_AGAIN, str(error), {"Retry-After": str(REFRESH_SECONDS)}) from error
+        raise Problem(503, TRY_AGAIN, detail=str(error), headers={"Retry-After": str(REFRESH_SECONDS)}) from error
     except ErasedSurvey as error:
-        raise Problem(410, ANSWER_ERASED, str(error)) from error
+        raise Problem(410, ANSWER_ERASED, detail=str(error)) from error
     except ClosedSurvey as error:
-        raise Problem(410, "The survey has closed", str(error)) from error
+        raise Problem(410, "The survey has closed", detail=str(error)) from error
     except (ScoreMissing, TooManyFurtherAnswers) as error:
-        raise Problem(422, INVALID_REQUEST, str(error)) from error
+        raise Problem(422, INVALID_REQUEST, detail=str(error)) from error
     return JSONResponse(accepted.model_dump(), 202)
 
 

@@ -29,7 +29,7 @@ async def apply_files(runtime: Runtime[DispatcherSettings], campaigns: Sequence[
         for campaign in campaigns:
             before = stored.get(campaign.id)
             if before is None:
-                wanted.append(StoredCampaign(campaign, 0, runtime.brand, campaign))
+                wanted.append(StoredCampaign(campaign=campaign, version=0, brand=runtime.brand, from_file=campaign))
             elif file_takes_effect(campaign, said_last=before.from_file):
                 wanted.append(replace(before, campaign=campaign, from_file=campaign))
             else:
@@ -40,7 +40,7 @@ async def apply_files(runtime: Runtime[DispatcherSettings], campaigns: Sequence[
                 gone = before.from_file is not None
                 switched_off = before.campaign.model_copy(update={"active": False})
                 wanted.append(replace(before, campaign=switched_off, from_file=None) if gone else before)
-        await _bring_into_force(runtime, connection, stored, wanted)
+        await _write_changed(runtime, connection, stored, wanted)
 
 
 async def put(runtime: Runtime[DispatcherSettings], campaign: Campaign) -> StoredCampaign:
@@ -51,12 +51,16 @@ async def put(runtime: Runtime[DispatcherSettings], campaign: Campaign) -> Store
         before = stored.get(campaign.id)
         if before is None and len(stored) >= MAX_CAMPAIGNS:
             raise TooManyCampaigns(f"there are already {MAX_CAMPAIGNS} campaigns, the maximum; change one of them")
-        wanted = StoredCampaign(campaign, 0, runtime.brand) if before is None else replace(before, campaign=campaign)
-        (in_force,) = await _bring_into_force(runtime, connection, stored, [wanted])
-        return in_force
+        wanted = (
+            StoredCampaign(campaign=campaign, version=0, brand=runtime.brand)
+            if before is None
+            else replace(before, campaign=campaign)
+        )
+        (current,) = await _write_changed(runtime, connection, stored, [wanted])
+        return current
 
 
-async def _bring_into_force(
+async def _write_changed(
     runtime: Runtime[DispatcherSettings],
     connection: AsyncConnection,
     stored: Mapping[str, StoredCampaign],
@@ -64,7 +68,7 @@ async def _bring_into_force(
 ) -> list[StoredCampaign]:
     """Writes the definitions that differ from ``stored`` and publishes each under its next version."""
     now = runtime.clock.now()
-    in_force, changed, events = [], [], []
+    current, changed, events = [], [], []
     for stale in wanted:
         campaign = replace(stale, brand=runtime.brand)
         before = stored.get(campaign.campaign.id)
@@ -73,7 +77,7 @@ async def _bring_into_force(
             events.append(event(campaign.published(), at=now))
         if campaign != before:
             changed.append(campaign)
-        in_force.append(campaign)
+        current.append(campaign)
     await repository.write(connection, changed, now)
     await runtime.outbox.put(connection, events)
-    return in_force
+    return current

@@ -34,12 +34,12 @@ async def _locked(
     connection: AsyncConnection, events: Sequence[IncomingEvent], segmentation: Segmentation, now: datetime
 ) -> OrderBatch:
     """Locks the orders, then their current and their newly named customers, and reads the rest."""
-    in_force = await campaigns.all_of_them(connection)
+    current = await campaigns.all_of_them(connection)
     known_orders = await orders.lock(connection, {event.body.order_id: event.body.customer.id for event in events})
     customer_ids = {event.body.customer.id for event in events}
     customer_ids.update(order.customer_id for order in known_orders.values() if order.customer_id)
     known_customers = await customers.lock(connection, customer_ids)
-    pending = await timers.set_by_orders(connection, known_orders, customer_ids)
+    pending = await timers.set_by_orders(connection, order_ids=known_orders, customer_ids=customer_ids)
     return OrderBatch(
         orders=known_orders,
         customers=known_customers,
@@ -47,7 +47,7 @@ async def _locked(
         recurring={(timer.campaign, timer.customer_id): timer for timer in pending if timer.order_id is None},
         asked=await decisions.asked_about(connection, known_orders),
         recurrences=await timers.recurrences(connection, customer_ids),
-        campaigns=[stored.campaign for stored in in_force.values()],
+        campaigns=[stored.campaign for stored in current.values()],
         segmentation=segmentation,
         now=now,
     )

@@ -14,11 +14,13 @@ from shared.contracts.requests import SurveyRequested
 
 async def ingest(connection: AsyncConnection, messages: Sequence[Message], now: datetime) -> None:
     """Writes one decision per request. A duplicate request is a no-op."""
-    in_force = await campaigns.all_of_them(connection)
+    current = await campaigns.all_of_them(connection)
     requested: dict[str, tuple[Message, SurveyRequested]] = {}
     for message in messages:
         assert isinstance(message.body, SurveyRequested)
-        requested.setdefault(event_decision_id(message.source, message.event_id), (message, message.body))
+        requested.setdefault(
+            event_decision_id(source=message.source, event_id=message.event_id), (message, message.body)
+        )
     await customers.lock(connection, {request.customer_id for _, request in requested.values()})
     known = await decisions.known(connection, list(requested))
     sent = await sends.of_timers(connection, [requested_timer_id(request) for _, request in requested.values()])
@@ -27,13 +29,13 @@ async def ingest(connection: AsyncConnection, messages: Sequence[Message], now: 
     for decision_id, (message, request) in requested.items():
         if decision_id in known:
             continue
-        stored = in_force.get(request.campaign)
+        stored = current.get(request.campaign)
         timer = requested_timer(request, message.traceparent)
         effect = request_effect(
             request, None if stored is None else stored.campaign, already_sent=timer.timer_id in sent
         )
         if effect.change == "set":
             wanted[timer.timer_id] = timer
-        taken.append(of_request(request, message.source, message.event_id, effect, now))
+        taken.append(of_request(request, source=message.source, event_id=message.event_id, effect=effect, now=now))
     await timers.put(connection, list(wanted.values()))
     await decisions.put(connection, taken)

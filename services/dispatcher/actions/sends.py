@@ -26,9 +26,9 @@ async def send_due(
 ) -> list[Verdict]:
     """Decides on everything due ``now`` for these locked customers, writes it, and returns the verdicts."""
     settings = runtime.settings
-    in_force = await campaigns.all_of_them(connection)
+    current = await campaigns.all_of_them(connection)
     policy = Policy(
-        {name: stored.campaign for name, stored in in_force.items()}, settings.quiet_period, settings.segmentation
+        {name: stored.campaign for name, stored in current.items()}, settings.quiet_period, settings.segmentation
     )
     known = await situations.read(
         connection,
@@ -42,7 +42,7 @@ async def send_due(
     surveys = [
         (
             verdict.timer,
-            _survey(runtime, verdict, known[verdict.timer.customer_id], in_force[verdict.timer.campaign], now),
+            _survey(runtime, verdict, known[verdict.timer.customer_id], current[verdict.timer.campaign], now),
         )
         for verdict in sent
     ]
@@ -74,7 +74,7 @@ async def _recur(
         if campaign is None:
             continue
         situation = known[timer.customer_id]
-        next_one = next_timer(campaign, situation.customer, last, situation.last_ordered_at, now)
+        next_one = next_timer(campaign, situation.customer, last, last_ordered_at=situation.last_ordered_at, now=now)
         if next_one is not None:
             following.append(next_one)
     await timers.note_fired(connection, fired)
@@ -92,7 +92,7 @@ def _survey(
         campaign=timer.campaign,
         campaign_version=stored.version,
         channel=stored.campaign.channel,
-        locale=resolve(customer.detail("locale"), stored.campaign.default_locale),
+        locale=resolve(customer.detail("locale"), default=stored.campaign.default_locale),
         customer_id=timer.customer_id,
         recipient=Recipient(
             address=customer.detail("email") or "",

@@ -1,6 +1,6 @@
 """Campaigns, and dry runs of an order event."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, Path, Request
@@ -15,7 +15,7 @@ from services.dispatcher.queries import dry_run
 from services.dispatcher.queries.campaigns import NoSuchCampaign
 from services.dispatcher.queries.dry_run import DryRun
 from services.dispatcher.settings import DispatcherSettings
-from shared.contracts.orders import OrderEvent
+from shared.contracts.orders import OrderEvent, OrderEventType
 from shared.definitions import InvalidDefinition
 from shared.runtime import Runtime
 from shared.validation import explain_without_values
@@ -26,7 +26,7 @@ from shared.web.problems import Problem
 CampaignId = Annotated[str, Path(min_length=1, max_length=63, description="The campaign's id, such as service-nps.")]
 
 
-class CampaignInForce(BaseModel):
+class CurrentCampaign(BaseModel):
     """A definition and its published version."""
 
     version: int
@@ -36,7 +36,7 @@ class CampaignInForce(BaseModel):
 class CampaignList(BaseModel):
     """All campaigns, on one page: there are never more than 200."""
 
-    campaigns: list[CampaignInForce]
+    campaigns: list[CurrentCampaign]
     next_cursor: str | None = None
 
 
@@ -54,15 +54,7 @@ class SampleEvent(BaseModel):
     """An order event as a shop would send it: its type and its body."""
 
     model_config = ConfigDict(extra="forbid")
-    type: Literal[
-        "order.placed",
-        "order.paid",
-        "order.shipped",
-        "order.delivered",
-        "order.cancelled",
-        "order.refunded",
-        "order.returned",
-    ]
+    type: OrderEventType
     body: Annotated[OrderEvent, BeforeValidator(_as_from_kafka)]
 
 
@@ -73,12 +65,12 @@ def routes(runtime: Runtime[DispatcherSettings]) -> APIRouter:
     async def list_campaigns() -> CampaignList:
         """The current campaigns."""
         async with runtime.read_only() as connection:
-            return CampaignList(campaigns=[_in_force(stored) for stored in await queries.every(connection)])
+            return CampaignList(campaigns=[_current(stored) for stored in await queries.every(connection)])
 
     @router.get("/v1/campaigns/{campaign_id}", dependencies=[Depends(require("campaigns:read"))])
-    async def one_campaign(campaign_id: CampaignId) -> CampaignInForce:
+    async def one_campaign(campaign_id: CampaignId) -> CurrentCampaign:
         """One current campaign."""
-        return _in_force(await _stored(runtime, campaign_id))
+        return _current(await _stored(runtime, campaign_id))
 
     @router.put(
         "/v1/campaigns/{campaign_id}",
@@ -93,13 +85,13 @@ def routes(runtime: Runtime[DispatcherSettings]) -> APIRouter:
             }
         },
     )
-    async def put_campaign(campaign_id: CampaignId, request: Request) -> CampaignInForce:
+    async def put_campaign(campaign_id: CampaignId, request: Request) -> CurrentCampaign:
         """Applies a definition, in JSON or YAML; one that differs from the current definition becomes a new version."""
         definition = await _definition(campaign_id, request)
         try:
-            return _in_force(await actions.put(runtime, definition))
+            return _current(await actions.put(runtime, definition))
         except TooManyCampaigns as error:
-            raise Problem(409, "Too many campaigns", str(error)) from error
+            raise Problem(409, "Too many campaigns", detail=str(error)) from error
 
     @router.post("/v1/campaigns/{campaign_id}/dry-run", dependencies=[Depends(require("campaigns:read"))])
     async def try_campaign(campaign_id: CampaignId, sample: SampleEvent | None = None) -> DryRun:
@@ -118,20 +110,22 @@ async def _stored(runtime: Runtime[DispatcherSettings], campaign_id: str) -> Sto
         try:
             return await queries.one(connection, campaign_id)
         except NoSuchCampaign as error:
-            raise Problem(404, "No such campaign", str(error)) from error
+            raise Problem(404, "No such campaign", detail=str(error)) from error
 
 
 async def _definition(campaign_id: str, request: Request) -> Campaign:
     """The definition in the body; JSON is parsed as YAML, of which it is a subset."""
     text = await limited_text(request, rules.MAX_DEFINITION_BYTES)
     try:
-        definition = rules.parse(text, "the definition")
+        definition = rules.parse(text, where="the definition")
     except InvalidDefinition as error:
-        raise Problem(422, "Invalid definition", str(error)) from error
+        raise Problem(422, "Invalid definition", detail=str(error)) from error
     if definition.id != campaign_id:
-        raise Problem(422, "Invalid definition", f"its id is {definition.id!r}, but the URL says {campaign_id!r}")
+        raise Problem(
+            422, "Invalid definition", detail=f"its id is {definition.id!r}, but the URL says {campaign_id!r}"
+        )
     return definition
 
 
-def _in_force(stored: StoredCampaign) -> CampaignInForce:
-    return CampaignInForce(version=stored.version, definition=stored.campaign.model_dump(mode="json"))
+def _current(stored: StoredCampaign) -> CurrentCampaign:
+    return CurrentCampaign(version=stored.version, definition=stored.campaign.model_dump(mode="json"))

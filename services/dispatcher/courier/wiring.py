@@ -23,8 +23,8 @@ def build(runtime: Runtime[CourierSettings]) -> Service:
     for name, channel in channels.items():
         deliver = DeliverLoop(runtime, channel, channels.keys() - {name})
         loops += [
-            Periodic(f"deliver {name}", 0.1, deliver.step, allowed),
-            Periodic(f"unresolved {name}", 1.0, UnresolvedLoop(runtime, channel).step, allowed),
+            Periodic(f"deliver {name}", 0.1, deliver.step, allowed_seconds=allowed),
+            Periodic(f"unresolved {name}", 1.0, UnresolvedLoop(runtime, channel).step, allowed_seconds=allowed),
         ]
 
     async def close() -> None:

@@ -8,16 +8,14 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from services.dispatcher.domain.durations import Duration
+from services.dispatcher.domain.orders import STOPS, Stop
 from shared import definitions
-from shared.contracts.campaigns import Brand, CampaignPublished, CampaignTexts
+from shared.contracts.campaigns import AnswerWithinDays, Brand, CampaignPublished, SubjectOfQuestion, Texts
 from shared.contracts.types import Label
 from shared.definitions import InvalidDefinition
 
 CampaignMilestone = Literal["order.placed", "order.paid", "order.shipped", "order.delivered", "order.promised"]
 """``order.promised`` is the promised delivery time; the others are when it happened."""
-
-Stop = Literal["order.cancelled", "order.refunded", "order.returned"]
-STOPS: tuple[Stop, ...] = ("order.cancelled", "order.refunded", "order.returned")
 
 DIMENSIONS = (
     "country",
@@ -86,10 +84,10 @@ class Campaign(_Definition):
     audience: Annotated[dict[Label, Annotated[tuple[Label, ...], BeforeValidator(_listed)]], Field(max_length=10)] = {}
     """Segment dimension to accepted values; every dimension must match. Empty: everyone."""
     channel: Literal["email"] = "email"
-    subject_of_question: Literal["brand", "service", "product"] = "brand"
+    subject_of_question: SubjectOfQuestion = "brand"
     default_locale: Label = "en"
-    texts: Annotated[dict[Label, CampaignTexts], Field(max_length=50)] = {}
-    answer_within_days: Annotated[int, Field(ge=1, le=3_650)] = 30
+    texts: Texts = {}
+    answer_within_days: AnswerWithinDays = 30
 
     @model_validator(mode="after")
     def _has_one_kind_of_moment(self) -> "Campaign":
@@ -117,7 +115,7 @@ class Campaign(_Definition):
         return default if self.quiet_period is None else self.quiet_period
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredCampaign:
     """A current definition. ``from_file`` is the last one from its file, None when it came only through the API."""
 
@@ -146,14 +144,14 @@ def are_pair(one: Campaign, other: Campaign) -> bool:
     return one.pair_with == other.id and other.pair_with == one.id
 
 
-def parse(text: str, where: str) -> Campaign:
+def parse(text: str, *, where: str) -> Campaign:
     """The campaign in a YAML (or JSON) text. ``where`` is its file, for the message of InvalidDefinition."""
     return definitions.parse(text, Campaign, where=where, max_bytes=MAX_DEFINITION_BYTES)
 
 
 def parse_folder(files: Mapping[str, str]) -> list[Campaign]:
     """The campaigns of one folder, given each file's text by its name. Raises InvalidDefinition."""
-    campaigns = {name: parse(text, name) for name, text in files.items()}
+    campaigns = {name: parse(text, where=name) for name, text in files.items()}
     _check_together(campaigns)
     return list(campaigns.values())
 

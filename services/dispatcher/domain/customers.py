@@ -7,11 +7,12 @@ from datetime import datetime
 from services.dispatcher.domain.reasons import Reason
 from shared.contracts.orders import OrderEvent
 from shared.contracts.preferences import ChannelPreference, Preference
+from shared.erasures import is_erased
 from shared.last_write_wins import LastWrites, merge, newer_than, text_of
 from shared.moments import earliest, latest
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Customer:
     """``details`` has the last write of email, name, locale, timezone, country, region and tier: all personal data.
 
@@ -30,7 +31,7 @@ class Customer:
 
     def was_erased_by(self, moment: datetime | None) -> bool:
         """Whether ``moment`` is not after the customer's erasure, so that what happened then must not be stored."""
-        return self.erased_at is not None and moment is not None and moment <= self.erased_at
+        return is_erased(moment, erased_at=self.erased_at)
 
     def detail(self, name: str) -> str | None:
         return text_of(self.details, name)
@@ -100,7 +101,7 @@ def erase(customer: Customer, at: datetime) -> Customer:
     return replace(
         customer,
         details=newer_than(customer.details, at),
-        first_event_at=None if first is not None and first <= at else first,
+        first_event_at=None if is_erased(first, erased_at=at) else first,
         since=None,
         last_answered_at=None,
         channels={name: entry.model_copy(update={"address": None}) for name, entry in customer.channels.items()},

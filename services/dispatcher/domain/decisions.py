@@ -11,7 +11,7 @@ from shared.contracts import identity, requests
 from shared.contracts.requests import SurveyRequested
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """One row of the log. Times are in UTC.
 
@@ -36,7 +36,7 @@ class Decision:
     effects: Sequence[Effect] = ()
 
 
-def event_decision_id(source: str, event_id: str) -> str:
+def event_decision_id(*, source: str, event_id: str) -> str:
     """The same event always gets the same decision id, so that a duplicate gets none."""
     return identity.event_id("decision", source, event_id)
 
@@ -58,9 +58,9 @@ def of_verdict(verdict: Verdict, now: datetime) -> Decision:
     )
 
 
-def of_request(request: SurveyRequested, source: str, event_id: str, effect: Effect, now: datetime) -> Decision:
+def of_request(request: SurveyRequested, *, source: str, event_id: str, effect: Effect, now: datetime) -> Decision:
     return Decision(
-        decision_id=event_decision_id(source, event_id),
+        decision_id=event_decision_id(source=source, event_id=event_id),
         customer_id=request.customer_id,
         decided_at=now,
         outcome=effect.outcome,

@@ -18,7 +18,7 @@ from shared.contracts.cloudevents import Message
 from shared.contracts.orders import OrderEvent
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IncomingEvent:
     """An order event, identified by its source and id, regardless of the partition."""
 
@@ -35,11 +35,16 @@ def incoming(messages: Iterable[Message]) -> list[IncomingEvent]:
     events: dict[str, IncomingEvent] = {}
     for message in messages:
         assert isinstance(message.body, OrderEvent)
-        decision_id = event_decision_id(message.source, message.event_id)
+        decision_id = event_decision_id(source=message.source, event_id=message.event_id)
         events.setdefault(
             decision_id,
             IncomingEvent(
-                decision_id, message.type, message.source, message.event_id, message.body, message.traceparent
+                decision_id=decision_id,
+                type=message.type,
+                source=message.source,
+                event_id=message.event_id,
+                body=message.body,
+                traceparent=message.traceparent,
             ),
         )
     return list(events.values())
@@ -55,12 +60,12 @@ class Changes:
     removed: Sequence[str]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class OrderBatch:
     """What is known about the orders and customers of a batch of events; ``fold`` updates it event by event.
 
     ``about_order`` has the timers by (campaign, order id), ``recurring`` those by (campaign, customer id), like
-    ``recurrences``; ``asked`` has the (order id, campaign) already decided. It has every order and customer named by
+    ``recurrences``; ``asked`` has the (campaign, order id) already decided. It has every order and customer named by
     an event, and the customers of these orders.
     """
 
@@ -129,7 +134,7 @@ class OrderBatch:
         name = (campaign.id, order.order_id)
         plan = timer_rules.plan_order(campaign, order, customer, self.segmentation, self.now)
         effect = timer_rules.order_effect(
-            campaign, plan, self.about_order.get(name), order, already_asked=(order.order_id, campaign.id) in self.asked
+            campaign, plan, self.about_order.get(name), order, already_asked=name in self.asked
         )
         if effect.change == "cancelled":
             del self.about_order[name]

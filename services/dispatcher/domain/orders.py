@@ -3,23 +3,27 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Literal, get_args
 
 from services.dispatcher.domain.reasons import Reason
 from shared import order_facts
 from shared.contracts import orders
 from shared.contracts.orders import OrderEvent
+from shared.contracts.types import MAX_SEGMENT_VALUES
 from shared.last_write_wins import LastWrites, Value, merge, text_of
 from shared.moments import earliest, moment_of, stamp_of
 from shared.order_facts import OrderFacts
+
+Stop = Literal["order.cancelled", "order.refunded", "order.returned"]
+STOPS: tuple[Stop, ...] = get_args(Stop)
+"""What may stop an order, so that it is no longer asked about."""
 
 STOP_REASONS: Mapping[str, Reason] = {
     orders.CANCELLED: Reason.ORDER_CANCELLED,
     orders.REFUNDED: Reason.ORDER_REFUNDED,
     orders.RETURNED: Reason.ORDER_RETURNED,
 }
-"""What stops an order, and the reason that gives for not asking about it."""
-
-CATEGORIES_KEPT = 20
+"""The reason each of them gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,7 @@ def without_attributes(order: Order) -> Order:
 def _details(event: OrderEvent) -> dict[str, Value | None]:
     customer = event.customer
     named = next((item.name for item in event.items if item.name), None)
-    categories = sorted({item.category for item in event.items if item.category})[:CATEGORIES_KEPT]
+    categories = sorted({item.category for item in event.items if item.category})[:MAX_SEGMENT_VALUES]
     return {
         "customer_id": customer.id,
         # Fixed width, so that of two promises written at the same time the later one sorts last.

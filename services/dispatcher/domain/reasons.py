@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
+from shared.moments import to_the_minute
+
 
 class _Code(StrEnum):
     """A code with its ``words``; ``{until}`` and ``{because_of}`` in them are filled in by ``explain``."""
@@ -84,7 +86,7 @@ def explain(outcome: Outcome, reason: Reason, until: datetime | None = None, bec
     ``until`` is when a deferred survey is checked again, or the earliest an expired one could have been sent;
     ``because_of`` is the campaign that stands in its way.
     """
-    moment = "later" if until is None else f"{until:%Y-%m-%d %H:%M} UTC"
+    moment = "later" if until is None else to_the_minute(until)
     if (outcome, reason) == (Outcome.SKIPPED, Reason.EXPIRED) and until is not None and because_of is not None:
         return (
             f"{outcome.words} it would have to wait for {because_of} until {moment}, and by then it is too late to ask."

@@ -1,6 +1,5 @@
 """The segments of a survey, recorded when it is sent and never taken from the answer."""
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,12 +9,12 @@ from itertools import pairwise, product
 from services.dispatcher.domain.campaigns import ATTRIBUTE, DIMENSIONS, Campaign
 from services.dispatcher.domain.customers import Customer
 from services.dispatcher.domain.orders import Order
+from shared.contracts.types import CONTROL_CHARACTERS, MAX_LABEL, MAX_SEGMENT_VALUES
 from shared.last_write_wins import text_of
 from shared.moments import earliest
 
-_MAX_LABEL = 100
-_MAX_VALUES = 20
-_CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+_MAX_PAIRS = 20
+_MAX_BANDS = 20
 
 Segments = dict[str, str | list[str]]
 
@@ -36,8 +35,8 @@ def parse_pairs(written: str) -> tuple[tuple[str, str], ...]:
         if not plus or one == other or not {one, other} <= set(DIMENSIONS):
             raise ValueError(f"{pair!r} is not a pair of dimensions; join two of {', '.join(DIMENSIONS)} with +")
         pairs.append((one, other))
-    if len(pairs) > 20:
-        raise ValueError(f"has {len(pairs)} pairs; the maximum is 20")
+    if len(pairs) > _MAX_PAIRS:
+        raise ValueError(f"has {len(pairs)} pairs; the maximum is {_MAX_PAIRS}")
     return tuple(pairs)
 
 
@@ -55,10 +54,12 @@ def parse_value_bands(written: str) -> dict[str, tuple[Decimal, ...]]:
             not colon
             or not currency
             or not ascending
-            or len(values) > 20
+            or len(values) > _MAX_BANDS
             or not all(v.is_finite() and v > 0 for v in values)
         ):
-            raise ValueError(f"{entry!r} must be a currency and up to 20 ascending amounts, such as BRL:100,300")
+            raise ValueError(
+                f"{entry!r} must be a currency and up to {_MAX_BANDS} ascending amounts, such as BRL:100,300"
+            )
         bands[currency] = values
     return bands
 
@@ -84,7 +85,7 @@ def taken(
     for one, other in segmentation.pairs:
         if one in segments and other in segments:
             values = [f"{a}+{b}" for a, b in product(_several(segments[one]), _several(segments[other]))]
-            cut = list(dict.fromkeys(value[:_MAX_LABEL] for value in values))[:_MAX_VALUES]
+            cut = list(dict.fromkeys(value[:MAX_LABEL] for value in values))[:MAX_SEGMENT_VALUES]
             segments[f"{one}+{other}"] = cut[0] if len(cut) == 1 else cut
     return segments
 
@@ -131,7 +132,7 @@ def _attribute(order: Order | None, name: str) -> str | None:
     known = None if order is None else order.details.get("attributes")
     if known is None or not isinstance(known[1], dict):
         return None
-    return _CONTROL.sub(" ", known[1].get(name, "")).strip()[:_MAX_LABEL] or None
+    return CONTROL_CHARACTERS.sub(" ", known[1].get(name, "")).strip()[:MAX_LABEL] or None
 
 
 def _band(segmentation: Segmentation, order: Order) -> str | None:

@@ -23,7 +23,7 @@ _OUTCOME_OF_CHANGE: dict[Change, Outcome] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Timer:
     """One survey planned for later.
 
@@ -114,7 +114,7 @@ def plan_recurrence(campaign: Campaign, customer: Customer, last: Recurrence | N
     return Plan(due_at, Reason.RECURS)
 
 
-def ordered_within(campaign: Campaign, last_ordered_at: datetime | None, now: datetime) -> bool:
+def ordered_within(campaign: Campaign, *, last_ordered_at: datetime | None, now: datetime) -> bool:
     """Whether the customer's newest order is recent enough for a recurring campaign to ask."""
     return last_ordered_at is not None and last_ordered_at + campaign.active_within >= now
 
@@ -152,7 +152,7 @@ def request_effect(request: SurveyRequested, campaign: Campaign | None, *, alrea
 
 def order_timer(campaign: Campaign, order: Order, due_at: datetime, traceparent: str | None) -> Timer:
     return Timer(
-        timer_id=identity.timer_id(campaign.id, order.customer_id, order.order_id),
+        timer_id=identity.timer_id(campaign=campaign.id, customer_id=order.customer_id, order_id=order.order_id),
         campaign=campaign.id,
         customer_id=order.customer_id,
         order_id=order.order_id,
@@ -168,7 +168,7 @@ def recurring_timer(campaign: Campaign, customer_id: str, last: Recurrence | Non
     """The timer of the occurrence after ``last``."""
     occurrence = 1 if last is None else last.occurrence + 1
     return Timer(
-        timer_id=identity.timer_id(campaign.id, customer_id, None, occurrence),
+        timer_id=identity.timer_id(campaign=campaign.id, customer_id=customer_id, order_id=None, occurrence=occurrence),
         campaign=campaign.id,
         customer_id=customer_id,
         order_id=None,
@@ -199,10 +199,10 @@ def requested_timer(request: SurveyRequested, traceparent: str | None) -> Timer:
 
 
 def next_timer(
-    campaign: Campaign, customer: Customer, fired: Recurrence, last_ordered_at: datetime | None, now: datetime
+    campaign: Campaign, customer: Customer, fired: Recurrence, *, last_ordered_at: datetime | None, now: datetime
 ) -> Timer | None:
     """The next timer of a recurring campaign after the one that ``fired``, as long as the customer still orders."""
-    if not ordered_within(campaign, last_ordered_at, now):
+    if not ordered_within(campaign, last_ordered_at=last_ordered_at, now=now):
         return None
     due_at = plan_recurrence(campaign, customer, fired, now).due_at
     return None if due_at is None else recurring_timer(campaign, customer.customer_id, fired, due_at)

@@ -11,7 +11,7 @@ from services.dispatcher.repository import timers
 from services.dispatcher.settings import DispatcherSettings
 from shared import metrics
 from shared.runtime import Runtime
-from shared.timers import Watermark
+from shared.timers import Due
 
 
 class TimerLoop:
@@ -19,30 +19,17 @@ class TimerLoop:
 
     def __init__(self, runtime: Runtime[DispatcherSettings]) -> None:
         self._runtime = runtime
-        self._settings = runtime.settings
-        self._watermark = Watermark()
+        self._due = Due(runtime, timers, most=runtime.settings.timer_batch_size)
 
     async def step(self) -> bool:
         """Decides one batch. True when more may be due."""
         now = self._runtime.clock.now()
-        if self._watermark.at_beginning and not await self._anything_due(now):
-            metrics.timer_lateness_seconds.set(0)
-            return False
         verdicts: Sequence[Verdict] = ()
-        async with self._runtime.engine.begin() as connection:
-            claimed = await timers.claim(
-                connection, now=now, watermark=self._watermark.position, most=self._settings.timer_batch_size
-            )
-            if claimed.customer_ids:
-                verdicts = await send_due(connection, self._runtime, claimed.customer_ids, now)
+        async with self._due.batch(now) as batch:
+            if batch is not None:
+                verdicts = await send_due(batch.connection, self._runtime, batch.ids, now)
         self._report(verdicts, now)
-        self._watermark.advance(claimed.reached, full=claimed.full)
-        return claimed.full
-
-    async def _anything_due(self, now: datetime) -> bool:
-        async with self._runtime.autocommit() as connection:
-            first = await timers.next_check(connection)
-        return first is not None and first <= now
+        return batch is not None and batch.full
 
     def _report(self, verdicts: Sequence[Verdict], now: datetime) -> None:
         """After the commit: updates metrics, and wakes the relay if there is something to publish."""

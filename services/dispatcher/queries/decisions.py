@@ -55,7 +55,8 @@ async def of_customer(
     """At most ``limit`` decisions older than position ``before``, newest first, and the position to continue before:
     None at the end."""
     page = await decisions.of_customer(connection, customer_id, before=before, limit=limit)
-    return [_entry(decision) for decision in page.decisions], page.following
+    entries = [_entry(logged.decision) for logged in page.entries]
+    return entries, None if page.last is None else page.last.position
 
 
 def _entry(decision: Decision) -> DecisionEntry:

@@ -17,6 +17,7 @@ from services.dispatcher.domain.timers import Plan, Timer, order_timer, plan_ord
 from services.dispatcher.repository import campaigns, customers, orders, situations, timers
 from services.dispatcher.settings import DispatcherSettings
 from shared.contracts.orders import OrderEvent
+from shared.moments import to_the_minute
 from shared.runtime import Runtime
 
 
@@ -56,7 +57,7 @@ async def of_event(
     """What would happen if ``event`` arrived now, on top of what is known about its order and customer."""
     now = runtime.clock.now()
     customer_id, order_id = event.customer.id, event.order_id
-    customer = (await customers.read(connection, [customer_id])).get(customer_id, Customer(customer_id))
+    customer = (await customers.read(connection, [customer_id])).get(customer_id, Customer(customer_id=customer_id))
     order = (await orders.read(connection, [order_id])).get(order_id, Order(order_id))
     customer = customer_rules.fold(customer, event)
     order = order_rules.fold(order, event_type, event)
@@ -68,8 +69,8 @@ async def of_event(
             reason=plan.reason,
             explanation=explain(Outcome.NO_TIMER, plan.reason),
         )
-    in_force = {name: stored.campaign for name, stored in (await campaigns.all_of_them(connection)).items()}
-    policy = Policy({**in_force, campaign.id: campaign}, runtime.settings.quiet_period, runtime.settings.segmentation)
+    current = {name: stored.campaign for name, stored in (await campaigns.all_of_them(connection)).items()}
+    policy = Policy({**current, campaign.id: campaign}, runtime.settings.quiet_period, runtime.settings.segmentation)
     then = max(now, timer.due_at)
     known = await situations.read(
         connection,
@@ -92,7 +93,7 @@ async def of_event(
         campaign=campaign.id,
         outcome=verdict.outcome,
         reason=verdict.reason,
-        explanation=f"Due at {timer.due_at:%Y-%m-%d %H:%M} UTC. {decided}",
+        explanation=f"Due at {to_the_minute(timer.due_at)}. {decided}",
         due_at=timer.due_at,
         until=verdict.until,
         segments=verdict.segments,

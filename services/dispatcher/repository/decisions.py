@@ -12,26 +12,25 @@ from services.dispatcher.domain.decisions import Decision
 from services.dispatcher.domain.reasons import Outcome, Reason
 from services.dispatcher.domain.timers import Effect
 from shared.persistence.columns import Columns
+from shared.persistence.page import Page
 
-_TYPES = {
-    "decision_id": "uuid",
-    "customer_id": "text",
-    "decided_at": "timestamptz",
-    "outcome": "text",
-    "reason": "text",
-    "order_id": "text",
-    "event_type": "text",
-    "source": "text",
-    "event_id": "text",
-    "occurred_at": "timestamptz",
-    "timer_id": "uuid",
-    "campaign": "text",
-    "until": "timestamptz",
-    "because_of": "text",
-    "effects": "jsonb",
-}
-_ROW = Columns(**_TYPES)
-_PLACED_ROW = Columns(place="integer", **_TYPES)
+_ROW = Columns(
+    decision_id="uuid",
+    customer_id="text",
+    decided_at="timestamptz",
+    outcome="text",
+    reason="text",
+    order_id="text",
+    event_type="text",
+    source="text",
+    event_id="text",
+    occurred_at="timestamptz",
+    timer_id="uuid",
+    campaign="text",
+    until="timestamptz",
+    because_of="text",
+    effects="jsonb",
+)
 _KNOWN = text(
     "SELECT decision_id::text AS decision_id FROM decisions WHERE decision_id = ANY(CAST(:decision_ids AS uuid[]))"
 )
@@ -43,7 +42,7 @@ _FINAL = text(
 )
 _PUT = text(
     f"""
-    INSERT INTO decisions ({_ROW.names}) SELECT {_ROW.values} FROM {_PLACED_ROW.given} ORDER BY place
+    INSERT INTO decisions ({_ROW.names}) SELECT {_ROW.values} FROM {_ROW.given_in_order} ORDER BY place
     ON CONFLICT (decision_id) DO NOTHING
     """  # noqa: S608  # composed of names of columns, never values
 )
@@ -61,11 +60,11 @@ _OF_CUSTOMER = text(
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """``following`` is the position to continue before; None at the end."""
+class LoggedDecision:
+    """A decision and its position in the log."""
 
-    decisions: Sequence[Decision]
-    following: int | None
+    position: int
+    decision: Decision
 
 
 async def known(connection: AsyncConnection, decision_ids: Sequence[str]) -> set[str]:
@@ -75,9 +74,9 @@ async def known(connection: AsyncConnection, decision_ids: Sequence[str]) -> set
 
 
 async def asked_about(connection: AsyncConnection, order_ids: Iterable[str]) -> set[tuple[str, str]]:
-    """The (order id, campaign) already decided: sent or skipped."""
+    """The (campaign, order id) already decided: sent or skipped."""
     rows = await connection.execute(_FINAL, {"order_ids": list(order_ids)})
-    return {(row.order_id, row.campaign) for row in rows}
+    return {(row.campaign, row.order_id) for row in rows}
 
 
 async def put(connection: AsyncConnection, decisions: Sequence[Decision]) -> None:
@@ -85,17 +84,22 @@ async def put(connection: AsyncConnection, decisions: Sequence[Decision]) -> Non
     if decisions:
         values = _ROW.attributes(decisions)
         values["effects"] = [_effects(decision) for decision in decisions]
-        await connection.execute(_PUT, {**values, "place": list(range(len(decisions)))})
+        await connection.execute(_PUT, values)
 
 
-async def of_customer(connection: AsyncConnection, customer_id: str, *, before: int | None, limit: int) -> Page:
-    """The decisions about a customer, newest first, older than position ``before``."""
+async def of_customer(
+    connection: AsyncConnection, customer_id: str, *, before: int | None, limit: int
+) -> Page[LoggedDecision]:
+    """Up to ``limit`` decisions about a customer, newest first, older than position ``before``."""
     found = await connection.execute(
-        _OF_CUSTOMER, {"customer_id": customer_id, "before": 2**62 if before is None else before, "limit": limit + 1}
+        _OF_CUSTOMER,
+        {
+            "customer_id": customer_id,
+            "before": 2**62 if before is None else before,
+            "limit": Page.rows_to_read(limit),
+        },
     )
-    rows = found.mappings().all()
-    shown = rows[:limit]
-    return Page([_decision(row) for row in shown], shown[-1]["position"] if len(rows) > limit else None)
+    return Page.of([LoggedDecision(row["position"], _decision(row)) for row in found.mappings()], limit)
 
 
 def _effects(decision: Decision) -> str | None:

@@ -8,8 +8,7 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.dispatcher.domain.campaigns import STOPS
-from services.dispatcher.domain.orders import Order
+from services.dispatcher.domain.orders import STOPS, Order
 from shared.order_facts import OrderFacts
 from shared.persistence.columns import Columns
 

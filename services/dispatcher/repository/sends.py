@@ -40,7 +40,9 @@ async def history(
     """What each customer was sent after ``since``. To be read under the lock on the customer."""
     found: dict[str, list[PastSend]] = {}
     for row in await connection.execute(_HISTORY, {"customer_ids": list(customer_ids), "since": since}):
-        found.setdefault(row.customer_id, []).append(PastSend(row.campaign, row.order_id, row.sent_at))
+        found.setdefault(row.customer_id, []).append(
+            PastSend(campaign=row.campaign, order_id=row.order_id, sent_at=row.sent_at)
+        )
     return found
 
 

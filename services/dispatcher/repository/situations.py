@@ -35,7 +35,7 @@ async def read(
     last_ordered = await orders.last_ordered(connection, recurring) if recurring else {}
     return {
         customer_id: Situation(
-            customer=known_customers.get(customer_id, Customer(customer_id)),
+            customer=known_customers.get(customer_id, Customer(customer_id=customer_id)),
             due=[timer for timer in its_timers if timer.check_at <= at],
             upcoming=[timer for timer in its_timers if timer.check_at > at],
             orders=known_orders,

@@ -1,7 +1,6 @@
 """Timers and recurrences: claiming due ones, reading upcoming ones, writing decisions."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.dispatcher.domain.timers import Recurrence, Timer
 from shared.persistence.columns import Columns
 from shared.persistence.planner import index_walk
+from shared.watermark import Claimed
 
 TIMERS_OF_CUSTOMER = 100
 """Maximum timers of one customer per decision; the rest is left to the next."""
@@ -36,7 +36,7 @@ _READ = """
     milestone_at AS due_at, due_at AS check_at, traceparent
 """
 
-_NEXT_CHECK = text("SELECT due_at AS check_at FROM timers ORDER BY timers.due_at LIMIT 1")
+_NEXT_DUE = text("SELECT due_at AS check_at FROM timers ORDER BY timers.due_at LIMIT 1")
 # Locks the customers of the first timers due, skipping locked ones: it never waits, so it cannot deadlock.
 _CLAIM = text(
     """
@@ -101,27 +101,17 @@ _FIRED = text(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """The locked customers, and the ``check_at`` the walk reached; ``full`` when more may be due beyond it."""
-
-    customer_ids: Sequence[str]
-    reached: datetime | None
-    full: bool
-
-
-async def next_check(connection: AsyncConnection) -> datetime | None:
+async def next_due(connection: AsyncConnection) -> datetime | None:
     """When the next timer is to be checked; None when there is none."""
-    check_at: datetime | None = (await connection.execute(_NEXT_CHECK)).scalar_one_or_none()
+    check_at: datetime | None = (await connection.execute(_NEXT_DUE)).scalar_one_or_none()
     return check_at
 
 
 async def claim(connection: AsyncConnection, *, now: datetime, watermark: datetime, most: int) -> Claimed:
     """Locks the customers of the first ``most`` timers to be checked between ``watermark`` and ``now``."""
     async with index_walk(connection):
-        rows = (await connection.execute(_CLAIM, {"now": now, "watermark": watermark, "most": most})).all()
-    customer_ids = sorted({row.customer_id for row in rows})
-    return Claimed(customer_ids, max((row.check_at for row in rows), default=None), full=len(rows) == most)
+        rows = await connection.execute(_CLAIM, {"now": now, "watermark": watermark, "most": most})
+        return Claimed.of(((row.customer_id, row.check_at) for row in rows), most=most)
 
 
 async def of_customers(connection: AsyncConnection, customer_ids: Sequence[str], until: datetime) -> list[Timer]:
@@ -133,7 +123,7 @@ async def of_customers(connection: AsyncConnection, customer_ids: Sequence[str],
 
 
 async def set_by_orders(
-    connection: AsyncConnection, order_ids: Iterable[str], customer_ids: Iterable[str]
+    connection: AsyncConnection, *, order_ids: Iterable[str], customer_ids: Iterable[str]
 ) -> list[Timer]:
     """The timers set by order events: about these orders, and of these customers' recurring campaigns."""
     rows = await connection.execute(_SET_BY_ORDERS, {"order_ids": list(order_ids), "customer_ids": list(customer_ids)})

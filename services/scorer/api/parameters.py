@@ -73,4 +73,4 @@ def score_query(runtime: Runtime[ScorerSettings]) -> Callable[..., ScoreQuery]:
 
 
 def bad_segment(error: BadSegment) -> Problem:
-    return Problem(422, "Invalid segment", str(error))
+    return Problem(422, "Invalid segment", detail=str(error))

@@ -44,7 +44,7 @@ def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
         v = variance(counts.promoters / counts.n, counts.detractors / counts.n) if measured else 1.0
         return SampleSizeBody(
             **query_fields(query),
-            n=sample_size(margin, v, population),
+            n=sample_size(margin, variance_of_one=v, population=population),
             margin=margin,
             confidence=CONFIDENCE,
             variance=v,

@@ -39,8 +39,8 @@ def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
         async with runtime.read_only() as connection:
             page = await segment_page(connection, after=after, dimension=dimension, limit=limit)
         return SegmentsBody(
-            items=[SegmentBody(segment=write_segment(one), dimension=one[0], value=one[1]) for one in page.segments],
-            next_cursor=write_cursor(*page.segments[-1]) if page.more else None,
+            items=[SegmentBody(segment=write_segment(one), dimension=one[0], value=one[1]) for one in page.entries],
+            next_cursor=None if page.last is None else write_cursor(*page.last),
         )
 
     return router

@@ -62,7 +62,12 @@ def routes(runtime: Runtime[ScorerSettings], stream: Stream[ScoreUpdate]) -> API
                 after = await last_change(connection)
         listener = stream.enter(wanted, after=after)
         if listener is None:
-            raise Problem(503, "Too many live streams", "try again later, or on another replica", {"Retry-After": "30"})
+            raise Problem(
+                503,
+                "Too many live streams",
+                detail="try again later, or on another replica",
+                headers={"Retry-After": "30"},
+            )
         return LiveResponse(stream, listener)
 
     return router

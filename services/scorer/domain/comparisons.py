@@ -30,7 +30,7 @@ def compare(dimension: str, values: Sequence[tuple[str, Counts]], everybody: Cou
     compared = []
     for value, counts in values:
         held_back = is_held_back(counts, minimum=minimum)
-        difference = None if held_back else change(counts, everybody - counts, comparisons=tested)
+        difference = None if held_back else change(counts, before=everybody - counts, comparisons=tested)
         compared.append(
             Compared(
                 write_segment((dimension, value)),

@@ -48,7 +48,7 @@ def window_score(current: Sums, before: Sums | None, *, minimum: int) -> WindowS
     """The score of a window. ``before`` is None if there is no preceding window; ``minimum`` as in ``is_held_back``."""
     return WindowScore(
         net_promoter_score(current.counts),
-        change(current.counts, before.counts) if before is not None else None,
+        change(current.counts, before=before.counts) if before is not None else None,
         current.response_rate,
         current.delivered,
         is_held_back(current.counts, minimum=minimum),

@@ -6,18 +6,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scorer.domain.segments import Segment
 from services.scorer.repository import names
+from shared.persistence.page import Page
 
 _DIMENSIONS = 50
 _CAMPAIGNS = 50
 _SUGGESTED = 200
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentPage:
-    """``more`` when there are further segments."""
-
-    segments: list[Segment]
-    more: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +24,10 @@ class Choices:
 
 async def segment_page(
     connection: AsyncConnection, *, after: Segment | None, dimension: str | None, limit: int
-) -> SegmentPage:
+) -> Page[Segment]:
     """All segments ever counted, ordered by dimension and value, those after ``after``."""
-    found = await names.segments(connection, after=after, dimension=dimension, limit=limit + 1)
-    return SegmentPage(found[:limit], len(found) > limit)
+    found = await names.segments(connection, after=after, dimension=dimension, limit=Page.rows_to_read(limit))
+    return Page.of(found, limit)
 
 
 async def choices(connection: AsyncConnection) -> Choices:

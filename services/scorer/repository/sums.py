@@ -55,7 +55,7 @@ def span_arguments(spans: Sequence[Days]) -> dict[str, Any]:
 
 def counts_of(row: Any) -> Counts:
     """From a row with ``promoters``, ``passives`` and ``detractors``, which PostgreSQL sums as numeric."""
-    return Counts(int(row.promoters), int(row.passives), int(row.detractors))
+    return Counts(promoters=int(row.promoters), passives=int(row.passives), detractors=int(row.detractors))
 
 
 def counts_by_day(rows: CursorResult[Any]) -> dict[date, Counts]:

@@ -6,9 +6,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.messaging.records import DeadLetter
+from shared.persistence.columns import Columns
 
-_LONGEST_REASON = 1_000
-
+_ROW = Columns(topic="text", partition="integer", record_offset="bigint", reason="text")
 _RECENT = text(
     """
     SELECT count(*) FROM dead_letters
@@ -16,13 +16,10 @@ _RECENT = text(
     """
 )
 _ADD = text(
-    """
-    INSERT INTO dead_letters (consumer, topic, partition, record_offset, reason)
-    SELECT :consumer, topic, partition, record_offset, reason
-    FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS integer[]), CAST(:offsets AS bigint[]),
-                CAST(:reasons AS text[])) AS letter (topic, partition, record_offset, reason)
+    f"""
+    INSERT INTO dead_letters (consumer, {_ROW.names}) SELECT :consumer, {_ROW.values} FROM {_ROW.given}
     ON CONFLICT DO NOTHING
-    """
+    """  # noqa: S608  # composed of names of columns, never values
 )
 
 
@@ -32,13 +29,13 @@ async def recent(connection: AsyncConnection, consumer: str, *, topic: str) -> i
 
 
 async def add(connection: AsyncConnection, consumer: str, letters: Sequence[DeadLetter]) -> None:
-    await connection.execute(
-        _ADD,
+    rows = (
         {
-            "consumer": consumer,
-            "topics": [letter.topic for letter in letters],
-            "partitions": [letter.partition for letter in letters],
-            "offsets": [letter.offset for letter in letters],
-            "reasons": [letter.reason[:_LONGEST_REASON] for letter in letters],
-        },
+            "topic": letter.topic,
+            "partition": letter.partition,
+            "record_offset": letter.offset,
+            "reason": letter.short_reason,
+        }
+        for letter in letters
     )
+    await connection.execute(_ADD, {**_ROW.parameters(rows), "consumer": consumer})

@@ -9,15 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.cloudevents import Headers
 from shared.messaging.records import Record
+from shared.persistence.columns import Columns
 
+_ROW = Columns(topic="text", key="bytea", headers="text", value="bytea")
 _PUT = text(
-    """
-    INSERT INTO outbox (topic, key, headers, value)
-    SELECT topic, key, headers, value
-    FROM unnest(CAST(:topics AS text[]), CAST(:keys AS bytea[]), CAST(:headers AS text[]), CAST(:values AS bytea[]))
-         WITH ORDINALITY AS event (topic, key, headers, value, position)
-    ORDER BY position
-    """
+    f"INSERT INTO outbox ({_ROW.names}) SELECT {_ROW.values} FROM {_ROW.given_in_order} ORDER BY place"  # noqa: S608  # composed of names of columns, never values
 )
 _TAKE_TURN = text("SELECT pg_try_advisory_xact_lock(hashtextextended('hearback.relay.' || current_schema(), 0))")
 _OLDEST = text(
@@ -42,17 +38,10 @@ class Unpublished:
 
 async def put(connection: AsyncConnection, records: Sequence[Record]) -> None:
     """Adds the records; the relay publishes them in this order once the transaction has committed."""
-    if not records:
-        return
-    await connection.execute(
-        _PUT,
-        {
-            "topics": [record.topic for record in records],
-            "keys": [record.key for record in records],
-            "headers": [pack_headers(record.headers) for record in records],
-            "values": [record.value for record in records],
-        },
-    )
+    if records:
+        values = _ROW.attributes(records)
+        values["headers"] = [pack_headers(record.headers) for record in records]
+        await connection.execute(_PUT, values)
 
 
 async def take_turn(connection: AsyncConnection) -> bool:
@@ -63,7 +52,11 @@ async def take_turn(connection: AsyncConnection) -> bool:
 async def oldest(connection: AsyncConnection, limit: int) -> list[Unpublished]:
     rows = await connection.execute(_OLDEST, {"limit": limit})
     return [
-        Unpublished(row.id, Record(row.topic, row.key, row.value, unpack_headers(row.headers)), float(row.age))
+        Unpublished(
+            row.id,
+            Record(topic=row.topic, key=row.key, value=row.value, headers=unpack_headers(row.headers)),
+            float(row.age),
+        )
         for row in rows
     ]
 

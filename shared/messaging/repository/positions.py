@@ -6,35 +6,32 @@ from aiokafka import TopicPartition
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.persistence.columns import Columns
+
 Positions = dict[TopicPartition, int]
 """Partition to the offset of the next record to handle."""
+
+_ROW = Columns(topic="text", partition="integer", next_offset="bigint")
+_STEP = Columns(topic="text", partition="integer", expected="bigint", next="bigint")
 
 _LOAD = text("SELECT topic, partition, next_offset FROM consumer_positions WHERE consumer = :consumer")
 
 # The first time a partition is seen; a no-op if a replica was faster.
 _INTRODUCE = text(
-    """
-    INSERT INTO consumer_positions (consumer, topic, partition, next_offset)
-    SELECT :consumer, topic, partition, next_offset
-    FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS integer[]), CAST(:offsets AS bigint[]))
-         AS seen (topic, partition, next_offset)
+    f"""
+    INSERT INTO consumer_positions (consumer, {_ROW.names}) SELECT :consumer, {_ROW.values} FROM {_ROW.given}
     ON CONFLICT DO NOTHING
-    """
+    """  # noqa: S608  # composed of names of columns, never values
 )
 
 # The fence. Rows are always locked in the same order, so that overlapping replicas wait instead of deadlocking.
 _ADVANCE = text(
-    """
-    WITH step AS (
-        SELECT topic, partition, expected, next
-        FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS integer[]),
-                    CAST(:expected AS bigint[]), CAST(:next AS bigint[]))
-             AS step (topic, partition, expected, next)
-    ), held AS (
-        SELECT position.topic, position.partition, step.next
+    f"""
+    WITH held AS (
+        SELECT position.topic, position.partition, given.next
         FROM consumer_positions AS position
-        JOIN step ON step.topic = position.topic AND step.partition = position.partition
-        WHERE position.consumer = :consumer AND position.next_offset = step.expected
+        JOIN {_STEP.given} ON given.topic = position.topic AND given.partition = position.partition
+        WHERE position.consumer = :consumer AND position.next_offset = given.expected
         ORDER BY position.topic, position.partition
         FOR UPDATE OF position
     )
@@ -42,7 +39,7 @@ _ADVANCE = text(
     SET next_offset = held.next, changed_at = now()
     FROM held
     WHERE position.consumer = :consumer AND position.topic = held.topic AND position.partition = held.partition
-    """
+    """  # noqa: S608  # composed of names of columns, never values
 )
 
 
@@ -56,32 +53,19 @@ async def load(connection: AsyncConnection, consumer: str) -> Positions:
 
 
 async def introduce(connection: AsyncConnection, consumer: str, beginnings: Mapping[TopicPartition, int]) -> None:
-    partitions = sorted(beginnings)
-    await connection.execute(
-        _INTRODUCE,
-        {
-            "consumer": consumer,
-            "topics": [partition.topic for partition in partitions],
-            "partitions": [partition.partition for partition in partitions],
-            "offsets": [beginnings[partition] for partition in partitions],
-        },
+    rows = (
+        {"topic": topic, "partition": partition, "next_offset": offset}
+        for (topic, partition), offset in sorted(beginnings.items())
     )
+    await connection.execute(_INTRODUCE, {**_ROW.parameters(rows), "consumer": consumer})
 
 
-async def advance(connection: AsyncConnection, consumer: str, expected: Positions, following: Positions) -> None:
+async def advance(connection: AsyncConnection, consumer: str, *, expected: Positions, following: Positions) -> None:
     """Moves every partition of ``following`` from ``expected``, or raises Fenced when one has another value."""
-    partitions = sorted(following)
-    result = await connection.execute(
-        _ADVANCE,
-        {
-            "consumer": consumer,
-            "topics": [partition.topic for partition in partitions],
-            "partitions": [partition.partition for partition in partitions],
-            "expected": [expected[partition] for partition in partitions],
-            "next": [following[partition] for partition in partitions],
-        },
+    steps = (
+        {"topic": topic, "partition": partition, "expected": expected[TopicPartition(topic, partition)], "next": offset}
+        for (topic, partition), offset in following.items()
     )
-    if result.rowcount != len(partitions):
-        raise Fenced(
-            f"{len(partitions) - result.rowcount} of {len(partitions)} positions were moved by another process"
-        )
+    result = await connection.execute(_ADVANCE, {**_STEP.parameters(steps), "consumer": consumer})
+    if result.rowcount != len(following):
+        raise Fenced(f"{len(following) - result.rowcount} of {len(following)} positions were moved by another process")

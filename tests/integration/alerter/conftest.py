@@ -8,9 +8,10 @@ from deploy.local.provision import Database
 from services.alerter.settings import AlerterSettings
 from services.alerter.wiring import build
 from shared.runtime import open_runtime
-from tests.integration.alerter.kit import API_KEYS, NOON, Alerter, Open
+from tests.integration.alerter.kit import API_KEYS, Alerter, Open
 from tests.kit.clock import ChosenClock
 from tests.kit.settings import settings_for
+from tests.unit.alerter.examples import NOON
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import FastAPI
@@ -11,16 +10,17 @@ from sqlalchemy import text
 from services.alerter.queries import cases as queries
 from services.alerter.queries.cases import CaseDetail
 from services.alerter.settings import AlerterSettings
-from shared.contracts.answers import AMENDED, ERASED, RECORDED, Answer, AnswerErased
+from shared.contracts import answers
+from shared.contracts.answers import Answer, AnswerErased
+from shared.contracts.cloudevents import Message
 from shared.contracts.types import Contract
 from shared.process import Service
 from shared.runtime import Runtime
 from tests.kit.clock import ChosenClock
-from tests.kit.messages import message
+from tests.kit.messages import message, message_of
 from tests.kit.outbox import Published, last_of_each_key, published
 from tests.kit.settings import api_key
 
-NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 READ_KEY, WRITE_KEY = "a-key-that-may-read", "a-key-that-may-write"
 API_KEYS = (
     api_key("reader", "cases:read", key=READ_KEY),
@@ -40,12 +40,15 @@ class Alerter:
 
     async def handle(self, topic: str, *events: tuple[str, Contract]) -> None:
         """Passes a batch of (type, body) to the topic's handler, in one transaction, as the consumer does."""
-        messages = [message(topic, event_type, body, at=NOON) for event_type, body in events]
+        await self._handle(topic, [message(topic, event_type, body) for event_type, body in events])
+
+    async def receive(self, *revisions: Answer | AnswerErased) -> None:
+        """The same for revisions of answers."""
+        await self._handle(answers.TOPIC, [message_of(answers.event(revision)) for revision in revisions])
+
+    async def _handle(self, topic: str, messages: Sequence[Message]) -> None:
         async with self.runtime.transaction() as connection:
             await self.service.handlers[topic](connection, messages)
-
-    async def receive(self, *answers: Answer | AnswerErased) -> None:
-        await self.handle("surveys.answers", *((type_of(answer), answer) for answer in answers))
 
     async def detail(self, case_id: str) -> CaseDetail:
         """Raises NoSuchCase."""
@@ -73,12 +76,6 @@ class Alerter:
                 continue
             for found in await self.query(f"SELECT CAST(t AS text) AS whole FROM {row.table_name} AS t"):
                 assert not [word for word in words if word in found.whole.lower()], (row.table_name, found.whole)
-
-
-def type_of(answer: Answer | AnswerErased) -> str:
-    if isinstance(answer, AnswerErased):
-        return ERASED
-    return RECORDED if answer.revision == 1 else AMENDED
 
 
 Open = Callable[[], Awaitable[Alerter]]

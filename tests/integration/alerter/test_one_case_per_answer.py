@@ -19,12 +19,10 @@ from deploy.local.ports import StackPorts
 from deploy.local.provision import Database
 from shared.contracts import answers, cloudevents, identity
 from shared.contracts.answers import Answer
-from shared.contracts.events import Event
 from shared.contracts.topics import QUEUES
 from shared.nps import group_of
-from tests.integration.alerter.kit import type_of
 from tests.kit.eventually import eventually
-from tests.unit.alerter.examples import NOON, answer
+from tests.unit.alerter.examples import answer
 
 ANSWERS = 10_000
 LIMIT_SECONDS = 90
@@ -106,10 +104,7 @@ async def send(backends: Backends, topic: str, told: Sequence[Answer]) -> None:
     await producer.start()
     try:
         for place, one in enumerate(told):
-            happened = Event(
-                topic=answers.TOPIC, key=one.answer_id, event_id=f"{place}", type=type_of(one), time=NOON, body=one
-            )
-            headers, value = cloudevents.write(happened, "/test")
+            headers, value = cloudevents.write(answers.event(one), "/test")
             key = f"{one.answer_id}/{place}" if int(one.answer_id[2:]) % 6 == 0 else one.answer_id
             acknowledged = await producer.send(topic, value, key=key.encode(), headers=headers)
             if place % 100 == 99:

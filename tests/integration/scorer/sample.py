@@ -47,8 +47,8 @@ def count(given: list[dict[str, Any]], days: int | None, end_days_ago: int = 0, 
         )
         if age >= 0 and (days is None or age < days) and fits and wanted.get("campaign") in (None, one["campaign"]):
             counts[group_of(one["score"])] += 1
-    return Counts(counts["promoter"], counts["passive"], counts["detractor"])
+    return Counts(promoters=counts["promoter"], passives=counts["passive"], detractors=counts["detractor"])
 
 
 def shown(body: dict[str, Any]) -> Counts:
-    return Counts(body["promoters"], body["passives"], body["detractors"])
+    return Counts(promoters=body["promoters"], passives=body["passives"], detractors=body["detractors"])

@@ -127,7 +127,7 @@ async def bench(kafka: str, empty_database: Database, topic_prefix: str) -> Asyn
         retry_limit_seconds=0.5,
         dead_letter_limit=5,
     )
-    await ensure_topics(settings, [ORDERS, dead_letter_topic(ORDERS.name, CONSUMER)])
+    await ensure_topics(settings, [ORDERS, dead_letter_topic(ORDERS.name, service=CONSUMER)])
     engine = open_engine(settings.database_url.get_secret_value(), name="test")
 
     def make_tables(connection: Connection) -> None:

@@ -4,14 +4,20 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from services.alerter.domain import customers
+from services.alerter.domain.case import CaseContext
+from services.alerter.domain.orders import with_event
 from services.alerter.domain.routing import Routing, parse
 from services.alerter.settings import DEFAULT_ROUTING
+from shared.contracts import identity, orders
 from shared.contracts.answers import Answer, AnswerErased
 from shared.contracts.orders import Customer, Item, Money, OrderEvent
 from shared.contracts.preferences import Preference
 from shared.contracts.sends import Recipient, SurveySent
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+CASE = identity.case_id("a-1")
+"""The case of the answer that ``answer`` makes by default."""
 
 
 def routing() -> Routing:
@@ -55,6 +61,14 @@ def send(send_id: str = "s-1", customer_id: str = "c-42", at: datetime = NOON, *
         **other,
     }
     return SurveySent(send_id=send_id, customer_id=customer_id, sent_at=at, **given)
+
+
+def context() -> CaseContext:
+    """What ``order`` says about its customer and itself."""
+    return CaseContext(
+        customer=customers.with_order(customers.Customer(customer_id="c-42"), order()),
+        order=with_event(None, orders.PLACED, order()),
+    )
 
 
 def erased_customer(customer_id: str = "c-42", at: datetime = NOON, revision: int = 1) -> Preference:

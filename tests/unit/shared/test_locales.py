@@ -23,4 +23,4 @@ def test_a_locale_becomes_a_language_we_speak(locale: str | None, language: str)
 
 
 def test_the_default_is_the_campaigns() -> None:
-    assert resolve("fr", "pt") == "pt"
+    assert resolve("fr", default="pt") == "pt"

@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 
 from shared.nps import Counts, change, group_of, net_promoter_score, sample_size, variance
 
-COUNTS = st.builds(Counts, *(st.integers(0, 10_000),) * 3)
+
+def counts_up_to(most: int) -> st.SearchStrategy[Counts]:
+    number = st.integers(0, most)
+    return st.builds(Counts, promoters=number, passives=number, detractors=number)
+
+
+COUNTS = counts_up_to(10_000)
 
 
 def test_groups() -> None:
@@ -37,9 +43,9 @@ def from_first_principles(counts: Counts) -> tuple[float, float]:
 
 
 def test_the_interval_from_first_principles() -> None:
-    mean, spread = from_first_principles(Counts(60, 25, 15))
+    mean, spread = from_first_principles(Counts(promoters=60, passives=25, detractors=15))
     margin = Z * sqrt(spread)
-    score = net_promoter_score(Counts(60, 25, 15))
+    score = net_promoter_score(Counts(promoters=60, passives=25, detractors=15))
     assert score.nps == pytest.approx(45)
     assert score.low == pytest.approx(100 * (mean - margin))
     assert score.high == pytest.approx(100 * (mean + margin))
@@ -58,14 +64,16 @@ def test_bounds_and_symmetry(counts: Counts) -> None:
     score = net_promoter_score(counts)
     centre = 100 * (counts.promoters - counts.detractors) / (counts.n + 3)
     assert -100 <= score.low <= centre <= score.high <= 100
-    mirrored = net_promoter_score(Counts(counts.detractors, counts.passives, counts.promoters))
+    mirrored = net_promoter_score(
+        Counts(promoters=counts.detractors, passives=counts.passives, detractors=counts.promoters)
+    )
     assert mirrored.low == pytest.approx(-score.high)
     assert mirrored.nps == (None if score.nps is None else pytest.approx(-score.nps))
 
 
 @given(COUNTS)
 def test_more_answers_of_the_same_kind_make_it_no_less_certain(counts: Counts) -> None:
-    more = Counts(*(10 * number for number in (counts.promoters, counts.passives, counts.detractors)))
+    more = Counts(promoters=10 * counts.promoters, passives=10 * counts.passives, detractors=10 * counts.detractors)
     if counts.n:
         assert net_promoter_score(more).margin <= net_promoter_score(counts).margin + 1e-9
 
@@ -76,14 +84,14 @@ def test_counts_add_and_subtract(one: Counts, other: Counts) -> None:
     assert (one + other).n == one.n + other.n
 
 
-SOME = st.builds(Counts, *(st.integers(0, 60),) * 3).filter(lambda counts: counts.n > 0)
+SOME = counts_up_to(60).filter(lambda counts: counts.n > 0)
 
 
 @given(SOME, SOME)
 def test_a_change_from_first_principles(now: Counts, before: Counts) -> None:
     points = 100 * ((now.promoters - now.detractors) / now.n - (before.promoters - before.detractors) / before.n)
     margin = 100 * Z * sqrt(from_first_principles(now)[1] + from_first_principles(before)[1])
-    difference = change(now, before)
+    difference = change(now, before=before)
     assert difference is not None
     assert difference.points == pytest.approx(points)
     assert difference.low == pytest.approx(max(-200, points - margin))
@@ -93,20 +101,26 @@ def test_a_change_from_first_principles(now: Counts, before: Counts) -> None:
 
 
 def test_a_change_is_real_only_beyond_chance() -> None:
-    before, now = Counts(400, 300, 300), Counts(500, 300, 200)
-    difference = change(now, before)
+    before, now = (
+        Counts(promoters=400, passives=300, detractors=300),
+        Counts(promoters=500, passives=300, detractors=200),
+    )
+    difference = change(now, before=before)
     assert difference is not None
     assert difference.points == pytest.approx(20)
     assert difference.significant
-    few = change(Counts(5, 3, 2), Counts(4, 3, 3))
+    few = change(Counts(promoters=5, passives=3, detractors=2), before=Counts(promoters=4, passives=3, detractors=3))
     assert few is not None
     assert not few.significant
-    assert change(now, Counts()) is None
+    assert change(now, before=Counts()) is None
 
 
 def test_many_comparisons_ask_for_more() -> None:
-    before, now = Counts(430, 300, 270), Counts(470, 300, 230)
-    alone, among_many = change(now, before), change(now, before, comparisons=50)
+    before, now = (
+        Counts(promoters=430, passives=300, detractors=270),
+        Counts(promoters=470, passives=300, detractors=230),
+    )
+    alone, among_many = change(now, before=before), change(now, before=before, comparisons=50)
     assert alone is not None
     assert among_many is not None
     assert alone.significant
@@ -116,24 +130,24 @@ def test_many_comparisons_ask_for_more() -> None:
 
 def test_sample_size_for_half_promoters_and_half_detractors() -> None:
     # ±5 points at V = 1: (1.96 / 0.05)² = 1536.6; the tables for proportions would say 385.
-    assert sample_size(5, 1.0) == 1537
+    assert sample_size(5, variance_of_one=1.0) == 1537
     # Among 2,000 customers: 1536.6 / (1 + 1535.6 / 2000) = 869.2.
-    assert sample_size(5, 1.0, population=2_000) == 870
+    assert sample_size(5, variance_of_one=1.0, population=2_000) == 870
 
 
 @given(st.floats(0.5, 100), st.floats(0, 1), st.one_of(st.none(), st.integers(1, 10**7)))
 def test_sample_size_is_at_least_one_and_at_most_everybody(margin: float, v: float, population: int | None) -> None:
-    n = sample_size(margin, v, population)
+    n = sample_size(margin, variance_of_one=v, population=population)
     assert n >= 1
     if population is not None:
         assert n <= population
-    assert sample_size(margin, v) >= n
+    assert sample_size(margin, variance_of_one=v) >= n
 
 
 @pytest.mark.parametrize(("margin", "v", "population"), [(0, 0.5, None), (101, 0.5, None), (5, 1.1, None), (5, 0.5, 0)])
 def test_sample_size_refuses_nonsense(margin: float, v: float, population: int | None) -> None:
     with pytest.raises(ValueError, match="must be"):
-        sample_size(margin, v, population)
+        sample_size(margin, variance_of_one=v, population=population)
 
 
 def test_variance() -> None:

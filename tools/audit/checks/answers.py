@@ -96,7 +96,11 @@ def totals_by_day(topics: TopicFacts, zone: ZoneInfo) -> TotalsByDay:
             for segment in (EVERYBODY, *sent.segments):
                 cells[segment, sent.campaign, day]["delivered"] += 1
     return {
-        at: Totals(Counts(cell["promoter"], cell["passive"], cell["detractor"]), cell["surveyed"], cell["delivered"])
+        at: Totals(
+            Counts(promoters=cell["promoter"], passives=cell["passive"], detractors=cell["detractor"]),
+            cell["surveyed"],
+            cell["delivered"],
+        )
         for at, cell in cells.items()
     }
 

@@ -126,7 +126,7 @@ def _compare(
         check.add_difference(f"{subject}: due at {expected.due_at}, but has no timer")
         return
     timer = found[0]
-    timer_id = timer_id_of(campaign.id, customer_id, None, expected.occurrence)
+    timer_id = timer_id_of(campaign=campaign.id, customer_id=customer_id, order_id=None, occurrence=expected.occurrence)
     if (timer.timer_id, timer.occurrence, timer.order_id) != (timer_id, expected.occurrence, None):
         check.add_difference(f"{subject}: its timer {timer.timer_id} is not occurrence {expected.occurrence}")
     elif timer.due_at != expected.due_at:
@@ -189,7 +189,9 @@ def _last_occurrence(campaign: CampaignRule, customer_id: str, log: DecisionLog)
     """None before the first occurrence fired."""
     last = None
     occurrence = 1
-    while verdict := log.verdicts.get(timer_id_of(campaign.id, customer_id, None, occurrence)):
+    while verdict := log.verdicts.get(
+        timer_id_of(campaign=campaign.id, customer_id=customer_id, order_id=None, occurrence=occurrence)
+    ):
         last = occurrence, verdict
         occurrence += 1
     return last

@@ -102,13 +102,13 @@ def served(
 def _compare(check: Check, windows: Windows, key: ScoreKey, end: date, given: Mapping[str, Any]) -> None:
     expected = windows.totals(key, end)
     counts = expected.counts
-    found = Counts(given["promoters"], given["passives"], given["detractors"])
+    found = Counts(promoters=given["promoters"], passives=given["passives"], detractors=given["detractors"])
     check.expect_equal(_label(key), counts, found)
     if found != counts:
         return
     score = net_promoter_score(counts)
     before = windows.totals_before(key, end)
-    difference = change(counts, before.counts) if before else None
+    difference = change(counts, before=before.counts) if before else None
     values: dict[str, float | None] = {
         "nps": score.nps,
         "low": score.low,

@@ -116,7 +116,9 @@ def _compare(
 
 def _check_identity(check: Check, timer: Timer, customer_id: str | None) -> None:
     """A timer's id is derived from its subject, so its fields must match it."""
-    expected = timer_id_of(timer.campaign, timer.customer_id, timer.order_id, timer.occurrence)
+    expected = timer_id_of(
+        campaign=timer.campaign, customer_id=timer.customer_id, order_id=timer.order_id, occurrence=timer.occurrence
+    )
     if timer.timer_id != expected or (customer_id is not None and timer.customer_id != customer_id):
         check.add_difference(f"timer {timer.timer_id} of {timer.campaign} has an id that does not match its fields")
 

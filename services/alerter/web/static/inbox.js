@@ -35,10 +35,10 @@ async function part(address) {
   const response = await fetch(address, { credentials: "same-origin", headers: { Accept: "text/html" } });
   if (response.redirected) throw new SignedOut();
   if (!response.ok && response.status !== 404) throw new Error(`status ${response.status}`);
-  const held = document.createElement("template");
-  held.innerHTML = await response.text();
-  localize(held.content);
-  return held.content;
+  const template = document.createElement("template");
+  template.innerHTML = await response.text();
+  localize(template.content);
+  return template.content;
 }
 
 function partAddress(row) {
@@ -48,17 +48,17 @@ function partAddress(row) {
 }
 
 // Keeps the focus when the content around it is replaced: a link or button is identified by its target.
-const leadsTo = (element) =>
+const targetOf = (element) =>
   [element.localName, element.getAttribute("href"), element.closest("details")?.id, element.closest("form")?.dataset.action].join();
 
 function replace(old, fresh) {
   const within = () => [...old.querySelectorAll("a, button, summary")];
   const place = within().indexOf(document.activeElement);
-  const goal = place === -1 ? null : leadsTo(document.activeElement);
+  const goal = place === -1 ? null : targetOf(document.activeElement);
   old.replaceChildren(...fresh.childNodes);
   if (goal === null) return;
   const now = within();
-  const same = now.find((one) => leadsTo(one) === goal) ?? now[Math.min(place, now.length - 1)];
+  const same = now.find((one) => targetOf(one) === goal) ?? now[Math.min(place, now.length - 1)];
   same?.focus({ preventScroll: true });
 }
 
@@ -70,9 +70,9 @@ function mark(list, caseId) {
 }
 
 let fetches = 0;
-let showing = Promise.resolve();
+let loading = Promise.resolve();
 
-async function show(row) {
+async function selectCase(row) {
   mark(document, row.dataset.case);
   row.focus({ preventScroll: true });
   row.scrollIntoView({ block: "nearest" });
@@ -87,14 +87,14 @@ async function show(row) {
     restoreDrafts();
     history.replaceState(null, "", row.href);
   } catch {
-    if (mine === fetches) reading.replaceChildren(cannotShow(row.href));
+    if (mine === fetches) reading.replaceChildren(loadFailure(row.href));
   } finally {
     if (mine === fetches) reading.removeAttribute("aria-busy");
   }
   if (reading.getBoundingClientRect().top < 0) reading.scrollIntoView();
 }
 
-function cannotShow(address) {
+function loadFailure(address) {
   const notice = document.createElement("div");
   const link = document.createElement("a");
   notice.className = "notice error";
@@ -108,14 +108,14 @@ function cannotShow(address) {
 // Live updates without layout jumps ---------------------------------------------------------------------------------
 
 const openForm = () => reading.querySelector("details[name=action][open]");
-const begun = () => [...reading.querySelectorAll("textarea")].filter((field) => field.value !== field.defaultValue);
-const writing = () => openForm() !== null || begun().length > 0;
+const changedFields = () => [...reading.querySelectorAll("textarea")].filter((field) => field.value !== field.defaultValue);
+const isWriting = () => openForm() !== null || changedFields().length > 0;
 
 // A draft started in one case is restored when the reader returns to it from another.
 const drafts = new Map();
 
 function keepDrafts() {
-  for (const field of begun()) drafts.set(`${shownCase().dataset.case} ${field.id}`, field.value);
+  for (const field of changedFields()) drafts.set(`${shownCase().dataset.case} ${field.id}`, field.value);
 }
 
 function restoreDrafts() {
@@ -126,7 +126,7 @@ function restoreDrafts() {
   }
 }
 
-async function refresh() {
+async function refreshList() {
   const content = await part(new URL(inbox.dataset.list, location.href));
   // No await from here on: the selection and focus must be the current ones, not those when the list was fetched.
   const selected = current()?.dataset.case ?? shownCase()?.dataset.case;
@@ -140,17 +140,17 @@ async function refresh() {
   list.scrollTop = scrolled;
   const row = current();
   const shown = shownCase();
-  if (row && row.dataset.case === shown?.dataset.case && row.dataset.sequence !== shown.dataset.sequence) await renew(row);
+  if (row && row.dataset.case === shown?.dataset.case && row.dataset.sequence !== shown.dataset.sequence) await refreshCase(row);
 }
 
-async function renew(row) {
+async function refreshCase(row) {
   const mine = fetches;
-  const content = writing() ? null : await part(partAddress(row));
+  const content = isWriting() ? null : await part(partAddress(row));
   if (mine !== fetches) return; // a case was selected in the meantime
-  if (content && !writing()) replace(reading, content);
-  else if (!document.getElementById("renewed")) {
+  if (content && !isWriting()) replace(reading, content);
+  else if (!document.getElementById("case-changed")) {
     const notice = document.createElement("p");
-    notice.id = "renewed";
+    notice.id = "case-changed";
     notice.className = "notice";
     notice.setAttribute("role", "status");
     notice.textContent = "This case has changed while you were writing. What you send now will be rejected, but not lost.";
@@ -158,34 +158,34 @@ async function renew(row) {
   }
 }
 
-async function keepFresh() {
+async function poll() {
   if (!document.hidden) {
     try {
-      await refresh();
+      await refreshList();
       connection.textContent = "";
     } catch (problem) {
-      if (problem instanceof SignedOut && !writing()) location.reload(); // a reload leads to the sign-in page
+      if (problem instanceof SignedOut && !isWriting()) location.reload(); // a reload leads to the sign-in page
       connection.textContent = problem instanceof SignedOut
         ? "You have been signed out. Sign in again in another tab, then send what you are writing here."
         : "Not up to date: the server is not responding. Retrying…";
     }
   }
-  setTimeout(keepFresh, Number(inbox.dataset.refreshSeconds) * 1000);
+  setTimeout(poll, Number(inbox.dataset.refreshSeconds) * 1000);
 }
 
 // Keys -------------------------------------------------------------------------------------------------------------
 
-function step(by) {
+function move(by) {
   const all = rows();
   const at = all.findIndex((row) => row.dataset.case === (current() ?? document.activeElement)?.dataset?.case);
   const next = all[at === -1 ? 0 : Math.min(all.length - 1, Math.max(0, at + by))];
-  if (next) showing = show(next);
+  if (next) loading = selectCase(next);
 }
 
 // A key pressed while the selected case is still loading is meant for that case, not for the one still shown.
 async function withSelected(action) {
   const meant = current()?.dataset.case;
-  await showing;
+  await loading;
   if (!meant || meant === shownCase()?.dataset.case) action();
 }
 
@@ -205,8 +205,8 @@ function closeForm() {
 }
 
 const shortcuts = {
-  j: () => step(1),
-  k: () => step(-1),
+  j: () => move(1),
+  k: () => move(-1),
   a: () => withSelected(() => reading.querySelector('form[data-action="assign"]')?.requestSubmit()),
   c: () => withSelected(() => openFirst("contact")),
   r: () => withSelected(() => openFirst("close", "reopen")),
@@ -238,7 +238,7 @@ document.getElementById("rows").addEventListener("click", (event) => {
   const row = event.target.closest(".row");
   if (!row || !wide.matches || event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
   event.preventDefault();
-  showing = show(row);
+  loading = selectCase(row);
 });
 
 for (const select of document.querySelectorAll("#filters select")) {
@@ -247,4 +247,4 @@ for (const select of document.querySelectorAll("#filters select")) {
 
 localize(document);
 if (wide.matches) current()?.scrollIntoView({ block: "nearest" });
-setTimeout(keepFresh, Number(inbox.dataset.refreshSeconds) * 1000);
+setTimeout(poll, Number(inbox.dataset.refreshSeconds) * 1000);

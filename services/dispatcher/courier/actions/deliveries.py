@@ -39,7 +39,7 @@ async def queue(
     for survey, traceparent in surveys:
         carrier = channels.get(survey.channel)
         message_id = survey.send_id if carrier is None else carrier.message_id(survey.send_id)
-        new.setdefault(survey.send_id, NewDelivery(survey, message_id, traceparent))
+        new.setdefault(survey.send_id, NewDelivery(survey=survey, message_id=message_id, traceparent=traceparent))
     if new:
         await repository.queue(connection, list(new.values()))
 
@@ -51,9 +51,9 @@ async def write_results(
     *,
     channel: Channel,
     provider: str,
-    ask_after: float,
+    check_after: float,
 ) -> None:
-    """Writes ``results`` for what is still under ``claim``; unresolved ones are checked after ``ask_after`` seconds.
+    """Writes ``results`` for what is still under ``claim``; unresolved ones are checked after ``check_after`` seconds.
 
     Deliveries that another courier has taken over are left alone.
     """
@@ -70,7 +70,7 @@ async def write_results(
         if results.retries:
             await repository.put_off(connection, claim, results.retries)
         if results.unresolved:
-            await repository.leave_unresolved(connection, claim, results.unresolved, ask_after)
+            await repository.leave_unresolved(connection, claim, results.unresolved, check_after)
 
 
 async def end(
@@ -89,7 +89,7 @@ async def end(
     ended = await repository.end(connection, claim, endings, now)
     await outbox.put(connection, [_event(each, now, channel=channel, provider=provider) for each in ended])
     for each in ended:
-        metrics.courier_mails.labels(each.ending.state).inc()
+        metrics.courier_deliveries.labels(each.ending.state).inc()
 
 
 def _event(ended: EndedDelivery, now: datetime, *, channel: Channel, provider: str) -> Event:

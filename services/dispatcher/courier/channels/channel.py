@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 from services.dispatcher.courier.domain.deliveries import Ending, QueuedDelivery
 from shared.contracts import sends
 from shared.contracts.campaigns import CampaignPublished
-from shared.transmission import Outcome
+from shared.transmission import TransmissionOutcome
 
 M = TypeVar("M")
 """A channel's message, ready to transmit; opaque to everything but the channel."""
@@ -42,6 +42,11 @@ class Channel(Protocol[M]):
         ...
 
     @property
+    def attempt_seconds(self) -> float:
+        """How long an attempt takes at most, once it has begun."""
+        ...
+
+    @property
     def has_receipts(self) -> bool:
         """Whether ``was_accepted`` is supported; if not, HEARBACK_COURIER_UNKNOWN_OUTCOME decides."""
         ...
@@ -54,7 +59,7 @@ class Channel(Protocol[M]):
         """The message for this delivery, or the ending if none can be composed. Does no I/O."""
         ...
 
-    async def transmit(self, message: M, may_begin: Callable[[], bool]) -> Outcome:
+    async def transmit(self, message: M, may_begin: Callable[[], bool]) -> TransmissionOutcome:
         """Makes one attempt, in bounded time. A failing provider is an outcome, never an exception.
 
         Asks ``may_begin`` at the last moment before the provider could have the message, and on False returns

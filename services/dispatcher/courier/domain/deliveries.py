@@ -1,7 +1,7 @@
 """A delivery, from the queue to its final state."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -18,7 +18,7 @@ BAD_LINK = "bad_link"
 CHANNEL_UNSUPPORTED = "channel_unsupported"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewDelivery:
     """A survey to deliver, as it comes from ``surveys.sends``."""
 
@@ -50,10 +50,11 @@ class Ending:
 
     send_id: str
     state: End
+    _: KW_ONLY
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndedDelivery:
     """A delivery that has just ended, with what its event needs."""
 
@@ -62,7 +63,7 @@ class EndedDelivery:
     traceparent: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
     """A message to retry after ``seconds`` (real time); ``tries`` is 0 when the message itself was not attempted."""
 
@@ -88,7 +89,7 @@ def obstacle(survey: SurveySent, customer: Customer | None, *, channel: str, now
         reason = CHANNEL_UNSUPPORTED
     if reason is None and now >= survey.expires_at:
         reason = EXPIRED
-    return Ending(survey.send_id, "failed", reason) if reason is not None else None
+    return Ending(survey.send_id, "failed", reason=reason) if reason is not None else None
 
 
 def _unreachable(survey: SurveySent, customer: Customer | None) -> str | None:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from services.dispatcher.courier.domain.deliveries import Ending, Results, Retry
-from shared.transmission import Outcome
+from shared.backoff import pause_after
+from shared.transmission import TransmissionOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +14,7 @@ class Attempt:
 
     send_id: str
     put_off_before: int
-    outcome: Outcome
+    outcome: TransmissionOutcome
 
 
 def results_of(
@@ -25,24 +26,24 @@ def results_of(
         send_id, outcome = attempt.send_id, attempt.outcome
         match outcome.kind:
             case "accepted" | "bounced" | "failed":
-                endings.append(Ending(send_id, outcome.kind, outcome.reason))
+                endings.append(Ending(send_id, outcome.kind, reason=outcome.reason))
             case "unresolved":
                 unresolved.append(send_id)
             case "not_begun":
-                retries.append(Retry(send_id, None, 0, 0))
+                retries.append(Retry(send_id=send_id, reason=None, seconds=0, tries=0))
             case "put_off" | "unavailable":
                 # A failing server is not the message's fault; still, the message goes to the back of the queue, in case
                 # it is what makes the server hang.
                 tries = 1 if outcome.kind == "put_off" else 0
-                seconds = pause_seconds(attempt.put_off_before + tries, first_pause, longest_pause, chance())
-                retries.append(Retry(send_id, outcome.reason, seconds, tries))
+                pause = pause_after(attempt.put_off_before + tries, first=first_pause, longest=longest_pause)
+                seconds = with_jitter(pause, chance())
+                retries.append(Retry(send_id=send_id, reason=outcome.reason, seconds=seconds, tries=tries))
     return Results(endings, retries, unresolved)
 
 
-def pause_seconds(attempts: int, first: float, longest: float, chance: float) -> float:
-    """Exponential backoff after the nth failed attempt: doubling from ``first`` to ``longest``, with ±25 % jitter.
+def with_jitter(pause: float, chance: float) -> float:
+    """``pause`` ±25 %, so that messages deferred together are not retried together.
 
-    ``chance`` is a random number from 0 to 1, so that messages deferred together are not retried together.
+    ``chance`` is a random number from 0 to 1.
     """
-    doubled = first * 2.0 ** min(max(attempts, 1) - 1, 30)
-    return min(longest, doubled) * (0.75 + chance / 2)
+    return pause * (0.75 + chance / 2)

@@ -12,7 +12,11 @@ def by_receipts(receipts: Mapping[str, bool | None]) -> Results:
     """Decides by the receipt of each send id: accepted, not accepted (resend it), or None (ask again later)."""
     return Results(
         endings=[Ending(send_id, "accepted") for send_id, accepted in receipts.items() if accepted],
-        retries=[Retry(send_id, None, 0, 0) for send_id, accepted in receipts.items() if accepted is False],
+        retries=[
+            Retry(send_id=send_id, reason=None, seconds=0, tries=0)
+            for send_id, accepted in receipts.items()
+            if accepted is False
+        ],
         unresolved=[send_id for send_id, accepted in receipts.items() if accepted is None],
     )
 
@@ -24,6 +28,10 @@ def without_receipts(found: Mapping[str, UnresolvedDelivery], decision: WithoutR
     """
     held = {send_id for send_id, delivery in found.items() if decision == "hold" or delivery.resent}
     return Results(
-        endings=[Ending(send_id, "held", UNKNOWN_OUTCOME) for send_id in found if send_id in held],
-        retries=[Retry(send_id, UNKNOWN_OUTCOME, 0, 0) for send_id in found if send_id not in held],
+        endings=[Ending(send_id, "held", reason=UNKNOWN_OUTCOME) for send_id in found if send_id in held],
+        retries=[
+            Retry(send_id=send_id, reason=UNKNOWN_OUTCOME, seconds=0, tries=0)
+            for send_id in found
+            if send_id not in held
+        ],
     )

@@ -26,10 +26,11 @@ from services.dispatcher.domain.campaigns import StoredCampaign
 from services.dispatcher.repository import campaigns as campaign_repository
 from services.dispatcher.repository import customers as customer_repository
 from shared import metrics
+from shared.backoff import Backoff
 from shared.contracts.campaigns import CampaignPublished
 from shared.contracts.sends import SurveySent
 from shared.runtime import Runtime
-from shared.transmission import Outcome
+from shared.transmission import TransmissionOutcome
 
 log = structlog.get_logger()
 
@@ -46,7 +47,7 @@ class DeliverLoop(Generic[M]):
         self._others = others
         self._unwritten: tuple[UUID, Results] | None = None
         self._resume_at = 0.0
-        self._pause = _FIRST_PAUSE
+        self._backoff = Backoff(first=_FIRST_PAUSE, longest=runtime.settings.retry_limit_seconds)
 
     async def step(self) -> bool:
         """Delivers one burst. True when there may be more right away."""
@@ -55,7 +56,7 @@ class DeliverLoop(Generic[M]):
             await self._write(*self._unwritten)
         if time.monotonic() < self._resume_at:
             return False
-        burst = 1 if self._in_trouble else self._runtime.settings.courier_burst
+        burst = 1 if self._backoff.failing else self._runtime.settings.courier_burst
         async with self._runtime.autocommit() as connection:
             due = await repository.anything_due(connection, self._others)
         if not due:
@@ -68,11 +69,7 @@ class DeliverLoop(Generic[M]):
             return taken == burst
         self._unwritten = claim, await self._transmit(taken_at, messages)
         await self._write(*self._unwritten)
-        return taken == burst and not self._in_trouble
-
-    @property
-    def _in_trouble(self) -> bool:
-        return self._pause > _FIRST_PAUSE
+        return taken == burst and not self._backoff.failing
 
     async def _take(self, claim: UUID, limit: int) -> tuple[int, list[tuple[QueuedDelivery, M]]]:
         """The number taken from the queue, and the deliveries with a message to transmit."""
@@ -125,7 +122,7 @@ class DeliverLoop(Generic[M]):
 
     async def _transmit(self, taken_at: float, messages: Sequence[tuple[QueuedDelivery, M]]) -> Results:
         settings = self._runtime.settings
-        begin_before = taken_at + settings.courier_lease_seconds - settings.courier_mail_seconds
+        begin_before = taken_at + settings.courier_lease_seconds - self._channel.attempt_seconds
 
         def may_begin() -> bool:
             # After the lease, another courier may be sending this message; while shutting down, nothing new is started.
@@ -143,20 +140,22 @@ class DeliverLoop(Generic[M]):
             chance=random.random,
         )
 
-    def _note_availability(self, outcomes: Sequence[Outcome]) -> None:
+    def _note_availability(self, outcomes: Sequence[TransmissionOutcome]) -> None:
         """Pauses, not ready, when the server neither accepted nor rejected any of a burst; resumes once it does."""
         health, channel = self._runtime.health, self._channel
         unavailable = [each for each in outcomes if each.kind == "unavailable"]
-        metrics.courier_mails.labels("unavailable").inc(len(unavailable))
+        metrics.courier_deliveries.labels("unavailable").inc(len(unavailable))
         if not unavailable or len(unavailable) < len(outcomes):
-            self._pause = _FIRST_PAUSE
+            self._backoff.succeeded()
             health.well(channel.server)
             return
         reason = unavailable[0].reason
-        self._resume_at = time.monotonic() + self._pause
-        log.warning("server unavailable", server=channel.server, reason=reason, retry_in=self._pause)
-        health.trouble(channel.server, f"unavailable ({reason}); check {channel.server_settings} and the server")
-        self._pause = min(self._pause * 2, self._runtime.settings.retry_limit_seconds)
+        pause = self._backoff.failed()
+        self._resume_at = time.monotonic() + pause
+        log.warning("server unavailable", server=channel.server, reason=reason, retry_in=pause)
+        health.trouble(
+            channel.server, sentence=f"unavailable ({reason}); check {channel.server_settings} and the server"
+        )
 
     async def _write(self, claim: UUID, results: Results) -> None:
         await actions.write_results(
@@ -165,11 +164,11 @@ class DeliverLoop(Generic[M]):
             results,
             channel=self._channel.name,
             provider=self._channel.provider,
-            ask_after=self._runtime.settings.courier_lease_seconds,
+            check_after=self._runtime.settings.courier_lease_seconds,
         )
         self._unwritten = None
-        metrics.courier_mails.labels("put_off").inc(sum(each.tries for each in results.retries))
-        metrics.courier_mails.labels("unknown").inc(len(results.unresolved))
+        metrics.courier_deliveries.labels("put_off").inc(sum(each.tries for each in results.retries))
+        metrics.courier_deliveries.labels("unknown").inc(len(results.unresolved))
 
 
 def _now() -> float:

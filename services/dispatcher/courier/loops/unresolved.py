@@ -19,8 +19,8 @@ from shared.runtime import Runtime
 log = structlog.get_logger()
 
 BATCH = 50
-QUESTIONS_AT_ONCE = 8
-ASK_AGAIN_SECONDS = 5.0
+CONCURRENT_CHECKS = 8
+CHECK_AGAIN_SECONDS = 5.0
 
 
 class UnresolvedLoop:
@@ -47,14 +47,14 @@ class UnresolvedLoop:
             log.warning("outcome unknown", channel=channel.name, deliveries=len(found), decision=decision)
             results = rules.without_receipts(found, decision)
         await actions.write_results(
-            runtime, claim, results, channel=channel.name, provider=channel.provider, ask_after=ASK_AGAIN_SECONDS
+            runtime, claim, results, channel=channel.name, provider=channel.provider, check_after=CHECK_AGAIN_SECONDS
         )
-        metrics.courier_mails.labels("resent").inc(len(results.retries))
+        metrics.courier_deliveries.labels("resent").inc(len(results.retries))
         return len(found) == BATCH
 
     async def _ask(self, found: Mapping[str, UnresolvedDelivery]) -> dict[str, bool | None]:
         """Send id to whether its message was accepted; None if there was no reply."""
-        slots = asyncio.Semaphore(QUESTIONS_AT_ONCE)
+        slots = asyncio.Semaphore(CONCURRENT_CHECKS)
 
         async def ask(message_id: str) -> bool | None:
             async with slots:

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.courier.domain.deliveries import (
+    UNKNOWN_OUTCOME,
     EndedDelivery,
     Ending,
     NewDelivery,
@@ -30,6 +31,8 @@ _NEW = Columns(
     survey="jsonb",
     traceparent="text",
 )
+_ENDING = Columns(send_id="text", state="text", reason="text")
+_RETRY = Columns(send_id="text", reason="text", seconds="float8", tries="integer")
 # A duplicate survey is the same delivery, whatever its state.
 _QUEUE = text(
     f"""
@@ -72,29 +75,27 @@ _BEGIN = text(
 
 # The claim is the fence: a courier that stalled for longer than its lease changes nothing.
 _END = text(
-    """
+    f"""
     UPDATE deliveries
-    SET state = ending.state, reason = ending.reason, ended_at = :now, claim = NULL, customer_id = NULL, survey = NULL
-    FROM unnest(CAST(:send_ids AS text[]), CAST(:states AS text[]), CAST(:reasons AS text[]))
-         AS ending (send_id, state, reason)
-    WHERE deliveries.send_id = ending.send_id
+    SET state = given.state, reason = given.reason, ended_at = :now, claim = NULL, customer_id = NULL, survey = NULL
+    FROM {_ENDING.given}
+    WHERE deliveries.send_id = given.send_id
       AND deliveries.state IN ('queued', 'transmitting')
       AND deliveries.claim IS NOT DISTINCT FROM CAST(:claim AS uuid)
     RETURNING deliveries.send_id, deliveries.state, deliveries.reason, deliveries.campaign, deliveries.traceparent
-    """
+    """  # noqa: S608  # names of columns, never values
 )
 
 # That a message was resent without a receipt is kept until its end, so that it is not done twice.
 _PUT_OFF = text(
-    """
+    f"""
     UPDATE deliveries
-    SET state = 'queued', claim = NULL, attempts = attempts + later.tries,
-        reason = CASE deliveries.reason WHEN 'unknown_outcome' THEN deliveries.reason ELSE later.reason END,
-        available_at = clock_timestamp() + make_interval(secs => later.seconds)
-    FROM unnest(CAST(:send_ids AS text[]), CAST(:reasons AS text[]), CAST(:seconds AS float8[]),
-                CAST(:tries AS integer[])) AS later (send_id, reason, seconds, tries)
-    WHERE deliveries.send_id = later.send_id AND state = 'transmitting' AND claim = :claim
-    """
+    SET state = 'queued', claim = NULL, attempts = attempts + given.tries,
+        reason = CASE deliveries.reason WHEN '{UNKNOWN_OUTCOME}' THEN deliveries.reason ELSE given.reason END,
+        available_at = clock_timestamp() + make_interval(secs => given.seconds)
+    FROM {_RETRY.given}
+    WHERE deliveries.send_id = given.send_id AND state = 'transmitting' AND claim = :claim
+    """  # noqa: S608  # names of columns and a constant, never values
 )
 
 # They stay in transmission, unclaimed, until they are checked again.
@@ -107,7 +108,7 @@ _LEAVE = text(
 )
 
 _TAKE_UNRESOLVED = text(
-    """
+    f"""
     UPDATE deliveries
     SET claim = :claim, available_at = clock_timestamp() + make_interval(secs => :lease)
     WHERE send_id IN (
@@ -118,8 +119,8 @@ _TAKE_UNRESOLVED = text(
         LIMIT :limit
         FOR UPDATE SKIP LOCKED
     )
-    RETURNING send_id, message_id, reason IS NOT DISTINCT FROM 'unknown_outcome' AS resent
-    """
+    RETURNING send_id, message_id, reason IS NOT DISTINCT FROM '{UNKNOWN_OUTCOME}' AS resent
+    """  # noqa: S608  # a constant, never a value
 )
 
 
@@ -165,31 +166,18 @@ async def end(
     connection: AsyncConnection, claim: UUID | None, endings: Sequence[Ending], now: datetime
 ) -> list[EndedDelivery]:
     """Ends those still under ``claim`` (None: queued and taken), erases their personal data and returns them."""
-    rows = await connection.execute(
-        _END,
-        {
-            "claim": claim,
-            "send_ids": [ending.send_id for ending in endings],
-            "states": [ending.state for ending in endings],
-            "reasons": [ending.reason for ending in endings],
-            "now": now,
-        },
-    )
-    return [EndedDelivery(Ending(row.send_id, row.state, row.reason), row.campaign, row.traceparent) for row in rows]
+    rows = await connection.execute(_END, {**_ENDING.attributes(endings), "claim": claim, "now": now})
+    return [
+        EndedDelivery(
+            ending=Ending(row.send_id, row.state, reason=row.reason), campaign=row.campaign, traceparent=row.traceparent
+        )
+        for row in rows
+    ]
 
 
 async def put_off(connection: AsyncConnection, claim: UUID, retries: Sequence[Retry]) -> None:
     """Returns those still under ``claim`` to the queue, each due after its pause."""
-    await connection.execute(
-        _PUT_OFF,
-        {
-            "claim": claim,
-            "send_ids": [each.send_id for each in retries],
-            "reasons": [each.reason for each in retries],
-            "seconds": [each.seconds for each in retries],
-            "tries": [each.tries for each in retries],
-        },
-    )
+    await connection.execute(_PUT_OFF, {**_RETRY.attributes(retries), "claim": claim})
 
 
 async def leave_unresolved(connection: AsyncConnection, claim: UUID, send_ids: Sequence[str], seconds: float) -> None:

@@ -39,7 +39,7 @@ class Policy:
         for timer in sorted(situation.due, key=self._turn):
             verdict = self._decide_one(timer, situation, history, now)
             if verdict.outcome is Outcome.SENT:
-                history.append(PastSend(timer.campaign, timer.order_id, now))
+                history.append(PastSend(campaign=timer.campaign, order_id=timer.order_id, sent_at=now))
             verdicts.append(verdict)
         return verdicts
 

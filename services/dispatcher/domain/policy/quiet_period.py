@@ -27,7 +27,8 @@ def last_asked(survey: DueSurvey, at: datetime) -> PastSend | None:
         (
             past
             for past in survey.history
-            if past.sent_at + quiet_period > at and not survey.is_one_asking_with(past.campaign, past.order_id)
+            if past.sent_at + quiet_period > at
+            and not survey.is_one_asking_with(campaign=past.campaign, order_id=past.order_id)
         ),
         key=lambda past: past.sent_at,
         default=None,

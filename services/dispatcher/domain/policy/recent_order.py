@@ -9,6 +9,8 @@ REASONS: tuple[Reason, ...] = (Reason.NO_RECENT_ORDER,)
 
 
 def check(survey: DueSurvey) -> Objection | None:
-    if survey.timer.cause != "recurrence" or ordered_within(survey.campaign, survey.last_ordered_at, survey.now):
+    if survey.timer.cause != "recurrence" or ordered_within(
+        survey.campaign, last_ordered_at=survey.last_ordered_at, now=survey.now
+    ):
         return None
     return Objection(Reason.NO_RECENT_ORDER)

@@ -11,7 +11,7 @@ from services.dispatcher.domain.segments import Segments
 from services.dispatcher.domain.timers import Timer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PastSend:
     """A survey this customer was sent."""
 
@@ -20,7 +20,7 @@ class PastSend:
     sent_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
     """All surveys of one customer at one point in time.
 
@@ -41,7 +41,7 @@ class Situation:
         return None if timer.order_id is None else self.orders.get(timer.order_id)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DueSurvey:
     """The input of a rule: one survey that is due at ``now``, and everything it may depend on.
 
@@ -61,7 +61,7 @@ class DueSurvey:
     default_quiet_period: timedelta
     now: datetime
 
-    def is_one_asking_with(self, campaign: str, order_id: str | None) -> bool:
+    def is_one_asking_with(self, *, campaign: str, order_id: str | None) -> bool:
         """Whether another survey counts as one with this one: the other of a declared pair, same order."""
         other = self.campaigns.get(campaign)
         return (

@@ -32,7 +32,7 @@ def _would_lose_its_turn(other: Timer, survey: DueSurvey) -> bool:
         return False
     if not survey.now < other.check_at <= survey.now + survey.campaign.look_ahead:
         return False
-    if survey.is_one_asking_with(other.campaign, other.order_id):
+    if survey.is_one_asking_with(campaign=other.campaign, order_id=other.order_id):
         return False
     free_by_then = last_asked(replace(survey, timer=other, campaign=campaign), other.check_at) is None
     return free_by_then and other.check_at < survey.now + campaign.quiet_for(survey.default_quiet_period)

@@ -10,9 +10,7 @@ from services.alerter.actions import cases as actions
 from shared.contracts import identity, orders, sends
 from tests.integration.alerter.api.body import body
 from tests.integration.alerter.kit import READ_KEY, Alerter
-from tests.unit.alerter.examples import NOON, answer, erased, order, send
-
-CASE = identity.case_id("a-1")
+from tests.unit.alerter.examples import CASE, NOON, answer, erased, order, send
 
 
 async def test_a_case_goes_through_its_life_and_every_change_is_published(

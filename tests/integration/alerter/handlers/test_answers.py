@@ -4,11 +4,9 @@ import asyncio
 from datetime import timedelta
 
 from services.alerter.actions import cases as actions
-from shared.contracts import identity, orders, preferences, sends
+from shared.contracts import orders, preferences, sends
 from tests.integration.alerter.kit import Alerter, Open
-from tests.unit.alerter.examples import NOON, answer, erased, erased_customer, order, send
-
-CASE = identity.case_id("a-1")
+from tests.unit.alerter.examples import CASE, NOON, answer, erased, erased_customer, order, send
 
 
 async def test_a_detractor_gets_a_case_with_a_deadline_and_all_that_is_known(alerter: Alerter) -> None:

@@ -6,11 +6,10 @@ from datetime import timedelta
 from services.alerter.domain.orders import with_event
 from services.alerter.repository import customers
 from services.alerter.repository import orders as stored_orders
-from shared.contracts import identity, orders, preferences, sends
+from shared.contracts import orders, preferences, sends
 from tests.integration.alerter.kit import Alerter, Open
-from tests.unit.alerter.examples import NOON, answer, erased_customer, order, send
+from tests.unit.alerter.examples import CASE, NOON, answer, erased_customer, order, send
 
-CASE = identity.case_id("a-1")
 WAITING_FOR_A_LOCK = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 

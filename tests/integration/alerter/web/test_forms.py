@@ -5,11 +5,8 @@ import re
 import httpx
 
 from services.alerter.actions import cases as actions
-from shared.contracts import identity
 from tests.integration.alerter.kit import Alerter
-from tests.unit.alerter.examples import answer
-
-CASE = identity.case_id("a-1")
+from tests.unit.alerter.examples import CASE, answer
 
 
 async def test_another_sites_form_changes_nothing(alerter: Alerter, browser: httpx.AsyncClient) -> None:

@@ -4,11 +4,10 @@ import re
 
 import httpx
 
-from shared.contracts import identity, orders, sends
+from shared.contracts import orders, sends
 from tests.integration.alerter.kit import READ_KEY, Alerter
-from tests.unit.alerter.examples import answer, erased, order, send
+from tests.unit.alerter.examples import CASE, answer, erased, order, send
 
-CASE = identity.case_id("a-1")
 UNTRUSTED = '<script>alert(1)</script> & "quoted"'
 
 
@@ -27,7 +26,7 @@ async def test_strangers_are_led_to_the_sign_in_and_readers_cannot_change(alerte
     assert len(await alerter.published()) == 1
 
 
-async def test_a_case_reads_like_a_story(alerter: Alerter, browser: httpx.AsyncClient) -> None:
+async def test_a_case_shows_order_survey_answer_and_what_was_done(alerter: Alerter, browser: httpx.AsyncClient) -> None:
     await alerter.handle("orders", (orders.PLACED, order()))
     await alerter.handle("surveys.sends", (sends.SENT, send()))
     await alerter.receive(answer(3, customer_id="c-42", order_id="1001", send_id="s-1", comment=UNTRUSTED))

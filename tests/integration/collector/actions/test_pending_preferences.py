@@ -37,7 +37,20 @@ async def consume_batch(collector: Collector, *surveys: SurveySent) -> None:
     runtime = collector.runtime
     handle = sends_handler.handler(runtime)
     messages = [
-        Message(topics.SENDS.name, 0, offset, b"k", str(offset), "/test", sends.SENT, NOON, body, None, b"", [])
+        Message(
+            topic=topics.SENDS.name,
+            partition=0,
+            offset=offset,
+            key=b"k",
+            event_id=str(offset),
+            source="/test",
+            type=sends.SENT,
+            time=NOON,
+            body=body,
+            traceparent=None,
+            value=b"",
+            headers=[],
+        )
         for offset, body in enumerate(surveys)
     ]
     async with runtime.transaction() as connection:
@@ -178,7 +191,20 @@ async def test_a_click_while_the_survey_is_being_consumed_waits_and_is_done(coll
     """The batch has looked for changes and not committed: the click sees no survey yet, but must not be lost."""
     runtime = collector.runtime
     handle = sends_handler.handler(runtime)
-    message = Message(topics.SENDS.name, 0, 1, b"k", "1", "/test", sends.SENT, NOON, survey(), None, b"", [])
+    message = Message(
+        topic=topics.SENDS.name,
+        partition=0,
+        offset=1,
+        key=b"k",
+        event_id="1",
+        source="/test",
+        type=sends.SENT,
+        time=NOON,
+        body=survey(),
+        traceparent=None,
+        value=b"",
+        headers=[],
+    )
     async with runtime.transaction() as connection:
         await handle(connection, [message])
         clicking = asyncio.create_task(click(collector))
@@ -230,7 +256,20 @@ async def test_a_batch_that_fails_leaves_the_change_pending(collector: Collector
     with pytest.raises(RuntimeError, match="died"):
         async with collector.runtime.transaction() as connection:
             handle = sends_handler.handler(collector.runtime)
-            message = Message(topics.SENDS.name, 0, 1, b"k", "1", "/test", sends.SENT, NOON, survey(), None, b"", [])
+            message = Message(
+                topic=topics.SENDS.name,
+                partition=0,
+                offset=1,
+                key=b"k",
+                event_id="1",
+                source="/test",
+                type=sends.SENT,
+                time=NOON,
+                body=survey(),
+                traceparent=None,
+                value=b"",
+                headers=[],
+            )
             await handle(connection, [message])
             raise RuntimeError("the process died before the commit")
     assert await collector.count("early_wishes") == 1

@@ -15,8 +15,9 @@ import pytest
 import pytest_asyncio
 from aiokafka.admin import AIOKafkaAdminClient
 
-from deploy.local.backends import Backends, External
+from deploy.local.backends import Backends
 from deploy.local.errors import StackError
+from deploy.local.external import External
 from deploy.local.install_folder import remove_data
 from deploy.local.ports import HOST, StackPorts, free_port
 from deploy.local.programs import PROJECT

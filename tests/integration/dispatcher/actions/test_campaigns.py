@@ -23,7 +23,7 @@ async def test_files_are_applied_again_only_when_they_say_something_new(open_dis
         return {name: (each.version, each.campaign.active, each.campaign.priority) for name, each in stored.items()}
 
     assert await restarted() == {"one": (1, True, 100), "two": (1, True, 100)}
-    by_api = parse(one + "priority: 3", "api")
+    by_api = parse(one + "priority: 3", where="api")
     await actions.put(dispatcher.runtime, by_api)
     assert (await restarted())["one"] == (2, True, 3), "a restart does not undo changes made through the API"
     campaign_folder(folder, one=one + "priority: 9")

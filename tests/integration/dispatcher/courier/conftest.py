@@ -61,7 +61,10 @@ class Office:
     unresolved: UnresolvedLoop
 
     async def queue(self, surveys: Sequence[SurveySent]) -> None:
-        deliveries = [NewDelivery(each, self.channel.message_id(each.send_id), None) for each in surveys]
+        deliveries = [
+            NewDelivery(survey=each, message_id=self.channel.message_id(each.send_id), traceparent=None)
+            for each in surveys
+        ]
         async with self.runtime.transaction() as connection:
             await repository.queue(connection, deliveries)
 

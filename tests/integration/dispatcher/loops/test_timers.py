@@ -1,7 +1,9 @@
 """From order events to surveys sent, on the real database: asked once, and nothing vanishes."""
 
+from dataclasses import replace
 from datetime import timedelta
 
+from services.dispatcher.loops.timers import TimerLoop
 from tests.integration.dispatcher.kit import DAY, HOUR, START, Dispatcher, order_event, preference, request
 
 
@@ -117,13 +119,14 @@ async def test_a_request_becomes_a_timer_under_the_same_policy(dispatcher: Dispa
 
 
 async def test_a_timer_set_behind_the_watermark_is_found_when_the_backlog_is_worked_off(dispatcher: Dispatcher) -> None:
-    loop = dispatcher.loop
-    loop._settings = loop._settings.model_copy(update={"timer_batch_size": 2})
+    two_at_once = dispatcher.runtime.settings.model_copy(update={"timer_batch_size": 2})
+    loop = TimerLoop(replace(dispatcher.runtime, settings=two_at_once))
     for number in range(4):
         await dispatcher.handle(order_event("placed", f"o-{number}", f"c-{number}", at=START + number * HOUR))
     dispatcher.clock.moment = START + 10 * HOUR
     assert await loop.step()
     await dispatcher.handle(order_event("placed", "o-late", "c-late", at=START - 5 * HOUR))
-    await dispatcher.decide()
-    await dispatcher.decide()
+    while await loop.step():
+        pass
+    await loop.step()
     assert len(await dispatcher.sends()) == 5

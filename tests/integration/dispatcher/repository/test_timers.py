@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from services.dispatcher.repository import timers
 from shared.persistence.planner import index_walk
-from shared.timers import BEGINNING
+from shared.watermark import BEGINNING
 from tests.integration.dispatcher.kit import START, Dispatcher
 
 DUE = 20_000
@@ -61,5 +61,5 @@ async def test_a_claim_takes_the_oldest_and_leaves_the_planner_as_it_was(dispatc
         setting = (await connection.execute(text("SHOW enable_sort"))).scalar()
     assert claimed.reached == START - timedelta(seconds=DUE - 9)
     assert claimed.full
-    assert len(claimed.customer_ids) == 6
+    assert len(claimed.ids) == 6
     assert setting == "on"

@@ -62,7 +62,7 @@ async def test_a_stalled_replica_that_wakes_up_writes_nothing(bench: Bench) -> N
         await end_sessions_in_transaction(bench)
         first = TopicPartition("orders", 0)
         other = BatchTransaction(CONSUMER, [ORDERS], {"orders": count}, bench.engine, bench.settings)
-        await other.commit(batch, {first: batch[0].offset}, {first: batch[-1].offset + 1})
+        await other.commit(batch, expected={first: batch[0].offset}, following={first: batch[-1].offset + 1})
         assert len(await bench.counted()) == len(batch)
         given_up = metric("hearback_fenced_batches_total")
         woken.set()
@@ -86,7 +86,7 @@ async def test_two_replicas_share_and_hand_over(bench: Bench) -> None:
 async def test_partitions_handed_over_while_a_batch_is_written_harm_nobody(bench: Bench) -> None:
     health = Health()
     health.started = True
-    health.trouble(f"{CONSUMER} consumer", "has not begun")
+    health.trouble(f"{CONSUMER} consumer", sentence="has not begun")
     in_hand, handed_over = asyncio.Event(), asyncio.Event()
 
     async def slow_at_first(connection: AsyncConnection, messages: Sequence[Message]) -> None:
@@ -264,7 +264,7 @@ async def test_a_replica_at_work_while_we_look_is_not_taken_for_another_cluster(
                 await positions.introduce(connection, CONSUMER, {first: 0})
                 now = await positions.load(connection, CONSUMER)
                 if now[first] == 0:
-                    await positions.advance(connection, CONSUMER, {first: 0}, {first: 15})
+                    await positions.advance(connection, CONSUMER, expected={first: 0}, following={first: 15})
         return ends
 
     monkeypatch.setattr(AIOKafkaConsumer, "end_offsets", while_a_replica_continues)

@@ -60,7 +60,7 @@ def app(runtime: Runtime[ServiceSettings]) -> FastAPI:
 
     @app.get("/gone")
     async def gone() -> None:
-        raise Problem(410, "Gone", "it was here yesterday", kind="example")
+        raise Problem(410, "Gone", detail="it was here yesterday", kind="example")
 
     @app.get("/database")
     async def from_database() -> None:
@@ -94,7 +94,7 @@ async def test_readiness_follows_what_the_loops_say(
     assert (await client.get("/readyz")).status_code == 503
     runtime.health.started = True
     assert (await client.get("/readyz")).json() == {"ready": True, "obstacles": {}}
-    runtime.health.trouble("a loop", "cannot write")
+    runtime.health.trouble("a loop", sentence="cannot write")
     response = await client.get("/readyz")
     assert response.status_code == 503
     assert response.json()["obstacles"] == {"a loop": "cannot write"}

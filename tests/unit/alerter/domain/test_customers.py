@@ -1,11 +1,11 @@
-"""How to reach a customer does not depend on the order in which it was told; nor does what an erasure takes."""
+"""How to reach a customer does not depend on the order in which it was told."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.alerter.domain.customers import Customer, may_be_kept, with_order, with_send
+from services.alerter.domain.customers import Customer, with_order, with_send
 from shared.contracts import orders
 from shared.contracts.orders import Customer as Told
 from shared.contracts.orders import OrderEvent
@@ -44,13 +44,3 @@ def test_the_address_of_a_send_counts_as_its_channel_says() -> None:
 def test_a_customer_reads_back_as_stored() -> None:
     known = with_order(Customer(customer_id="c-42"), order())
     assert Customer.model_validate_json(known.model_dump_json(exclude_none=True)) == known
-
-
-def test_an_erasure_takes_what_was_told_up_to_its_moment() -> None:
-    def kept(told_at: datetime, erased_at: datetime | None) -> bool:
-        return may_be_kept(told_at, erased_at=erased_at)
-
-    second = timedelta(seconds=1)
-    assert [kept(NOON - second, NOON), kept(NOON, NOON), kept(NOON + second, NOON), kept(NOON, None)] == [
-        False, False, True, True,
-    ]  # fmt: skip

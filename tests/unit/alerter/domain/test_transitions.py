@@ -108,6 +108,7 @@ def test_no_sequence_of_actions_leaves_the_rules(names: list[str]) -> None:
         case = step.case
     assert (case.status == "closed") is (case.closed_reason is not None)
     assert case.owner is not None or case.status == "open"
+    assert (case.position <= LAST_WAITING) is case.waiting
 
 
 def test_lists_put_deadlines_first_then_the_newest_then_what_was_closed_last() -> None:

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.alerter.web import words as wording
+from services.alerter.web import words
 from tests.unit.alerter.examples import NOON
 
 
 @pytest.mark.parametrize(
-    ("left", "words", "urgency"),
+    ("left", "said", "urgency"),
     [
         (timedelta(minutes=-1), "1 min overdue", "overdue"),
         (timedelta(hours=-30), "30 h overdue", "overdue"),
@@ -21,22 +21,22 @@ from tests.unit.alerter.examples import NOON
         (timedelta(hours=23, minutes=59), "23 h left", "calm"),
     ],
 )
-def test_time_left_says_how_urgent_it_is(left: timedelta, words: str, urgency: str) -> None:
-    assert wording.time_left(left) == wording.TimeLeft(words, urgency)  # type: ignore[arg-type]
+def test_time_left_says_how_urgent_it_is(left: timedelta, said: str, urgency: str) -> None:
+    assert words.time_left(left) == words.TimeLeft(said, urgency)  # type: ignore[arg-type]
 
 
 def test_lateness_tells_a_promise_kept_from_one_broken() -> None:
     day = timedelta(days=1)
-    assert wording.lateness(None, NOON, NOON) is None
-    assert wording.lateness(NOON, NOON - day, NOON + day) == "on time"
-    assert wording.lateness(NOON, NOON + 3 * day, NOON + 9 * day) == "3 days later than promised"
-    assert wording.lateness(NOON, None, NOON - day) is None
-    assert wording.lateness(NOON, None, NOON + 4 * day) == "promised 4 days ago, not delivered"
+    assert words.lateness(promised=None, delivered=NOON, now=NOON) is None
+    assert words.lateness(promised=NOON, delivered=NOON - day, now=NOON + day) == "on time"
+    assert words.lateness(promised=NOON, delivered=NOON + 3 * day, now=NOON + 9 * day) == "3 days later than promised"
+    assert words.lateness(promised=NOON, delivered=None, now=NOON - day) is None
+    assert words.lateness(promised=NOON, delivered=None, now=NOON + 4 * day) == "promised 4 days ago, not delivered"
 
 
 @given(st.text(max_size=400), st.integers(10, 120))
 def test_first_words_are_one_short_line(text: str, most: int) -> None:
-    line = wording.first_words(text, most)
+    line = words.first_words(text, most)
     assert len(line) <= most + 1
     assert "\n" not in line
 
@@ -53,4 +53,4 @@ def test_first_words_are_one_short_line(text: str, most: int) -> None:
     ],
 )
 def test_first_words_are_cut_between_words_where_that_leaves_half(text: str, line: str) -> None:
-    assert wording.first_words(text, 20) == line
+    assert words.first_words(text, 20) == line

@@ -7,7 +7,7 @@ import pytest
 
 from services.collector.domain.surveys import Send, Survey
 from services.collector.web.words import FOLDER, Words
-from shared.contracts.campaigns import Brand, CampaignPublished, CampaignTexts
+from shared.contracts.campaigns import Brand, CampaignPublished, CampaignTexts, SubjectOfQuestion
 from shared.locales import SUPPORTED
 from shared.texts.words import COMMON, load_texts
 
@@ -28,7 +28,7 @@ def survey(
     return Survey(send, campaign, None)
 
 
-def campaign(subject: str = "brand", **texts: CampaignTexts) -> CampaignPublished:
+def campaign(subject: SubjectOfQuestion = "brand", **texts: CampaignTexts) -> CampaignPublished:
     named = {name.replace("_", "-"): text for name, text in texts.items()}
     return CampaignPublished(campaign="c", campaign_version=1, subject_of_question=subject, brand=BRAND, texts=named)
 

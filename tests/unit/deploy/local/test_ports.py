@@ -33,4 +33,7 @@ def test_a_port_in_use_is_reported_with_the_way_out() -> None:
         with pytest.raises(StackError, match=f"Port {port}, meant for the scorer.*HEARBACK_PORT_BASE") as raised:
             require_free({"the scorer": port})
         assert str(raised.value).count("\n") == 0
+        assert "another program" in str(raised.value)
+        with pytest.raises(StackError, match=f"Port {port}.*Hearback itself.*make down.*HEARBACK_PORT_BASE"):
+            require_free({"the scorer": port}, of_running_stack=[port])
     require_free({"the scorer": port})

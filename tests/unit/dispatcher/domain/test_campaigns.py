@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.dispatcher.domain import campaigns
 from services.dispatcher.domain.campaigns import are_pair, parse, parse_folder
+from services.dispatcher.domain.orders import STOPS
 from services.dispatcher.settings import SHIPPED_CAMPAIGNS, DispatcherSettings, read_campaigns
 from shared.definitions import InvalidDefinition
 
@@ -25,12 +25,12 @@ def test_the_shipped_campaigns_are_as_promised() -> None:
     assert (
         service.quiet_for(DispatcherSettings.model_fields["quiet_period_days"].default * timedelta(days=1)).days == 90
     )
-    assert all(campaign.stop_on == campaigns.STOPS for campaign in shipped.values())
+    assert all(campaign.stop_on == STOPS for campaign in shipped.values())
 
 
 def test_a_definition_survives_being_written_as_json() -> None:
     for campaign in read_campaigns(SHIPPED_CAMPAIGNS):
-        assert parse(campaign.model_dump_json(), "json") == campaign
+        assert parse(campaign.model_dump_json(), where="json") == campaign
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_definition_survives_being_written_as_json() -> None:
 )
 def test_what_breaks_a_rule_is_told_with_file_field_and_value(definition: str, said: str) -> None:
     with pytest.raises(InvalidDefinition) as refusal:
-        parse(definition, "some.yaml")
+        parse(definition, where="some.yaml")
     assert str(refusal.value).startswith("some.yaml:")
     assert said in str(refusal.value)
 
@@ -66,7 +66,7 @@ def test_what_breaks_a_rule_is_told_with_file_field_and_value(definition: str, s
 @given(st.text(max_size=300))
 def test_no_text_at_all_breaks_the_reader(written: str) -> None:
     try:
-        parse(written, "some.yaml")
+        parse(written, where="some.yaml")
     except InvalidDefinition as error:
         assert "some.yaml" in str(error)
 

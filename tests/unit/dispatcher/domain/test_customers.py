@@ -25,10 +25,10 @@ def preference(state: ChannelState, address: str | None = None) -> ChannelPrefer
 
 
 def test_a_bounce_is_about_an_address_and_an_unsubscription_about_the_person() -> None:
-    customer = customers.fold(Customer("c-1"), event(customer={"email": "new@example.com"}))
+    customer = customers.fold(Customer(customer_id="c-1"), event(customer={"email": "new@example.com"}))
 
     def with_(entry: ChannelPreference) -> str | None:
-        return Customer("c-1", details=customer.details, channels={"email": entry}).unreachable_by("email")
+        return Customer(customer_id="c-1", details=customer.details, channels={"email": entry}).unreachable_by("email")
 
     assert with_(preference("allowed")) is None
     assert with_(preference("bounced", "old@example.com")) is None
@@ -36,7 +36,7 @@ def test_a_bounce_is_about_an_address_and_an_unsubscription_about_the_person() -
     assert with_(preference("bounced")) == "bounced"
     assert with_(preference("unsubscribed", "old@example.com")) == "unsubscribed"
     assert with_(preference("complained", "old@example.com")) == "complained"
-    assert Customer("c-1").unreachable_by("email") == "no_address"
+    assert Customer(customer_id="c-1").unreachable_by("email") == "no_address"
 
 
 @given(st.lists(st.integers(0, 6), max_size=6), st.integers(0, 6), st.data())
@@ -47,7 +47,7 @@ def test_an_erasure_forgets_what_was_said_before_it_wherever_it_comes_in(
     events = [event(day, customer={"email": f"{day}@example.com", "tier": "gold"}) for day in days]
     at = START + erased_on * DAY
     place = data.draw(st.integers(0, len(events)))
-    customer = Customer("c-1")
+    customer = Customer(customer_id="c-1")
     for index, body in enumerate(events):
         if index == place:
             customer = customers.erase(customer, at)
@@ -63,7 +63,7 @@ def test_the_newest_preference_holds_whatever_order_they_come_in() -> None:
     def revision(number: int, state: ChannelState) -> Preference:
         return Preference(customer_id="c-1", revision=number, channels=[preference(state)], occurred_at=START)
 
-    newer = customers.prefer(Customer("c-1"), revision(2, "unsubscribed"))
+    newer = customers.prefer(Customer(customer_id="c-1"), revision(2, "unsubscribed"))
     assert newer.channels["email"].state == "unsubscribed"
     assert customers.prefer(newer, revision(1, "allowed")) == newer
     assert customers.prefer(newer, revision(2, "allowed")) == newer
@@ -71,7 +71,7 @@ def test_the_newest_preference_holds_whatever_order_they_come_in() -> None:
 
 
 def test_an_answer_from_before_the_erasure_is_not_remembered() -> None:
-    erased = customers.erase(customers.answered(Customer("c-1"), START), START)
+    erased = customers.erase(customers.answered(Customer(customer_id="c-1"), START), START)
     assert erased.last_answered_at is None
     assert customers.answered(erased, START) == erased
     later = customers.answered(erased, START + DAY)

@@ -32,7 +32,7 @@ CUSTOMERS, ORDERS = ("c-1", "c-2"), ("o-1", "o-2")
 def batch(campaigns: list[Campaign] | None = None, **known: Any) -> OrderBatch:
     values: dict[str, Any] = {
         "orders": {name: Order(name) for name in ORDERS},
-        "customers": {name: Customer(name) for name in CUSTOMERS},
+        "customers": {name: Customer(customer_id=name) for name in CUSTOMERS},
         "about_order": {},
         "recurring": {},
         "asked": set(),
@@ -49,7 +49,7 @@ def event(
     kind: str, at: datetime = NOW, order_id: str = "o-1", customer_id: str = "c-1", **fields: Any
 ) -> IncomingEvent:
     body = OrderEvent(order_id=order_id, occurred_at=at, customer=TellsOf(id=customer_id), **fields)
-    return IncomingEvent("", f"order.{kind}", "/shop", "", body, None)
+    return IncomingEvent(decision_id="", type=f"order.{kind}", source="/shop", event_id="", body=body, traceparent=None)
 
 
 def told(which: OrderBatch, *events: IncomingEvent) -> list[tuple[str, str]]:
@@ -131,7 +131,7 @@ def test_the_life_of_an_order() -> None:
 def test_what_comes_to_be_known_too_late_or_was_asked_already_sets_nothing() -> None:
     only_service = [campaign for campaign in SHIPPED if campaign.id == "service-nps"]
     assert told(batch(only_service), event("placed", NOW - 15 * DAY)) == [("no_timer", "too_late")]
-    asked = batch(only_service, asked={("o-1", "service-nps")})
+    asked = batch(only_service, asked={("service-nps", "o-1")})
     assert told(asked, event("placed")) == [("no_timer", "already_asked")]
     assert told(batch(only_service), event("placed"), event("placed")) == [
         ("timer_set", "milestone_reached"),
@@ -143,7 +143,10 @@ def test_who_is_not_in_the_audience_gets_no_timer() -> None:
     silver = Campaign.model_validate(
         {"id": "silver", "trigger": {"after": "order.placed"}, "audience": {"tier": "silver"}}
     )
-    tiers = {name: Customer(name, details={"tier": (0, tier)}) for name, tier in (("c-1", "silver"), ("c-2", "gold"))}
+    tiers = {
+        name: Customer(customer_id=name, details={"tier": (0, tier)})
+        for name, tier in (("c-1", "silver"), ("c-2", "gold"))
+    }
     which = batch([silver], customers=tiers)
     assert told(which, event("placed")) == [("timer_set", "milestone_reached")]
     assert told(which, event("placed", order_id="o-2", customer_id="c-2")) == [("no_timer", "not_in_audience")]
@@ -186,8 +189,8 @@ def test_an_order_that_changes_hands_takes_its_timer_along() -> None:
 
 
 def test_an_erased_customers_orders_are_not_asked_about() -> None:
-    erased = Customer("c-1", erased_at=NOW)
-    which = batch(customers={"c-1": erased, "c-2": Customer("c-2")})
+    erased = Customer(customer_id="c-1", erased_at=NOW)
+    which = batch(customers={"c-1": erased, "c-2": Customer(customer_id="c-2")})
     assert told(which, event("placed", NOW - HOUR, attributes={"gift": "for Bo"})) == [("no_timer", "erased")]
     assert "attributes" not in which.orders["o-1"].details
     assert told(which, event("placed", NOW + HOUR, order_id="o-2")) == [("timer_set", "milestone_reached")]
@@ -228,7 +231,20 @@ def test_an_event_that_comes_twice_in_a_batch_is_one() -> None:
     body = event("placed").body
 
     def message(source: str, event_id: str) -> Message:
-        return Message("orders", 0, 0, None, event_id, source, "order.placed", NOW, body, None, b"", ())
+        return Message(
+            topic="orders",
+            partition=0,
+            offset=0,
+            key=None,
+            event_id=event_id,
+            source=source,
+            type="order.placed",
+            time=NOW,
+            body=body,
+            traceparent=None,
+            value=b"",
+            headers=(),
+        )
 
     messages = [message("/shop", "1"), message("/shop", "1"), message("/marketplace", "1")]
     assert [(each.source, each.event_id) for each in incoming(messages)] == [("/shop", "1"), ("/marketplace", "1")]

@@ -60,7 +60,7 @@ def test_any_order_and_any_duplicates_give_the_same_facts(
     told_again = [*events, *data.draw(st.lists(st.sampled_from(events), max_size=4))] if events else []
     shuffled = data.draw(st.permutations(told_again))
     assert folded(*shuffled) == folded(*events)
-    customer, other = Customer("c-1"), Customer("c-1")
+    customer, other = Customer(customer_id="c-1"), Customer(customer_id="c-1")
     for _, body in events:
         customer = customers.fold(customer, body)
     for _, body in shuffled:

@@ -42,20 +42,20 @@ RELATIONSHIP = next(campaign for campaign in SHIPPED if campaign.every)
 def test_when_a_recurring_campaign_asks_next(first: datetime, fired: datetime | None, due: datetime) -> None:
     last = None if fired is None else Recurrence(7, fired)
     brief = RELATIONSHIP.model_copy(update={"valid_for": 14 * DAY})
-    assert plan_recurrence(brief, Customer("c-1", first_event_at=first), last, NOW).due_at == due
+    assert plan_recurrence(brief, Customer(customer_id="c-1", first_event_at=first), last, NOW).due_at == due
 
 
 def test_who_was_erased_is_not_asked_again_for_having_been_asked_before() -> None:
-    erased = Customer("c-1", erased_at=NOW)
+    erased = Customer(customer_id="c-1", erased_at=NOW)
     assert plan_recurrence(RELATIONSHIP, erased, Recurrence(1, NOW - 10 * DAY), NOW) == Plan(None, Reason.ERASED)
-    back = Customer("c-1", erased_at=NOW - DAY, first_event_at=NOW)
+    back = Customer(customer_id="c-1", erased_at=NOW - DAY, first_event_at=NOW)
     assert plan_recurrence(RELATIONSHIP, back, Recurrence(1, NOW - 10 * DAY), NOW).due_at == NOW + 80 * DAY
 
 
 @pytest.mark.parametrize(("ordered", "due"), [(NOW - 365 * DAY, NOW + 90 * DAY), (NOW - 366 * DAY, None), (None, None)])
 def test_a_recurring_campaign_goes_on_while_the_customer_orders(ordered: datetime | None, due: datetime | None) -> None:
-    customer = Customer("c-1", first_event_at=NOW - 400 * DAY)
-    timer = next_timer(RELATIONSHIP, customer, Recurrence(4, NOW), ordered, NOW)
+    customer = Customer(customer_id="c-1", first_event_at=NOW - 400 * DAY)
+    timer = next_timer(RELATIONSHIP, customer, Recurrence(4, NOW), last_ordered_at=ordered, now=NOW)
     assert (None if timer is None else (timer.occurrence, timer.due_at)) == (None if due is None else (5, due))
 
 

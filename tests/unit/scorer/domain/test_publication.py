@@ -18,7 +18,7 @@ from shared.contracts.scores import WINDOWS
 from shared.nps import Counts
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-THIS_WEEK = {position: Sums(Counts(8, 1, 1), 4, 5) for position in range(5)}
+THIS_WEEK = {position: Sums(Counts(promoters=8, passives=1, detractors=1), 4, 5) for position in range(5)}
 """Ten answers, all in the last seven days, and so in every window."""
 
 
@@ -68,7 +68,7 @@ def test_what_did_not_change_is_not_published_again() -> None:
 
 def test_what_changed_has_the_next_sequence() -> None:
     first = publish({SumsKey(7, 3): THIS_WEEK})
-    one_more = {position: some + Sums(Counts(0, 0, 1), 0, 0) for position, some in THIS_WEEK.items()}
+    one_more = {position: some + Sums(Counts(detractors=1), 0, 0) for position, some in THIS_WEEK.items()}
     second = publish({SumsKey(7, 3): {**THIS_WEEK, 0: one_more[0]}}, as_published(first))
     assert {(one.body.window, one.body.sequence, one.body.n) for one in second} == {("7d", 2, 11)}
 
@@ -92,7 +92,7 @@ def test_nothing_is_not_worth_a_first_publication() -> None:
 
 
 def test_change_is_against_the_window_before_and_there_is_none_before_all_time() -> None:
-    a_week_ago = {5: Sums(Counts(1, 1, 8), 0, 0)}
+    a_week_ago = {5: Sums(Counts(promoters=1, passives=1, detractors=8), 0, 0)}
     found = {one.body.window: one.body for one in publish({SumsKey(7, 3): {**THIS_WEEK, **a_week_ago}})}
     assert found["7d"].change == 140 and found["7d"].change_significant
     assert found["30d"].change is None and found["all"].change is None

@@ -10,9 +10,15 @@ from shared.nps import Counts, net_promoter_score
 
 def compared(best_first: int, held_back: int = 0) -> list[Compared]:
     """So many with answers enough, best first, then so many with too few."""
-    few = net_promoter_score(Counts(1, 0, 0))
+    few = net_promoter_score(Counts(promoters=1))
     return [
-        Compared(f"region:{number}", str(number), net_promoter_score(Counts(100 - number, 0, number)), False, None)
+        Compared(
+            f"region:{number}",
+            str(number),
+            net_promoter_score(Counts(promoters=100 - number, passives=0, detractors=number)),
+            False,
+            None,
+        )
         for number in range(best_first)
     ] + [Compared(f"region:few {number}", f"few {number}", few, True, None) for number in range(held_back)]
 
@@ -29,7 +35,7 @@ def test_those_with_too_few_answers_are_drawn_where_there_is_room() -> None:
 
 
 def point(day: int, answers: int) -> TrendPoint:
-    return TrendPoint(date(2026, 3, day), net_promoter_score(Counts(answers)), held_back=answers < 10)
+    return TrendPoint(date(2026, 3, day), net_promoter_score(Counts(promoters=answers)), held_back=answers < 10)
 
 
 def test_a_trend_begins_where_there_are_enough_answers_or_any_at_all() -> None:

@@ -23,15 +23,15 @@ def scored(now: Counts, before: Counts | None) -> WindowScore:
 
 
 def test_a_change_is_said_with_its_size_and_whether_it_is_significant() -> None:
-    up = scored(Counts(90, 0, 10), Counts(10, 0, 90))
+    up = scored(Counts(promoters=90, detractors=10), Counts(promoters=10, detractors=90))
     assert words.change_sentence(up, "7d") == "Up 160 points from the previous 7 days: a significant change."
-    slight = scored(Counts(50, 0, 50), Counts(51, 0, 50))
+    slight = scored(Counts(promoters=50, detractors=50), Counts(promoters=51, detractors=50))
     assert words.change_sentence(slight, "7d") == "Down 1 point from the previous 7 days: could be chance."
-    same = scored(Counts(50, 0, 50), Counts(50, 0, 50))
+    same = scored(Counts(promoters=50, detractors=50), Counts(promoters=50, detractors=50))
     assert words.change_sentence(same, "30d") == "Practically unchanged from the previous 30 days."
 
 
 def test_where_there_is_nothing_to_compare_with_it_says_so() -> None:
-    assert "no earlier period" in words.change_sentence(scored(Counts(9), None), "all")
-    assert "no answers in the previous 7 days" in words.change_sentence(scored(Counts(9), Counts()), "7d")
-    assert words.change_sentence(scored(Counts(), Counts(9)), "7d") == ""
+    assert "no earlier period" in words.change_sentence(scored(Counts(promoters=9), None), "all")
+    assert "no answers in the previous 7 days" in words.change_sentence(scored(Counts(promoters=9), Counts()), "7d")
+    assert words.change_sentence(scored(Counts(), Counts(promoters=9)), "7d") == ""

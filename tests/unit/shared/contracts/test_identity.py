@@ -10,7 +10,10 @@ labels = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max
 
 @given(st.lists(st.tuples(labels, labels, st.none() | labels), min_size=2, max_size=2, unique=True))
 def test_identities_are_stable_and_never_meet(pair: list[tuple[str, str, str | None]]) -> None:
-    first, second = (identity.timer_id(campaign, customer, order) for campaign, customer, order in pair)
+    first, second, again = (
+        identity.timer_id(campaign=campaign, customer_id=customer, order_id=order)
+        for campaign, customer, order in (*pair, pair[0])
+    )
     assert first != second
-    assert first == identity.timer_id(*pair[0])
+    assert first == again
     assert len({identity.send_id(first), identity.answer_id(first), identity.case_id(first), first}) == 4

@@ -6,7 +6,7 @@ from email import message_from_bytes
 from email.policy import default
 
 from shared.mail.addresses import mailbox
-from shared.mail.message import Body, Recipient, Sender, message_id, write_email
+from shared.mail.message import Body, Sender, message_id, write_email
 
 SENDER = mailbox("surveys@shop.test")
 
@@ -14,8 +14,9 @@ SENDER = mailbox("surveys@shop.test")
 def test_an_email_reads_back_as_it_was_written() -> None:
     email = write_email(
         identity=message_id("case-7", SENDER),
-        sender=Sender(SENDER, "Fjord & Fell", mailbox("help@shop.test")),
-        to=Recipient(mailbox("ana@example.com"), "김민지"),
+        sender=Sender(mailbox=SENDER, name="Fjord & Fell", reply_to=mailbox("help@shop.test")),
+        to=mailbox("ana@example.com"),
+        to_name="김민지",
         subject="Ein sehr langer Betreff mit Umlauten: äöü, der auf keine einzelne Kopfzeile der Nachricht mehr passt",
         date=datetime(2026, 11, 1, 9, 30, tzinfo=UTC),
         language="de",

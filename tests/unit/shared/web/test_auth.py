@@ -10,7 +10,7 @@ DIGEST = sha256(b"the key").hexdigest()
 
 
 def test_a_key_is_known_by_its_hash_and_may_do_what_it_says() -> None:
-    authenticator = Authenticator(f"shop:{DIGEST}:answers:write,scores:read", "s" * 32)
+    authenticator = Authenticator(keys=f"shop:{DIGEST}:answers:write,scores:read", secret="s" * 32)
     caller = authenticator.caller("the key")
     assert caller is not None
     assert caller.name == "shop"
@@ -22,13 +22,13 @@ def test_a_key_is_known_by_its_hash_and_may_do_what_it_says() -> None:
 
 def test_a_session_ends_with_its_key() -> None:
     entry = f"ana:{DIGEST}:*"
-    session = Authenticator(entry, "s" * 32).session_for("the key")
-    caller = Authenticator(entry, "s" * 32).caller_of_session(session)
+    session = Authenticator(keys=entry, secret="s" * 32).session_for("the key")
+    caller = Authenticator(keys=entry, secret="s" * 32).caller_of_session(session)
     assert caller is not None
     assert caller.may("cases:write")
-    assert Authenticator("", "s" * 32).caller_of_session(session) is None
-    assert Authenticator(entry, "t" * 32).caller_of_session(session) is None
-    assert Authenticator(entry, "s" * 32).caller_of_session(session[:-2]) is None
+    assert Authenticator(keys="", secret="s" * 32).caller_of_session(session) is None
+    assert Authenticator(keys=entry, secret="t" * 32).caller_of_session(session) is None
+    assert Authenticator(keys=entry, secret="s" * 32).caller_of_session(session[:-2]) is None
 
 
 @pytest.mark.parametrize(

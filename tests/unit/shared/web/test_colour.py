@@ -53,18 +53,18 @@ def test_the_known_contrasts() -> None:
 
 @given(colors, st.sampled_from([*LIGHT_SURFACES, *DARK_SURFACES]), st.sampled_from([3.0, 4.5, 7.0]))
 def test_any_color_becomes_readable(color: str, surface: str, minimum: float) -> None:
-    assert contrast(accessible(color, surface, minimum), surface) >= minimum
+    assert contrast(accessible(color, on=surface, minimum=minimum), surface) >= minimum
 
 
 @given(colors, st.sampled_from(LIGHT_SURFACES))
 def test_what_is_readable_is_left_alone(color: str, surface: str) -> None:
     if contrast(color, surface) >= TEXT_CONTRAST:
-        assert accessible(color, surface) == color
+        assert accessible(color, on=surface) == color
 
 
 @given(colors)
 def test_darkening_goes_no_further_than_needed(color: str) -> None:
-    changed = accessible(color, "#ffffff")
+    changed = accessible(color, on="#ffffff")
     if changed != color:
         assert contrast(changed, "#ffffff") < TEXT_CONTRAST * 1.12
 

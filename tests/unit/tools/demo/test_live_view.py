@@ -11,7 +11,7 @@ from tools.demo.observations import Activity, Observations
 
 
 def score(promoters: int, passives: int, detractors: int, value: str = "") -> dict[str, object]:
-    found = net_promoter_score(Counts(promoters, passives, detractors))
+    found = net_promoter_score(Counts(promoters=promoters, passives=passives, detractors=detractors))
     n = found.counts.n
     return {"nps": found.nps, "low": found.low, "high": found.high, "n": n, "held_back": n < 10, "value": value}
 

@@ -16,7 +16,7 @@ from shared.mail.addresses import domain_of, mailbox
 from shared.mail.message import Email
 from shared.mail.server import server_from
 from shared.mail.smtp import Transport
-from shared.transmission import Outcome
+from shared.transmission import TransmissionOutcome
 
 log = structlog.get_logger()
 
@@ -30,6 +30,7 @@ class EmailChannel:
     server_settings = "HEARBACK_SMTP_URL and HEARBACK_MAIL_FROM"
 
     def __init__(self, settings: CourierSettings) -> None:
+        self.attempt_seconds = settings.courier_mail_seconds
         self._sender = mailbox(settings.mail_from)
         reply_to = mailbox(settings.mail_reply_to) if settings.mail_reply_to else None
         self._composer = Composer(self._sender, name=settings.mail_from_name, reply_to=reply_to)
@@ -37,7 +38,7 @@ class EmailChannel:
             server_from(settings.smtp_url.get_secret_value()),
             greeting=domain_of(self._sender),
             connections=settings.courier_connections,
-            timeout=settings.courier_mail_seconds,
+            timeout=self.attempt_seconds,
             per_second=settings.courier_mails_per_second,
         )
         self._receipts = Receipts(settings.smtp_receipts_url) if settings.smtp_receipts_url else None
@@ -53,7 +54,7 @@ class EmailChannel:
     def compose(self, delivery: QueuedDelivery, campaign: CampaignPublished, now: datetime) -> Email | Ending:
         return self._composer.compose(delivery, campaign, now)
 
-    async def transmit(self, message: Email, may_begin: Callable[[], bool]) -> Outcome:
+    async def transmit(self, message: Email, may_begin: Callable[[], bool]) -> TransmissionOutcome:
         return await self._transport.send(message, may_begin)
 
     async def was_accepted(self, message_id: str) -> bool | None:

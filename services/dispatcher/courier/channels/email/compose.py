@@ -33,13 +33,15 @@ class Composer:
             recipient = mailbox(survey.recipient.address)
         except InvalidAddress as error:
             log.info("a survey's address cannot be used", send_id=survey.send_id, rule=str(error))
-            return Ending(survey.send_id, "bounced", INVALID_ADDRESS)
+            return Ending(survey.send_id, "bounced", reason=INVALID_ADDRESS)
         try:
-            body = self._template.render(words, campaign.brand, survey.answer_url, survey.unsubscribe_url)
+            body = self._template.render(
+                words, campaign.brand, answer_url=survey.answer_url, unsubscribe_url=survey.unsubscribe_url
+            )
         except ValueError as error:
             log.error("a survey cannot be sent", send_id=survey.send_id, reason=str(error))
-            return Ending(survey.send_id, "failed", BAD_LINK)
-        sender = Sender(self._sender, self._name or words.brand, self._reply_to)
+            return Ending(survey.send_id, "failed", reason=BAD_LINK)
+        sender = Sender(mailbox=self._sender, name=self._name or words.brand, reply_to=self._reply_to)
         return survey_email(
             survey, identity=delivery.message_id, sender=sender, to=recipient, words=words, body=body, now=now
         )

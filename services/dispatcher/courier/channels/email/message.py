@@ -5,7 +5,7 @@ from datetime import datetime
 from services.dispatcher.courier.channels.email.words import Wording
 from shared.contracts.sends import SurveySent
 from shared.mail.addresses import Mailbox, domain_of
-from shared.mail.message import Body, Email, Recipient, Sender, header_text, is_plain, write_email
+from shared.mail.message import Body, Email, Sender, header_text, is_plain, write_email
 from shared.texts.lines import given_name
 
 
@@ -23,7 +23,8 @@ def survey_email(
     return write_email(
         identity=identity,
         sender=sender,
-        to=Recipient(to, given_name(survey.recipient.name)),
+        to=to,
+        to_name=given_name(survey.recipient.name),
         subject=words.subject,
         date=now,
         language=words.language,

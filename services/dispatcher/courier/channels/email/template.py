@@ -23,7 +23,7 @@ _accent = lru_cache(100)(accent)
 _LINK = pattern(r"https?://[A-Za-z0-9\[][!#-;=?-\[\]_a-z{|}~]{1,900}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """How a group's numbers look in light mode; ``survey.mjml`` has the dark mode.
 
@@ -38,13 +38,13 @@ class Look:
 
 
 LOOKS: Mapping[Group, Look] = {
-    "detractor": Look("#fce4e1", "#a4221a", "#7a1812", "4px"),
-    "passive": Look("#fff4cc", "#b08000", "#5a4100", "12px"),
-    "promoter": Look("#d9f2e6", "#00734f", "#004d36", "24px"),
+    "detractor": Look(fill="#fce4e1", edge="#a4221a", ink="#7a1812", corner="4px"),
+    "passive": Look(fill="#fff4cc", edge="#b08000", ink="#5a4100", corner="12px"),
+    "promoter": Look(fill="#d9f2e6", edge="#00734f", ink="#004d36", corner="24px"),
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """One of the eleven numbers; only the ends of the scale have a ``label``."""
 
@@ -80,7 +80,7 @@ class SurveyTemplate:
         self._html = environment.get_template("survey.html")
         self._text = environment.get_template("survey.txt")
 
-    def render(self, words: Wording, brand: Brand, answer_url: str, unsubscribe_url: str) -> Body:
+    def render(self, words: Wording, brand: Brand, *, answer_url: str, unsubscribe_url: str) -> Body:
         """Both parts of one message. Raises ValueError when a link is not http(s)."""
         answer_url, unsubscribe_url = _http_url(answer_url), _http_url(unsubscribe_url)
         labels = {0: words.least_likely, 10: words.most_likely}
@@ -100,7 +100,8 @@ class SurveyTemplate:
             "unsubscribe": words.unsubscribe,
             "unsubscribe_url": unsubscribe_url,
             "targets": [
-                Target(score, f"{answer_url}{joint}score={score}", labels.get(score, "")) for score in range(11)
+                Target(score=score, url=f"{answer_url}{joint}score={score}", label=labels.get(score, ""))
+                for score in range(11)
             ],
         }
         return Body(text=self._text.render(context), html=self._html.render(context))

@@ -14,7 +14,7 @@ MAIL_TEXTS = Path(__file__).parent / "texts"
 """The folder of the texts specific to the email."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wording:
     """Every text of one email, filled in, each on one line."""
 
@@ -31,7 +31,7 @@ class Wording:
 
 def wording(survey: SurveySent, campaign: CampaignPublished, texts: Texts) -> Wording:
     """The texts for ``survey``: field by field the campaign's, or else ours; ``texts`` are ours by language."""
-    language = resolve(survey.locale, resolve(campaign.default_locale))
+    language = resolve(survey.locale, default=resolve(campaign.default_locale))
     ours = texts[language]
     name, product = given_name(survey.recipient.name), clipped(survey.product, MAX_PRODUCT)
     subject_of_question = campaign.subject_of_question

@@ -9,7 +9,7 @@ from services.dispatcher.courier.loops.deliver import DeliverLoop
 from services.dispatcher.courier.loops.unresolved import UnresolvedLoop
 from shared.contracts import sends
 from shared.contracts.campaigns import CampaignPublished
-from shared.transmission import ACCEPTED, NOT_BEGUN, Outcome
+from shared.transmission import ACCEPTED, NOT_BEGUN, TransmissionOutcome
 from tests.integration.dispatcher.courier.conftest import Office, survey
 from tests.integration.dispatcher.courier.post_office import PostOffice
 
@@ -21,6 +21,7 @@ class TextMessages:
     provider = "list"
     server = "SMS gateway"
     server_settings = "nothing"
+    attempt_seconds = 1.0
     has_receipts = True
 
     def __init__(self) -> None:
@@ -34,7 +35,7 @@ class TextMessages:
     def compose(self, delivery: QueuedDelivery, campaign: CampaignPublished, now: datetime) -> str | Ending:
         return f"{campaign.brand.name} ({now:%d.%m.}): {delivery.survey.answer_url}"
 
-    async def transmit(self, message: str, may_begin: Callable[[], bool]) -> Outcome:
+    async def transmit(self, message: str, may_begin: Callable[[], bool]) -> TransmissionOutcome:
         if not may_begin():
             return NOT_BEGUN
         if self.outcome.kind == "accepted":
@@ -60,7 +61,7 @@ async def test_each_channel_delivers_its_own_surveys_whatever_trouble_another_is
     await office.queue(
         [survey(1, channel="sms"), survey(2), survey(3, channel="webhook"), survey(4, channel="widget"), survey(5)]
     )
-    texts.outcome = Outcome("unavailable", "503")
+    texts.outcome = TransmissionOutcome("unavailable", "503")
     assert await texting.step() is False
     assert "SMS gateway" in office.runtime.health._troubles
     while await mailing.step():
@@ -85,7 +86,7 @@ async def test_each_channel_delivers_its_own_surveys_whatever_trouble_another_is
 async def test_each_channel_is_asked_about_its_own_messages(office: Office, post: PostOffice) -> None:
     texts = TextMessages()
     channel: Channel[str] = texts
-    texts.outcome = Outcome("unresolved", "TimeoutError")
+    texts.outcome = TransmissionOutcome("unresolved", "TimeoutError")
     post.script["ana-2@example.com"].append("cut")
     await office.queue([survey(1, channel="sms"), survey(2)])
     await DeliverLoop(office.runtime, channel, {"email"}).step()
@@ -96,3 +97,13 @@ async def test_each_channel_is_asked_about_its_own_messages(office: Office, post
     await UnresolvedLoop(office.runtime, channel).step()
     assert texts.asked == ["<send-1@shop.test>"] and post.questions == 1
     assert await office.states() == {"send-1": "accepted", "send-2": "accepted"}
+
+
+async def test_an_attempt_that_could_outlast_the_lease_is_not_begun(office: Office) -> None:
+    texts = TextMessages()
+    texts.attempt_seconds = office.runtime.settings.courier_lease_seconds + 1
+    channel: Channel[str] = texts
+    await office.queue([survey(1, channel="sms")])
+    await DeliverLoop(office.runtime, channel).step()
+    assert texts.sent == []
+    assert await office.states() == {"send-1": "queued"}

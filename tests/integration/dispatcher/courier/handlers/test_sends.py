@@ -9,7 +9,20 @@ from tests.integration.dispatcher.courier.post_office import PostOffice
 
 
 def message(body: SurveySent, offset: int = 0, event_type: str = sends.SENT) -> Message:
-    return Message(sends.TOPIC, 0, offset, b"c", f"e-{offset}", "/test", event_type, NOW, body, None, b"", ())
+    return Message(
+        topic=sends.TOPIC,
+        partition=0,
+        offset=offset,
+        key=b"c",
+        event_id=f"e-{offset}",
+        source="/test",
+        type=event_type,
+        time=NOW,
+        body=body,
+        traceparent=None,
+        value=b"",
+        headers=(),
+    )
 
 
 async def test_a_survey_is_delivered_once_however_often_its_event_comes(office: Office, post: PostOffice) -> None:

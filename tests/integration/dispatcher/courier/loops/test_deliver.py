@@ -123,7 +123,20 @@ async def test_an_erased_customers_mail_is_not_kept_for_its_next_try(office: Off
     await office.queue([survey(1), survey(2)])
     await office.carry()
     erased = Preference(customer_id="customer-1", revision=1, occurred_at=office.runtime.clock.now())
-    told = Message(preferences.TOPIC, 0, 0, b"c", "e", "/test", preferences.ERASED, NOW, erased, None, b"", ())
+    told = Message(
+        topic=preferences.TOPIC,
+        partition=0,
+        offset=0,
+        key=b"c",
+        event_id="e",
+        source="/test",
+        type=preferences.ERASED,
+        time=NOW,
+        body=erased,
+        traceparent=None,
+        value=b"",
+        headers=(),
+    )
     async with office.runtime.transaction() as connection:
         await actions.ingest(connection, [told], office.runtime.clock.now())
     await office.carry()
@@ -138,7 +151,7 @@ def _customer(number: int, state: ChannelState, erased_at: datetime | None = Non
     address = f"ana-{number}@example.com"
     preference = ChannelPreference(channel="email", state=state, address=address, changed_at=NOW)
     told = OrderEvent(order_id="1", occurred_at=NOW, customer=orders.Customer(id=f"customer-{number}", email=address))
-    customer = fold(Customer(f"customer-{number}"), told)
+    customer = fold(Customer(customer_id=f"customer-{number}"), told)
     return replace(customer, channels={"email": preference}, erased_at=erased_at)
 
 

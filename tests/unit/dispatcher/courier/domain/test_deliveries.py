@@ -16,23 +16,27 @@ EXPIRES = survey().expires_at
 
 
 def customer(state: ChannelState) -> Customer:
-    return Customer("c-1", channels={"email": ChannelPreference(channel="email", state=state, changed_at=NOW)})
+    return Customer(
+        customer_id="c-1", channels={"email": ChannelPreference(channel="email", state=state, changed_at=NOW)}
+    )
 
 
 def test_a_survey_is_sent_until_its_link_closes() -> None:
     assert obstacle(survey(), None, channel="email", now=EXPIRES - timedelta(seconds=1)) is None
-    assert obstacle(survey(), None, channel="email", now=EXPIRES) == Ending(survey().send_id, "failed", "expired")
+    assert obstacle(survey(), None, channel="email", now=EXPIRES) == Ending(
+        survey().send_id, "failed", reason="expired"
+    )
 
 
 def test_a_survey_of_another_channel_ends_as_unsupported_even_when_expired() -> None:
     ending = obstacle(survey(channel="sms"), None, channel="email", now=EXPIRES)
-    assert ending == Ending(survey().send_id, "failed", "channel_unsupported")
+    assert ending == Ending(survey().send_id, "failed", reason="channel_unsupported")
 
 
 @pytest.mark.parametrize("state", ["unsubscribed", "complained"])
 def test_what_the_customer_has_decided_since_goes_first(state: ChannelState) -> None:
     ending = obstacle(survey(channel="email"), customer(state), channel="email", now=EXPIRES)
-    assert ending == Ending(survey().send_id, "failed", state)
+    assert ending == Ending(survey().send_id, "failed", reason=state)
 
 
 def test_an_erasure_counts_only_for_what_was_decided_before_it() -> None:
@@ -40,7 +44,7 @@ def test_an_erasure_counts_only_for_what_was_decided_before_it() -> None:
     known = fold(customer("allowed"), ordered)
     erased_since = replace(known, erased_at=NOW + timedelta(minutes=1))
     ending = obstacle(survey(), erased_since, channel="email", now=NOW)
-    assert ending == Ending(survey().send_id, "failed", "erased")
+    assert ending == Ending(survey().send_id, "failed", reason="erased")
     erased_long_before = replace(known, erased_at=NOW - timedelta(days=1))
     assert obstacle(survey(), erased_long_before, channel="email", now=NOW) is None
 

@@ -5,24 +5,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.dispatcher.courier.domain.deliveries import Ending, Results, Retry
-from services.dispatcher.courier.domain.outcomes import Attempt, pause_seconds, results_of
-from shared.transmission import ACCEPTED, NOT_BEGUN, Outcome
+from services.dispatcher.courier.domain.outcomes import Attempt, results_of, with_jitter
+from shared.transmission import ACCEPTED, NOT_BEGUN, TransmissionOutcome
 
 
 @pytest.mark.parametrize(
     ("outcome", "results"),
     [
         (ACCEPTED, Results(endings=[Ending("s", "accepted")])),
-        (Outcome("bounced", "550 5.1.1"), Results(endings=[Ending("s", "bounced", "550 5.1.1")])),
-        (Outcome("failed", "554"), Results(endings=[Ending("s", "failed", "554")])),
-        (Outcome("unresolved", "TimeoutError"), Results(unresolved=["s"])),
-        (Outcome("put_off", "451"), Results(retries=[Retry("s", "451", 40, 1)])),
+        (TransmissionOutcome("bounced", "550 5.1.1"), Results(endings=[Ending("s", "bounced", reason="550 5.1.1")])),
+        (TransmissionOutcome("failed", "554"), Results(endings=[Ending("s", "failed", reason="554")])),
+        (TransmissionOutcome("unresolved", "TimeoutError"), Results(unresolved=["s"])),
+        (
+            TransmissionOutcome("put_off", "451"),
+            Results(retries=[Retry(send_id="s", reason="451", seconds=40, tries=1)]),
+        ),
         # The server's trouble counts no try against the message, and a message that was not begun waits for nothing.
-        (Outcome("unavailable", "421"), Results(retries=[Retry("s", "421", 20, 0)])),
-        (NOT_BEGUN, Results(retries=[Retry("s", None, 0, 0)])),
+        (
+            TransmissionOutcome("unavailable", "421"),
+            Results(retries=[Retry(send_id="s", reason="421", seconds=20, tries=0)]),
+        ),
+        (NOT_BEGUN, Results(retries=[Retry(send_id="s", reason=None, seconds=0, tries=0)])),
     ],
 )
-def test_each_outcome_ends_retries_or_leaves_a_delivery(outcome: Outcome, results: Results) -> None:
+def test_each_outcome_ends_retries_or_leaves_a_delivery(outcome: TransmissionOutcome, results: Results) -> None:
     found = results_of([Attempt("s", 2, outcome)], first_pause=10, longest_pause=3_600, chance=lambda: 0.5)
     assert (list(found.endings), list(found.retries), list(found.unresolved)) == (
         list(results.endings), list(results.retries), list(results.unresolved),
@@ -31,8 +37,12 @@ def test_each_outcome_ends_retries_or_leaves_a_delivery(outcome: Outcome, result
 
 @given(st.integers(0, 10_000), st.floats(0, 1))
 def test_pauses_grow_to_a_limit_and_never_beyond(attempts: int, chance: float) -> None:
-    pause = pause_seconds(attempts, 10, 3_600, chance)
+    def pause(put_off_before: int, chance: float) -> float:
+        attempt = Attempt("s", put_off_before, TransmissionOutcome("unavailable"))
+        (retry,) = results_of([attempt], first_pause=10, longest_pause=3_600, chance=lambda: chance).retries
+        return retry.seconds
+
     middle = min(3_600, 10 * 2 ** min(max(attempts, 1) - 1, 20))
-    assert 0.75 * middle <= pause <= 1.25 * middle
-    assert pause_seconds(attempts, 10, 3_600, 0.5) == middle
-    assert pause_seconds(attempts + 1, 10, 3_600, chance) >= pause
+    assert 0.75 * middle <= pause(attempts, chance) <= 1.25 * middle
+    assert pause(attempts, 0.5) == with_jitter(middle, 0.5) == middle
+    assert pause(attempts + 1, chance) >= pause(attempts, chance)

@@ -17,7 +17,7 @@ NOW = datetime(2026, 6, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 MOMENT = timedelta(microseconds=1)
 QUIET = 90 * DAY
-ANA = Customer("c-1", details={"email": (0, "ana@example.com"), "tier": (0, "gold")})
+ANA = Customer(customer_id="c-1", details={"email": (0, "ana@example.com"), "tier": (0, "gold")})
 
 
 def campaign(name: str, priority: int, **fields: object) -> Campaign:
@@ -40,7 +40,16 @@ def with_product(**fields: object) -> Policy:
 
 def timer(name: str, order_id: str | None = "o-1", check: datetime = NOW, due: datetime | None = None) -> Timer:
     """``due`` is ``check`` unless given."""
-    return Timer(f"{name} {order_id} {check}", name, "c-1", order_id, "milestone", 0, due or check, check)
+    return Timer(
+        timer_id=f"{name} {order_id} {check}",
+        campaign=name,
+        customer_id="c-1",
+        order_id=order_id,
+        cause="milestone",
+        occurrence=0,
+        due_at=due or check,
+        check_at=check,
+    )
 
 
 def due_survey(which: Campaign = SERVICE, **fields: Any) -> DueSurvey:
@@ -74,7 +83,9 @@ def decide(
 ) -> dict[str, Verdict]:
     """The verdict of each campaign that has something due."""
     known = {} if order is None else {order.order_id: order}
-    situation = Situation(customer, due, upcoming, known, history, last_ordered_at)
+    situation = Situation(
+        customer=customer, due=due, upcoming=upcoming, orders=known, history=history, last_ordered_at=last_ordered_at
+    )
     return {verdict.timer.campaign: verdict for verdict in policy.decide(situation, now)}
 
 

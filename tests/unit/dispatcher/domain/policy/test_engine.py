@@ -17,12 +17,14 @@ def test_nothing_speaks_against_it() -> None:
 
 
 def test_deferred_beyond_its_sense_is_skipped() -> None:
-    verdict = decide(timer("service"), history=[PastSend("other", None, NOW - 75 * DAY)])["service"]
+    verdict = decide(timer("service"), history=[PastSend(campaign="other", order_id=None, sent_at=NOW - 75 * DAY)])[
+        "service"
+    ]
     assert (verdict.outcome, verdict.reason, verdict.until) == ("skipped", "expired", NOW + 15 * DAY)
 
 
 def test_deferred_to_the_last_moment_of_its_sense_it_waits() -> None:
-    last = PastSend("other", None, NOW - QUIET + 14 * DAY)
+    last = PastSend(campaign="other", order_id=None, sent_at=NOW - QUIET + 14 * DAY)
     assert said(decide(timer("service"), history=[last])) == {"service": ("deferred", "quiet_period")}
     beyond = replace(last, sent_at=last.sent_at + MOMENT)
     assert said(decide(timer("service"), history=[beyond])) == {"service": ("skipped", "expired")}
@@ -54,7 +56,9 @@ def test_whatever_comes_due_in_whatever_steps_nobody_is_asked_twice_in_the_quiet
         now = NOW + day * DAY
         due = [each for each in pending.values() if each.check_at <= now]
         upcoming = [each for each in pending.values() if each.check_at > now]
-        for verdict in POLICY.decide(Situation(ANA, due, upcoming, {}, history), now):
+        for verdict in POLICY.decide(
+            Situation(customer=ANA, due=due, upcoming=upcoming, orders={}, history=history), now
+        ):
             key = (verdict.timer.campaign, str(verdict.timer.order_id))
             if verdict.outcome == "deferred":
                 assert verdict.until is not None
@@ -63,7 +67,7 @@ def test_whatever_comes_due_in_whatever_steps_nobody_is_asked_twice_in_the_quiet
                 continue
             del pending[key]
             if verdict.outcome == "sent":
-                history.append(PastSend(*key, now))
+                history.append(PastSend(campaign=key[0], order_id=key[1], sent_at=now))
     assert not pending, "every timer comes to an end"
     for index, one in enumerate(history):
         for other in history[index + 1 :]:

@@ -7,7 +7,7 @@ from tests.unit.dispatcher.domain.policy.kit import DAY, MOMENT, NOW, PRODUCT, Q
 
 
 def test_the_quiet_period_ends_to_the_microsecond() -> None:
-    asked = PastSend("other", None, NOW - QUIET)
+    asked = PastSend(campaign="other", order_id=None, sent_at=NOW - QUIET)
     assert decide(timer("service"), history=[asked])["service"].outcome == "sent"
     recent = replace(asked, sent_at=asked.sent_at + MOMENT)
     verdict = decide(timer("service"), history=[recent])["service"]
@@ -16,11 +16,19 @@ def test_the_quiet_period_ends_to_the_microsecond() -> None:
 
 
 def test_a_survey_of_the_future_by_another_clock_counts_too() -> None:
-    assert decide(timer("service"), history=[PastSend("other", None, NOW + DAY)])["service"].outcome == "skipped"
+    assert (
+        decide(timer("service"), history=[PastSend(campaign="other", order_id=None, sent_at=NOW + DAY)])[
+            "service"
+        ].outcome
+        == "skipped"
+    )
 
 
 def test_the_pair_about_one_order_is_one_asking_and_about_two_it_is_not() -> None:
-    same, another = PastSend("service", "o-1", NOW - DAY), PastSend("service", "o-2", NOW - DAY)
+    same, another = (
+        PastSend(campaign="service", order_id="o-1", sent_at=NOW - DAY),
+        PastSend(campaign="service", order_id="o-2", sent_at=NOW - DAY),
+    )
     assert decide(timer("product"), history=[same])["product"].outcome == "sent"
     assert decide(timer("product"), history=[another])["product"].outcome == "skipped"
     assert decide(timer("product", None), history=[replace(same, order_id=None)])["product"].outcome == "skipped"
@@ -29,11 +37,18 @@ def test_the_pair_about_one_order_is_one_asking_and_about_two_it_is_not() -> Non
 def test_a_pair_declared_by_only_one_of_them_does_not_hold() -> None:
     lonely = policy_of(PRODUCT, campaign("service", 2))
     assert (
-        decide(timer("product"), history=[PastSend("service", "o-1", NOW)], policy=lonely)["product"].outcome
+        decide(timer("product"), history=[PastSend(campaign="service", order_id="o-1", sent_at=NOW)], policy=lonely)[
+            "product"
+        ].outcome
         == "skipped"
     )
 
 
 def test_a_campaign_may_have_a_quiet_period_of_its_own() -> None:
     policy = policy_of(campaign("always", 1, quiet_period="0 days"))
-    assert decide(timer("always"), history=[PastSend("always", "o-2", NOW)], policy=policy)["always"].outcome == "sent"
+    assert (
+        decide(timer("always"), history=[PastSend(campaign="always", order_id="o-2", sent_at=NOW)], policy=policy)[
+            "always"
+        ].outcome
+        == "sent"
+    )

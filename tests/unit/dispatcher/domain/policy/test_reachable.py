@@ -8,7 +8,9 @@ from tests.unit.dispatcher.domain.policy.kit import NOW, decide, due_survey, sai
 
 
 def test_without_an_address_nothing_is_sent() -> None:
-    assert said(decide(timer("service"), customer=Customer("c-1"))) == {"service": ("skipped", "no_address")}
-    erased = Customer("c-1", erased_at=NOW)
+    assert said(decide(timer("service"), customer=Customer(customer_id="c-1"))) == {
+        "service": ("skipped", "no_address")
+    }
+    erased = Customer(customer_id="c-1", erased_at=NOW)
     assert reachable.check(due_survey(customer=erased)) == Objection(Reason.ERASED)
     assert reachable.check(due_survey()) is None

@@ -20,7 +20,7 @@ def stopped(by: str) -> DueSurvey:
 
 def unwilling(state: ChannelState) -> DueSurvey:
     entry = ChannelPreference(channel="email", state=state, changed_at=NOW)
-    return due_survey(customer=Customer("c-1", details=ANA.details, channels={"email": entry}))
+    return due_survey(customer=Customer(customer_id="c-1", details=ANA.details, channels={"email": entry}))
 
 
 # A new rule, or a new reason of an old one, has its example here.
@@ -30,14 +30,14 @@ EXAMPLES = {
     Reason.ORDER_REFUNDED: stopped("order.refunded"),
     Reason.ORDER_RETURNED: stopped("order.returned"),
     Reason.EXPIRED: due_survey(timer=timer("service", due=NOW - 15 * DAY)),
-    Reason.ERASED: due_survey(customer=Customer("c-1", erased_at=NOW)),
-    Reason.NO_ADDRESS: due_survey(customer=Customer("c-1")),
+    Reason.ERASED: due_survey(customer=Customer(customer_id="c-1", erased_at=NOW)),
+    Reason.NO_ADDRESS: due_survey(customer=Customer(customer_id="c-1")),
     Reason.UNSUBSCRIBED: unwilling("unsubscribed"),
     Reason.BOUNCED: unwilling("bounced"),
     Reason.COMPLAINED: unwilling("complained"),
     Reason.NO_RECENT_ORDER: due_survey(timer=replace(timer("service"), cause="recurrence")),
     Reason.NOT_IN_AUDIENCE: due_survey(campaign("service", 2, audience={"tier": "silver"})),
-    Reason.QUIET_PERIOD: due_survey(history=[PastSend("other", None, NOW - DAY)]),
+    Reason.QUIET_PERIOD: due_survey(history=[PastSend(campaign="other", order_id=None, sent_at=NOW - DAY)]),
     Reason.STANDS_ASIDE: due_survey(OTHER, upcoming=[timer("product", "o-2", NOW + DAY)]),
 }
 

@@ -41,6 +41,6 @@ def test_nobody_stands_aside_for_their_own_pair_nor_for_who_could_not_be_sent_an
     assert decide(timer("service"), upcoming=[mate])["service"].outcome == "sent"
     # The product survey will be within the quiet period of one sent before, so the service survey need not wait.
     brief = policy_of(PRODUCT, campaign("other", 3, quiet_period="1 day"))
-    blocked = [PastSend("other", None, NOW - 5 * DAY)]
+    blocked = [PastSend(campaign="other", order_id=None, sent_at=NOW - 5 * DAY)]
     verdicts = decide(timer("other"), upcoming=[timer("product", "o-2", NOW + 5 * DAY)], history=blocked, policy=brief)
     assert verdicts["other"].outcome == "sent"

@@ -79,7 +79,7 @@ def consistent_loop() -> tuple[TopicFacts, DatabaseFacts]:
     """One order, one survey sent about it, one detractor's answer with its case, one timer for later."""
     placed = order_event("order.placed", NOON)
     delivered = order_event("order.delivered", NOON + 3 * DAY, offset=1)
-    asked = timer_id("service", "c1", "o1")
+    asked = timer_id(campaign="service", customer_id="c1", order_id="o1")
     survey = send_id(asked)
     answer = answer_id(survey)
     sent = send(survey, "service", "c1", "o1", NOON + HOUR, asked)
@@ -98,7 +98,7 @@ def consistent_loop() -> tuple[TopicFacts, DatabaseFacts]:
         cases={"detractors": {case.case_id: case}},
     )
     later = NOON + 33 * DAY
-    day_counts = {(segment, "service", day): Totals(Counts(0, 0, 1), 1, 0) for segment in state.counted_in()}
+    day_counts = {(segment, "service", day): Totals(Counts(detractors=1), 1, 0) for segment in state.counted_in()}
     day_counts |= {(segment, "service", NOON.date()): Totals(Counts(), 0, 1) for segment in state.counted_in()}
     database = DatabaseFacts(
         decisions=[
@@ -106,7 +106,18 @@ def consistent_loop() -> tuple[TopicFacts, DatabaseFacts]:
             decision_about_timer("sent", 2, asked),
             decision_about(delivered, 3, set_timer("product")),
         ],
-        timers=[Timer(timer_id("product", "c1", "o1"), "product", "c1", "o1", "milestone", 0, later, later)],
+        timers=[
+            Timer(
+                timer_id(campaign="product", customer_id="c1", order_id="o1"),
+                "product",
+                "c1",
+                "o1",
+                "milestone",
+                0,
+                later,
+                later,
+            )
+        ],
         sends={survey: sent},
         deliveries={survey: "delivery.accepted"},
         campaigns={"service": SERVICE, "product": PRODUCT},

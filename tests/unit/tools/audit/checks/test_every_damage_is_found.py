@@ -140,10 +140,10 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
             {only(d.scorer_answers): replace(d.scorer_answers[only(d.scorer_answers)], day=date(2026, 3, 12))})),
     "an answer counted twice": (
         "counts per day and segment",
-        lambda _t, d: d.day_counts.update({(EVERYBODY, "service", ANSWERED_ON): Totals(Counts(0, 0, 2), 1, 0)})),
+        lambda _t, d: d.day_counts.update({(EVERYBODY, "service", ANSWERED_ON): Totals(Counts(detractors=2), 1, 0)})),
     "an answer to a survey counted as one to none": (
         "counts per day and segment",
-        lambda _t, d: d.day_counts.update({(EVERYBODY, "service", ANSWERED_ON): Totals(Counts(0, 0, 1), 0, 0)})),
+        lambda _t, d: d.day_counts.update({(EVERYBODY, "service", ANSWERED_ON): Totals(Counts(detractors=1), 0, 0)})),
     "a survey counted as delivered twice": (
         "counts per day and segment",
         lambda _t, d: d.day_counts.update({(EVERYBODY, "service", NOON.date()): Totals(Counts(), 0, 2)})),
@@ -155,7 +155,7 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
         "counts per day and segment", lambda _t, d: d.day_counts.pop((("region", "SP"), "service", ANSWERED_ON))),
     "a count that stayed behind": (
         "counts per day and segment",
-        lambda _t, d: d.day_counts.update({(EVERYBODY, "service", date(2026, 3, 9)): Totals(Counts(1, 0, 0))})),
+        lambda _t, d: d.day_counts.update({(EVERYBODY, "service", date(2026, 3, 9)): Totals(Counts(promoters=1))})),
     "a detractor nobody heard": (
         "one case per answer", lambda _t, d: d.cases.clear()),
     "a case about an older score": (
@@ -213,7 +213,18 @@ def test_only_what_kafka_has_deleted_is_left_out() -> None:
     topics.orders.append(later)
     due = NOON + 39 * DAY
     database.decisions.append(decision_about(later, 4, set_timer("product")))
-    database.timers.append(Timer(timer_id("product", "c1", "o2"), "product", "c1", "o2", "milestone", 0, due, due))
+    database.timers.append(
+        Timer(
+            timer_id(campaign="product", customer_id="c1", order_id="o2"),
+            "product",
+            "c1",
+            "o2",
+            "milestone",
+            0,
+            due,
+            due,
+        )
+    )
     assert found_by(topics, database) == set()
     topics.orders.pop(0)
     topics.retained_since = {

@@ -74,7 +74,7 @@ class History:
 
 
 def timer_of(occurrence: int) -> str:
-    return timer_id("again", "c1", None, occurrence)
+    return timer_id(campaign="again", customer_id="c1", order_id=None, occurrence=occurrence)
 
 
 RIGHT: dict[str, Callable[[], History]] = {
@@ -187,7 +187,7 @@ def test_a_timer_that_should_not_exist_is_found(name: str) -> None:
 def test_a_timer_of_an_unknown_customer_is_found() -> None:
     history = History().ordered(START).waits(1, START + QUARTER)
     (timer,) = history.database.timers
-    stranger = timer_id("again", "c2", None, 1)
+    stranger = timer_id(campaign="again", customer_id="c2", order_id=None, occurrence=1)
     history.database.timers.append(replace(timer, timer_id=stranger, customer_id="c2"))
     assert history.check().differences == 1
 

@@ -17,24 +17,28 @@ MINIMUM = 4
 
 BY_DAY = {
     (EVERYBODY, "a", date(2026, 2, 28)): Totals(delivered=8),
-    (EVERYBODY, "a", date(2026, 3, 1)): Totals(Counts(3, 0, 1), 4),
+    (EVERYBODY, "a", date(2026, 3, 1)): Totals(Counts(promoters=3, detractors=1), 4),
     (EVERYBODY, "a", date(2026, 3, 7)): Totals(delivered=4),
-    (EVERYBODY, "a", date(2026, 3, 8)): Totals(Counts(0, 2, 0), 1),
-    (EVERYBODY, "", date(2026, 3, 8)): Totals(Counts(1, 0, 0)),
-    (("region", "SP"), "a", date(2026, 3, 8)): Totals(Counts(0, 2, 0), 1),
+    (EVERYBODY, "a", date(2026, 3, 8)): Totals(Counts(passives=2), 1),
+    (EVERYBODY, "", date(2026, 3, 8)): Totals(Counts(promoters=1)),
+    (("region", "SP"), "a", date(2026, 3, 8)): Totals(Counts(passives=2), 1),
 }
 
 
 @pytest.mark.parametrize(
     ("key", "end", "expected"),
     [
-        (("a", "7d", "everybody"), date(2026, 3, 8), Totals(Counts(0, 2, 0), 1, 4)),  # the first lies on the open end
-        (("a", "7d", "everybody"), date(2026, 3, 7), Totals(Counts(3, 0, 1), 4, 4)),
-        (("a", "30d", "everybody"), date(2026, 3, 8), Totals(Counts(3, 2, 1), 5, 12)),
-        (("*", "7d", "everybody"), date(2026, 3, 8), Totals(Counts(1, 2, 0), 1, 4)),
-        (("*", "all", "everybody"), date(2030, 1, 1), Totals(Counts(4, 2, 1), 5, 12)),
+        (
+            ("a", "7d", "everybody"),
+            date(2026, 3, 8),
+            Totals(Counts(passives=2), 1, 4),
+        ),  # the first lies on the open end
+        (("a", "7d", "everybody"), date(2026, 3, 7), Totals(Counts(promoters=3, detractors=1), 4, 4)),
+        (("a", "30d", "everybody"), date(2026, 3, 8), Totals(Counts(promoters=3, passives=2, detractors=1), 5, 12)),
+        (("*", "7d", "everybody"), date(2026, 3, 8), Totals(Counts(promoters=1, passives=2), 1, 4)),
+        (("*", "all", "everybody"), date(2030, 1, 1), Totals(Counts(promoters=4, passives=2, detractors=1), 5, 12)),
         (("a", "30d", "everybody"), date(2026, 4, 30), Totals()),
-        (("a", "all", "region:SP"), date(2026, 3, 8), Totals(Counts(0, 2, 0), 1)),
+        (("a", "all", "region:SP"), date(2026, 3, 8), Totals(Counts(passives=2), 1)),
         (("a", "all", "region:RJ"), date(2026, 3, 8), Totals()),
     ],
 )
@@ -44,7 +48,7 @@ def test_windows_are_recomputed(key: tuple[str, str, str], end: date, expected: 
 
 def as_published(now: Totals, before: Totals | None) -> dict[str, Any]:
     score = net_promoter_score(now.counts)
-    difference = change(now.counts, before.counts) if before else None
+    difference = change(now.counts, before=before.counts) if before else None
     return {
         "nps": score.nps, "low": score.low, "high": score.high, "n": now.counts.n,
         "promoters": now.counts.promoters, "passives": now.counts.passives, "detractors": now.counts.detractors,

@@ -66,7 +66,9 @@ def test_an_order_that_changed_hands_after_it_was_asked_about_is_not_asked_about
     topics, database = consistent_loop()
     topics.orders[1] = replace(topics.orders[1], customer_id="c2")
     (timer,) = database.timers
-    database.timers[0] = replace(timer, timer_id=timer_id("product", "c2", "o1"), customer_id="c2")
+    database.timers[0] = replace(
+        timer, timer_id=timer_id(campaign="product", customer_id="c2", order_id="o1"), customer_id="c2"
+    )
     assert found_by(topics, database) == set()
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from services.dispatcher.courier.channels.email.message import survey_email
 from services.dispatcher.courier.channels.email.template import SurveyTemplate
 from services.dispatcher.courier.channels.email.words import MAIL_TEXTS, Wording, wording
-from shared.contracts.campaigns import Brand, CampaignPublished, CampaignTexts
+from shared.contracts.campaigns import Brand, CampaignPublished, CampaignTexts, SubjectOfQuestion
 from shared.contracts.sends import Recipient, SurveySent
 from shared.mail.addresses import mailbox
 from shared.mail.message import Sender, message_id
@@ -48,7 +48,7 @@ def survey(name: str | None = "Ana", product: str | None = "Wooden train", **cha
 
 
 def campaign(
-    subject: str = "service", texts: Mapping[str, CampaignTexts] | None = None, **brand: Any
+    subject: SubjectOfQuestion = "service", texts: Mapping[str, CampaignTexts] | None = None, **brand: Any
 ) -> CampaignPublished:
     return CampaignPublished(
         campaign="service-nps",
@@ -64,10 +64,10 @@ def mail(sent: SurveySent, under: CampaignPublished) -> tuple[Wording, EmailMess
     written = survey_email(
         sent,
         identity=message_id(sent.send_id, SENDER),
-        sender=Sender(SENDER, words.brand),
+        sender=Sender(mailbox=SENDER, name=words.brand),
         to=mailbox(sent.recipient.address),
         words=words,
-        body=TEMPLATE.render(words, under.brand, sent.answer_url, sent.unsubscribe_url),
+        body=TEMPLATE.render(words, under.brand, answer_url=sent.answer_url, unsubscribe_url=sent.unsubscribe_url),
         now=NOW,
     )
     message = message_from_bytes(written.content, policy=default)

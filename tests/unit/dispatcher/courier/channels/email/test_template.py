@@ -1,11 +1,13 @@
 """The email's two parts: whole, short, in every language, readable without colours and pictures."""
 
 import re
+from typing import get_args
 
 import pytest
 
 from services.dispatcher.courier.channels.email.template import LOOKS, MAX_HTML_BYTES
 from services.dispatcher.courier.channels.email.words import wording
+from shared.contracts.campaigns import SubjectOfQuestion
 from shared.locales import SUPPORTED
 from shared.web.colour import contrast
 from tests.unit.dispatcher.courier.channels.email.kit import TEMPLATE, TEXTS, Page, campaign, mail, part, survey
@@ -14,9 +16,9 @@ PRODUCTS = {"en": "Wooden train", "pt": "Trem de madeira", "ko": "나무 기차"
 
 
 @pytest.mark.parametrize("language", SUPPORTED)
-@pytest.mark.parametrize("subject", ["brand", "service", "product"])
+@pytest.mark.parametrize("subject", get_args(SubjectOfQuestion))
 def test_every_language_asks_one_question_with_eleven_answers_in_at_most_sixty_words(
-    language: str, subject: str
+    language: str, subject: SubjectOfQuestion
 ) -> None:
     words, message = mail(survey(locale=language, product=PRODUCTS[language]), campaign(subject))
     page = Page(part(message, "html"))
@@ -69,6 +71,6 @@ def test_numbers_are_readable_on_their_colours_and_edges_seen_on_the_page() -> N
 def test_a_link_that_is_no_web_address_is_refused(url: str) -> None:
     words = wording(survey(), campaign(), TEXTS)
     with pytest.raises(ValueError, match="HEARBACK_PUBLIC_COLLECTOR_URL"):
-        TEMPLATE.render(words, campaign().brand, url, "https://answers.test/u")
+        TEMPLATE.render(words, campaign().brand, answer_url=url, unsubscribe_url="https://answers.test/u")
     with pytest.raises(ValueError, match="HEARBACK_PUBLIC_COLLECTOR_URL"):
-        TEMPLATE.render(words, campaign().brand, "https://answers.test/s", url)
+        TEMPLATE.render(words, campaign().brand, answer_url="https://answers.test/s", unsubscribe_url=url)

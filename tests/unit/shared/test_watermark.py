@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from shared.timers import BATCHES_BETWEEN_SWEEPS, BEGINNING, Watermark
+from shared.watermark import BATCHES_BETWEEN_SWEEPS, BEGINNING, Claimed, Watermark
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
@@ -32,3 +32,10 @@ def test_an_endless_backlog_does_not_starve_what_was_set_before_it() -> None:
         positions.append(watermark.position)
     sweeps = [number for number, position in enumerate(positions, 1) if position == BEGINNING]
     assert sweeps == [BATCHES_BETWEEN_SWEEPS, 2 * BATCHES_BETWEEN_SWEEPS]
+
+
+def test_a_batch_is_full_when_as_many_rows_were_found_as_were_looked_for() -> None:
+    rows = [("c-2", NOON), ("c-1", NOON + timedelta(hours=1)), ("c-2", NOON)]
+    assert Claimed.of(rows, most=3) == Claimed(["c-1", "c-2"], NOON + timedelta(hours=1), full=True)
+    assert not Claimed.of(rows, most=4).full
+    assert Claimed.of([], most=4) == Claimed([], None, full=False)

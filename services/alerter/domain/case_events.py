@@ -1,4 +1,4 @@
-"""A case as published for support teams: with the answer, the customer and the order, or empty once erased."""
+"""The events of a case: their body is the whole case with its answer, customer and order, or empty once erased."""
 
 from collections.abc import Sequence
 
@@ -11,8 +11,8 @@ from shared.contracts.events import Event
 from shared.nps import group_of
 
 
-def published(case: Case, context: CaseContext) -> followups.Case:
-    """The case as published on its queue and returned by the API.
+def body(case: Case, context: CaseContext) -> followups.Case:
+    """The case as published on its queue's topic and returned by the API.
 
     Raises ValueError for a case without a queue, which was erased before it was ever published.
     """
@@ -37,9 +37,9 @@ def published(case: Case, context: CaseContext) -> followups.Case:
 
 
 def events(steps: Sequence[Step], context: CaseContext) -> list[Event]:
-    """The events the steps are published under, each with the whole case after it."""
+    """The events of the steps, each with the whole case after it."""
     return [
-        followups.event(step.event_type, published(step.case, context))
+        followups.event(step.event_type, body(step.case, context))
         for step in steps
         if step.event_type is not None and step.case.queue is not None
     ]

@@ -7,18 +7,12 @@ import pytest
 
 from services.alerter.domain import revisions
 from services.alerter.domain.case import Case, CaseContext
-from services.alerter.domain.customers import Customer, with_order
-from services.alerter.domain.orders import with_event
-from services.alerter.domain.publication import events, published
+from services.alerter.domain.case_events import body, events
 from services.alerter.domain.search import searchable_texts
-from shared.contracts import orders
-from tests.unit.alerter.examples import NOON, answer, order, routing
+from tests.unit.alerter.examples import NOON, answer, context, routing
 
 RULES = routing()
-CONTEXT = CaseContext(
-    customer=with_order(Customer(customer_id="c-42"), order()),
-    order=with_event(None, orders.PLACED, order()),
-)
+CONTEXT = context()
 
 
 def opened(**other: Any) -> Case:
@@ -27,7 +21,7 @@ def opened(**other: Any) -> Case:
 
 
 def test_a_case_is_told_with_answer_customer_and_order() -> None:
-    told = published(opened(), CONTEXT)
+    told = body(opened(), CONTEXT)
     assert told.answer is not None and (told.answer.score, told.answer.comment) == (2, "Far too late")
     assert told.customer is not None and told.order is not None
     assert (told.customer.name, told.customer.email) == ("Ana Prado", "ana@example.com")
@@ -36,17 +30,17 @@ def test_a_case_is_told_with_answer_customer_and_order() -> None:
 
 
 def test_what_is_not_known_yet_is_told_by_its_id_alone() -> None:
-    told = published(opened(locale="pt-BR"), CaseContext())
+    told = body(opened(locale="pt-BR"), CaseContext())
     assert told.customer is not None and told.order is not None
     assert (told.customer.customer_id, told.customer.name, told.customer.locale) == ("c-42", None, "pt-BR")
     assert (told.order.order_id, told.order.status, told.order.products) == ("1001", None, [])
-    stranger = published(opened(customer_id=None, order_id=None), CONTEXT)
+    stranger = body(opened(customer_id=None, order_id=None), CONTEXT)
     assert (stranger.customer, stranger.order) == (None, None)
 
 
 def test_an_erased_case_tells_nothing_of_the_person_whatever_is_known() -> None:
     (step,) = revisions.erase(opened(), "case-1", 9, NOON)
-    told = published(step.case, CONTEXT)
+    told = body(step.case, CONTEXT)
     assert (told.answer, told.customer, told.order, told.status) == (None, None, None, "closed")
     assert searchable_texts(step.case, CONTEXT) == []
 
@@ -55,7 +49,7 @@ def test_a_case_erased_before_it_was_opened_is_told_to_nobody() -> None:
     (step,) = revisions.erase(None, "case-1", 9, NOON)
     assert events([step], CaseContext()) == []
     with pytest.raises(ValueError, match="erased before it was opened"):
-        published(step.case, CaseContext())
+        body(step.case, CaseContext())
 
 
 def test_each_step_is_an_event_on_the_topic_of_its_queue() -> None:

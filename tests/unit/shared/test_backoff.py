@@ -1,0 +1,24 @@
+"""Pauses double up to a limit, and start over after a success."""
+
+from shared.backoff import Backoff, pause_after
+
+
+def test_pauses_double_up_to_the_limit() -> None:
+    backoff = Backoff(first=0.1, longest=1.5)
+    assert [backoff.failed() for _ in range(6)] == [0.1, 0.2, 0.4, 0.8, 1.5, 1.5]
+
+
+def test_a_success_starts_over() -> None:
+    backoff = Backoff(first=0.1, longest=15)
+    failing = [backoff.failing]
+    assert (backoff.failed(), backoff.failed()) == (0.1, 0.2)
+    failing.append(backoff.failing)
+    backoff.succeeded()
+    failing.append(backoff.failing)
+    assert failing == [False, True, False]
+    assert backoff.failed() == 0.1
+
+
+def test_even_the_millionth_failure_has_a_pause() -> None:
+    assert pause_after(1_000_000, first=10, longest=3_600) == 3_600
+    assert pause_after(0, first=10, longest=3_600) == 10
