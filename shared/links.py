@@ -10,7 +10,7 @@ BROKEN_LINK = "this link is incomplete or was altered; use the one in the email"
 _PATHS: dict[Purpose, str] = {"answer": "/s/", "unsubscribe": "/unsubscribe/"}
 
 
-class BadLink(ValueError):
+class BrokenLink(ValueError):
     """The link is not ours, or was truncated or altered."""
 
 
@@ -33,12 +33,12 @@ class Links:
         return f"{self._collector_url}{_PATHS['unsubscribe']}{self.token('unsubscribe', send_id)}"
 
     def send_id_of(self, token: str, purpose: Purpose) -> str:
-        """The send of a token. Raises BadLink unless it is exactly the token we issued for this purpose."""
+        """The send of a token. Raises BrokenLink unless it is exactly the token we issued for this purpose."""
         try:
             send_id = self._signers[purpose].unsign(token).decode()
         except (BadSignature, UnicodeError):
             send_id = None
         # Base64 has several encodings of the same signature (+ for -, unused last bits); only ours is accepted.
         if send_id is None or not hmac.compare_digest(token.encode(), self.token(purpose, send_id).encode()):
-            raise BadLink(BROKEN_LINK)
+            raise BrokenLink(BROKEN_LINK)
         return send_id

@@ -17,7 +17,7 @@ from shared.web.limits import BodyLimit
 from shared.web.pages import mount_static
 
 MAX_BODY_BYTES = 256 * 1024
-"""The longest comment and twenty further answers fit, even when escaped."""
+"""The longest comment fits however it is encoded, with room for further answers."""
 
 
 def build(runtime: Runtime[CollectorSettings]) -> Service:

@@ -15,6 +15,10 @@ RECORDED = "answer.recorded"
 AMENDED = "answer.amended"
 ERASED = "answer.erased"
 
+MAX_FURTHER_ANSWERS = 20
+FurtherAnswers = Annotated[dict[Label, Comment], Field(max_length=MAX_FURTHER_ANSWERS)]
+"""The answers to a survey's other questions, by question."""
+
 Revision = Annotated[int, Field(ge=1, le=2_147_483_647)]
 
 
@@ -38,7 +42,7 @@ class Answer(Contract):
     campaign_version: int | None = None
     comment: Comment | None = None
     # A factory, because pydantic deep-copies a mutable default, which took longer than the rest of validation.
-    further_answers: Annotated[dict[Label, Comment], Field(max_length=20)] = Field(default_factory=dict)
+    further_answers: FurtherAnswers = Field(default_factory=dict)
     segments: Segments = Field(default_factory=dict)
     locale: Label | None = None
 

@@ -16,21 +16,26 @@ from pydantic import (
     StringConstraints,
 )
 
-# PostgreSQL cannot store U+0000 in text, and lone surrogates cannot be encoded as UTF-8.
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+"""PostgreSQL cannot store U+0000 in text, and lone surrogates cannot be encoded as UTF-8."""
+
 CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 """Identifiers and labels end up in keys, headers and log lines, which these would break."""
 
+MAX_IDENTIFIER = 200
 MAX_LABEL = 100
+MAX_COMMENT = 5_000
 MAX_SEGMENT_VALUES = 20
 """Of one dimension."""
+
+SCORES = range(11)
 
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 
 def _storable(value: str) -> str:
-    if _UNSTORABLE.search(value):
+    if UNSTORABLE.search(value):
         raise ValueError("contains U+0000 or a lone surrogate, which cannot be stored; remove it")
     return value
 
@@ -53,14 +58,14 @@ def _utc(value: datetime) -> datetime:
 
 
 Text = Annotated[str, AfterValidator(_storable)]
-Identifier = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_printable)]
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=MAX_IDENTIFIER), AfterValidator(_printable)]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=MAX_LABEL), AfterValidator(_printable)]
 ShortText = Annotated[str, StringConstraints(max_length=500), AfterValidator(_storable)]
-Comment = Annotated[str, StringConstraints(max_length=5_000), AfterValidator(_storable)]
+Comment = Annotated[str, StringConstraints(max_length=MAX_COMMENT), AfterValidator(_storable)]
 Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
 """A point in time: RFC 3339 with an offset when written, UTC once read."""
 
-Score = Annotated[int, Field(ge=0, le=10)]
+Score = Annotated[int, Field(ge=SCORES[0], le=SCORES[-1])]
 """The answer to "how likely are you to recommend us?", 0 (not at all) to 10 (extremely)."""
 
 

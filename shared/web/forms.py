@@ -8,6 +8,8 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
+from shared.contracts.types import UNSTORABLE
+
 MAX_FIELDS = 50
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -46,6 +48,12 @@ async def read_form(request: Request) -> dict[str, str]:
             return {name: value for name, value in reversed(form.multi_items()) if isinstance(value, str)}
     except HTTPException:
         return {}
+
+
+def storable_text(written: str) -> str:
+    """A form's text with line breaks as LF, which browsers send as CR LF, and without characters that cannot be stored,
+    which nobody types."""
+    return UNSTORABLE.sub("", written.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def url_encoded(body: bytes) -> dict[str, str]:

@@ -69,5 +69,5 @@ async def test_both_states_are_readable_on_the_narrowest_phone(
 async def test_a_forged_link_says_so_kindly(shop: Shop, visits: Visits) -> None:
     for path in ("/s/forged?score=3", "/unsubscribe/forged"):
         page = await visits.open(shop.url("collector", path))
-        await expect(page.locator("h1")).to_have_text(words("en")["forged_title"])
+        await expect(page.locator("h1")).to_have_text(words("en")["broken_link_title"])
         await expect(page.locator("form")).to_have_count(0)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Header
 from services.collector.actions.answers import answer_directly
 from services.collector.actions.contention import Contended
 from services.collector.domain.answers import (
+    ANSWER_ERASED,
     AnswerAccepted,
     DirectAnswer,
     ErasedAnswer,
@@ -45,7 +46,7 @@ def routes(runtime: Runtime[CollectorSettings]) -> APIRouter:
         try:
             return await answer_directly(runtime, answer_id, body.parts())
         except ErasedAnswer as error:
-            raise Problem(410, "The answer was erased", detail=str(error)) from error
+            raise Problem(410, ANSWER_ERASED, detail=str(error)) from error
         except TooManyFurtherAnswers as error:
             raise Problem(422, INVALID_REQUEST, detail=str(error)) from error
         except Contended as error:

@@ -8,19 +8,17 @@ from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from shared.contracts.answers import Answer
+from shared.contracts.answers import MAX_FURTHER_ANSWERS, Answer, FurtherAnswers
 from shared.contracts.sends import Channel
-from shared.contracts.types import Comment, Identifier, Instant, Label, Score, Segments
+from shared.contracts.types import SCORES, Comment, Identifier, Instant, Score, Segments
 
 CLOCK_SKEW = timedelta(minutes=5)
 """Tolerated clock skew: how far in the future a client's ``answered_at`` may be."""
 
-LONGEST_COMMENT = 5_000
-"""Characters, as in the contract."""
+ANSWER_ERASED = "The answer was erased"
+"""The title of the problem that a client gets for ErasedAnswer or ErasedSurvey."""
 
-MOST_FURTHER_ANSWERS = 20
-"""The contract's maximum in one answer."""
-
+_WRITTEN_SCORES = {str(score): score for score in SCORES}
 _DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}")
 
 
@@ -52,7 +50,6 @@ def _written_time(value: object) -> object:
 
 
 WrittenTime = Annotated[Instant, Field(strict=False), BeforeValidator(_written_time)]
-FurtherAnswers = Annotated[dict[Label, Comment], Field(max_length=MOST_FURTHER_ANSWERS)]
 
 
 class SurveyAnswer(BaseModel):
@@ -131,7 +128,7 @@ class TooManyFurtherAnswers(ValueError):
     """Each request was within the limit, but not all of them together."""
 
     def __init__(self) -> None:
-        super().__init__(f"further_answers: more than {MOST_FURTHER_ANSWERS} including those given before")
+        super().__init__(f"further_answers: more than {MAX_FURTHER_ANSWERS} including those given before")
 
 
 class ErasedAnswer(ValueError):
@@ -163,13 +160,7 @@ def answer_after(current: Answer | None, answer_id: str, given: AnswerParts, now
 
 def form_score(written: str | None) -> int | None:
     """Parses a score from a form or URL; None for anything but 0 to 10."""
-    return int(written) if written is not None and re.fullmatch(r"[0-9]|10", written, re.ASCII) else None
-
-
-def form_comment(written: str) -> str:
-    """Normalises a comment from a form: line breaks unified, trimmed, characters that cannot be stored removed."""
-    lines = written.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
-    return lines.encode("utf-8", "ignore").decode().strip()
+    return _WRITTEN_SCORES.get(written or "")
 
 
 def is_in_the_future(answered_at: datetime, *, now: datetime) -> bool:
@@ -194,6 +185,6 @@ def _normalized(given: AnswerParts, current: Answer | None) -> AnswerParts:
         normalized["comment"] = None
     if "further_answers" in given and current is not None:
         normalized["further_answers"] = {**current.further_answers, **given["further_answers"]}
-    if len(normalized.get("further_answers", {})) > MOST_FURTHER_ANSWERS:
+    if len(normalized.get("further_answers", {})) > MAX_FURTHER_ANSWERS:
         raise TooManyFurtherAnswers
     return normalized

@@ -19,7 +19,12 @@ def routes(_runtime: Runtime[CollectorSettings], rendering: Rendering) -> APIRou
     @router.api_route("/unsubscribe/{rest:path}", methods=["GET", "HEAD", "POST"], include_in_schema=False)
     async def broken_link(request: Request) -> HTMLResponse:
         if is_json(request):
-            raise Problem(404, "The link does not work", detail=BROKEN_LINK)
-        return rendering.bad_link(request)
+            raise broken_link_problem()
+        return rendering.broken_link(request)
 
     return router
+
+
+def broken_link_problem() -> Problem:
+    """The same for clients that post JSON."""
+    return Problem(404, "The link does not work", detail=BROKEN_LINK)

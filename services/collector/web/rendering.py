@@ -18,7 +18,7 @@ from services.collector.domain.surveys import ClosedSurvey, ErasedSurvey, Survey
 from services.collector.settings import CollectorSettings
 from services.collector.web.words import Words
 from shared import metrics
-from shared.links import BadLink
+from shared.links import BrokenLink
 from shared.runtime import Runtime
 from shared.web.pages import templates
 
@@ -28,7 +28,7 @@ REFRESH_SECONDS = 3
 # A survey that has not been consumed yet will arrive within seconds; a deleted one never will.
 _TRIES = 20
 
-UNAVAILABLE = (BadLink, UnknownSurvey, ErasedSurvey, ClosedSurvey, SQLAlchemyError, OSError)
+UNAVAILABLE = (BrokenLink, UnknownSurvey, ErasedSurvey, ClosedSurvey, SQLAlchemyError, OSError)
 """Why a link cannot be shown; ``Rendering.unavailable`` has a page for each."""
 
 
@@ -76,8 +76,8 @@ class Rendering:
         """The page that explains one of UNAVAILABLE. ``score`` is what was chosen on a survey that is not known yet, to
         preselect it once the page continues."""
         match error:
-            case BadLink():
-                return self.bad_link(request)
+            case BrokenLink():
+                return self.broken_link(request)
             case UnknownSurvey():
                 return self._unknown(request, score)
             case ErasedSurvey():
@@ -89,9 +89,9 @@ class Rendering:
         headers = {"Retry-After": str(REFRESH_SECONDS)}
         return self._message(request, "trouble", mark="stop", status=503, headers=headers, again=address(request))
 
-    def bad_link(self, request: Request) -> HTMLResponse:
+    def broken_link(self, request: Request) -> HTMLResponse:
         metrics.survey_pages.labels("forged").inc()
-        return self._message(request, "forged", mark="stop", status=404)
+        return self._message(request, "broken_link", mark="stop", status=404)
 
     def pending(self, request: Request) -> HTMLResponse:
         """A preference change is pending for an unknown survey. The page refreshes until the result is there, as long

@@ -10,24 +10,25 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Resp
 from services.collector.actions.answers import answer_survey
 from services.collector.actions.contention import Contended
 from services.collector.domain.answers import (
-    LONGEST_COMMENT,
+    ANSWER_ERASED,
     AnswerAccepted,
     AnswerParts,
     ScoreMissing,
     SurveyAnswer,
     TooManyFurtherAnswers,
-    form_comment,
     form_score,
 )
 from services.collector.domain.surveys import ClosedSurvey, ErasedSurvey, Survey, UnknownSurvey
 from services.collector.queries.surveys import answerable_survey
 from services.collector.settings import CollectorSettings
+from services.collector.web.broken_links import broken_link_problem
 from services.collector.web.rendering import REFRESH_SECONDS, UNAVAILABLE, Rendering, address
 from shared import metrics
 from shared.contracts.answers import Answer
-from shared.links import BadLink
+from shared.contracts.types import MAX_COMMENT
+from shared.links import BrokenLink
 from shared.runtime import Runtime
-from shared.web.forms import is_json, read_form, read_json
+from shared.web.forms import is_json, read_form, read_json, storable_text
 from shared.web.problems import INVALID_REQUEST, TRY_AGAIN, Problem
 
 
@@ -80,8 +81,8 @@ async def _post_form(
 ) -> Response:
     """Redirects to the next step, or shows the same step again with what is missing or too long."""
     send_id = runtime.links.send_id_of(token, "answer")
-    score, comment = form_score(form.get("score")), form_comment(form.get("comment", ""))
-    if len(comment) > LONGEST_COMMENT:
+    score, comment = form_score(form.get("score")), storable_text(form.get("comment", "")).strip()
+    if len(comment) > MAX_COMMENT:
         survey = await _read(runtime, send_id)
         if survey.stored and survey.stored.answer:
             return _comment(rendering, request, survey, survey.stored.answer, too_long=comment)
@@ -105,12 +106,12 @@ async def _post_json(runtime: Runtime[CollectorSettings], token: str, body: byte
     try:
         send_id = runtime.links.send_id_of(token, "answer")
         accepted = await answer_survey(runtime, send_id, read_json(body, SurveyAnswer).parts())
-    except BadLink as error:
-        raise Problem(404, "The link does not work", detail=str(error)) from error
+    except BrokenLink as error:
+        raise broken_link_problem() from error
     except (UnknownSurvey, Contended) as error:
         raise Problem(503, TRY_AGAIN, detail=str(error), headers={"Retry-After": str(REFRESH_SECONDS)}) from error
     except ErasedSurvey as error:
-        raise Problem(410, "The answer was erased", detail=str(error)) from error
+        raise Problem(410, ANSWER_ERASED, detail=str(error)) from error
     except ClosedSurvey as error:
         raise Problem(410, "The survey has closed", detail=str(error)) from error
     except (ScoreMissing, TooManyFurtherAnswers) as error:
@@ -166,5 +167,5 @@ def _comment(
         has_comment=answer.comment is not None,
         comment=too_long,
         too_long=bool(too_long),
-        comment_limit=LONGEST_COMMENT,
+        comment_limit=MAX_COMMENT,
     )

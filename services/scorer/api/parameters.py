@@ -7,22 +7,22 @@ from typing import Annotated, Any
 from fastapi import Query
 from pydantic import BaseModel
 
-from services.scorer.domain.score_query import ScoreQuery
-from services.scorer.domain.segments import BadSegment
+from services.scorer.domain.score_query import MAX_SEGMENTS, ScoreQuery
+from services.scorer.domain.segments import MAX_DIMENSION, BadSegment
 from services.scorer.settings import ScorerSettings
 from shared.contracts.scores import ANY_CAMPAIGN, Window
-from shared.contracts.types import Instant
+from shared.contracts.types import MAX_IDENTIFIER, Instant
 from shared.runtime import Runtime
 from shared.web.problems import Problem
-
-MAX_SEGMENTS = 10
 
 SegmentsQuery = Annotated[
     list[str],
     Query(alias="segment", max_length=MAX_SEGMENTS, description="`dimension:value`; when repeated, all must apply."),
 ]
-CampaignQuery = Annotated[str | None, Query(max_length=200, description="One campaign; all together by default.")]
-DimensionQuery = Annotated[str, Query(min_length=1, max_length=300)]
+CampaignQuery = Annotated[
+    str | None, Query(max_length=MAX_IDENTIFIER, description="One campaign; all together by default.")
+]
+DimensionQuery = Annotated[str, Query(min_length=1, max_length=MAX_DIMENSION)]
 WindowQuery = Annotated[Window, Query(description="Days up to and including the day of `at`.")]
 AtQuery = Annotated[
     Instant | None,

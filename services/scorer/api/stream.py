@@ -8,7 +8,8 @@ from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from services.scorer.api.parameters import MAX_SEGMENTS, CampaignQuery, bad_segment
+from services.scorer.api.parameters import CampaignQuery, bad_segment
+from services.scorer.domain.score_query import MAX_SEGMENTS
 from services.scorer.domain.segments import BadSegment, read_segment, write_segment
 from services.scorer.domain.stream import ScoreUpdate
 from services.scorer.queries.scores import last_change

@@ -22,14 +22,19 @@ NO_CAMPAIGN_ID = 0
 """The id of NO_CAMPAIGN."""
 
 
+def supersedes(body: Answer | AnswerErased, other: Answer | AnswerErased) -> bool:
+    """Whether ``body`` replaces ``other`` of the same answer: a higher revision does, or an erasure of the same one."""
+    if body.revision == other.revision:
+        return isinstance(body, AnswerErased) and isinstance(other, Answer)
+    return body.revision > other.revision
+
+
 def newest_revisions(bodies: Iterable[Answer | AnswerErased]) -> list[tuple[str, Answer | AnswerErased]]:
-    """Each answer's key with its highest revision, ascending by key. An erasure wins over the same revision."""
+    """Each answer's key with the revision that supersedes its others, ascending by key."""
     newest: dict[str, Answer | AnswerErased] = {}
     for body in bodies:
         other = newest.setdefault(body.answer_id, body)
-        if other is not body and (
-            body.revision > other.revision or (body.revision == other.revision and isinstance(body, AnswerErased))
-        ):
+        if other is not body and supersedes(body, other):
             newest[body.answer_id] = body
     return sorted([(key_of(answer_id), body) for answer_id, body in newest.items()])
 

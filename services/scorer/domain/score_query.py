@@ -9,6 +9,9 @@ from services.scorer.domain.segments import EVERYBODY_SEGMENT, Segment, read_seg
 from services.scorer.domain.windows import Days, day_of, window_days
 from shared.contracts.scores import ANY_CAMPAIGN, EVERYBODY, Window
 
+MAX_SEGMENTS = 10
+"""In one query."""
+
 
 @dataclass(frozen=True, slots=True)
 class ScoreQuery:

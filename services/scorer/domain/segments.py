@@ -11,9 +11,11 @@ Segment = tuple[str, str]
 EVERYBODY_SEGMENT: Segment = ("", EVERYBODY)
 """Every answer's first segment. Dimensions in events are never empty, so this name is unique."""
 
-
 EVERYBODY_ID = 0
 """The id of EVERYBODY_SEGMENT, in which every answer counts."""
+
+MAX_DIMENSION = 300
+"""Characters in a request; no dimension's name is longer."""
 
 
 class BadSegment(ValueError):

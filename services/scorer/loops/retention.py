@@ -8,7 +8,7 @@ from services.scorer.settings import ScorerSettings
 from shared.runtime import Runtime
 
 _SURVEYS_KEPT_DAYS = 90
-"""Kafka retains sends and deliveries for 30 days; neither arrives later than this."""
+"""Longer than Kafka retains sends and deliveries (shared/contracts/topics.py): neither arrives later than this."""
 
 
 class RetentionLoop:

@@ -32,7 +32,8 @@ _COLUMNS = Columns(
 )
 # One statement writes the batch, rejects stale revisions, and returns the previous rows (PostgreSQL 18's RETURNING
 # old). In the usual case, all new, it returns a single row: returning thousands of unused rows would cost as much as
-# writing them. The rows are not ``Columns.given`` but arrays in PostgreSQL's text format: see ``arrays``.
+# writing them. WHERE is the rule of ``supersedes`` in domain/answers.py; an erased answer has no score. The rows are
+# arrays in PostgreSQL's text format instead of ``Columns.given``: see ``arrays``.
 _WRITE = text(
     f"""
     WITH written AS (

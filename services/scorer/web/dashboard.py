@@ -7,8 +7,8 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse
 from sqlalchemy.exc import SQLAlchemyError
 
-from services.scorer.domain.score_query import ScoreQuery
-from services.scorer.domain.segments import BadSegment, write_segment
+from services.scorer.domain.score_query import MAX_SEGMENTS, ScoreQuery
+from services.scorer.domain.segments import MAX_DIMENSION, BadSegment, write_segment
 from services.scorer.domain.trends import Step
 from services.scorer.queries.comments import newest_comments
 from services.scorer.queries.comparisons import comparison
@@ -20,6 +20,7 @@ from services.scorer.web import chart_library, words
 from services.scorer.web.charts import best_and_worst, chart_data, worth_drawing
 from services.scorer.web.filters import Filters
 from shared.contracts.scores import WINDOWS, Window
+from shared.contracts.types import MAX_IDENTIFIER
 from shared.nps import group_of
 from shared.runtime import Runtime
 from shared.web.auth import Caller, staff
@@ -49,9 +50,9 @@ def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
         request: Request,
         _caller: Annotated[Caller, Depends(staff("scores:read"))],
         window: Window = "30d",
-        campaign: Annotated[str | None, Query(max_length=200)] = None,
-        segment: Annotated[list[str], Query(max_length=10)] = [],  # noqa: B006  # FastAPI copies defaults
-        by: Annotated[str | None, Query(max_length=300)] = None,
+        campaign: Annotated[str | None, Query(max_length=MAX_IDENTIFIER)] = None,
+        segment: Annotated[list[str], Query(max_length=MAX_SEGMENTS)] = [],  # noqa: B006  # FastAPI copies defaults
+        by: Annotated[str | None, Query(max_length=MAX_DIMENSION)] = None,
     ) -> HTMLResponse:
         filters = Filters(
             window=window,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.links import BadLink, Links
+from shared.links import BrokenLink, Links
 
 LINKS = Links(secret="s" * 32, collector_url="https://survey.example/")
 
@@ -16,18 +16,18 @@ def test_a_link_leads_back_to_its_send() -> None:
 
 
 def test_one_purpose_does_not_open_the_other() -> None:
-    with pytest.raises(BadLink):
+    with pytest.raises(BrokenLink):
         LINKS.send_id_of(LINKS.token("answer", "a"), "unsubscribe")
 
 
 def test_another_secret_does_not_open_it() -> None:
-    with pytest.raises(BadLink, match="incomplete or was altered"):
+    with pytest.raises(BrokenLink, match="incomplete or was altered"):
         Links(secret="t" * 32, collector_url="").send_id_of(LINKS.token("answer", "a"), "answer")
 
 
 @given(st.text(max_size=80))
 def test_nothing_made_up_opens_anything(token: str) -> None:
-    with pytest.raises(BadLink):
+    with pytest.raises(BrokenLink):
         LINKS.send_id_of(token, "answer")
 
 
@@ -39,5 +39,5 @@ def test_one_changed_letter_closes_it(position: int, letter: str) -> None:
     position %= len(token)
     changed = token[:position] + letter + token[position + 1 :]
     if changed != token:
-        with pytest.raises(BadLink):
+        with pytest.raises(BrokenLink):
             LINKS.send_id_of(changed, "answer")

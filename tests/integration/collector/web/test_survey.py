@@ -57,7 +57,7 @@ async def test_score_then_comment_then_thanks(collector: Collector) -> None:
     assert "What went wrong" in seen(comment)
     assert "3 out of 10" in seen(comment)
     collector.clock.pass_time(minutes=2)
-    second = await collector.client.post(page, data={"comment": "Came a week late"})
+    second = await collector.client.post(page, data={"comment": "  Came a week\r\nlate \r "})
     thanks = await collector.client.get(second.headers["location"])
     assert "Thank you for being honest with us" in seen(thanks)
 
@@ -79,7 +79,7 @@ async def test_score_then_comment_then_thanks(collector: Collector) -> None:
         "segments": {"country": "BR", "category": ["toys", "books"]},
         "locale": "en",
     }
-    assert amended.body["comment"] == "Came a week late"
+    assert amended.body["comment"] == "Came a week\nlate"
     assert amended.body["answered_at"] == recorded.body["answered_at"]
     assert amended.body["received_at"] == "2026-11-01T12:02:00Z"
     assert recorded.key == amended.key == identity.answer_id("s-1")

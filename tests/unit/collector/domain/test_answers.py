@@ -20,7 +20,6 @@ from services.collector.domain.answers import (
     SurveyAnswer,
     TooManyFurtherAnswers,
     answer_after,
-    form_comment,
     form_score,
     is_in_the_future,
     time_ordered_id,
@@ -119,28 +118,6 @@ def test_whatever_is_said_the_last_word_of_each_part_stands(sayings: list[Answer
         assert current is not None
         assert (current.score, current.comment) == (score, comment)
         Answer.model_validate(current.model_dump())
-
-
-@pytest.mark.parametrize(
-    ("written", "kept"),
-    [
-        ("  so late\r\nreally \r ", "so late\nreally"),
-        ("a\x00b", "ab"),
-        ("👩‍👩‍👧 ótimo 최고 很好", "👩‍👩‍👧 ótimo 최고 很好"),
-        (" \n\t\r\n", ""),
-        ("half \ud83d pair", "half  pair"),
-    ],
-)
-def test_a_written_comment_is_kept_as_it_can_be_stored(written: str, kept: str) -> None:
-    assert form_comment(written) == kept
-
-
-@given(st.text())
-def test_any_text_of_a_form_can_be_stored(text: str) -> None:
-    kept = form_comment(text)
-    kept.encode()
-    assert "\x00" not in kept
-    assert "\r" not in kept
 
 
 def test_clocks_may_differ_a_little() -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.applications import Starlette
@@ -9,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from shared.web.forms import read_form, url_encoded
+from shared.web.forms import read_form, storable_text, url_encoded
 from tests.kit.http import client_of
 
 
@@ -24,6 +25,28 @@ def test_a_form_with_a_thousand_fields_is_none() -> None:
 
 def test_bytes_of_another_charset_cost_only_their_own_field() -> None:
     assert url_encoded("score=3&comment=tr\xe8s bien".encode("latin-1")) == {"score": "3", "comment": "tr\ufffds bien"}
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("so late\r\nreally \r", "so late\nreally \n"),
+        ("a\x00b", "ab"),
+        ("👩‍👩‍👧 ótimo 최고 很好", "👩‍👩‍👧 ótimo 최고 很好"),
+        (" \n\t\r\n", " \n\t\n"),
+        ("half \ud83d pair", "half  pair"),
+    ],
+)
+def test_a_written_text_is_kept_as_it_can_be_stored(written: str, kept: str) -> None:
+    assert storable_text(written) == kept
+
+
+@given(st.text())
+def test_any_text_of_a_form_can_be_stored(text: str) -> None:
+    kept = storable_text(text)
+    kept.encode()
+    assert "\x00" not in kept
+    assert "\r" not in kept
 
 
 async def test_a_form_is_read_whichever_way_it_is_encoded() -> None:

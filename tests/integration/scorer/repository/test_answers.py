@@ -1,0 +1,42 @@
+"""The table ``answers``: which revision of an answer is stored."""
+
+from itertools import product
+
+from services.scorer.domain.answers import batch_of, newest_revisions, supersedes
+from services.scorer.domain.keys import key_of
+from services.scorer.repository import answers
+from shared.contracts.answers import Answer, AnswerErased
+from tests.integration.scorer.kit import Scorer, answer, erased
+
+
+def revisions(answer_id: str) -> list[Answer | AnswerErased]:
+    """An answer at each of three revisions, and its erasure at each."""
+    bodies = [
+        body
+        for revision in (1, 2, 3)
+        for _, body in (answer(answer_id, revision, revision=revision), erased(answer_id, revision))
+    ]
+    return [body for body in bodies if isinstance(body, Answer | AnswerErased)]
+
+
+async def store(scorer: Scorer, bodies: list[Answer | AnswerErased]) -> set[str]:
+    """Writes one revision of each answer; returns the keys of those written."""
+    newest = newest_revisions(bodies)
+    given = sum(isinstance(body, Answer) for body in bodies)
+    rows = batch_of(
+        newest, campaign_ids=[0] * given, segment_ids=[(0,)] * given, zone=scorer.runtime.settings.zone
+    ).rows
+    async with scorer.runtime.transaction() as connection:
+        written = await answers.write(connection, rows)
+    return {row.key for row in rows} if written.keys is None else set(written.keys)
+
+
+async def test_the_database_replaces_exactly_what_the_rule_says_is_superseded(scorer: Scorer) -> None:
+    """The rule is in SQL, too: every revision of an answer is written over every other."""
+    pairs = [
+        (revisions(f"{stored} {given}")[stored], revisions(f"{stored} {given}")[given])
+        for stored, given in product(range(6), repeat=2)
+    ]
+    assert len(await store(scorer, [stored for stored, _ in pairs])) == 36
+    replaced = await store(scorer, [given for _, given in pairs])
+    assert replaced == {key_of(given.answer_id) for stored, given in pairs if supersedes(given, stored)}
