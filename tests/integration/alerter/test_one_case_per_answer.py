@@ -1,8 +1,7 @@
 """Promise 3 with processes: two replicas, one killed while handling answers, and every detractor gets a case."""
 
 import asyncio
-import os
-import sys
+from asyncio.subprocess import Process
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -15,13 +14,14 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from deploy.local.backends import Backends
-from deploy.local.ports import StackPorts
+from deploy.local.ports import free_port
 from deploy.local.provision import Database
 from shared.contracts import answers, cloudevents, followups, identity
 from shared.contracts.answers import Answer
 from shared.contracts.topics import QUEUES
 from shared.nps import group_of
 from tests.kit.eventually import eventually
+from tests.kit.processes import process
 from tests.kit.settings import SECRET
 from tests.unit.alerter.examples import answer
 from tools.audit.topics import Topics
@@ -34,7 +34,6 @@ async def test_two_replicas_and_a_kill_leave_each_answer_one_open_case_in_its_qu
     backends: Backends, database: Database, topic_prefix: str
 ) -> None:
     environment = {
-        **os.environ,
         "HEARBACK_KAFKA_BOOTSTRAP_SERVERS": backends.kafka_bootstrap_servers,
         "HEARBACK_DATABASE_URL": database.service_urls["alerter"],
         "HEARBACK_TOPIC_PREFIX": topic_prefix,
@@ -53,9 +52,9 @@ async def test_two_replicas_and_a_kill_leave_each_answer_one_open_case_in_its_qu
         found: int = await connection.fetchval("SELECT count(*) FROM alerter.cases")
         return found
 
-    async with process(environment) as stays:
+    async with alerter(environment) as stays:
         await eventually(lambda: members(backends, topic_prefix, 1), "one member", within=LIMIT_SECONDS)
-        async with process(environment) as dies:
+        async with alerter(environment) as dies:
             await eventually(
                 lambda: members(backends, topic_prefix, 2), "both members", within=LIMIT_SECONDS, every=0.1
             )
@@ -116,22 +115,16 @@ async def send(backends: Backends, topic: str, told: Sequence[Answer]) -> None:
 
 
 @asynccontextmanager
-async def process(environment: Mapping[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
-    """An alerter; stopped at the end unless it is already dead, and must then exit cleanly."""
-    port = str(StackPorts.free().alerter)
-    started = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "services.alerter", env={**environment, "HEARBACK_HTTP_PORT": port},
-        stdout=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        yield started
-        if started.returncode is None:
-            started.terminate()
-            assert await asyncio.wait_for(started.wait(), 30) == 0
-    finally:
-        if started.returncode is None:
-            started.kill()
-            await started.wait()
+async def alerter(environment: Mapping[str, str]) -> AsyncIterator[Process]:
+    """Stopped at the end unless it is already dead, and must then exit cleanly."""
+    port = {"HEARBACK_HTTP_PORT": str(free_port())}
+    async with process(
+        "services.alerter", environment={**environment, **port}, stdout=asyncio.subprocess.DEVNULL
+    ) as running:
+        yield running
+        if running.returncode is None:
+            running.terminate()
+            assert await asyncio.wait_for(running.wait(), 30) == 0
 
 
 async def members(backends: Backends, topic_prefix: str, many: int) -> bool:

@@ -1,9 +1,7 @@
 """The courier as a process, killed repeatedly in the middle of its work."""
 
-import asyncio
-import os
 import signal
-import sys
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +17,7 @@ from shared.messaging.topics import all_topics, ensure_topics
 from tests.integration.dispatcher.courier.conftest import Open, survey
 from tests.integration.dispatcher.courier.post_office import PostOffice
 from tests.kit.eventually import eventually, until
+from tests.kit.processes import process
 from tests.kit.settings import SECRET, settings_for
 
 MAILS = 240
@@ -59,9 +58,9 @@ async def test_killed_again_and_again_it_delivers_every_survey_exactly_once(
     await ensure_topics(settings, all_topics())
     await _publish(settings)
     for killed_after in KILLED_AFTER:
-        async with _courier(environment, tmp_path) as process:
+        async with _courier(environment, tmp_path) as running:
             await _delivered(post, killed_after)
-            process.send_signal(signal.SIGKILL)
+            running.send_signal(signal.SIGKILL)
     office = await open_office()
     async with _courier(environment, tmp_path):
         await eventually(office.states, "every email to be accepted", wanted=_all_accepted, within=90, every=0.1)
@@ -83,23 +82,13 @@ async def _publish(settings: CourierSettings) -> None:
 
 
 @asynccontextmanager
-async def _courier(environment: dict[str, str], folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def _courier(environment: dict[str, str], folder: Path) -> AsyncIterator[Process]:
+    port = {"HEARBACK_HTTP_PORT": str(free_port())}
     with (folder / "courier.log").open("ab") as log:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "services.dispatcher",
-            "courier",
-            env={**os.environ, **environment, "HEARBACK_HTTP_PORT": str(free_port())},
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+        async with process(
+            "services.dispatcher", "courier", environment={**environment, **port}, stdout=log, stderr=log
+        ) as running:
+            yield running
 
 
 async def _delivered(post: PostOffice, count: int) -> None:
