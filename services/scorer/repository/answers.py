@@ -63,7 +63,7 @@ _WRITE = text(
     SELECT NULL, NULL, key, campaign_id, day, score, surveyed, segment_ids
     FROM written
     WHERE replaced
-    """  # noqa: S608  # names and types of columns
+    """  # noqa: S608  # composed of column names, never values
 )
 
 

@@ -22,7 +22,7 @@ _COLUMNS = Columns(
     segment_ids="integer[]",
     comment="text",
 )
-_ADD = text(f"INSERT INTO comments ({_COLUMNS.names}) SELECT {_COLUMNS.values} FROM {_COLUMNS.given}")  # noqa: S608
+_ADD = text(f"INSERT INTO comments ({_COLUMNS.names}) SELECT {_COLUMNS.values} FROM {_COLUMNS.given}")  # noqa: S608  # composed of column names, never values
 _KEEP_NEWEST = text(
     """
     DELETE FROM comments

@@ -43,7 +43,7 @@ _ADD = text(
         surveyed = counted.surveyed + excluded.surveyed,
         delivered = counted.delivered + excluded.delivered,
         changed = true
-    """  # noqa: S608  # names and types of columns
+    """  # noqa: S608  # composed of column names, never values
 )
 # Rows locked by a batch are marked by that batch anyway; skipping them means this never waits.
 _MARK = text(

@@ -47,7 +47,7 @@ _WRITE = text(
             CAST({_delivered("new")} AS integer) - CAST({_delivered("old")} AS integer) AS delivered
     )
     SELECT campaign_id, sent_on, segment_ids, delivered FROM written WHERE delivered <> 0
-    """  # noqa: S608  # names and types of columns
+    """  # noqa: S608  # composed of column names, never values
 )
 _FORGET = text("DELETE FROM surveys WHERE known_on < :day")
 
