@@ -79,7 +79,7 @@ def read(
     attributes: dict[str, Any] = dict(headers)
     content_type = attributes.get("content-type")
     if content_type not in (BINARY_CONTENT_TYPE, None) and content_type.lower().startswith(STRUCTURED_CONTENT_TYPE):
-        return _read_structured(topic, partition, offset, key, value, headers)
+        return _read_structured(topic, partition=partition, offset=offset, key=key, value=value, headers=headers)
     try:
         event_type = attributes["ce_type"].decode()
         event_id = attributes["ce_id"].decode()
@@ -110,7 +110,7 @@ def read(
 
 
 def _read_structured(
-    topic: Topic, partition: int, offset: int, key: bytes | None, value: bytes, headers: Headers
+    topic: Topic, *, partition: int, offset: int, key: bytes | None, value: bytes, headers: Headers
 ) -> Message:
     try:
         envelope = orjson.loads(value)
