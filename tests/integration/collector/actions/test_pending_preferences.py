@@ -17,9 +17,9 @@ from services.collector.handlers import sends as sends_handler
 from services.collector.repository import pending_preferences, surveys
 from services.collector.wiring import build
 from shared.contracts import sends, topics
-from shared.contracts.cloudevents import Message
 from shared.contracts.sends import Recipient, SurveySent
 from tests.integration.collector.kit import NOON, ONE_CLICK, Collector, held_up, survey
+from tests.kit.messages import message_of
 
 
 async def click(collector: Collector, send_id: str = "s-1") -> int:
@@ -36,28 +36,12 @@ async def consume_batch(collector: Collector, *surveys: SurveySent) -> None:
     """All of them in one batch, as the consumer passes them on."""
     runtime = collector.runtime
     handle = sends_handler.handler(runtime)
-    messages = [
-        Message(
-            topic=topics.SENDS.name,
-            partition=0,
-            offset=offset,
-            key=b"k",
-            event_id=str(offset),
-            source="/test",
-            type=sends.SENT,
-            time=NOON,
-            body=body,
-            traceparent=None,
-            value=b"",
-            headers=[],
-        )
-        for offset, body in enumerate(surveys)
-    ]
+    messages = [message_of(sends.event(survey)) for survey in surveys]
     async with runtime.transaction() as connection:
         await handle(connection, messages)
 
 
-async def one_of_many(collector: Collector, number: int) -> SurveySent:
+def one_of_many(number: int) -> SurveySent:
     return survey(f"s-{number}", customer_id=f"c-{number}", recipient=Recipient(address=f"c{number}@example.com"))
 
 
@@ -191,22 +175,8 @@ async def test_a_click_while_the_survey_is_being_consumed_waits_and_is_done(coll
     """The batch has looked for changes and not committed: the click sees no survey yet, but must not be lost."""
     runtime = collector.runtime
     handle = sends_handler.handler(runtime)
-    message = Message(
-        topic=topics.SENDS.name,
-        partition=0,
-        offset=1,
-        key=b"k",
-        event_id="1",
-        source="/test",
-        type=sends.SENT,
-        time=NOON,
-        body=survey(),
-        traceparent=None,
-        value=b"",
-        headers=[],
-    )
     async with runtime.transaction() as connection:
-        await handle(connection, [message])
+        await handle(connection, [message_of(sends.event(survey()))])
         clicking = asyncio.create_task(click(collector))
         await held_up(collector, clicking)
     assert await clicking == 200
@@ -229,7 +199,7 @@ async def test_a_survey_that_comes_while_a_click_is_being_kept_waits_and_finds_i
 
 
 async def test_no_click_is_lost_however_clicks_and_surveys_meet(collector: Collector) -> None:
-    batch = [await one_of_many(collector, number) for number in range(60)]
+    batch = [one_of_many(number) for number in range(60)]
 
     async def consume() -> None:
         for start in range(0, len(batch), 5):
@@ -256,21 +226,7 @@ async def test_a_batch_that_fails_leaves_the_change_pending(collector: Collector
     with pytest.raises(RuntimeError, match="died"):
         async with collector.runtime.transaction() as connection:
             handle = sends_handler.handler(collector.runtime)
-            message = Message(
-                topic=topics.SENDS.name,
-                partition=0,
-                offset=1,
-                key=b"k",
-                event_id="1",
-                source="/test",
-                type=sends.SENT,
-                time=NOON,
-                body=survey(),
-                traceparent=None,
-                value=b"",
-                headers=[],
-            )
-            await handle(connection, [message])
+            await handle(connection, [message_of(sends.event(survey()))])
             raise RuntimeError("the process died before the commit")
     assert await collector.count("early_wishes") == 1
     await collector.send()
@@ -297,8 +253,8 @@ async def test_a_batch_takes_as_many_statements_for_many_changes_as_for_one(coll
             event.remove(engine, "before_cursor_execute", count)
         return statements
 
-    one = await taken([await one_of_many(collector, 1)])
-    assert await taken([await one_of_many(collector, number) for number in range(2, 52)]) == one
+    one = await taken([one_of_many(1)])
+    assert await taken([one_of_many(number) for number in range(2, 52)]) == one
     assert len(await collector.preferences()) == 51
 
 

@@ -24,22 +24,9 @@ async def test_nps_of_everybody_of_a_segment_and_of_several_at_once(served: Scor
         ),
         (
             {"window": "30d", "segment": ["category:books", "category:toys"], "campaign": "product-nps"},
-            Counts(
-                *(
-                    a + b - c
-                    for a, b, c in zip(
-                        *(
-                            (k.promoters, k.passives, k.detractors)
-                            for k in (
-                                count(given, 30, category="toys", campaign="product-nps"),
-                                count(given, 30, category="books", campaign="product-nps"),
-                                count(given, 30, campaign="product-nps"),
-                            )
-                        ),
-                        strict=True,
-                    )
-                )
-            ),
+            count(given, 30, category="toys", campaign="product-nps")
+            + count(given, 30, category="books", campaign="product-nps")
+            - count(given, 30, campaign="product-nps"),
         ),
         ({"window": "30d", "at": (START - timedelta(days=10)).isoformat()}, count(given, 30, 10)),
     ]
