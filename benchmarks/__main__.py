@@ -16,7 +16,7 @@ from benchmarks.result import Result, WrongOutcome, print_results, save
 from deploy.local.errors import StackError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
     """The workload sizes."""
 
@@ -95,7 +95,7 @@ def main(
     if unknown := [name for name in chosen if name not in BENCHMARKS]:
         raise typer.BadParameter(f"no benchmark {unknown[0]!r}; choose from {', '.join(BENCHMARKS)}")
     try:
-        results = uvloop.run(_run(chosen, Load(messages, events, rate, seconds)))
+        results = uvloop.run(_run(chosen, Load(messages=messages, events=events, rate=rate, seconds=seconds)))
     except (StackError, WrongOutcome) as error:
         console.print(str(error), style="red", markup=False)
         raise typer.Exit(1) from error

@@ -25,7 +25,7 @@ CountKey = tuple[str, str, str]
 """Segment, day and group."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Answers:
     """``count`` records over DAYS days up to ``end``: one in twenty up to ten days late, some amended, some duplicated.
 
@@ -57,7 +57,11 @@ class Answers:
                 late = timedelta(days=rng.random() * 10) if rng.random() < _LATE_SHARE else timedelta()
                 segments = {name: f"{name[0]}{rng.randrange(values)}" for name, values in DIMENSIONS.items()}
                 answer = _Answer(
-                    str(UUID(int=rng.getrandbits(128), version=4)), 1, rng.choice(_SCORES), now - late, segments
+                    answer_id=str(UUID(int=rng.getrandbits(128), version=4)),
+                    revision=1,
+                    score=rng.choice(_SCORES),
+                    answered_at=now - late,
+                    segments=segments,
                 )
                 if len(recent) < 2_000:
                     recent.append(answer)
@@ -76,7 +80,7 @@ class Answers:
 _SCORES = (0, 3, 5, 6, 7, 8, 8, 9, 9, 10, 10, 10)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Answer:
     answer_id: str
     revision: int
@@ -97,4 +101,4 @@ class _Answer:
             ("ce_type", (RECORDED if self.revision == 1 else AMENDED).encode()),
             ("ce_time", at.encode()),
         ]
-        return Record(self.answer_id.encode(), value.encode(), headers)
+        return Record(key=self.answer_id.encode(), value=value.encode(), headers=headers)

@@ -20,7 +20,7 @@ from shared.settings import ServiceSettings
 STATE = PROJECT / ".hearback" / "bench"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
     kafka_bootstrap_servers: str
     database: Database
@@ -45,7 +45,9 @@ class Environment:
             processes=processes or PROCESSES,
             topic_prefix=self.topic_prefix,
             environment=settings,
-            external=External(self.kafka_bootstrap_servers, self.database.owner_url),
+            external=External(
+                kafka_bootstrap_servers=self.kafka_bootstrap_servers, database_url=self.database.owner_url
+            ),
         )
 
 
@@ -61,7 +63,9 @@ async def environment() -> AsyncIterator[Environment]:
         prefix = f"bench-{secrets.token_hex(4)}."
         async with temporary_database(backends.database_url) as database:
             try:
-                yield Environment(backends.kafka_bootstrap_servers, database, prefix)
+                yield Environment(
+                    kafka_bootstrap_servers=backends.kafka_bootstrap_servers, database=database, topic_prefix=prefix
+                )
             finally:
                 await delete_topics(backends.kafka_bootstrap_servers, prefix=prefix)
     finally:

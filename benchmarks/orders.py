@@ -115,7 +115,7 @@ class _Shop:
             ("ce_time", now.encode()),
             ("content-type", b"application/json"),
         ]
-        return Record(customer.encode(), orjson.dumps(body), headers)
+        return Record(key=customer.encode(), value=orjson.dumps(body), headers=headers)
 
 
 async def _bare_loop(on: Environment, events: int, progress: Progress) -> float:

@@ -108,7 +108,7 @@ class _Arrivals:
         self.news.set()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Run:
     """Sorted durations in seconds: ``hops`` until the record arrived, ``sending`` until the acknowledgement."""
 

@@ -3,7 +3,7 @@
 import json
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import KW_ONLY, asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +19,7 @@ class Measure:
     name: str
     value: float
     unit: str
+    _: KW_ONLY
     expected: str = ""
     met: bool | None = None
 

@@ -57,8 +57,8 @@ async def measure(progress: Progress) -> Result:
                 f"warm, slowest of {WARM_STARTS}",
                 slowest,
                 "s",
-                f"at most {EXPECTED_WARM_SECONDS:.0f} s",
-                slowest <= EXPECTED_WARM_SECONDS,
+                expected=f"at most {EXPECTED_WARM_SECONDS:.0f} s",
+                met=slowest <= EXPECTED_WARM_SECONDS,
             ),
         ),
         (

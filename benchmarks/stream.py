@@ -19,7 +19,7 @@ Take = Callable[[Sequence["ConsumerRecord[bytes, bytes]"]], None]
 _BATCH_BYTES = 500_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     key: bytes
     value: bytes

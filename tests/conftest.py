@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 import pytest_asyncio
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from deploy.local.backends import Backends
     from deploy.local.provision import Database
 
+
+# How long an example takes depends on what else the machine is doing.
+hypothesis.settings.register_profile("hearback", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("hearback")
 
 SESSION = pytest.StashKey[Session]()
 
@@ -94,7 +99,7 @@ def backends(kafka: str, postgresql: str) -> "Backends":
     """Both, for tests that start processes."""
     from deploy.local.backends import Backends
 
-    return Backends(kafka, postgresql)
+    return Backends(kafka_bootstrap_servers=kafka, database_url=postgresql)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

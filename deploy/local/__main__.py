@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -18,6 +18,7 @@ from deploy.local.ports import StackPorts
 from deploy.local.programs import PROJECT
 from deploy.local.progress import Display
 from deploy.local.status import DEFAULT_STATE, read_status
+from deploy.local.terminal import fail
 
 NOT_RUNNING = 3
 INTERRUPTED = 130
@@ -34,11 +35,6 @@ State = Annotated[
     Path,
     typer.Option(envvar="HEARBACK_STATE", help="Folder for data, logs and passwords.", show_default=".hearback"),
 ]
-
-
-def fail(error: StackError) -> NoReturn:
-    Console(stderr=True).print(str(error), highlight=False, markup=False, soft_wrap=True)
-    raise typer.Exit(1)
 
 
 @app.command(epilog="Example: HEARBACK_PORT_BASE=18000 python -m deploy.local up")
@@ -59,7 +55,7 @@ def up(state: State = DEFAULT_STATE) -> None:
             console.print(f"{said[how]} `make down` stops it.", highlight=False, soft_wrap=True)
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # too late to undo what was just reported
     except StackError as error:
-        fail(error)
+        fail(str(error), exit_code=1)
     except KeyboardInterrupt:
         console.print("Interrupted; everything is stopped.")
         raise typer.Exit(INTERRUPTED) from None
@@ -72,7 +68,7 @@ def down(state: State = DEFAULT_STATE) -> None:
         with console.status("Stopping"):
             stopped = commands.take_down(state.resolve())
     except StackError as error:
-        fail(error)
+        fail(str(error), exit_code=1)
     console.print("Stopped; no process is left." if stopped else "Nothing was running.")
 
 
@@ -96,7 +92,7 @@ def clean(state: State = DEFAULT_STATE) -> None:
     try:
         commands.remove_state(state.resolve())
     except StackError as error:
-        fail(error)
+        fail(str(error), exit_code=1)
     console.print(f"Removed {state}.", highlight=False)
 
 
@@ -109,7 +105,7 @@ def lock_jars() -> None:
         with console.status(f"Resolving {jars.KAFKA}"):
             locked = jars.write_lock()
     except StackError as error:
-        fail(error)
+        fail(str(error), exit_code=1)
     console.print(f"{len(locked)} jars pinned in {jars.LOCK_FILE.relative_to(PROJECT)}.", highlight=False)
 
 
@@ -122,7 +118,7 @@ def supervise_command(state: State = DEFAULT_STATE) -> None:
     try:
         stack = stack_from_environment(state.resolve(), StackPorts.from_environment())
     except StackError as error:
-        fail(error)
+        fail(str(error), exit_code=1)
     sys.exit(asyncio.run(supervise(stack)))
 
 

@@ -37,7 +37,7 @@ def unreported(_part: str, _status: str) -> None:
     """The default for callers that do not show progress."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Backends:
     """The addresses of Kafka and PostgreSQL; `database_url` is the owner's."""
 
@@ -57,7 +57,7 @@ async def start_backends(
 
     `password` is the database owner's, the same on every start. Raises StackError.
     """
-    kafka = KafkaNode(folder / "kafka", ports.kafka, ports.kafka_controller)
+    kafka = KafkaNode(folder=folder / "kafka", port=ports.kafka, controller_port=ports.kafka_controller)
     postgres = PostgresServer(folder / "postgresql", ports.postgresql, password)
 
     async def start_kafka() -> str:
@@ -85,7 +85,7 @@ async def start_backends(
         return postgres.owner_url
 
     kafka_bootstrap_servers, database_url = await all_or_none(start_kafka(), start_postgres())
-    return Backends(kafka_bootstrap_servers, database_url)
+    return Backends(kafka_bootstrap_servers=kafka_bootstrap_servers, database_url=database_url)
 
 
 async def all_or_none(*steps: Coroutine[Any, Any, T]) -> list[T]:

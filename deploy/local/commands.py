@@ -98,7 +98,7 @@ def remove_state(state: Path) -> None:
     shutil.rmtree(state, ignore_errors=True)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """A running process as shown by `status`; memory is resident, in MB."""
 
@@ -120,7 +120,7 @@ async def inspect(state: Path) -> list[Part]:
             ready = await accepts_connections(getattr(ports, name))
         else:
             ready = await answers_ready(getattr(ports, name))
-        return Part(name, pid, ready, _resident_megabytes(pid))
+        return Part(name=name, pid=pid, ready=ready, memory=_resident_megabytes(pid))
 
     records = [record for record in read_records(state / "processes.json") if hasattr(ports, record.name)]
     return list(await asyncio.gather(*(part(record.name, record.pid) for record in records)))

@@ -10,7 +10,7 @@ KAFKA_VARIABLE = "HEARBACK_KAFKA_BOOTSTRAP_SERVERS"
 DATABASE_VARIABLE = "HEARBACK_DATABASE_URL"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class External:
     """An existing cluster or server; None means the stack starts its own."""
 
@@ -24,7 +24,10 @@ class External:
         A shell that sourced the local stack's `env` names those, but a demo, a replay or a test must not use them.
         Raises StackError for an invalid HEARBACK_PORT_BASE.
         """
-        named = cls(os.environ.get(KAFKA_VARIABLE) or None, os.environ.get(DATABASE_VARIABLE) or None)
+        named = cls(
+            kafka_bootstrap_servers=os.environ.get(KAFKA_VARIABLE) or None,
+            database_url=os.environ.get(DATABASE_VARIABLE) or None,
+        )
         if status := status_of_local_stack():
             named = named.other_than(status.ports)
         return named.other_than(StackPorts.from_environment())
@@ -33,4 +36,4 @@ class External:
         """Without backends on the ports of a stack's own."""
         kafka = None if self.kafka_bootstrap_servers == f"{HOST}:{own.kafka}" else self.kafka_bootstrap_servers
         database = None if f"@{HOST}:{own.postgresql}/" in (self.database_url or "") else self.database_url
-        return External(kafka, database)
+        return External(kafka_bootstrap_servers=kafka, database_url=database)

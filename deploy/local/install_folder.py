@@ -22,7 +22,7 @@ SYSTEM_USER = "hearback"
 FALLBACK = Path("/var/lib/hearback")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstallFolder:
     """`user` is None when the server runs as the current user; `folder` holds its data."""
 
@@ -37,12 +37,14 @@ def find_install_folder(wanted: Path) -> InstallFolder:
     Raises StackError when root cannot create that user.
     """
     if os.geteuid() != 0:
-        return InstallFolder(binaries_in_package(), wanted, None)
+        return InstallFolder(binaries=binaries_in_package(), folder=wanted, user=None)
     _require_user()
     binaries = binaries_in_package()
     if not _runs(binaries):
         binaries = _copy_of(binaries)
-    return InstallFolder(binaries, wanted if _accessible(wanted) else fallback_for(wanted), SYSTEM_USER)
+    return InstallFolder(
+        binaries=binaries, folder=wanted if _accessible(wanted) else fallback_for(wanted), user=SYSTEM_USER
+    )
 
 
 def fallback_for(folder: Path) -> Path:

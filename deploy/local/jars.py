@@ -36,7 +36,7 @@ def ignore_progress(_done: int, _total: int) -> None:
     """The default for callers that do not show progress."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LockedJar:
     coordinate: str
     sha256: str
@@ -50,7 +50,7 @@ def read_lock(lock_file: Path = LOCK_FILE) -> list[LockedJar]:
             continue
         match line.split():
             case [coordinate, sha256] if coordinate.count(":") == 2 and len(sha256) == 64:
-                jars.append(LockedJar(coordinate, sha256))
+                jars.append(LockedJar(coordinate=coordinate, sha256=sha256))
             case _:
                 raise StackError(
                     f"{lock_file.name}, line {number}: {line!r} is not `group:artifact:version sha256`; "
@@ -146,7 +146,9 @@ def write_lock(cache: Path | None = None, lock_file: Path = LOCK_FILE) -> list[L
         group_and_artifact = coordinate.rsplit(":", 1)[0]
         if not any(known.rsplit(":", 1)[0] == group_and_artifact for known in resolved):
             resolved.append(coordinate)
-    jars = [LockedJar(coordinate, sha256_of(_download(context, coordinate))) for coordinate in resolved]
+    jars = [
+        LockedJar(coordinate=coordinate, sha256=sha256_of(_download(context, coordinate))) for coordinate in resolved
+    ]
     lock_file.write_text(LOCK_HEADER + "".join(f"{jar.coordinate} {jar.sha256}\n" for jar in jars))
     return jars
 

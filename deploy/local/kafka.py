@@ -17,7 +17,7 @@ from deploy.local.programs import Program
 LOG_SETTINGS = Path(__file__).with_name("log4j2.yaml")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KafkaNode:
     """A node and its data folder. Ports may change between starts; the data is kept."""
 

@@ -16,7 +16,7 @@ HIGHEST_BASE = 65_000
 FREE_FROM, FREE_UNTIL = 10_000, 28_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StackPorts:
     """One port per listener of the stack."""
 

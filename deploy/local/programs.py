@@ -22,7 +22,7 @@ async def _always_ready() -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
     """How one process is run. `ready` is polled until it returns True."""
 

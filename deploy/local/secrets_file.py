@@ -11,7 +11,7 @@ from deploy.local.errors import StackError
 from deploy.local.programs import SERVICES
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StackSecrets:
     """`services` are the passwords of the database roles; `signing` signs links; `api_key` has every scope."""
 

@@ -15,7 +15,7 @@ DEFAULT_STATE = PROJECT / ".hearback"
 Phase = Literal["starting", "ready", "failed", "stopping"]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Status:
     """`parts` maps each part of the stack to its status; `sentence` says why the start failed.
 
@@ -40,7 +40,7 @@ class StatusFile:
 
     def __init__(self, state: Path, ports: StackPorts) -> None:
         self._file = status_file(state)
-        self._status = Status(os.getpid(), start_time(os.getpid()) or 0, ports)
+        self._status = Status(pid=os.getpid(), started=start_time(os.getpid()) or 0, ports=ports)
 
     def report(self, part: str, status: str) -> None:
         self._status.parts[part] = status

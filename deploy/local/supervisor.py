@@ -32,7 +32,7 @@ READY_POLL = 0.1
 LOG_CHECK = 5.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessRecord:
     """A running process as recorded in the state file; `started` is in clock ticks since boot."""
 
@@ -138,7 +138,9 @@ class _ManagedProgram:
         while True:
             began = time.monotonic()
             self._process = spawn(self.program)
-            self.record = ProcessRecord(self.program.name, self._process.pid, start_time(self._process.pid) or 0)
+            self.record = ProcessRecord(
+                name=self.program.name, pid=self._process.pid, started=start_time(self._process.pid) or 0
+            )
             self._changed()
             await _wait_until_dead(self._process)
             self.record = None

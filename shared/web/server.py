@@ -45,7 +45,7 @@ class Server:
     async def _serve(self) -> None:
         # serve() would install signal handlers, and exit the interpreter when it cannot listen; we decide both.
         with contextlib.suppress(SystemExit):
-            await self._server._serve()  # noqa: SLF001
+            await self._server._serve()  # noqa: SLF001  # the public one installs signal handlers
 
     async def stop(self, seconds: float) -> None:
         """Finishes the requests in progress, for at most that many seconds."""

@@ -31,7 +31,7 @@ async def product(backends: Backends, tmp_path_factory: pytest.TempPathFactory) 
         ) as stack,
         http_client() as visitors,
         http_client(key=stack.api_key) as staff,
-        ShopBackend(stack.kafka_bootstrap_servers, "/shop", topic_prefix=stack.topic_prefix) as shop,
+        ShopBackend(stack.kafka_bootstrap_servers, source="/shop", topic_prefix=stack.topic_prefix) as shop,
     ):
         dispatcher = Dispatcher(
             stack.database.owner_url,

@@ -90,7 +90,9 @@ class Product:
             **more,
         }  # fmt: skip
         parcel = f"/{more['shipment']['id']}" if "shipment" in more else ""
-        return ShopEvent(f"{order_id}/{event_type}{parcel}", event_type, now, buyer.id, body)
+        return ShopEvent(
+            id=f"{order_id}/{event_type}{parcel}", type=event_type, occurred_at=now, customer_id=buyer.id, body=body
+        )
 
     # Time -----------------------------------------------------------------------------------------------------
 
@@ -114,7 +116,7 @@ class Product:
         ]
 
     async def answer(self, mail: Mail, score: int, comment: str | None = None) -> Acknowledgement:
-        return await self._visitor.answer(mail.answer_url, score, comment)
+        return await self._visitor.answer(mail.answer_url, score, comment=comment)
 
     async def unsubscribe(self, mail: Mail) -> None:
         assert mail.unsubscribe_url is not None

@@ -284,9 +284,11 @@ class Story:
         }  # fmt: skip
         stack = product.stack
         async with ShopBackend(
-            stack.kafka_bootstrap_servers, "/desk", topic_prefix=stack.topic_prefix, topic=requests.TOPIC
+            stack.kafka_bootstrap_servers, source="/desk", topic_prefix=stack.topic_prefix, topic=requests.TOPIC
         ) as desk:
-            await desk.publish([ShopEvent(request, requests.REQUESTED, now, self.buyer.id, body)])
+            await desk.publish(
+                [ShopEvent(id=request, type=requests.REQUESTED, occurred_at=now, customer_id=self.buyer.id, body=body)]
+            )
 
 
 @asynccontextmanager

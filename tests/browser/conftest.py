@@ -48,7 +48,7 @@ async def shop(browser: Browser, backends: Backends, tmp_path_factory: pytest.Te
         ) as stack,
         http_client(key=stack.api_key) as staff,
         http_client() as visitors,
-        ShopBackend(stack.kafka_bootstrap_servers, "/shop", topic_prefix=stack.topic_prefix) as backend,
+        ShopBackend(stack.kafka_bootstrap_servers, source="/shop", topic_prefix=stack.topic_prefix) as backend,
     ):
         opened = Shop(stack, staff, visitors, backend)
         await opened.prepare(MAILS)

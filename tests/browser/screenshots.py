@@ -91,7 +91,7 @@ async def filled_shop(folder: Path) -> AsyncIterator[Shop]:
         ) as stack,
         http_client(key=stack.api_key, timeout=30) as staff,
         http_client(timeout=30) as visitors,
-        ShopBackend(stack.kafka_bootstrap_servers, "/shop", topic_prefix=stack.topic_prefix) as backend,
+        ShopBackend(stack.kafka_bootstrap_servers, source="/shop", topic_prefix=stack.topic_prefix) as backend,
     ):
         shop = Shop(stack, staff, visitors, backend)
         await _fill(shop, Random(7))
@@ -131,7 +131,7 @@ async def _today(shop: Shop) -> list[Mail]:
             score = SCORES_TODAY[number]
             comments = UNHAPPY if score < 7 else MIDDLING if score < 9 else HAPPY
             comment = comments[number % len(comments)] if number % 5 != 4 else None
-            await shop.visitor.answer(mail.answer_url, score, comment)
+            await shop.visitor.answer(mail.answer_url, score, comment=comment)
             await shop.case(answer_of(mail))
         mails.append(mail)
     await shop.change(await shop.case(answer_of(mails[2])), "assign", owner="Marit")

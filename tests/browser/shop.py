@@ -75,7 +75,13 @@ class Shop:
             "items": [{"name": "Tea kettle", "category": "kitchen", "quantity": 1, "price": "74.50"}],
             "promised_at": (now + timedelta(days=3)).isoformat(),
         }
-        await self.backend.publish([ShopEvent(f"{customer}-1/placed", "order.placed", now, customer, body)])
+        await self.backend.publish(
+            [
+                ShopEvent(
+                    id=f"{customer}-1/placed", type="order.placed", occurred_at=now, customer_id=customer, body=body
+                )
+            ]
+        )
         return address
 
     async def answers(self, mail: Mail) -> int:
@@ -83,7 +89,7 @@ class Shop:
 
         Gives one more to find out: its revision tells how many came before it.
         """
-        return (await self.visitor.answer(mail.answer_url, 5, f"asked by the test: {new_word()}")).revision - 1
+        return (await self.visitor.answer(mail.answer_url, 5, comment=f"asked by the test: {new_word()}")).revision - 1
 
     # The shop's backend ---------------------------------------------------------------------------------------
 

@@ -166,7 +166,7 @@ async def test_a_comment_that_moves_no_score_appears_in_time(shop: Shop, visits:
     await page.clock.install()
     await page.goto(shop.url("scorer"))
     await expect(page.locator("#live")).to_contain_text("Live")
-    await shop.visitor.answer(mail.answer_url, 9, f"said later: {here}")
+    await shop.visitor.answer(mail.answer_url, 9, comment=f"said later: {here}")
     await shop.case(first.answer_id, revision=2)
 
     async def later() -> bool:

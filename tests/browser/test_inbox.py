@@ -286,7 +286,7 @@ async def test_who_is_signed_out_while_writing_keeps_it(shop: Shop, visits: Visi
 
 async def test_a_case_shows_an_unhappy_customers_order_and_words(shop: Shop, visits: Visits, signed_in: Any) -> None:
     mail, word = await shop.asked(), new_word()
-    await shop.visitor.answer(mail.answer_url, 1, f"{word}: the kettle leaks")
+    await shop.visitor.answer(mail.answer_url, 1, comment=f"{word}: the kettle leaks")
     case = await shop.case(answer_of(mail))
     page = await visits.open(shop.url("alerter", f"/cases/{case['case_id']}"), storage_state=signed_in)
     told = page.locator("article.case")

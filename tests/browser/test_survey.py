@@ -32,13 +32,6 @@ async def marked(page: Page) -> str | None:
     return await checked.get_attribute("value") if await checked.count() else None
 
 
-async def rows_of_numbers(page: Page) -> list[int]:
-    """How many numbers are in each row."""
-    labels = page.locator(".scores label")
-    tops = await labels.evaluate_all("(all) => all.map((one) => one.getBoundingClientRect().top)")
-    return [tops.count(top) for top in sorted(set(tops))]
-
-
 async def test_the_number_of_the_link_is_marked_and_opening_it_is_no_answer(shop: Shop, visits: Visits) -> None:
     mail = await shop.asked()
     for score in (0, 7, 10):

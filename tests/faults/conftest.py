@@ -39,7 +39,7 @@ class Traffic:
 
     def __post_init__(self) -> None:
         self.shop = ShopBackend(
-            self.stack.kafka_bootstrap_servers, f"/shop/{self.run}", topic_prefix=self.stack.topic_prefix
+            self.stack.kafka_bootstrap_servers, source=f"/shop/{self.run}", topic_prefix=self.stack.topic_prefix
         )
         self._mailbox = MailboxReader(self.client, self.stack.url("mailbox"))
         self._visitor = Visitor(self.client)
@@ -60,7 +60,7 @@ class Traffic:
             "customer": {"id": customer, "email": f"{customer}@example.com", "country": ("BR", "NO")[number % 2]},
             "items": [{"name": "a kite", "category": ("toys", "outdoor")[number % 3 == 0]}],
         }
-        return ShopEvent(f"placed-{customer}", "order.placed", now, customer, body)
+        return ShopEvent(id=f"placed-{customer}", type="order.placed", occurred_at=now, customer_id=customer, body=body)
 
     async def answer(self) -> None:
         """Keeps answering what arrives, until cancelled. Retries while the collector is down."""
@@ -72,9 +72,9 @@ class Traffic:
                 score = len(self.mails) % 11
                 told = await self._visitor.answer(mail.answer_url, score)
                 if score == 4:
-                    told = await self._visitor.answer(mail.answer_url, 9, "It got better")
+                    told = await self._visitor.answer(mail.answer_url, 9, comment="It got better")
                 elif score == 6:
-                    told = await self._visitor.answer(mail.answer_url, 6, "Too late")
+                    told = await self._visitor.answer(mail.answer_url, 6, comment="Too late")
                 self.acknowledged[told.answer_id] = told.revision
             await asyncio.sleep(0.05)
 

@@ -2,20 +2,17 @@
 
 import asyncio
 import csv
-import os
-import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from deploy.local.commands import remove_state
 from deploy.local.external import DATABASE_VARIABLE, KAFKA_VARIABLE
-from deploy.local.programs import PROJECT
 from deploy.local.supervisor import read_records
 from tests.kit.eventually import until
 from tests.kit.ports import free_base
+from tests.kit.processes import process
 from tools.replay.files import FILES
 
 ORDERS = 24
@@ -70,20 +67,12 @@ def _written(value: object) -> str:
     return value.isoformat(" ") if isinstance(value, datetime) else str(value)
 
 
-@asynccontextmanager
-async def replay(folder: Path, base: int) -> AsyncIterator[Process]:
-    """`make replay` as it runs; killed when the block is left before its end."""
-    environment = {name: value for name, value in os.environ.items() if name not in (KAFKA_VARIABLE, DATABASE_VARIABLE)}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tools.replay", str(folder / "data"), "--state", str(folder / "state"),
-        cwd=PROJECT, env={**environment, "HEARBACK_PORT_BASE": str(base)}, stdout=PIPE, stderr=STDOUT,
+def replay(folder: Path, base: int) -> AbstractAsyncContextManager[Process]:
+    """`make replay` as it runs, on its own backends; killed when the block is left before its end."""
+    return process(
+        "tools.replay", str(folder / "data"), "--state", str(folder / "state"), stdout=PIPE, stderr=STDOUT,
+        environment={"HEARBACK_PORT_BASE": str(base), KAFKA_VARIABLE: "", DATABASE_VARIABLE: ""},
     )  # fmt: skip
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
 
 
 async def read_until(process: Process, word: str) -> str:
@@ -108,13 +97,13 @@ async def test_a_killed_replay_resumes_and_ends_with_the_same_result(tmp_path: P
     try:
         # While it starts, halfway, and after the last step, during the audit.
         for moment in ("postgresql: ready", "50%", "100%"):
-            async with replay(tmp_path, base) as process:
-                said = await read_until(process, moment)
+            async with replay(tmp_path, base) as running:
+                said = await read_until(running, moment)
                 assert moment in said, said
             await nothing_is_left(state)
-        async with replay(tmp_path, base) as process:
-            said = await read_until(process, "a line that never comes")
-            assert await process.wait() == 0, said
+        async with replay(tmp_path, base) as running:
+            said = await read_until(running, "a line that never comes")
+            assert await running.wait() == 0, said
         assert "Resuming the interrupted replay" in said
         assert f"exactly the expected orders surveyed: {ASKED} compared, 0 differences" in said, said
         await nothing_is_left(state)

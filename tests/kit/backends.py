@@ -59,7 +59,7 @@ def _start_keeper(backend: str, session: Session, file: Path) -> None:
             cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     _keepers.append(keeper)
-    record = ProcessRecord(backend, keeper.pid, start_time(keeper.pid) or 0)
+    record = ProcessRecord(name=backend, pid=keeper.pid, started=start_time(keeper.pid) or 0)
     write_records(session.folder / f"{backend}.keeper.json", [record])
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while not file.exists():

@@ -25,7 +25,8 @@ OWNER_POLL_SECONDS = 0.2
 
 async def start_kafka(supervisor: Supervisor, folder: Path) -> str:
     jars = await fetch_jars(read_lock())
-    node = KafkaNode(folder, *free_ports(2))
+    port, controller_port = free_ports(2)
+    node = KafkaNode(folder=folder, port=port, controller_port=controller_port)
     await node.prepare(jars)
     await supervisor.start(node.program(jars, folder / "kafka.log"))
     return node.bootstrap_servers

@@ -35,7 +35,9 @@ async def running_stack(folder: Path, on: Backends | External | None, **options:
 
     It gets a database and topics of its own ``on`` these backends, deleted afterwards; with None, its own backends.
     """
-    external = External(on.kafka_bootstrap_servers, on.database_url) if on else External()
+    external = (
+        External(kafka_bootstrap_servers=on.kafka_bootstrap_servers, database_url=on.database_url) if on else External()
+    )
     async with fresh_sandbox(external) as sandbox:
         stack = Stack(
             state=folder / "state",

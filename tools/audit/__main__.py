@@ -1,15 +1,15 @@
 """`python -m tools.audit`, run by `make audit`: recomputes everything and compares it with what is served."""
 
 import asyncio
-import logging
 import os
 import shlex
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from deploy.local.terminal import fail, silence_kafka
 from tools.audit.audit import CannotAudit, Installation, audit
 from tools.audit.report import Report
 from tools.audit.table import print_report
@@ -18,8 +18,7 @@ DIFFERENCES, INCONCLUSIVE = 1, 2
 ENV_FILE = Path(__file__).parents[2] / ".hearback" / "env"
 
 console = Console()
-# aiokafka warns about every reconnect; if a broker stays unreachable, we report it ourselves.
-logging.getLogger("aiokafka").addHandler(logging.NullHandler())
+silence_kafka()
 
 
 def main(
@@ -34,7 +33,7 @@ def main(
         installation = Installation.from_environment({**_env_file(), **os.environ})
         report = asyncio.run(_with_status(installation, wait))
     except CannotAudit as error:
-        _fail(str(error))
+        fail(str(error), exit_code=INCONCLUSIVE)
     print_report(report, console)
     if not report.clean:
         raise typer.Exit(INCONCLUSIVE if report.inconclusive else DIFFERENCES)
@@ -53,11 +52,6 @@ def _env_file() -> dict[str, str]:
         return {}
     exports = (line.removeprefix("export ").partition("=") for line in ENV_FILE.read_text().splitlines())
     return {name: shlex.split(value)[0] for name, _, value in exports if value}
-
-
-def _fail(message: str) -> NoReturn:
-    Console(stderr=True).print(message, highlight=False, markup=False, soft_wrap=True)
-    raise typer.Exit(INCONCLUSIVE)
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

@@ -40,7 +40,7 @@ class CannotAudit(Exception):
     """The installation cannot be reached as configured; the message says what is missing or wrong."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Installation:
     """What to audit. Without ``mailbox_url``, received mail is not compared."""
 

@@ -1,7 +1,7 @@
 """What the audit compares, in the same form whichever ledger it was read from."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -20,7 +20,7 @@ TIMESTAMP_TOLERANCE = timedelta(hours=1)
 LATEST = datetime.max.replace(tzinfo=UTC) - TIMESTAMP_TOLERANCE
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderEvent:
     """One readable event on ``orders``, and its location."""
 
@@ -34,7 +34,7 @@ class OrderEvent:
     shipment: tuple[str, int] | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SurveyRequest:
     """One readable event on ``surveys.requests``: a request to survey a customer."""
 
@@ -47,7 +47,7 @@ class SurveyRequest:
     not_before: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Send:
     """A survey that was decided to be sent. Only the topic has its segments, only the send ledger its timer."""
 
@@ -64,7 +64,7 @@ class Send:
     segments: frozenset[Segment] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CollectorSend:
     """A survey as stored by the collector to accept an answer; after an erasure, without personal data."""
 
@@ -78,7 +78,7 @@ class CollectorSend:
     erased: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignRule:
     """The part of a campaign's definition that decides when it asks; ``version`` is current since ``changed_at``.
 
@@ -100,7 +100,7 @@ class CampaignRule:
     changed_at: datetime = BEGINNING_OF_TIME
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerState:
     """An answer at its latest revision. Once it is erased, ``score`` is None, and only the revision is left.
 
@@ -123,7 +123,7 @@ class AnswerState:
         yield from self.segments
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScorerAnswer:
     """An answer as stored by the scorer; ``surveyed`` when it answers one of our surveys."""
 
@@ -135,7 +135,7 @@ class ScorerAnswer:
     surveyed: bool | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CaseState:
     """The current state of a case; ``answer_id``, ``score`` and ``revision`` are None once erased."""
 
@@ -160,7 +160,7 @@ class CaseState:
         return f"{self.status}, sequence {self.sequence}, score {self.score}, revision {self.revision}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
     """An event's effect on one campaign's timer: ``change`` is set, moved, cancelled or none."""
 
@@ -169,7 +169,7 @@ class Effect:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """A row of the dispatcher's decision log. ``event`` is the event it is about; None when it is about a timer.
 
@@ -192,7 +192,7 @@ class Decision:
     effects: tuple[Effect, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Timer:
     """A survey still to be decided: due at ``due_at``; ``check_at`` is later once the timer was deferred."""
 
@@ -211,15 +211,24 @@ class Totals:
     """Answers by group, how many of them answer one of our surveys, and surveys delivered."""
 
     counts: Counts = field(default_factory=Counts)
+    _: KW_ONLY
     surveyed: int = 0
     delivered: int = 0
 
     def __add__(self, other: "Totals") -> "Totals":
-        return Totals(self.counts + other.counts, self.surveyed + other.surveyed, self.delivered + other.delivered)
+        return Totals(
+            self.counts + other.counts,
+            surveyed=self.surveyed + other.surveyed,
+            delivered=self.delivered + other.delivered,
+        )
 
     def __sub__(self, other: "Totals") -> "Totals":
         """These minus ``other``, which must be part of them."""
-        return Totals(self.counts - other.counts, self.surveyed - other.surveyed, self.delivered - other.delivered)
+        return Totals(
+            self.counts - other.counts,
+            surveyed=self.surveyed - other.surveyed,
+            delivered=self.delivered - other.delivered,
+        )
 
 
 TotalsByDay = Mapping[tuple[Segment, str, date], Totals]
@@ -229,7 +238,7 @@ ScoreKey = tuple[str, str, str]
 """Campaign, window and segment, as ``nps.scores`` names them."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class TopicFacts:
     """What was read from the topics."""
 

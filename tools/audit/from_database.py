@@ -95,7 +95,9 @@ def _decision(row: dict[str, Any]) -> Decision:
     return Decision(
         **row,
         event=(source, event_id) if event_id is not None else None,
-        effects=tuple(Effect(effect["campaign"], effect["change"], effect["reason"]) for effect in effects),
+        effects=tuple(
+            Effect(campaign=effect["campaign"], change=effect["change"], reason=effect["reason"]) for effect in effects
+        ),
     )
 
 
@@ -170,7 +172,7 @@ async def _scorer(connection: Connection, facts: DatabaseFacts) -> None:
     for row in rows:
         cell = segments[row["segment_id"]], campaigns[row["campaign_id"]], row["day"]
         counts = Counts(promoters=row["promoters"], passives=row["passives"], detractors=row["detractors"])
-        facts.day_counts[cell] = Totals(counts, row["surveyed"], row["delivered"])
+        facts.day_counts[cell] = Totals(counts, surveyed=row["surveyed"], delivered=row["delivered"])
     rows = await connection.fetch("SELECT key::text AS key, score, comment FROM scorer.comments")
     facts.comments = {row["key"]: (row["score"], row["comment"]) for row in rows}
 

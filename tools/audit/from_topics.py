@@ -140,7 +140,7 @@ def _read_answer(facts: TopicFacts, _record: Record, event: Event) -> None:
 def answer_state(body: dict[str, Any], *, erased: bool = False) -> AnswerState:
     """Parses an answer's body."""
     if erased:
-        return AnswerState(body["revision"], None)
+        return AnswerState(revision=body["revision"], score=None)
     return AnswerState(
         revision=body["revision"],
         score=body["score"],

@@ -11,7 +11,7 @@ Offsets = dict[tuple[str, int], int]
 """By topic and partition. An end offset is the one the next record will get."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """A record on a topic; ``topic`` is without the installation's prefix."""
 
@@ -34,7 +34,7 @@ class Record:
         return None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """The content of a record: the CloudEvent's identity and its body, a plain JSON object."""
 
@@ -62,7 +62,7 @@ def event_of(record: Record) -> Event | None:
         source, event_id, event_type = (record.header(name) for name in ("ce_source", "ce_id", "ce_type"))
         body = content
     if isinstance(source, str) and isinstance(event_id, str) and isinstance(event_type, str) and isinstance(body, dict):
-        return Event(source, event_id, event_type, body)
+        return Event(source=source, id=event_id, type=event_type, body=body)
     return None
 
 

@@ -2,7 +2,7 @@
 
 from bisect import insort
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 MAX_EXAMPLES = 10
 """Differences listed per check, the alphabetically first ones; all of them are counted."""
@@ -17,6 +17,7 @@ class Check:
 
     name: str
     promise: int
+    _: KW_ONLY
     compared: int = 0
     differences: int = 0
     left_out: int = 0
@@ -28,7 +29,7 @@ class Check:
         insort(self.examples, description)
         del self.examples[MAX_EXAMPLES:]
 
-    def expect_equal(self, subject: str, expected: object, found: object) -> None:
+    def expect_equal(self, subject: str, *, expected: object, found: object) -> None:
         """Compares the two, and adds a difference unless they are equal."""
         self.compared += 1
         if expected != found:

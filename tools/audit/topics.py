@@ -61,7 +61,14 @@ class Topics:
                     topic = at.topic.removeprefix(self._prefix)
                     for record in records:
                         if record.offset < ends[at]:
-                            yield Record(topic, at.partition, record.offset, record.key, record.value, record.headers)
+                            yield Record(
+                                topic=topic,
+                                partition=at.partition,
+                                offset=record.offset,
+                                key=record.key,
+                                value=record.value,
+                                headers=record.headers,
+                            )
                 # By position rather than by the last record: a compacted topic may end in offsets without a record.
                 done = {at for at in unfinished if await consumer.position(at) >= ends[at]}
                 if not batches and not done:

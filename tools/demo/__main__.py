@@ -1,7 +1,6 @@
 """`python -m tools.demo`, run by `make demo`: the loop with a simulated shop, live, until Ctrl-C."""
 
 import asyncio
-import logging
 from typing import Annotated, NoReturn
 
 import httpx
@@ -11,6 +10,7 @@ from rich.console import Console
 
 from deploy.local.errors import StackError
 from deploy.local.programs import PROJECT
+from deploy.local.terminal import fail, silence_kafka
 from tools.audit.audit import CannotAudit
 from tools.audit.table import print_report
 from tools.demo.run import Demo, DemoResult
@@ -21,8 +21,7 @@ FAILED, ABORTED, INTERRUPTED = 1, 2, 130
 STATE = PROJECT / ".hearback" / "demo"
 
 console = Console()
-# aiokafka warns about every reconnect; if a broker stays unreachable, we report it ourselves.
-logging.getLogger("aiokafka").addHandler(logging.NullHandler())
+silence_kafka()
 
 
 def main(
@@ -45,9 +44,9 @@ def main(
         console.print("Interrupted; everything is stopped.")
         raise typer.Exit(INTERRUPTED if seconds else 0) from None
     except BaseExceptionGroup as group:
-        fail(_first(group))
+        abort(_first(group))
     except EXPECTED_ERRORS as error:
-        fail(error)
+        abort(error)
     if result is not None:
         print_result(result)
 
@@ -63,12 +62,10 @@ def print_result(result: DemoResult) -> None:
 EXPECTED_ERRORS = (CannotAudit, StackError, BackendUnreachable, NotAcknowledged, httpx.HTTPError, KafkaError, OSError)
 
 
-def fail(error: BaseException) -> NoReturn:
+def abort(error: BaseException) -> NoReturn:
     if not isinstance(error, EXPECTED_ERRORS):
         raise error
-    message = str(error) or type(error).__name__
-    Console(stderr=True).print(message, highlight=False, markup=False, soft_wrap=True)
-    raise typer.Exit(ABORTED)
+    fail(str(error) or type(error).__name__, exit_code=ABORTED)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -34,7 +34,7 @@ class Observations:
         return median(self.seconds_to_case) if self.seconds_to_case else None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Activity:
     """What has happened in the simulated world so far."""
 

@@ -56,7 +56,7 @@ COUNTRIES = (
 TIERS = ("bronze", "bronze", "bronze", "silver", "silver", "gold")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
     """A customer. The prefix of ``address`` tells the simulated mail server how to treat mail to it."""
 

@@ -123,7 +123,7 @@ class Demo:
         async with (
             httpx.AsyncClient(timeout=30) as visitors,
             httpx.AsyncClient(timeout=10, headers=headers) as staff,
-            ShopBackend(stack.kafka_bootstrap_servers, SOURCE, topic_prefix=stack.topic_prefix) as backend,
+            ShopBackend(stack.kafka_bootstrap_servers, source=SOURCE, topic_prefix=stack.topic_prefix) as backend,
         ):
             world = World(
                 self._seed,

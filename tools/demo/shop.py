@@ -33,7 +33,7 @@ class Shipment:
     delivered_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """Everything that will happen to one order."""
 
@@ -182,4 +182,10 @@ def _event(order: Order, event_type: str, occurred_at: datetime, shipment: dict[
     if shipment:
         body["shipment"] = shipment
     suffix = f"/{shipment['id']}" if shipment else ""
-    return ShopEvent(f"{order.id}/{event_type}{suffix}", event_type, occurred_at, person.id, body)
+    return ShopEvent(
+        id=f"{order.id}/{event_type}{suffix}",
+        type=event_type,
+        occurred_at=occurred_at,
+        customer_id=person.id,
+        body=body,
+    )

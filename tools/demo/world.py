@@ -127,7 +127,7 @@ class World:
                 else:
                     activity.amended += 1
                 if action.comment is not None:
-                    await self._visitor.answer(mail.answer_url, action.score, action.comment)
+                    await self._visitor.answer(mail.answer_url, action.score, comment=action.comment)
                     activity.comments += 1
 
     def _remember_acknowledgement(self, answer_id: str, score: int) -> None:

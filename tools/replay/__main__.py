@@ -1,12 +1,11 @@
 """`python -m tools.replay FOLDER`, run by `make replay`: past orders and answers through the loop, then the audit."""
 
 import asyncio
-import logging
 import time
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import httpx
 import typer
@@ -14,6 +13,7 @@ from rich.console import Console
 
 from deploy.local.errors import StackError
 from deploy.local.programs import PROJECT
+from deploy.local.terminal import fail, silence_kafka
 from tools.audit.audit import CannotAudit
 from tools.audit.report import Report
 from tools.audit.table import print_report
@@ -30,8 +30,7 @@ DIFFERENCES, ABORTED, INTERRUPTED = 1, 2, 130
 STATE = PROJECT / ".hearback" / "replay"
 
 console = Console()
-# aiokafka warns about every reconnect; if a broker stays unreachable, we report it ourselves.
-logging.getLogger("aiokafka").addHandler(logging.NullHandler())
+silence_kafka()
 
 
 def main(
@@ -50,7 +49,7 @@ def main(
     """
     began = time.monotonic()
     try:
-        replay = Replay(data, timedelta(hours=step_hours), state.resolve(), fresh=fresh)
+        replay = Replay(data, step=timedelta(hours=step_hours), state=state.resolve(), fresh=fresh)
         with ProgressDisplay(console, replay) as progress:
             report, outcome = asyncio.run(replay.run(progress))
     except KeyboardInterrupt:
@@ -66,7 +65,7 @@ def main(
         httpx.HTTPError,
         OSError,
     ) as error:
-        fail(str(error) or type(error).__name__)
+        fail(str(error) or type(error).__name__, exit_code=ABORTED)
     print_result(report, outcome, replay.data_set.left_out, time.monotonic() - began)
     if report.inconclusive:
         raise typer.Exit(ABORTED)
@@ -98,11 +97,6 @@ def print_result(report: Report, outcome: Outcome, left_out: Counter[str], secon
     differences = report.differences + outcome.differences
     verdict = "zero differences" if differences == 0 and report.clean else f"{differences:,} differences"
     console.print(f"Replayed in {seconds:.0f} s: {verdict}.", highlight=False)
-
-
-def fail(message: str) -> NoReturn:
-    Console(stderr=True).print(message, highlight=False, markup=False, soft_wrap=True)
-    raise typer.Exit(ABORTED)
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

@@ -26,7 +26,7 @@ VISITORS = 12
 """Maximum number of customers answering concurrently."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Counters:
     """The progress so far."""
 
@@ -55,7 +55,7 @@ class Driver:
         self._visitor = visitor
         self._step_done = step_done
         self._answer_urls: dict[str, str] = {}
-        self._counters = Counters(clock.now())
+        self._counters = Counters(now=clock.now())
 
     async def run(self, after: int = -1) -> None:
         """All steps after number ``after``. Raises Stuck, NotAcknowledged or BackendUnreachable."""
@@ -98,7 +98,7 @@ class Driver:
         async def answer_survey(send_id: str, answers: Sequence[PastAnswer]) -> None:
             async with limit:
                 for answer in answers:
-                    await self._visitor.answer(self._answer_urls[send_id], answer.score, answer.comment)
+                    await self._visitor.answer(self._answer_urls[send_id], answer.score, comment=answer.comment)
                     self._counters.answers += 1
 
         async with asyncio.TaskGroup() as tasks:

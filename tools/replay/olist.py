@@ -33,14 +33,14 @@ MAX_TIME_TO_ANSWER = timedelta(days=3_600)
 """The replay campaign's links expire soon after."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PastItem:
     product_id: str
     category: str | None
     price: Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PastAnswer:
     """``after`` is the time from the order's first survey to this answer, never negative."""
 
@@ -50,7 +50,7 @@ class PastAnswer:
     after: timedelta
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PastOrder:
     """An order from the files; ``customer_id`` is the person, who may have several orders. All times are UTC.
 
@@ -148,7 +148,9 @@ def _items(folder: Path) -> dict[str, list[PastItem]]:
     items: defaultdict[str, list[PastItem]] = defaultdict(list)
     for row in rows(folder, "items"):
         product = row["product_id"]
-        items[row["order_id"]].append(PastItem(product, category_of.get(product), _amount(row["price"])))
+        items[row["order_id"]].append(
+            PastItem(product_id=product, category=category_of.get(product), price=_amount(row["price"]))
+        )
     return items
 
 
@@ -184,7 +186,9 @@ def _answers(folder: Path, order_ids: Container[str], left_out: Counter[str]) ->
             if after > MAX_TIME_TO_ANSWER:
                 left_out["answers given after their link had expired"] += 1
             else:
-                answers[order_id].append(PastAnswer(row["review_id"], score, _comment(row), after))
+                answers[order_id].append(
+                    PastAnswer(review_id=row["review_id"], score=score, comment=_comment(row), after=after)
+                )
     return answers
 
 

@@ -87,7 +87,7 @@ def _surveyed_as_expected(surveys: Sequence[ExpectedSurvey], sent: dict[str, str
     check = Check("exactly the expected orders surveyed", 1)
     expected = {send_id_of(survey): survey.order.order_id for survey in surveys}
     for send_id in expected.keys() | sent.keys():
-        check.expect_equal(f"survey {send_id}", expected.get(send_id), sent.get(send_id))
+        check.expect_equal(f"survey {send_id}", expected=expected.get(send_id), found=sent.get(send_id))
     return check
 
 
@@ -98,13 +98,13 @@ def _answers_as_given(surveys: Sequence[ExpectedSurvey], bodies: dict[str, dict[
     for answer in expected.keys() | bodies.keys():
         survey, body = expected.get(answer), bodies.get(answer)
         if survey is None or body is None:
-            check.expect_equal(f"answer {answer}", survey is not None, body is not None)
+            check.expect_equal(f"answer {answer}", expected=survey is not None, found=body is not None)
             continue
         segments = body["segments"]
         check.expect_equal(
             f"answer {answer}",
-            (survey.final_score, survey.order.state, survey.delivery),
-            (body["score"], segments.get("region"), segments.get("delivery")),
+            expected=(survey.final_score, survey.order.state, survey.delivery),
+            found=(body["score"], segments.get("region"), segments.get("delivery")),
         )
         if survey.final_comment != body.get("comment"):
             check.add_difference(f"answer {answer}: its comment differs from the files")
@@ -115,10 +115,10 @@ def _scores_match_files(
     surveys: Sequence[ExpectedSurvey], everybody: Counts, scores: Mapping[Dimension, Mapping[str, Counts]]
 ) -> Check:
     check = Check("served scores match the files", 2)
-    check.expect_equal("everybody", total(surveys), everybody)
+    check.expect_equal("everybody", expected=total(surveys), found=everybody)
     for dimension in DIMENSIONS:
         for value, counts in counts_by(surveys, dimension).items():
-            check.expect_equal(f"{dimension}:{value}", counts, scores[dimension][value])
+            check.expect_equal(f"{dimension}:{value}", expected=counts, found=scores[dimension][value])
     return check
 
 

@@ -46,7 +46,7 @@ class ProgressListener(Protocol):
 class Replay:
     """Reads the data set on creation. Raises InvalidDataSet."""
 
-    def __init__(self, data: Path, step: timedelta, state: Path, *, fresh: bool = False) -> None:
+    def __init__(self, data: Path, *, step: timedelta, state: Path, fresh: bool = False) -> None:
         self.data_set = olist.read_data_set(data)
         events = history.events_of(self.data_set.orders)
         steps = oracle.Steps(_midnight_before(events[0].occurred_at), step)
@@ -113,7 +113,7 @@ class Replay:
         async with (
             httpx.AsyncClient(timeout=30) as client,
             ShopBackend(
-                stack.kafka_bootstrap_servers, SOURCE, topic_prefix=stack.topic_prefix, timeout_seconds=240
+                stack.kafka_bootstrap_servers, source=SOURCE, topic_prefix=stack.topic_prefix, timeout_seconds=240
             ) as shop,
         ):
             mailbox = MailboxReader(client, stack.url("mailbox"))

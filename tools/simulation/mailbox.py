@@ -9,7 +9,7 @@ import httpx
 PAGE_SIZE = 500
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
     """A received mail; for a survey, the part of the Message-ID before the @ is its ``send_id``."""
 

@@ -32,4 +32,6 @@ async def fresh_sandbox(external: External) -> AsyncIterator[Sandbox]:
         if external.kafka_bootstrap_servers is not None:
             prefix = f"run-{secrets.token_hex(4)}."
             stack.push_async_callback(delete_topics, external.kafka_bootstrap_servers, prefix=prefix)
-        yield Sandbox(External(external.kafka_bootstrap_servers, database_url), prefix)
+        yield Sandbox(
+            External(kafka_bootstrap_servers=external.kafka_bootstrap_servers, database_url=database_url), prefix
+        )

@@ -27,8 +27,8 @@ class ShopBackend:
     def __init__(
         self,
         bootstrap_servers: str,
-        source: str,
         *,
+        source: str,
         topic_prefix: str,
         topic: str = orders.TOPIC,
         timeout_seconds: float = 180.0,

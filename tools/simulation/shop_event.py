@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShopEvent:
     """An order event; ``body`` is the JSON object a shop publishes."""
 

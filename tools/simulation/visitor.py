@@ -32,7 +32,7 @@ class Visitor:
         """Opens a page and does nothing else; returns the status code."""
         return (await self._with_retries("GET", url)).status_code
 
-    async def answer(self, answer_url: str, score: int, comment: str | None = None) -> Acknowledgement:
+    async def answer(self, answer_url: str, score: int, *, comment: str | None = None) -> Acknowledgement:
         """Confirms a score on the landing page, with an optional comment. Raises NotAcknowledged."""
         sent: dict[str, Any] = {"score": score}
         if comment:

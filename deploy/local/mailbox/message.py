@@ -14,7 +14,7 @@ SHOWN_HEADERS = ("Date", "From", "To", "Reply-To", "Subject", "Message-ID", "Lis
                  "List-Unsubscribe-Post", "Auto-Submitted")  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
     """`message_id` is without angle brackets; header values are decoded text."""
 
@@ -23,7 +23,7 @@ class Envelope:
     subject: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
     """`html` and `text` are empty if the email has no such part; `links` are in order, without duplicates."""
 

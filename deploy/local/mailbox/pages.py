@@ -27,7 +27,7 @@ def routes(store: MessageStore) -> APIRouter:
 
     @router.get("/", response_class=HTMLResponse)
     async def list_page(request: Request, to: str | None = None, before: int | None = None) -> HTMLResponse:
-        found = await store.before(before, MAILS_PER_PAGE + 1, to)
+        found = await store.before(before, limit=MAILS_PER_PAGE + 1, recipient=to)
         shown = found[:MAILS_PER_PAGE]
         context = {
             "messages": shown,

@@ -93,7 +93,7 @@ class MessageStore:
         """Emails with an id above `last_id`, oldest first."""
         return await self._messages("id > ?", "id", last_id, limit, recipient)
 
-    async def before(self, first_id: int | None, limit: int, recipient: str | None = None) -> list[StoredMessage]:
+    async def before(self, first_id: int | None, *, limit: int, recipient: str | None = None) -> list[StoredMessage]:
         """Emails with an id below `first_id` (None: all), newest first."""
         return await self._messages("id < ?", "id DESC", first_id or 2**62, limit, recipient)
 

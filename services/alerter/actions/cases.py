@@ -76,8 +76,9 @@ async def reopen(runtime: Runtime[AlerterSettings], case_id: str, *, sequence: i
     async with runtime.transaction() as connection:
         case = await _lock(connection, case_id, sequence)
         rule = (await routing.current(connection)).routing.rule_of(case)
-        sla = None if rule is None else rule.sla
-        step = transitions.reopen(case, sla=sla, text=text, actor=actor, now=runtime.clock.now())
+        now = runtime.clock.now()
+        due_at = None if rule is None else rule.due_at(now)
+        step = transitions.reopen(case, due_at=due_at, text=text, actor=actor, now=now)
         return await _store_one(connection, runtime, step)
 
 

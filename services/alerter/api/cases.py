@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from services.alerter.actions import cases as actions
 from services.alerter.domain import case_events
-from services.alerter.domain.case import Case, Entry, NoSuchCase
+from services.alerter.domain.case import MAX_NAME, Case, Entry, NoSuchCase
 from services.alerter.domain.case_list import CaseFilter, Cursor, StatusFilter
 from services.alerter.domain.orders import Order
 from services.alerter.domain.routing import UnknownRootCause
@@ -26,7 +26,7 @@ from shared.web.problems import Problem
 
 CaseId = Annotated[Identifier, Path(description="The case's id.")]
 FilterQuery = Annotated[str, Query(max_length=200)]
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NAME)]
 MayWrite = Annotated[Caller, Depends(require("cases:write"))]
 
 
@@ -121,7 +121,7 @@ def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
     async def list_cases(
         queue: FilterQuery = "",
         status: Annotated[StatusFilter, Query(description="`waiting` means all but closed.")] = "waiting",
-        owner: Annotated[str, Query(max_length=100, description="A name, or `-` for unassigned cases.")] = "",
+        owner: Annotated[str, Query(max_length=MAX_NAME, description="A name, or `-` for unassigned cases.")] = "",
         search: FilterQuery = "",
         cursor: CursorQuery = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,

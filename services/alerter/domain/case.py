@@ -22,6 +22,9 @@ EVENT_OF_STATUS: Mapping[CaseStatus, str] = {
 }
 """The event type a case is published under when something other than its status changed."""
 
+MAX_NAME = 100
+"""Characters of an owner, a root cause or a queue."""
+
 LAST_WAITING = 10**16
 """The largest position of a waiting case: microseconds since 1970, in the year 2286, after every deadline."""
 

@@ -154,7 +154,7 @@ def _moved(case: Case, answer: Answer, rule: Rule, now: datetime) -> list[Step]:
 
 def _reopened(case: Case, answer: Answer, rule: Rule, now: datetime) -> Step:
     again = replace(
-        reopened(case, rule.sla, now),
+        reopened(case, due_at=rule.due_at(now), now=now),
         revision=answer.revision,
         answer=answer,
         rule=rule.name,

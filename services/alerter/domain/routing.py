@@ -65,13 +65,9 @@ class Rule(_Strict):
             raise ValueError("give either group (detractor, passive, promoter) or scores (from, to), not both or none")
         return self
 
-    @property
-    def sla(self) -> timedelta | None:
-        return None if self.sla_hours is None else timedelta(hours=self.sla_hours)
-
     def due_at(self, now: datetime) -> datetime | None:
         """The deadline of a case that is opened or reopened now."""
-        return None if self.sla is None else now + self.sla
+        return None if self.sla_hours is None else now + timedelta(hours=self.sla_hours)
 
     def covers(self) -> frozenset[int]:
         """The scores it may match."""

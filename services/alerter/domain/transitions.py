@@ -7,7 +7,7 @@ A case in any state but closed may also be closed, contacted or reassigned direc
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal, get_args
 
 from services.alerter.domain.case import EVENT_OF_STATUS, Case, Entry, Step
@@ -73,21 +73,21 @@ def close(case: Case, *, reason: CloseReason, root_cause: str | None, text: str,
     return Step(changed, followups.CLOSED, entry)
 
 
-def reopen(case: Case, *, sla: timedelta | None, text: str, actor: str, now: datetime) -> Step:
-    """Reopens a closed case, with a new deadline if its rule has one (``sla``)."""
+def reopen(case: Case, *, due_at: datetime | None, text: str, actor: str, now: datetime) -> Step:
+    """Reopens a closed case, with a new deadline: ``due_at`` of its rule, None without one."""
     _must_not_be_erased(case)
     if case.waiting:
         raise Refused("The case is not closed, so it cannot be reopened.")
-    changed = reopened(case, sla, now)
+    changed = reopened(case, due_at=due_at, now=now)
     return Step(changed, followups.REOPENED, _entry(changed, "reopened", actor=actor, text=text))
 
 
-def reopened(case: Case, sla: timedelta | None, now: datetime) -> Case:
-    """The case waiting again, with its owner, if any, and a deadline counted from now."""
+def reopened(case: Case, *, due_at: datetime | None, now: datetime) -> Case:
+    """The case waiting again, with its owner, if any, and a new deadline."""
     return replace(
         _next(case, now),
         status="open" if case.owner is None else "assigned",
-        due_at=None if sla is None else now + sla,
+        due_at=due_at,
         closed_reason=None,
         root_cause=None,
     )

@@ -13,7 +13,7 @@ _MAX_ENTRIES_READ = 200
 
 _COLUMNS = Columns(case_id="text", sequence="integer", at="timestamptz", kind="text", actor="text", details="jsonb")
 
-_ADD = text(f"INSERT INTO case_history ({_COLUMNS.names}) SELECT {_COLUMNS.values} FROM {_COLUMNS.given}")  # noqa: S608
+_ADD = text(f"INSERT INTO case_history ({_COLUMNS.names}) SELECT {_COLUMNS.values} FROM {_COLUMNS.given}")  # noqa: S608  # composed of column names, never values
 _ERASE = text("DELETE FROM case_history WHERE case_id = ANY(:case_ids)")
 _READ = text(
     """

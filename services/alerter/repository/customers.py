@@ -37,7 +37,7 @@ _SAVE = text(
     f"""
     UPDATE customers SET {_COLUMNS.updates("given", but="customer_key")}
     FROM {_COLUMNS.given} WHERE customers.customer_key = given.customer_key
-    """  # noqa: S608
+    """  # noqa: S608  # composed of column names, never values
 )
 _READ = text(
     """
@@ -55,7 +55,7 @@ _ERASE = text(
     f"""
     UPDATE customers SET document = NULL, told_at = NULL, erased_at = GREATEST(customers.erased_at, given.erased_at)
     FROM {_ERASED_COLUMNS.given} WHERE customers.customer_key = given.customer_key
-    """  # noqa: S608
+    """  # noqa: S608  # composed of column names, never values
 )
 _PRUNE = text(
     f"""
@@ -66,7 +66,7 @@ _PRUNE = text(
           AND NOT EXISTS (SELECT FROM customer_orders AS kept WHERE kept.customer_key = old.customer_key)
           AND NOT EXISTS (SELECT FROM customer_surveys AS kept WHERE kept.customer_key = old.customer_key)
         ORDER BY told_at LIMIT :limit FOR UPDATE SKIP LOCKED)
-    """  # noqa: S608
+    """  # noqa: S608  # composed of column names, never values
 )
 
 

@@ -25,7 +25,7 @@ _SAVE = text(
     INSERT INTO customer_orders ({_COLUMNS.names})
     SELECT {_COLUMNS.values} FROM {_COLUMNS.given} ORDER BY order_id
     ON CONFLICT (order_id) DO UPDATE SET {_COLUMNS.updates("excluded", but="order_id")}
-    """  # noqa: S608
+    """  # noqa: S608  # composed of column names, never values
 )
 _ERASE = text("DELETE FROM customer_orders WHERE customer_key = ANY(CAST(:keys AS uuid[]))")
 _PRUNE = text(
@@ -33,7 +33,7 @@ _PRUNE = text(
     DELETE FROM customer_orders WHERE order_id IN (
         SELECT order_id FROM customer_orders AS old WHERE told_at < :before AND {NO_CASE_WAITING}
         ORDER BY told_at LIMIT :limit FOR UPDATE SKIP LOCKED)
-    """  # noqa: S608
+    """  # noqa: S608  # composed of column names, never values
 )
 
 

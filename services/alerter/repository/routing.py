@@ -11,13 +11,13 @@ from shared.persistence.columns import Columns
 _COLUMNS = Columns(version="integer", document="text", file_digest="text", changed_at="timestamptz", changed_by="text")
 
 _READ = text("SELECT version, document FROM routing")
-_LOCK = text(f"SELECT {_COLUMNS.names} FROM routing FOR UPDATE")  # noqa: S608
+_LOCK = text(f"SELECT {_COLUMNS.names} FROM routing FOR UPDATE")  # noqa: S608  # composed of column names, never values
 _LOCK_MISSING = text("SELECT pg_advisory_xact_lock(hashtextextended('hearback.routing.' || current_schema(), 0))")
 _SAVE = text(
     f"""
     INSERT INTO routing ({_COLUMNS.names}) SELECT {_COLUMNS.values} FROM {_COLUMNS.given}
     ON CONFLICT (only_row) DO UPDATE SET {_COLUMNS.updates("excluded")}
-    """  # noqa: S608
+    """  # noqa: S608  # composed of column names, never values
 )
 
 

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from fastapi import Depends, Query
 
+from services.alerter.domain.case import MAX_NAME
 from services.alerter.domain.case_list import STATUS_FILTERS, CaseFilter
 from shared.web.paging import CursorQuery
 
@@ -39,9 +40,9 @@ class Filters:
 
 
 def _filters(
-    queue: Annotated[str, Query(max_length=100)] = "",
+    queue: Annotated[str, Query(max_length=MAX_NAME)] = "",
     status: Annotated[str, Query(max_length=20)] = "",
-    owner: Annotated[str, Query(max_length=100)] = "",
+    owner: Annotated[str, Query(max_length=MAX_NAME)] = "",
     search: Annotated[str, Query(max_length=200)] = "",
     cursor: CursorQuery = None,
 ) -> Filters:

@@ -8,15 +8,16 @@ from pydantic import AfterValidator
 from starlette.responses import Response
 
 from services.alerter.actions import cases as actions
-from services.alerter.domain.case import NoSuchCase
+from services.alerter.domain.case import MAX_NAME, NoSuchCase
 from services.alerter.domain.routing import UnknownRootCause
 from services.alerter.domain.transitions import CLOSE_REASONS, CONTACT_WAYS, Refused, Stale
 from services.alerter.settings import AlerterSettings
 from services.alerter.web.filters import Filters, GivenFilters
 from services.alerter.web.inbox_page import FormInput, InboxPage
-from shared.contracts.types import Identifier
+from shared.contracts.types import MAX_COMMENT, Identifier
 from shared.runtime import Runtime
 from shared.web.auth import Caller, staff
+from shared.web.forms import storable_text
 from shared.web.problems import Problem
 
 StaffMayWrite = Annotated[Caller, Depends(staff("cases:write"))]
@@ -28,14 +29,9 @@ _STALE = (
 _FAILURES = (NoSuchCase, Refused, UnknownRootCause)
 
 
-def _storable(text: str) -> str:
-    """Browsers send line breaks as CR LF; U+0000 and lone surrogates, which nobody types, cannot be stored."""
-    return text.replace("\r\n", "\n").replace("\x00", "").encode("utf-8", "ignore").decode()
-
-
 SequenceField = Annotated[int, Form(ge=1)]
-TextField = Annotated[str, Form(max_length=5_000), AfterValidator(_storable)]
-NameField = Annotated[str, Form(max_length=100), AfterValidator(_storable)]
+TextField = Annotated[str, Form(max_length=MAX_COMMENT), AfterValidator(storable_text)]
+NameField = Annotated[str, Form(max_length=MAX_NAME), AfterValidator(storable_text)]
 ChoiceField = Annotated[str, Form(max_length=40)]
 
 _Choice = TypeVar("_Choice", bound=str)

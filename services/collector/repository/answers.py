@@ -26,7 +26,7 @@ _PUT = text(
     ON CONFLICT (answer_id) DO UPDATE SET {_COLUMNS.updates("excluded", but="answer_id")}
     WHERE answers.revision = excluded.revision - 1 AND answers.body IS NOT NULL
     RETURNING revision
-    """  # noqa: S608 - the names of columns, never values
+    """  # noqa: S608  # composed of column names, never values
 )
 
 

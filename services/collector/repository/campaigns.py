@@ -13,7 +13,7 @@ _PUT = text(
     f"""
     INSERT INTO campaigns ({_COLUMNS.names}) SELECT {_COLUMNS.values} FROM {_COLUMNS.given}
     ON CONFLICT (campaign, campaign_version) DO UPDATE SET definition = EXCLUDED.definition
-    """  # noqa: S608 - the names of columns, never values
+    """  # noqa: S608  # composed of column names, never values
 )
 
 

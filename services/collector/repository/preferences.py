@@ -33,7 +33,7 @@ _PUT = text(
     ON CONFLICT (customer_id) DO UPDATE SET revision = EXCLUDED.revision, channels = EXCLUDED.channels
     WHERE preferences.revision = EXCLUDED.revision - 1
     RETURNING customer_id
-    """  # noqa: S608 - the names of columns, never values
+    """  # noqa: S608  # composed of column names, never values
 )
 
 

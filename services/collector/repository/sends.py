@@ -33,7 +33,7 @@ _PUT = text(
     INSERT INTO sends ({_COLUMNS.names}) SELECT {_COLUMNS.values} FROM {_COLUMNS.given}
     ON CONFLICT (send_id) DO UPDATE SET expires_at = EXCLUDED.expires_at
     WHERE sends.expires_at < EXCLUDED.expires_at
-    """  # noqa: S608 - the names of columns, never values
+    """  # noqa: S608  # composed of column names, never values
 )
 
 

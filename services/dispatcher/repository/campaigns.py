@@ -24,7 +24,7 @@ _WRITE = text(
     f"""
     INSERT INTO campaigns ({_ROW.names}, changed_at) SELECT {_ROW.values}, :now FROM {_ROW.given}
     ON CONFLICT (campaign) DO UPDATE SET {_ROW.updates("excluded", but="campaign")}, changed_at = excluded.changed_at
-    """  # noqa: S608  # composed of names of columns, never values
+    """  # noqa: S608  # composed of column names, never values
 )
 
 

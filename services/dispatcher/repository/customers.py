@@ -21,7 +21,6 @@ _ROW = Columns(
     erased_at="timestamptz",
     last_answered_at="timestamptz",
 )
-# The statements below are composed of column names, never values (which is why S608 does not apply).
 _READ = """
     customer_id, details::text AS details, first_event_at, since, preference_revision, channels::text AS channels,
     erased_at, last_answered_at
@@ -33,18 +32,18 @@ _LOCK = text(
     f"""
     SELECT {_READ} FROM customers WHERE customer_id = ANY(CAST(:customer_ids AS text[]))
     ORDER BY customer_id FOR UPDATE
-    """  # noqa: S608
+    """  # noqa: S608  # composed of column names, never values
 )
 _READ_SOME = text(
     f"""
     SELECT {_READ} FROM customers WHERE customer_id = ANY(CAST(:customer_ids AS text[]))
-    """  # noqa: S608
+    """  # noqa: S608  # composed of column names, never values
 )
 _WRITE = text(
     f"""
     UPDATE customers SET {_ROW.updates("given", but="customer_id")}
     FROM {_ROW.given} WHERE customers.customer_id = given.customer_id
-    """  # noqa: S608
+    """  # noqa: S608  # composed of column names, never values
 )
 
 

@@ -44,7 +44,7 @@ _PUT = text(
     f"""
     INSERT INTO decisions ({_ROW.names}) SELECT {_ROW.values} FROM {_ROW.given_in_order} ORDER BY place
     ON CONFLICT (decision_id) DO NOTHING
-    """  # noqa: S608  # composed of names of columns, never values
+    """  # noqa: S608  # composed of column names, never values
 )
 _OF_CUSTOMER = text(
     """

@@ -21,35 +21,34 @@ _ROW = Columns(
     facts="jsonb",
 )
 _NEW_ROW = Columns(order_id="text", customer_id="text")
-# The statements below are composed of column names, never values (which is why S608 does not apply).
 _READ = "order_id, first_event_at, facts::text AS facts"
 _ENSURE = text(
     f"""
     INSERT INTO orders ({_NEW_ROW.names}) SELECT {_NEW_ROW.values} FROM {_NEW_ROW.given} ON CONFLICT DO NOTHING
-    """  # noqa: S608
+    """  # noqa: S608  # composed of column names, never values
 )
 _LOCK = text(
     f"""
     SELECT {_READ} FROM orders WHERE order_id = ANY(CAST(:order_ids AS text[]))
     ORDER BY order_id FOR UPDATE
-    """  # noqa: S608
+    """  # noqa: S608  # composed of column names, never values
 )
 _LOCK_OF_CUSTOMERS = text(
     f"""
     SELECT {_READ} FROM orders WHERE customer_id = ANY(CAST(:customer_ids AS text[]))
     ORDER BY order_id FOR UPDATE
-    """  # noqa: S608
+    """  # noqa: S608  # composed of column names, never values
 )
 _READ_SOME = text(
     f"""
     SELECT {_READ} FROM orders WHERE order_id = ANY(CAST(:order_ids AS text[]))
-    """  # noqa: S608
+    """  # noqa: S608  # composed of column names, never values
 )
 _WRITE = text(
     f"""
     UPDATE orders SET {_ROW.updates("given", but="order_id")}
     FROM {_ROW.given} WHERE orders.order_id = given.order_id
-    """  # noqa: S608
+    """  # noqa: S608  # composed of column names, never values
 )
 _LAST_ORDERED = text(
     """

@@ -30,7 +30,7 @@ _HISTORY = text(
 )
 _OF_TIMERS = text("SELECT timer_id::text AS timer_id FROM sends WHERE timer_id = ANY(CAST(:timer_ids AS uuid[]))")
 _PUT = text(
-    f"INSERT INTO sends ({_ROW.names}) SELECT {_ROW.values} FROM {_ROW.given}"  # noqa: S608  # names, never values
+    f"INSERT INTO sends ({_ROW.names}) SELECT {_ROW.values} FROM {_ROW.given}"  # noqa: S608  # composed of column names, never values
 )
 
 

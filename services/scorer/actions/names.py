@@ -31,7 +31,7 @@ class Names:
         wanted = [name or NO_CAMPAIGN for name in carried]
         unknown = set(wanted) - self._campaigns.keys()
         if unknown:
-            self._make_room(self._campaigns, {NO_CAMPAIGN: NO_CAMPAIGN_ID})
+            self._make_room(self._campaigns, always={NO_CAMPAIGN: NO_CAMPAIGN_ID})
             unknown = set(wanted) - self._campaigns.keys()
             self._campaigns.update(await self._ids_of_campaigns(unknown))
         return [self._campaigns[name] for name in wanted]
@@ -46,14 +46,14 @@ class Names:
             missing = set(identities)
         unknown = {segment for identity in missing for segment in identity if segment not in self._segments}
         if unknown:
-            self._make_room(self._segments, {})
+            self._make_room(self._segments, always={})
             unknown = {segment for identity in missing for segment in identity if segment not in self._segments}
             self._segments.update(await self._ids_of_segments(unknown))
         for identity in missing:
             known[identity] = (EVERYBODY_ID, *sorted({self._segments[segment] for segment in identity}))
         return [known[identity] for identity in identities]
 
-    def _make_room(self, memory: dict[Any, int], always: dict[Any, int]) -> None:
+    def _make_room(self, memory: dict[Any, int], *, always: dict[Any, int]) -> None:
         if len(memory) > self._limit:
             memory.clear()
             memory.update(always)

@@ -51,7 +51,7 @@ class AnswerRow(NamedTuple):
     segment_ids: tuple[int, ...] | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewComment:
     key: str
     answered_at: datetime
@@ -62,7 +62,7 @@ class NewComment:
     comment: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReplacedAnswer:
     """The previous state of an answer; everything but ``key`` is None if it had been erased."""
 
@@ -129,17 +129,45 @@ def batch_of(
     ids = zip(campaign_ids, segment_ids, strict=True)
     for key, body in newest:
         if not isinstance(body, Answer):
-            batch.rows.append(AnswerRow(key, body.revision, None, None, None, None, None))
+            batch.rows.append(
+                AnswerRow(
+                    key=key,
+                    revision=body.revision,
+                    campaign_id=None,
+                    day=None,
+                    score=None,
+                    surveyed=None,
+                    segment_ids=None,
+                )
+            )
             continue
         campaign_id, segments = next(ids)
         day = day_of(body.answered_at, zone)
         surveyed = body.send_id is not None
-        batch.rows.append(AnswerRow(key, body.revision, campaign_id, day, body.score, surveyed, segments))
+        batch.rows.append(
+            AnswerRow(
+                key=key,
+                revision=body.revision,
+                campaign_id=campaign_id,
+                day=day,
+                score=body.score,
+                surveyed=surveyed,
+                segment_ids=segments,
+            )
+        )
         batch.keys.append(key)
         batch.places.append(answer_place(campaign_id, day, score=body.score, surveyed=surveyed))
         batch.segments.append(segments)
         if body.comment and not body.comment.isspace():
             batch.comments.append(
-                NewComment(key, body.answered_at, day, campaign_id, body.score, segments, body.comment)
+                NewComment(
+                    key=key,
+                    answered_at=body.answered_at,
+                    day=day,
+                    campaign_id=campaign_id,
+                    score=body.score,
+                    segment_ids=segments,
+                    comment=body.comment,
+                )
             )
     return batch

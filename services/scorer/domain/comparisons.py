@@ -8,7 +8,7 @@ from services.scorer.domain.segments import write_segment
 from shared.nps import Counts, NetPromoterScore, change, net_promoter_score
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
     """One value of a dimension. ``differs`` is whether it differs significantly from all the others together; None when
     it is held back or there are no others."""
@@ -33,11 +33,11 @@ def compare(dimension: str, values: Sequence[tuple[str, Counts]], everybody: Cou
         difference = None if held_back else change(counts, before=everybody - counts, comparisons=tested)
         compared.append(
             Compared(
-                write_segment((dimension, value)),
-                value,
-                net_promoter_score(counts),
-                held_back,
-                difference.significant if difference else None,
+                segment=write_segment((dimension, value)),
+                value=value,
+                score=net_promoter_score(counts),
+                held_back=held_back,
+                differs=difference.significant if difference else None,
             )
         )
     return sorted(compared, key=lambda one: (one.held_back, -(one.score.nps or 0), one.value))

@@ -81,7 +81,7 @@ def scores_to_publish(
         if campaign_id != ALL_CAMPAIGNS and campaign in (NO_CAMPAIGN, ANY_CAMPAIGN):
             continue  # Answers without a campaign are in "all together", and have no name of their own.
         for window, current, before in _windows(by_span):
-            key = ScoreKey(segment_id, campaign_id, WINDOW_DAYS[window] or 0)
+            key = ScoreKey(segment_id=segment_id, campaign_id=campaign_id, window_days=WINDOW_DAYS[window] or 0)
             figures = _figures(current, before, minimum)
             last = published.get(key, Published(0, ()))
             if figures == last.figures or (not last.figures and not any(figures[:-1])):
@@ -104,11 +104,11 @@ def _complete(sums: Mapping[SumsKey, SumsBySpan], published: Mapping[ScoreKey, P
     """Adds all campaigns together, and the previously published keys that dropped to zero."""
     complete = dict(sums)
     for (segment_id, _), by_span in sums.items():
-        together = complete.setdefault(SumsKey(segment_id, ALL_CAMPAIGNS), {})
+        together = complete.setdefault(SumsKey(segment_id=segment_id, campaign_id=ALL_CAMPAIGNS), {})
         for position, some in by_span.items():
             together[position] = together.get(position, NOTHING) + some
     for key in published:
-        complete.setdefault(SumsKey(key.segment_id, key.campaign_id), {})
+        complete.setdefault(SumsKey(segment_id=key.segment_id, campaign_id=key.campaign_id), {})
     return complete
 
 
@@ -141,7 +141,7 @@ def _body(
     before: Sums | None,
     minimum: int,
 ) -> ScoreUpdated:
-    found = window_score(current, before, minimum=minimum)
+    found = window_score(current, before=before, minimum=minimum)
     counts = current.counts
     return ScoreUpdated(
         campaign=campaign,

@@ -1,6 +1,6 @@
 """From counts to a score, with its interval, change and response rate."""
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 from shared.nps import Change, Counts, NetPromoterScore, change, net_promoter_score
 
@@ -11,14 +11,15 @@ class Sums:
     unknown."""
 
     counts: Counts
+    _: KW_ONLY
     surveyed: int
     delivered: int | None
 
     def __add__(self, other: "Sums") -> "Sums":
         return Sums(
             self.counts + other.counts,
-            self.surveyed + other.surveyed,
-            (self.delivered or 0) + (other.delivered or 0),
+            surveyed=self.surveyed + other.surveyed,
+            delivered=(self.delivered or 0) + (other.delivered or 0),
         )
 
     @property
@@ -27,7 +28,7 @@ class Sums:
         return self.surveyed / self.delivered if self.delivered else None
 
 
-NOTHING = Sums(Counts(), 0, 0)
+NOTHING = Sums(Counts(), surveyed=0, delivered=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class WindowScore:
     held_back: bool
 
 
-def window_score(current: Sums, before: Sums | None, *, minimum: int) -> WindowScore:
+def window_score(current: Sums, *, before: Sums | None, minimum: int) -> WindowScore:
     """The score of a window. ``before`` is None if there is no preceding window; ``minimum`` as in ``is_held_back``."""
     return WindowScore(
         net_promoter_score(current.counts),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import orjson
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreUpdate:
     """A published score. ``change`` orders updates; ``body`` is the JSON of a ``ScoreUpdated`` (contracts.scores)."""
 
@@ -18,7 +18,9 @@ class ScoreUpdate:
     @classmethod
     def read(cls, change: int, body: str) -> "ScoreUpdate":
         score = orjson.loads(body)
-        return cls(change, score["campaign"], score["window"], score["segment"], body)
+        return cls(
+            change=change, campaign=score["campaign"], window=score["window"], segment=score["segment"], body=body
+        )
 
     @property
     def key(self) -> tuple[str, str, str]:

@@ -33,7 +33,7 @@ class SurveyFacts(NamedTuple):
     segment_ids: tuple[int, ...] | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveredChange:
     """A survey that now counts as delivered (``delivered`` is 1), or no longer does (−1)."""
 
@@ -60,7 +60,15 @@ def facts_of_sends(
 ) -> list[SurveyFacts]:
     """Where each survey counts; the ids are parallel to ``sent``."""
     return [
-        SurveyFacts(key, day := day_of(body.sent_at, zone), campaign_id, day, False, False, segments)
+        SurveyFacts(
+            key=key,
+            known_on=(day := day_of(body.sent_at, zone)),
+            campaign_id=campaign_id,
+            sent_on=day,
+            accepted=False,
+            failed=False,
+            segment_ids=segments,
+        )
         for (key, body), campaign_id, segments in zip(sent, campaign_ids, segment_ids, strict=True)
     ]
 
@@ -79,7 +87,16 @@ def facts_of_deliveries(reports: Iterable[tuple[str, Delivery]], zone: ZoneInfo)
             known_on.setdefault(key, day_of(body.occurred_at, zone))
             (accepted if kind in _REACHED else failed).add(key)
     return [
-        SurveyFacts(key, known_on[key], None, None, key in accepted, key in failed, None) for key in sorted(known_on)
+        SurveyFacts(
+            key=key,
+            known_on=known_on[key],
+            campaign_id=None,
+            sent_on=None,
+            accepted=key in accepted,
+            failed=key in failed,
+            segment_ids=None,
+        )
+        for key in sorted(known_on)
     ]
 
 

@@ -31,7 +31,7 @@ def delivered_place(campaign_id: int, day: date) -> int:
     return ((campaign_id << _DAY_BITS) | day.toordinal()) << _COUNTER_BITS | _DELIVERED
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DayChange:
     """What to add to the counts of one segment, campaign and day; ``surveyed`` counts answers to our surveys."""
 
@@ -85,5 +85,12 @@ def _change(cell: int, counts: list[int]) -> DayChange | None:
     campaign = (cell >> _DAY_BITS) & ((1 << _CAMPAIGN_BITS) - 1)
     segment = cell >> (_DAY_BITS + _CAMPAIGN_BITS)
     return DayChange(
-        segment, campaign, date.fromordinal(day), promoters, passives, detractors, surveyed, counts[_DELIVERED]
+        segment_id=segment,
+        campaign_id=campaign,
+        day=date.fromordinal(day),
+        promoters=promoters,
+        passives=passives,
+        detractors=detractors,
+        surveyed=surveyed,
+        delivered=counts[_DELIVERED],
     )

@@ -83,6 +83,6 @@ def rolling(daily: Mapping[date, Counts], window: Window, ends: Sequence[date]) 
     return points
 
 
-def ends_of(end: date, step_days: int, points: int) -> list[date]:
+def ends_of(end: date, *, step_days: int, points: int) -> list[date]:
     """``points`` last days of windows, ``step_days`` apart, up to ``end``, oldest first."""
     return [end - timedelta(days=step_days * back) for back in reversed(range(points))]

@@ -15,7 +15,7 @@ async def score_of(connection: AsyncConnection, query: ScoreQuery, *, minimum: i
     spans = [query.days, before] if before else [query.days]
     selection = await selection_of(connection, query)
     sums = [NOTHING] * len(spans) if selection is None else await sums_of(connection, selection, spans)
-    return window_score(sums[0], sums[1] if before else None, minimum=minimum)
+    return window_score(sums[0], before=sums[1] if before else None, minimum=minimum)
 
 
 async def last_change(connection: AsyncConnection) -> int:

@@ -13,7 +13,7 @@ _CAMPAIGNS = 50
 _SUGGESTED = 200
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
     """The options of the page's filters: the first of each in alphabetical order."""
 
@@ -32,7 +32,7 @@ async def segment_page(
 
 async def choices(connection: AsyncConnection) -> Choices:
     return Choices(
-        await names.dimensions(connection, limit=_DIMENSIONS),
-        await names.campaigns(connection, limit=_CAMPAIGNS),
-        await names.segments(connection, after=None, dimension=None, limit=_SUGGESTED),
+        dimensions=await names.dimensions(connection, limit=_DIMENSIONS),
+        campaigns=await names.campaigns(connection, limit=_CAMPAIGNS),
+        segments=await names.segments(connection, after=None, dimension=None, limit=_SUGGESTED),
     )

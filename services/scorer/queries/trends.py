@@ -15,7 +15,7 @@ async def trend(
     connection: AsyncConnection, query: ScoreQuery, *, step: Step, points: int, minimum: int
 ) -> list[TrendPoint]:
     """The window's score at the end of each of the last ``points`` days or weeks, oldest first."""
-    ends = ends_of(query.last_day, STEP_DAYS[step], points)
+    ends = ends_of(query.last_day, step_days=STEP_DAYS[step], points=points)
     selection = await selection_of(connection, query)
     daily: dict[date, Counts] = {}
     if selection is not None:

@@ -63,7 +63,7 @@ _WRITE = text(
     SELECT NULL, NULL, key, campaign_id, day, score, surveyed, segment_ids
     FROM written
     WHERE replaced
-    """  # noqa: S608  # names and types of columns
+    """  # noqa: S608  # composed of column names, never values
 )
 
 
@@ -114,7 +114,14 @@ async def write(connection: AsyncConnection, rows: Sequence[AnswerRow]) -> Writt
     return WrittenAnswers(
         None if written.written == len(rows) else frozenset(map(str, written.keys or ())),
         [
-            ReplacedAnswer(str(row.key), row.campaign_id, row.day, row.score, row.surveyed, row.segment_ids)
+            ReplacedAnswer(
+                key=str(row.key),
+                campaign_id=row.campaign_id,
+                day=row.day,
+                score=row.score,
+                surveyed=row.surveyed,
+                segment_ids=row.segment_ids,
+            )
             for row in replaced
         ],
     )
@@ -126,7 +133,7 @@ async def sums(
     """What answers in all of the segments, of one campaign or any (None), add up to on each of ``spans``."""
     values = {"segment_ids": list(segment_ids), "campaign_id": campaign_id, **span_arguments(spans)}
     rows = await connection.execute(_SUMS, values)
-    return [Sums(counts_of(row), int(row.surveyed), None) for row in rows]
+    return [Sums(counts_of(row), surveyed=int(row.surveyed), delivered=None) for row in rows]
 
 
 async def daily(

@@ -22,7 +22,7 @@ _COLUMNS = Columns(
     segment_ids="integer[]",
     comment="text",
 )
-_ADD = text(f"INSERT INTO comments ({_COLUMNS.names}) SELECT {_COLUMNS.values} FROM {_COLUMNS.given}")  # noqa: S608
+_ADD = text(f"INSERT INTO comments ({_COLUMNS.names}) SELECT {_COLUMNS.values} FROM {_COLUMNS.given}")  # noqa: S608  # composed of column names, never values
 _KEEP_NEWEST = text(
     """
     DELETE FROM comments
@@ -44,7 +44,7 @@ _NEWEST = text(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comment:
     """``id`` only serves to tell comments apart. ``campaign`` is empty for an answer without a campaign."""
 
@@ -86,4 +86,9 @@ async def newest(
             "limit": limit,
         },
     )
-    return [Comment(str(row.key), row.answered_at, row.score, row.comment, row.campaign) for row in rows]
+    return [
+        Comment(
+            id=str(row.key), answered_at=row.answered_at, score=row.score, comment=row.comment, campaign=row.campaign
+        )
+        for row in rows
+    ]

@@ -43,7 +43,7 @@ _ADD = text(
         surveyed = counted.surveyed + excluded.surveyed,
         delivered = counted.delivered + excluded.delivered,
         changed = true
-    """  # noqa: S608  # names and types of columns
+    """  # noqa: S608  # composed of column names, never values
 )
 # Rows locked by a batch are marked by that batch anyway; skipping them means this never waits.
 _MARK = text(
@@ -153,8 +153,8 @@ async def sums_of_segments(
     )
     found: dict[SumsKey, SumsBySpan] = {}
     for row in rows:
-        by_span = found.setdefault(SumsKey(row.segment_id, row.campaign_id), {})
-        by_span[row.position] = Sums(counts_of(row), int(row.surveyed), int(row.delivered))
+        by_span = found.setdefault(SumsKey(segment_id=row.segment_id, campaign_id=row.campaign_id), {})
+        by_span[row.position] = Sums(counts_of(row), surveyed=int(row.surveyed), delivered=int(row.delivered))
     return found
 
 
@@ -164,7 +164,7 @@ async def sums(
     """What one segment, of one campaign or any (None), adds up to on each of ``spans``, in their order."""
     values = {"segment_id": segment_id, "campaign_id": campaign_id, **span_arguments(spans)}
     rows = await connection.execute(_SUMS, values)
-    return [Sums(counts_of(row), int(row.surveyed), int(row.delivered or 0)) for row in rows]
+    return [Sums(counts_of(row), surveyed=int(row.surveyed), delivered=int(row.delivered or 0)) for row in rows]
 
 
 async def daily(

@@ -20,13 +20,13 @@ _ADD_CAMPAIGNS = text(
 )
 _SEGMENT = Columns(dimension="text", value="text")
 _FIND_SEGMENTS = text(
-    f"SELECT {_SEGMENT.names}, id FROM segments JOIN {_SEGMENT.given} USING ({_SEGMENT.names})"  # noqa: S608
+    f"SELECT {_SEGMENT.names}, id FROM segments JOIN {_SEGMENT.given} USING ({_SEGMENT.names})"  # noqa: S608  # composed of column names, never values
 )
 _ADD_SEGMENTS = text(
     f"""
     INSERT INTO segments ({_SEGMENT.names}) SELECT {_SEGMENT.values} FROM {_SEGMENT.given} ORDER BY {_SEGMENT.names}
     ON CONFLICT ({_SEGMENT.names}) DO NOTHING
-    """  # noqa: S608  # names and types of columns
+    """  # noqa: S608  # composed of column names, never values
 )
 _CAMPAIGN_NAMES = text("SELECT id, name FROM campaigns WHERE id = ANY(CAST(:ids AS integer[]))")
 _SEGMENT_NAMES = text("SELECT id, dimension, value FROM segments WHERE id = ANY(CAST(:ids AS integer[]))")

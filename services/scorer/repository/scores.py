@@ -39,7 +39,7 @@ _RECORD = text(
     ORDER BY segment_id, campaign_id, window_days
     ON CONFLICT (segment_id, campaign_id, window_days) DO UPDATE SET
         sequence = excluded.sequence, figures = excluded.figures, body = excluded.body, change = DEFAULT
-    """  # noqa: S608  # names and types of columns
+    """  # noqa: S608  # composed of column names, never values
 )
 _CHANGES = text("SELECT change, body FROM scores WHERE change > :after ORDER BY change LIMIT :limit")
 _LAST_CHANGE = text("SELECT COALESCE(max(change), 0) FROM scores")
@@ -64,7 +64,9 @@ async def published(connection: AsyncConnection, segment_ids: Sequence[int]) -> 
     """The last publication of each score of these segments."""
     rows = await connection.execute(_PUBLISHED, {"segment_ids": list(segment_ids)})
     return {
-        ScoreKey(row.segment_id, row.campaign_id, row.window_days): Published(row.sequence, tuple(row.figures))
+        ScoreKey(segment_id=row.segment_id, campaign_id=row.campaign_id, window_days=row.window_days): Published(
+            row.sequence, tuple(row.figures)
+        )
         for row in rows
     }
 

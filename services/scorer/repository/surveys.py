@@ -47,7 +47,7 @@ _WRITE = text(
             CAST({_delivered("new")} AS integer) - CAST({_delivered("old")} AS integer) AS delivered
     )
     SELECT campaign_id, sent_on, segment_ids, delivered FROM written WHERE delivered <> 0
-    """  # noqa: S608  # names and types of columns
+    """  # noqa: S608  # composed of column names, never values
 )
 _FORGET = text("DELETE FROM surveys WHERE known_on < :day")
 
@@ -57,7 +57,12 @@ async def write(connection: AsyncConnection, facts: Sequence[SurveyFacts]) -> li
     columns = _COLUMNS.attributes(facts)
     columns["segment_ids"] = [array_text(one.segment_ids) for one in facts]
     rows = await connection.execute(_WRITE, columns)
-    return [DeliveredChange(row.campaign_id, row.sent_on, row.segment_ids, row.delivered) for row in rows]
+    return [
+        DeliveredChange(
+            campaign_id=row.campaign_id, sent_on=row.sent_on, segment_ids=row.segment_ids, delivered=row.delivered
+        )
+        for row in rows
+    ]
 
 
 async def forget(connection: AsyncConnection, *, before: date) -> None:

@@ -19,7 +19,7 @@ _ADD = text(
     f"""
     INSERT INTO dead_letters (consumer, {_ROW.names}) SELECT :consumer, {_ROW.values} FROM {_ROW.given}
     ON CONFLICT DO NOTHING
-    """  # noqa: S608  # composed of names of columns, never values
+    """  # noqa: S608  # composed of column names, never values
 )
 
 

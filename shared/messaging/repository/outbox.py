@@ -13,7 +13,7 @@ from shared.persistence.columns import Columns
 
 _ROW = Columns(topic="text", key="bytea", headers="text", value="bytea")
 _PUT = text(
-    f"INSERT INTO outbox ({_ROW.names}) SELECT {_ROW.values} FROM {_ROW.given_in_order} ORDER BY place"  # noqa: S608  # composed of names of columns, never values
+    f"INSERT INTO outbox ({_ROW.names}) SELECT {_ROW.values} FROM {_ROW.given_in_order} ORDER BY place"  # noqa: S608  # composed of column names, never values
 )
 _TAKE_TURN = text("SELECT pg_try_advisory_xact_lock(hashtextextended('hearback.relay.' || current_schema(), 0))")
 _OLDEST = text(

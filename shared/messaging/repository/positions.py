@@ -21,7 +21,7 @@ _INTRODUCE = text(
     f"""
     INSERT INTO consumer_positions (consumer, {_ROW.names}) SELECT :consumer, {_ROW.values} FROM {_ROW.given}
     ON CONFLICT DO NOTHING
-    """  # noqa: S608  # composed of names of columns, never values
+    """  # noqa: S608  # composed of column names, never values
 )
 
 # The fence. Rows are always locked in the same order, so that overlapping replicas wait instead of deadlocking.
@@ -39,7 +39,7 @@ _ADVANCE = text(
     SET next_offset = held.next, changed_at = now()
     FROM held
     WHERE position.consumer = :consumer AND position.topic = held.topic AND position.partition = held.partition
-    """  # noqa: S608  # composed of names of columns, never values
+    """  # noqa: S608  # composed of column names, never values
 )
 
 

@@ -1,8 +1,7 @@
 """Promise 3 with processes: two replicas, one killed while handling answers, and every detractor gets a case."""
 
 import asyncio
-import os
-import sys
+from asyncio.subprocess import Process
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -10,19 +9,22 @@ from typing import Any
 
 import asyncpg
 import orjson
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from deploy.local.backends import Backends
-from deploy.local.ports import StackPorts
+from deploy.local.ports import free_port
 from deploy.local.provision import Database
-from shared.contracts import answers, cloudevents, identity
+from shared.contracts import answers, cloudevents, followups, identity
 from shared.contracts.answers import Answer
 from shared.contracts.topics import QUEUES
 from shared.nps import group_of
 from tests.kit.eventually import eventually
+from tests.kit.processes import process
+from tests.kit.settings import SECRET
 from tests.unit.alerter.examples import answer
+from tools.audit.topics import Topics
 
 ANSWERS = 10_000
 LIMIT_SECONDS = 90
@@ -32,11 +34,10 @@ async def test_two_replicas_and_a_kill_leave_each_answer_one_open_case_in_its_qu
     backends: Backends, database: Database, topic_prefix: str
 ) -> None:
     environment = {
-        **os.environ,
         "HEARBACK_KAFKA_BOOTSTRAP_SERVERS": backends.kafka_bootstrap_servers,
         "HEARBACK_DATABASE_URL": database.service_urls["alerter"],
         "HEARBACK_TOPIC_PREFIX": topic_prefix,
-        "HEARBACK_SECRET": "x" * 32,
+        "HEARBACK_SECRET": SECRET,
         "HEARBACK_CONSUMER_BATCH_SIZE": "100",
         "HEARBACK_CONSUMER_SESSION_SECONDS": "6",
     }
@@ -45,14 +46,15 @@ async def test_two_replicas_and_a_kill_leave_each_answer_one_open_case_in_its_qu
     for one in told:
         final[identity.case_id(one.answer_id)] = max(final.get(identity.case_id(one.answer_id), one), one, key=revision)
     connection = await asyncpg.connect(database.owner_url)
+    topics = Topics(backends.kafka_bootstrap_servers, prefix=topic_prefix)
 
     async def cases() -> int:
         found: int = await connection.fetchval("SELECT count(*) FROM alerter.cases")
         return found
 
-    async with process(environment) as stays:
+    async with alerter(environment) as stays:
         await eventually(lambda: members(backends, topic_prefix, 1), "one member", within=LIMIT_SECONDS)
-        async with process(environment) as dies:
+        async with alerter(environment) as dies:
             await eventually(
                 lambda: members(backends, topic_prefix, 2), "both members", within=LIMIT_SECONDS, every=0.1
             )
@@ -65,13 +67,11 @@ async def test_two_replicas_and_a_kill_leave_each_answer_one_open_case_in_its_qu
             assert await cases() < ANSWERS, "all answers were heard before the kill; send more"
             await sending
         await eventually(lambda: at_least(cases, ANSWERS), "every case", within=LIMIT_SECONDS)
-        await eventually(
-            lambda: handled(connection, backends, topic_prefix), "the end of it", within=LIMIT_SECONDS, every=0.1
-        )
+        await eventually(lambda: handled(connection, topics), "the end of it", within=LIMIT_SECONDS, every=0.1)
         assert stays.returncode is None
     await connection.close()
 
-    standing, told_twice = await published(backends, topic_prefix)
+    standing, told_twice = await published(topics)
     open_in = {case_id: queue for (queue, case_id), body in standing.items() if body["status"] != "closed"}
     assert Counter(case_id for (_, case_id), body in standing.items() if body["status"] != "closed") == Counter(
         [*final]
@@ -115,22 +115,16 @@ async def send(backends: Backends, topic: str, told: Sequence[Answer]) -> None:
 
 
 @asynccontextmanager
-async def process(environment: Mapping[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
-    """An alerter; stopped at the end unless it is already dead, and must then exit cleanly."""
-    port = str(StackPorts.free().alerter)
-    started = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "services.alerter", env={**environment, "HEARBACK_HTTP_PORT": port},
-        stdout=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        yield started
-        if started.returncode is None:
-            started.terminate()
-            assert await asyncio.wait_for(started.wait(), 30) == 0
-    finally:
-        if started.returncode is None:
-            started.kill()
-            await started.wait()
+async def alerter(environment: Mapping[str, str]) -> AsyncIterator[Process]:
+    """Stopped at the end unless it is already dead, and must then exit cleanly."""
+    port = {"HEARBACK_HTTP_PORT": str(free_port())}
+    async with process(
+        "services.alerter", environment={**environment, **port}, stdout=asyncio.subprocess.DEVNULL
+    ) as running:
+        yield running
+        if running.returncode is None:
+            running.terminate()
+            assert await asyncio.wait_for(running.wait(), 30) == 0
 
 
 async def members(backends: Backends, topic_prefix: str, many: int) -> bool:
@@ -151,42 +145,24 @@ async def at_least(count: Callable[[], Awaitable[int]], many: int) -> bool:
     return await count() >= many
 
 
-async def handled(connection: "asyncpg.Connection[asyncpg.Record]", backends: Backends, topic_prefix: str) -> bool:
+async def handled(connection: "asyncpg.Connection[asyncpg.Record]", topics: Topics) -> bool:
     """Whether every answer was handled and everything was published."""
     rows = await connection.fetch(
         "SELECT partition, next_offset FROM alerter.consumer_positions WHERE topic = 'surveys.answers'"
     )
-    consumer = AIOKafkaConsumer(bootstrap_servers=backends.kafka_bootstrap_servers)
-    await consumer.start()
-    try:
-        partitions = [TopicPartition(f"{topic_prefix}surveys.answers", row["partition"]) for row in rows]
-        ends = await consumer.end_offsets(partitions)
-    finally:
-        await consumer.stop()
-    taken_in = all(ends[partition] == row["next_offset"] for partition, row in zip(partitions, rows, strict=True))
+    async with topics.ends([answers.TOPIC]) as ends:
+        current = await ends()
+    taken_in = all(current[answers.TOPIC, row["partition"]] == row["next_offset"] for row in rows)
     return taken_in and await connection.fetchval("SELECT count(*) FROM alerter.outbox") == 0
 
 
-async def published(
-    backends: Backends, topic_prefix: str
-) -> tuple[dict[tuple[str, str], dict[str, Any]], dict[bytes, int]]:
+async def published(topics: Topics) -> tuple[dict[tuple[str, str], dict[str, Any]], dict[str, int]]:
     """The last body of each queue and case; and for each event id, the number of different bodies."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=backends.kafka_bootstrap_servers, auto_offset_reset="earliest")
-    await consumer.start()
     standing: dict[tuple[str, str], dict[str, Any]] = {}
-    bodies: dict[bytes, set[bytes]] = {}
-    try:
-        topics = {f"{topic_prefix}followups.{queue}": queue for queue in QUEUES}
-        await consumer._client.force_metadata_update()
-        partitions = [TopicPartition(topic, partition) for topic in topics for partition in range(3)]
-        consumer.assign(partitions)
-        ends = await consumer.end_offsets(partitions)
-        async with asyncio.timeout(LIMIT_SECONDS):
-            while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
-                for records in (await consumer.getmany(timeout_ms=200)).values():
-                    for record in records:
-                        standing[topics[record.topic], record.key.decode()] = orjson.loads(record.value)
-                        bodies.setdefault(dict(record.headers)["ce_id"], set()).add(record.value)
-    finally:
-        await consumer.stop()
+    bodies: dict[str, set[bytes]] = {}
+    queues = {followups.topic_of(queue): queue for queue in QUEUES}
+    async for record in topics.read(list(queues)):
+        assert record.key is not None and record.value is not None
+        standing[queues[record.topic], record.key.decode()] = orjson.loads(record.value)
+        bodies.setdefault(record.header("ce_id") or "", set()).add(record.value)
     return standing, {event_id: len(seen) for event_id, seen in bodies.items()}

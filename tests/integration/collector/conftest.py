@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 
-import httpx
 import pytest_asyncio
 
 from deploy.local.provision import Database
@@ -11,6 +10,7 @@ from services.collector.wiring import build
 from shared.runtime import open_runtime
 from tests.integration.collector.kit import NOON, Collector
 from tests.kit.clock import ChosenClock
+from tests.kit.http import client_of
 from tests.kit.settings import api_key, settings_for
 
 
@@ -27,6 +27,5 @@ async def collector(database: Database) -> AsyncIterator[Collector]:
         runtime.clock = clock = ChosenClock(NOON)
         app = build(runtime).app
         assert app is not None
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        async with client_of(app, raise_app_exceptions=False) as client:
             yield Collector(runtime, clock, client)

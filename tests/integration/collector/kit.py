@@ -1,6 +1,5 @@
 """A collector on the real database, called over HTTP, with a clock the test sets and a readable outbox."""
 
-import asyncio
 import html
 import json
 from collections.abc import AsyncIterator
@@ -21,7 +20,7 @@ from shared.contracts.sends import Recipient, SurveySent
 from shared.contracts.types import Contract
 from shared.runtime import Runtime
 from tests.kit.clock import ChosenClock
-from tests.kit.eventually import eventually
+from tests.kit.http import bearer
 from tests.kit.messages import message
 from tests.kit.outbox import Published, published
 from tests.kit.settings import KEY
@@ -61,13 +60,13 @@ class Collector:
         return f"/unsubscribe/{self.runtime.links.token('unsubscribe', send_id)}"
 
     async def post_answer(self, /, headers: dict[str, str] | None = None, **body: Any) -> httpx.Response:
-        allowed = {"Authorization": f"Bearer {KEY}", **(headers or {})}
+        allowed = {**bearer(KEY), **(headers or {})}
         # Not the client's own encoding, which would reject a lone surrogate before we can.
         allowed["Content-Type"] = "application/json"
         return await self.client.post("/v1/answers", content=json.dumps(body), headers=allowed)
 
     async def erase(self, customer_id: str) -> httpx.Response:
-        return await self.client.delete(f"/v1/customers/{customer_id}", headers={"Authorization": f"Bearer {KEY}"})
+        return await self.client.delete(f"/v1/customers/{customer_id}", headers=bearer(KEY))
 
     async def outbox(self, topic: str | None = None) -> list[Published]:
         return await published(self.runtime, topic)
@@ -124,23 +123,6 @@ def campaign(**fields: Any) -> CampaignPublished:
 def seen(page: httpx.Response) -> str:
     """The page's visible text."""
     return html.unescape(page.text)
-
-
-async def held_up(collector: Collector, task: asyncio.Task[Any]) -> None:
-    """Until the task is blocked by a database lock."""
-
-    async def waits() -> bool:
-        assert not task.done(), "it did not wait"
-        async with collector.runtime.read_only() as connection:
-            waiting = await connection.execute(
-                text(
-                    "SELECT count(*) FROM pg_stat_activity"
-                    " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-                )
-            )
-            return bool(waiting.scalar_one())
-
-    await eventually(waits, "it to wait for a lock", within=10)
 
 
 @asynccontextmanager

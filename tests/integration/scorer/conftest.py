@@ -16,6 +16,7 @@ from shared.clock import SteppedClock
 from shared.runtime import open_runtime
 from shared.web.stream import Stream
 from tests.integration.scorer.kit import START, Scorer, StartScorer
+from tests.kit.http import client_of
 from tests.kit.settings import KEY, api_key, settings_for
 
 
@@ -64,7 +65,5 @@ async def served(start_scorer: StartScorer) -> Scorer:
 async def client(served: Scorer) -> AsyncIterator[httpx.AsyncClient]:
     app = build(served.runtime).app
     assert app is not None
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url="http://scorer", headers={"Authorization": f"Bearer {KEY}"}
-    ) as client:
+    async with client_of(app, key=KEY) as client:
         yield client

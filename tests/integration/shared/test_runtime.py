@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from deploy.local.provision import Database
 from shared.runtime import Runtime, open_runtime
 from shared.settings import ServiceSettings
+from tests.kit.settings import settings_for
 
 _WRITE = text("CREATE TABLE written (number integer)")
 _IS_WRITTEN = text("SELECT to_regclass('written') IS NOT NULL")
@@ -19,9 +19,7 @@ _READ_ONLY = text("SHOW transaction_read_only")
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def runtime(database: Database) -> AsyncIterator[Runtime[ServiceSettings]]:
-    settings = ServiceSettings(
-        database_url=SecretStr(database.service_urls["scorer"]), database_pool_size=2, secret=SecretStr("s" * 32)
-    )
+    settings = settings_for(ServiceSettings, database.service_urls["scorer"], database_pool_size=2)
     async with open_runtime("scorer", settings) as opened:
         yield opened
 

@@ -7,12 +7,13 @@ import pytest
 from services.dispatcher.domain.campaigns import MAX_CAMPAIGNS
 from services.dispatcher.settings import DispatcherSettings, read_campaigns
 from shared.definitions import InvalidDefinition
+from tests.kit.settings import SECRET
 
 ABOUT_ORDERS = "id: a\ntrigger: {after: order.placed, delay: 1 hour}\n"
 
 
 def settings(**values: object) -> DispatcherSettings:
-    return DispatcherSettings.model_validate({"secret": "x" * 32, **values})
+    return DispatcherSettings.model_validate({"secret": SECRET, **values})
 
 
 @pytest.mark.parametrize(

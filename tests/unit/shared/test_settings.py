@@ -3,8 +3,9 @@
 import pytest
 
 from shared.settings import ServiceSettings, load
+from tests.kit.settings import SECRET
 
-GOOD = {"HEARBACK_SECRET": "s" * 32}
+GOOD = {"HEARBACK_SECRET": SECRET}
 
 
 def start(monkeypatch: pytest.MonkeyPatch, **environment: str) -> ServiceSettings:

@@ -39,8 +39,8 @@ def published(topics: TopicFacts, database: DatabaseFacts) -> Check:
     for answer_id in database.answers.keys() | topics.answers.keys():
         check.expect_equal(
             f"answer {answer_id}",
-            _comparable(database.answers.get(answer_id)),
-            _comparable(topics.answers.get(answer_id)),
+            expected=_comparable(database.answers.get(answer_id)),
+            found=_comparable(topics.answers.get(answer_id)),
         )
     return check
 
@@ -50,7 +50,7 @@ def stored_by_scorer(topics: TopicFacts, database: DatabaseFacts, zone: ZoneInfo
     check = Check("published answers are in the scorer", 2)
     expected = {scorer_key(answer_id): _expected_row(state, zone) for answer_id, state in topics.answers.items()}
     for key in expected.keys() | database.scorer_answers.keys():
-        check.expect_equal(f"answer {key}", expected.get(key), database.scorer_answers.get(key))
+        check.expect_equal(f"answer {key}", expected=expected.get(key), found=database.scorer_answers.get(key))
     return check
 
 
@@ -74,7 +74,9 @@ def day_counts(by_day: TotalsByDay, database: DatabaseFacts, delivered_from: dat
         if day < delivered_from:
             check.left_out += 1
             found = replace(found, delivered=expected.delivered)
-        check.expect_equal(f"{dimension}:{value} of {campaign or 'no campaign'} on {day}", expected, found)
+        check.expect_equal(
+            f"{dimension}:{value} of {campaign or 'no campaign'} on {day}", expected=expected, found=found
+        )
     return check
 
 
@@ -98,8 +100,8 @@ def totals_by_day(topics: TopicFacts, zone: ZoneInfo) -> TotalsByDay:
     return {
         at: Totals(
             Counts(promoters=cell["promoter"], passives=cell["passive"], detractors=cell["detractor"]),
-            cell["surveyed"],
-            cell["delivered"],
+            surveyed=cell["surveyed"],
+            delivered=cell["delivered"],
         )
         for at, cell in cells.items()
     }
@@ -117,10 +119,19 @@ def delivered_from(topics: TopicFacts, zone: ZoneInfo) -> date:
 
 def _expected_row(state: AnswerState, zone: ZoneInfo) -> ScorerAnswer:
     if state.score is None or state.answered_at is None:
-        return ScorerAnswer(state.revision, None, None, "", frozenset(), None)
+        return ScorerAnswer(
+            revision=state.revision, score=None, day=None, campaign="", segments=frozenset(), surveyed=None
+        )
     day = state.answered_at.astimezone(zone).date()
     surveyed = state.send_id is not None
-    return ScorerAnswer(state.revision, state.score, day, state.campaign or "", state.segments, surveyed)
+    return ScorerAnswer(
+        revision=state.revision,
+        score=state.score,
+        day=day,
+        campaign=state.campaign or "",
+        segments=state.segments,
+        surveyed=surveyed,
+    )
 
 
 class _RedactedAnswer(tuple[object, ...]):

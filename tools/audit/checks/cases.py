@@ -63,7 +63,7 @@ def published(topics: TopicFacts, database: DatabaseFacts) -> Check:
         if case.queue is None:
             continue
         found = topics.cases.get(case.queue, {}).get(case.case_id)
-        check.expect_equal(f"case {case.case_id} on {topic_of(case.queue)}", case, found)
+        check.expect_equal(f"case {case.case_id} on {topic_of(case.queue)}", expected=case, found=found)
     for queue, cases in topics.cases.items():
         for case_id, last in cases.items():
             check.compared += 1
@@ -86,5 +86,5 @@ def served(database: DatabaseFacts, given: Mapping[str, CaseState]) -> Check:
     check = Check("cases served over HTTP", 3)
     expected = {case_id: case for case_id, case in database.cases.items() if case.queue is not None}
     for case_id in expected.keys() | given.keys():
-        check.expect_equal(f"case {case_id}", expected.get(case_id), given.get(case_id))
+        check.expect_equal(f"case {case_id}", expected=expected.get(case_id), found=given.get(case_id))
     return check

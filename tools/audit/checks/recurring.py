@@ -25,7 +25,7 @@ PastOccurrence = tuple[int, Decision]
 """The number of the last occurrence that has a verdict, and the verdict."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerEvent:
     """A handled order event, with the customer it names."""
 
@@ -36,7 +36,7 @@ class CustomerEvent:
     decision: Decision
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedTimer:
     """The timer of a customer's ``occurrence``-th survey, last set or moved at position ``set_at``."""
 
@@ -106,7 +106,7 @@ def expected_timer(
     overdue = planned_at - campaign.valid_for - due_at
     if overdue > timedelta(0):
         due_at += -(-overdue // campaign.every) * campaign.every
-    return ExpectedTimer(occurrence + 1, due_at, _set_at(campaign, events_since, since))
+    return ExpectedTimer(occurrence=occurrence + 1, due_at=due_at, set_at=_set_at(campaign, events_since, since))
 
 
 def _compare(
@@ -163,7 +163,13 @@ def _events_by_customer(topics: TopicFacts, database: DatabaseFacts) -> Mapping[
             continue
         customer_id = customer_of.get(decision.event, decision.customer_id)
         events_by_customer[customer_id].append(
-            CustomerEvent(customer_id, decision.order_id, decision.event_type, decision.occurred_at, decision)
+            CustomerEvent(
+                customer_id=customer_id,
+                order_id=decision.order_id,
+                type=decision.event_type,
+                occurred_at=decision.occurred_at,
+                decision=decision,
+            )
         )
     return events_by_customer
 

@@ -82,7 +82,9 @@ def published(windows: Windows, scores: Mapping[ScoreKey, Mapping[str, Any]], no
         if key in scores:
             _compare(check, windows, key, today, scores[key])
         else:
-            check.expect_equal(f"{_label(key)}, which was never published", windows.totals(key, today), Totals())
+            check.expect_equal(
+                f"{_label(key)}, which was never published", expected=windows.totals(key, today), found=Totals()
+            )
     return check
 
 
@@ -103,7 +105,7 @@ def _compare(check: Check, windows: Windows, key: ScoreKey, end: date, given: Ma
     expected = windows.totals(key, end)
     counts = expected.counts
     found = Counts(promoters=given["promoters"], passives=given["passives"], detractors=given["detractors"])
-    check.expect_equal(_label(key), counts, found)
+    check.expect_equal(_label(key), expected=counts, found=found)
     if found != counts:
         return
     score = net_promoter_score(counts)

@@ -58,7 +58,7 @@ def sends_match_decisions(topics: TopicFacts, database: DatabaseFacts) -> Check:
             if topics.retains(sends.TOPIC, sent.sent_at):
                 check.add_difference(f"send {send_id} was decided, but never published")
         else:
-            check.expect_equal(f"send {send_id}", _sent_fields(sent), _sent_fields(found))
+            check.expect_equal(f"send {send_id}", expected=_sent_fields(sent), found=_sent_fields(found))
         if sent.timer_id not in verdicts:
             check.add_difference(f"send {send_id} has no verdict in the decision log")
     for send_id in topics.sends.keys() - database.sends.keys():
@@ -80,10 +80,12 @@ def surveys_answerable(topics: TopicFacts, database: DatabaseFacts, now: datetim
                 )
         elif held.erased:
             check.expect_equal(
-                f"send {send_id}, erased", (sent.sent_at, sent.expires_at), (held.sent_at, held.expires_at)
+                f"send {send_id}, erased",
+                expected=(sent.sent_at, sent.expires_at),
+                found=(held.sent_at, held.expires_at),
             )
         else:
-            check.expect_equal(f"send {send_id}", _collector_fields(sent), _collector_fields(held))
+            check.expect_equal(f"send {send_id}", expected=_collector_fields(sent), found=_collector_fields(held))
     for send_id in database.collector_sends.keys() - database.sends.keys():
         check.add_difference(f"the collector accepts answers to {send_id}, which was never decided to be sent")
     return check
@@ -122,7 +124,7 @@ def outcomes_recorded(topics: TopicFacts, database: DatabaseFacts) -> tuple[Chec
             pending += 1
         elif topics.retains(deliveries.TOPIC, database.sends[send_id].sent_at):
             check.expect_equal(
-                f"the outcome of send {send_id}", {state}, topics.outcomes.get(send_id, set()) & OUTCOMES
+                f"the outcome of send {send_id}", expected={state}, found=topics.outcomes.get(send_id, set()) & OUTCOMES
             )
     for send_id in database.deliveries.keys() - database.sends.keys():
         check.add_difference(f"the courier delivers {send_id}, which was never decided to be sent")

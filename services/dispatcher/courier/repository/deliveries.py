@@ -40,7 +40,7 @@ _QUEUE = text(
     SELECT {_NEW.values} FROM {_NEW.given}
     ORDER BY send_id
     ON CONFLICT (send_id) DO NOTHING
-    """  # noqa: S608  # names of columns, never values
+    """  # noqa: S608  # composed of column names, never values
 )
 
 _ANYTHING_DUE = text(
@@ -83,7 +83,7 @@ _END = text(
       AND deliveries.state IN ('queued', 'transmitting')
       AND deliveries.claim IS NOT DISTINCT FROM CAST(:claim AS uuid)
     RETURNING deliveries.send_id, deliveries.state, deliveries.reason, deliveries.campaign, deliveries.traceparent
-    """  # noqa: S608  # names of columns, never values
+    """  # noqa: S608  # composed of column names, never values
 )
 
 # That a message was resent without a receipt is kept until its end, so that it is not done twice.

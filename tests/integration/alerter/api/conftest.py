@@ -6,11 +6,10 @@ import httpx
 import pytest_asyncio
 
 from tests.integration.alerter.kit import WRITE_KEY, Alerter
+from tests.kit.http import client_of
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def client(alerter: Alerter) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app=alerter.app)
-    headers = {"Authorization": f"Bearer {WRITE_KEY}"}
-    async with httpx.AsyncClient(transport=transport, base_url="http://alerter", headers=headers) as opened:
+    async with client_of(alerter.app, key=WRITE_KEY) as opened:
         yield opened

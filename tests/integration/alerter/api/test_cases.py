@@ -10,6 +10,7 @@ from services.alerter.actions import cases as actions
 from shared.contracts import identity, orders, sends
 from tests.integration.alerter.api.body import body
 from tests.integration.alerter.kit import READ_KEY, Alerter
+from tests.kit.http import bearer
 from tests.unit.alerter.examples import CASE, NOON, answer, erased, order, send
 
 
@@ -91,7 +92,7 @@ async def test_unknown_cases_and_those_erased_before_they_were_heard_are_not_fou
 
 async def test_keys_do_only_what_their_scope_says(alerter: Alerter, client: httpx.AsyncClient) -> None:
     await alerter.receive(answer(3))
-    reader = {"Authorization": f"Bearer {READ_KEY}"}
+    reader = bearer(READ_KEY)
     change = {"sequence": 1, "owner": "kim"}
     await body(await client.get("/v1/cases", headers=reader))
     await body(await client.post(f"/v1/cases/{CASE}/assign", json=change, headers=reader), 403)

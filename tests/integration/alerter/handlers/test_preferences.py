@@ -8,9 +8,8 @@ from services.alerter.repository import customers
 from services.alerter.repository import orders as stored_orders
 from shared.contracts import orders, preferences, sends
 from tests.integration.alerter.kit import Alerter, Open
+from tests.kit.locks import held_up
 from tests.unit.alerter.examples import CASE, NOON, answer, erased_customer, order, send
-
-WAITING_FOR_A_LOCK = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 async def test_what_was_told_of_a_customer_before_the_erasure_does_not_come_back(alerter: Alerter) -> None:
@@ -54,9 +53,7 @@ async def test_an_erasure_waits_for_an_order_under_way_and_takes_it_along(open_a
     async with first.runtime.transaction() as connection:
         locked = await customers.lock(connection, [key])
         erasing = asyncio.create_task(second.handle("customers.preferences", (preferences.ERASED, erased_customer())))
-        async with asyncio.timeout(20):
-            while not erasing.done() and not await first.query(WAITING_FOR_A_LOCK):
-                await asyncio.sleep(0.02)
+        await held_up(first.runtime, erasing)
         known = locked[key].customer
         assert known is not None
         await customers.save(connection, {key: known})

@@ -6,11 +6,11 @@ import httpx
 import pytest_asyncio
 
 from tests.integration.alerter.kit import WRITE_KEY, Alerter
+from tests.kit.http import client_of
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def browser(alerter: Alerter) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app=alerter.app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://alerter", follow_redirects=True) as opened:
+    async with client_of(alerter.app, follow_redirects=True) as opened:
         await opened.post("/sign-in", data={"key": WRITE_KEY})
         yield opened

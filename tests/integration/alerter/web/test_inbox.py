@@ -6,6 +6,7 @@ import httpx
 
 from shared.contracts import orders, sends
 from tests.integration.alerter.kit import READ_KEY, Alerter
+from tests.kit.http import client_of
 from tests.unit.alerter.examples import CASE, answer, erased, order, send
 
 UNTRUSTED = '<script>alert(1)</script> & "quoted"'
@@ -13,8 +14,7 @@ UNTRUSTED = '<script>alert(1)</script> & "quoted"'
 
 async def test_strangers_are_led_to_the_sign_in_and_readers_cannot_change(alerter: Alerter) -> None:
     await alerter.receive(answer(3, comment="Secret"))
-    transport = httpx.ASGITransport(app=alerter.app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://alerter") as stranger:
+    async with client_of(alerter.app) as stranger:
         for path in ("/", f"/cases/{CASE}", "/parts/list", f"/parts/cases/{CASE}"):
             response = await stranger.get(path)
             assert response.status_code == 303 and response.headers["location"].startswith("/sign-in?next=")

@@ -11,7 +11,9 @@ from shared.contracts import identity, topics
 from shared.contracts.answers import Answer
 from shared.contracts.sends import Recipient
 from shared.digests import CustomerDigests
-from tests.integration.collector.kit import NOON, Collector, held_up, survey
+from tests.integration.collector.kit import NOON, Collector, survey
+from tests.kit.locks import held_up
+from tests.kit.settings import SECRET
 
 PERSONAL = ("c-42", "ana.souza@example.com", "Ana Souza", "order-1001", "Brass lamp", "gold-tier", "so sad a comment")
 
@@ -146,9 +148,9 @@ async def test_a_batch_that_is_on_its_way_is_waited_for(collector: Collector) ->
     """The batch has read who was erased and not inserted yet: the erasure must not happen in between."""
     runtime = collector.runtime
     async with runtime.transaction() as connection:
-        assert await erasures.erased_among(connection, [CustomerDigests("x" * 32).digest("c-42")]) == {}
+        assert await erasures.erased_among(connection, [CustomerDigests(SECRET).digest("c-42")]) == {}
         erasing = asyncio.create_task(erase_customer(runtime, "c-42"))
-        await held_up(collector, erasing)
+        await held_up(collector.runtime, erasing)
         await sends.put(connection, [survey()], {})
     assert (await erasing).sends == 1
     assert await traces(collector) == []
@@ -162,7 +164,7 @@ async def test_an_answer_that_is_on_its_way_is_waited_for(collector: Collector) 
     async with runtime.transaction() as connection:
         assert await surveys.hold(connection, "s-1") is not None
         erasing = asyncio.create_task(erase_customer(runtime, "c-42"))
-        await held_up(collector, erasing)
+        await held_up(collector.runtime, erasing)
         answer = Answer(
             answer_id=answer_id, revision=1, score=3, answered_at=NOON, received_at=NOON, customer_id="c-42"
         )

@@ -17,8 +17,10 @@ from services.collector.handlers import sends as sends_handler
 from services.collector.repository import pending_preferences, surveys
 from services.collector.wiring import build
 from shared.contracts import sends, topics
+from shared.contracts.cloudevents import Message
 from shared.contracts.sends import Recipient, SurveySent
-from tests.integration.collector.kit import NOON, ONE_CLICK, Collector, held_up, survey
+from tests.integration.collector.kit import NOON, ONE_CLICK, Collector, survey
+from tests.kit.locks import held_up
 from tests.kit.messages import message_of
 
 
@@ -32,13 +34,16 @@ async def undo(collector: Collector, send_id: str = "s-1") -> None:
     assert response.status_code == 303
 
 
+def sent(body: SurveySent) -> Message:
+    return message_of(sends.event(body))
+
+
 async def consume_batch(collector: Collector, *surveys: SurveySent) -> None:
     """All of them in one batch, as the consumer passes them on."""
     runtime = collector.runtime
     handle = sends_handler.handler(runtime)
-    messages = [message_of(sends.event(survey)) for survey in surveys]
     async with runtime.transaction() as connection:
-        await handle(connection, messages)
+        await handle(connection, [sent(body) for body in surveys])
 
 
 def one_of_many(number: int) -> SurveySent:
@@ -176,9 +181,9 @@ async def test_a_click_while_the_survey_is_being_consumed_waits_and_is_done(coll
     runtime = collector.runtime
     handle = sends_handler.handler(runtime)
     async with runtime.transaction() as connection:
-        await handle(connection, [message_of(sends.event(survey()))])
+        await handle(connection, [sent(survey())])
         clicking = asyncio.create_task(click(collector))
-        await held_up(collector, clicking)
+        await held_up(collector.runtime, clicking)
     assert await clicking == 200
     assert await collector.preferences() == [("preference.unsubscribed", 1, "unsubscribed")]
     assert await collector.count("early_wishes") == 0
@@ -192,7 +197,7 @@ async def test_a_survey_that_comes_while_a_click_is_being_kept_waits_and_finds_i
         await pending_preferences.hold_off_sends(connection)
         assert await surveys.hold(connection, "s-1") is None
         consuming = asyncio.create_task(collector.send())
-        await held_up(collector, consuming)
+        await held_up(collector.runtime, consuming)
         await pending_preferences.put(connection, PendingPreference("s-1", "unsubscribe", NOON))
     await consuming
     assert await collector.preferences() == [("preference.unsubscribed", 1, "unsubscribed")]
@@ -226,7 +231,7 @@ async def test_a_batch_that_fails_leaves_the_change_pending(collector: Collector
     with pytest.raises(RuntimeError, match="died"):
         async with collector.runtime.transaction() as connection:
             handle = sends_handler.handler(collector.runtime)
-            await handle(connection, [message_of(sends.event(survey()))])
+            await handle(connection, [sent(survey())])
             raise RuntimeError("the process died before the commit")
     assert await collector.count("early_wishes") == 1
     await collector.send()

@@ -349,7 +349,7 @@ said = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sayings=st.lists(said, min_size=1, max_size=8))
 async def test_the_last_word_stands_and_revisions_only_grow(
     collector: Collector, sayings: list[dict[str, object]]

@@ -17,7 +17,7 @@ from deploy.local.ports import HOST, free_port
 COORDINATE = "org.example:tool:1.0"
 JAR = Path("org/example/tool/1.0/tool-1.0.jar")
 CONTENT = b"what the project was tested with"
-PIN = LockedJar(COORDINATE, hashlib.sha256(CONTENT).hexdigest())
+PIN = LockedJar(coordinate=COORDINATE, sha256=hashlib.sha256(CONTENT).hexdigest())
 
 
 class Quiet(SimpleHTTPRequestHandler):

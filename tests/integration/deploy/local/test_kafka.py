@@ -15,6 +15,6 @@ async def test_an_id_that_begins_with_a_hyphen_is_an_id_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(uuid, "uuid4", lambda: BEGINS_WITH_A_HYPHEN)
-    node = KafkaNode(tmp_path, port=9, controller_port=10)
+    node = KafkaNode(folder=tmp_path, port=9, controller_port=10)
     await node.prepare(await fetch_jars(read_lock()))
     assert "cluster.id=-" in (tmp_path / "data" / "meta.properties").read_text()

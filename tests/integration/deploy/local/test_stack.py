@@ -151,8 +151,11 @@ async def test_an_external_server_that_is_not_there_is_named_without_its_passwor
     kafka, database = backends.kafka_bootstrap_servers, backends.database_url
     nobody = f"{HOST}:{free_port()}"
     for external, words in (
-        (External(kafka, f"postgresql://shop:hidden@{nobody}/shop"), "PostgreSQL does not respond"),
-        (External(nobody, database), f"Kafka at {nobody}"),
+        (
+            External(kafka_bootstrap_servers=kafka, database_url=f"postgresql://shop:hidden@{nobody}/shop"),
+            "PostgreSQL does not respond",
+        ),
+        (External(kafka_bootstrap_servers=nobody, database_url=database), f"Kafka at {nobody}"),
     ):
         refused = Stack(state=tmp_path, ports=StackPorts.free(), processes=(), external=external)
         with pytest.raises(StackError, match=words) as told:

@@ -126,8 +126,8 @@ def test_what_a_crash_left_is_ended_and_a_stranger_with_its_number_is_not(tmp_pa
     stranger = subprocess.Popen([sys.executable, "-c", SLEEP])
     try:
         state_file = tmp_path / "processes.json"
-        ours = ProcessRecord("scorer", left.pid, start_time(left.pid) or 0)
-        reused = ProcessRecord("alerter", stranger.pid, (start_time(stranger.pid) or 0) - 1)
+        ours = ProcessRecord(name="scorer", pid=left.pid, started=start_time(left.pid) or 0)
+        reused = ProcessRecord(name="alerter", pid=stranger.pid, started=(start_time(stranger.pid) or 0) - 1)
         write_records(state_file, [ours, reused])
         assert end_leftovers(state_file) == [ours]
         assert left.wait(5) == -signal.SIGKILL

@@ -1,15 +1,12 @@
 """The courier as a process, killed repeatedly in the middle of its work."""
 
-import asyncio
-import os
 import signal
-import sys
-from collections.abc import AsyncIterator, Callable
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
-from pydantic import SecretStr
 
 from deploy.local.backends import Backends
 from deploy.local.ports import free_port
@@ -19,6 +16,9 @@ from shared.contracts import cloudevents, sends
 from shared.messaging.topics import all_topics, ensure_topics
 from tests.integration.dispatcher.courier.conftest import Open, survey
 from tests.integration.dispatcher.courier.post_office import PostOffice
+from tests.kit.eventually import eventually, until
+from tests.kit.processes import process
+from tests.kit.settings import SECRET, settings_for
 
 MAILS = 240
 KILLED_AFTER = (1, 80, 160)
@@ -38,7 +38,7 @@ async def test_killed_again_and_again_it_delivers_every_survey_exactly_once(
         "HEARBACK_KAFKA_BOOTSTRAP_SERVERS": backends.kafka_bootstrap_servers,
         "HEARBACK_TOPIC_PREFIX": topic_prefix,
         "HEARBACK_DATABASE_URL": database.service_urls["dispatcher"],
-        "HEARBACK_SECRET": "s" * 40,
+        "HEARBACK_SECRET": SECRET,
         "HEARBACK_SMTP_URL": f"smtp://127.0.0.1:{post.port}",
         "HEARBACK_SMTP_RECEIPTS_URL": post.receipts_url,
         "HEARBACK_MAIL_FROM": "surveys@shop.test",
@@ -49,22 +49,21 @@ async def test_killed_again_and_again_it_delivers_every_survey_exactly_once(
         # Slow enough that a kill interrupts its work.
         "HEARBACK_COURIER_MAILS_PER_SECOND": "150",
     }
-    settings = CourierSettings(
+    settings = settings_for(
+        CourierSettings,
+        database.service_urls["dispatcher"],
         kafka_bootstrap_servers=backends.kafka_bootstrap_servers,
         topic_prefix=topic_prefix,
-        secret=SecretStr("s" * 40),
     )
     await ensure_topics(settings, all_topics())
     await _publish(settings)
     for killed_after in KILLED_AFTER:
-        async with _courier(environment, tmp_path) as process:
-            await _until(lambda count=killed_after: len(post.mails) >= count)  # type: ignore[misc]
-            process.send_signal(signal.SIGKILL)
+        async with _courier(environment, tmp_path) as running:
+            await _delivered(post, killed_after)
+            running.send_signal(signal.SIGKILL)
     office = await open_office()
     async with _courier(environment, tmp_path):
-        async with asyncio.timeout(90):
-            while len(await office.states()) < MAILS or set((await office.states()).values()) != {"accepted"}:
-                await asyncio.sleep(0.1)
+        await eventually(office.states, "every email to be accepted", wanted=_all_accepted, within=90, every=0.1)
     assert sorted(post.recipients()) == sorted(f"ana-{number}@example.com" for number in range(MAILS))
     assert post.questions > 0, "no kill interrupted a transmission: the test proves nothing"
 
@@ -83,26 +82,20 @@ async def _publish(settings: CourierSettings) -> None:
 
 
 @asynccontextmanager
-async def _courier(environment: dict[str, str], folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def _courier(environment: dict[str, str], folder: Path) -> AsyncIterator[Process]:
+    port = {"HEARBACK_HTTP_PORT": str(free_port())}
     with (folder / "courier.log").open("ab") as log:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "services.dispatcher",
-            "courier",
-            env={**os.environ, **environment, "HEARBACK_HTTP_PORT": str(free_port())},
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+        async with process(
+            "services.dispatcher", "courier", environment={**environment, **port}, stdout=log, stderr=log
+        ) as running:
+            yield running
 
 
-async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not condition():
-            await asyncio.sleep(0.005)
+async def _delivered(post: PostOffice, count: int) -> None:
+    await until(
+        lambda: len(post.mails) >= count, lambda: f"{count} emails, not {len(post.mails)}", within=60, every=0.005
+    )
+
+
+def _all_accepted(states: Mapping[str, str]) -> bool:
+    return len(states) == MAILS and set(states.values()) == {"accepted"}

@@ -10,6 +10,7 @@ from services.scorer.api.stream import LiveResponse
 from services.scorer.loops.stream import StreamLoop
 from services.scorer.wiring import build
 from tests.integration.scorer.kit import Scorer, answer
+from tests.kit.eventually import until
 from tests.kit.settings import KEY
 
 STREAM = {
@@ -40,15 +41,13 @@ async def test_one_listener_too_many_is_refused_however_many_come_at_once(served
 
     async with asyncio.timeout(20), asyncio.TaskGroup() as clients:
         tasks = [clients.create_task(ask(until=gone)) for _ in range(8)]
-        while len(statuses) < 8:
-            await asyncio.sleep(0.01)
+        await until(lambda: len(statuses) == 8, lambda: f"8 responses, not {len(statuses)}", within=20)
         assert sorted(statuses) == [200] * 3 + [503] * 5
         gone.set()
         await asyncio.gather(*tasks)
         statuses.clear()
         clients.create_task(ask())
-        while not statuses:
-            await asyncio.sleep(0.01)
+        await until(lambda: bool(statuses), "a response", within=20)
         assert service.close is not None
         await service.close()
     assert statuses == [200]

@@ -2,13 +2,13 @@
 
 import asyncio
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from sqlalchemy import text
 
 from shared.contracts.cloudevents import read
 from shared.contracts.topics import ORDERS
 from tests.integration.shared.conftest import Bench, order_event, running
 from tests.kit.eventually import eventually
+from tools.audit.topics import Topics
 
 
 async def test_events_arrive_in_order_and_leave_the_outbox(bench: Bench) -> None:
@@ -58,28 +58,18 @@ async def is_empty(bench: Bench) -> bool:
 
 async def published(bench: Bench) -> list[str]:
     """Ids of everything in the topic, as read by any consumer; one customer's events share a partition."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bench.settings.kafka_bootstrap_servers, auto_offset_reset="earliest")
-    await consumer.start()
-    try:
-        partitions = [TopicPartition(bench.topic, number) for number in range(ORDERS.partitions)]
-        consumer.assign(partitions)
-        await consumer.seek_to_beginning()
-        ends = await consumer.end_offsets(partitions)
-        found: list[str] = []
-        for partition in partitions:
-            while await consumer.position(partition) < ends[partition]:
-                for records in (await consumer.getmany(partition, timeout_ms=1_000)).values():
-                    for record in records:
-                        message = read(
-                            ORDERS,
-                            partition=record.partition,
-                            offset=record.offset,
-                            key=record.key,
-                            value=record.value,
-                            headers=record.headers,
-                        )
-                        assert message.source == "/hearback/test"
-                        found.append(message.event_id)
-        return found
-    finally:
-        await consumer.stop()
+    found: list[str] = []
+    async for record in Topics(bench.settings.kafka_bootstrap_servers, prefix=bench.settings.topic_prefix).read(
+        [ORDERS.name]
+    ):
+        message = read(
+            ORDERS,
+            partition=record.partition,
+            offset=record.offset,
+            key=record.key,
+            value=record.value,
+            headers=record.headers,
+        )
+        assert message.source == "/hearback/test"
+        found.append(message.event_id)
+    return found

@@ -19,6 +19,7 @@ from shared.web.app import create_app
 from shared.web.auth import Caller, require, staff
 from shared.web.pages import mount_static
 from shared.web.problems import Problem
+from tests.kit.http import bearer, client_of
 from tests.kit.settings import KEY, api_key, settings_for
 
 
@@ -76,8 +77,7 @@ def app(runtime: Runtime[ServiceSettings]) -> FastAPI:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://here") as opened:
+    async with client_of(app, raise_app_exceptions=False) as opened:
         yield opened
 
 
@@ -127,7 +127,7 @@ async def test_metrics_name_the_route_never_the_path(client: httpx.AsyncClient) 
     [
         ({}, 401, "Authorization: Bearer"),
         ({"Authorization": "Bearer wrong"}, 401, "Authorization: Bearer"),
-        ({"Authorization": f"Bearer {KEY}"}, 200, ""),
+        (bearer(KEY), 200, ""),
     ],
 )
 async def test_a_key_opens_what_its_scope_covers(
@@ -141,7 +141,7 @@ async def test_a_key_opens_what_its_scope_covers(
 
 
 async def test_a_key_without_the_scope_is_told_which(client: httpx.AsyncClient) -> None:
-    response = await client.get("/v1/cases", headers={"Authorization": f"Bearer {KEY}"})
+    response = await client.get("/v1/cases", headers=bearer(KEY))
     assert response.status_code == 403
     assert response.json()["detail"] == "this needs the scope cases:read"
 
@@ -217,7 +217,7 @@ async def test_what_was_being_sent_is_not_where_signing_in_leads_to(client: http
 async def test_a_session_keeps_to_tls_where_staff_come_by_it(runtime: Runtime[ServiceSettings]) -> None:
     settings = runtime.settings.model_copy(update={"inbox_url": "https://inbox.example/"})
     app = create_app(replace(runtime, settings=settings), "Test")
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://behind-a-proxy") as client:
+    async with client_of(app) as client:
         accepted = await client.post("/sign-in", data={"key": KEY})
     assert "Secure" in accepted.headers["set-cookie"].split("; ")
 

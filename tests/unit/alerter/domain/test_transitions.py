@@ -13,6 +13,7 @@ from services.alerter.domain.transitions import Refused, Stale
 from tests.unit.alerter.examples import NOON, answer, routing
 
 LATER = NOON + timedelta(hours=1)
+TOMORROW = LATER + timedelta(hours=24)
 ACTIONS: dict[str, Callable[[Case], Step]] = {
     "assign": lambda case: transitions.assign(case, owner="kim", actor="noor", now=LATER),
     "contact": lambda case: transitions.contact(case, way="phone", text="Called", actor="kim", now=LATER),
@@ -20,7 +21,7 @@ ACTIONS: dict[str, Callable[[Case], Step]] = {
     "close": lambda case: transitions.close(
         case, reason="resolved", root_cause="Delivered late", text="", actor="kim", now=LATER
     ),
-    "reopen": lambda case: transitions.reopen(case, sla=timedelta(hours=24), text="", actor="kim", now=LATER),
+    "reopen": lambda case: transitions.reopen(case, due_at=TOMORROW, text="", actor="kim", now=LATER),
 }
 
 

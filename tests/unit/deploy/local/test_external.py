@@ -8,11 +8,14 @@ from deploy.local.external import DATABASE_VARIABLE, KAFKA_VARIABLE, External
 from deploy.local.ports import HOST, StackPorts
 from deploy.local.status import StatusFile
 
-ELSEWHERE = External("kafka.example:9092", "postgresql://shop:x@db.example/shop")
+ELSEWHERE = External(kafka_bootstrap_servers="kafka.example:9092", database_url="postgresql://shop:x@db.example/shop")
 
 
 def own_backends(ports: StackPorts) -> External:
-    return External(f"{HOST}:{ports.kafka}", f"postgresql://hearback:x@{HOST}:{ports.postgresql}/hearback")
+    return External(
+        kafka_bootstrap_servers=f"{HOST}:{ports.kafka}",
+        database_url=f"postgresql://hearback:x@{HOST}:{ports.postgresql}/hearback",
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +33,7 @@ def name(external: External, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_shell_that_sourced_our_env_file_does_not_make_our_servers_external() -> None:
     ports = StackPorts.from_base(8000)
     own = own_backends(ports)
-    assert own.other_than(ports) == External(None, None)
+    assert own.other_than(ports) == External()
     assert ELSEWHERE.other_than(ports) == ELSEWHERE
     assert own.other_than(StackPorts.from_base(18000)) == own
 

@@ -4,6 +4,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from services.dispatcher.courier.settings import CourierSettings
+from tests.kit.settings import SECRET
 
 
 @pytest.mark.parametrize(
@@ -18,5 +19,5 @@ from services.dispatcher.courier.settings import CourierSettings
 )
 def test_a_senseless_setting_is_refused_with_a_sentence(name: str, value: object, sentence: str) -> None:
     with pytest.raises(ValidationError, match="1 validation error") as refused:
-        CourierSettings(secret=SecretStr("s" * 32), **{name: value})  # type: ignore[arg-type]
+        CourierSettings(secret=SecretStr(SECRET), **{name: value})  # type: ignore[arg-type]
     assert sentence in str(refused.value)

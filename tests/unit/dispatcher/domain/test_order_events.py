@@ -16,9 +16,9 @@ from services.dispatcher.domain.reasons import explain
 from services.dispatcher.domain.segments import Segmentation
 from services.dispatcher.domain.timers import Recurrence
 from services.dispatcher.settings import SHIPPED_CAMPAIGNS, read_campaigns
-from shared.contracts.cloudevents import Message
 from shared.contracts.orders import Customer as TellsOf
 from shared.contracts.orders import OrderEvent, Shipment
+from tests.kit.messages import message
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 DAY, HOUR, MOMENT = timedelta(days=1), timedelta(hours=1), timedelta(microseconds=1)
@@ -230,21 +230,8 @@ def test_a_cancelled_timer_is_removed_and_one_that_stays_is_not_written_again() 
 def test_an_event_that_comes_twice_in_a_batch_is_one() -> None:
     body = event("placed").body
 
-    def message(source: str, event_id: str) -> Message:
-        return Message(
-            topic="orders",
-            partition=0,
-            offset=0,
-            key=None,
-            event_id=event_id,
-            source=source,
-            type="order.placed",
-            time=NOW,
-            body=body,
-            traceparent=None,
-            value=b"",
-            headers=(),
-        )
-
-    messages = [message("/shop", "1"), message("/shop", "1"), message("/marketplace", "1")]
+    messages = [
+        message("orders", "order.placed", body, event_id="1", source=source, at=NOW)
+        for source in ("/shop", "/shop", "/marketplace")
+    ]
     assert [(each.source, each.event_id) for each in incoming(messages)] == [("/shop", "1"), ("/marketplace", "1")]

@@ -36,6 +36,23 @@ def batch(*bodies: Answer | AnswerErased) -> AnswerBatch:
     return batch_of(newest, campaign_ids=[3] * len(given), segment_ids=[(0, 7)] * len(given), zone=SAO_PAULO)
 
 
+def in_both_segments(*, promoters: int = 0, detractors: int = 0, surveyed: int = 0) -> list[DayChange]:
+    """What changes on DAY, for campaign 3, in everybody's segment and segment 7."""
+    return [
+        DayChange(
+            segment_id=segment_id,
+            campaign_id=3,
+            day=DAY,
+            promoters=promoters,
+            passives=0,
+            detractors=detractors,
+            surveyed=surveyed,
+            delivered=0,
+        )
+        for segment_id in (0, 7)
+    ]
+
+
 def test_the_highest_revision_is_kept_and_an_erasure_wins_a_tie() -> None:
     key = key_of("a")
     assert newest_revisions([answer("a", 2), erased("a", 2), answer("a", 1)]) == [(key, erased("a", 2))]
@@ -49,44 +66,47 @@ def test_answers_ascend_by_key() -> None:
 
 
 def test_a_row_is_an_answer_on_its_day_in_the_shops_zone() -> None:
-    assert batch(answer("a", send_id="s")).rows == [AnswerRow(key_of("a"), 1, 3, DAY, 9, True, (0, 7))]
-    assert batch(answer("a", score=2)).rows == [AnswerRow(key_of("a"), 1, 3, DAY, 2, False, (0, 7))]
+    assert batch(answer("a", send_id="s")).rows == [
+        AnswerRow(key=key_of("a"), revision=1, campaign_id=3, day=DAY, score=9, surveyed=True, segment_ids=(0, 7))
+    ]
+    assert batch(answer("a", score=2)).rows == [
+        AnswerRow(key=key_of("a"), revision=1, campaign_id=3, day=DAY, score=2, surveyed=False, segment_ids=(0, 7))
+    ]
 
 
 def test_an_erased_answer_keeps_its_key_and_revision_only() -> None:
     found = batch(erased("a", 4), answer("b"))
-    assert AnswerRow(key_of("a"), 4, None, None, None, None, None) in found.rows
+    assert (
+        AnswerRow(key=key_of("a"), revision=4, campaign_id=None, day=None, score=None, surveyed=None, segment_ids=None)
+        in found.rows
+    )
     assert found.keys == [key_of("b")]
 
 
 def test_answers_that_are_written_count_in_each_of_their_segments() -> None:
     changes = batch(answer("a", score=9), answer("b", score=2, send_id="s")).changes(WrittenAnswers(None, []))
-    assert changes == [DayChange(segment_id, 3, DAY, 1, 0, 1, 1, 0) for segment_id in (0, 7)]
+    assert changes == in_both_segments(promoters=1, detractors=1, surveyed=1)
 
 
 def test_answers_refused_as_older_than_stored_do_not_count() -> None:
     written = WrittenAnswers(frozenset([key_of("b")]), [])
     found = batch(answer("a", score=9, comment="good"), answer("b", score=2, comment="bad"))
-    assert found.changes(written) == [DayChange(segment_id, 3, DAY, 0, 0, 1, 0, 0) for segment_id in (0, 7)]
+    assert found.changes(written) == in_both_segments(detractors=1)
     assert [new.comment for new in found.comments_of(written)] == ["bad"]
 
 
 def test_what_an_answer_counted_before_is_taken_away() -> None:
-    was = ReplacedAnswer(key_of("a"), 3, DAY, 10, True, [0, 7])
-    assert batch(answer("a", 2, score=1, send_id="s")).changes(WrittenAnswers(None, [was])) == [
-        DayChange(segment_id, 3, DAY, -1, 0, 1, 0, 0) for segment_id in (0, 7)
-    ]
-    assert batch(erased("a", 2)).changes(WrittenAnswers(None, [was])) == [
-        DayChange(segment_id, 3, DAY, -1, 0, 0, -1, 0) for segment_id in (0, 7)
-    ]
+    was = ReplacedAnswer(key=key_of("a"), campaign_id=3, day=DAY, score=10, surveyed=True, segment_ids=[0, 7])
+    assert batch(answer("a", 2, score=1, send_id="s")).changes(WrittenAnswers(None, [was])) == in_both_segments(
+        promoters=-1, detractors=1
+    )
+    assert batch(erased("a", 2)).changes(WrittenAnswers(None, [was])) == in_both_segments(promoters=-1, surveyed=-1)
     assert batch(answer("a", 2, score=10, send_id="s")).changes(WrittenAnswers(None, [was])) == []
 
 
 def test_an_answer_that_was_erased_counted_nothing_before() -> None:
-    was = ReplacedAnswer(key_of("a"), None, None, None, None, None)
-    assert batch(answer("a", 9)).changes(WrittenAnswers(None, [was])) == [
-        DayChange(segment_id, 3, DAY, 1, 0, 0, 0, 0) for segment_id in (0, 7)
-    ]
+    was = ReplacedAnswer(key=key_of("a"), campaign_id=None, day=None, score=None, surveyed=None, segment_ids=None)
+    assert batch(answer("a", 9)).changes(WrittenAnswers(None, [was])) == in_both_segments(promoters=1)
 
 
 def test_comments_of_nothing_but_space_are_none() -> None:

@@ -18,7 +18,10 @@ from shared.contracts.scores import WINDOWS
 from shared.nps import Counts
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-THIS_WEEK = {position: Sums(Counts(promoters=8, passives=1, detractors=1), 4, 5) for position in range(5)}
+KEY = SumsKey(segment_id=7, campaign_id=3)
+THIS_WEEK = {
+    position: Sums(Counts(promoters=8, passives=1, detractors=1), surveyed=4, delivered=5) for position in range(5)
+}
 """Ten answers, all in the last seven days, and so in every window."""
 
 
@@ -47,7 +50,7 @@ def test_spans_are_all_windows_and_then_those_before() -> None:
 
 
 def test_every_window_of_each_campaign_and_of_all_together_is_published() -> None:
-    found = publish({SumsKey(7, 3): THIS_WEEK, SumsKey(7, 0): THIS_WEEK})
+    found = publish({KEY: THIS_WEEK, SumsKey(segment_id=7, campaign_id=0): THIS_WEEK})
     assert [(one.body.campaign, one.body.window, one.body.segment) for one in found] == [
         (campaign, window, "country:BR") for campaign in ("*", "service-nps") for window in WINDOWS
     ]
@@ -58,29 +61,33 @@ def test_every_window_of_each_campaign_and_of_all_together_is_published() -> Non
 
 
 def test_a_campaign_called_like_all_of_them_is_published_with_them_only() -> None:
-    assert {one.key.campaign_id for one in publish({SumsKey(0, 4): THIS_WEEK})} == {ALL_CAMPAIGNS}
+    assert {one.key.campaign_id for one in publish({SumsKey(segment_id=0, campaign_id=4): THIS_WEEK})} == {
+        ALL_CAMPAIGNS
+    }
 
 
 def test_what_did_not_change_is_not_published_again() -> None:
-    first = publish({SumsKey(7, 3): THIS_WEEK})
-    assert publish({SumsKey(7, 3): THIS_WEEK}, as_published(first)) == []
+    first = publish({KEY: THIS_WEEK})
+    assert publish({KEY: THIS_WEEK}, as_published(first)) == []
 
 
 def test_what_changed_has_the_next_sequence() -> None:
-    first = publish({SumsKey(7, 3): THIS_WEEK})
-    one_more = {position: some + Sums(Counts(detractors=1), 0, 0) for position, some in THIS_WEEK.items()}
-    second = publish({SumsKey(7, 3): {**THIS_WEEK, 0: one_more[0]}}, as_published(first))
+    first = publish({KEY: THIS_WEEK})
+    one_more = {
+        position: some + Sums(Counts(detractors=1), surveyed=0, delivered=0) for position, some in THIS_WEEK.items()
+    }
+    second = publish({KEY: {**THIS_WEEK, 0: one_more[0]}}, as_published(first))
     assert {(one.body.window, one.body.sequence, one.body.n) for one in second} == {("7d", 2, 11)}
 
 
 def test_another_minimum_is_published_because_it_changes_what_is_held_back() -> None:
-    first = publish({SumsKey(7, 3): THIS_WEEK})
-    second = publish({SumsKey(7, 3): THIS_WEEK}, as_published(first), minimum=11)
+    first = publish({KEY: THIS_WEEK})
+    second = publish({KEY: THIS_WEEK}, as_published(first), minimum=11)
     assert len(second) == 10 and all(one.body.held_back for one in second)
 
 
 def test_a_score_whose_days_have_all_left_its_windows_falls_to_nothing_once() -> None:
-    first = publish({SumsKey(7, 3): THIS_WEEK})
+    first = publish({KEY: THIS_WEEK})
     second = publish({}, as_published(first))
     assert len(second) == 10
     assert {(one.body.n, one.body.nps, one.body.sequence) for one in second} == {(0, None, 2)}
@@ -88,11 +95,11 @@ def test_a_score_whose_days_have_all_left_its_windows_falls_to_nothing_once() ->
 
 
 def test_nothing_is_not_worth_a_first_publication() -> None:
-    assert publish({SumsKey(7, 3): {}}) == []
+    assert publish({KEY: {}}) == []
 
 
 def test_change_is_against_the_window_before_and_there_is_none_before_all_time() -> None:
-    a_week_ago = {5: Sums(Counts(promoters=1, passives=1, detractors=8), 0, 0)}
-    found = {one.body.window: one.body for one in publish({SumsKey(7, 3): {**THIS_WEEK, **a_week_ago}})}
+    a_week_ago = {5: Sums(Counts(promoters=1, passives=1, detractors=8), surveyed=0, delivered=0)}
+    found = {one.body.window: one.body for one in publish({KEY: {**THIS_WEEK, **a_week_ago}})}
     assert found["7d"].change == 140 and found["7d"].change_significant
     assert found["30d"].change is None and found["all"].change is None

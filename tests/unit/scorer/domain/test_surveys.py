@@ -52,7 +52,11 @@ def test_the_first_send_of_each_survey_is_kept_and_keys_ascend() -> None:
 
 def test_a_send_says_where_the_survey_counts() -> None:
     facts = facts_of_sends([("key", sent("a"))], campaign_ids=[3], segment_ids=[(0, 7)], zone=SAO_PAULO)
-    assert facts == [SurveyFacts("key", DAY, 3, DAY, accepted=False, failed=False, segment_ids=(0, 7))]
+    assert facts == [
+        SurveyFacts(
+            key="key", known_on=DAY, campaign_id=3, sent_on=DAY, accepted=False, failed=False, segment_ids=(0, 7)
+        )
+    ]
 
 
 def test_deliveries_say_whether_it_reached_anybody_and_opens_and_clicks_say_nothing() -> None:
@@ -78,8 +82,14 @@ def test_deliveries_say_whether_it_reached_anybody_and_opens_and_clicks_say_noth
 
 
 def test_surveys_that_count_as_delivered_and_no_longer_are_netted() -> None:
-    changed = [DeliveredChange(3, DAY, [0, 7], 1), DeliveredChange(3, DAY, [0], -1), DeliveredChange(4, DAY, [0], -1)]
+    changed = [
+        DeliveredChange(campaign_id=3, sent_on=DAY, segment_ids=[0, 7], delivered=1),
+        DeliveredChange(campaign_id=3, sent_on=DAY, segment_ids=[0], delivered=-1),
+        DeliveredChange(campaign_id=4, sent_on=DAY, segment_ids=[0], delivered=-1),
+    ]
     assert delivered_changes(changed) == [
-        DayChange(0, 4, DAY, 0, 0, 0, 0, -1),
-        DayChange(7, 3, DAY, 0, 0, 0, 0, 1),
+        DayChange(
+            segment_id=0, campaign_id=4, day=DAY, promoters=0, passives=0, detractors=0, surveyed=0, delivered=-1
+        ),
+        DayChange(segment_id=7, campaign_id=3, day=DAY, promoters=0, passives=0, detractors=0, surveyed=0, delivered=1),
     ]

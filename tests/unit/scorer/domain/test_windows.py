@@ -62,7 +62,7 @@ def test_days_of_23_and_25_hours_are_days(day: date, hours: int) -> None:
 
 @given(st.dictionaries(DAYS, COUNTS, max_size=30), DAYS, st.sampled_from(WINDOWS))
 def test_rolling_is_the_sum_over_each_window(daily: dict[date, Counts], end: date, window: Window) -> None:
-    ends = ends_of(end, 7, 12)
+    ends = ends_of(end, step_days=7, points=12)
     for point, at in zip(rolling(daily, window, ends), ends, strict=True):
         span = window_days(window, at)
         inside = [counts for day, counts in daily.items() if span.after < day <= span.end]

@@ -13,14 +13,17 @@ def compared(best_first: int, held_back: int = 0) -> list[Compared]:
     few = net_promoter_score(Counts(promoters=1))
     return [
         Compared(
-            f"region:{number}",
-            str(number),
-            net_promoter_score(Counts(promoters=100 - number, passives=0, detractors=number)),
-            False,
-            None,
+            segment=f"region:{number}",
+            value=str(number),
+            score=net_promoter_score(Counts(promoters=100 - number, passives=0, detractors=number)),
+            held_back=False,
+            differs=None,
         )
         for number in range(best_first)
-    ] + [Compared(f"region:few {number}", f"few {number}", few, True, None) for number in range(held_back)]
+    ] + [
+        Compared(segment=f"region:few {number}", value=f"few {number}", score=few, held_back=True, differs=None)
+        for number in range(held_back)
+    ]
 
 
 def test_of_a_long_list_the_best_and_the_worst_are_drawn() -> None:

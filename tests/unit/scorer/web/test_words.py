@@ -19,7 +19,11 @@ def test_a_long_comment_is_cut_between_words_where_it_has_some() -> None:
 
 
 def scored(now: Counts, before: Counts | None) -> WindowScore:
-    return window_score(Sums(now, 0, 0), None if before is None else Sums(before, 0, 0), minimum=10)
+    return window_score(
+        Sums(now, surveyed=0, delivered=0),
+        before=None if before is None else Sums(before, surveyed=0, delivered=0),
+        minimum=10,
+    )
 
 
 def test_a_change_is_said_with_its_size_and_whether_it_is_significant() -> None:

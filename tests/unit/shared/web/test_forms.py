@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from shared.web.forms import read_form, storable_text, url_encoded
+from tests.kit.http import client_of
 
 
 @given(st.binary(max_size=300))
@@ -50,7 +50,7 @@ def test_any_text_of_a_form_can_be_stored(text: str) -> None:
 
 
 async def test_a_form_is_read_whichever_way_it_is_encoded() -> None:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(_echo), base_url="http://test") as client:
+    async with client_of(_echo) as client:
         for how in ({"data": {"a": "ü", "b": ""}}, {"files": {"a": (None, "ü"), "b": (None, "")}}):
             assert (await client.post("/", **how)).json() == {"a": "ü", "b": ""}
         twice: list[tuple[str, Any]] = [("a", (None, "first")), ("a", (None, "second")), ("f", ("name.txt", b"a file"))]

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-import httpx
 import pytest
 from fastapi import FastAPI, Request
 from starlette.applications import Starlette
@@ -14,6 +13,7 @@ from starlette.routing import Route
 from shared.web.forms import read_form
 from shared.web.limits import BodyLimit, limited_text
 from shared.web.problems import Problem
+from tests.kit.http import client_of
 
 MAX_BYTES = 1_000
 
@@ -32,7 +32,7 @@ async def test_a_body_that_dribbles_is_not_waited_for() -> None:
         yield b"score="
         await never.wait()
 
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(_echo), base_url="http://test") as client:
+    async with client_of(_echo) as client:
         async with asyncio.timeout(10):
             response = await client.post("/", content=dribble())
     assert (response.status_code, response.headers["connection"]) == (408, "close")
@@ -49,7 +49,7 @@ async def test_a_long_answer_may_take_longer_than_a_body() -> None:
         return PlainTextResponse("still here")
 
     app = BodyLimit(Starlette(routes=[Route("/", listening, methods=["POST"])]), max_bytes=MAX_BYTES, seconds=0.2)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+    async with client_of(app) as client:
         assert (await client.post("/", content=b"a=1")).text == "still here"
 
 
@@ -60,7 +60,7 @@ async def _chunks(content: bytes) -> AsyncIterator[bytes]:
 
 @pytest.mark.parametrize("announced", [True, False])
 async def test_a_body_that_is_too_large_is_rejected_whether_announced_or_not(announced: bool) -> None:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(_echo), base_url="http://test") as client:
+    async with client_of(_echo) as client:
         for length, status in ((MAX_BYTES, 200), (MAX_BYTES + 1, 413)):
             content = b"a=" + b"x" * (length - 2)
             response = await client.post("/", content=content if announced else _chunks(content))
@@ -77,7 +77,7 @@ async def test_a_route_may_limit_its_own_body() -> None:
         except Problem as problem:
             return PlainTextResponse(problem.detail, problem.status)
 
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+    async with client_of(app) as client:
         fits = "ü" * (MAX_BYTES // 2)
         assert (await client.post("/", content=fits.encode())).text == fits
         assert (await client.post("/", content=b"a\xff")).status_code == 422

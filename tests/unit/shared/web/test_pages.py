@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse
 
 from shared.contracts.campaigns import Brand
 from shared.web.pages import mount_static, page_headers, templates
+from tests.kit.http import client_of
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def client(service: Path) -> httpx.AsyncClient:
         brand = Brand(name="Shop", color="#ffe600", logo_url=logo or None)
         return rendering.TemplateResponse(request, "hello.html", {"said": said, "brand": brand})
 
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
+    return client_of(app)
 
 
 async def test_a_page_may_load_nothing_from_elsewhere(client: httpx.AsyncClient) -> None:

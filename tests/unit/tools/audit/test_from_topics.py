@@ -17,7 +17,14 @@ ORDER = {"order_id": "o1", "customer": {"id": "c1"}, "occurred_at": "2026-03-10T
 def record(topic: str, body: object, **headers: str) -> Record:
     all_headers = {"ce_source": "/shop", "ce_id": "1", "ce_type": "order.placed", **headers}
     value = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-    return Record(topic, 0, 7, b"key", value, [(name, text.encode()) for name, text in all_headers.items()])
+    return Record(
+        topic=topic,
+        partition=0,
+        offset=7,
+        key=b"key",
+        value=value,
+        headers=[(name, text.encode()) for name, text in all_headers.items()],
+    )
 
 
 def read(topic: str, body: object, **headers: str) -> TopicFacts:

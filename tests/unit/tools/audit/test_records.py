@@ -9,7 +9,7 @@ STRUCTURED = b'{"source": "/shop", "id": "e-1", "type": "order.placed", "data": 
 
 
 def record(value: bytes | None, headers: list[tuple[str, bytes | None]]) -> Record:
-    return Record("orders", 0, 0, None, value, headers)
+    return Record(topic="orders", partition=0, offset=0, key=None, value=value, headers=headers)
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ def record(value: bytes | None, headers: list[tuple[str, bytes | None]]) -> Reco
     ],
 )
 def test_an_event_is_read_in_either_mode(value: bytes, headers: list[tuple[str, bytes | None]]) -> None:
-    assert event_of(record(value, headers)) == Event("/shop", "e-1", "order.placed", {})
+    assert event_of(record(value, headers)) == Event(source="/shop", id="e-1", type="order.placed", body={})
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ STEPS = Steps(START, timedelta(days=1))
 
 
 def event(number: int) -> ShopEvent:
-    return ShopEvent(str(number), "order.placed", STEPS.moment(number), "c1", {})
+    return ShopEvent(id=str(number), type="order.placed", occurred_at=STEPS.moment(number), customer_id="c1", body={})
 
 
 class Loop:

@@ -20,7 +20,7 @@ STEPS = Steps(START, timedelta(days=1))
 moments = st.integers(0, 60 * 24 * 3_600).map(lambda seconds: START + timedelta(seconds=seconds))
 answers = st.lists(st.tuples(st.sampled_from((0, 2, 5, 8, 10)), st.integers(0, 40 * 86_400)), max_size=3).map(
     lambda given: tuple(
-        PastAnswer(f"r{number}", score, None, timedelta(seconds=after))
+        PastAnswer(review_id=f"r{number}", score=score, comment=None, after=timedelta(seconds=after))
         for number, (score, after) in enumerate(sorted(given, key=lambda answer: answer[1]))
     )
 )

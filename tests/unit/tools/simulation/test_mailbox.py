@@ -13,13 +13,13 @@ def mail(number: int, links: tuple[str, ...] = LINKS) -> dict[str, object]:
 
 
 def test_a_survey_names_its_send_and_its_links() -> None:
-    survey = Mail(1, "send-1@shop", "a@b", "?", LINKS)
+    survey = Mail(id=1, message_id="send-1@shop", to="a@b", subject="?", links=LINKS)
     assert survey.send_id == "send-1"
     assert survey.answer_url == "http://c/s/token"
     assert len(survey.answer_links) == 11
     assert survey.unsubscribe_url == "http://c/unsubscribe/token"
     with pytest.raises(ValueError, match="has no survey link"):
-        _ = Mail(1, "news@shop", "a@b", "?", ()).answer_url
+        _ = Mail(id=1, message_id="news@shop", to="a@b", subject="?", links=()).answer_url
 
 
 async def test_every_mail_is_read_once() -> None:

@@ -17,7 +17,7 @@ async def test_an_answer_is_retried_until_it_is_acknowledged() -> None:
         return reply
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(collector)) as client:
-        assert await Visitor(client).answer("http://c/s/t", 7, "Fine") == Acknowledgement("a", 2)
+        assert await Visitor(client).answer("http://c/s/t", 7, comment="Fine") == Acknowledgement("a", 2)
 
 
 async def test_a_rejected_answer_is_not_retried() -> None:

@@ -28,9 +28,9 @@ class Receipts:
 
     def _ask(self, message_id: str) -> bool:
         joint = "&" if "?" in self._url else "?"
-        request = Request(f"{self._url}{joint}message_id={quote(message_id, safe='')}")  # noqa: S310 - settings allow http(s) alone
+        request = Request(f"{self._url}{joint}message_id={quote(message_id, safe='')}")  # noqa: S310  # the setting accepts only http(s)
         try:
-            with urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310
+            with urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310  # as above
                 receipt = json.loads(response.read(MAX_BYTES))
         except (OSError, HTTPException, ValueError) as error:
             raise ReceiptsUnavailable(type(error).__name__) from error

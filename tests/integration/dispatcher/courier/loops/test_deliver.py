@@ -12,12 +12,12 @@ from services.dispatcher.domain.customers import Customer, fold
 from services.dispatcher.repository import customers
 from shared.clock import SteppedClock
 from shared.contracts import orders, preferences
-from shared.contracts.cloudevents import Message
 from shared.contracts.orders import OrderEvent
 from shared.contracts.preferences import ChannelPreference, ChannelState, Preference
 from shared.contracts.sends import Recipient
 from tests.integration.dispatcher.courier.conftest import NOW, Office, Open, survey
 from tests.integration.dispatcher.courier.post_office import PostOffice
+from tests.kit.messages import message
 
 
 async def test_a_survey_queued_by_a_newer_version_is_delivered(office: Office, post: PostOffice) -> None:
@@ -123,20 +123,7 @@ async def test_an_erased_customers_mail_is_not_kept_for_its_next_try(office: Off
     await office.queue([survey(1), survey(2)])
     await office.carry()
     erased = Preference(customer_id="customer-1", revision=1, occurred_at=office.runtime.clock.now())
-    told = Message(
-        topic=preferences.TOPIC,
-        partition=0,
-        offset=0,
-        key=b"c",
-        event_id="e",
-        source="/test",
-        type=preferences.ERASED,
-        time=NOW,
-        body=erased,
-        traceparent=None,
-        value=b"",
-        headers=(),
-    )
+    told = message(preferences.TOPIC, preferences.ERASED, erased, at=NOW)
     async with office.runtime.transaction() as connection:
         await actions.ingest(connection, [told], office.runtime.clock.now())
     await office.carry()

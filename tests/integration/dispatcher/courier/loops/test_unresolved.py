@@ -6,6 +6,7 @@ import pytest
 
 from tests.integration.dispatcher.courier.conftest import Office, Open, recover, survey
 from tests.integration.dispatcher.courier.post_office import PostOffice
+from tests.kit.eventually import until
 
 
 @pytest.mark.parametrize("end", ["drop", "cut"])
@@ -34,9 +35,7 @@ async def test_a_reply_that_takes_too_long_is_unknown_and_not_a_reason_to_send_a
     await office.carry()
     assert await office.states() == {"send-1": "transmitting"}
     slow.set()
-    async with asyncio.timeout(10):
-        while not post.mails:
-            await asyncio.sleep(0.01)
+    await until(lambda: bool(post.mails), "the email to arrive", within=10)
     await recover(office)
     assert len(post.mails) == 1
     assert await office.published() == [("delivery.accepted", "send-1", None)]

@@ -32,8 +32,20 @@ ZONE = ZoneInfo("America/Sao_Paulo")
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NINETY_DAYS = 90 * DAY
 
-SERVICE = CampaignRule("service", (("order.placed", HOUR),), frozenset({"order.cancelled"}), None, "product")
-PRODUCT = CampaignRule("product", (("order.delivered", 30 * DAY),), frozenset({"order.cancelled"}), None, "service")
+SERVICE = CampaignRule(
+    id="service",
+    triggers=(("order.placed", HOUR),),
+    stop_on=frozenset({"order.cancelled"}),
+    quiet_period=None,
+    pair_with="product",
+)
+PRODUCT = CampaignRule(
+    id="product",
+    triggers=(("order.delivered", 30 * DAY),),
+    stop_on=frozenset({"order.cancelled"}),
+    quiet_period=None,
+    pair_with="service",
+)
 
 
 def order_event(
@@ -53,9 +65,17 @@ def order_event(
 def decision_about(event: OrderEvent, position: int, *effects: Effect) -> Decision:
     """The decision about an event that was handled when it happened."""
     return Decision(
-        position, event.occurred_at, event.identity, "timer_set" if effects else "no_timer", "milestone_reached",
-        event.customer_id, event.order_id, event_type=event.type, occurred_at=event.occurred_at, effects=effects,
-    )  # fmt: skip
+        position=position,
+        decided_at=event.occurred_at,
+        event=event.identity,
+        outcome="timer_set" if effects else "no_timer",
+        reason="milestone_reached",
+        customer_id=event.customer_id,
+        order_id=event.order_id,
+        event_type=event.type,
+        occurred_at=event.occurred_at,
+        effects=effects,
+    )
 
 
 def decision_about_timer(
@@ -63,16 +83,36 @@ def decision_about_timer(
 ) -> Decision:
     """The decision about a due timer of order o1."""
     return Decision(
-        position, NOON + HOUR, None, outcome, "due", "c1", "o1", timer_id=timer, campaign=campaign, until=until
+        position=position,
+        decided_at=NOON + HOUR,
+        event=None,
+        outcome=outcome,
+        reason="due",
+        customer_id="c1",
+        order_id="o1",
+        timer_id=timer,
+        campaign=campaign,
+        until=until,
     )
 
 
 def set_timer(campaign: str) -> Effect:
-    return Effect(campaign, "set", "milestone_reached")
+    return Effect(campaign=campaign, change="set", reason="milestone_reached")
 
 
 def send(survey: str, campaign: str, customer: str, order: str | None, at: datetime, timer: str) -> Send:
-    return Send(survey, campaign, 1, "email", customer, order, at, at, at + 30 * DAY, timer)
+    return Send(
+        send_id=survey,
+        campaign=campaign,
+        campaign_version=1,
+        channel="email",
+        customer_id=customer,
+        order_id=order,
+        due_at=at,
+        sent_at=at,
+        expires_at=at + 30 * DAY,
+        timer_id=timer,
+    )
 
 
 def consistent_loop() -> tuple[TopicFacts, DatabaseFacts]:
@@ -86,9 +126,30 @@ def consistent_loop() -> tuple[TopicFacts, DatabaseFacts]:
     in_segments = frozenset({("region", "SP"), ("category", "toys")})
     # 01:30 UTC is still the day before in São Paulo.
     state = AnswerState(
-        2, 3, datetime(2026, 3, 12, 1, 30, tzinfo=UTC), "service", in_segments, "c1", survey, "Late", b"words"
+        revision=2,
+        score=3,
+        answered_at=datetime(2026, 3, 12, 1, 30, tzinfo=UTC),
+        campaign="service",
+        segments=in_segments,
+        customer_id="c1",
+        send_id=survey,
+        comment="Late",
+        digest=b"words",
     )
-    case = CaseState(case_id(answer), "detractors", "open", 2, answer, 3, 2, None, "Late", NOON, NOON, NOON + DAY)
+    case = CaseState(
+        case_id=case_id(answer),
+        queue="detractors",
+        status="open",
+        sequence=2,
+        answer_id=answer,
+        score=3,
+        revision=2,
+        closed_reason=None,
+        comment="Late",
+        opened_at=NOON,
+        changed_at=NOON,
+        due_at=NOON + DAY,
+    )
     day = date(2026, 3, 11)
     topics = TopicFacts(
         orders=[placed, delivered],
@@ -98,8 +159,8 @@ def consistent_loop() -> tuple[TopicFacts, DatabaseFacts]:
         cases={"detractors": {case.case_id: case}},
     )
     later = NOON + 33 * DAY
-    day_counts = {(segment, "service", day): Totals(Counts(detractors=1), 1, 0) for segment in state.counted_in()}
-    day_counts |= {(segment, "service", NOON.date()): Totals(Counts(), 0, 1) for segment in state.counted_in()}
+    day_counts = {(segment, "service", day): Totals(Counts(detractors=1), surveyed=1) for segment in state.counted_in()}
+    day_counts |= {(segment, "service", NOON.date()): Totals(Counts(), delivered=1) for segment in state.counted_in()}
     database = DatabaseFacts(
         decisions=[
             decision_about(placed, 1, set_timer("service")),
@@ -108,24 +169,37 @@ def consistent_loop() -> tuple[TopicFacts, DatabaseFacts]:
         ],
         timers=[
             Timer(
-                timer_id(campaign="product", customer_id="c1", order_id="o1"),
-                "product",
-                "c1",
-                "o1",
-                "milestone",
-                0,
-                later,
-                later,
+                timer_id=timer_id(campaign="product", customer_id="c1", order_id="o1"),
+                campaign="product",
+                customer_id="c1",
+                order_id="o1",
+                cause="milestone",
+                occurrence=0,
+                due_at=later,
+                check_at=later,
             )
         ],
         sends={survey: sent},
         deliveries={survey: "delivery.accepted"},
         campaigns={"service": SERVICE, "product": PRODUCT},
         collector_sends={
-            survey: CollectorSend("service", 1, "c1", "o1", NOON + HOUR, sent.expires_at, in_segments, False)
+            survey: CollectorSend(
+                campaign="service",
+                campaign_version=1,
+                customer_id="c1",
+                order_id="o1",
+                sent_at=NOON + HOUR,
+                expires_at=sent.expires_at,
+                segments=in_segments,
+                erased=False,
+            )
         },
         answers={answer: state},
-        scorer_answers={answers.scorer_key(answer): ScorerAnswer(2, 3, day, "service", state.segments, True)},
+        scorer_answers={
+            answers.scorer_key(answer): ScorerAnswer(
+                revision=2, score=3, day=day, campaign="service", segments=state.segments, surveyed=True
+            )
+        },
         day_counts=day_counts,
         comments={answers.scorer_key(answer): (3, "Late")},
         cases={case.case_id: case},

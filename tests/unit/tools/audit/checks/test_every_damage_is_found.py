@@ -140,13 +140,14 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
             {only(d.scorer_answers): replace(d.scorer_answers[only(d.scorer_answers)], day=date(2026, 3, 12))})),
     "an answer counted twice": (
         "counts per day and segment",
-        lambda _t, d: d.day_counts.update({(EVERYBODY, "service", ANSWERED_ON): Totals(Counts(detractors=2), 1, 0)})),
+        lambda _t, d: d.day_counts.update(
+            {(EVERYBODY, "service", ANSWERED_ON): Totals(Counts(detractors=2), surveyed=1)})),
     "an answer to a survey counted as one to none": (
         "counts per day and segment",
-        lambda _t, d: d.day_counts.update({(EVERYBODY, "service", ANSWERED_ON): Totals(Counts(detractors=1), 0, 0)})),
+        lambda _t, d: d.day_counts.update({(EVERYBODY, "service", ANSWERED_ON): Totals(Counts(detractors=1))})),
     "a survey counted as delivered twice": (
         "counts per day and segment",
-        lambda _t, d: d.day_counts.update({(EVERYBODY, "service", NOON.date()): Totals(Counts(), 0, 2)})),
+        lambda _t, d: d.day_counts.update({(EVERYBODY, "service", NOON.date()): Totals(Counts(), delivered=2)})),
     "a survey that came back counted as delivered": (
         "counts per day and segment", lambda t, _d: t.outcomes[only(t.outcomes)].add("delivery.bounced")),
     "a delivered survey not counted in a segment": (
@@ -173,7 +174,9 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
             promoters={only(d.cases): replace(d.cases[only(d.cases)], queue="promoters", status="closed")})),
     "a case about no answer": (
         "one case per answer",
-        lambda _t, d: d.cases.update(x=CaseState("x", "detractors", "open", 1, "a9", 0, 1, None))),
+        lambda _t, d: d.cases.update(x=CaseState(
+            case_id="x", queue="detractors", status="open", sequence=1, answer_id="a9", score=0, revision=1,
+            closed_reason=None))),
     "a detractor in the wrong queue": (
         "every detractor in the right queue",
         lambda _t, d: d.cases.update({only(d.cases): replace(d.cases[only(d.cases)], queue="passives")})),
@@ -197,7 +200,7 @@ def test_every_damage_is_found(name: str) -> None:
 def test_an_erased_answer_must_be_gone_everywhere() -> None:
     topics, database = consistent_loop()
     answer = only(topics.answers)
-    topics.answers[answer] = AnswerState(3, None)
+    topics.answers[answer] = AnswerState(revision=3, score=None)
     assert found_by(topics, database) == {
         "acknowledged answers are published",
         "published answers are in the scorer",
@@ -215,14 +218,14 @@ def test_only_what_kafka_has_deleted_is_left_out() -> None:
     database.decisions.append(decision_about(later, 4, set_timer("product")))
     database.timers.append(
         Timer(
-            timer_id(campaign="product", customer_id="c1", order_id="o2"),
-            "product",
-            "c1",
-            "o2",
-            "milestone",
-            0,
-            due,
-            due,
+            timer_id=timer_id(campaign="product", customer_id="c1", order_id="o2"),
+            campaign="product",
+            customer_id="c1",
+            order_id="o2",
+            cause="milestone",
+            occurrence=0,
+            due_at=due,
+            check_at=due,
         )
     )
     assert found_by(topics, database) == set()

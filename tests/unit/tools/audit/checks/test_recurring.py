@@ -16,7 +16,14 @@ START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 DAY = timedelta(days=1)
 QUARTER = 90 * DAY
 CAMPAIGN = CampaignRule(
-    "again", (), frozenset(), None, None, every=QUARTER, active_within=100 * DAY, valid_for=30 * DAY
+    id="again",
+    triggers=(),
+    stop_on=frozenset(),
+    quiet_period=None,
+    pair_with=None,
+    every=QUARTER,
+    active_within=100 * DAY,
+    valid_for=30 * DAY,
 )
 
 
@@ -34,22 +41,48 @@ class History:
         identity = ("/shop", f"{order}/{type_}/{customer}")
         position = len(self.database.decisions) + 1
         location = ("orders", 0, position)
-        self.topics.orders.append(OrderEvent(identity, type_, location, order, customer, at, None, None))
+        self.topics.orders.append(
+            OrderEvent(
+                identity=identity,
+                type=type_,
+                location=location,
+                order_id=order,
+                customer_id=customer,
+                occurred_at=at,
+                promised_at=None,
+                shipment=None,
+            )
+        )
         self.database.decisions.append(
             Decision(
-                position, handled or at, identity, "timer_set", "recurs", customer, order, event_type=type_,
-                occurred_at=at, effects=(Effect("again", change, "recurs"),),
+                position=position,
+                decided_at=handled or at,
+                event=identity,
+                outcome="timer_set",
+                reason="recurs",
+                customer_id=customer,
+                order_id=order,
+                event_type=type_,
+                occurred_at=at,
+                effects=(Effect(campaign="again", change=change, reason="recurs"),),
             )
-        )  # fmt: skip
+        )
         return self
 
     def fired(self, occurrence: int, at: datetime, outcome: str = "sent", until: datetime | None = None) -> "History":
         self.database.decisions.append(
             Decision(
-                len(self.database.decisions) + 1, at, None, outcome, "due", "c1", timer_id=timer_of(occurrence),
-                campaign="again", until=until,
+                position=len(self.database.decisions) + 1,
+                decided_at=at,
+                event=None,
+                outcome=outcome,
+                reason="due",
+                customer_id="c1",
+                timer_id=timer_of(occurrence),
+                campaign="again",
+                until=until,
             )
-        )  # fmt: skip
+        )
         if outcome != "deferred":
             self.database.recurrences["again", "c1"] = (occurrence, at)
         return self
@@ -57,14 +90,14 @@ class History:
     def waits(self, occurrence: int, due_at: datetime, check_at: datetime | None = None) -> "History":
         self.database.timers.append(
             Timer(
-                timer_of(occurrence),
-                "again",
-                "c1",
-                None,
-                "recurrence",
-                occurrence,
-                due_at,
-                check_at or due_at,
+                timer_id=timer_of(occurrence),
+                campaign="again",
+                customer_id="c1",
+                order_id=None,
+                cause="recurrence",
+                occurrence=occurrence,
+                due_at=due_at,
+                check_at=check_at or due_at,
             )
         )
         return self

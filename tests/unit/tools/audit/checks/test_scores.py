@@ -17,11 +17,11 @@ MINIMUM = 4
 
 BY_DAY = {
     (EVERYBODY, "a", date(2026, 2, 28)): Totals(delivered=8),
-    (EVERYBODY, "a", date(2026, 3, 1)): Totals(Counts(promoters=3, detractors=1), 4),
+    (EVERYBODY, "a", date(2026, 3, 1)): Totals(Counts(promoters=3, detractors=1), surveyed=4),
     (EVERYBODY, "a", date(2026, 3, 7)): Totals(delivered=4),
-    (EVERYBODY, "a", date(2026, 3, 8)): Totals(Counts(passives=2), 1),
+    (EVERYBODY, "a", date(2026, 3, 8)): Totals(Counts(passives=2), surveyed=1),
     (EVERYBODY, "", date(2026, 3, 8)): Totals(Counts(promoters=1)),
-    (("region", "SP"), "a", date(2026, 3, 8)): Totals(Counts(passives=2), 1),
+    (("region", "SP"), "a", date(2026, 3, 8)): Totals(Counts(passives=2), surveyed=1),
 }
 
 
@@ -31,14 +31,30 @@ BY_DAY = {
         (
             ("a", "7d", "everybody"),
             date(2026, 3, 8),
-            Totals(Counts(passives=2), 1, 4),
+            Totals(Counts(passives=2), surveyed=1, delivered=4),
         ),  # the first lies on the open end
-        (("a", "7d", "everybody"), date(2026, 3, 7), Totals(Counts(promoters=3, detractors=1), 4, 4)),
-        (("a", "30d", "everybody"), date(2026, 3, 8), Totals(Counts(promoters=3, passives=2, detractors=1), 5, 12)),
-        (("*", "7d", "everybody"), date(2026, 3, 8), Totals(Counts(promoters=1, passives=2), 1, 4)),
-        (("*", "all", "everybody"), date(2030, 1, 1), Totals(Counts(promoters=4, passives=2, detractors=1), 5, 12)),
+        (
+            ("a", "7d", "everybody"),
+            date(2026, 3, 7),
+            Totals(Counts(promoters=3, detractors=1), surveyed=4, delivered=4),
+        ),
+        (
+            ("a", "30d", "everybody"),
+            date(2026, 3, 8),
+            Totals(Counts(promoters=3, passives=2, detractors=1), surveyed=5, delivered=12),
+        ),
+        (
+            ("*", "7d", "everybody"),
+            date(2026, 3, 8),
+            Totals(Counts(promoters=1, passives=2), surveyed=1, delivered=4),
+        ),
+        (
+            ("*", "all", "everybody"),
+            date(2030, 1, 1),
+            Totals(Counts(promoters=4, passives=2, detractors=1), surveyed=5, delivered=12),
+        ),
         (("a", "30d", "everybody"), date(2026, 4, 30), Totals()),
-        (("a", "all", "region:SP"), date(2026, 3, 8), Totals(Counts(passives=2), 1)),
+        (("a", "all", "region:SP"), date(2026, 3, 8), Totals(Counts(passives=2), surveyed=1)),
         (("a", "all", "region:RJ"), date(2026, 3, 8), Totals()),
     ],
 )

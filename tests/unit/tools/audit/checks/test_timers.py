@@ -76,11 +76,14 @@ def test_only_the_last_decision_excuses_a_missing_timer() -> None:
     topics, database = consistent_loop()
     database.timers.clear()
     database.decisions[0] = replace(
-        database.decisions[0], effects=(set_timer("service"), Effect("product", "none", "too_late"))
+        database.decisions[0],
+        effects=(set_timer("service"), Effect(campaign="product", change="none", reason="too_late")),
     )
     assert found_by(topics, database) == {"timers recomputed"}
     database.decisions[2] = replace(
-        database.decisions[2], outcome="no_timer", effects=(Effect("product", "none", "too_late"),)
+        database.decisions[2],
+        outcome="no_timer",
+        effects=(Effect(campaign="product", change="none", reason="too_late"),),
     )
     assert found_by(topics, database) == set()
 
@@ -100,16 +103,44 @@ def test_an_order_in_two_shipments_is_delivered_with_the_second() -> None:
 
 def with_a_request() -> tuple[TopicFacts, DatabaseFacts]:
     topics, database = consistent_loop()
-    wanted = SurveyRequest(("/desk", "r1"), ("surveys.requests", 0, 0), "r1", "service", "c1", "o1", NOON + 9 * DAY)
+    wanted = SurveyRequest(
+        identity=("/desk", "r1"),
+        location=("surveys.requests", 0, 0),
+        request_id="r1",
+        campaign="service",
+        customer_id="c1",
+        order_id="o1",
+        not_before=NOON + 9 * DAY,
+    )
     timer = event_id("timer.requested", "r1")
     topics.requests.append(wanted)
     database.decisions.append(
         Decision(
-            9, NOON, wanted.identity, "timer_set", "requested", "c1", "o1", campaign="service", event_type=REQUESTED,
-            occurred_at=NOON, effects=(Effect("service", "set", "requested"),),
+            position=9,
+            decided_at=NOON,
+            event=wanted.identity,
+            outcome="timer_set",
+            reason="requested",
+            customer_id="c1",
+            order_id="o1",
+            campaign="service",
+            event_type=REQUESTED,
+            occurred_at=NOON,
+            effects=(Effect(campaign="service", change="set", reason="requested"),),
         )
-    )  # fmt: skip
-    database.timers.append(Timer(timer, "service", "c1", "o1", "request", 0, wanted.not_before, wanted.not_before))
+    )
+    database.timers.append(
+        Timer(
+            timer_id=timer,
+            campaign="service",
+            customer_id="c1",
+            order_id="o1",
+            cause="request",
+            occurrence=0,
+            due_at=wanted.not_before,
+            check_at=wanted.not_before,
+        )
+    )
     return topics, database
 
 

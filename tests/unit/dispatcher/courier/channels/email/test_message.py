@@ -23,7 +23,7 @@ def test_the_headers_are_those_of_a_mail_one_can_unsubscribe_from_and_recognise_
 anything = st.text(st.characters(exclude_categories=["Cs"]), max_size=200).filter(lambda text: "\x00" not in text)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(name=anything, product=anything, brand=anything.filter(bool), subject=anything)
 def test_nothing_a_person_or_product_is_called_adds_a_header_a_tag_or_a_placeholder(
     name: str, product: str, brand: str, subject: str
