@@ -55,7 +55,7 @@ async def apply(
     """Writes the changes, at most one per customer, with their events. Raises Contended."""
     waiting = {change.recipient.customer_id: change for change in requested}
     for _ in range(ATTEMPTS):
-        changed = await _changed(connection, runtime, waiting)
+        changed = await _changed_preferences(connection, runtime, waiting)
         if not changed:
             return
         written = await preferences.put(connection, changed)
@@ -67,7 +67,7 @@ async def apply(
     raise Contended("the customer's preferences")
 
 
-async def _changed(
+async def _changed_preferences(
     connection: AsyncConnection, runtime: Runtime[CollectorSettings], requested: Mapping[str, RequestedChange]
 ) -> dict[str, Preferences]:
     """The new preferences of those customers whose request changes them."""

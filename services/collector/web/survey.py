@@ -38,7 +38,7 @@ def routes(runtime: Runtime[CollectorSettings], rendering: Rendering) -> APIRout
     @router.api_route("/s/{token}", methods=["GET", "HEAD"], response_class=HTMLResponse, include_in_schema=False)
     async def survey_page(request: Request, token: str) -> Response:
         try:
-            survey = await _read(runtime, runtime.links.send_id_of(token, "answer"))
+            survey = await _answerable(runtime, runtime.links.send_id_of(token, "answer"))
         except UNAVAILABLE as error:
             return rendering.unavailable(request, error)
         metrics.survey_pages.labels("survey").inc()
@@ -83,7 +83,7 @@ async def _post_form(
     send_id = runtime.links.send_id_of(token, "answer")
     score, comment = form_score(form.get("score")), storable_text(form.get("comment", "")).strip()
     if len(comment) > MAX_COMMENT:
-        survey = await _read(runtime, send_id)
+        survey = await _answerable(runtime, send_id)
         if survey.stored and survey.stored.answer:
             return _comment(rendering, request, survey, survey.stored.answer, too_long=comment)
         return _question(rendering, request, survey, score, missing=score is None)
@@ -93,11 +93,11 @@ async def _post_form(
     if comment:
         given["comment"] = comment
     if not given and "comment" not in form:
-        return _question(rendering, request, await _read(runtime, send_id), None, missing=True)
+        return _question(rendering, request, await _answerable(runtime, send_id), None, missing=True)
     try:
         await answer_survey(runtime, send_id, given)
     except ScoreMissing:
-        return _question(rendering, request, await _read(runtime, send_id), None, missing=True)
+        return _question(rendering, request, await _answerable(runtime, send_id), None, missing=True)
     following = "thanks" if "comment" in form else "comment"
     return RedirectResponse(address(request, step=following), 303, {"Cache-Control": "no-store"})
 
@@ -119,7 +119,7 @@ async def _post_json(runtime: Runtime[CollectorSettings], token: str, body: byte
     return JSONResponse(accepted.model_dump(), 202)
 
 
-async def _read(runtime: Runtime[CollectorSettings], send_id: str) -> Survey:
+async def _answerable(runtime: Runtime[CollectorSettings], send_id: str) -> Survey:
     """The survey, if it may be answered. Raises UnknownSurvey, ErasedSurvey or ClosedSurvey."""
     async with runtime.read_only() as connection:
         return await answerable_survey(connection, send_id, runtime.clock.now())

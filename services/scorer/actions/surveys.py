@@ -29,17 +29,17 @@ async def count_sends(
         segment_ids=await names.segments([body.segments for _, body in sent]),
         zone=zone,
     )
-    await _count(connection, facts)
+    await _count_delivered(connection, facts)
 
 
 async def count_deliveries(
     connection: AsyncConnection, reports: Iterable[tuple[str, Delivery]], *, zone: ZoneInfo
 ) -> None:
     """Records whether surveys were delivered, from pairs of event type and body."""
-    await _count(connection, facts_of_deliveries(reports, zone))
+    await _count_delivered(connection, facts_of_deliveries(reports, zone))
 
 
-async def _count(connection: AsyncConnection, facts: Sequence[SurveyFacts]) -> None:
+async def _count_delivered(connection: AsyncConnection, facts: Sequence[SurveyFacts]) -> None:
     if facts:
         changed = await surveys.write(connection, facts)
         await day_counts.add(connection, delivered_changes(changed))

@@ -12,7 +12,7 @@ from services.scorer.domain.stream import ScoreUpdate
 from services.scorer.queries.scores import last_change
 from services.scorer.settings import ScorerSettings
 from shared.clock import SteppedClock
-from shared.contracts.answers import AMENDED, ERASED, RECORDED, Answer, AnswerErased
+from shared.contracts.answers import ERASED, Answer, AnswerErased, event
 from shared.contracts.scores import ScoreUpdated
 from shared.contracts.types import Contract
 from shared.messaging.handler import Handler
@@ -21,7 +21,6 @@ from shared.web.stream import Listener, Stream
 from tests.kit.messages import message
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
 
 Wanted = Callable[[ScoreUpdate], bool]
 
@@ -88,7 +87,7 @@ def answer(answer_id: str, score: int, *, revision: int = 1, at: datetime = STAR
             **more,
         }
     )
-    return (RECORDED if revision == 1 else AMENDED), body
+    return event(body).type, body
 
 
 def erased(answer_id: str, revision: int) -> Event:

@@ -80,10 +80,3 @@ def upgrade() -> None:
         )
         """
     )
-
-
-def downgrade() -> None:
-    for table in ("erasures", "preferences", "answers", "sends", "campaigns"):
-        op.execute(f"DROP TABLE {table}")
-    for table in ("dead_letters", "outbox", "consumer_positions"):
-        op.execute(f"DROP TABLE {table}")

@@ -20,7 +20,3 @@ def upgrade() -> None:
         """
     )
     op.execute("CREATE INDEX early_wishes_by_age ON early_wishes (wished_at)")
-
-
-def downgrade() -> None:
-    op.execute("DROP TABLE early_wishes")

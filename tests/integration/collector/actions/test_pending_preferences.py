@@ -21,7 +21,7 @@ from shared.contracts.cloudevents import Message
 from shared.contracts.sends import Recipient, SurveySent
 from tests.integration.collector.kit import NOON, ONE_CLICK, Collector, survey
 from tests.kit.locks import held_up
-from tests.kit.messages import message
+from tests.kit.messages import message_of
 
 
 async def click(collector: Collector, send_id: str = "s-1") -> int:
@@ -35,7 +35,7 @@ async def undo(collector: Collector, send_id: str = "s-1") -> None:
 
 
 def sent(body: SurveySent) -> Message:
-    return message(topics.SENDS.name, sends.SENT, body, at=NOON)
+    return message_of(sends.event(body))
 
 
 async def consume_batch(collector: Collector, *surveys: SurveySent) -> None:
@@ -46,7 +46,7 @@ async def consume_batch(collector: Collector, *surveys: SurveySent) -> None:
         await handle(connection, [sent(body) for body in surveys])
 
 
-async def one_of_many(collector: Collector, number: int) -> SurveySent:
+def one_of_many(number: int) -> SurveySent:
     return survey(f"s-{number}", customer_id=f"c-{number}", recipient=Recipient(address=f"c{number}@example.com"))
 
 
@@ -204,7 +204,7 @@ async def test_a_survey_that_comes_while_a_click_is_being_kept_waits_and_finds_i
 
 
 async def test_no_click_is_lost_however_clicks_and_surveys_meet(collector: Collector) -> None:
-    batch = [await one_of_many(collector, number) for number in range(60)]
+    batch = [one_of_many(number) for number in range(60)]
 
     async def consume() -> None:
         for start in range(0, len(batch), 5):
@@ -258,8 +258,8 @@ async def test_a_batch_takes_as_many_statements_for_many_changes_as_for_one(coll
             event.remove(engine, "before_cursor_execute", count)
         return statements
 
-    one = await taken([await one_of_many(collector, 1)])
-    assert await taken([await one_of_many(collector, number) for number in range(2, 52)]) == one
+    one = await taken([one_of_many(1)])
+    assert await taken([one_of_many(number) for number in range(2, 52)]) == one
     assert len(await collector.preferences()) == 51
 
 

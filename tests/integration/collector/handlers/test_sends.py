@@ -54,12 +54,6 @@ async def publish(collector: Collector, *events: Event) -> None:
         await producer.stop()
 
 
-def sent_event(send_id: str) -> Event:
-    return Event(
-        topic=sends.TOPIC, key="c-42", event_id=f"sent-{send_id}", type=sends.SENT, time=NOON, body=survey(send_id)
-    )
-
-
 async def test_from_a_send_on_kafka_to_an_answer_on_kafka(collector: Collector, kafka: str, topic_prefix: str) -> None:
     settings = collector.runtime.settings
     settings.kafka_bootstrap_servers, settings.topic_prefix = kafka, topic_prefix
@@ -70,8 +64,8 @@ async def test_from_a_send_on_kafka_to_an_answer_on_kafka(collector: Collector, 
         await publish(
             collector,
             campaigns.event(campaign(), at=NOON),
-            sent_event("s-1"),
-            sent_event("s-1"),
+            sends.event(survey("s-1")),
+            sends.event(survey("s-1")),
         )
 
         async def known() -> bool:
