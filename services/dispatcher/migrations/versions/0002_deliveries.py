@@ -33,7 +33,3 @@ def upgrade() -> None:
     op.execute("CREATE INDEX deliveries_transmitting ON deliveries (available_at) WHERE state = 'transmitting'")
     # For an erasure to find deliveries still under way.
     op.execute("CREATE INDEX deliveries_of_customer ON deliveries (customer_id) WHERE customer_id IS NOT NULL")
-
-
-def downgrade() -> None:
-    op.execute("DROP TABLE deliveries")
