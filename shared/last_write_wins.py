@@ -24,7 +24,7 @@ def merge(writes: LastWrites, values: Mapping[str, Value | None], at: datetime) 
         if value is None:
             continue
         known = writes.get(field)
-        if known is None or rank(stamp, value) > rank(*known):
+        if known is None or _rank(stamp, value) > _rank(*known):
             merged[field] = (stamp, value)
     return merged
 
@@ -41,6 +41,6 @@ def text_of(writes: LastWrites, field: str) -> str | None:
     return entry[1] if entry is not None and isinstance(entry[1], str) else None
 
 
-def rank(stamp: int, value: Value) -> tuple[int, bytes]:
+def _rank(stamp: int, value: Value) -> tuple[int, bytes]:
     """What decides between two writes of one field, by microseconds since 1970 UTC and value: the higher rank wins."""
     return stamp, orjson.dumps(value, option=orjson.OPT_SORT_KEYS)

@@ -1,4 +1,7 @@
-"""Signed links to customer pages: unguessable, without personal data, each valid for one purpose only."""
+"""Signed links to customer pages: unguessable, without personal data, each valid for one purpose only.
+
+A link says whose survey it is; whether that may still be answered is decided by the collector's ``domain/surveys.py``.
+"""
 
 import hmac
 from typing import Literal

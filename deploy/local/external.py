@@ -28,7 +28,7 @@ class External:
             kafka_bootstrap_servers=os.environ.get(KAFKA_VARIABLE) or None,
             database_url=os.environ.get(DATABASE_VARIABLE) or None,
         )
-        if status := status_of_local_stack():
+        if (status := status_of_local_stack()) and status.alive:
             named = named.other_than(status.ports)
         return named.other_than(StackPorts.from_environment())
 

@@ -13,5 +13,7 @@ class CollectorSettings(ServiceSettings):
         le=3_650,
         description="Days an unsubscribe link works after its survey closed; then the send is deleted.",
     )
-    prune_seconds: float = Field(60, gt=0, description="Real seconds between deletions of expired sends.")
-    prune_batch_size: int = Field(2_000, ge=1, le=50_000, description="Maximum number of sends deleted at once.")
+    prune_seconds: float = Field(60, gt=0, description="Real seconds between deletions of sends past their retention.")
+    prune_batch_size: int = Field(
+        2_000, ge=1, le=50_000, description="Maximum number of sends, or of pending preferences, deleted at once."
+    )

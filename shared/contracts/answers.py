@@ -55,6 +55,13 @@ class AnswerErased(Contract):
     erased_at: Instant
 
 
+def supersedes(body: Answer | AnswerErased, *, earlier: Answer | AnswerErased) -> bool:
+    """Whether ``body`` replaces ``earlier`` of the same answer: a higher revision does, or an erasure of the same."""
+    if body.revision == earlier.revision:
+        return isinstance(body, AnswerErased) and isinstance(earlier, Answer)
+    return body.revision > earlier.revision
+
+
 def event(body: Answer | AnswerErased, *, traceparent: str | None = None) -> Event:
     """The event that publishes one revision of an answer: recorded, amended or erased, depending on the body."""
     if isinstance(body, AnswerErased):

@@ -12,6 +12,8 @@ from shared.contracts.types import Comment, Contract, Identifier, Instant, Label
 from shared.nps import Group
 
 TOPIC_PREFIX = "followups."
+MAX_PRODUCTS = 20
+"""Of an order, in a case."""
 
 OPENED = "case.opened"
 ASSIGNED = "case.assigned"
@@ -52,7 +54,7 @@ class CaseOrder(Contract):
     promised_at: Instant | None = None
     delivered_at: Instant | None = None
     total: Money | None = None
-    products: Annotated[list[ShortText], Field(max_length=20)] = []
+    products: Annotated[list[ShortText], Field(max_length=MAX_PRODUCTS)] = []
 
 
 class Case(Contract):

@@ -22,11 +22,11 @@ _PUBLISHED_BY = {
     orders.TOPIC: "the shop's backend",
     campaigns.TOPIC: "the dispatcher",
     sends.TOPIC: "the dispatcher",
-    deliveries.TOPIC: "the courier and the collector",
+    deliveries.TOPIC: "the courier",
     answers.TOPIC: "the collector",
     scores.TOPIC: "the scorer",
     preferences.TOPIC: "the collector",
-    requests.TOPIC: "the alerter",
+    requests.TOPIC: "nobody yet: it is for backends that ask for a survey themselves",
 }
 _HEADERS = {
     "type": "object",
@@ -50,7 +50,7 @@ def json_schema(event_type: str, model: type[Contract]) -> dict[str, Any]:
 
 
 def _is_input(event_type: str) -> bool:
-    return event_type.startswith("order.")
+    return event_type in orders.TYPES
 
 
 def _open(schema: Any) -> Any:

@@ -18,6 +18,8 @@ COMPLAINED = "preference.complained"
 ERASED = "preference.erased"
 
 ChannelState = Literal["allowed", "unsubscribed", "bounced", "complained"]
+OPTED_OUT: tuple[ChannelState, ...] = ("unsubscribed", "complained")
+"""The states in which the customer asked not to be written to."""
 
 
 class ChannelPreference(Contract):

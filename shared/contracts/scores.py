@@ -13,8 +13,8 @@ TOPIC = "nps.scores"
 UPDATED = "score.updated"
 
 Window = Literal["7d", "30d", "90d", "365d", "all"]
-WINDOWS: tuple[Window, ...] = ("7d", "30d", "90d", "365d", "all")
 WINDOW_DAYS: dict[Window, int | None] = {"7d": 7, "30d": 30, "90d": 90, "365d": 365, "all": None}
+WINDOWS: tuple[Window, ...] = tuple(WINDOW_DAYS)
 EVERYBODY = "everybody"
 ANY_CAMPAIGN = "*"
 

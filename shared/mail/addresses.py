@@ -33,7 +33,9 @@ def mailbox(address: str) -> Mailbox:
     if not at or not domain:
         raise InvalidAddress("an email address needs an @ with something on both sides")
     if len(local_part) > MAX_LOCAL_PART or not _LOCAL_PART.fullmatch(local_part):
-        raise InvalidAddress("the part before the @ must be 1 to 64 ASCII letters, digits and signs without blanks")
+        raise InvalidAddress(
+            f"the part before the @ must be 1 to {MAX_LOCAL_PART} ASCII letters, digits and symbols, without spaces"
+        )
     try:
         # Not the standard library's codec: IDNA 2003 maps straße.example to strasse.example, somebody else's domain.
         ascii_domain = idna.encode(domain, uts46=True).decode() if not domain.isascii() else domain

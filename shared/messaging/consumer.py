@@ -101,13 +101,13 @@ class Consumer:
         self._next: Positions = {}
         self._kafka: AIOKafkaConsumer | None = None
         self._connected = False
+        self._rejoining = Backoff(first=0.1, longest=settings.retry_limit_seconds)
         self._committed: Positions = {}
         self._committing: asyncio.Task[None] | None = None
         self._committed_at = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Runs until ``stop``, and finishes the batch in progress. Raises only what a restart might fix."""
-        backoff = Backoff(first=0.1, longest=self._settings.retry_limit_seconds)
         self._health.trouble(self.loop_name, sentence="is joining its consumer group")
         self._health.add_check(f"{self.name} kafka", self._probe)
         while not stop.is_set():
@@ -119,7 +119,7 @@ class Consumer:
             except Exception as error:
                 if is_fault_of_data(error):
                     raise
-                await self._meet_trouble(error, backoff.failed(), stop)
+                await self._meet_trouble(error, self._rejoining.failed(), stop)
             finally:
                 await self._close()
         self._health.forget(self.loop_name)
@@ -226,6 +226,7 @@ class Consumer:
             log.info("partitions assigned", count=len(assigned))
         self._synchronized = generation
         self._health.well(self.loop_name)
+        self._rejoining.succeeded()
 
     # Fetch and decode ------------------------------------------------------------------------------------------
 

@@ -1,10 +1,11 @@
 """One page of a list, and whether another follows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Self, TypeVar
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,10 @@ class Page(Generic[T]):
     def of(cls, rows: Sequence[T], limit: int) -> Self:
         """The page of ``limit`` entries from the ``rows_to_read``."""
         return cls(rows[:limit], more=len(rows) > limit)
+
+    def map(self, change: Callable[[T], U]) -> "Page[U]":
+        """The page with each entry changed."""
+        return Page([change(entry) for entry in self.entries], self.more)
 
     @property
     def last(self) -> T | None:

@@ -34,6 +34,7 @@ SCOPES = (
 EVERY_SCOPE = "*"
 COOKIE = "hearback_session"
 SESSION_SECONDS = 12 * 3_600
+MAX_KEY = 500
 
 _ENTRY = re.compile(r"^([A-Za-z0-9._-]{1,60}):([0-9a-f]{64}):([a-z:,*]+)$")
 _bearer = HTTPBearer(auto_error=False, description="An API key with the scope the operation names.")
@@ -172,13 +173,19 @@ def install(app: FastAPI, settings: ServiceSettings, pages: Pages, brand: Brand)
     async def sign_in_page(
         request: Request, target: Annotated[str, Query(alias="next")] = "/", failed: bool = False
     ) -> HTMLResponse:
-        context = {"brand": brand, "target": _own_path(target), "failed": failed}
+        context = {
+            "brand": brand,
+            "target": _own_path(target),
+            "failed": failed,
+            "max_key": MAX_KEY,
+            "session_hours": SESSION_SECONDS // 3_600,
+        }
         return pages.TemplateResponse(request, "sign_in.html", context, 401 if failed else 200)
 
     @app.post("/sign-in", include_in_schema=False)
     async def sign_in(
         request: Request,
-        key: Annotated[str, Form(max_length=500)],
+        key: Annotated[str, Form(max_length=MAX_KEY)],
         target: Annotated[str, Form(alias="next")] = "/",
     ) -> Response:
         if not _is_same_site(request):

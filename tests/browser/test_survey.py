@@ -1,4 +1,4 @@
-"""The landing page: how a customer answers, and how nobody else answers for them."""
+"""The survey page: how a customer answers, and how nobody else answers for them."""
 
 import asyncio
 from pathlib import Path

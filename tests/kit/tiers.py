@@ -27,7 +27,7 @@ LONGEST_FIRST = (
     "tests/integration/deploy/local/test_stack.py",
     "tests/integration/deploy/local/test_commands.py",
 )
-"""Units of more than 20 s: started last, one of them would keep a single core busy at the end."""
+"""Units of more than 20 s, started first: if one of them came last, the other cores would wait for it at the end."""
 
 
 def unit_of(nodeid: str) -> str:

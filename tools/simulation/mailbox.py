@@ -25,12 +25,12 @@ class Mail:
 
     @property
     def answer_links(self) -> tuple[str, ...]:
-        """The links to the landing page, one per score."""
+        """The links to the survey page, one per score."""
         return tuple(link for link in self.links if "/s/" in link)
 
     @property
     def answer_url(self) -> str:
-        """The landing page without a preselected score. Raises ValueError when the email is not a survey."""
+        """The survey page without a preselected score. Raises ValueError when the email is not a survey."""
         if not self.answer_links:
             raise ValueError(f"the email {self.message_id} has no survey link; its links: {self.links[:3]}")
         return self.answer_links[0].partition("?")[0]

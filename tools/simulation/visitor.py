@@ -33,13 +33,13 @@ class Visitor:
         return (await self._with_retries("GET", url)).status_code
 
     async def answer(self, answer_url: str, score: int, *, comment: str | None = None) -> Acknowledgement:
-        """Confirms a score on the landing page, with an optional comment. Raises NotAcknowledged."""
+        """Confirms a score on the survey page, with an optional comment. Raises NotAcknowledged."""
         sent: dict[str, Any] = {"score": score}
         if comment:
             sent["comment"] = comment
         response = await self._with_retries("POST", answer_url, json=sent)
         if response.status_code not in (200, 202):
-            raise NotAcknowledged(f"POST to the landing page returned {response.status_code}: {response.text[:200]}")
+            raise NotAcknowledged(f"POST to the survey page returned {response.status_code}: {response.text[:200]}")
         body = response.json()
         return Acknowledgement(body["answer_id"], body["revision"])
 

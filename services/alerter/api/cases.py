@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from services.alerter.actions import cases as actions
 from services.alerter.domain import case_events
 from services.alerter.domain.case import MAX_NAME, Case, Entry, NoSuchCase
-from services.alerter.domain.case_list import CaseFilter, Cursor, StatusFilter
+from services.alerter.domain.case_list import MAX_SEARCH, CaseFilter, Cursor, StatusFilter
 from services.alerter.domain.orders import Order
 from services.alerter.domain.routing import UnknownRootCause
 from services.alerter.domain.transitions import CloseReason, ContactWay, Refused, Stale
@@ -25,7 +25,7 @@ from shared.web.paging import CursorQuery, read_cursor, write_cursor
 from shared.web.problems import Problem
 
 CaseId = Annotated[Identifier, Path(description="The case's id.")]
-FilterQuery = Annotated[str, Query(max_length=200)]
+FilterQuery = Annotated[str, Query(max_length=MAX_SEARCH)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NAME)]
 MayWrite = Annotated[Caller, Depends(require("cases:write"))]
 
@@ -137,8 +137,8 @@ def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
                 limit=limit,
             )
         return CaseList(
-            cases=[case_events.body(row.case, row.context) for row in page.rows],
-            next_cursor=None if page.after is None else write_cursor(page.after.position, page.after.case_id),
+            cases=[case_events.body(row.case, row.context) for row in page.entries],
+            next_cursor=None if page.last is None else write_cursor(*page.last.cursor),
         )
 
     @router.get("/{case_id}", dependencies=[Depends(require("cases:read"))])

@@ -1,15 +1,25 @@
 """Lists of cases: which cases, from where, and what a line of the list is made of."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from services.alerter.domain.case import Case, CaseContext
 
 StatusFilter = Literal["waiting", "open", "assigned", "contacted", "escalated", "closed", "any"]
 """A case's status, or "waiting" for all but closed."""
+MAX_SEARCH = 200
+"""Characters of a search."""
+
 STATUS_FILTERS: tuple[StatusFilter, ...] = get_args(StatusFilter)
 UNASSIGNED = "-"
 """In place of an owner's name: cases without an owner."""
+
+
+class Cursor(NamedTuple):
+    """Where a page of a list ended."""
+
+    position: int
+    case_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +28,11 @@ class CaseRow:
 
     case: Case
     context: CaseContext
+
+    @property
+    def cursor(self) -> Cursor:
+        """Where a page ends that ends with it."""
+        return Cursor(self.case.position, self.case.case_id)
 
     @property
     def awaits_customer(self) -> bool:
@@ -39,11 +54,3 @@ class CaseFilter:
     status: StatusFilter = "waiting"
     owner: str = ""
     search: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """Where a page of a list ended."""
-
-    position: int
-    case_id: str

@@ -5,13 +5,12 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict
 
 from shared.contracts import orders
+from shared.contracts.followups import MAX_PRODUCTS
 from shared.contracts.orders import Money, OrderEvent
 from shared.contracts.types import Amount
-from shared.last_write_wins import rank
 from shared.moments import stamp_of
 from shared.order_facts import WHOLE_ORDER, OrderFacts, fold, status_after
 
-_MAX_PRODUCTS = 20
 _MAX_PRODUCT_LENGTH = 200
 
 _EVENT_TYPES = {status_after(event_type): event_type for event_type in orders.TYPES}
@@ -100,7 +99,7 @@ def _description(event: OrderEvent) -> Description | None:
     if not event.items and event.total is None and event.promised_at is None:
         return None
     named = [item.name or item.sku for item in event.items]
-    products = tuple(name[:_MAX_PRODUCT_LENGTH] for name in named if name)[:_MAX_PRODUCTS]
+    products = tuple(name[:_MAX_PRODUCT_LENGTH] for name in named if name)[:MAX_PRODUCTS]
     return Description(
         at=event.occurred_at,
         products=products,
@@ -111,4 +110,4 @@ def _description(event: OrderEvent) -> Description | None:
 
 
 def _rank(description: Description) -> tuple[int, bytes]:
-    return rank(stamp_of(description.at), description.model_dump_json())
+    return stamp_of(description.at), description.model_dump_json().encode()

@@ -10,7 +10,7 @@ from services.alerter.domain.case import EVENT_OF_STATUS, Case, Entry, Step
 from services.alerter.domain.routing import Routing, Rule
 from services.alerter.domain.transitions import reopened
 from shared.contracts import followups, identity
-from shared.contracts.answers import Answer, AnswerErased
+from shared.contracts.answers import Answer, AnswerErased, supersedes
 from shared.nps import group_of
 
 _MOVED, _ERASED = "moved", "erased"
@@ -18,10 +18,14 @@ _MOVED, _ERASED = "moved", "erased"
 
 
 def newest(first: Answer | AnswerErased, second: Answer | AnswerErased) -> Answer | AnswerErased:
-    """Which of two revisions of one answer wins: an erasure always, else the higher revision."""
+    """Which of two revisions of one answer a case follows: the one that supersedes the other, but an erasure always.
+
+    The collector gives an erasure the highest revision, so that the two agree; should it ever not, nothing personal
+    comes back to staff.
+    """
     if isinstance(first, AnswerErased) or isinstance(second, AnswerErased):
         return first if isinstance(first, AnswerErased) else second
-    return second if second.revision > first.revision else first
+    return second if supersedes(second, earlier=first) else first
 
 
 def apply(case: Case | None, answer: Answer, routing: Routing, now: datetime) -> list[Step]:

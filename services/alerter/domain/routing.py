@@ -12,10 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from services.alerter.domain.case import Case
 from shared import definitions
 from shared.contracts.answers import Answer
-from shared.contracts.types import Label, Score
+from shared.contracts.types import SCORES, Label, Score
 from shared.nps import Group, group_of
 
-ALL_SCORES = range(11)
 MAX_BYTES = 100_000
 
 QueueName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?$")]
@@ -73,7 +72,7 @@ class Rule(_Strict):
         """The scores it may match."""
         if self.scores is not None:
             return frozenset(range(self.scores.lowest, self.scores.highest + 1))
-        return frozenset(score for score in ALL_SCORES if group_of(score) == self.group)
+        return frozenset(score for score in SCORES if group_of(score) == self.group)
 
     @property
     def unconditional(self) -> bool:
@@ -116,7 +115,7 @@ class Routing(_Strict):
                 raise ValueError(f"rule {rule.name!r} matches detractors and has no sla_hours; add it, such as 24")
             if rule.unconditional:
                 covered |= scores
-        missing = sorted(set(ALL_SCORES) - covered)
+        missing = sorted(set(SCORES) - covered)
         if missing:
             raise ValueError(
                 f"no rule matches every answer with score {', '.join(map(str, missing))}; "

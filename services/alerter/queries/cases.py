@@ -11,6 +11,7 @@ from services.alerter.domain.routing import Routing
 from services.alerter.domain.surveys import Survey
 from services.alerter.repository import case_context, case_history, cases, orders, surveys
 from shared.digests import CustomerDigests
+from shared.persistence.page import Page
 
 _MAX_SHOWN = 10
 """Maximum orders, surveys and other cases shown of a customer."""
@@ -30,14 +31,6 @@ class CaseDetail:
     orders: list[Order]
     surveys: list[Survey]
     other_cases: list[Case]
-
-
-@dataclass(frozen=True, slots=True)
-class CasePage:
-    """A page of a list; ``after`` is where the next page begins, None at the end."""
-
-    rows: list[CaseRow]
-    after: Cursor | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,14 +54,11 @@ async def queue_counts(connection: AsyncConnection, routing: Routing) -> list[Qu
 
 async def page(
     connection: AsyncConnection, digests: CustomerDigests, case_filter: CaseFilter, *, after: Cursor | None, limit: int
-) -> CasePage:
+) -> Page[CaseRow]:
     """Up to ``limit`` cases: waiting ones by deadline, then closed ones, the last closed first."""
     found = await cases.page(connection, case_filter, after=after, limit=limit)
     contexts = await case_context.read(connection, digests, found.entries)
-    return CasePage(
-        rows=[CaseRow(case, contexts[case.case_id]) for case in found.entries],
-        after=None if found.last is None else Cursor(found.last.position, found.last.case_id),
-    )
+    return found.map(lambda case: CaseRow(case, contexts[case.case_id]))
 
 
 async def detail(connection: AsyncConnection, digests: CustomerDigests, case_id: str) -> CaseDetail:

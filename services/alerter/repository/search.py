@@ -8,7 +8,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-_MAX_QUERY_LENGTH = 200
+from services.alerter.domain.case_list import MAX_SEARCH
+
 _MAX_WORDS = 12
 _MAX_WORD_LENGTH = 60
 _IDEOGRAPHS = "\u2e80-\u303f\u3040-\u30ff\u3130-\u318f\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
@@ -26,7 +27,7 @@ def query(typed: str) -> str | None:
     None when the input contains nothing to search for.
     """
     conditions = []
-    for run in _runs(typed[:_MAX_QUERY_LENGTH]):
+    for run in _runs(typed[:MAX_SEARCH]):
         words = [word[:_MAX_WORD_LENGTH] for word in run]
         conditions.append(" <-> ".join([*words[:-1], f"{words[-1]}:*"]))
     return " & ".join(f"({condition})" for condition in conditions[:_MAX_WORDS]) or None

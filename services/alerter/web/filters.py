@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from fastapi import Depends, Query
 
 from services.alerter.domain.case import MAX_NAME
-from services.alerter.domain.case_list import STATUS_FILTERS, CaseFilter
+from services.alerter.domain.case_list import MAX_SEARCH, STATUS_FILTERS, CaseFilter
 from shared.web.paging import CursorQuery
 
 EVERY_QUEUE = "any"
@@ -43,7 +43,7 @@ def _filters(
     queue: Annotated[str, Query(max_length=MAX_NAME)] = "",
     status: Annotated[str, Query(max_length=20)] = "",
     owner: Annotated[str, Query(max_length=MAX_NAME)] = "",
-    search: Annotated[str, Query(max_length=200)] = "",
+    search: Annotated[str, Query(max_length=MAX_SEARCH)] = "",
     cursor: CursorQuery = None,
 ) -> Filters:
     return Filters(queue=queue, status=status, owner=owner, search=search, cursor=cursor or "")

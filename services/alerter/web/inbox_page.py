@@ -92,7 +92,7 @@ class InboxPage:
         page = await queries.page(
             connection, self._runtime.digests, case_filter, after=None if after is None else Cursor(*after), limit=_ROWS
         )
-        following = "" if page.after is None else write_cursor(page.after.position, page.after.case_id)
+        following = "" if page.last is None else write_cursor(*page.last.cursor)
         counts = await queries.queue_counts(connection, routing)
         now = self._runtime.clock.now()
         return {
@@ -107,7 +107,7 @@ class InboxPage:
                 }
                 for queue in counts
             ],
-            "rows": [row_view(row.case, row.context, now) for row in page.rows],
+            "rows": [row_view(row.case, row.context, now) for row in page.entries],
             "next_page": filters.address(cursor=following) if following else None,
             "selected": None,
             "filtered": bool(case_filter.search or case_filter.owner or case_filter.status != "waiting"),

@@ -12,13 +12,14 @@ from markupsafe import Markup, escape
 
 from services.alerter.domain import case_events
 from services.alerter.domain.case import Case, CaseContext, Entry
-from services.alerter.domain.case_list import UNASSIGNED
+from services.alerter.domain.case_list import MAX_SEARCH, STATUS_FILTERS, UNASSIGNED
 from services.alerter.domain.routing import Routing
 from services.alerter.queries.cases import CaseDetail
 from services.alerter.web import words
 from services.alerter.web.filters import EVERY_QUEUE
 from shared.contracts import followups
 from shared.contracts.orders import Money
+from shared.contracts.types import MAX_COMMENT
 
 _LOCALE = "en"
 
@@ -29,7 +30,8 @@ def install(environment: Environment, zone: ZoneInfo) -> None:
     environment.filters["money"] = money
     environment.filters["mailto"] = lambda address: "mailto:" + quote(address, safe="@")
     environment.filters["tel"] = lambda number: "tel:" + quote(number.replace(" ", ""), safe="+")
-    environment.globals.update(unassigned=UNASSIGNED, every_queue=EVERY_QUEUE)
+    environment.globals.update(unassigned=UNASSIGNED, every_queue=EVERY_QUEUE, status_filters=STATUS_FILTERS)
+    environment.globals.update(max_comment=MAX_COMMENT, max_search=MAX_SEARCH)
     environment.globals.update(
         way_words=words.WAY_WORDS, reason_words=words.REASON_WORDS, status_words=words.STATUS_WORDS
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from shared.contracts.preferences import RESUBSCRIBED, UNSUBSCRIBED, ChannelPreference
+from shared.contracts.preferences import OPTED_OUT, RESUBSCRIBED, UNSUBSCRIBED, ChannelPreference
 from shared.contracts.sends import Channel
 
 PreferenceChange = Literal["unsubscribe", "resubscribe"]
@@ -105,6 +105,4 @@ def changed_by_customer_since(channels: Sequence[ChannelPreference], moment: dat
 
 def is_unsubscribed(channels: Sequence[ChannelPreference], channel: Channel) -> bool:
     """Whether this channel is opted out because the customer unsubscribed or complained."""
-    return any(
-        preference.channel == channel and preference.state in ("unsubscribed", "complained") for preference in channels
-    )
+    return any(preference.channel == channel and preference.state in OPTED_OUT for preference in channels)

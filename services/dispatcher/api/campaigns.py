@@ -68,7 +68,7 @@ def routes(runtime: Runtime[DispatcherSettings]) -> APIRouter:
             return CampaignList(campaigns=[_current(stored) for stored in await queries.every(connection)])
 
     @router.get("/v1/campaigns/{campaign_id}", dependencies=[Depends(require("campaigns:read"))])
-    async def one_campaign(campaign_id: CampaignId) -> CurrentCampaign:
+    async def get_campaign(campaign_id: CampaignId) -> CurrentCampaign:
         """One current campaign."""
         return _current(await _stored(runtime, campaign_id))
 
@@ -94,7 +94,7 @@ def routes(runtime: Runtime[DispatcherSettings]) -> APIRouter:
             raise Problem(409, "Too many campaigns", detail=str(error)) from error
 
     @router.post("/v1/campaigns/{campaign_id}/dry-run", dependencies=[Depends(require("campaigns:read"))])
-    async def try_campaign(campaign_id: CampaignId, sample: SampleEvent | None = None) -> DryRun:
+    async def dry_run_campaign(campaign_id: CampaignId, sample: SampleEvent | None = None) -> DryRun:
         """What the campaign would do about an order event if it arrived now. Nothing is stored or sent."""
         campaign = (await _stored(runtime, campaign_id)).campaign
         if sample is None:

@@ -36,8 +36,10 @@ def routes(runtime: Runtime[DispatcherSettings]) -> APIRouter:
         position = read_cursor(cursor, int)
         before = None if position is None else position[0]
         async with runtime.read_only() as connection:
-            entries, following = await decisions.of_customer(connection, customer_id, before=before, limit=limit)
-        next_cursor = None if following is None else write_cursor(following)
-        return DecisionList(decisions=list(entries), next_cursor=next_cursor)
+            page = await decisions.of_customer(connection, customer_id, before=before, limit=limit)
+        return DecisionList(
+            decisions=[entry for _, entry in page.entries],
+            next_cursor=None if page.last is None else write_cursor(page.last[0]),
+        )
 
     return router

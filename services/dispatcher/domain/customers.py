@@ -6,7 +6,7 @@ from datetime import datetime
 
 from services.dispatcher.domain.reasons import Reason
 from shared.contracts.orders import OrderEvent
-from shared.contracts.preferences import ChannelPreference, Preference
+from shared.contracts.preferences import OPTED_OUT, ChannelPreference, Preference
 from shared.erasures import is_erased
 from shared.last_write_wins import LastWrites, merge, newer_than, text_of
 from shared.moments import earliest, latest
@@ -43,7 +43,7 @@ class Customer:
         """
         preference = self.channels.get(channel)
         address = self.detail("email")
-        if preference is not None and preference.state in ("unsubscribed", "complained"):
+        if preference is not None and preference.state in OPTED_OUT:
             return Reason.UNSUBSCRIBED if preference.state == "unsubscribed" else Reason.COMPLAINED
         if address is None or "@" not in address:
             return Reason.ERASED if self.erased_at is not None else Reason.NO_ADDRESS

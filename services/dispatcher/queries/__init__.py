@@ -1,1 +1,1 @@
-"""Read-only queries used by more than one entry point."""
+"""What is read, for HTTP and for actions. Nothing here writes."""

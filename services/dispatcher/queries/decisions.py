@@ -1,6 +1,5 @@
 """Why a customer was, or was not, surveyed: the decisions about them, explained."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from pydantic import BaseModel
@@ -10,6 +9,7 @@ from services.dispatcher.domain.decisions import Decision
 from services.dispatcher.domain.reasons import Outcome, explain
 from services.dispatcher.repository import decisions
 from shared.contracts import identity
+from shared.persistence.page import Page
 
 
 class DecidedEvent(BaseModel):
@@ -51,12 +51,10 @@ class DecisionEntry(BaseModel):
 
 async def of_customer(
     connection: AsyncConnection, customer_id: str, *, before: int | None, limit: int
-) -> tuple[Sequence[DecisionEntry], int | None]:
-    """At most ``limit`` decisions older than position ``before``, newest first, and the position to continue before:
-    None at the end."""
+) -> Page[tuple[int, DecisionEntry]]:
+    """At most ``limit`` decisions older than position ``before``, newest first, each with its position."""
     page = await decisions.of_customer(connection, customer_id, before=before, limit=limit)
-    entries = [_entry(logged.decision) for logged in page.entries]
-    return entries, None if page.last is None else page.last.position
+    return page.map(lambda logged: (logged.position, _entry(logged.decision)))
 
 
 def _entry(decision: Decision) -> DecisionEntry:

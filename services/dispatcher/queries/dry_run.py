@@ -41,7 +41,8 @@ def in_general(campaign: Campaign) -> DryRun:
     definition = campaign.model_dump(mode="json")
     if campaign.trigger:
         moments = " or ".join(f"{each['delay']} after {each['after']}" for each in definition["trigger"])
-        asks = f"Asks {moments}, whichever comes first, unless the order is stopped before then."
+        first = ", whichever comes first," if len(campaign.trigger) > 1 else ""
+        asks = f"Asks {moments}{first} unless the order is stopped before then."
     else:
         asks = f"Asks every {definition['every']}, if the customer ordered within {definition['active_within']}."
     return DryRun(campaign=campaign.id, outcome=Outcome.NO_TIMER, reason=Reason.NO_EVENT, explanation=asks)

@@ -80,7 +80,7 @@ def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
     asked = Depends(score_query(runtime))
 
     @router.get("")
-    async def nps(query: Annotated[ScoreQuery, asked]) -> NpsBody:
+    async def get_nps(query: Annotated[ScoreQuery, asked]) -> NpsBody:
         """The score of one window."""
         async with runtime.read_only() as connection:
             found = await score_of(connection, query, minimum=minimum)

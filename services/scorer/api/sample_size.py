@@ -30,7 +30,7 @@ def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
     asked = Depends(score_query(runtime))
 
     @router.get("")
-    async def sample_size_needed(
+    async def get_sample_size(
         query: Annotated[ScoreQuery, asked],
         margin: Annotated[float, Query(ge=0.01, le=100, description="The desired margin of error, ± points.")] = 5,
         population: Annotated[int | None, Query(ge=1, description="The total number of customers.")] = None,

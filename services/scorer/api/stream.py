@@ -30,7 +30,7 @@ def routes(runtime: Runtime[ScorerSettings], stream: Stream[ScoreUpdate]) -> API
     router = APIRouter(prefix="/v1/stream", tags=["scores"], dependencies=[Depends(require("scores:read"))])
 
     @router.get("", response_class=StreamingResponse)
-    async def listen(
+    async def stream_scores(
         segments: SegmentsQuery = [],  # noqa: B006  # FastAPI copies defaults
         window: Window | None = None,
         campaign: CampaignQuery = None,

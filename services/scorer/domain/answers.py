@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from services.scorer.domain.keys import key_of
 from services.scorer.domain.tally import DayChange, Tally, answer_place
 from services.scorer.domain.windows import day_of
-from shared.contracts.answers import Answer, AnswerErased
+from shared.contracts.answers import Answer, AnswerErased, supersedes
 
 NO_CAMPAIGN = ""
 """The name under which answers without a campaign count."""
@@ -22,19 +22,12 @@ NO_CAMPAIGN_ID = 0
 """The id of NO_CAMPAIGN."""
 
 
-def supersedes(body: Answer | AnswerErased, other: Answer | AnswerErased) -> bool:
-    """Whether ``body`` replaces ``other`` of the same answer: a higher revision does, or an erasure of the same one."""
-    if body.revision == other.revision:
-        return isinstance(body, AnswerErased) and isinstance(other, Answer)
-    return body.revision > other.revision
-
-
 def newest_revisions(bodies: Iterable[Answer | AnswerErased]) -> list[tuple[str, Answer | AnswerErased]]:
     """Each answer's key with the revision that supersedes its others, ascending by key."""
     newest: dict[str, Answer | AnswerErased] = {}
     for body in bodies:
         other = newest.setdefault(body.answer_id, body)
-        if other is not body and supersedes(body, other):
+        if other is not body and supersedes(body, earlier=other):
             newest[body.answer_id] = body
     return sorted([(key_of(answer_id), body) for answer_id, body in newest.items()])
 

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from shared.contracts.types import SCORES
 from shared.nps import Group, group_of
 
 # What one place counts: the three groups of answers without a survey, the same three of answers to a survey, and
 # surveys delivered.
 _COUNTERS: dict[Group, int] = {"promoter": 0, "passive": 1, "detractor": 2}
 _SURVEYED, _DELIVERED = 3, 6
-_COUNTER_OF_SCORE = tuple(_COUNTERS[group_of(score)] for score in range(11))
+_COUNTER_OF_SCORE = tuple(_COUNTERS[group_of(score)] for score in SCORES)
 _COUNTER_BITS, _DAY_BITS, _CAMPAIGN_BITS = 3, 20, 31
 _BELOW_SEGMENT = _COUNTER_BITS + _DAY_BITS + _CAMPAIGN_BITS
 

@@ -1,4 +1,4 @@
-"""The interface the courier needs from a channel. Nothing above this folder knows more about email than this."""
+"""The interface the courier needs from a channel. Nothing above this folder knows more about any of them."""
 
 from collections.abc import Callable
 from datetime import datetime

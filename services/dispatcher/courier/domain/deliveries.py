@@ -87,6 +87,7 @@ def obstacle(survey: SurveySent, customer: Customer | None, *, channel: str, now
     reason = _unreachable(survey, customer)
     if reason is None and survey.channel != channel:
         reason = CHANNEL_UNSUPPORTED
+    # At that moment the link still takes an answer, but no message would arrive in time.
     if reason is None and now >= survey.expires_at:
         reason = EXPIRED
     return Ending(survey.send_id, "failed", reason=reason) if reason is not None else None

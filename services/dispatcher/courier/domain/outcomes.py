@@ -36,12 +36,12 @@ def results_of(
                 # it is what makes the server hang.
                 tries = 1 if outcome.kind == "put_off" else 0
                 pause = pause_after(attempt.put_off_before + tries, first=first_pause, longest=longest_pause)
-                seconds = with_jitter(pause, chance())
+                seconds = with_jitter(pause, chance=chance())
                 retries.append(Retry(send_id=send_id, reason=outcome.reason, seconds=seconds, tries=tries))
     return Results(endings, retries, unresolved)
 
 
-def with_jitter(pause: float, chance: float) -> float:
+def with_jitter(pause: float, *, chance: float) -> float:
     """``pause`` ±25 %, so that messages deferred together are not retried together.
 
     ``chance`` is a random number from 0 to 1.

@@ -2,10 +2,10 @@
 
 from itertools import product
 
-from services.scorer.domain.answers import batch_of, newest_revisions, supersedes
+from services.scorer.domain.answers import batch_of, newest_revisions
 from services.scorer.domain.keys import key_of
 from services.scorer.repository import answers
-from shared.contracts.answers import Answer, AnswerErased
+from shared.contracts.answers import Answer, AnswerErased, supersedes
 from tests.integration.scorer.kit import Scorer, answer, erased
 
 
@@ -39,4 +39,4 @@ async def test_the_database_replaces_exactly_what_the_rule_says_is_superseded(sc
     ]
     assert len(await store(scorer, [stored for stored, _ in pairs])) == 36
     replaced = await store(scorer, [given for _, given in pairs])
-    assert replaced == {key_of(given.answer_id) for stored, given in pairs if supersedes(given, stored)}
+    assert replaced == {key_of(given.answer_id) for stored, given in pairs if supersedes(given, earlier=stored)}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from services.dispatcher.domain import customers, orders
-from services.dispatcher.domain.campaigns import Campaign
+from services.dispatcher.domain.campaigns import DIMENSIONS, Campaign
 from services.dispatcher.domain.customers import Customer
 from services.dispatcher.domain.orders import Order
 from services.dispatcher.domain.segments import Segmentation, Segments, matches, parse_pairs, parse_value_bands, taken
@@ -36,14 +36,16 @@ def segments(
 
 
 def test_every_dimension() -> None:
-    assert segments(
+    taken = segments(
         person={"country": "BR", "region": "SP", "tier": "gold", "first_order_at": NOW - 300 * DAY},
         items=[Item(category="toys"), Item(category="books"), Item(category="toys")],
         total=Money(amount=Decimal("100.00"), currency="BRL"),
         channel="web",
         attributes={"experiment": " B\n"},
         promised_at=NOW - DAY / 2,
-    ) == {
+    )
+    assert {dimension for dimension in taken if "+" not in dimension} == set(DIMENSIONS)
+    assert taken == {
         "country": "BR",
         "region": "SP",
         "category": ["books", "toys"],

@@ -11,6 +11,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined, select_autoescape
 
 from services.dispatcher.courier.channels.email.words import Wording
 from shared.contracts.campaigns import Brand
+from shared.contracts.types import SCORES
 from shared.mail.message import Body
 from shared.nps import Group, group_of
 from shared.web.colour import DARK_SURFACES, LIGHT_SURFACES, accent
@@ -101,7 +102,7 @@ class SurveyTemplate:
             "unsubscribe_url": unsubscribe_url,
             "targets": [
                 Target(score=score, url=f"{answer_url}{joint}score={score}", label=labels.get(score, ""))
-                for score in range(11)
+                for score in SCORES
             ],
         }
         return Body(text=self._text.render(context), html=self._html.render(context))

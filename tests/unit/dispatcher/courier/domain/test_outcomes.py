@@ -44,5 +44,5 @@ def test_pauses_grow_to_a_limit_and_never_beyond(attempts: int, chance: float) -
 
     middle = min(3_600, 10 * 2 ** min(max(attempts, 1) - 1, 20))
     assert 0.75 * middle <= pause(attempts, chance) <= 1.25 * middle
-    assert pause(attempts, 0.5) == with_jitter(middle, 0.5) == middle
+    assert pause(attempts, 0.5) == with_jitter(middle, chance=0.5) == middle
     assert pause(attempts + 1, chance) >= pause(attempts, chance)
