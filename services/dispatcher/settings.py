@@ -19,7 +19,7 @@ _SETTING = PREFIX + "CAMPAIGNS_DIR"
 class DispatcherSettings(ServiceSettings):
     http_port: int = Field(8001, ge=0, le=65_535, description="Port the HTTP server listens on.")
     campaigns_dir: Path = Field(
-        SHIPPED_CAMPAIGNS, validate_default=True, description="Folder of the campaign YAML files."
+        SHIPPED_CAMPAIGNS, validate_default=True, description="Directory of the campaign YAML files."
     )
     quiet_period_days: int = Field(
         90,

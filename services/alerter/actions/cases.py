@@ -13,8 +13,8 @@ from services.alerter.domain import case_events, revisions, transitions
 from services.alerter.domain.case import Case, Step, existing
 from services.alerter.domain.case_list import CaseRow
 from services.alerter.domain.transitions import CloseReason, ContactWay
-from services.alerter.queries import routing
-from services.alerter.repository import case_context, case_history, cases
+from services.alerter.queries import case_context, routing
+from services.alerter.repository import case_history, cases
 from services.alerter.settings import AlerterSettings
 from shared.runtime import Runtime
 

@@ -9,7 +9,8 @@ from services.alerter.domain.case_list import CaseFilter, CaseRow, Cursor
 from services.alerter.domain.orders import Order
 from services.alerter.domain.routing import Routing
 from services.alerter.domain.surveys import Survey
-from services.alerter.repository import case_context, case_history, cases, orders, surveys
+from services.alerter.queries import case_context
+from services.alerter.repository import case_history, cases, orders, surveys
 from shared.digests import CustomerDigests
 from shared.persistence.page import Page
 

@@ -30,7 +30,7 @@ async def answer_survey(runtime: Runtime[CollectorSettings], send_id: str, given
             survey = answerable(await surveys.hold(connection, send_id), runtime.clock.now())
             if survey.stored is None:
                 given = {**_facts(survey.send), **given}
-            answer = await _store(runtime, connection, answer_id, survey.stored, given)
+            answer = await _store(connection, runtime, answer_id, survey.stored, given)
         if answer is not None:
             return AnswerAccepted(answer_id=answer_id, revision=answer.revision)
     raise Contended(f"answer {answer_id}")
@@ -44,7 +44,7 @@ async def answer_directly(runtime: Runtime[CollectorSettings], answer_id: str, g
     for _ in range(ATTEMPTS):
         async with runtime.transaction() as connection:
             stored = await answers.read(connection, answer_id)
-            answer = await _store(runtime, connection, answer_id, stored, given)
+            answer = await _store(connection, runtime, answer_id, stored, given)
         if answer is not None:
             return AnswerAccepted(answer_id=answer_id, revision=answer.revision)
     raise Contended(f"answer {answer_id}")
@@ -67,8 +67,8 @@ def _facts(send: Send) -> AnswerParts:
 
 
 async def _store(
-    runtime: Runtime[CollectorSettings],
     connection: AsyncConnection,
+    runtime: Runtime[CollectorSettings],
     answer_id: str,
     stored: StoredAnswer | None,
     given: AnswerParts,

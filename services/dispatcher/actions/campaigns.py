@@ -40,7 +40,7 @@ async def apply_files(runtime: Runtime[DispatcherSettings], campaigns: Sequence[
                 gone = before.from_file is not None
                 switched_off = before.campaign.model_copy(update={"active": False})
                 wanted.append(replace(before, campaign=switched_off, from_file=None) if gone else before)
-        await _write_changed(runtime, connection, stored, wanted)
+        await _write_changed(connection, runtime, stored, wanted)
 
 
 async def put(runtime: Runtime[DispatcherSettings], campaign: Campaign) -> StoredCampaign:
@@ -56,13 +56,13 @@ async def put(runtime: Runtime[DispatcherSettings], campaign: Campaign) -> Store
             if before is None
             else replace(before, campaign=campaign)
         )
-        (current,) = await _write_changed(runtime, connection, stored, [wanted])
+        (current,) = await _write_changed(connection, runtime, stored, [wanted])
         return current
 
 
 async def _write_changed(
-    runtime: Runtime[DispatcherSettings],
     connection: AsyncConnection,
+    runtime: Runtime[DispatcherSettings],
     stored: Mapping[str, StoredCampaign],
     wanted: Iterable[StoredCampaign],
 ) -> list[StoredCampaign]:

@@ -13,7 +13,8 @@ from services.dispatcher.domain.policy.situation import Situation
 from services.dispatcher.domain.policy.verdict import Verdict
 from services.dispatcher.domain.reasons import Outcome
 from services.dispatcher.domain.timers import Recurrence, Timer, next_timer
-from services.dispatcher.repository import campaigns, decisions, sends, situations, timers
+from services.dispatcher.queries import situations
+from services.dispatcher.repository import campaigns, decisions, sends, timers
 from services.dispatcher.settings import DispatcherSettings
 from shared.contracts import identity
 from shared.contracts.sends import Recipient, SurveySent, event

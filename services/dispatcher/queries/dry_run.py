@@ -14,7 +14,8 @@ from services.dispatcher.domain.orders import Order
 from services.dispatcher.domain.policy.engine import Policy
 from services.dispatcher.domain.reasons import Outcome, Reason, explain
 from services.dispatcher.domain.timers import Plan, Timer, order_timer, plan_order, plan_recurrence, recurring_timer
-from services.dispatcher.repository import campaigns, customers, orders, situations, timers
+from services.dispatcher.queries import situations
+from services.dispatcher.repository import campaigns, customers, orders, timers
 from services.dispatcher.settings import DispatcherSettings
 from shared.contracts.orders import OrderEvent
 from shared.moments import to_the_minute

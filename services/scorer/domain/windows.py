@@ -12,7 +12,7 @@ EARLIEST = date(1900, 1, 1)
 """Before any answer: the start of the all-time window."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Days:
     """The days after ``after`` up to and including ``end``."""
 
@@ -28,7 +28,7 @@ def day_of(moment: datetime, zone: ZoneInfo) -> date:
 def window_days(window: Window, end: date) -> Days:
     """The days of the ``window`` that ends on ``end``."""
     length = WINDOW_DAYS[window]
-    return Days(EARLIEST if length is None else end - timedelta(days=length), end)
+    return Days(after=EARLIEST if length is None else end - timedelta(days=length), end=end)
 
 
 def days_before(window: Window, end: date) -> Days | None:
@@ -37,7 +37,7 @@ def days_before(window: Window, end: date) -> Days | None:
     if length is None:
         return None
     last = end - timedelta(days=length)
-    return Days(last - timedelta(days=length), last)
+    return Days(after=last - timedelta(days=length), end=last)
 
 
 def days_that_moved(previous_end: date, end: date) -> list[Days]:
@@ -47,13 +47,13 @@ def days_that_moved(previous_end: date, end: date) -> list[Days]:
     Only counts on these days change scores without a new answer.
     """
     earlier, later = sorted((previous_end, end))
-    moved = [Days(earlier, later)]
+    moved = [Days(after=earlier, end=later)]
     for window in WINDOWS:
         length = WINDOW_DAYS[window]
         if length is not None:
             for lengths in (1, 2):
                 back = timedelta(days=lengths * length)
-                moved.append(Days(earlier - back, later - back))
+                moved.append(Days(after=earlier - back, end=later - back))
     return moved
 
 

@@ -19,5 +19,7 @@ async def trend(
     selection = await selection_of(connection, query)
     daily: dict[date, Counts] = {}
     if selection is not None:
-        daily = await daily_of(connection, selection, Days(window_days(query.window, ends[0]).after, ends[-1]))
+        daily = await daily_of(
+            connection, selection, Days(after=window_days(query.window, ends[0]).after, end=ends[-1])
+        )
     return trend_of(daily, query.window, ends, minimum=minimum)

@@ -17,7 +17,7 @@ def read(*segments: str, campaign: str | None = None) -> ScoreQuery:
 
 def test_days_are_the_shops_own() -> None:
     assert read().last_day == date(2026, 2, 28)
-    assert read().days == Days(date(2026, 2, 21), date(2026, 2, 28))
+    assert read().days == Days(after=date(2026, 2, 21), end=date(2026, 2, 28))
 
 
 @pytest.mark.parametrize(
