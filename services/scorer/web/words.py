@@ -1,4 +1,4 @@
-"""Scores in words, for the dashboard."""
+"""The NPS in words, for the dashboard."""
 
 from datetime import date
 
@@ -58,7 +58,7 @@ def day_starts(timezone: str) -> str:
 
 
 def change_sentence(current: WindowScore, window: Window) -> str:
-    """Whether the score is changing, and whether significantly."""
+    """Whether the NPS is changing, and whether significantly."""
     if window == "all":
         return "All answers so far: there is no earlier period to compare with."
     before = f"the previous {WINDOW_DAYS[window]} days"
