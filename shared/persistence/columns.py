@@ -17,6 +17,7 @@ class Columns:
 
     ``names``: ``case_id, answer``
     ``given``: the rows passed, as a table named ``given``; JSON and arrays are passed as text
+    ``one``: the values of a single row passed, one parameter per column; cheaper to plan than ``given``
     ``given_in_order``: the same, with their ``place`` in the order passed, to ORDER BY
     ``values``: ``case_id, answer::jsonb``, the columns of ``given`` in the types of the table
     """
@@ -28,6 +29,7 @@ class Columns:
         self._types = types
         self.names = ", ".join(types)
         self.values = ", ".join(self._value(name) for name in types)
+        self.one = ", ".join(f"CAST(:{name} AS {kind})" for name, kind in types.items())
         arrays = ", ".join(f"CAST(:{name} AS {_on_the_way(kind)}[])" for name, kind in types.items())
         self.given = f"unnest({arrays}) AS given ({self.names})"
         self.given_in_order = f"unnest({arrays}) WITH ORDINALITY AS given ({self.names}, place)"

@@ -22,7 +22,7 @@ async def read(connection: AsyncConnection, answer_id: str) -> StoredAnswer | No
 _COLUMNS = Columns(answer_id="text", revision="integer", customer_id="text", body="jsonb")
 _PUT = text(
     f"""
-    INSERT INTO answers ({_COLUMNS.names}) SELECT {_COLUMNS.values} FROM {_COLUMNS.given}
+    INSERT INTO answers ({_COLUMNS.names}) VALUES ({_COLUMNS.one})
     ON CONFLICT (answer_id) DO UPDATE SET {_COLUMNS.updates("excluded", but="answer_id")}
     WHERE answers.revision = excluded.revision - 1 AND answers.body IS NOT NULL
     RETURNING revision
@@ -38,7 +38,7 @@ async def put(connection: AsyncConnection, answer: Answer) -> bool:
         "customer_id": answer.customer_id,
         "body": answer.model_dump_json(exclude_none=True),
     }
-    written = await connection.execute(_PUT, _COLUMNS.parameters([row]))
+    written = await connection.execute(_PUT, row)
     return written.first() is not None
 
 
