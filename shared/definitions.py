@@ -1,7 +1,7 @@
 """Definitions written in YAML (or JSON, which is YAML): campaigns, routing rules. Parses and validates a text.
 
 They come from files and over HTTP, so their size is limited, and YAML aliases are rejected: they could expand to
-gigabytes.
+gigabytes. The limit of each kind stands beside its model, in ``domain/campaigns.py`` and ``domain/routing.py``.
 """
 
 from collections.abc import Mapping
