@@ -10,6 +10,9 @@ from math import ceil, sqrt
 from statistics import NormalDist
 from typing import Literal
 
+SCORES = range(11)
+"""The scale."""
+
 Group = Literal["detractor", "passive", "promoter"]
 SCORES_OF_GROUP: Mapping[Group, range] = {
     "detractor": range(7),
@@ -24,7 +27,7 @@ Z_95 = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
 
 def group_of(score: int) -> Group:
     """The group of a score from 0 to 10. Raises ValueError for any other score."""
-    if not 0 <= score <= 10:
+    if score not in SCORES:
         raise ValueError(f"score is {score}; it must be a whole number from 0 to 10")
     return _GROUPS_BY_SCORE[score]
 

@@ -26,7 +26,7 @@ _PUBLISHED_BY = {
     answers.TOPIC: "the collector",
     scores.TOPIC: "the scorer",
     preferences.TOPIC: "the collector",
-    requests.TOPIC: "nobody yet: it is for backends that ask for a survey themselves",
+    requests.TOPIC: "nobody yet; backends may use it to request surveys",
 }
 _HEADERS = {
     "type": "object",

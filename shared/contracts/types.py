@@ -16,6 +16,8 @@ from pydantic import (
     StringConstraints,
 )
 
+from shared.nps import SCORES
+
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 """PostgreSQL cannot store U+0000 in text, and lone surrogates cannot be encoded as UTF-8."""
 
@@ -27,8 +29,6 @@ MAX_LABEL = 100
 MAX_COMMENT = 5_000
 MAX_SEGMENT_VALUES = 20
 """Of one dimension."""
-
-SCORES = range(11)
 
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)

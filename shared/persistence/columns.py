@@ -17,9 +17,9 @@ class Columns:
 
     ``names``: ``case_id, answer``
     ``given``: the rows passed, as a table named ``given``; JSON and arrays are passed as text
-    ``one``: the values of a single row passed, one parameter per column; cheaper to plan than ``given``
     ``given_in_order``: the same, with their ``place`` in the order passed, to ORDER BY
     ``values``: ``case_id, answer::jsonb``, the columns of ``given`` in the types of the table
+    ``one``: the VALUES of a single row, one parameter per column
     """
 
     def __init__(self, **types: str) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil, floor
 
+from shared.contracts.campaigns import COLOR_PATTERN
+
 TEXT_CONTRAST = 4.5
 """The contrast WCAG AA requires for text (success criterion 1.4.3)."""
 OUTLINE_CONTRAST = 3.0
@@ -20,7 +22,7 @@ DARK_SURFACES = ("#12151a", "#1c2128")
 DARK_TEXT = "#14171b"
 LIGHT_TEXT = "#ffffff"
 
-_HEX = re.compile(r"#[0-9a-fA-F]{6}")
+_HEX = re.compile(COLOR_PATTERN)
 _WEIGHTS = (0.2126, 0.7152, 0.0722)
 
 

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from services.alerter.domain.case import Case
 from shared import definitions
 from shared.contracts.answers import Answer
-from shared.contracts.types import SCORES, Label, Score
-from shared.nps import Group, group_of
+from shared.contracts.types import Label, Score
+from shared.nps import SCORES, Group, group_of
 
 MAX_BYTES = 100_000
 

@@ -10,7 +10,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from shared.contracts.answers import MAX_FURTHER_ANSWERS, Answer, FurtherAnswers
 from shared.contracts.sends import Channel
-from shared.contracts.types import SCORES, Comment, Identifier, Instant, Score, Segments
+from shared.contracts.types import Comment, Identifier, Instant, Score, Segments
+from shared.nps import SCORES
 
 CLOCK_SKEW = timedelta(minutes=5)
 """Tolerated clock skew: how far in the future a client's ``answered_at`` may be."""

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from shared.contracts.types import SCORES
-from shared.nps import Group, group_of
+from shared.nps import SCORES, Group, group_of
 
 # What one place counts: the three groups of answers without a survey, the same three of answers to a survey, and
 # surveys delivered.

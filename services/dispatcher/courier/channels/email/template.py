@@ -11,9 +11,8 @@ from jinja2 import DictLoader, Environment, StrictUndefined, select_autoescape
 
 from services.dispatcher.courier.channels.email.words import Wording
 from shared.contracts.campaigns import Brand
-from shared.contracts.types import SCORES
 from shared.mail.message import Body
-from shared.nps import Group, group_of
+from shared.nps import SCORES, Group, group_of
 from shared.web.colour import DARK_SURFACES, LIGHT_SURFACES, accent
 
 FOLDER = Path(__file__).parent
