@@ -23,7 +23,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import Scope
 
 from shared.contracts.campaigns import Brand
-from shared.web.colour import accent_style
+from shared.web.accent import accent_style
 
 SHARED = Path(__file__).parent
 STATIC_PATH = "/static"

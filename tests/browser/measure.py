@@ -5,7 +5,7 @@ from typing import Any
 
 from playwright.async_api import Frame, Page
 
-from shared.web.colour import TEXT_CONTRAST, contrast
+from shared.web.accent import TEXT_CONTRAST, contrast
 
 SMALLEST = 16
 """CSS pixels."""

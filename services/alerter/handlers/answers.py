@@ -8,16 +8,13 @@ from services.alerter.actions import answers
 from services.alerter.settings import AlerterSettings
 from shared.contracts.answers import Answer, AnswerErased
 from shared.contracts.cloudevents import Message
+from shared.messaging.bodies import bodies
 from shared.messaging.handler import Handler
 from shared.runtime import Runtime
 
 
 def handler(runtime: Runtime[AlerterSettings]) -> Handler:
     async def handle(connection: AsyncConnection, messages: Sequence[Message]) -> None:
-        received = []
-        for message in messages:
-            assert isinstance(message.body, Answer | AnswerErased)
-            received.append(message.body)
-        await answers.receive(connection, runtime, received)
+        await answers.receive(connection, runtime, bodies(messages, Answer, AnswerErased))
 
     return handle

@@ -8,16 +8,14 @@ from services.alerter.actions import orders
 from services.alerter.settings import AlerterSettings
 from shared.contracts.cloudevents import Message
 from shared.contracts.orders import OrderEvent
+from shared.messaging.bodies import with_bodies
 from shared.messaging.handler import Handler
 from shared.runtime import Runtime
 
 
 def handler(runtime: Runtime[AlerterSettings]) -> Handler:
     async def handle(connection: AsyncConnection, messages: Sequence[Message]) -> None:
-        events = []
-        for message in messages:
-            assert isinstance(message.body, OrderEvent)
-            events.append((message.type, message.body))
+        events = [(message.type, body) for message, body in with_bodies(messages, OrderEvent)]
         await orders.store(connection, runtime, events)
 
     return handle

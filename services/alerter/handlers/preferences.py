@@ -9,17 +9,14 @@ from services.alerter.settings import AlerterSettings
 from shared.contracts import preferences
 from shared.contracts.cloudevents import Message
 from shared.contracts.preferences import Preference
+from shared.messaging.bodies import bodies
 from shared.messaging.handler import Handler
 from shared.runtime import Runtime
 
 
 def handler(runtime: Runtime[AlerterSettings]) -> Handler:
     async def handle(connection: AsyncConnection, messages: Sequence[Message]) -> None:
-        erased = []
-        for message in messages:
-            assert isinstance(message.body, Preference)
-            if message.type == preferences.ERASED:
-                erased.append(message.body)
-        await erasures.erase(connection, runtime, erased)
+        erased = [message for message in messages if message.type == preferences.ERASED]
+        await erasures.erase(connection, runtime, bodies(erased, Preference))
 
     return handle

@@ -8,16 +8,13 @@ from services.alerter.actions import sends
 from services.alerter.settings import AlerterSettings
 from shared.contracts.cloudevents import Message
 from shared.contracts.sends import SurveySent
+from shared.messaging.bodies import bodies
 from shared.messaging.handler import Handler
 from shared.runtime import Runtime
 
 
 def handler(runtime: Runtime[AlerterSettings]) -> Handler:
     async def handle(connection: AsyncConnection, messages: Sequence[Message]) -> None:
-        surveys = []
-        for message in messages:
-            assert isinstance(message.body, SurveySent)
-            surveys.append(message.body)
-        await sends.store(connection, runtime, surveys)
+        await sends.store(connection, runtime, bodies(messages, SurveySent))
 
     return handle

@@ -8,13 +8,13 @@ from services.collector.actions import campaigns
 from services.collector.settings import CollectorSettings
 from shared.contracts.campaigns import CampaignPublished
 from shared.contracts.cloudevents import Message
+from shared.messaging.bodies import bodies
 from shared.messaging.handler import Handler
 from shared.runtime import Runtime
 
 
 def handler(_runtime: Runtime[CollectorSettings]) -> Handler:
     async def handle(connection: AsyncConnection, messages: Sequence[Message]) -> None:
-        published = [message.body for message in messages if isinstance(message.body, CampaignPublished)]
-        await campaigns.store(connection, published)
+        await campaigns.store(connection, bodies(messages, CampaignPublished))
 
     return handle

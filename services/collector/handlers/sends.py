@@ -8,13 +8,13 @@ from services.collector.actions import sends
 from services.collector.settings import CollectorSettings
 from shared.contracts.cloudevents import Message
 from shared.contracts.sends import SurveySent
+from shared.messaging.bodies import bodies
 from shared.messaging.handler import Handler
 from shared.runtime import Runtime
 
 
 def handler(runtime: Runtime[CollectorSettings]) -> Handler:
     async def handle(connection: AsyncConnection, messages: Sequence[Message]) -> None:
-        surveys = [message.body for message in messages if isinstance(message.body, SurveySent)]
-        await sends.store(connection, runtime, surveys)
+        await sends.store(connection, runtime, bodies(messages, SurveySent))
 
     return handle

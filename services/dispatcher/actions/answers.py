@@ -7,15 +7,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.domain import customers as rules
 from services.dispatcher.repository import customers
-from shared.contracts.answers import Answer
-from shared.contracts.cloudevents import Message
+from shared.contracts.answers import Answer, AnswerErased
 
 
-async def ingest(connection: AsyncConnection, messages: Sequence[Message]) -> None:
+async def ingest(connection: AsyncConnection, bodies: Sequence[Answer | AnswerErased]) -> None:
     """Anonymous and erased answers have no customer and change nothing."""
     answered: dict[str, datetime] = {}
-    for message in messages:
-        body = message.body
+    for body in bodies:
         if isinstance(body, Answer) and body.customer_id is not None:
             answered[body.customer_id] = max(answered.get(body.customer_id, body.answered_at), body.answered_at)
     if not answered:

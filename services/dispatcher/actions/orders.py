@@ -9,13 +9,17 @@ from services.dispatcher.domain.order_events import IncomingEvent, OrderBatch, i
 from services.dispatcher.domain.segments import Segmentation
 from services.dispatcher.repository import campaigns, customers, decisions, orders, timers
 from shared.contracts.cloudevents import Message
+from shared.contracts.orders import OrderEvent
 
 
 async def ingest(
-    connection: AsyncConnection, messages: Sequence[Message], segmentation: Segmentation, now: datetime
+    connection: AsyncConnection,
+    received: Sequence[tuple[Message, OrderEvent]],
+    segmentation: Segmentation,
+    now: datetime,
 ) -> None:
     """Writes facts, timers and one decision per event. A duplicate event is a no-op."""
-    events = incoming(messages)
+    events = incoming(received)
     batch = await _locked(connection, events, segmentation, now)
     # Only while holding the locks can we be sure that no other replica is ingesting the same event.
     known = await decisions.known(connection, [event.decision_id for event in events])

@@ -15,16 +15,14 @@ from shared.contracts.cloudevents import Message
 from shared.contracts.preferences import Preference
 
 
-async def ingest(connection: AsyncConnection, messages: Sequence[Message], now: datetime) -> None:
+async def ingest(connection: AsyncConnection, received: Sequence[tuple[Message, Preference]], now: datetime) -> None:
     """Stores the latest state of every channel. An erasure also clears orders and cancels timers.
 
     Duplicate and stale messages are no-ops.
     """
     newest: dict[str, Preference] = {}
     erased_at: dict[str, datetime] = {}
-    for message in messages:
-        body = message.body
-        assert isinstance(body, Preference)
+    for message, body in received:
         if body.customer_id not in newest or body.revision > newest[body.customer_id].revision:
             newest[body.customer_id] = body
         if message.type == preferences.ERASED:

@@ -12,15 +12,15 @@ from shared.contracts.cloudevents import Message
 from shared.contracts.requests import SurveyRequested
 
 
-async def ingest(connection: AsyncConnection, messages: Sequence[Message], now: datetime) -> None:
+async def ingest(
+    connection: AsyncConnection, received: Sequence[tuple[Message, SurveyRequested]], now: datetime
+) -> None:
     """Writes one decision per request. A duplicate request is a no-op."""
     current = await campaigns.all_of_them(connection)
     requested: dict[str, tuple[Message, SurveyRequested]] = {}
-    for message in messages:
-        assert isinstance(message.body, SurveyRequested)
-        requested.setdefault(
-            event_decision_id(source=message.source, event_id=message.event_id), (message, message.body)
-        )
+    for message, request in received:
+        name = event_decision_id(source=message.source, event_id=message.event_id)
+        requested.setdefault(name, (message, request))
     await customers.lock(connection, {request.customer_id for _, request in requested.values()})
     known = await decisions.known(connection, list(requested))
     sent = await sends.of_timers(connection, [requested_timer_id(request) for _, request in requested.values()])

@@ -30,11 +30,10 @@ class IncomingEvent:
     traceparent: str | None
 
 
-def incoming(messages: Iterable[Message]) -> list[IncomingEvent]:
+def incoming(received: Iterable[tuple[Message, OrderEvent]]) -> list[IncomingEvent]:
     """The order events of a batch, deduplicated."""
     events: dict[str, IncomingEvent] = {}
-    for message in messages:
-        assert isinstance(message.body, OrderEvent)
+    for message, body in received:
         decision_id = event_decision_id(source=message.source, event_id=message.event_id)
         events.setdefault(
             decision_id,
@@ -43,7 +42,7 @@ def incoming(messages: Iterable[Message]) -> list[IncomingEvent]:
                 type=message.type,
                 source=message.source,
                 event_id=message.event_id,
-                body=message.body,
+                body=body,
                 traceparent=message.traceparent,
             ),
         )

@@ -7,6 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.dispatcher.actions import orders
 from services.dispatcher.settings import DispatcherSettings
 from shared.contracts.cloudevents import Message
+from shared.contracts.orders import OrderEvent
+from shared.messaging.bodies import with_bodies
 from shared.messaging.handler import Handler
 from shared.runtime import Runtime
 
@@ -15,6 +17,6 @@ def handler(runtime: Runtime[DispatcherSettings]) -> Handler:
     segmentation = runtime.settings.segmentation
 
     async def handle(connection: AsyncConnection, messages: Sequence[Message]) -> None:
-        await orders.ingest(connection, messages, segmentation, runtime.clock.now())
+        await orders.ingest(connection, with_bodies(messages, OrderEvent), segmentation, runtime.clock.now())
 
     return handle

@@ -8,6 +8,7 @@ from services.scorer.actions.surveys import count_deliveries
 from services.scorer.settings import ScorerSettings
 from shared.contracts.cloudevents import Message
 from shared.contracts.deliveries import Delivery
+from shared.messaging.bodies import with_bodies
 from shared.messaging.handler import Handler
 from shared.runtime import Runtime
 
@@ -16,7 +17,7 @@ def handler(runtime: Runtime[ScorerSettings]) -> Handler:
     zone = runtime.settings.zone
 
     async def handle(connection: AsyncConnection, messages: Sequence[Message]) -> None:
-        reports = [(message.type, message.body) for message in messages if isinstance(message.body, Delivery)]
+        reports = [(message.type, body) for message, body in with_bodies(messages, Delivery)]
         await count_deliveries(connection, reports, zone=zone)
 
     return handle

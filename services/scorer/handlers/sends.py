@@ -10,6 +10,7 @@ from services.scorer.settings import ScorerSettings
 from shared.contracts import sends
 from shared.contracts.cloudevents import Message
 from shared.contracts.sends import SurveySent
+from shared.messaging.bodies import bodies
 from shared.messaging.handler import Handler
 from shared.runtime import Runtime
 
@@ -19,9 +20,7 @@ def handler(runtime: Runtime[ScorerSettings], names: Names) -> Handler:
 
     async def handle(connection: AsyncConnection, messages: Sequence[Message]) -> None:
         # A reminder is the same survey and adds nothing.
-        sent = [
-            message.body for message in messages if message.type == sends.SENT and isinstance(message.body, SurveySent)
-        ]
-        await count_sends(connection, names, sent, zone=zone)
+        sent = [message for message in messages if message.type == sends.SENT]
+        await count_sends(connection, names, bodies(sent, SurveySent), zone=zone)
 
     return handle

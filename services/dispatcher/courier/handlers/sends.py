@@ -11,6 +11,7 @@ from services.dispatcher.courier.settings import CourierSettings
 from shared.contracts import sends
 from shared.contracts.cloudevents import Message
 from shared.contracts.sends import SurveySent
+from shared.messaging.bodies import with_bodies
 from shared.messaging.handler import Handler
 from shared.runtime import Runtime
 
@@ -20,11 +21,8 @@ def handler(_runtime: Runtime[CourierSettings], channels: Mapping[str, Channel[A
 
     async def handle(connection: AsyncConnection, messages: Sequence[Message]) -> None:
         # A reminder is a message of its own and needs a delivery of its own; nothing publishes one yet.
-        surveys = [
-            (message.body, message.traceparent)
-            for message in messages
-            if message.type == sends.SENT and isinstance(message.body, SurveySent)
-        ]
+        sent = [message for message in messages if message.type == sends.SENT]
+        surveys = [(body, message.traceparent) for message, body in with_bodies(sent, SurveySent)]
         await deliveries.queue(connection, channels, surveys)
 
     return handle

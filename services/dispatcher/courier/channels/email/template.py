@@ -13,7 +13,7 @@ from services.dispatcher.courier.channels.email.words import Wording
 from shared.contracts.campaigns import Brand
 from shared.mail.message import Body
 from shared.nps import SCORES, Group, group_of
-from shared.web.colour import DARK_SURFACES, LIGHT_SURFACES, accent
+from shared.web.accent import DARK_SURFACES, LIGHT_SURFACES, accent
 
 FOLDER = Path(__file__).parent
 MAX_HTML_BYTES = 102_400

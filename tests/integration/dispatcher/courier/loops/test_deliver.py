@@ -125,7 +125,7 @@ async def test_an_erased_customers_mail_is_not_kept_for_its_next_try(office: Off
     erased = Preference(customer_id="customer-1", revision=1, occurred_at=office.runtime.clock.now())
     told = message(preferences.TOPIC, preferences.ERASED, erased, at=NOW)
     async with office.runtime.transaction() as connection:
-        await actions.ingest(connection, [told], office.runtime.clock.now())
+        await actions.ingest(connection, [(told, erased)], office.runtime.clock.now())
     await office.carry()
     assert post.mails == []
     assert await office.published() == [("delivery.failed", "send-1", "erased")]

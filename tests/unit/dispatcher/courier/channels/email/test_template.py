@@ -9,7 +9,7 @@ from services.dispatcher.courier.channels.email.template import LOOKS, MAX_HTML_
 from services.dispatcher.courier.channels.email.words import wording
 from shared.contracts.campaigns import SubjectOfQuestion
 from shared.locales import SUPPORTED
-from shared.web.colour import contrast
+from shared.web.accent import contrast
 from tests.unit.dispatcher.courier.channels.email.kit import TEMPLATE, TEXTS, Page, campaign, mail, part, survey
 
 PRODUCTS = {"en": "Wooden train", "pt": "Trem de madeira", "ko": "나무 기차", "zh": "木制火车", "nb": "Togbane"}

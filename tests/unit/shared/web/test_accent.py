@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.web import pages
-from shared.web.colour import (
+from shared.web.accent import (
     DARK_SURFACES,
     LIGHT_SURFACES,
     OUTLINE_CONTRAST,
