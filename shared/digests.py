@@ -1,15 +1,18 @@
-"""What is left of a customer after an erasure: a digest that recognises the id without containing it."""
+"""What is kept in place of a customer or a mailbox: a digest that recognises them without containing them."""
 
 import hashlib
 import hmac
 from uuid import UUID
 
+from shared.mail.addresses import comparable
+
 _PURPOSE = b"hearback.erasure\x1f"
+_MAILBOX_PURPOSE = b"hearback.mailbox\x1f"
 _KEY_PURPOSE = b"hearback.customer."
 
 
 class CustomerDigests:
-    """Digests of customer ids. ``secret`` must be the same in every process, for as long as there are digests."""
+    """Digests of customers and mailboxes. ``secret`` must be the same in every process, for as long as any exist."""
 
     def __init__(self, secret: str) -> None:
         self._secret = secret.encode()
@@ -17,6 +20,10 @@ class CustomerDigests:
     def digest(self, customer_id: str) -> bytes:
         """32 bytes, HMAC-SHA256 (RFC 2104): without the secret nobody can try ids against a stored digest."""
         return hmac.new(self._secret, _PURPOSE + customer_id.encode(), hashlib.sha256).digest()
+
+    def mailbox(self, address: str) -> str:
+        """64 hexadecimal digits, HMAC-SHA256: the same for every spelling of one mailbox (``Ana@`` and ``ana@``)."""
+        return hmac.new(self._secret, _MAILBOX_PURPOSE + comparable(address).encode(), hashlib.sha256).hexdigest()
 
     def key(self, customer_id: str) -> UUID:
         """A key for rows of tables that must outlive a change of the secret: 16 bytes of SHA-256, not keyed.

@@ -24,11 +24,13 @@ OPTED_OUT: tuple[ChannelState, ...] = ("unsubscribed", "complained")
 
 class ChannelPreference(Contract):
     """``address`` is the one the state applies to: after a bounce, a new address of the same customer is allowed again;
-    after an unsubscription it is not."""
+    after an unsubscription it is not. A bounce or a complaint concerns the mailbox, whoever's it is: ``address_digest``
+    recognises it without naming it (``shared.digests.CustomerDigests.mailbox``), and ``address`` is then absent."""
 
     channel: Channel
     state: ChannelState
     address: ShortText | None = None
+    address_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     changed_at: Instant
 
 

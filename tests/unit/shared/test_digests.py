@@ -40,3 +40,11 @@ def test_the_key_of_a_known_customer_does_not_depend_on_the_secret() -> None:
     """Rows are stored under it: with another value nothing would find them."""
     for secret in (SECRET, SECRET + "!"):
         assert CustomerDigests(secret).key("c-42") == UUID("fe0ebdce-6ad7-a768-e416-a35b0a1de2e9")
+
+
+def test_a_mailbox_has_one_digest_however_it_is_written() -> None:
+    digests = CustomerDigests(SECRET)
+    expected = hmac.new(SECRET.encode(), b"hearback.mailbox\x1ftwin@example.com", hashlib.sha256).hexdigest()
+    assert digests.mailbox(" Twin@Example.com") == digests.mailbox("twin@example.com") == expected
+    assert CustomerDigests(SECRET + "!").mailbox("twin@example.com") != expected
+    assert digests.digest("twin@example.com").hex() != expected

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.mail.addresses import InvalidAddress, domain_of, mailbox
+from shared.mail.addresses import InvalidAddress, comparable, domain_of, mailbox
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,18 @@ from shared.mail.addresses import InvalidAddress, domain_of, mailbox
         ("ana@φάσσος.example", "ana@xn--hxa2bjcap.example"),
         ("o'neil/x=y@mail.example.com", "o'neil/x=y@mail.example.com"),
         ("ana@localhost", "ana@localhost"),
+        # Japanese carriers gave such addresses out; on the wire they are quoted strings (RFC 5321 §4.1.2).
+        ("a..b@example.jp", '"a..b"@example.jp'),
+        ("a.b.@example.jp", '"a.b."@example.jp'),
+        ('"a..b"@example.jp', '"a..b"@example.jp'),
+        # Typed with a Japanese keyboard in full width.
+        ("ana＠example.jp", "ana@example.jp"),
+        ("　ａｎａ．ｂ＠ｅｘａｍｐｌｅ．ｊｐ", "ana.b@example.jp"),
+        # Copied along unseen: zero-width spaces, a byte order mark, a soft hyphen, marks of direction.
+        ("\u200bana@example.com\u200b", "ana@example.com"),
+        ("\ufeffana\u2060@exam\u00adple.com", "ana@example.com"),
+        ("\u202aana@example.com\u202c", "ana@example.com"),
+        ("a\u200dna@example.com", "ana@example.com"),
     ],
 )
 def test_addresses_people_have_can_be_written_to(written: str, read: str) -> None:
@@ -30,7 +42,8 @@ def test_addresses_people_have_can_be_written_to(written: str, read: str) -> Non
     [
         "", "ana", "@example.com", "ana@", "a b@example.com", "ana@exa mple.com", "ana@example..com", "ana@-x.com",
         "ana\r\n@example.com", "ana@example.com\r\nRCPT TO:<b@example.com>", "ana@example.com>", "<ana@example.com>",
-        '"ana"@example.com', ".ana@example.com", "ana..b@example.com", "ana@[127.0.0.1]", "ána@example.com",
+        '"ana"@example.com', ".ana@example.com", "..@example.com", '"a b..c"@example.com', "ana@[127.0.0.1]",
+        "ána@example.com",
         "a" * 65 + "@example.com", "ana@" + "x" * 64 + ".com", "ana@" + ".".join(["x" * 60] * 5), "a@b@", "a,b@x.com",
     ],
 )  # fmt: skip
@@ -40,12 +53,28 @@ def test_what_is_no_address_is_refused_without_being_repeated(address: str) -> N
     assert len(address) < 8 or address not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("Twin@Example.com", "twin@example.com", True),
+        (" ana@bücher.example", "ANA@xn--bcher-kva.example", True),
+        ("ana＠example.jp", "ana@example.jp", True),
+        ("No Address", "no address ", True),
+        ("ana@example.com", "ana+shop@example.com", False),
+        ("ana@example.com", "ana@example.org", False),
+    ],
+)
+def test_spellings_of_one_mailbox_are_equal(one: str, other: str, same: bool) -> None:
+    assert (comparable(one) == comparable(other)) is same
+
+
 @given(st.text(max_size=80))
 def test_an_address_that_passes_cannot_end_a_command_or_a_header(text: str) -> None:
     try:
         passed = mailbox(text)
     except InvalidAddress:
         return
-    assert passed.isascii() and passed.isprintable() and not set(passed) & set(' <>,;:"\\()[]')
+    unquoted = passed[1:].replace('"@', "@") if passed.startswith('"') else passed
+    assert passed.isascii() and passed.isprintable() and not set(unquoted) & set(' <>,;:"\\()[]')
     assert mailbox(passed) == passed
     assert domain_of(passed)
