@@ -1,5 +1,6 @@
 """``surveys.answers``: confirmed answers, their amendments, and their erasure."""
 
+from datetime import date
 from typing import Annotated
 
 from pydantic import Field
@@ -8,6 +9,7 @@ from shared.contracts import identity
 from shared.contracts.events import Event
 from shared.contracts.sends import Channel
 from shared.contracts.types import Comment, Contract, Identifier, Instant, Label, Score, Segments
+from shared.nps import Group
 
 TOPIC = "surveys.answers"
 
@@ -47,12 +49,31 @@ class Answer(Contract):
     locale: Label | None = None
 
 
+class StillCounted(Contract):
+    """What an erased answer still counts as: a score's group, on the day it was given, in each of its segments.
+
+    ``day`` is in the shop's time zone; ``surveyed`` is whether it was an answer to one of our surveys.
+    """
+
+    group: Group
+    day: date
+    campaign: Identifier | None = None
+    surveyed: bool
+    segments: Segments = Field(default_factory=dict)
+
+
 class AnswerErased(Contract):
-    """Replaces all data of this answer; contains no personal data."""
+    """Replaces all data of this answer; contains no personal data.
+
+    ``counted`` lets a consumer that never read the answer itself, because compaction removed it, count it all the same:
+    otherwise customers who ask to be forgotten would change the scores of the past. Events published before the field
+    existed do not have it.
+    """
 
     answer_id: Identifier
     revision: Revision
     erased_at: Instant
+    counted: StillCounted | None = None
 
 
 def supersedes(body: Answer | AnswerErased, *, earlier: Answer | AnswerErased) -> bool:

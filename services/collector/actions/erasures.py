@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from services.collector.domain.answers import erased_answer
 from services.collector.repository import erasures
 from services.collector.settings import CollectorSettings
 from shared import tracing
 from shared.contracts import answers, preferences
-from shared.contracts.answers import AnswerErased
 from shared.contracts.preferences import Preference
 from shared.runtime import Runtime
 
@@ -29,11 +29,8 @@ async def erase_customer(runtime: Runtime[CollectorSettings], customer_id: str) 
     trace = tracing.current()
     async with runtime.transaction() as connection:
         wiped = await erasures.wipe(connection, customer_id, digest, now)
-        erased = [
-            AnswerErased(answer_id=answer_id, revision=revision, erased_at=now)
-            for answer_id, revision in sorted(wiped.answers.items())
-        ]
-        events = [answers.event(body, traceparent=trace) for body in erased]
+        erased = [erased_answer(answer, now, runtime.settings.zone) for answer in wiped.answers]
+        events = [answers.event(body, traceparent=trace) for body in sorted(erased, key=lambda body: body.answer_id)]
         gone = Preference(customer_id=customer_id, revision=wiped.preference_revision, occurred_at=now)
         events.append(preferences.event(preferences.ERASED, gone, traceparent=trace))
         await runtime.outbox.put(connection, events)

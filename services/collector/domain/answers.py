@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, TypedDict, cast
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from shared.contracts.answers import MAX_FURTHER_ANSWERS, Answer, FurtherAnswers
+from shared.contracts.answers import MAX_FURTHER_ANSWERS, Answer, AnswerErased, FurtherAnswers, StillCounted
 from shared.contracts.sends import Channel
 from shared.contracts.types import Comment, Identifier, Instant, Score, Segments
-from shared.nps import SCORES
+from shared.nps import SCORES, group_of
 
 CLOCK_SKEW = timedelta(minutes=5)
 """Tolerated clock skew: how far in the future a client's ``answered_at`` may be."""
@@ -157,6 +158,22 @@ def answer_after(current: Answer | None, answer_id: str, given: AnswerParts, now
     if "score" in changes:
         changes["answered_at"] = given.get("answered_at", now)
     return current.model_copy(update={**changes, "revision": current.revision + 1, "received_at": now})
+
+
+def erased_answer(answer: Answer, erased_at: datetime, zone: ZoneInfo) -> AnswerErased:
+    """What is left of an answer, one revision higher: a count on its day in ``zone``, the shop's time zone."""
+    return AnswerErased(
+        answer_id=answer.answer_id,
+        revision=answer.revision + 1,
+        erased_at=erased_at,
+        counted=StillCounted(
+            group=group_of(answer.score),
+            day=answer.answered_at.astimezone(zone).date(),
+            campaign=answer.campaign,
+            surveyed=answer.send_id is not None,
+            segments=answer.segments,
+        ),
+    )
 
 
 def form_score(written: str | None) -> int | None:

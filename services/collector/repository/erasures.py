@@ -10,13 +10,16 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.collector.repository.answers import stored_answer
+from shared.contracts.answers import Answer
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wiped:
-    """The result of an erasure. ``answers`` maps each answer erased now to its new revision."""
+    """The result of an erasure. ``answers`` are those erased now, as they were before."""
 
     sends: int
-    answers: dict[str, int]
+    answers: list[Answer]
     preference_revision: int
 
 
@@ -66,7 +69,7 @@ _WIPE_ANSWERS = text(
     """
     UPDATE answers SET revision = revision + 1, customer_id = NULL, body = NULL, erased_at = :now
     WHERE customer_id = :customer_id
-    RETURNING answer_id, revision
+    RETURNING old.revision AS revision, old.body::text AS body
     """
 )
 _WIPE_PREFERENCES = text("DELETE FROM preferences WHERE customer_id = :customer_id RETURNING revision")
@@ -84,7 +87,8 @@ async def wipe(connection: AsyncConnection, customer_id: str, customer_digest: b
     await connection.execute(_REMEMBER, {"digest": customer_digest, "now": now})
     whose = {"customer_id": customer_id, "now": now}
     sends = (await connection.execute(_WIPE_SENDS, whose)).rowcount
-    answers = {row.answer_id: row.revision for row in await connection.execute(_WIPE_ANSWERS, whose)}
+    wiped = [stored_answer(row.revision, row.body).answer for row in await connection.execute(_WIPE_ANSWERS, whose)]
+    answers = [answer for answer in wiped if answer is not None]
     revision = (await connection.execute(_WIPE_PREFERENCES, {"customer_id": customer_id})).scalar() or 0
     following = await connection.execute(_NEXT_PREFERENCE_REVISION, {"digest": customer_digest, "revision": revision})
     return Wiped(sends=sends, answers=answers, preference_revision=following.scalar_one())

@@ -62,7 +62,16 @@ async def test_nothing_personal_is_left_anywhere(collector: Collector) -> None:
     erased = [event for event in await collector.answers() if event.type == "answer.erased"]
     revisions = {event.key: event.body["revision"] for event in erased}
     assert revisions == {identity.answer_id("s-1"): 3, "till-1": 2}
-    assert all(set(event.body) == {"answer_id", "revision", "erased_at"} for event in erased)
+    assert all(set(event.body) == {"answer_id", "revision", "erased_at", "counted"} for event in erased)
+    counted = {event.key: event.body["counted"] for event in erased}
+    assert counted[identity.answer_id("s-1")] == {
+        "group": "detractor",
+        "day": "2026-11-01",
+        "campaign": "service-nps",
+        "surveyed": True,
+        "segments": {"tier": "gold-tier"},
+    }
+    assert (counted["till-1"]["group"], counted["till-1"]["surveyed"]) == ("promoter", False)
     last = (await collector.outbox(topics.PREFERENCES.name))[-1]
     assert (last.type, last.body["revision"], last.body["channels"]) == ("preference.erased", 2, [])
 

@@ -6,6 +6,7 @@ What a client gives is accepted exactly or rejected with the field's name; nothi
 import secrets
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from fastapi.exceptions import RequestValidationError
@@ -20,6 +21,7 @@ from services.collector.domain.answers import (
     SurveyAnswer,
     TooManyFurtherAnswers,
     answer_after,
+    erased_answer,
     form_score,
     is_in_the_future,
     time_ordered_id,
@@ -51,6 +53,33 @@ def test_a_comment_keeps_the_day_of_the_score() -> None:
     answer = answer_after(recorded(), "a-1", {"comment": "very late"}, LATER)
     assert answer is not None
     assert (answer.revision, answer.answered_at, answer.received_at) == (2, NOON, LATER)
+
+
+def test_an_erased_answer_is_a_count_on_the_shops_day_and_nothing_personal() -> None:
+    given: AnswerParts = {
+        "score": 7,
+        "answered_at": datetime(2026, 11, 2, 1, 30, tzinfo=UTC),
+        "customer_id": "c-42",
+        "order_id": "o-1001",
+        "comment": "late",
+        "further_answers": {"delivery": "slow"},
+        "locale": "pt-BR",
+        "campaign": "till",
+        "segments": {"country": "BR"},
+    }
+    erased = erased_answer(recorded(given), LATER, ZoneInfo("America/Sao_Paulo"))
+    assert erased.model_dump(mode="json") == {
+        "answer_id": "a-1",
+        "revision": 2,
+        "erased_at": "2026-11-03T12:00:00Z",
+        "counted": {
+            "group": "passive",
+            "day": "2026-11-01",
+            "campaign": "till",
+            "surveyed": False,
+            "segments": {"country": "BR"},
+        },
+    }
 
 
 def test_another_score_moves_the_answer_to_the_day_it_was_given() -> None:
