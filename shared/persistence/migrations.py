@@ -88,3 +88,51 @@ def create_runtime_tables(op: Executes) -> None:
         """
     )
     op.execute("CREATE INDEX dead_letters_recent ON dead_letters (consumer, topic, recorded_at)")
+
+
+def add_dead_letter_states(op: Executes) -> None:
+    """What became of each dead letter, how many more are granted, and which partitions stand still, and why.
+
+    To be called from a migration after the first.
+    """
+    # event_id: the record's ce_id, if it could be read. records: how many records the letter stands for; a batch whose
+    # records cannot be told apart is one letter. state: 'put_back' was published to its topic again, 'skipped' will not
+    # be; changed_at is when it became so.
+    op.execute(
+        """
+        ALTER TABLE dead_letters
+            ADD COLUMN event_id   text,
+            ADD COLUMN records    integer     NOT NULL DEFAULT 1,
+            ADD COLUMN state      text        NOT NULL DEFAULT 'set_aside'
+                                  CHECK (state IN ('set_aside', 'put_back', 'skipped')),
+            ADD COLUMN changed_at timestamptz
+        """
+    )
+    # An operator grants so many dead letters within the hour after granted_at, whatever the limit is.
+    op.execute(
+        """
+        CREATE TABLE dead_letter_grants (
+            consumer   text        NOT NULL,
+            topic      text        NOT NULL,
+            granted_at timestamptz NOT NULL DEFAULT now(),
+            records    bigint      NOT NULL CHECK (records > 0),
+            PRIMARY KEY (consumer, topic)
+        )
+        """
+    )
+    # Each partition that stands still at record_offset; it has gone on once its position is beyond that.
+    op.execute(
+        """
+        CREATE TABLE stopped_partitions (
+            consumer      text        NOT NULL,
+            topic         text        NOT NULL,
+            partition     integer     NOT NULL,
+            record_offset bigint      NOT NULL,
+            cause         text        NOT NULL
+                          CHECK (cause IN ('dead_letter_limit', 'own_fault', 'corrupt', 'topic_replaced')),
+            explanation   text        NOT NULL,
+            stopped_at    timestamptz NOT NULL DEFAULT now(),
+            PRIMARY KEY (consumer, topic, partition)
+        )
+        """
+    )

@@ -13,6 +13,8 @@ from typing import Any
 Row = Mapping[str, Any]
 Rows = Mapping[str, Sequence[Row]]
 """By table, in an order that foreign keys allow."""
+Changed = Mapping[str, Sequence[Row] | None]
+"""The tables a migration changes: their rows afterwards, None for a dropped table."""
 
 RUNTIME_ROWS: Rows = {
     "consumer_positions": [
@@ -35,8 +37,34 @@ RUNTIME_ROWS: Rows = {
     ],
 }  # fmt: skip
 
+DEAD_LETTER_STATE_ROWS: Rows = {
+    "dead_letters": [
+        {
+            "consumer": "c", "topic": "orders", "partition": 0, "record_offset": 4, "reason": "not JSON",
+            "recorded_at": "2026-03-02T12:00:00+00:00", "event_id": "e-1", "records": 1, "state": "put_back",
+            "changed_at": "2026-03-02T13:00:00+00:00",
+        }
+    ],
+    "dead_letter_grants": [
+        {"consumer": "c", "topic": "orders", "granted_at": "2026-03-02T12:00:00+00:00", "records": 10_000}
+    ],
+    "stopped_partitions": [
+        {
+            "consumer": "c", "topic": "orders", "partition": 0, "record_offset": 5, "cause": "dead_letter_limit",
+            "explanation": "too many", "stopped_at": "2026-03-02T12:00:00+00:00",
+        }
+    ],
+}  # fmt: skip
 
-def differences(before: Rows, after: Rows, expected: Mapping[str, Sequence[Row] | None]) -> list[str]:
+AFTER_DEAD_LETTER_STATES: Changed = {
+    "dead_letters": [
+        {**row, "event_id": None, "records": 1, "state": "set_aside", "changed_at": None}
+        for row in RUNTIME_ROWS["dead_letters"]
+    ]
+}
+
+
+def differences(before: Rows, after: Rows, expected: Changed) -> list[str]:
     """What is wrong after a migration, in words.
 
     ``expected`` has the tables that the migration changes: their rows, with the columns to compare, or None for a

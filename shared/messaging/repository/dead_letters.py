@@ -15,6 +15,12 @@ _RECENT = text(
     WHERE consumer = :consumer AND topic = :topic AND recorded_at > now() - interval '1 hour'
     """
 )
+_GRANT = text(
+    """
+    INSERT INTO dead_letter_grants (consumer, topic, records) VALUES (:consumer, :topic, :records)
+    ON CONFLICT (consumer, topic) DO UPDATE SET granted_at = now(), records = excluded.records
+    """
+)
 _ADD = text(
     f"""
     INSERT INTO dead_letters (consumer, {_ROW.names}) SELECT :consumer, {_ROW.values} FROM {_ROW.given}
@@ -39,3 +45,11 @@ async def add(connection: AsyncConnection, consumer: str, letters: Sequence[Dead
         for letter in letters
     )
     await connection.execute(_ADD, {**_ROW.parameters(rows), "consumer": consumer})
+
+
+async def grant(connection: AsyncConnection, consumer: str, *, topic: str, records: int) -> None:
+    """Lets up to ``records`` more of the topic become dead letters within the next hour, whatever the limit is.
+
+    A consumer that stands still at the limit goes on within seconds.
+    """
+    await connection.execute(_GRANT, {"consumer": consumer, "topic": topic, "records": records})

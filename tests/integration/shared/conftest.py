@@ -25,7 +25,7 @@ from shared.messaging.outbox import Outbox
 from shared.messaging.relay import Relay
 from shared.messaging.topics import ensure_topics
 from shared.persistence.engine import open_engine
-from shared.persistence.migrations import create_runtime_tables
+from shared.persistence.migrations import add_dead_letter_states, create_runtime_tables
 from shared.settings import ServiceSettings
 from tests.kit.settings import settings_for
 
@@ -131,7 +131,9 @@ async def bench(kafka: str, empty_database: Database, topic_prefix: str) -> Asyn
     engine = open_engine(settings.database_url.get_secret_value(), name="test")
 
     def make_tables(connection: Connection) -> None:
-        create_runtime_tables(Operations(MigrationContext.configure(connection)))
+        operations = Operations(MigrationContext.configure(connection))
+        create_runtime_tables(operations)
+        add_dead_letter_states(operations)
         connection.execute(text("CREATE TABLE counted (event_id text PRIMARY KEY, times integer NOT NULL)"))
 
     async with engine.begin() as connection:

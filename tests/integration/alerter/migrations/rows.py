@@ -1,6 +1,6 @@
 """Rows of the alerter at each revision; see `tests.kit.rows`."""
 
-from tests.kit.rows import RUNTIME_ROWS, Rows
+from tests.kit.rows import AFTER_DEAD_LETTER_STATES, DEAD_LETTER_STATE_ROWS, RUNTIME_ROWS, Changed, Rows
 
 CUSTOMER = "00000000-0000-5000-8000-000000000001"
 NOON = "2026-03-02T12:00:00+00:00"
@@ -46,7 +46,8 @@ ROWS: dict[str, Rows] = {
                 "changed_by": "kim",
             }
         ],
-    }
+    },
+    "0002": DEAD_LETTER_STATE_ROWS,
 }  # fmt: skip
 
-AFTER: dict[str, dict[str, Rows | None]] = {}
+AFTER: dict[str, Changed] = {"0002": AFTER_DEAD_LETTER_STATES}

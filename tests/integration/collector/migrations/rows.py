@@ -1,6 +1,6 @@
 """Rows of the collector at each revision; see `tests.kit.rows`."""
 
-from tests.kit.rows import RUNTIME_ROWS, Rows
+from tests.kit.rows import AFTER_DEAD_LETTER_STATES, DEAD_LETTER_STATE_ROWS, RUNTIME_ROWS, Changed, Rows
 
 ROWS: dict[str, Rows] = {
     "0001": {
@@ -45,6 +45,7 @@ ROWS: dict[str, Rows] = {
             {"send_id": "s-8", "wish": "resubscribe", "wished_at": "2026-03-02T12:00:01+00:00"},
         ]
     },
+    "0003": DEAD_LETTER_STATE_ROWS,
 }  # fmt: skip
 
-AFTER: dict[str, dict[str, Rows | None]] = {}
+AFTER: dict[str, Changed] = {"0003": AFTER_DEAD_LETTER_STATES}

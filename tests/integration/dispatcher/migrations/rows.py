@@ -1,6 +1,6 @@
 """Rows of the dispatcher and its courier at each revision; see `tests.kit.rows`."""
 
-from tests.kit.rows import RUNTIME_ROWS, Rows
+from tests.kit.rows import AFTER_DEAD_LETTER_STATES, DEAD_LETTER_STATE_ROWS, RUNTIME_ROWS, Changed, Rows
 
 TIMER, SEND, DECISION = (f"00000000-0000-5000-8000-00000000000{number}" for number in range(3))
 
@@ -77,6 +77,10 @@ ROWS: dict[str, Rows] = {
             },
         ]
     },
+    "0003": DEAD_LETTER_STATE_ROWS,
 }  # fmt: skip
 
-AFTER: dict[str, dict[str, Rows | None]] = {}
+AFTER: dict[str, Changed] = {
+    # When older timers were set is the moment of the migration.
+    "0003": {**AFTER_DEAD_LETTER_STATES, "timers": ROWS["0001"]["timers"]}
+}

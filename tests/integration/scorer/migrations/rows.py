@@ -1,6 +1,6 @@
 """Rows of the scorer at each revision; see `tests.kit.rows`."""
 
-from tests.kit.rows import RUNTIME_ROWS, Rows
+from tests.kit.rows import AFTER_DEAD_LETTER_STATES, DEAD_LETTER_STATE_ROWS, RUNTIME_ROWS, Changed, Rows
 
 ANSWER, ERASED, SURVEY = (f"00000000-0000-5000-8000-00000000000{number}" for number in range(3))
 
@@ -44,7 +44,8 @@ ROWS: dict[str, Rows] = {
                 "score": 9, "segment_ids": [0, 1], "comment": "Lovely 👏🏽",
             }
         ],
-    }
+    },
+    "0002": DEAD_LETTER_STATE_ROWS,
 }  # fmt: skip
 
-AFTER: dict[str, dict[str, Rows | None]] = {}
+AFTER: dict[str, Changed] = {"0002": AFTER_DEAD_LETTER_STATES}
