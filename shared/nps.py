@@ -6,9 +6,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil, sqrt
+from math import ceil, copysign, floor, sqrt
 from statistics import NormalDist
-from typing import Literal
+from typing import Literal, NamedTuple
 
 SCORES = range(11)
 """The scale."""
@@ -23,6 +23,12 @@ _GROUPS_BY_SCORE: tuple[Group, ...] = tuple(group for group, scores in SCORES_OF
 
 CONFIDENCE = 0.95
 Z_95 = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
+
+
+def rounded(value: float, decimals: int = 0) -> float:
+    """The one rounding rule for what people read: halves away from zero, so that +2.5 and −2.5 become +3 and −3."""
+    factor = 10**decimals
+    return copysign(floor(abs(value) * factor + 0.5) / factor, value) + 0.0  # no negative zero
 
 
 def group_of(score: int) -> Group:
@@ -71,35 +77,55 @@ class NetPromoterScore:
 
     @property
     def margin(self) -> float:
-        """Half the interval's width in points, shown as "±"."""
+        """Half the interval's width in points; shown as "±" unless ``lopsided``."""
         return (self.high - self.low) / 2
+
+    @property
+    def lopsided(self) -> bool:
+        """Whether the score is a point or more off the middle of its interval, so that "±" would be wrong.
+
+        So it is near ±100, and in small samples.
+        """
+        return self.nps is not None and abs(self.nps - (self.low + self.high) / 2) >= 1
 
 
 def net_promoter_score(counts: Counts, z: float = Z_95) -> NetPromoterScore:
-    """The score with its adjusted Wald interval, clipped to ±100.
+    """The score with its adjusted Wald interval, clipped to ±100 and widened to contain the score itself.
 
     Three pseudo-answers are added, ¾ promoter, 1½ passive, ¾ detractor, which keeps the interval's coverage near its
     nominal level in small samples (J. Sauro and J. R. Lewis, after B. Rocks, "Interval Estimation for the Net Promoter
-    Score", The American Statistician 70(4), 2016).
+    Score", The American Statistician 70(4), 2016). They pull the interval towards 0, in tiny samples past the score.
     """
     n = counts.n
     if n == 0:
         return NetPromoterScore(nps=None, low=-100.0, high=100.0, counts=counts)
-    promoters, detractors, answers = _adjusted(counts)
-    centre = promoters - detractors
-    spread = z * sqrt(variance(promoters, detractors) / answers)
+    nps = 100 * (counts.promoters - counts.detractors) / n
+    adjusted = _adjusted(counts)
+    spread = 100 * z * sqrt(adjusted.variance / adjusted.answers)
     return NetPromoterScore(
-        nps=100 * (counts.promoters - counts.detractors) / n,
-        low=100 * max(-1.0, centre - spread),
-        high=100 * min(1.0, centre + spread),
+        nps=nps,
+        low=min(nps, max(-100.0, adjusted.points - spread)),
+        high=max(nps, min(100.0, adjusted.points + spread)),
         counts=counts,
     )
 
 
-def _adjusted(counts: Counts) -> tuple[float, float, int]:
-    """Shares of promoters and detractors, and the number of answers, with the three pseudo-answers."""
+class _Adjusted(NamedTuple):
+    """With the three pseudo-answers: the score in points, V of one answer, and the number of answers."""
+
+    points: float
+    variance: float
+    answers: int
+
+
+def _adjusted(counts: Counts) -> _Adjusted:
     answers = counts.n + 3
-    return (counts.promoters + 0.75) / answers, (counts.detractors + 0.75) / answers, answers
+    promoters, detractors = (counts.promoters + 0.75) / answers, (counts.detractors + 0.75) / answers
+    return _Adjusted(100 * (promoters - detractors), variance(promoters, detractors), answers)
+
+
+LARGEST_VARIANCE = 1.0
+"""V of half promoters, half detractors."""
 
 
 def variance(promoters: float, detractors: float) -> float:
@@ -107,44 +133,55 @@ def variance(promoters: float, detractors: float) -> float:
     return promoters + detractors - (promoters - detractors) ** 2
 
 
+def adjusted_variance(counts: Counts) -> float:
+    """V of the adjusted shares, as in the interval: above 0 even if all answers so far are alike."""
+    return _adjusted(counts).variance
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """``points`` is the difference of two scores; ``significant`` if it is statistically significant."""
+    """``points`` is the difference of the two scores; ``significant`` if it is statistically significant.
+
+    ``p_value`` is two-sided and of this comparison alone; the interval and ``significant`` are corrected for the
+    number of comparisons.
+    """
 
     points: float
     low: float
     high: float
+    p_value: float
     significant: bool
 
 
 def change(now: Counts, *, before: Counts, comparisons: int = 1) -> Change | None:
     """The difference of two independent scores and its interval, SE = √(V₁/n₁ + V₂/n₂); None if either has no answers.
 
-    V is computed from the adjusted shares, as in the interval, so that a small unanimous group does not count as
-    certain. ``comparisons`` is how many are shown together; the significance level is divided by it (Bonferroni).
+    Shares and n are the adjusted ones of the score's interval, both in the difference that is tested and in its error:
+    the unadjusted difference over the adjusted error would call chance significant twice as often as it says.
+    ``comparisons`` is how many are shown together; the significance level is divided by it (Bonferroni). The interval
+    is widened to contain ``points``.
     """
     if now.n == 0 or before.n == 0:
         return None
-    z = NormalDist().inv_cdf(1 - (1 - CONFIDENCE) / (2 * max(1, comparisons)))
-    error = 0.0
-    for counts in (now, before):
-        promoters, detractors, answers = _adjusted(counts)
-        error += variance(promoters, detractors) / answers
+    one, other = _adjusted(now), _adjusted(before)
+    difference = one.points - other.points
+    error = 100 * sqrt(one.variance / one.answers + other.variance / other.answers)
+    spread = error * NormalDist().inv_cdf(1 - (1 - CONFIDENCE) / (2 * max(1, comparisons)))
     points = 100 * ((now.promoters - now.detractors) / now.n - (before.promoters - before.detractors) / before.n)
-    spread = 100 * z * sqrt(error)
     return Change(
         points=points,
-        low=max(-200.0, points - spread),
-        high=min(200.0, points + spread),
-        significant=abs(points) > spread,
+        low=min(points, max(-200.0, difference - spread)),
+        high=max(points, min(200.0, difference + spread)),
+        p_value=2 * NormalDist().cdf(-abs(difference) / error),
+        significant=abs(difference) > spread,
     )
 
 
 def sample_size(margin: float, *, variance_of_one: float, population: int | None = None, z: float = Z_95) -> int:
     """The number of answers needed for an interval of ± ``margin`` points: n = V·z²/m², m as a share of 1.
 
-    ``variance_of_one`` is V as returned by ``variance``, at most 1 (half promoters, half detractors), four times that
-    of a proportion: sample size tables for proportions are too small for NPS. For a finite ``population`` of
+    ``variance_of_one`` is V as returned by ``adjusted_variance``, at most 1 (half promoters, half detractors), four
+    times that of a proportion: sample size tables for proportions are too small for NPS. For a finite ``population`` of
     customers fewer are enough: n / (1 + (n − 1)/N) (W. G. Cochran, "Sampling Techniques", 1977, §4.4).
     """
     if not 0 < margin <= 100:

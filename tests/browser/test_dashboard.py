@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, Route, expect
 
+from shared.nps import rounded
 from tests.browser.chromium import NARROWEST, PHONE, Visits
 from tests.browser.measure import hard_to_read, sticking_out
 from tests.browser.shop import Shop, new_word
@@ -94,8 +95,10 @@ async def test_the_score_stands_there_with_its_margin_and_its_answers(
     served = await shop.counted(f"region:{region}", 36)
     page = await dashboard(shop, visits, signed_in, f"window=all&segment=region:{region}", script=False)
     shown = page.locator("#score .figure")
-    await expect(shown.locator(".nps")).to_have_text(str(round(served["nps"])).replace("-", "−"))
-    await expect(shown.locator(".margin")).to_have_text(f"±{round((served['high'] - served['low']) / 2)}")
+    points = {name: f"{rounded(served[name]):.0f}".replace("-", "−") for name in ("nps", "low", "high")}
+    await expect(shown.locator(".nps")).to_have_text(points["nps"])
+    # Of 36 answers the interval is lopsided, and ± would be wrong.
+    await expect(shown.locator(".margin")).to_have_text(f"{points['low']} to {points['high']}")
     await expect(shown).to_contain_text("36 answers")
     await expect(page.locator("#score .groups li")).to_have_count(3)
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from shared.contracts import answers, deliveries, followups, orders, scores, sends
+from shared.nps import Counts, NetPromoterScore, rounded
 from tools.demo.observations import DETRACTORS, Activity, Observations
 
 BAR_WIDTH = 41
@@ -60,8 +61,12 @@ def render(snapshot: Snapshot, height: int = 24) -> Group:
 def score_in_words(score: Mapping[str, Any]) -> str:
     if not score or score["nps"] is None:
         return "no NPS yet"
-    margin = (score["high"] - score["low"]) / 2
-    return f"NPS {score['nps']:+.0f} ± {margin:.0f} (n {score['n']:,})".replace("-", "−")
+    known = NetPromoterScore(nps=score["nps"], low=score["low"], high=score["high"], counts=Counts())
+    if known.lopsided:
+        interval = f"({rounded(known.low):.0f} to {rounded(known.high):.0f})"
+    else:
+        interval = f"± {rounded(known.margin):.0f}"
+    return f"NPS {rounded(score['nps']):+.0f} {interval} (n {score['n']:,})".replace("-", "−")
 
 
 def _loop(snapshot: Snapshot) -> Table:

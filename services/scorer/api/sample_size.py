@@ -8,7 +8,7 @@ from services.scorer.api.parameters import QueryBody, query_fields, score_query
 from services.scorer.domain.score_query import ScoreQuery
 from services.scorer.queries.scores import score_of
 from services.scorer.settings import ScorerSettings
-from shared.nps import CONFIDENCE, sample_size, variance
+from shared.nps import CONFIDENCE, LARGEST_VARIANCE, adjusted_variance, sample_size
 from shared.runtime import Runtime
 from shared.web.auth import require
 
@@ -35,13 +35,14 @@ def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
         margin: Annotated[float, Query(ge=0.01, le=100, description="The desired margin of error, ± points.")] = 5,
         population: Annotated[int | None, Query(ge=1, description="The total number of customers.")] = None,
     ) -> SampleSizeBody:
-        """How many answers are needed for a margin of error, from the variance of the answers so far, or from the
-        largest possible variance while there are too few."""
+        """How many answers are needed for a margin of error, from the variance of the answers so far (of their adjusted
+        shares: ten promoters of ten are not certainty), or from the largest possible variance while there are too
+        few."""
         async with runtime.read_only() as connection:
             found = await score_of(connection, query, minimum=runtime.settings.minimum_answers)
         counts = found.score.counts
         measured = not found.held_back
-        v = variance(counts.promoters / counts.n, counts.detractors / counts.n) if measured else 1.0
+        v = adjusted_variance(counts) if measured else LARGEST_VARIANCE
         return SampleSizeBody(
             **query_fields(query),
             n=sample_size(margin, variance_of_one=v, population=population),

@@ -1,10 +1,11 @@
 """The NPS in words, for the dashboard."""
 
+from collections.abc import Sequence
 from datetime import date
 
 from services.scorer.domain.scores import WindowScore
 from shared.contracts.scores import WINDOW_DAYS, Window
-from shared.nps import NetPromoterScore
+from shared.nps import NetPromoterScore, rounded
 
 COMMENT_SHOWN = 400
 DATABASE_AWAY = "The database is not responding. Nothing is lost; try again shortly."
@@ -21,13 +22,34 @@ def points(value: float | None, signed: bool = False) -> str:
     """A score without false precision: whole points, with a real minus sign; – if there is none."""
     if value is None:
         return "–"
-    rounded = round(value)
-    sign = "−" if rounded < 0 else "+" if signed and rounded > 0 else ""
-    return f"{sign}{abs(rounded)}"
+    whole = int(rounded(value))
+    sign = "−" if whole < 0 else "+" if signed and whole > 0 else ""
+    return f"{sign}{abs(whole)}"
+
+
+def interval(score: NetPromoterScore) -> str:
+    return f"{points(score.low)} to {points(score.high)}"
 
 
 def margin(score: NetPromoterScore) -> str:
-    return f"±{max(1, round(score.margin))}"
+    """What is shown beside the NPS: ± and half the interval, or the ends of an interval that is lopsided."""
+    return interval(score) if score.lopsided else f"±{max(1, int(rounded(score.margin)))}"
+
+
+def percentages(numbers: Sequence[int]) -> list[int]:
+    """The shares of ``numbers``, not all 0, in whole percent that add up to 100 (the largest remainders are rounded
+    up)."""
+    total = sum(numbers)
+    shares = [100 * number // total for number in numbers]
+    by_remainder = sorted(range(len(numbers)), key=lambda at: (-(100 * numbers[at] % total), at))
+    for at in by_remainder[: 100 - sum(shares)]:
+        shares[at] += 1
+    return shares
+
+
+def response_sentence(rate: float, delivered: int) -> str:
+    surveys = "1 delivered survey was" if delivered == 1 else f"{count(delivered)} delivered surveys were"
+    return f"{rounded(100 * rate, 1):.1f}% of {surveys} answered."
 
 
 def count(number: int) -> str:
@@ -66,7 +88,7 @@ def change_sentence(current: WindowScore, window: Window) -> str:
         return ""
     if current.change is None:
         return f"There were no answers in {before}, so there is nothing to compare with."
-    moved = round(current.change.points)
+    moved = int(rounded(current.change.points))
     if moved == 0 and not current.change.significant:
         return f"Practically unchanged from {before}."
     direction = "Up" if current.change.points > 0 else "Down"

@@ -11,7 +11,9 @@ const Charts = (() => {
     return `rgba(${red},${green},${blue},${opacity})`;
   }
 
-  const whole = (value) => (value === null ? "–" : String(Math.round(value)).replace("-", "−"));
+  // Halves away from zero, like everything else on the page; Math.round would round −2.5 up.
+  const rounded = (value) => Math.sign(value) * Math.round(Math.abs(value)) + 0;
+  const whole = (value) => (value === null ? "–" : String(rounded(value)).replace("-", "−"));
   const answers = (n) => (n === 1 ? "1 answer" : `${n.toLocaleString(document.documentElement.lang)} answers`);
   const sentence = (point) => `NPS ${whole(point.nps)} (${whole(point.low)} to ${whole(point.high)}), ${answers(point.n)}`;
 

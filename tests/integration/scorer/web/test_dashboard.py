@@ -2,6 +2,7 @@
 
 import httpx
 
+from shared.nps import rounded
 from tests.integration.scorer.kit import Scorer, answer
 from tests.integration.scorer.sample import COUNTRIES, fill
 
@@ -20,7 +21,7 @@ async def test_the_dashboard_answers_how_whether_and_where_without_a_script(
     assert response.status_code == 200
     page = response.text
     expected = (await client.get("/v1/nps?window=90d")).json()
-    figure = f"{round(expected['nps'])}".replace("-", "−")
+    figure = f"{rounded(expected['nps']):.0f}".replace("-", "−")
     assert f'<strong class="nps figures">{figure}</strong>' in page
     assert "401 answers" in page
     for country in COUNTRIES:
