@@ -58,7 +58,8 @@ class CaseOrder(Contract):
 
 
 class Case(Contract):
-    """``sequence`` increases with every event of the case. ``due_at`` is null if the case has no deadline.
+    """``sequence`` increases with every event of the case. ``due_at`` is until when somebody should contact the
+    customer, null without a deadline; it is met once ``status`` is ``contacted``.
 
     An erased case keeps only its id, queue, status and times.
     """

@@ -25,9 +25,12 @@ async def receive(
     An answer given before its customer was erased is treated as erased, too.
     """
     newest: dict[str, Answer | AnswerErased] = {}
+    received: dict[str, list[Answer]] = {}
     for body in revisions_received:
         case_id = identity.case_id(body.answer_id)
         newest[case_id] = revisions.newest(newest[case_id], body) if case_id in newest else body
+        if isinstance(body, Answer):
+            received.setdefault(case_id, []).append(body)
     keys = {
         case_id: runtime.digests.key(body.customer_id)
         for case_id, body in newest.items()
@@ -46,6 +49,7 @@ async def receive(
             if isinstance(body, AnswerErased) or is_erased(body.received_at, erased_at=erased_at):
                 steps[case_id] = revisions.erase(case, case_id, body.revision, now)
             else:
-                steps[case_id] = revisions.apply(case, body, rules, now)
+                overtaken = [one for one in received[case_id] if one.revision < body.revision]
+                steps[case_id] = revisions.apply_all(case, [body, *overtaken], rules, now)
         stored = await store(connection, runtime, steps, locked=known)
         remaining = [case_id for case_id in remaining if steps[case_id] and case_id not in stored]

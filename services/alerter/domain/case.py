@@ -27,6 +27,8 @@ MAX_NAME = 100
 
 LAST_WAITING = 10**16
 """The largest position of a waiting case: microseconds since 1970, in the year 2286, after every deadline."""
+FIRST_IN_TOUCH = LAST_WAITING - 10**13
+"""The smallest position of a case whose customer was contacted, if it still waits: after all that nobody contacted."""
 
 
 class NoSuchCase(LookupError):
@@ -43,6 +45,10 @@ class Case:
     ``answer`` is the latest revision received of the answer; None once erased. ``revision`` is that revision's number.
     ``rule`` names the routing rule that put it into ``queue``; both are None only in a tombstone, for an answer that
     was erased before it was ever received and must not come back.
+
+    ``due_at`` is until when somebody should contact the customer. ``first_due_at`` is the earliest deadline since the
+    case was opened, reopened or the customer was contacted; it is remembered in a queue without deadlines, too, so
+    that a score that goes to and fro never puts a deadline off.
     """
 
     case_id: str
@@ -55,6 +61,7 @@ class Case:
     opened_at: datetime
     changed_at: datetime
     due_at: datetime | None = None
+    first_due_at: datetime | None = None
     owner: str | None = None
     suggested_action: str | None = None
     closed_reason: str | None = None
@@ -75,9 +82,15 @@ class Case:
         """Whether no staff member has taken or closed it."""
         return self.status == "open" and self.owner is None
 
+    @property
+    def awaits_contact(self) -> bool:
+        """Whether its deadline still matters: somebody has to contact the customer."""
+        return self.waiting and self.status != "contacted"
+
     def time_left(self, now: datetime) -> timedelta | None:
-        """The time until the deadline, negative once it has passed; None without a deadline or once closed."""
-        if self.due_at is None or not self.waiting:
+        """The time until the deadline, negative once it has passed; None without one, once the customer was contacted
+        or the case is closed."""
+        if self.due_at is None or not self.awaits_contact:
             return None
         return self.due_at - now
 
@@ -85,12 +98,15 @@ class Case:
     def position(self) -> int:
         """Its sort key in a list, ascending.
 
-        Waiting cases up to LAST_WAITING, the earliest deadline first, then those without one, the newest first. Beyond
-        it the closed ones, the last closed first. One number rather than several sort columns, so that a page of any
-        list is one range of an index.
+        Waiting cases up to LAST_WAITING: the earliest deadline first, then those without one, the newest first, then,
+        from FIRST_IN_TOUCH, those whose customer was contacted, the longest untouched first. Beyond it the closed ones,
+        the last closed first. One number rather than several sort columns, so that a page of any list is one range of
+        an index.
         """
         if not self.waiting:
             return 2 * LAST_WAITING - stamp_of(self.changed_at)
+        if not self.awaits_contact:
+            return FIRST_IN_TOUCH + stamp_of(self.changed_at) // 1_000
         if self.due_at is None:
             return LAST_WAITING - stamp_of(self.opened_at)
         return stamp_of(self.due_at)

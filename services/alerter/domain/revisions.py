@@ -3,14 +3,17 @@
 Revisions may be duplicated, late and out of order. The highest received wins, and an erasure is final.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
+from typing import TypedDict
 
 from services.alerter.domain.case import EVENT_OF_STATUS, Case, Entry, Step
 from services.alerter.domain.routing import Routing, Rule
 from services.alerter.domain.transitions import reopened
 from shared.contracts import followups, identity
 from shared.contracts.answers import Answer, AnswerErased, supersedes
+from shared.moments import earliest
 from shared.nps import group_of
 
 _MOVED, _ERASED = "moved", "erased"
@@ -33,13 +36,20 @@ def apply(case: Case | None, answer: Answer, routing: Routing, now: datetime) ->
 
     Only a changed score is routed again; a comment never changes the queue. A customer who becomes a detractor always
     moves to a detractors' queue, whatever the state of the case. One who is no longer a detractor leaves it only if no
-    staff member has taken the case; its owner sees it through. A case is reopened when a detractor adds something
-    after it was closed.
+    staff member has taken the case; its owner sees it through. When a detractor says something after the case was
+    closed it is reopened, and after they were contacted it waits for contact again; what else a backend adds to the
+    answer, such as an order id, does neither.
+
+    A deadline counts from when the deciding revision was acknowledged, and never moves later until somebody contacts
+    the customer. Even a revision that was overtaken by a later one may bring it forward, so that the case is the same
+    in whatever order and batches the revisions arrive.
     """
     if case is None:
         return [_opened(answer, routing, now)]
-    if case.erased or case.answer is None or answer.revision <= case.revision:
+    if case.erased or case.answer is None:
         return []
+    if answer.revision <= case.revision:
+        return _overtaken(case, answer, routing, now)
     unhappy = group_of(answer.score) == "detractor"
     if answer.score == case.answer.score:
         rule = None
@@ -47,9 +57,18 @@ def apply(case: Case | None, answer: Answer, routing: Routing, now: datetime) ->
         rule = routing.rule_for(answer)
         if rule.queue != case.queue and (unhappy or case.untouched):
             return _moved(case, answer, rule, now)
-    if unhappy and not case.waiting:
-        return [_reopened(case, answer, rule or routing.rule_for(answer), now)]
+    if unhappy and not case.awaits_contact and _says_more(answer, than=case.answer):
+        again = rule or routing.rule_for(answer)
+        return [_anew(case, answer, again, now) if case.waiting else _reopened(case, answer, again, now)]
     return [_amended(case, answer, rule, now)]
+
+
+def apply_all(case: Case | None, given: Iterable[Answer], routing: Routing, now: datetime) -> list[Step]:
+    """The steps of several revisions of one answer, in the given order."""
+    steps: list[Step] = []
+    for answer in given:
+        steps += apply(steps[-1].case if steps else case, answer, routing, now)
+    return steps
 
 
 def erase(case: Case | None, case_id: str, revision: int, now: datetime) -> list[Step]:
@@ -98,6 +117,7 @@ def completed(case: Case, now: datetime) -> list[Step]:
 
 def _opened(answer: Answer, routing: Routing, now: datetime) -> Step:
     rule = routing.rule_for(answer)
+    due_at = rule.due_at(_said_at(answer, now))
     case = Case(
         case_id=identity.case_id(answer.answer_id),
         revision=answer.revision,
@@ -108,7 +128,8 @@ def _opened(answer: Answer, routing: Routing, now: datetime) -> Step:
         sequence=1,
         opened_at=now,
         changed_at=now,
-        due_at=rule.due_at(now),
+        due_at=due_at,
+        first_due_at=due_at,
         suggested_action=rule.suggested_action,
     )
     return Step(case, followups.OPENED, Entry(sequence=1, at=now, kind="opened", details={"score": answer.score}))
@@ -141,7 +162,7 @@ def _moved(case: Case, answer: Answer, rule: Rule, now: datetime) -> list[Step]:
         sequence=case.sequence + 2,
         opened_at=now,
         changed_at=now,
-        due_at=rule.due_at(now),
+        **_deadline(case, answer, rule, now),
         owner=None,
         suggested_action=rule.suggested_action,
         closed_reason=None,
@@ -158,7 +179,7 @@ def _moved(case: Case, answer: Answer, rule: Rule, now: datetime) -> list[Step]:
 
 def _reopened(case: Case, answer: Answer, rule: Rule, now: datetime) -> Step:
     again = replace(
-        reopened(case, due_at=rule.due_at(now), now=now),
+        reopened(case, due_at=rule.due_at(_said_at(answer, now)), now=now),
         revision=answer.revision,
         answer=answer,
         rule=rule.name,
@@ -167,12 +188,66 @@ def _reopened(case: Case, answer: Answer, rule: Rule, now: datetime) -> Step:
     return Step(again, followups.REOPENED, _amendment(case, again, "reopened", now))
 
 
+def _anew(case: Case, answer: Answer, rule: Rule, now: datetime) -> Step:
+    """The case of a customer who was contacted and has said more: its owner should be in touch again."""
+    again = replace(
+        case,
+        revision=answer.revision,
+        answer=answer,
+        status="assigned",
+        sequence=case.sequence + 1,
+        changed_at=now,
+        **_deadline(case, answer, rule, now),
+    )
+    return Step(again, followups.ASSIGNED, _amendment(case, again, "amended", now))
+
+
 def _amended(case: Case, answer: Answer, rule: Rule | None, now: datetime) -> Step:
-    """The same case with the customer's latest answer; a new deadline only if another rule of its queue now matches."""
+    """The same case with the customer's latest answer, its deadline by ``rule``, which is None for the same score."""
     amended = replace(case, revision=answer.revision, answer=answer, sequence=case.sequence + 1, changed_at=now)
-    if rule is not None and rule.name != case.rule and rule.queue == case.queue and case.waiting:
-        amended = replace(amended, rule=rule.name, due_at=rule.due_at(now), suggested_action=rule.suggested_action)
+    if rule is not None and rule.queue == case.queue and case.awaits_contact:
+        amended = replace(
+            amended, rule=rule.name, suggested_action=rule.suggested_action, **_deadline(case, answer, rule, now)
+        )
     return Step(amended, EVENT_OF_STATUS[case.status], _amendment(case, amended, "amended", now))
+
+
+def _overtaken(case: Case, answer: Answer, routing: Routing, now: datetime) -> list[Step]:
+    """The step of a revision older than the case's: it may bring the deadline forward, if staff have not begun."""
+    if answer.revision == case.revision or not case.untouched:
+        return []
+    deadline = _deadline(case, answer, routing.rule_for(answer), now)
+    if deadline["first_due_at"] == case.first_due_at:
+        return []
+    if case.due_at is None:
+        return [Step(replace(case, first_due_at=deadline["first_due_at"]), None)]
+    forward = replace(case, sequence=case.sequence + 1, changed_at=now, **deadline)
+    return [Step(forward, EVENT_OF_STATUS[case.status])]
+
+
+class _Deadline(TypedDict):
+    due_at: datetime | None
+    first_due_at: datetime | None
+
+
+def _deadline(case: Case, answer: Answer, rule: Rule, now: datetime) -> _Deadline:
+    """The deadline under ``rule``: the earliest there has been, unless the customer was contacted in between."""
+    given = rule.due_at(_said_at(answer, now))
+    first = earliest(case.first_due_at if case.awaits_contact else None, given)
+    return {"due_at": None if given is None else first, "first_due_at": first}
+
+
+def _said_at(answer: Answer, now: datetime) -> datetime:
+    """When this revision was acknowledged; a stamp ahead of our clock does not put a deadline off."""
+    return min(answer.received_at, now)
+
+
+def _says_more(answer: Answer, *, than: Answer) -> bool:
+    """Whether the customer has said something since: the score is in another group, or there is a new comment."""
+    if group_of(answer.score) != group_of(than.score):
+        return True
+    comment, before = (" ".join((one.comment or "").split()) for one in (answer, than))
+    return comment not in ("", before)
 
 
 def _amendment(before: Case, after: Case, kind: str, now: datetime) -> Entry:

@@ -88,6 +88,7 @@ def reopened(case: Case, *, due_at: datetime | None, now: datetime) -> Case:
         _next(case, now),
         status="open" if case.owner is None else "assigned",
         due_at=due_at,
+        first_due_at=due_at,
         closed_reason=None,
         root_cause=None,
     )

@@ -26,6 +26,7 @@ _COLUMNS = Columns(
     opened_at="timestamptz",
     changed_at="timestamptz",
     due_at="timestamptz",
+    first_due_at="timestamptz",
     owner="text",
     suggested_action="text",
     closed_reason="text",
@@ -39,7 +40,7 @@ _COLUMNS = Columns(
     searched="text",
 )
 _SELECTED = """case_id, revision, answer::text AS answer, queue, rule, status, sequence, opened_at, changed_at, due_at,
-    owner, suggested_action, closed_reason, root_cause, erased"""
+    first_due_at, owner, suggested_action, closed_reason, root_cause, erased"""
 
 # Case.waiting in SQL: a case is written with its position.
 _WAITING = f"position <= {LAST_WAITING}"
@@ -192,6 +193,7 @@ def _values(row: CaseRow) -> Mapping[str, Any]:
         "opened_at": case.opened_at,
         "changed_at": case.changed_at,
         "due_at": case.due_at,
+        "first_due_at": case.first_due_at,
         "owner": case.owner,
         "suggested_action": case.suggested_action,
         "closed_reason": case.closed_reason,
@@ -218,6 +220,7 @@ def _case(row: Row[Any]) -> Case:
         opened_at=row.opened_at,
         changed_at=row.changed_at,
         due_at=row.due_at,
+        first_due_at=row.first_due_at,
         owner=row.owner,
         suggested_action=row.suggested_action,
         closed_reason=row.closed_reason,

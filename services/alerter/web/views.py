@@ -68,7 +68,8 @@ def row_view(case: Case, context: CaseContext, now: datetime) -> dict[str, Any]:
         "status": case.status,
         "status_word": words.STATUS_WORDS[case.status],
         "time_left": words.time_left(case.time_left(now)),
-        "changed_at": case.changed_at,
+        "since": words.SINCE.get(case.status),
+        "since_at": case.changed_at if case.status in words.SINCE else case.opened_at,
         "opened_at": case.opened_at,
     }
 

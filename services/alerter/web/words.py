@@ -44,6 +44,9 @@ STATUS_WORDS: dict[str, str] = {
     "any": "All",
 }
 
+SINCE: dict[str, str] = {"contacted": "Contacted", "closed": "Closed"}
+"""What a list says of a case without a deadline to meet, before the time of its last change."""
+
 Urgency = Literal["calm", "soon", "overdue"]
 
 _SOON = timedelta(hours=2)

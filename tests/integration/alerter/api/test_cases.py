@@ -163,3 +163,20 @@ async def test_a_case_comes_with_the_customers_history(alerter: Alerter, client:
     assert {one["order_id"] for one in told["orders"]} == {"1001", "1002"}
     assert [one["campaign"] for one in told["surveys"]] == ["product-nps"]
     assert [one["score"] for one in told["cases"]] == [9]
+
+
+async def test_a_case_contacted_in_time_stands_after_all_that_nobody_has_contacted(
+    alerter: Alerter, client: httpx.AsyncClient
+) -> None:
+    await alerter.receive(answer(1))
+    alerter.clock.pass_time(hours=1)
+    await alerter.receive(
+        answer(5, answer_id="a-2", received_at=alerter.clock.now()),
+        answer(10, answer_id="a-3"),
+        answer(8, answer_id="a-4"),
+    )
+    await body(await client.post(f"/v1/cases/{CASE}/contact", json={"sequence": 1, "way": "phone", "text": "Called"}))
+    alerter.clock.pass_time(hours=6)
+    listed = (await body(await client.get("/v1/cases")))["cases"]
+    order = [case["answer"]["answer_id"] for case in listed]
+    assert (order[0], order[-1]) == ("a-2", "a-1")

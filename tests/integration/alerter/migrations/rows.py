@@ -17,6 +17,13 @@ ROWS: dict[str, Rows] = {
                 "awaits_customer": False, "awaits_order": True, "searched": "late ana",
             },
             {
+                "case_id": "contacted", "revision": 1, "answer": {"score": 1, "comment": "Não chegou"},
+                "queue": "detractors", "rule": "detractors", "status": "contacted", "sequence": 3, "opened_at": NOON,
+                "changed_at": NOON, "due_at": NOON, "owner": "kim", "suggested_action": "call", "closed_reason": None,
+                "root_cause": None, "erased": False, "position": 900, "customer_key": CUSTOMER, "order_id": None,
+                "awaits_customer": False, "awaits_order": False, "searched": "não chegou",
+            },
+            {
                 "case_id": "erased", "revision": 5, "answer": None, "queue": None, "rule": None, "status": "closed",
                 "sequence": 1, "opened_at": NOON, "changed_at": NOON, "due_at": None, "owner": None,
                 "suggested_action": None, "closed_reason": "erased", "root_cause": None, "erased": True,
@@ -48,6 +55,20 @@ ROWS: dict[str, Rows] = {
         ],
     },
     "0002": DEAD_LETTER_STATE_ROWS,
+    "0003": {},
 }  # fmt: skip
 
-AFTER: dict[str, Changed] = {"0002": AFTER_DEAD_LETTER_STATES}
+AFTER: dict[str, Changed] = {
+    "0002": AFTER_DEAD_LETTER_STATES,
+    # 1,772,452,800,000 milliseconds from 1970 to NOON.
+    "0003": {
+        "cases": [
+            {"case_id": "open", "first_due_at": NOON, "position": 900, "status": "open"},
+            {
+                "case_id": "contacted", "first_due_at": NOON, "position": 9990000000000000 + 1772452800000,
+                "status": "contacted",
+            },
+            {"case_id": "erased", "first_due_at": None, "position": -900, "status": "closed"},
+        ]
+    },
+}  # fmt: skip

@@ -113,10 +113,15 @@ def test_no_sequence_of_actions_leaves_the_rules(names: list[str]) -> None:
 
 
 def test_lists_put_deadlines_first_then_the_newest_then_what_was_closed_last() -> None:
-    later = revisions.apply(None, answer(6), routing(), LATER)[0].case
+    later = revisions.apply(None, answer(6, received_at=LATER), routing(), LATER)[0].case
     old = revisions.apply(None, answer(9), routing(), NOON)[0].case
     new = revisions.apply(None, answer(9), routing(), LATER)[0].case
     assert opened().position < later.position < new.position < old.position
+    # What somebody is in touch about comes after all that nobody is, the longest untouched first.
+    in_touch = [
+        transitions.contact(opened(), way="phone", text="Called", actor="kim", now=now).case for now in (NOON, LATER)
+    ]
+    assert old.position < in_touch[0].position < in_touch[1].position <= LAST_WAITING
     closed_first = transitions.close(opened(), reason="resolved", root_cause=None, text="", actor="kim", now=NOON).case
     closed_last = transitions.close(opened(), reason="resolved", root_cause=None, text="", actor="kim", now=LATER).case
     assert old.position <= LAST_WAITING < closed_last.position < closed_first.position
