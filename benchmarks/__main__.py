@@ -94,11 +94,7 @@ def main(
     chosen = names or list(BENCHMARKS)
     if unknown := [name for name in chosen if name not in BENCHMARKS]:
         raise typer.BadParameter(f"no benchmark {unknown[0]!r}; choose from {', '.join(BENCHMARKS)}")
-    try:
-        results = uvloop.run(_run(chosen, Load(messages=messages, events=events, rate=rate, seconds=seconds)))
-    except (StackError, WrongOutcome) as error:
-        console.print(str(error), style="red", markup=False)
-        raise typer.Exit(1) from error
+    results = uvloop.run(_run(chosen, Load(messages=messages, events=events, rate=rate, seconds=seconds)))
     print_results(console, results)
     save(results, json)
     missed = [result.name for result in results if not result.met]
@@ -117,7 +113,11 @@ async def _run(names: list[str], load: Load) -> list[Result]:
             def progress(step: str, done: float, name: str = name) -> None:
                 bar.update(task, description=f"{name}: {step}", completed=done)  # noqa: B023  # called only within this iteration
 
-            results.append(await BENCHMARKS[name].measure(progress, load))
+            try:
+                results.append(await BENCHMARKS[name].measure(progress, load))
+            except (StackError, WrongOutcome) as error:
+                # The others' figures are still worth having.
+                results.append(Result(name, (), failure=str(error)))
     return results
 
 

@@ -31,15 +31,16 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """``checks`` describe what was verified; a benchmark with a wrong outcome raises instead."""
+    """``checks`` describe what was verified. ``failure`` says why there are no measures, if there are none."""
 
     name: str
     measures: Sequence[Measure]
     checks: Sequence[str] = field(default_factory=tuple)
+    failure: str = ""
 
     @property
     def met(self) -> bool:
-        return all(measure.met is not False for measure in self.measures)
+        return not self.failure and all(measure.met is not False for measure in self.measures)
 
 
 class WrongOutcome(AssertionError):
@@ -48,6 +49,9 @@ class WrongOutcome(AssertionError):
 
 def print_results(console: Console, results: Sequence[Result]) -> None:
     for result in results:
+        if result.failure:
+            console.print(f"{result.name}\n{result.failure}\n", style="red", markup=False)
+            continue
         table = Table(title=result.name, title_justify="left", show_edge=False)
         table.add_column("measure")
         table.add_column("value", justify="right")
