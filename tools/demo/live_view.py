@@ -14,7 +14,7 @@ from shared.contracts import answers, deliveries, followups, orders, scores, sen
 from shared.nps import Counts, NetPromoterScore, rounded
 from tools.demo.observations import DETRACTORS, Activity, Observations
 
-BAR_WIDTH = 41
+BAR_WIDTH = 31
 MAX_REGIONS = 4
 HEIGHT_WITHOUT_REGIONS = 20
 
