@@ -18,4 +18,14 @@ class ScorerSettings(ServiceSettings):
     comments_kept: int = Field(
         1_000, ge=0, le=100_000, description="Number of newest comments kept for the dashboard; 0 = none."
     )
+    comments_kept_days: int = Field(
+        365, ge=1, le=36_500, description="Days for which a comment is kept for the dashboard, from when it was given."
+    )
+    surveys_kept_days: int = Field(
+        90,
+        ge=31,
+        le=3_650,
+        description="Days for which the scorer can still tell which survey was delivered or answered, for the response "
+        "rate; at least 31, as Kafka retains sends and deliveries for 30. Counts are kept.",
+    )
     stream_clients: int = Field(200, ge=1, le=10_000, description="Maximum number of live streams per process.")

@@ -5,7 +5,7 @@ from pathlib import Path
 from services.scorer.actions.names import Names
 from services.scorer.api import nps, sample_size, segments, stream
 from services.scorer.domain.stream import ScoreUpdate
-from services.scorer.handlers import answers, deliveries, sends
+from services.scorer.handlers import surveys
 from services.scorer.loops.retention import RetentionLoop
 from services.scorer.loops.scores import ScoreLoop
 from services.scorer.loops.stream import StreamLoop
@@ -35,11 +35,7 @@ def build(runtime: Runtime[ScorerSettings]) -> Service:
     app.include_router(chart_library.routes(runtime))
     mount_static(app, Path(__file__).parent)
     return Service(
-        handlers={
-            topics.SENDS.name: sends.handler(runtime, names),
-            topics.DELIVERIES.name: deliveries.handler(runtime),
-            topics.ANSWERS.name: answers.handler(runtime, names),
-        },
+        handlers=dict.fromkeys((topic.name for topic in topics.CONSUMED_BY["scorer"]), surveys.handler(runtime, names)),
         loops=(
             Periodic("score publisher", runtime.settings.publish_seconds, ScoreLoop(runtime).step),
             Periodic("live stream", _STREAM_SECONDS, StreamLoop(runtime, live).step),

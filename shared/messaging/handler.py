@@ -1,4 +1,4 @@
-"""What a service does with a batch of one topic's messages."""
+"""What a service does with a batch of messages: of one topic, or of all topics it has this handler for."""
 
 from collections.abc import Sequence
 from typing import Protocol

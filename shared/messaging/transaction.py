@@ -1,6 +1,6 @@
 """One batch, one transaction; and bisecting a failing batch down to the offending message."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import structlog
 from aiokafka import TopicPartition
@@ -23,7 +23,8 @@ Items = Sequence[Message | DeadLetter]
 
 
 class BatchTransaction:
-    """Commits batches. Topics are handled in the order of ``topics``: facts before what depends on them."""
+    """Commits batches. Topics are handled in the order of ``topics``: facts before what depends on them. A handler of
+    several topics is called once, with the messages of all of them in this order."""
 
     def __init__(
         self,
@@ -73,13 +74,20 @@ class BatchTransaction:
                 letters.append(item)
         async with self._engine.begin() as connection:
             await positions.advance(connection, self._consumer, expected=expected, following=following)
-            for topic in self._order:
-                if topic in messages:
-                    await self._handlers[topic](connection, messages[topic])
+            for handler, of_handler in self._by_handler(messages):
+                await handler(connection, of_handler)
             if letters:
                 await set_aside(connection, self._consumer, letters, self._limit)
         for topic, handled in messages.items():
             metrics.messages.labels(topic).inc(len(handled))
+
+    def _by_handler(self, messages: Mapping[str, Sequence[Message]]) -> Iterator[tuple[Handler, list[Message]]]:
+        """The messages of each handler, in the order of topics."""
+        of_handlers: dict[Handler, list[Message]] = {}
+        for topic in self._order:
+            if topic in messages:
+                of_handlers.setdefault(self._handlers[topic], []).extend(messages[topic])
+        yield from of_handlers.items()
 
 
 # Raised by the loop itself: they concern the batch, not a message in it.

@@ -182,7 +182,7 @@ DAMAGES = [
     Damage(
         "published answers are in the scorer",
         ANSWERS,
-        f"UPDATE {ANSWERS} SET surveyed = false WHERE key = '{{answer}}'",
+        f"UPDATE {ANSWERS} SET score = NULL, erased_group = 'detractor' WHERE key = '{{answer}}'",
         "answer {answer}",
     ),
     Damage(
@@ -204,7 +204,7 @@ DAMAGES = [
             f"UPDATE {DAY_COUNTS} SET {column} = {column} + 1 WHERE {EVERYBODY} AND {column} > 0",
             ":everybody of service-nps",
         )
-        for column in ("detractors", "surveyed", "delivered")
+        for column in ("detractors", "answered", "delivered")
     ),
     *(
         Damage(
@@ -214,7 +214,7 @@ DAMAGES = [
             "everybody of service-nps in 30d: " + words,
         )
         for column, words in (
-            ("detractors", "recomputed Counts"), ("surveyed", "response_rate"), ("delivered", "delivered")
+            ("detractors", "recomputed Counts"), ("answered", "response_rate"), ("delivered", "delivered")
         )
     ),
     Damage(

@@ -180,8 +180,9 @@ async def test_an_erased_customer_leaves_nothing_behind(product: Product) -> Non
     await product.score(buyer.segment, 1)
     response = await product.staff.delete(f"{product.stack.url('collector')}/v1/customers/{buyer.id}")
     assert response.status_code == 200, response.text
-    await product.score(buyer.segment, 0)
     report = await product.audited()
+    score = await product.score(buyer.segment, 1)
+    assert (score["detractors"], score["nps"]) == (1, -100), "who asks to be forgotten must not raise the NPS"
     assert report.check("no personal data of erased customers").compared >= 1
     case = await product.staff.get(f"{product.stack.url('alerter')}/v1/cases", params={"status": "any", "limit": 200})
     assert given.answer_id not in case.text

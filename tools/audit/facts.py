@@ -101,8 +101,18 @@ class CampaignRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StillCounted:
+    """What an erased answer counts as; ``surveyed`` when it answered one of our surveys."""
+
+    group: str
+    day: date
+    surveyed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerState:
-    """An answer at its latest revision. Once it is erased, ``score`` is None, and only the revision is left.
+    """An answer at its latest revision. Once it is erased, ``score`` is None, and only the revision is left, and what
+    it still counts as, if the erasure says it: ``still`` a group on a day, its campaign and its segments.
 
     ``digest`` is a hash of the whole body, including fields not listed here.
     """
@@ -110,6 +120,7 @@ class AnswerState:
     revision: int
     score: int | None
     answered_at: datetime | None = None
+    still: StillCounted | None = None
     campaign: str | None = None
     segments: frozenset[Segment] = frozenset()
     customer_id: str | None = None
@@ -125,14 +136,14 @@ class AnswerState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScorerAnswer:
-    """An answer as stored by the scorer; ``surveyed`` when it answers one of our surveys."""
+    """An answer as stored by the scorer; ``erased_group`` is what it counts as once it is erased."""
 
     revision: int
     score: int | None
     day: date | None
     campaign: str
     segments: frozenset[Segment]
-    surveyed: bool | None
+    erased_group: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,26 +219,27 @@ class Timer:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Answers by group, how many of them answer one of our surveys, and surveys delivered."""
+    """Answers by group, on the day they were given; surveys delivered, and how many of them were answered, on the day
+    they were sent."""
 
     counts: Counts = field(default_factory=Counts)
     _: KW_ONLY
-    surveyed: int = 0
     delivered: int = 0
+    answered: int = 0
 
     def __add__(self, other: "Totals") -> "Totals":
         return Totals(
             self.counts + other.counts,
-            surveyed=self.surveyed + other.surveyed,
             delivered=self.delivered + other.delivered,
+            answered=self.answered + other.answered,
         )
 
     def __sub__(self, other: "Totals") -> "Totals":
         """These minus ``other``, which must be part of them."""
         return Totals(
             self.counts - other.counts,
-            surveyed=self.surveyed - other.surveyed,
             delivered=self.delivered - other.delivered,
+            answered=self.answered - other.answered,
         )
 
 

@@ -151,7 +151,7 @@ async def _scorer(connection: Connection, facts: DatabaseFacts) -> None:
         for row in await connection.fetch("SELECT id, dimension, value FROM scorer.segments")
     }
     rows = await connection.fetch(
-        "SELECT key::text AS key, revision, score, day, campaign_id, segment_ids, surveyed FROM scorer.answers"
+        "SELECT key::text AS key, revision, score, day, campaign_id, segment_ids, erased_group FROM scorer.answers"
     )
     for row in rows:
         of_answer = [segments[segment_id] for segment_id in row["segment_ids"] or ()]
@@ -161,18 +161,18 @@ async def _scorer(connection: Connection, facts: DatabaseFacts) -> None:
             day=row["day"],
             campaign=campaigns[row["campaign_id"]] if row["campaign_id"] is not None else "",
             segments=frozenset(of_answer) - {EVERYBODY},
-            surveyed=row["surveyed"],
+            erased_group=row["erased_group"],
         )
     rows = await connection.fetch(
         """
-        SELECT segment_id, campaign_id, day, promoters, passives, detractors, surveyed, delivered
+        SELECT segment_id, campaign_id, day, promoters, passives, detractors, delivered, answered
         FROM scorer.day_counts
         """
     )
     for row in rows:
         cell = segments[row["segment_id"]], campaigns[row["campaign_id"]], row["day"]
         counts = Counts(promoters=row["promoters"], passives=row["passives"], detractors=row["detractors"])
-        facts.day_counts[cell] = Totals(counts, surveyed=row["surveyed"], delivered=row["delivered"])
+        facts.day_counts[cell] = Totals(counts, delivered=row["delivered"], answered=row["answered"])
     rows = await connection.fetch("SELECT key::text AS key, score, comment FROM scorer.comments")
     facts.comments = {row["key"]: (row["score"], row["comment"]) for row in rows}
 

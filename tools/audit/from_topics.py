@@ -1,7 +1,7 @@
 """Reads the facts from the topics. Each record is read once; on compacted topics the latest of each key counts."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,16 @@ import orjson
 
 from shared.contracts import answers, deliveries, followups, orders, preferences, requests, scores, sends
 from shared.contracts.topics import DEAD_LETTER_SUFFIX
-from tools.audit.facts import AnswerState, CaseState, OrderEvent, Segment, Send, SurveyRequest, TopicFacts
+from tools.audit.facts import (
+    AnswerState,
+    CaseState,
+    OrderEvent,
+    Segment,
+    Send,
+    StillCounted,
+    SurveyRequest,
+    TopicFacts,
+)
 from tools.audit.records import Event, Record, event_of, moment
 
 if TYPE_CHECKING:
@@ -140,7 +149,19 @@ def _read_answer(facts: TopicFacts, _record: Record, event: Event) -> None:
 def answer_state(body: dict[str, Any], *, erased: bool = False) -> AnswerState:
     """Parses an answer's body."""
     if erased:
-        return AnswerState(revision=body["revision"], score=None)
+        counted = body.get("counted")
+        if counted is None:
+            return AnswerState(revision=body["revision"], score=None)
+        still = StillCounted(
+            group=counted["group"], day=date.fromisoformat(counted["day"]), surveyed=counted["surveyed"]
+        )
+        return AnswerState(
+            revision=body["revision"],
+            score=None,
+            still=still,
+            campaign=counted.get("campaign"),
+            segments=segments_of(counted.get("segments") or {}),
+        )
     return AnswerState(
         revision=body["revision"],
         score=body["score"],

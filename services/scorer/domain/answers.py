@@ -1,7 +1,8 @@
 """A batch of answers: the highest revision of each, the rows to store, and the changes to the counts.
 
 An answer is stored at its highest revision. What it counted before is subtracted and what it counts now is added, so
-that the day counts stay the sum over the stored answers, despite duplicates and late or out-of-order events.
+that the day counts stay the sum over the stored answers, despite duplicates and late or out-of-order events. An erased
+answer goes on counting: its day, campaign, segments and group stay, its score and its comment go.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,9 +12,10 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from services.scorer.domain.keys import key_of
-from services.scorer.domain.tally import DayChange, Tally, answer_place
+from services.scorer.domain.tally import Tally, answer_place
 from services.scorer.domain.windows import day_of
-from shared.contracts.answers import Answer, AnswerErased, supersedes
+from shared.contracts.answers import Answer, AnswerErased, StillCounted, supersedes
+from shared.nps import Group, group_of
 
 NO_CAMPAIGN = ""
 """The name under which answers without a campaign count."""
@@ -21,32 +23,54 @@ NO_CAMPAIGN = ""
 NO_CAMPAIGN_ID = 0
 """The id of NO_CAMPAIGN."""
 
+Revisions = list[tuple[str, Answer | AnswerErased]]
+"""Each answer's key with one of its revisions, ascending by key."""
 
-def newest_revisions(bodies: Iterable[Answer | AnswerErased]) -> list[tuple[str, Answer | AnswerErased]]:
-    """Each answer's key with the revision that supersedes its others, ascending by key."""
+
+def newest_revisions(bodies: Iterable[Answer | AnswerErased]) -> Revisions:
+    """The revision of each answer that supersedes its others."""
     newest: dict[str, Answer | AnswerErased] = {}
     for body in bodies:
-        other = newest.setdefault(body.answer_id, body)
+        key = key_of(body.answer_id)
+        other = newest.setdefault(key, body)
         if other is not body and supersedes(body, earlier=other):
-            newest[body.answer_id] = body
-    return sorted([(key_of(answer_id), body) for answer_id, body in newest.items()])
+            newest[key] = body
+    return sorted(newest.items())
+
+
+def rounds(bodies: Iterable[Answer | AnswerErased]) -> list[Revisions]:
+    """What to store one after the other: erasures that do not say what they count as keep what is stored by then."""
+    given = list(bodies)
+    stated = newest_revisions(body for body in given if counts_as(body) is not None)
+    unstated = newest_revisions(body for body in given if counts_as(body) is None)
+    return [revisions for revisions in (stated, unstated) if revisions]
+
+
+def counts_as(body: Answer | AnswerErased) -> Answer | StillCounted | None:
+    """What has the campaign and the segments in which it counts; None for an erasure that does not say."""
+    return body if isinstance(body, Answer) else body.counted
 
 
 class AnswerRow(NamedTuple):
-    """A row of ``answers``; an erased answer has only its key and revision. ``day`` is in the shop's time zone."""
+    """A row of ``answers``. ``day`` is in the shop's time zone.
+
+    An erased answer has no score, but an ``erased_group``; everything but its key and revision is None if the erasure
+    does not say what it counts as.
+    """
 
     key: str
     revision: int
     campaign_id: int | None
     day: date | None
     score: int | None
-    surveyed: bool | None
     segment_ids: tuple[int, ...] | None
+    erased_group: Group | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewComment:
     key: str
+    answer_id: str
     answered_at: datetime
     day: date
     campaign_id: int
@@ -57,14 +81,18 @@ class NewComment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplacedAnswer:
-    """The previous state of an answer; everything but ``key`` is None if it had been erased."""
+    """The previous state of an answer; ``campaign_id``, ``day`` and ``segment_ids`` are None if it did not count.
+
+    ``erased_now`` is whether the answer is erased now.
+    """
 
     key: str
     campaign_id: int | None
     day: date | None
     score: int | None
-    surveyed: bool | None
     segment_ids: Sequence[int] | None
+    erased_group: Group | None
+    erased_now: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +106,7 @@ class WrittenAnswers:
 @dataclass(slots=True)
 class AnswerBatch:
     """``rows`` for the table, ascending by key. ``keys``, ``places`` and ``segments`` are parallel: where each answer
-    counts, without the erased ones."""
+    counts, without those that do not say."""
 
     rows: list[AnswerRow] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
@@ -86,81 +114,67 @@ class AnswerBatch:
     segments: list[Sequence[int]] = field(default_factory=list)
     comments: list[NewComment] = field(default_factory=list)
 
-    def changes(self, written: WrittenAnswers) -> list[DayChange]:
-        """The changes to the counts, once the batch is stored."""
-        tally = Tally()
+    def count(self, tally: Tally, written: WrittenAnswers) -> None:
+        """Adds the changes to the counts, once the batch is stored."""
         tally.add(self.places, self.segments)
         if written.keys is not None:
             refused = [index for index, key in enumerate(self.keys) if key not in written.keys]
             tally.remove([self.places[index] for index in refused], [self.segments[index] for index in refused])
+        if not written.replaced:
+            return
+        given = set(self.keys)
         places, segments = [], []
         for old in written.replaced:
-            if old.campaign_id is None or old.day is None or old.score is None:
-                continue
-            places.append(answer_place(old.campaign_id, old.day, score=old.score, surveyed=bool(old.surveyed)))
+            group = old.erased_group if old.score is None else group_of(old.score)
+            if old.campaign_id is None or old.day is None or group is None or old.key not in given:
+                continue  # It did not count, or goes on counting as it did.
+            places.append(answer_place(old.campaign_id, old.day, group))
             segments.append(old.segment_ids or ())
         tally.remove(places, segments)
-        return tally.changes()
 
     def comments_of(self, written: WrittenAnswers) -> list[NewComment]:
-        """The comments of the answers that were written."""
-        return [new for new in self.comments if written.keys is None or new.key in written.keys]
+        """The comments of the answers that were written and are not erased."""
+        erased = {old.key for old in written.replaced if old.erased_now}
+        return [
+            new for new in self.comments if (written.keys is None or new.key in written.keys) and new.key not in erased
+        ]
 
 
 def batch_of(
-    newest: Sequence[tuple[str, Answer | AnswerErased]],
-    *,
-    campaign_ids: Sequence[int],
-    segment_ids: Sequence[tuple[int, ...]],
-    zone: ZoneInfo,
+    revisions: Revisions, *, campaign_ids: Sequence[int], segment_ids: Sequence[tuple[int, ...]], zone: ZoneInfo
 ) -> AnswerBatch:
-    """``newest`` as ``newest_revisions`` returns it; the ids are those of its answers that are not erased, in order.
+    """The ids are those of what ``counts_as`` returns for each of ``revisions`` that counts, in order.
 
     Days begin and end in ``zone``.
     """
     batch = AnswerBatch()
     ids = zip(campaign_ids, segment_ids, strict=True)
-    for key, body in newest:
-        if not isinstance(body, Answer):
-            batch.rows.append(
-                AnswerRow(
-                    key=key,
-                    revision=body.revision,
-                    campaign_id=None,
-                    day=None,
-                    score=None,
-                    surveyed=None,
-                    segment_ids=None,
-                )
-            )
+    for key, body in revisions:
+        counted = counts_as(body)
+        if counted is None:
+            batch.rows.append(AnswerRow(key, body.revision, None, None, None, None, None))
             continue
         campaign_id, segments = next(ids)
-        day = day_of(body.answered_at, zone)
-        surveyed = body.send_id is not None
-        batch.rows.append(
-            AnswerRow(
-                key=key,
-                revision=body.revision,
-                campaign_id=campaign_id,
-                day=day,
-                score=body.score,
-                surveyed=surveyed,
-                segment_ids=segments,
-            )
-        )
-        batch.keys.append(key)
-        batch.places.append(answer_place(campaign_id, day, score=body.score, surveyed=surveyed))
-        batch.segments.append(segments)
-        if body.comment and not body.comment.isspace():
-            batch.comments.append(
-                NewComment(
-                    key=key,
-                    answered_at=body.answered_at,
-                    day=day,
-                    campaign_id=campaign_id,
-                    score=body.score,
-                    segment_ids=segments,
-                    comment=body.comment,
+        if isinstance(counted, Answer):
+            day, group = day_of(counted.answered_at, zone), group_of(counted.score)
+            batch.rows.append(AnswerRow(key, body.revision, campaign_id, day, counted.score, segments, None))
+            if counted.comment and not counted.comment.isspace():
+                batch.comments.append(
+                    NewComment(
+                        key=key,
+                        answer_id=counted.answer_id,
+                        answered_at=counted.answered_at,
+                        day=day,
+                        campaign_id=campaign_id,
+                        score=counted.score,
+                        segment_ids=segments,
+                        comment=counted.comment,
+                    )
                 )
-            )
+        else:
+            day, group = counted.day, counted.group
+            batch.rows.append(AnswerRow(key, body.revision, campaign_id, day, None, segments, group))
+        batch.keys.append(key)
+        batch.places.append(answer_place(campaign_id, day, group))
+        batch.segments.append(segments)
     return batch

@@ -16,6 +16,9 @@ ALL_CAMPAIGNS = -1
 Figures = tuple[int, ...]
 """The figures by which two publications of a score are compared."""
 
+_FORMULA = 2
+"""Goes up when the same counts give another score, so that every score is published again."""
+
 _WITH_BEFORE = [window for window in WINDOWS if WINDOW_DAYS[window] is not None]
 
 
@@ -84,7 +87,7 @@ def scores_to_publish(
             key = ScoreKey(segment_id=segment_id, campaign_id=campaign_id, window_days=WINDOW_DAYS[window] or 0)
             figures = _figures(current, before, minimum)
             last = published.get(key, Published(0, ()))
-            if figures == last.figures or (not last.figures and not any(figures[:-1])):
+            if figures == last.figures or (not last.figures and not any(figures[:-2])):
                 continue
             body = _body(
                 campaign=campaign,
@@ -124,9 +127,9 @@ def _windows(by_span: SumsBySpan) -> Iterator[tuple[Window, Sums, Sums | None]]:
 def _figures(current: Sums, before: Sums | None, minimum: int) -> Figures:
     now, then = current.counts, (before or NOTHING).counts
     return (
-        *(now.promoters, now.passives, now.detractors, current.surveyed, current.delivered or 0),
+        *(now.promoters, now.passives, now.detractors, current.answered, current.delivered or 0),
         *(then.promoters, then.passives, then.detractors),
-        minimum,
+        *(minimum, _FORMULA),
     )
 
 

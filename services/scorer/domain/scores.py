@@ -7,28 +7,28 @@ from shared.nps import Change, Counts, NetPromoterScore, change, net_promoter_sc
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """``surveyed`` of the answers were given to a survey; ``delivered`` surveys were sent on these days, or None if
-    unknown."""
+    """``counts`` are the answers given on these days; ``delivered`` surveys were sent on them, or None if unknown, and
+    ``answered`` of these were answered, on whatever day."""
 
     counts: Counts
     _: KW_ONLY
-    surveyed: int
     delivered: int | None
+    answered: int
 
     def __add__(self, other: "Sums") -> "Sums":
         return Sums(
             self.counts + other.counts,
-            surveyed=self.surveyed + other.surveyed,
             delivered=(self.delivered or 0) + (other.delivered or 0),
+            answered=self.answered + other.answered,
         )
 
     @property
     def response_rate(self) -> float | None:
-        """Answers to surveys over surveys delivered, each by the day it happened; None without any delivered."""
-        return self.surveyed / self.delivered if self.delivered else None
+        """The share of the surveys delivered that were answered, at most 1; None without any delivered."""
+        return self.answered / self.delivered if self.delivered else None
 
 
-NOTHING = Sums(Counts(), surveyed=0, delivered=0)
+NOTHING = Sums(Counts(), delivered=0, answered=0)
 
 
 @dataclass(frozen=True, slots=True)

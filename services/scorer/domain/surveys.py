@@ -1,19 +1,22 @@
-"""The facts of a survey from sends and deliveries, and when it counts as delivered.
+"""The facts of a survey from sends, deliveries and answers, and when it counts as delivered and as answered.
 
-A survey counts once its send and its acceptance are known, and as long as no failure is. The three facts arrive in
-any order, from two topics, possibly more than once.
+A survey counts as delivered once its send and its acceptance are known, and as long as no failure is; and then as
+answered once an answer to it is known, on the day the *survey* was sent, so that no response rate exceeds 100 %. The
+facts arrive in any order, from three topics, possibly more than once. An answer that is erased goes on counting.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import reduce
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from services.scorer.domain.keys import key_of
-from services.scorer.domain.tally import DayChange, Tally, delivered_place
+from services.scorer.domain.tally import Tally, answered_place, delivered_place
 from services.scorer.domain.windows import day_of
 from shared.contracts import deliveries
+from shared.contracts.answers import Answer, AnswerErased
 from shared.contracts.deliveries import Delivery
 from shared.contracts.sends import SurveySent
 
@@ -26,21 +29,37 @@ class SurveyFacts(NamedTuple):
 
     key: str
     known_on: date
-    campaign_id: int | None
-    sent_on: date | None
-    accepted: bool
-    failed: bool
-    segment_ids: tuple[int, ...] | None
+    campaign_id: int | None = None
+    sent_on: date | None = None
+    accepted: bool = False
+    failed: bool = False
+    answered: bool = False
+    segment_ids: tuple[int, ...] | None = None
+
+    def merged(self, later: "SurveyFacts") -> "SurveyFacts":
+        """These facts and those of a later event about the same survey."""
+        where = self if self.sent_on is not None else later
+        return SurveyFacts(
+            key=self.key,
+            known_on=self.known_on,
+            campaign_id=where.campaign_id,
+            sent_on=where.sent_on,
+            accepted=self.accepted or later.accepted,
+            failed=self.failed or later.failed,
+            answered=self.answered or later.answered,
+            segment_ids=where.segment_ids,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveredChange:
-    """A survey that now counts as delivered (``delivered`` is 1), or no longer does (−1)."""
+class SurveyChange:
+    """A survey that now counts as ``delivered`` or ``answered`` (1), no longer does (−1), or is unchanged (0)."""
 
     campaign_id: int
     sent_on: date
     segment_ids: Sequence[int]
     delivered: int
+    answered: int
 
 
 def first_sends(bodies: Iterable[SurveySent]) -> list[tuple[str, SurveySent]]:
@@ -65,8 +84,6 @@ def facts_of_sends(
             known_on=(day := day_of(body.sent_at, zone)),
             campaign_id=campaign_id,
             sent_on=day,
-            accepted=False,
-            failed=False,
             segment_ids=segments,
         )
         for (key, body), campaign_id, segments in zip(sent, campaign_ids, segment_ids, strict=True)
@@ -74,36 +91,47 @@ def facts_of_sends(
 
 
 def facts_of_deliveries(reports: Iterable[tuple[str, Delivery]], zone: ZoneInfo) -> list[SurveyFacts]:
-    """Whether each survey was delivered, from pairs of event type and body; ascending by key.
+    """Whether surveys were delivered, from pairs of event type and body.
 
     Opens and clicks are ignored: bots cause both.
     """
-    known_on: dict[str, date] = {}
-    accepted: set[str] = set()
-    failed: set[str] = set()
-    for kind, body in reports:
-        if kind in _REACHED or kind in _NOT_REACHED:
-            key = key_of(body.send_id)
-            known_on.setdefault(key, day_of(body.occurred_at, zone))
-            (accepted if kind in _REACHED else failed).add(key)
     return [
         SurveyFacts(
-            key=key,
-            known_on=known_on[key],
-            campaign_id=None,
-            sent_on=None,
-            accepted=key in accepted,
-            failed=key in failed,
-            segment_ids=None,
+            key=key_of(body.send_id),
+            known_on=day_of(body.occurred_at, zone),
+            accepted=kind in _REACHED,
+            failed=kind in _NOT_REACHED,
         )
-        for key in sorted(known_on)
+        for kind, body in reports
+        if kind in _REACHED or kind in _NOT_REACHED
     ]
 
 
-def delivered_changes(changed: Sequence[DeliveredChange]) -> list[DayChange]:
-    """The changes to the day counts."""
-    tally = Tally()
-    for delivered, count in ((1, tally.add), (-1, tally.remove)):
-        these = [one for one in changed if one.delivered == delivered]
-        count([delivered_place(one.campaign_id, one.sent_on) for one in these], [one.segment_ids for one in these])
-    return tally.changes()
+def facts_of_answers(bodies: Iterable[Answer | AnswerErased], zone: ZoneInfo) -> list[SurveyFacts]:
+    """Which surveys were answered. An erasure does not name its survey, which is known to be answered by then."""
+    return [
+        SurveyFacts(key=key_of(body.send_id), known_on=day_of(body.received_at, zone), answered=True)
+        for body in bodies
+        if isinstance(body, Answer) and body.send_id is not None
+    ]
+
+
+def merged_facts(facts: Iterable[SurveyFacts]) -> list[SurveyFacts]:
+    """All that is known of each survey, ascending by key."""
+    by_key: dict[str, list[SurveyFacts]] = {}
+    for one in facts:
+        by_key.setdefault(one.key, []).append(one)
+    return [reduce(SurveyFacts.merged, by_key[key]) for key in sorted(by_key)]
+
+
+def count_surveys(tally: Tally, changed: Sequence[SurveyChange]) -> None:
+    """Adds the changes to the counts."""
+    for change, count in ((1, tally.add), (-1, tally.remove)):
+        delivered = [one for one in changed if one.delivered == change]
+        count([delivered_place(one.campaign_id, one.sent_on) for one in delivered], _segments(delivered))
+        answered = [one for one in changed if one.answered == change]
+        count([answered_place(one.campaign_id, one.sent_on) for one in answered], _segments(answered))
+
+
+def _segments(changed: Sequence[SurveyChange]) -> list[Sequence[int]]:
+    return [one.segment_ids for one in changed]

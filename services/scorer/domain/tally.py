@@ -9,21 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from shared.nps import SCORES, Group, group_of
+from shared.nps import Group
 
-# What one place counts: the three groups of answers without a survey, the same three of answers to a survey, and
-# surveys delivered.
+# What one place counts: the three groups of answers, surveys delivered, and those of them that were answered.
 _COUNTERS: dict[Group, int] = {"promoter": 0, "passive": 1, "detractor": 2}
-_SURVEYED, _DELIVERED = 3, 6
-_COUNTER_OF_SCORE = tuple(_COUNTERS[group_of(score)] for score in SCORES)
+_DELIVERED, _ANSWERED = 3, 4
 _COUNTER_BITS, _DAY_BITS, _CAMPAIGN_BITS = 3, 20, 31
 _BELOW_SEGMENT = _COUNTER_BITS + _DAY_BITS + _CAMPAIGN_BITS
 
 
-def answer_place(campaign_id: int, day: date, *, score: int, surveyed: bool) -> int:
-    """Where an answer counts, without the segment; ``surveyed`` when it was given to one of our surveys."""
-    counter = _COUNTER_OF_SCORE[score] + (_SURVEYED if surveyed else 0)
-    return ((campaign_id << _DAY_BITS) | day.toordinal()) << _COUNTER_BITS | counter
+def answer_place(campaign_id: int, day: date, group: Group) -> int:
+    """Where an answer counts, without the segment."""
+    return ((campaign_id << _DAY_BITS) | day.toordinal()) << _COUNTER_BITS | _COUNTERS[group]
 
 
 def delivered_place(campaign_id: int, day: date) -> int:
@@ -31,9 +28,18 @@ def delivered_place(campaign_id: int, day: date) -> int:
     return ((campaign_id << _DAY_BITS) | day.toordinal()) << _COUNTER_BITS | _DELIVERED
 
 
+def answered_place(campaign_id: int, day: date) -> int:
+    """Where a delivered survey that was answered counts, without the segment; ``day`` is the survey's."""
+    return ((campaign_id << _DAY_BITS) | day.toordinal()) << _COUNTER_BITS | _ANSWERED
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayChange:
-    """What to add to the counts of one segment, campaign and day; ``surveyed`` counts answers to our surveys."""
+    """What to add to the counts of one segment, campaign and day.
+
+    Answers count on the day they were given; surveys ``delivered``, and those of them ``answered``, on the day they
+    were sent.
+    """
 
     segment_id: int
     campaign_id: int
@@ -41,8 +47,8 @@ class DayChange:
     promoters: int
     passives: int
     detractors: int
-    surveyed: int
     delivered: int
+    answered: int
 
 
 class Tally:
@@ -64,8 +70,8 @@ class Tally:
         cells: dict[int, list[int]] = {}
         for packed, count in self._counts.items():
             if count:
-                cells.setdefault(packed >> _COUNTER_BITS, [0] * 7)[packed & 7] += count
-        return [change for cell in sorted(cells) if (change := _change(cell, cells[cell])) is not None]
+                cells.setdefault(packed >> _COUNTER_BITS, [0] * 5)[packed & 7] += count
+        return [_change(cell, cells[cell]) for cell in sorted(cells)]
 
 
 def _spread(places: Sequence[int], segments: Sequence[Sequence[int]]) -> list[int]:
@@ -76,11 +82,7 @@ def _spread(places: Sequence[int], segments: Sequence[Sequence[int]]) -> list[in
     ]
 
 
-def _change(cell: int, counts: list[int]) -> DayChange | None:
-    promoters, passives, detractors = (counts[group] + counts[_SURVEYED + group] for group in range(3))
-    surveyed = sum(counts[_SURVEYED:_DELIVERED])
-    if not (promoters or passives or detractors or surveyed or counts[_DELIVERED]):
-        return None
+def _change(cell: int, counts: list[int]) -> DayChange:
     day = cell & ((1 << _DAY_BITS) - 1)
     campaign = (cell >> _DAY_BITS) & ((1 << _CAMPAIGN_BITS) - 1)
     segment = cell >> (_DAY_BITS + _CAMPAIGN_BITS)
@@ -88,9 +90,9 @@ def _change(cell: int, counts: list[int]) -> DayChange | None:
         segment_id=segment,
         campaign_id=campaign,
         day=date.fromordinal(day),
-        promoters=promoters,
-        passives=passives,
-        detractors=detractors,
-        surveyed=surveyed,
+        promoters=counts[_COUNTERS["promoter"]],
+        passives=counts[_COUNTERS["passive"]],
+        detractors=counts[_COUNTERS["detractor"]],
         delivered=counts[_DELIVERED],
+        answered=counts[_ANSWERED],
     )

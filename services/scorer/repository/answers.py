@@ -27,13 +27,25 @@ _COLUMNS = Columns(
     campaign_id="integer",
     day="date",
     score="smallint",
-    surveyed="boolean",
     segment_ids="integer[]",
+    erased_group="text",
 )
+
+
+def _group_of(score: str) -> str:
+    """The group of the score in a column."""
+    groups = " ".join(
+        f"WHEN {score} BETWEEN {of[0]} AND {of[-1]} THEN '{group}'" for group, of in SCORES_OF_GROUP.items()
+    )
+    return f"CASE {groups} END"
+
+
 # One statement writes the batch, rejects stale revisions, and returns the previous rows (PostgreSQL 18's RETURNING
 # old). In the usual case, all new, it returns a single row: returning thousands of unused rows would cost as much as
-# writing them. WHERE is the rule of ``supersedes`` in domain/answers.py; an erased answer has no score. The rows are
-# arrays in PostgreSQL's text format instead of ``Columns.given``: see ``arrays``.
+# writing them. WHERE is the rule of ``supersedes`` in contracts/answers.py; an erased answer has no score. An erasure
+# that does not say what it counts as has no day either, and keeps what the answer counted as. If nothing was known of
+# the answer then, a revision that comes later still says it, but brings nothing else back. The rows are arrays in
+# PostgreSQL's text format instead of ``Columns.given``: see ``arrays``.
 _WRITE = text(
     f"""
     WITH written AS (
@@ -45,22 +57,36 @@ _WRITE = text(
             CAST(CAST(:campaign_ids AS text) AS integer[]),
             CAST(CAST(:days AS text) AS date[]),
             CAST(CAST(:scores AS text) AS smallint[]),
-            CAST(CAST(:surveyed AS text) AS boolean[]),
-            CAST(CAST(:segment_ids AS text) AS text[])
+            CAST(CAST(:segment_ids AS text) AS text[]),
+            CAST(CAST(:erased_groups AS text) AS text[])
         ) AS given ({_COLUMNS.names})
-        ON CONFLICT (key) DO UPDATE SET {_COLUMNS.updates("excluded", but="key")}
+        ON CONFLICT (key) DO UPDATE SET
+            revision = greatest(answer.revision, excluded.revision),
+            campaign_id = COALESCE(excluded.campaign_id, answer.campaign_id),
+            day = COALESCE(excluded.day, answer.day),
+            segment_ids = COALESCE(excluded.segment_ids, answer.segment_ids),
+            score = CASE WHEN excluded.revision > answer.revision THEN excluded.score END,
+            erased_group = CASE
+                WHEN excluded.day IS NULL THEN COALESCE(answer.erased_group, {_group_of("answer.score")})
+                WHEN excluded.revision <= answer.revision AND excluded.score IS NOT NULL
+                THEN {_group_of("excluded.score")}
+                ELSE excluded.erased_group
+            END
         WHERE excluded.revision > answer.revision
            OR (excluded.revision = answer.revision AND excluded.score IS NULL AND answer.score IS NOT NULL)
+           OR (answer.day IS NULL AND excluded.day IS NOT NULL)
         RETURNING
             new.key AS key, old.revision IS NOT NULL AS replaced, old.campaign_id AS campaign_id, old.day AS day,
-            old.score AS score, old.surveyed AS surveyed, old.segment_ids AS segment_ids
+            old.score AS score, old.segment_ids AS segment_ids, old.erased_group AS erased_group,
+            new.score IS NULL AS erased_now
     )
     SELECT count(*) AS written,
            CASE WHEN count(*) < CAST(:given AS bigint) THEN array_agg(key) END AS keys,
-           NULL AS key, NULL AS campaign_id, NULL AS day, NULL AS score, NULL AS surveyed, NULL AS segment_ids
+           NULL AS key, NULL AS campaign_id, NULL AS day, NULL AS score, NULL AS segment_ids, NULL AS erased_group,
+           NULL AS erased_now
     FROM written
     UNION ALL
-    SELECT NULL, NULL, key, campaign_id, day, score, surveyed, segment_ids
+    SELECT NULL, NULL, key, campaign_id, day, score, segment_ids, erased_group, erased_now
     FROM written
     WHERE replaced
     """  # noqa: S608  # composed of column names, never values
@@ -68,15 +94,14 @@ _WRITE = text(
 
 
 def _in_group(group: Group) -> str:
-    """1 if an answer's score is of the group, else 0."""
+    """1 if an answer is of the group, else 0."""
     scores = SCORES_OF_GROUP[group]
-    return f"CAST(score BETWEEN {scores[0]} AND {scores[-1]} AS integer)"
+    return f"CAST(COALESCE(score BETWEEN {scores[0]} AND {scores[-1]}, erased_group = '{group}') AS integer)"
 
 
 _COUNTED = f"""
     SELECT day, segment_ids, {_in_group("promoter")} AS promoters, {_in_group("passive")} AS passives,
-           {_in_group("detractor")} AS detractors, CAST(surveyed AS integer) AS surveyed,
-           CAST(NULL AS integer) AS delivered
+           {_in_group("detractor")} AS detractors, CAST(NULL AS integer) AS delivered, 0 AS answered
     FROM answers
     WHERE segment_ids @> CAST(:segment_ids AS integer[])
       AND (CAST(:campaign_id AS integer) IS NULL OR campaign_id = :campaign_id)
@@ -100,15 +125,15 @@ _VALUES = text(
 
 async def write(connection: AsyncConnection, rows: Sequence[AnswerRow]) -> WrittenAnswers:
     """Stores ``rows``: at least one, ascending by key, without duplicates."""
-    keys, revisions, campaign_ids, days, scores, surveyed, segment_ids = zip(*rows, strict=True)
+    keys, revisions, campaign_ids, days, scores, segment_ids, erased_groups = zip(*rows, strict=True)
     columns = {
         "keys": array(keys),
         "revisions": array(revisions),
         "campaign_ids": array(campaign_ids),
         "days": array(days),
         "scores": array(scores),
-        "surveyed": array(surveyed),
         "segment_ids": array_of_arrays(segment_ids),
+        "erased_groups": array(erased_groups),
     }
     written, *replaced = (await connection.execute(_WRITE, {**columns, "given": len(rows)})).all()
     return WrittenAnswers(
@@ -119,8 +144,9 @@ async def write(connection: AsyncConnection, rows: Sequence[AnswerRow]) -> Writt
                 campaign_id=row.campaign_id,
                 day=row.day,
                 score=row.score,
-                surveyed=row.surveyed,
                 segment_ids=row.segment_ids,
+                erased_group=row.erased_group,
+                erased_now=row.erased_now,
             )
             for row in replaced
         ],
@@ -133,7 +159,7 @@ async def sums(
     """What answers in all of the segments, of one campaign or any (None), add up to on each of ``spans``."""
     values = {"segment_ids": list(segment_ids), "campaign_id": campaign_id, **span_arguments(spans)}
     rows = await connection.execute(_SUMS, values)
-    return [Sums(counts_of(row), surveyed=int(row.surveyed), delivered=None) for row in rows]
+    return [Sums(counts_of(row), delivered=None, answered=0) for row in rows]
 
 
 async def daily(

@@ -15,6 +15,7 @@ from shared.persistence.columns import Columns
 _REMOVE = text("DELETE FROM comments WHERE key = ANY(CAST(:keys AS uuid[]))")
 _COLUMNS = Columns(
     key="uuid",
+    answer_id="text",
     answered_at="timestamptz",
     day="date",
     campaign_id="integer",
@@ -23,6 +24,7 @@ _COLUMNS = Columns(
     comment="text",
 )
 _ADD = text(f"INSERT INTO comments ({_COLUMNS.names}) SELECT {_COLUMNS.values} FROM {_COLUMNS.given}")  # noqa: S608  # composed of column names, never values
+_FORGET = text("DELETE FROM comments WHERE answered_at < :before")
 _KEEP_NEWEST = text(
     """
     DELETE FROM comments
@@ -32,7 +34,8 @@ _KEEP_NEWEST = text(
 )
 _NEWEST = text(
     """
-    SELECT comment.key, comment.answered_at, comment.score, comment.comment, campaigns.name AS campaign
+    SELECT comment.key, comment.answer_id, comment.answered_at, comment.score, comment.comment,
+           campaigns.name AS campaign
     FROM comments AS comment
     JOIN campaigns ON campaigns.id = comment.campaign_id
     WHERE comment.day > :after AND comment.day <= :end
@@ -46,9 +49,11 @@ _NEWEST = text(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comment:
-    """``id`` only serves to tell comments apart. ``campaign`` is empty for an answer without a campaign."""
+    """``id`` only serves to tell comments apart. ``answer_id`` is None for comments stored before revision 0003;
+    ``campaign`` is empty for an answer without a campaign."""
 
     id: str
+    answer_id: str | None
     answered_at: datetime
     score: int
     comment: str
@@ -72,6 +77,11 @@ async def keep_newest(connection: AsyncConnection, kept: int) -> None:
     await connection.execute(_KEEP_NEWEST, {"kept": kept})
 
 
+async def forget(connection: AsyncConnection, *, before: datetime) -> None:
+    """Removes those of answers given before."""
+    await connection.execute(_FORGET, {"before": before})
+
+
 async def newest(
     connection: AsyncConnection, span: Days, *, segment_ids: Sequence[int], campaign_id: int | None, limit: int
 ) -> list[Comment]:
@@ -88,7 +98,12 @@ async def newest(
     )
     return [
         Comment(
-            id=str(row.key), answered_at=row.answered_at, score=row.score, comment=row.comment, campaign=row.campaign
+            id=str(row.key),
+            answer_id=row.answer_id,
+            answered_at=row.answered_at,
+            score=row.score,
+            comment=row.comment,
+            campaign=row.campaign,
         )
         for row in rows
     ]

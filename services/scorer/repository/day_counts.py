@@ -28,8 +28,8 @@ _COLUMNS = Columns(
     promoters="integer",
     passives="integer",
     detractors="integer",
-    surveyed="integer",
     delivered="integer",
+    answered="integer",
 )
 _ADD = text(
     f"""
@@ -40,8 +40,8 @@ _ADD = text(
         promoters = counted.promoters + excluded.promoters,
         passives = counted.passives + excluded.passives,
         detractors = counted.detractors + excluded.detractors,
-        surveyed = counted.surveyed + excluded.surveyed,
         delivered = counted.delivered + excluded.delivered,
+        answered = counted.answered + excluded.answered,
         changed = true
     """  # noqa: S608  # composed of column names, never values
 )
@@ -90,7 +90,7 @@ _SUMS_OF_SEGMENTS = text(
     """
     SELECT segment_id, campaign_id, span.position - 1 AS position,
            sum(promoters) AS promoters, sum(passives) AS passives, sum(detractors) AS detractors,
-           sum(surveyed) AS surveyed, sum(delivered) AS delivered
+           sum(delivered) AS delivered, sum(answered) AS answered
     FROM day_counts
     JOIN unnest(CAST(:after AS date[]), CAST(:end AS date[])) WITH ORDINALITY AS span (after, end_day, position)
       ON day > span.after AND day <= span.end_day
@@ -99,7 +99,7 @@ _SUMS_OF_SEGMENTS = text(
     """
 )
 _COUNTED = """
-    SELECT day, promoters, passives, detractors, surveyed, delivered
+    SELECT day, promoters, passives, detractors, delivered, answered
     FROM day_counts
     WHERE segment_id = :segment_id
       AND (CAST(:campaign_id AS integer) IS NULL OR campaign_id = :campaign_id)
@@ -154,7 +154,7 @@ async def sums_of_segments(
     found: dict[SumsKey, SumsBySpan] = {}
     for row in rows:
         by_span = found.setdefault(SumsKey(segment_id=row.segment_id, campaign_id=row.campaign_id), {})
-        by_span[row.position] = Sums(counts_of(row), surveyed=int(row.surveyed), delivered=int(row.delivered))
+        by_span[row.position] = Sums(counts_of(row), delivered=int(row.delivered), answered=int(row.answered))
     return found
 
 
@@ -164,7 +164,7 @@ async def sums(
     """What one segment, of one campaign or any (None), adds up to on each of ``spans``, in their order."""
     values = {"segment_id": segment_id, "campaign_id": campaign_id, **span_arguments(spans)}
     rows = await connection.execute(_SUMS, values)
-    return [Sums(counts_of(row), surveyed=int(row.surveyed), delivered=int(row.delivered or 0)) for row in rows]
+    return [Sums(counts_of(row), delivered=int(row.delivered or 0), answered=int(row.answered)) for row in rows]
 
 
 async def daily(

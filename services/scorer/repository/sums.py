@@ -1,6 +1,6 @@
 """The SQL that sums counts over days, shared by the two tables they are read from.
 
-A source is a SELECT of ``day, promoters, passives, detractors, surveyed, delivered``, limited to the days after
+A source is a SELECT of ``day, promoters, passives, detractors, delivered, answered``, limited to the days after
 ``:earliest`` up to ``:latest``.
 """
 
@@ -19,11 +19,11 @@ def sums_over(source: str) -> TextClause:
     return text(
         f"""
         SELECT COALESCE(sum(promoters), 0) AS promoters, COALESCE(sum(passives), 0) AS passives,
-               COALESCE(sum(detractors), 0) AS detractors, COALESCE(sum(surveyed), 0) AS surveyed,
-               sum(delivered) AS delivered
+               COALESCE(sum(detractors), 0) AS detractors, sum(delivered) AS delivered,
+               COALESCE(sum(answered), 0) AS answered
         FROM unnest(CAST(:after AS date[]), CAST(:end AS date[])) WITH ORDINALITY AS span (after, end_day, position)
         LEFT JOIN (SELECT day, sum(promoters) AS promoters, sum(passives) AS passives, sum(detractors) AS detractors,
-                          sum(surveyed) AS surveyed, sum(delivered) AS delivered
+                          sum(delivered) AS delivered, sum(answered) AS answered
                    FROM ({source}) AS counted GROUP BY day) AS daily
                ON daily.day > span.after AND daily.day <= span.end_day
         GROUP BY span.position

@@ -6,7 +6,7 @@ from datetime import date
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.scorer.domain.surveys import DeliveredChange, SurveyFacts
+from services.scorer.domain.surveys import SurveyChange, SurveyFacts
 from services.scorer.repository.arrays import array_text
 from shared.persistence.columns import Columns
 
@@ -17,6 +17,7 @@ _COLUMNS = Columns(
     sent_on="date",
     accepted="boolean",
     failed="boolean",
+    answered="boolean",
     segment_ids="integer[]",
 )
 
@@ -26,7 +27,12 @@ def _delivered(row: str) -> str:
     return f"({row}.sent_on IS NOT NULL AND {row}.accepted AND NOT {row}.failed)"
 
 
-# Returns the rows that now count as delivered with +1, and those that no longer do with −1.
+def _answered(row: str) -> str:
+    """Whether ``row`` counts as answered, by the same rule."""
+    return f"({_delivered(row)} AND {row}.answered)"
+
+
+# Returns the rows that now count as delivered or answered with +1, and those that no longer do with −1.
 _WRITE = text(
     f"""
     WITH written AS (
@@ -38,33 +44,40 @@ _WRITE = text(
             sent_on = COALESCE(survey.sent_on, excluded.sent_on),
             accepted = survey.accepted OR excluded.accepted,
             failed = survey.failed OR excluded.failed,
+            answered = survey.answered OR excluded.answered,
             segment_ids = COALESCE(survey.segment_ids, excluded.segment_ids)
         WHERE (survey.sent_on IS NULL AND excluded.sent_on IS NOT NULL)
            OR (excluded.accepted AND NOT survey.accepted)
            OR (excluded.failed AND NOT survey.failed)
+           OR (excluded.answered AND NOT survey.answered)
         RETURNING
             new.campaign_id AS campaign_id, new.sent_on AS sent_on, new.segment_ids AS segment_ids,
-            CAST({_delivered("new")} AS integer) - CAST({_delivered("old")} AS integer) AS delivered
+            CAST({_delivered("new")} AS integer) - CAST({_delivered("old")} AS integer) AS delivered,
+            CAST({_answered("new")} AS integer) - CAST({_answered("old")} AS integer) AS answered
     )
-    SELECT campaign_id, sent_on, segment_ids, delivered FROM written WHERE delivered <> 0
+    SELECT campaign_id, sent_on, segment_ids, delivered, answered FROM written WHERE delivered <> 0 OR answered <> 0
     """  # noqa: S608  # composed of column names, never values
 )
 _FORGET = text("DELETE FROM surveys WHERE known_on < :day")
 
 
-async def write(connection: AsyncConnection, facts: Sequence[SurveyFacts]) -> list[DeliveredChange]:
+async def write(connection: AsyncConnection, facts: Sequence[SurveyFacts]) -> list[SurveyChange]:
     """Adds facts: at least one, ascending by key, without duplicates; known facts are a no-op."""
     columns = _COLUMNS.attributes(facts)
     columns["segment_ids"] = [array_text(one.segment_ids) for one in facts]
     rows = await connection.execute(_WRITE, columns)
     return [
-        DeliveredChange(
-            campaign_id=row.campaign_id, sent_on=row.sent_on, segment_ids=row.segment_ids, delivered=row.delivered
+        SurveyChange(
+            campaign_id=row.campaign_id,
+            sent_on=row.sent_on,
+            segment_ids=row.segment_ids,
+            delivered=row.delivered,
+            answered=row.answered,
         )
         for row in rows
     ]
 
 
 async def forget(connection: AsyncConnection, *, before: date) -> None:
-    """Deletes rows kept only to match deliveries with sends, once neither can arrive any more. Counts are kept."""
+    """Deletes rows kept only to match sends, deliveries and answers, once no more are expected. Counts are kept."""
     await connection.execute(_FORGET, {"day": before})

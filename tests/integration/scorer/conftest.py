@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from deploy.local.provision import Database
 from services.scorer.actions.names import Names
-from services.scorer.handlers import answers, deliveries, sends
+from services.scorer.handlers import surveys
 from services.scorer.settings import ScorerSettings
 from services.scorer.wiring import build
 from shared.clock import SteppedClock
@@ -36,13 +36,8 @@ async def start_scorer(database: Database, tmp_path: Path) -> AsyncIterator[Star
         )
         runtime = await context.__aenter__()
         opened.append(context)
-        names = Names(runtime.engine)
-        handlers = {
-            "surveys.answers": answers.handler(runtime, names),
-            "surveys.sends": sends.handler(runtime, names),
-            "surveys.deliveries": deliveries.handler(runtime),
-        }
-        return Scorer(runtime, clock, handlers, Stream(runtime.settings.stream_clients))
+        handler = surveys.handler(runtime, Names(runtime.engine))
+        return Scorer(runtime, clock, handler, Stream(runtime.settings.stream_clients))
 
     yield start
     for context in reversed(opened):

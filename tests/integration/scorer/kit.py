@@ -1,6 +1,6 @@
 """A scorer without processes: its parts called directly, on a fresh database; and its input."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,7 @@ from services.scorer.domain.stream import ScoreUpdate
 from services.scorer.queries.scores import last_change
 from services.scorer.settings import ScorerSettings
 from shared.clock import SteppedClock
-from shared.contracts.answers import ERASED, Answer, AnswerErased, event
+from shared.contracts.answers import ERASED, Answer, AnswerErased, StillCounted, event
 from shared.contracts.scores import ScoreUpdated
 from shared.contracts.types import Contract
 from shared.messaging.handler import Handler
@@ -27,17 +27,17 @@ Wanted = Callable[[ScoreUpdate], bool]
 
 @dataclass
 class Scorer:
-    """``clock`` stands at START until it is stepped; ``handlers`` are by topic."""
+    """``clock`` stands at START until it is stepped; ``handler`` is that of all topics."""
 
     runtime: Runtime[ScorerSettings]
     clock: SteppedClock
-    handlers: Mapping[str, Handler]
+    handler: Handler
     stream: Stream[ScoreUpdate]
 
     async def take(self, topic: str, *bodies: tuple[str, Contract]) -> None:
         """One batch of one topic, as the consumer loop would pass it on."""
         async with self.runtime.transaction() as connection:
-            await self.handlers[topic](connection, [message(topic, kind, body, at=START) for kind, body in bodies])
+            await self.handler(connection, [message(topic, kind, body, at=START) for kind, body in bodies])
 
     async def publish(self) -> None:
         """Publishes everything that changed."""
@@ -90,5 +90,5 @@ def answer(answer_id: str, score: int, *, revision: int = 1, at: datetime = STAR
     return event(body).type, body
 
 
-def erased(answer_id: str, revision: int) -> Event:
-    return ERASED, AnswerErased(answer_id=answer_id, revision=revision, erased_at=START)
+def erased(answer_id: str, revision: int, counted: StillCounted | None = None) -> Event:
+    return ERASED, AnswerErased(answer_id=answer_id, revision=revision, erased_at=START, counted=counted)

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
-from shared.contracts import deliveries, sends
+from shared.contracts import deliveries, identity, sends
 from shared.nps import Counts, group_of
 from tools.audit.facts import (
     EVERYBODY,
@@ -15,6 +15,7 @@ from tools.audit.facts import (
     DatabaseFacts,
     ScorerAnswer,
     Segment,
+    StillCounted,
     TopicFacts,
     Totals,
     TotalsByDay,
@@ -66,14 +67,14 @@ def comments_shown(topics: TopicFacts, database: DatabaseFacts) -> Check:
 
 
 def day_counts(by_day: TotalsByDay, database: DatabaseFacts, delivered_from: date) -> Check:
-    """The counts of every day, campaign and segment, recounted; surveys delivered only since ``delivered_from``."""
+    """The counts of every day, campaign and segment, recounted; surveys only since ``delivered_from``."""
     check = Check("counts per day and segment", 2)
     for cell in by_day.keys() | database.day_counts.keys():
         (dimension, value), campaign, day = cell
         expected, found = by_day.get(cell, Totals()), database.day_counts.get(cell, Totals())
         if day < delivered_from:
             check.left_out += 1
-            found = replace(found, delivered=expected.delivered)
+            found = replace(found, delivered=expected.delivered, answered=expected.answered)
         check.expect_equal(
             f"{dimension}:{value} of {campaign or 'no campaign'} on {day}", expected=expected, found=found
         )
@@ -81,27 +82,31 @@ def day_counts(by_day: TotalsByDay, database: DatabaseFacts, delivered_from: dat
 
 
 def totals_by_day(topics: TopicFacts, zone: ZoneInfo) -> TotalsByDay:
-    """Totals per segment, campaign and day: answers on the day they were given, and surveys that were accepted and did
-    not bounce on the day they were sent."""
+    """Totals per segment, campaign and day: answers on the day they were given, erased ones too; and on the day they
+    were sent, surveys that were accepted and did not bounce, and those of them that were answered."""
     cells: defaultdict[tuple[Segment, str, date], Counter[str]] = defaultdict(Counter)
-    for state in topics.answers.values():
-        if state.score is not None and state.answered_at is not None:
-            day = state.answered_at.astimezone(zone).date()
+    answered: set[str] = set()
+    for answer_id, state in topics.answers.items():
+        counted = _counted(state, zone)
+        if counted is not None:
             for segment in state.counted_in():
-                cell = cells[segment, state.campaign or "", day]
-                cell[group_of(state.score)] += 1
-                cell["surveyed"] += state.send_id is not None
+                cells[segment, state.campaign or "", counted.day][counted.group] += 1
+            if counted.surveyed:
+                # An erasure no longer names the survey, but the answer's id follows from it.
+                answered.add(identity.answer_id(state.send_id) if state.send_id else answer_id)
     for sent in topics.sends.values():
         outcomes = topics.outcomes.get(sent.send_id, set())
         if outcomes & DELIVERED and not outcomes & NOT_DELIVERED:
             day = sent.sent_at.astimezone(zone).date()
             for segment in (EVERYBODY, *sent.segments):
-                cells[segment, sent.campaign, day]["delivered"] += 1
+                cell = cells[segment, sent.campaign, day]
+                cell["delivered"] += 1
+                cell["answered"] += identity.answer_id(sent.send_id) in answered
     return {
         at: Totals(
             Counts(promoters=cell["promoter"], passives=cell["passive"], detractors=cell["detractor"]),
-            surveyed=cell["surveyed"],
             delivered=cell["delivered"],
+            answered=cell["answered"],
         )
         for at, cell in cells.items()
     }
@@ -117,20 +122,25 @@ def delivered_from(topics: TopicFacts, zone: ZoneInfo) -> date:
     return max(min(since, LAST_DAY) for since in incomplete).astimezone(zone).date() + timedelta(days=1)
 
 
-def _expected_row(state: AnswerState, zone: ZoneInfo) -> ScorerAnswer:
+def _counted(state: AnswerState, zone: ZoneInfo) -> StillCounted | None:
+    """What an answer counts as, erased or not; None for one whose erasure does not say it."""
     if state.score is None or state.answered_at is None:
-        return ScorerAnswer(
-            revision=state.revision, score=None, day=None, campaign="", segments=frozenset(), surveyed=None
-        )
+        return state.still
     day = state.answered_at.astimezone(zone).date()
-    surveyed = state.send_id is not None
+    return StillCounted(group=group_of(state.score), day=day, surveyed=state.send_id is not None)
+
+
+def _expected_row(state: AnswerState, zone: ZoneInfo) -> ScorerAnswer:
+    counted = _counted(state, zone)
+    if counted is None:
+        return ScorerAnswer(revision=state.revision, score=None, day=None, campaign="", segments=frozenset())
     return ScorerAnswer(
         revision=state.revision,
         score=state.score,
-        day=day,
+        day=counted.day,
         campaign=state.campaign or "",
         segments=state.segments,
-        surveyed=surveyed,
+        erased_group=counted.group if state.score is None else None,
     )
 
 
@@ -144,6 +154,8 @@ class _RedactedAnswer(tuple[object, ...]):
 def _comparable(state: AnswerState | None) -> _RedactedAnswer | None:
     if state is None:
         return None
+    if state.score is None:
+        return _RedactedAnswer((state.revision, None, None))  # The collector keeps nothing else of an erased answer.
     return _RedactedAnswer(
         (state.revision, state.score, state.answered_at, state.campaign, state.segments, state.customer_id,
          state.send_id, state.comment, state.digest)

@@ -121,7 +121,7 @@ def _compare(check: Check, windows: Windows, key: ScoreKey, end: date, given: Ma
     }
     if windows.knows_delivered(key, end):
         values["delivered"] = expected.delivered
-        values["response_rate"] = 100 * expected.surveyed / expected.delivered if expected.delivered else None
+        values["response_rate"] = 100 * expected.answered / expected.delivered if expected.delivered else None
         rate = given.get("response_rate")
         given = {**given, "response_rate": rate if rate is None else 100 * rate}
     else:

@@ -2,11 +2,18 @@
 
 from tests.kit.rows import AFTER_DEAD_LETTER_STATES, DEAD_LETTER_STATE_ROWS, RUNTIME_ROWS, Changed, Rows
 
-ANSWER, ERASED, SURVEY = (f"00000000-0000-5000-8000-00000000000{number}" for number in range(3))
+ANSWER, ERASED, SURVEY, FORGOTTEN = (f"00000000-0000-5000-8000-00000000000{number}" for number in range(4))
 
 ROWS: dict[str, Rows] = {
     "0001": {
         **RUNTIME_ROWS,
+        "consumer_positions": [
+            *RUNTIME_ROWS["consumer_positions"],
+            {
+                "consumer": "scorer", "topic": "surveys.answers", "partition": 2, "next_offset": 41,
+                "changed_at": "2026-03-02T12:00:00+00:00",
+            },
+        ],
         "campaigns": [{"id": 1, "name": "service-nps"}],
         "segments": [{"id": 1, "dimension": "country", "value": "BR"}],
         "answers": [
@@ -23,7 +30,11 @@ ROWS: dict[str, Rows] = {
             {
                 "segment_id": 1, "campaign_id": 1, "day": "2026-03-02", "promoters": 1, "passives": 0, "detractors": 0,
                 "surveyed": 1, "delivered": 4, "changed": True,
-            }
+            },
+            {
+                "segment_id": 1, "campaign_id": 1, "day": "2026-01-02", "promoters": 0, "passives": 0, "detractors": 0,
+                "surveyed": 3, "delivered": 2, "changed": False,
+            },
         ],
         "surveys": [
             {
@@ -46,6 +57,30 @@ ROWS: dict[str, Rows] = {
         ],
     },
     "0002": DEAD_LETTER_STATE_ROWS,
+    "0003": {
+        "answers": [
+            {
+                "key": FORGOTTEN, "revision": 3, "campaign_id": 1, "day": "2026-03-02", "score": None, "surveyed": None,
+                "segment_ids": [0, 1], "erased_group": "detractor",
+            }
+        ],
+    },
 }  # fmt: skip
 
-AFTER: dict[str, Changed] = {"0002": AFTER_DEAD_LETTER_STATES}
+AFTER: dict[str, Changed] = {
+    "0002": AFTER_DEAD_LETTER_STATES,
+    "0003": {
+        "answers": [
+            {"key": ANSWER, "revision": 2, "score": 9, "erased_group": None},
+            {"key": ERASED, "revision": 3, "score": None, "erased_group": None},
+        ],
+        "surveys": [{"key": SURVEY, "accepted": True, "failed": False, "answered": False}],
+        # The survey of that day is known, and whether it was answered is read again.
+        "day_counts": [
+            {"segment_id": 1, "day": "2026-03-02", "promoters": 1, "delivered": 4, "answered": 0, "changed": True},
+            {"segment_id": 1, "day": "2026-01-02", "promoters": 0, "delivered": 2, "answered": 2, "changed": True},
+        ],
+        "comments": [{"key": ANSWER, "comment": "Lovely 👏🏽", "answer_id": None}],
+        "consumer_positions": [{"topic": "orders", "next_offset": 41}],
+    },
+}

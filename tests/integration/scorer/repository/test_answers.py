@@ -5,8 +5,10 @@ from itertools import product
 from services.scorer.domain.answers import batch_of, newest_revisions
 from services.scorer.domain.keys import key_of
 from services.scorer.repository import answers
-from shared.contracts.answers import Answer, AnswerErased, supersedes
-from tests.integration.scorer.kit import Scorer, answer, erased
+from shared.contracts.answers import Answer, AnswerErased, StillCounted, supersedes
+from tests.integration.scorer.kit import START, Scorer, answer, erased
+
+COUNTED = StillCounted(group="promoter", day=START.date(), surveyed=False)
 
 
 def revisions(answer_id: str) -> list[Answer | AnswerErased]:
@@ -14,7 +16,7 @@ def revisions(answer_id: str) -> list[Answer | AnswerErased]:
     bodies = [
         body
         for revision in (1, 2, 3)
-        for _, body in (answer(answer_id, revision, revision=revision), erased(answer_id, revision))
+        for _, body in (answer(answer_id, revision, revision=revision), erased(answer_id, revision, COUNTED))
     ]
     return [body for body in bodies if isinstance(body, Answer | AnswerErased)]
 
@@ -22,9 +24,8 @@ def revisions(answer_id: str) -> list[Answer | AnswerErased]:
 async def store(scorer: Scorer, bodies: list[Answer | AnswerErased]) -> set[str]:
     """Writes one revision of each answer; returns the keys of those written."""
     newest = newest_revisions(bodies)
-    given = sum(isinstance(body, Answer) for body in bodies)
     rows = batch_of(
-        newest, campaign_ids=[0] * given, segment_ids=[(0,)] * given, zone=scorer.runtime.settings.zone
+        newest, campaign_ids=[0] * len(bodies), segment_ids=[(0,)] * len(bodies), zone=scorer.runtime.settings.zone
     ).rows
     async with scorer.runtime.transaction() as connection:
         written = await answers.write(connection, rows)

@@ -20,7 +20,7 @@ from shared.nps import Counts
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KEY = SumsKey(segment_id=7, campaign_id=3)
 THIS_WEEK = {
-    position: Sums(Counts(promoters=8, passives=1, detractors=1), surveyed=4, delivered=5) for position in range(5)
+    position: Sums(Counts(promoters=8, passives=1, detractors=1), delivered=5, answered=4) for position in range(5)
 }
 """Ten answers, all in the last seven days, and so in every window."""
 
@@ -74,7 +74,7 @@ def test_what_did_not_change_is_not_published_again() -> None:
 def test_what_changed_has_the_next_sequence() -> None:
     first = publish({KEY: THIS_WEEK})
     one_more = {
-        position: some + Sums(Counts(detractors=1), surveyed=0, delivered=0) for position, some in THIS_WEEK.items()
+        position: some + Sums(Counts(detractors=1), delivered=0, answered=0) for position, some in THIS_WEEK.items()
     }
     second = publish({KEY: {**THIS_WEEK, 0: one_more[0]}}, as_published(first))
     assert {(one.body.window, one.body.sequence, one.body.n) for one in second} == {("7d", 2, 11)}
@@ -84,6 +84,12 @@ def test_another_minimum_is_published_because_it_changes_what_is_held_back() -> 
     first = publish({KEY: THIS_WEEK})
     second = publish({KEY: THIS_WEEK}, as_published(first), minimum=11)
     assert len(second) == 10 and all(one.body.held_back for one in second)
+
+
+def test_another_formula_is_published_because_the_same_counts_give_another_score() -> None:
+    first = publish({KEY: THIS_WEEK})
+    before = {key: Published(one.sequence, one.figures[:-1]) for key, one in as_published(first).items()}
+    assert len(publish({KEY: THIS_WEEK}, before)) == 10
 
 
 def test_a_score_whose_days_have_all_left_its_windows_falls_to_nothing_once() -> None:
@@ -99,7 +105,7 @@ def test_nothing_is_not_worth_a_first_publication() -> None:
 
 
 def test_change_is_against_the_window_before_and_there_is_none_before_all_time() -> None:
-    a_week_ago = {5: Sums(Counts(promoters=1, passives=1, detractors=8), surveyed=0, delivered=0)}
+    a_week_ago = {5: Sums(Counts(promoters=1, passives=1, detractors=8), delivered=0, answered=0)}
     found = {one.body.window: one.body for one in publish({KEY: {**THIS_WEEK, **a_week_ago}})}
     assert found["7d"].change == 140 and found["7d"].change_significant
     assert found["30d"].change is None and found["all"].change is None

@@ -8,8 +8,8 @@ from shared.nps import Counts, change, net_promoter_score
 
 def test_a_score_comes_with_its_change_and_its_response_rate() -> None:
     current, before = (
-        Sums(Counts(promoters=30, passives=10, detractors=5), surveyed=12, delivered=40),
-        Sums(Counts(promoters=5, passives=10, detractors=30), surveyed=9, delivered=10),
+        Sums(Counts(promoters=30, passives=10, detractors=5), delivered=40, answered=12),
+        Sums(Counts(promoters=5, passives=10, detractors=30), delivered=10, answered=9),
     )
     found = window_score(current, before=before, minimum=10)
     assert found.score == net_promoter_score(current.counts)
@@ -18,7 +18,7 @@ def test_a_score_comes_with_its_change_and_its_response_rate() -> None:
 
 
 def test_there_is_no_change_without_a_window_before_or_without_answers_in_it() -> None:
-    current = Sums(Counts(promoters=30, passives=10, detractors=5), surveyed=0, delivered=0)
+    current = Sums(Counts(promoters=30, passives=10, detractors=5), delivered=0, answered=0)
     assert window_score(current, before=None, minimum=10).change is None
     assert window_score(current, before=NOTHING, minimum=10).change is None
 
@@ -26,17 +26,17 @@ def test_there_is_no_change_without_a_window_before_or_without_answers_in_it() -
 @pytest.mark.parametrize(("answers", "held_back"), [(0, True), (9, True), (10, False)])
 def test_a_score_of_too_few_answers_is_held_back(answers: int, held_back: bool) -> None:
     assert (
-        window_score(Sums(Counts(promoters=answers), surveyed=0, delivered=0), before=None, minimum=10).held_back
+        window_score(Sums(Counts(promoters=answers), delivered=0, answered=0), before=None, minimum=10).held_back
         == held_back
     )
 
 
 @pytest.mark.parametrize("delivered", [0, None])
 def test_there_is_no_response_rate_without_deliveries(delivered: int | None) -> None:
-    assert Sums(Counts(promoters=3), surveyed=2, delivered=delivered).response_rate is None
+    assert Sums(Counts(promoters=3), delivered=delivered, answered=2).response_rate is None
 
 
 def test_sums_add_up() -> None:
-    assert Sums(Counts(promoters=1, passives=2, detractors=3), surveyed=4, delivered=5) + Sums(
-        Counts(promoters=1, passives=1, detractors=1), surveyed=1, delivered=None
-    ) == Sums(Counts(promoters=2, passives=3, detractors=4), surveyed=5, delivered=5)
+    assert Sums(Counts(promoters=1, passives=2, detractors=3), delivered=5, answered=4) + Sums(
+        Counts(promoters=1, passives=1, detractors=1), delivered=None, answered=1
+    ) == Sums(Counts(promoters=2, passives=3, detractors=4), delivered=5, answered=5)

@@ -1,19 +1,26 @@
 """What sends and deliveries say about a survey."""
 
 from datetime import UTC, date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.scorer.domain.keys import key_of
 from services.scorer.domain.surveys import (
-    DeliveredChange,
+    SurveyChange,
     SurveyFacts,
-    delivered_changes,
+    count_surveys,
+    facts_of_answers,
     facts_of_deliveries,
     facts_of_sends,
     first_sends,
+    merged_facts,
 )
-from services.scorer.domain.tally import DayChange
+from services.scorer.domain.tally import DayChange, Tally
 from shared.contracts import deliveries
+from shared.contracts.answers import Answer, AnswerErased
 from shared.contracts.deliveries import Delivery
 from shared.contracts.sends import Recipient, SurveySent
 
@@ -52,15 +59,11 @@ def test_the_first_send_of_each_survey_is_kept_and_keys_ascend() -> None:
 
 def test_a_send_says_where_the_survey_counts() -> None:
     facts = facts_of_sends([("key", sent("a"))], campaign_ids=[3], segment_ids=[(0, 7)], zone=SAO_PAULO)
-    assert facts == [
-        SurveyFacts(
-            key="key", known_on=DAY, campaign_id=3, sent_on=DAY, accepted=False, failed=False, segment_ids=(0, 7)
-        )
-    ]
+    assert facts == [SurveyFacts(key="key", known_on=DAY, campaign_id=3, sent_on=DAY, segment_ids=(0, 7))]
 
 
 def test_deliveries_say_whether_it_reached_anybody_and_opens_and_clicks_say_nothing() -> None:
-    facts = facts_of_deliveries(
+    reports = facts_of_deliveries(
         [
             report(deliveries.ACCEPTED, "accepted"),
             report(deliveries.OPENED, "accepted"),
@@ -72,6 +75,7 @@ def test_deliveries_say_whether_it_reached_anybody_and_opens_and_clicks_say_noth
         ],
         SAO_PAULO,
     )
+    facts = merged_facts(reports)
     assert [one.key for one in facts] == sorted(map(key_of, ("accepted", "delivered, then bounced", "failed")))
     assert {one.key: (one.accepted, one.failed) for one in facts} == {
         key_of("accepted"): (True, False),
@@ -81,15 +85,49 @@ def test_deliveries_say_whether_it_reached_anybody_and_opens_and_clicks_say_noth
     assert {(one.known_on, one.sent_on, one.campaign_id, one.segment_ids) for one in facts} == {(DAY, None, None, None)}
 
 
-def test_surveys_that_count_as_delivered_and_no_longer_are_netted() -> None:
-    changed = [
-        DeliveredChange(campaign_id=3, sent_on=DAY, segment_ids=[0, 7], delivered=1),
-        DeliveredChange(campaign_id=3, sent_on=DAY, segment_ids=[0], delivered=-1),
-        DeliveredChange(campaign_id=4, sent_on=DAY, segment_ids=[0], delivered=-1),
+def test_an_answer_says_that_its_survey_was_answered_and_an_erasure_nothing() -> None:
+    to_a_survey = Answer(answer_id="a", revision=1, score=9, answered_at=NOW, received_at=NOW, send_id="s")
+    unasked = Answer(answer_id="b", revision=1, score=9, answered_at=NOW, received_at=NOW)
+    erasure = AnswerErased(answer_id="c", revision=2, erased_at=NOW)
+    assert facts_of_answers([to_a_survey, unasked, erasure], SAO_PAULO) == [
+        SurveyFacts(key=key_of("s"), known_on=DAY, answered=True)
     ]
-    assert delivered_changes(changed) == [
-        DayChange(
-            segment_id=0, campaign_id=4, day=DAY, promoters=0, passives=0, detractors=0, surveyed=0, delivered=-1
-        ),
-        DayChange(segment_id=7, campaign_id=3, day=DAY, promoters=0, passives=0, detractors=0, surveyed=0, delivered=1),
+
+
+FACTS = st.builds(
+    SurveyFacts,
+    key=st.just("k"),
+    known_on=st.just(DAY),
+    campaign_id=st.none(),
+    sent_on=st.none(),
+    segment_ids=st.none(),
+    accepted=st.booleans(),
+    failed=st.booleans(),
+    answered=st.booleans(),
+)
+
+
+@given(st.lists(FACTS, max_size=5), st.integers(0, 5))
+def test_facts_of_one_survey_are_merged_wherever_its_send_stands(facts: list[SurveyFacts], at: int) -> None:
+    send = SurveyFacts(key="k", known_on=DAY, campaign_id=3, sent_on=DAY, segment_ids=(0, 7))
+    (found,) = merged_facts([*facts[:at], send, *facts[at:]])
+    assert found == send._replace(
+        accepted=any(one.accepted for one in facts),
+        failed=any(one.failed for one in facts),
+        answered=any(one.answered for one in facts),
+    )
+
+
+def test_surveys_that_count_and_no_longer_do_are_netted() -> None:
+    changed = [
+        SurveyChange(campaign_id=3, sent_on=DAY, segment_ids=[0, 7], delivered=1, answered=1),
+        SurveyChange(campaign_id=3, sent_on=DAY, segment_ids=[0], delivered=-1, answered=-1),
+        SurveyChange(campaign_id=4, sent_on=DAY, segment_ids=[0], delivered=0, answered=1),
+    ]
+    tally = Tally()
+    count_surveys(tally, changed)
+    nothing: dict[str, Any] = {"day": DAY, "promoters": 0, "passives": 0, "detractors": 0}
+    assert tally.changes() == [
+        DayChange(segment_id=0, campaign_id=4, delivered=0, answered=1, **nothing),
+        DayChange(segment_id=7, campaign_id=3, delivered=1, answered=1, **nothing),
     ]

@@ -22,8 +22,8 @@ def test_a_long_comment_is_cut_between_words_where_it_has_some() -> None:
 
 def scored(now: Counts, before: Counts | None) -> WindowScore:
     return window_score(
-        Sums(now, surveyed=0, delivered=0),
-        before=None if before is None else Sums(before, surveyed=0, delivered=0),
+        Sums(now, delivered=0, answered=0),
+        before=None if before is None else Sums(before, delivered=0, answered=0),
         minimum=10,
     )
 

@@ -159,8 +159,10 @@ def consistent_loop() -> tuple[TopicFacts, DatabaseFacts]:
         cases={"detractors": {case.case_id: case}},
     )
     later = NOON + 33 * DAY
-    day_counts = {(segment, "service", day): Totals(Counts(detractors=1), surveyed=1) for segment in state.counted_in()}
-    day_counts |= {(segment, "service", NOON.date()): Totals(Counts(), delivered=1) for segment in state.counted_in()}
+    day_counts = {(segment, "service", day): Totals(Counts(detractors=1)) for segment in state.counted_in()}
+    day_counts |= {
+        (segment, "service", NOON.date()): Totals(Counts(), delivered=1, answered=1) for segment in state.counted_in()
+    }
     database = DatabaseFacts(
         decisions=[
             decision_about(placed, 1, set_timer("service")),
@@ -197,7 +199,7 @@ def consistent_loop() -> tuple[TopicFacts, DatabaseFacts]:
         answers={answer: state},
         scorer_answers={
             answers.scorer_key(answer): ScorerAnswer(
-                revision=2, score=3, day=day, campaign="service", segments=state.segments, surveyed=True
+                revision=2, score=3, day=day, campaign="service", segments=state.segments
             )
         },
         day_counts=day_counts,

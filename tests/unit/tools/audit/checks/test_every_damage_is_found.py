@@ -22,7 +22,7 @@ from tests.unit.tools.audit.checks.loop import (
     send,
     set_timer,
 )
-from tools.audit.facts import EVERYBODY, AnswerState, CaseState, Timer, Totals
+from tools.audit.facts import EVERYBODY, AnswerState, CaseState, StillCounted, Timer, Totals
 
 
 def test_a_loop_that_is_consistent_is_clean() -> None:
@@ -128,10 +128,6 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
         "comments match answers", lambda _t, d: d.comments.update({only(d.comments): (3, "Early")})),
     "a comment of no answer": (
         "comments match answers", lambda _t, d: d.comments.update(x=(3, "Late"))),
-    "an answer the scorer takes for one nobody asked for": (
-        "published answers are in the scorer",
-        lambda _t, d: d.scorer_answers.update(
-            {only(d.scorer_answers): replace(d.scorer_answers[only(d.scorer_answers)], surveyed=False)})),
     "an answer the scorer missed": (
         "published answers are in the scorer", lambda _t, d: d.scorer_answers.clear()),
     "an answer on the wrong day": (
@@ -141,10 +137,14 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
     "an answer counted twice": (
         "counts per day and segment",
         lambda _t, d: d.day_counts.update(
-            {(EVERYBODY, "service", ANSWERED_ON): Totals(Counts(detractors=2), surveyed=1)})),
-    "an answer to a survey counted as one to none": (
+            {(EVERYBODY, "service", ANSWERED_ON): Totals(Counts(detractors=2))})),
+    "an answered survey counted as not answered": (
         "counts per day and segment",
-        lambda _t, d: d.day_counts.update({(EVERYBODY, "service", ANSWERED_ON): Totals(Counts(detractors=1))})),
+        lambda _t, d: d.day_counts.update({(EVERYBODY, "service", NOON.date()): Totals(delivered=1)})),
+    "an answer counted as answered on its own day": (
+        "counts per day and segment",
+        lambda _t, d: d.day_counts.update(
+            {(EVERYBODY, "service", ANSWERED_ON): Totals(Counts(detractors=1), answered=1)})),
     "a survey counted as delivered twice": (
         "counts per day and segment",
         lambda _t, d: d.day_counts.update({(EVERYBODY, "service", NOON.date()): Totals(Counts(), delivered=2)})),
@@ -208,6 +208,23 @@ def test_an_erased_answer_must_be_gone_everywhere() -> None:
         "comments match answers",
         "one case per answer",
     }
+
+
+def test_an_erased_answer_goes_on_counting_as_it_says() -> None:
+    topics, database = consistent_loop()
+    answer, key = only(topics.answers), only(database.scorer_answers)
+    still = StillCounted(group="detractor", day=ANSWERED_ON, surveyed=True)
+    erased = replace(topics.answers[answer], revision=3, score=None, answered_at=None, send_id=None, still=still)
+    topics.answers[answer] = erased
+    # Only the topic says what it counts as: the collector keeps nothing.
+    database.answers[answer] = AnswerState(revision=3, score=None)
+    database.scorer_answers[key] = replace(
+        database.scorer_answers[key], revision=3, score=None, erased_group="detractor"
+    )
+    database.comments.clear()
+    assert found_by(topics, database) == {"one case per answer"}
+    database.day_counts[EVERYBODY, "service", ANSWERED_ON] = Totals()
+    assert "counts per day and segment" in found_by(topics, database)
 
 
 def test_only_what_kafka_has_deleted_is_left_out() -> None:

@@ -17,11 +17,11 @@ MINIMUM = 4
 
 BY_DAY = {
     (EVERYBODY, "a", date(2026, 2, 28)): Totals(delivered=8),
-    (EVERYBODY, "a", date(2026, 3, 1)): Totals(Counts(promoters=3, detractors=1), surveyed=4),
+    (EVERYBODY, "a", date(2026, 3, 1)): Totals(Counts(promoters=3, detractors=1), answered=4),
     (EVERYBODY, "a", date(2026, 3, 7)): Totals(delivered=4),
-    (EVERYBODY, "a", date(2026, 3, 8)): Totals(Counts(passives=2), surveyed=1),
+    (EVERYBODY, "a", date(2026, 3, 8)): Totals(Counts(passives=2), answered=1),
     (EVERYBODY, "", date(2026, 3, 8)): Totals(Counts(promoters=1)),
-    (("region", "SP"), "a", date(2026, 3, 8)): Totals(Counts(passives=2), surveyed=1),
+    (("region", "SP"), "a", date(2026, 3, 8)): Totals(Counts(passives=2), answered=1),
 }
 
 
@@ -31,30 +31,30 @@ BY_DAY = {
         (
             ("a", "7d", "everybody"),
             date(2026, 3, 8),
-            Totals(Counts(passives=2), surveyed=1, delivered=4),
+            Totals(Counts(passives=2), delivered=4, answered=1),
         ),  # the first lies on the open end
         (
             ("a", "7d", "everybody"),
             date(2026, 3, 7),
-            Totals(Counts(promoters=3, detractors=1), surveyed=4, delivered=4),
+            Totals(Counts(promoters=3, detractors=1), delivered=4, answered=4),
         ),
         (
             ("a", "30d", "everybody"),
             date(2026, 3, 8),
-            Totals(Counts(promoters=3, passives=2, detractors=1), surveyed=5, delivered=12),
+            Totals(Counts(promoters=3, passives=2, detractors=1), delivered=12, answered=5),
         ),
         (
             ("*", "7d", "everybody"),
             date(2026, 3, 8),
-            Totals(Counts(promoters=1, passives=2), surveyed=1, delivered=4),
+            Totals(Counts(promoters=1, passives=2), delivered=4, answered=1),
         ),
         (
             ("*", "all", "everybody"),
             date(2030, 1, 1),
-            Totals(Counts(promoters=4, passives=2, detractors=1), surveyed=5, delivered=12),
+            Totals(Counts(promoters=4, passives=2, detractors=1), delivered=12, answered=5),
         ),
         (("a", "30d", "everybody"), date(2026, 4, 30), Totals()),
-        (("a", "all", "region:SP"), date(2026, 3, 8), Totals(Counts(passives=2), surveyed=1)),
+        (("a", "all", "region:SP"), date(2026, 3, 8), Totals(Counts(passives=2), answered=1)),
         (("a", "all", "region:RJ"), date(2026, 3, 8), Totals()),
     ],
 )
@@ -69,7 +69,7 @@ def as_published(now: Totals, before: Totals | None) -> dict[str, Any]:
         "nps": score.nps, "low": score.low, "high": score.high, "n": now.counts.n,
         "promoters": now.counts.promoters, "passives": now.counts.passives, "detractors": now.counts.detractors,
         "held_back": now.counts.n < MINIMUM, "at": NOW.isoformat(),
-        "delivered": now.delivered, "response_rate": now.surveyed / now.delivered if now.delivered else None,
+        "delivered": now.delivered, "response_rate": now.answered / now.delivered if now.delivered else None,
         "change": difference.points if difference else None,
         "change_significant": difference.significant if difference else None,
     }  # fmt: skip

@@ -1,0 +1,37 @@
+"""``surveys.sends``, ``surveys.deliveries`` and ``surveys.answers``: one handler, so that a batch of them is counted
+together."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.scorer.actions.counts import Received, count
+from services.scorer.actions.names import Names
+from services.scorer.settings import ScorerSettings
+from shared.contracts import sends, topics
+from shared.contracts.answers import Answer, AnswerErased
+from shared.contracts.cloudevents import Message
+from shared.contracts.deliveries import Delivery
+from shared.contracts.sends import SurveySent
+from shared.messaging.bodies import bodies, with_bodies
+from shared.messaging.handler import Handler
+from shared.runtime import Runtime
+
+
+def handler(runtime: Runtime[ScorerSettings], names: Names) -> Handler:
+    zone = runtime.settings.zone
+    keep_comments = runtime.settings.comments_kept > 0
+
+    async def handle(connection: AsyncConnection, messages: Sequence[Message]) -> None:
+        # A reminder is the same survey and adds nothing.
+        sent = [message for message in messages if message.type == sends.SENT]
+        reports = [message for message in messages if message.topic == topics.DELIVERIES.name]
+        answered = [message for message in messages if message.topic == topics.ANSWERS.name]
+        received = Received(
+            sends=bodies(sent, SurveySent),
+            deliveries=[(message.type, body) for message, body in with_bodies(reports, Delivery)],
+            answers=bodies(answered, Answer, AnswerErased),
+        )
+        await count(connection, names, received, zone=zone, keep_comments=keep_comments)
+
+    return handle
