@@ -2,7 +2,8 @@
 
 from services.dispatcher.actions.campaigns import apply_files
 from services.dispatcher.api import campaigns, decisions
-from services.dispatcher.handlers import answers, orders, preferences, requests
+from services.dispatcher.handlers import orders, preferences, requests
+from services.dispatcher.loops.erasures import ErasureLoop
 from services.dispatcher.loops.timers import TimerLoop
 from services.dispatcher.settings import DispatcherSettings
 from shared.contracts import topics
@@ -10,6 +11,9 @@ from shared.loops import Periodic
 from shared.process import Service
 from shared.runtime import Runtime
 from shared.web.app import create_app
+
+# Real seconds between looks for an erasure that is not finished.
+_ERASURE_SECONDS = 2.0
 
 
 def build(runtime: Runtime[DispatcherSettings]) -> Service:
@@ -26,9 +30,11 @@ def build(runtime: Runtime[DispatcherSettings]) -> Service:
             topics.ORDERS.name: orders.handler(runtime),
             topics.PREFERENCES.name: preferences.handler(runtime),
             topics.REQUESTS.name: requests.handler(runtime),
-            topics.ANSWERS.name: answers.handler(runtime),
         },
-        loops=(Periodic("timers", runtime.settings.timer_seconds, TimerLoop(runtime).step),),
+        loops=(
+            Periodic("timers", runtime.settings.timer_seconds, TimerLoop(runtime).step),
+            Periodic("erasures", _ERASURE_SECONDS, ErasureLoop(runtime).step),
+        ),
         app=app,
         start=start,
     )

@@ -179,7 +179,7 @@ CATALOGUE: tuple[Topic, ...] = (
 )
 
 CONSUMED_BY: dict[str, tuple[Topic, ...]] = {
-    "dispatcher": (ORDERS, PREFERENCES, REQUESTS, ANSWERS),
+    "dispatcher": (ORDERS, PREFERENCES, REQUESTS),
     "courier": (SENDS,),
     "collector": (CAMPAIGNS, SENDS),
     "scorer": (SENDS, DELIVERIES, ANSWERS),

@@ -35,6 +35,7 @@ async def send_due(
         connection,
         customer_ids,
         now,
+        digests=runtime.digests,
         look_ahead=policy.longest_look_ahead(),
         look_back=policy.longest_quiet_period(),
     )

@@ -6,10 +6,11 @@ from datetime import datetime
 
 from services.dispatcher.domain.reasons import Reason
 from shared.contracts.orders import OrderEvent
-from shared.contracts.preferences import OPTED_OUT, ChannelPreference, Preference
+from shared.contracts.preferences import OPTED_OUT, ChannelPreference, ChannelState, Preference
 from shared.erasures import is_erased
 from shared.last_write_wins import LastWrites, merge, newer_than, text_of
-from shared.moments import earliest, latest
+from shared.mail.addresses import comparable
+from shared.moments import earliest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +28,6 @@ class Customer:
     preference_revision: int = 0
     channels: Mapping[str, ChannelPreference] = field(default_factory=dict)
     erased_at: datetime | None = None
-    last_answered_at: datetime | None = None
 
     def was_erased_by(self, moment: datetime | None) -> bool:
         """Whether ``moment`` is not after the customer's erasure, so that what happened then must not be stored."""
@@ -36,26 +36,39 @@ class Customer:
     def detail(self, name: str) -> str | None:
         return text_of(self.details, name)
 
-    def unreachable_by(self, channel: str) -> Reason | None:
+    def unreachable_by(self, channel: str, suppressed: Mapping[str, ChannelState]) -> Reason | None:
         """Why no survey may or can be sent to this customer by ``channel``; None when one can.
 
-        A bounce concerns an address: a new one has not bounced. An unsubscription concerns the person.
+        A bounce concerns an address: a new one has not bounced. An unsubscription concerns the person, and their
+        mailbox: ``suppressed`` has by channel what was said about it, or before an erasure (``suppressions.py``).
         """
         preference = self.channels.get(channel)
         address = self.detail("email")
-        if preference is not None and preference.state in OPTED_OUT:
-            return Reason.UNSUBSCRIBED if preference.state == "unsubscribed" else Reason.COMPLAINED
+        listed = suppressed.get(channel)
+        for state in (None if preference is None else preference.state, listed):
+            if state in OPTED_OUT:
+                return Reason.UNSUBSCRIBED if state == "unsubscribed" else Reason.COMPLAINED
         if address is None or "@" not in address:
             return Reason.ERASED if self.erased_at is not None else Reason.NO_ADDRESS
-        if preference is not None and preference.state == "bounced":
-            same = preference.address is None or preference.address.casefold() == address.casefold()
-            return Reason.BOUNCED if same else None
+        if listed == "bounced" or (preference is not None and _has_bounced(preference, address)):
+            return Reason.BOUNCED
         return None
 
 
-def fold(customer: Customer, event: OrderEvent) -> Customer:
-    """``customer`` after an order event that was theirs; unchanged by one from before their erasure."""
-    if customer.was_erased_by(event.occurred_at):
+def _has_bounced(preference: ChannelPreference, address: str) -> bool:
+    # With a digest of the address, the suppression list decides.
+    if preference.state != "bounced" or preference.address_digest is not None:
+        return False
+    return preference.address is None or comparable(preference.address) == comparable(address)
+
+
+def fold(customer: Customer, event: OrderEvent, order_began_at: datetime | None) -> Customer:
+    """``customer`` after an event of an order of theirs, whose first event was at ``order_began_at``.
+
+    An order from before their erasure is what they asked to be forgotten, whatever still happens to it: it tells
+    nothing about them.
+    """
+    if customer.was_erased_by(order_began_at):
         return customer
     described = event.customer
     details = {
@@ -86,24 +99,30 @@ def prefer(customer: Customer, preference: Preference) -> Customer:
     )
 
 
-def answered(customer: Customer, at: datetime) -> Customer:
-    """``customer`` after an answer given ``at`` that time; unchanged by one from before their erasure."""
-    if customer.was_erased_by(at):
-        return customer
-    return replace(customer, last_answered_at=latest(customer.last_answered_at, at))
+def without_details(customer: Customer) -> Customer:
+    """``customer`` when some details may be from an order that, as it turns out, began before their erasure.
+
+    Which ones they are is not recorded, so none are kept; the next event of a newer order brings back its own.
+    """
+    return replace(customer, details={}, first_event_at=None, since=None)
 
 
-def erase(customer: Customer, at: datetime) -> Customer:
-    """``customer`` without anything known up to ``at``."""
+def erase(customer: Customer, at: datetime, *, older_orders_went_on: bool = False) -> Customer:
+    """``customer`` without anything known up to ``at``.
+
+    ``older_orders_went_on``: an order from before ``at`` has had an event since, so that what was written since may be
+    that order's.
+    """
     if customer.erased_at is not None and customer.erased_at >= at:
         return customer
+    if older_orders_went_on:
+        customer = without_details(customer)
     first = customer.first_event_at
     return replace(
         customer,
         details=newer_than(customer.details, at),
         first_event_at=None if is_erased(first, erased_at=at) else first,
         since=None,
-        last_answered_at=None,
         channels={name: entry.model_copy(update={"address": None}) for name, entry in customer.channels.items()},
         erased_at=at,
     )

@@ -103,10 +103,15 @@ class OrderBatch:
     def fold(self, event: IncomingEvent) -> Decision:
         """Folds the event into the facts, updates the timers accordingly, and returns the decision."""
         body = event.body
+        before = self.orders[body.order_id]
+        order = order_rules.fold(before, event.type, body)
+        for name in {body.customer.id, order.customer_id}:
+            one = self.customers[name]
+            if one.was_erased_by(order.first_event_at) and not one.was_erased_by(before.first_event_at):
+                self.customers[name] = customer_rules.without_details(one) if before.first_event_at else one
         # The customer the event names, who may differ from the order's, which its newest event determines.
-        sender = customer_rules.fold(self.customers[body.customer.id], body)
+        sender = customer_rules.fold(self.customers[body.customer.id], body, order.first_event_at)
         self.customers[sender.customer_id] = sender
-        order = order_rules.fold(self.orders[body.order_id], event.type, body)
         customer = self.customers[order.customer_id]
         if customer.was_erased_by(order.first_event_at):
             order = order_rules.without_attributes(order)

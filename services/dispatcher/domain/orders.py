@@ -81,6 +81,13 @@ def fold(order: Order, event_type: str, event: OrderEvent) -> Order:
     )
 
 
+def went_on_after(order: Order, moment: datetime) -> bool:
+    """Whether an order that began by ``moment`` has had an event since."""
+    written = order.details.get("customer_id")
+    began = order.first_event_at is not None and order.first_event_at <= moment
+    return began and written is not None and written[0] > stamp_of(moment)
+
+
 def without_attributes(order: Order) -> Order:
     """A shop may write anything into the attributes, so none are kept after the customer's erasure."""
     return replace(order, details={name: entry for name, entry in order.details.items() if name != "attributes"})

@@ -15,6 +15,6 @@ from shared.runtime import Runtime
 
 def handler(runtime: Runtime[DispatcherSettings]) -> Handler:
     async def handle(connection: AsyncConnection, messages: Sequence[Message]) -> None:
-        await preferences.ingest(connection, with_bodies(messages, Preference), runtime.clock.now())
+        await preferences.ingest(connection, with_bodies(messages, Preference), runtime.digests, runtime.clock.now())
 
     return handle

@@ -61,8 +61,8 @@ async def of_event(
     customer_id, order_id = event.customer.id, event.order_id
     customer = (await customers.read(connection, [customer_id])).get(customer_id, Customer(customer_id=customer_id))
     order = (await orders.read(connection, [order_id])).get(order_id, Order(order_id))
-    customer = customer_rules.fold(customer, event)
     order = order_rules.fold(order, event_type, event)
+    customer = customer_rules.fold(customer, event, order.first_event_at)
     plan, timer = await _plan(connection, runtime, campaign, customer, order, now)
     if timer is None:
         return DryRun(
@@ -78,12 +78,14 @@ async def of_event(
         connection,
         [customer_id],
         then,
+        digests=runtime.digests,
         look_ahead=policy.longest_look_ahead(),
         look_back=policy.longest_quiet_period(),
     )
     situation = replace(
         known[customer_id],
         customer=customer,
+        suppressed=await situations.suppressed_at(connection, customer, runtime.digests),
         due=[timer],
         upcoming=[other for other in known[customer_id].upcoming if other.timer_id != timer.timer_id],
         orders={order_id: order},

@@ -19,11 +19,10 @@ _ROW = Columns(
     preference_revision="integer",
     channels="jsonb",
     erased_at="timestamptz",
-    last_answered_at="timestamptz",
 )
 _READ = """
     customer_id, details::text AS details, first_event_at, since, preference_revision, channels::text AS channels,
-    erased_at, last_answered_at
+    erased_at
 """
 _ENSURE = text(
     "INSERT INTO customers (customer_id) SELECT * FROM unnest(CAST(:customer_ids AS text[])) ON CONFLICT DO NOTHING"
@@ -75,7 +74,6 @@ def _row(customer: Customer) -> dict[str, Any]:
         "preference_revision": customer.preference_revision,
         "channels": orjson.dumps(channels).decode(),
         "erased_at": customer.erased_at,
-        "last_answered_at": customer.last_answered_at,
     }
 
 
@@ -89,5 +87,4 @@ def _customer(row: Row[Any]) -> Customer:
         preference_revision=row.preference_revision,
         channels={preference.channel: preference for preference in channels},
         erased_at=row.erased_at,
-        last_answered_at=row.last_answered_at,
     )

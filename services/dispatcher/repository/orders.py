@@ -35,8 +35,8 @@ _LOCK = text(
 )
 _LOCK_OF_CUSTOMERS = text(
     f"""
-    SELECT {_READ} FROM orders WHERE customer_id = ANY(CAST(:customer_ids AS text[]))
-    ORDER BY order_id FOR UPDATE
+    SELECT {_READ} FROM orders WHERE customer_id = ANY(CAST(:customer_ids AS text[])) AND order_id > :after
+    ORDER BY order_id LIMIT :most FOR UPDATE
     """  # noqa: S608  # composed of column names, never values
 )
 _READ_SOME = text(
@@ -72,9 +72,13 @@ async def lock(connection: AsyncConnection, customer_of: Mapping[str, str]) -> d
     return {row.order_id: _order(row.order_id, row.first_event_at, row.facts) for row in rows}
 
 
-async def lock_of_customers(connection: AsyncConnection, customer_ids: Sequence[str]) -> list[Order]:
-    """Locks and returns all orders of these customers."""
-    rows = await connection.execute(_LOCK_OF_CUSTOMERS, {"customer_ids": list(customer_ids)})
+async def lock_of_customers(
+    connection: AsyncConnection, customer_ids: Sequence[str], *, most: int, after: str = ""
+) -> list[Order]:
+    """Locks and returns the first ``most`` orders of these customers with an id greater than ``after``."""
+    rows = await connection.execute(
+        _LOCK_OF_CUSTOMERS, {"customer_ids": list(customer_ids), "most": most, "after": after}
+    )
     return [_order(row.order_id, row.first_event_at, row.facts) for row in rows]
 
 

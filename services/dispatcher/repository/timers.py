@@ -72,10 +72,17 @@ _SET_BY_ORDERS = text(
     ) AS theirs
     """  # noqa: S608  # composed of column names, never values
 )
-_ALL_OF_CUSTOMERS = text(
+# Also those that an order event in the same batch moved here, and whose order is unknown.
+_OF_ERASED = text(
     f"""
     SELECT {_READ}
-    FROM timers WHERE customer_id = ANY(CAST(:customer_ids AS text[]))
+    FROM (
+        SELECT timers.*
+        FROM timers JOIN customers USING (customer_id) LEFT JOIN orders USING (order_id)
+        WHERE timers.customer_id = ANY(CAST(:customer_ids AS text[]))
+          AND (orders.first_event_at IS NULL OR orders.first_event_at <= customers.erased_at)
+        LIMIT :most
+    ) AS theirs
     """  # noqa: S608  # composed of column names, never values
 )
 _PUT = text(
@@ -129,8 +136,9 @@ async def set_by_orders(
     return [Timer(**row) for row in rows.mappings()]
 
 
-async def all_of_customers(connection: AsyncConnection, customer_ids: Sequence[str]) -> list[Timer]:
-    rows = await connection.execute(_ALL_OF_CUSTOMERS, {"customer_ids": list(customer_ids)})
+async def of_erased(connection: AsyncConnection, customer_ids: Sequence[str], *, most: int) -> list[Timer]:
+    """The first ``most`` timers of these erased customers, except those about orders from after the erasure."""
+    rows = await connection.execute(_OF_ERASED, {"customer_ids": list(customer_ids), "most": most})
     return [Timer(**row) for row in rows.mappings()]
 
 

@@ -1,11 +1,12 @@
 """A delivery, from the queue to its final state."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 from typing import Literal
 
 from services.dispatcher.domain.customers import Customer
+from shared.contracts.preferences import ChannelState
 from shared.contracts.sends import SurveySent
 
 End = Literal["accepted", "bounced", "failed", "held"]
@@ -82,9 +83,19 @@ class Results:
     unresolved: Sequence[str] = field(default_factory=tuple)
 
 
-def obstacle(survey: SurveySent, customer: Customer | None, *, channel: str, now: datetime) -> Ending | None:
-    """Why this survey is no longer sent by ``channel``; None when it is. ``customer`` None: an unknown customer."""
-    reason = _unreachable(survey, customer)
+def obstacle(
+    survey: SurveySent,
+    customer: Customer | None,
+    suppressed: Mapping[str, ChannelState],
+    *,
+    channel: str,
+    now: datetime,
+) -> Ending | None:
+    """Why this survey is no longer sent by ``channel``; None when it is. ``customer`` None: an unknown customer.
+
+    ``suppressed`` is what the suppression list says about the customer and the survey's address, by channel.
+    """
+    reason = _unreachable(survey, customer or Customer(customer_id=survey.customer_id), suppressed)
     if reason is None and survey.channel != channel:
         reason = CHANNEL_UNSUPPORTED
     # At that moment the link still takes an answer, but no message would arrive in time.
@@ -93,12 +104,10 @@ def obstacle(survey: SurveySent, customer: Customer | None, *, channel: str, now
     return Ending(survey.send_id, "failed", reason=reason) if reason is not None else None
 
 
-def _unreachable(survey: SurveySent, customer: Customer | None) -> str | None:
+def _unreachable(survey: SurveySent, customer: Customer, suppressed: Mapping[str, ChannelState]) -> str | None:
     """What has happened since the decision that now forbids sending it; None when nothing has."""
-    if customer is None:
-        return None
     if customer.was_erased_by(survey.sent_at):
         return "erased"
-    reason = customer.unreachable_by(survey.channel)
+    reason = customer.unreachable_by(survey.channel, suppressed)
     # The survey carries the address it was decided for, which the customer may no longer have.
     return None if reason == "no_address" else reason

@@ -23,8 +23,10 @@ from services.dispatcher.courier.domain.outcomes import Attempt, results_of
 from services.dispatcher.courier.repository import deliveries as repository
 from services.dispatcher.courier.settings import CourierSettings
 from services.dispatcher.domain.campaigns import StoredCampaign
+from services.dispatcher.domain.suppressions import by_channel, digests_of
 from services.dispatcher.repository import campaigns as campaign_repository
 from services.dispatcher.repository import customers as customer_repository
+from services.dispatcher.repository import suppressions as suppression_repository
 from shared import metrics
 from shared.backoff import Backoff
 from shared.contracts.campaigns import CampaignPublished
@@ -99,11 +101,18 @@ class DeliverLoop(Generic[M]):
         """Each delivery with its message, or with its ending if there is none."""
         customers = await customer_repository.read(connection, {each.survey.customer_id for each in queued})
         stored = await campaign_repository.all_of_them(connection)
+        digests = self._runtime.digests
+        about = {
+            each.survey.send_id: digests_of(each.survey.customer_id, each.survey.recipient.address, digests)
+            for each in queued
+        }
+        listed = await suppression_repository.read(connection, {digest for each in about.values() for digest in each})
         composed: list[tuple[QueuedDelivery, M | Ending]] = []
         for delivery in queued:
             survey = delivery.survey
             customer = customers.get(survey.customer_id)
-            ending = obstacle(survey, customer, channel=self._channel.name, now=now)
+            suppressed = by_channel(listed, about[survey.send_id])
+            ending = obstacle(survey, customer, suppressed, channel=self._channel.name, now=now)
             if ending is not None:
                 composed.append((delivery, ending))
             else:

@@ -62,6 +62,7 @@ class Policy:
             history=history,
             upcoming=situation.upcoming,
             last_ordered_at=situation.last_ordered_at,
+            suppressed=situation.suppressed,
             campaigns=self.campaigns,
             default_quiet_period=self.quiet_period,
             now=now,

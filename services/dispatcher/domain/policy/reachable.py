@@ -1,4 +1,4 @@
-"""A survey needs a working address, of a customer who has not opted out."""
+"""A survey needs a working address, of a customer and a mailbox that have not opted out."""
 
 from services.dispatcher.domain.policy.situation import DueSurvey
 from services.dispatcher.domain.policy.verdict import Objection
@@ -8,5 +8,5 @@ REASONS: tuple[Reason, ...] = (Reason.ERASED, Reason.NO_ADDRESS, Reason.UNSUBSCR
 
 
 def check(survey: DueSurvey) -> Objection | None:
-    obstacle = survey.customer.unreachable_by(survey.campaign.channel)
+    obstacle = survey.customer.unreachable_by(survey.campaign.channel, survey.suppressed)
     return None if obstacle is None else Objection(obstacle)

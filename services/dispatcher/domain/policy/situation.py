@@ -1,7 +1,7 @@
 """The input of a decision: all surveys of one customer, and the view of them that a rule gets."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from services.dispatcher.domain.campaigns import Campaign, are_pair
@@ -9,6 +9,7 @@ from services.dispatcher.domain.customers import Customer
 from services.dispatcher.domain.orders import Order
 from services.dispatcher.domain.segments import Segments
 from services.dispatcher.domain.timers import Timer
+from shared.contracts.preferences import ChannelState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +27,8 @@ class Situation:
 
     ``due`` are the timers to decide, ``upcoming`` those checked later, ``orders`` (by id) at least those the due ones
     are about, ``history`` at least the sends within the longest quiet period. ``last_ordered_at`` is when the newest
-    order that was not cancelled, refunded or returned was placed.
+    order that was not cancelled, refunded or returned was placed. ``suppressed`` is what the suppression list says
+    about the customer and their address, by channel.
     """
 
     customer: Customer
@@ -35,6 +37,7 @@ class Situation:
     orders: Mapping[str, Order]
     history: Sequence[PastSend]
     last_ordered_at: datetime | None = None
+    suppressed: Mapping[str, ChannelState] = field(default_factory=dict)
 
     def order_of(self, timer: Timer) -> Order | None:
         """The order ``timer`` is about; None when there is none, or it is unknown."""
@@ -57,6 +60,7 @@ class DueSurvey:
     history: Sequence[PastSend]
     upcoming: Sequence[Timer]
     last_ordered_at: datetime | None
+    suppressed: Mapping[str, ChannelState]
     campaigns: Mapping[str, Campaign]
     default_quiet_period: timedelta
     now: datetime

@@ -74,8 +74,12 @@ async def test_a_recurring_campaign_comes_again_only_while_the_customer_orders(d
 
 
 async def test_who_unsubscribed_is_not_asked(dispatcher: Dispatcher) -> None:
-    await dispatcher.handle(order_event("placed"), order_event("placed", "o-2", "c-2", email=None))
-    await dispatcher.handle(order_event("placed", "o-3", "c-3"), order_event("placed", "o-4", "c-4"))
+    await dispatcher.handle(
+        order_event("placed", email="uma@example.com"),
+        order_event("placed", "o-2", "c-2", email=None),
+        order_event("placed", "o-3", "c-3"),
+        order_event("placed", "o-4", "c-4", email="dan@example.com"),
+    )
     await dispatcher.handle(
         preference("unsubscribed"),
         preference("bounced", "c-3", address="Ana@example.com"),

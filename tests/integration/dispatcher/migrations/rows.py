@@ -78,6 +78,15 @@ ROWS: dict[str, Rows] = {
         ]
     },
     "0003": DEAD_LETTER_STATE_ROWS,
+    "0004": {
+        "suppressions": [
+            {
+                "digest": "5f" * 32, "channel": "email", "state": "unsubscribed",
+                "changed_at": "2026-03-02T12:00:00+00:00",
+            }
+        ],
+        "erasures": [{"customer_id": "c-2", "reached": "o-1"}],
+    },
 }  # fmt: skip
 
 AFTER: dict[str, Changed] = {

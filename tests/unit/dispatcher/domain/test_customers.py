@@ -25,10 +25,11 @@ def preference(state: ChannelState, address: str | None = None) -> ChannelPrefer
 
 
 def test_a_bounce_is_about_an_address_and_an_unsubscription_about_the_person() -> None:
-    customer = customers.fold(Customer(customer_id="c-1"), event(customer={"email": "new@example.com"}))
+    customer = customers.fold(Customer(customer_id="c-1"), event(customer={"email": "new@example.com"}), START)
 
     def with_(entry: ChannelPreference) -> str | None:
-        return Customer(customer_id="c-1", details=customer.details, channels={"email": entry}).unreachable_by("email")
+        asked = Customer(customer_id="c-1", details=customer.details, channels={"email": entry})
+        return asked.unreachable_by("email", {})
 
     assert with_(preference("allowed")) is None
     assert with_(preference("bounced", "old@example.com")) is None
@@ -36,7 +37,10 @@ def test_a_bounce_is_about_an_address_and_an_unsubscription_about_the_person() -
     assert with_(preference("bounced")) == "bounced"
     assert with_(preference("unsubscribed", "old@example.com")) == "unsubscribed"
     assert with_(preference("complained", "old@example.com")) == "complained"
-    assert Customer(customer_id="c-1").unreachable_by("email") == "no_address"
+    assert customer.unreachable_by("email", {"sms": "unsubscribed"}) is None
+    assert customer.unreachable_by("email", {"email": "unsubscribed"}) == "unsubscribed"
+    assert customer.unreachable_by("email", {"email": "bounced"}) == "bounced"
+    assert Customer(customer_id="c-1").unreachable_by("email", {}) == "no_address"
 
 
 @given(st.lists(st.integers(0, 6), max_size=6), st.integers(0, 6), st.data())
@@ -51,7 +55,7 @@ def test_an_erasure_forgets_what_was_said_before_it_wherever_it_comes_in(
     for index, body in enumerate(events):
         if index == place:
             customer = customers.erase(customer, at)
-        customer = customers.fold(customer, body)
+        customer = customers.fold(customer, body, body.occurred_at)
     if place == len(events):
         customer = customers.erase(customer, at)
     after = [day for day in days if day > erased_on]
@@ -70,10 +74,8 @@ def test_the_newest_preference_holds_whatever_order_they_come_in() -> None:
     assert customers.prefer(newer, revision(3, "allowed")).channels["email"].state == "allowed"
 
 
-def test_an_answer_from_before_the_erasure_is_not_remembered() -> None:
-    erased = customers.erase(customers.answered(Customer(customer_id="c-1"), START), START)
-    assert erased.last_answered_at is None
-    assert customers.answered(erased, START) == erased
-    later = customers.answered(erased, START + DAY)
-    assert later.last_answered_at == START + DAY
-    assert customers.answered(later, START + DAY / 2) == later
+def test_an_order_from_before_the_erasure_tells_nothing_however_late_its_event() -> None:
+    erased = customers.erase(Customer(customer_id="c-1"), START)
+    late = event(9, customer={"email": "ana@example.com"})
+    assert customers.fold(erased, late, START) == erased
+    assert customers.fold(erased, late, START + DAY).detail("email") == "ana@example.com"

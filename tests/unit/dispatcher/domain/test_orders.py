@@ -62,9 +62,9 @@ def test_any_order_and_any_duplicates_give_the_same_facts(
     assert folded(*shuffled) == folded(*events)
     customer, other = Customer(customer_id="c-1"), Customer(customer_id="c-1")
     for _, body in events:
-        customer = customers.fold(customer, body)
+        customer = customers.fold(customer, body, body.occurred_at)
     for _, body in shuffled:
-        other = customers.fold(other, body)
+        other = customers.fold(other, body, body.occurred_at)
     assert customer == other
 
 

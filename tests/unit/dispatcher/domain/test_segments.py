@@ -31,7 +31,7 @@ def segments(
         order_id="o-1", occurred_at=NOW - DAY, customer=TellsOf(**{"id": "c-1", **(person or {})}), **fields
     )
     order = orders.fold(Order("o-1"), kind, body)
-    customer = customers.fold(Customer(customer_id="c-1"), body)
+    customer = customers.fold(Customer(customer_id="c-1"), body, body.occurred_at)
     return taken(SEGMENTATION, CAMPAIGN, customer, order, now)
 
 

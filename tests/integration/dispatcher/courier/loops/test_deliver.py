@@ -125,7 +125,7 @@ async def test_an_erased_customers_mail_is_not_kept_for_its_next_try(office: Off
     erased = Preference(customer_id="customer-1", revision=1, occurred_at=office.runtime.clock.now())
     told = message(preferences.TOPIC, preferences.ERASED, erased, at=NOW)
     async with office.runtime.transaction() as connection:
-        await actions.ingest(connection, [(told, erased)], office.runtime.clock.now())
+        await actions.ingest(connection, [(told, erased)], office.runtime.digests, office.runtime.clock.now())
     await office.carry()
     assert post.mails == []
     assert await office.published() == [("delivery.failed", "send-1", "erased")]
@@ -134,11 +134,24 @@ async def test_an_erased_customers_mail_is_not_kept_for_its_next_try(office: Off
     ]
 
 
+async def test_who_unsubscribed_under_another_customer_id_since_the_decision_gets_no_mail(
+    office: Office, post: PostOffice
+) -> None:
+    await office.queue([survey(1), survey(2)])
+    said = ChannelPreference(channel="email", state="unsubscribed", address="ANA-1@example.com", changed_at=NOW)
+    body = Preference(customer_id="somebody", revision=1, channels=[said], occurred_at=NOW)
+    told = message(preferences.TOPIC, preferences.UNSUBSCRIBED, body, at=NOW)
+    async with office.runtime.transaction() as connection:
+        await actions.ingest(connection, [(told, body)], office.runtime.digests, NOW)
+    await office.carry()
+    assert [str(mail["To"]) for mail in post.mails] == ["Ana <ana-2@example.com>"]
+
+
 def _customer(number: int, state: ChannelState, erased_at: datetime | None = None) -> Customer:
     address = f"ana-{number}@example.com"
     preference = ChannelPreference(channel="email", state=state, address=address, changed_at=NOW)
     told = OrderEvent(order_id="1", occurred_at=NOW, customer=orders.Customer(id=f"customer-{number}", email=address))
-    customer = fold(Customer(customer_id=f"customer-{number}"), told)
+    customer = fold(Customer(customer_id=f"customer-{number}"), told, NOW)
     return replace(customer, channels={"email": preference}, erased_at=erased_at)
 
 

@@ -63,6 +63,7 @@ def due_survey(which: Campaign = SERVICE, **fields: Any) -> DueSurvey:
         "history": (),
         "upcoming": (),
         "last_ordered_at": None,
+        "suppressed": {},
         "campaigns": {**POLICY.campaigns, which.id: which},
         "default_quiet_period": QUIET,
         "now": NOW,
