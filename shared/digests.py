@@ -9,6 +9,8 @@ from shared.mail.addresses import comparable
 _PURPOSE = b"hearback.erasure\x1f"
 _MAILBOX_PURPOSE = b"hearback.mailbox\x1f"
 _KEY_PURPOSE = b"hearback.customer."
+_ERASED_KEY_PURPOSE = b"hearback.erased-key\x1f"
+_ORDER_PURPOSE = b"hearback.order\x1f"
 
 
 class CustomerDigests:
@@ -32,3 +34,14 @@ class CustomerDigests:
         delete.
         """
         return UUID(bytes=hashlib.sha256(_KEY_PURPOSE + customer_id.encode()).digest()[:16])
+
+    def of_key(self, key: UUID) -> bytes:
+        """32 bytes, HMAC-SHA256 of a ``key``: what may stay when the row under it was erased.
+
+        Of the key rather than the id, so that rows from before there was this digest have it, too.
+        """
+        return hmac.new(self._secret, _ERASED_KEY_PURPOSE + key.bytes, hashlib.sha256).digest()
+
+    def order(self, order_id: str) -> bytes:
+        """32 bytes, HMAC-SHA256: recognises an order of an erased customer."""
+        return hmac.new(self._secret, _ORDER_PURPOSE + order_id.encode(), hashlib.sha256).digest()

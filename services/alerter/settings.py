@@ -18,4 +18,7 @@ class AlerterSettings(ServiceSettings):
     customer_history_days: int = Field(
         400, ge=1, le=3_650, description="Days that orders and surveys are kept for a customer's history."
     )
+    case_days: int = Field(
+        1_100, ge=90, le=36_500, description="Days that a closed case and its history are kept after its last change."
+    )
     inbox_refresh_seconds: float = Field(4, gt=0, le=300, description="Seconds between refreshes of an open inbox.")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from services.alerter.actions import routing as routing_rules
 from services.alerter.api import cases, routing
-from services.alerter.handlers import answers, orders, preferences, sends
+from services.alerter.handlers import answers, batch, orders, preferences, sends
 from services.alerter.loops.retention import RetentionLoop
 from services.alerter.settings import AlerterSettings
 from services.alerter.web import forms, inbox
@@ -29,16 +29,18 @@ def build(runtime: Runtime[AlerterSettings]) -> Service:
     app.include_router(inbox.routes(runtime, page))
     app.include_router(forms.routes(runtime, page))
 
+    handlers = {
+        topics.ANSWERS.name: answers.handler(runtime),
+        topics.ORDERS.name: orders.handler(runtime),
+        topics.SENDS.name: sends.handler(runtime),
+        topics.PREFERENCES.name: preferences.handler(runtime),
+    }
+
     async def start() -> None:
         await routing_rules.start(runtime)
 
     return Service(
-        handlers={
-            topics.ANSWERS.name: answers.handler(runtime),
-            topics.ORDERS.name: orders.handler(runtime),
-            topics.SENDS.name: sends.handler(runtime),
-            topics.PREFERENCES.name: preferences.handler(runtime),
-        },
+        handlers=dict.fromkeys(handlers, batch.handler(runtime, handlers)),
         loops=(Periodic("customer history", _RETENTION_SECONDS, RetentionLoop(runtime).step),),
         app=app,
         start=start,

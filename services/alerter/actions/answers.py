@@ -36,7 +36,8 @@ async def receive(
         for case_id, body in newest.items()
         if isinstance(body, Answer) and body.customer_id is not None
     }
-    erasures = await customers.erasures(connection, set(keys.values()))
+    # Locked, so that an erasure on another replica comes entirely before or after.
+    locked = await customers.lock(connection, runtime.digests, set(keys.values()))
     rules = (await routing.current(connection)).routing
     now = runtime.clock.now()
     remaining = sorted(newest)
@@ -45,7 +46,7 @@ async def receive(
         steps = {}
         for case_id in remaining:
             body, case = newest[case_id], known.get(case_id)
-            erased_at = erasures.get(keys[case_id]) if case_id in keys else None
+            erased_at = locked[keys[case_id]].erased_at if case_id in keys else None
             if isinstance(body, AnswerErased) or is_erased(body.received_at, erased_at=erased_at):
                 steps[case_id] = revisions.erase(case, case_id, body.revision, now)
             else:

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.alerter.actions.cases import store
 from services.alerter.domain import revisions
 from services.alerter.repository import cases, customers, orders, surveys
+from services.alerter.repository import erasures as repository
 from services.alerter.settings import AlerterSettings
 from shared.contracts.preferences import Preference
 from shared.erasures import is_erased
@@ -20,9 +21,10 @@ async def erase(
     runtime: Runtime[AlerterSettings],
     erasures: Sequence[Preference],
 ) -> None:
-    """Erases each customer as of the time of their preference; later data is kept.
+    """Erases each customer as of the time of their preference.
 
-    Idempotent: anything known on a repetition is from after the erasure.
+    What began later is kept: orders, surveys, answers; of their contact details nothing is, because an order from
+    before may have told them. Idempotent: anything known on a repetition is from after the erasure.
     """
     times: dict[UUID, datetime] = {}
     for erasure in erasures:
@@ -30,11 +32,15 @@ async def erase(
         times[key] = max(erasure.occurred_at, times.get(key, erasure.occurred_at))
     if not times:
         return
-    locked = await customers.lock(connection, times)
+    locked = await customers.lock(connection, runtime.digests, times)
     times = {key: at for key, at in times.items() if locked[key].may_keep(at)}
-    await customers.erase(connection, times)
-    await orders.erase(connection, times)
+    if not times:
+        return
+    await repository.remember_customers(connection, runtime.digests, times)
+    erased_orders = await orders.erase(connection, times)
+    await repository.remember_orders(connection, runtime.digests, erased_orders)
     await surveys.erase(connection, times)
+    await customers.erase(connection, times)
     known = await cases.lock(connection, await cases.ids_of_customers(connection, times))
     now = runtime.clock.now()
     steps = {

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.alerter.actions.cases import publish_completed
 from services.alerter.domain.customers import Customer, with_send
 from services.alerter.domain.surveys import survey_of
-from services.alerter.repository import customers, surveys
+from services.alerter.repository import customers, erasures, surveys
 from services.alerter.settings import AlerterSettings
 from shared.contracts.sends import SurveySent
 from shared.runtime import Runtime
@@ -21,11 +21,17 @@ async def store(
 ) -> None:
     """Folds ``sends`` into surveys and customers; completes the cases waiting for them.
 
-    A send from before its customer's erasure is dropped.
+    A send from before its customer's erasure, or about an order from before it, is dropped.
     """
     keys = {send.customer_id: runtime.digests.key(send.customer_id) for send in sends}
-    locked = await customers.lock(connection, keys.values())
-    kept = [send for send in sends if locked[keys[send.customer_id]].may_keep(send.sent_at)]
+    locked = await customers.lock(connection, runtime.digests, keys.values())
+    ordered = {send.order_id for send in sends if send.order_id is not None}
+    erased_orders = await erasures.of_orders(connection, runtime.digests, ordered)
+    kept = [
+        send
+        for send in sends
+        if locked[keys[send.customer_id]].may_keep(send.sent_at) and send.order_id not in erased_orders
+    ]
     changed: dict[UUID, Customer] = {}
     for send in kept:
         key = keys[send.customer_id]

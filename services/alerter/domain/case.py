@@ -104,12 +104,17 @@ class Case:
         an index.
         """
         if not self.waiting:
-            return 2 * LAST_WAITING - stamp_of(self.changed_at)
+            return position_when_closed(self.changed_at)
         if not self.awaits_contact:
             return FIRST_IN_TOUCH + stamp_of(self.changed_at) // 1_000
         if self.due_at is None:
             return LAST_WAITING - stamp_of(self.opened_at)
         return stamp_of(self.due_at)
+
+
+def position_when_closed(at: datetime) -> int:
+    """The position of a case that was last changed ``at`` that time and is closed."""
+    return 2 * LAST_WAITING - stamp_of(at)
 
 
 def existing(case: Case | None) -> Case:

@@ -66,6 +66,12 @@ class Order(BaseModel):
         return self.facts.status
 
     @property
+    def began_at(self) -> datetime:
+        """The earliest known time of anything about it."""
+        described = [] if self.description is None else [self.description.at]
+        return min([*self.happened.values(), *self.parcels.values(), *described])
+
+    @property
     def told_at(self) -> datetime:
         """The latest known time of anything about it."""
         described = [] if self.description is None else [self.description.at]

@@ -2,11 +2,13 @@
 
 from datetime import timedelta
 
-from services.alerter.repository import customers, orders, surveys
+from services.alerter.repository import cases, customers, erasures, orders, surveys
 from services.alerter.settings import AlerterSettings
 from shared.runtime import Runtime
 
 _MAX_ROWS = 5_000
+_MAX_CASES = 1_000
+"""Each with its history of up to hundreds of entries."""
 
 
 class RetentionLoop:
@@ -14,13 +16,26 @@ class RetentionLoop:
         self._runtime = runtime
 
     async def step(self) -> bool:
-        """Deletes the oldest orders and surveys, and customers left without either; True when there may be more.
+        """Deletes what has passed its retention; True when there may be more.
 
-        Those of customers with a waiting case are kept.
+        Orders and surveys go after ``customer_history_days``, then customers left without either, but not while one of
+        their cases is waiting. Closed cases go after ``case_days``.
         """
-        before = self._runtime.clock.now() - timedelta(days=self._runtime.settings.customer_history_days)
-        async with self._runtime.transaction() as connection:
-            removed = await orders.prune(connection, before, limit=_MAX_ROWS)
-            removed += await surveys.prune(connection, before, limit=_MAX_ROWS)
-            removed += await customers.prune(connection, before, limit=_MAX_ROWS)
-        return removed >= _MAX_ROWS
+        runtime, now = self._runtime, self._runtime.clock.now()
+        history_before = now - timedelta(days=runtime.settings.customer_history_days)
+        cases_before = now - timedelta(days=runtime.settings.case_days)
+        # A transaction each, so that none holds its locks for longer than one statement needs.
+        removed = []
+        async with runtime.transaction() as connection:
+            removed.append(await orders.prune(connection, history_before, limit=_MAX_ROWS))
+        async with runtime.transaction() as connection:
+            removed.append(await surveys.prune(connection, history_before, limit=_MAX_ROWS))
+        async with runtime.transaction() as connection:
+            removed.append(await customers.prune(connection, history_before, limit=_MAX_ROWS))
+        async with runtime.transaction() as connection:
+            removed.append(await customers.prune_empty(connection, runtime.digests, limit=_MAX_ROWS))
+        async with runtime.transaction() as connection:
+            removed.append(await erasures.prune_orders(connection, history_before, limit=_MAX_ROWS))
+        async with runtime.transaction() as connection:
+            removed.append(await cases.prune(connection, cases_before, limit=_MAX_CASES))
+        return max(removed) >= _MAX_CASES

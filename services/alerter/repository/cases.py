@@ -1,13 +1,14 @@
 """Cases: one row per answer, with the columns they are searched by."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerter.domain.case import LAST_WAITING, Case
+from services.alerter.domain.case import LAST_WAITING, Case, position_when_closed
 from services.alerter.domain.case_list import UNASSIGNED, CaseFilter, CaseRow, Cursor
 from services.alerter.domain.search import searchable_texts
 from services.alerter.repository import search
@@ -78,6 +79,17 @@ _AWAITING = text(
     SELECT case_id FROM cases WHERE awaits_order AND order_id = ANY(:order_ids)
     """
 )
+# The oldest closed cases are at the end of the order of positions.
+_PRUNE = text(
+    """
+    WITH old AS MATERIALIZED (
+        SELECT case_id FROM cases WHERE position > :position ORDER BY position DESC LIMIT :limit FOR UPDATE SKIP LOCKED
+    ), history AS (
+        DELETE FROM case_history USING old WHERE case_history.case_id = old.case_id
+    )
+    DELETE FROM cases USING old WHERE cases.case_id = old.case_id
+    """
+)
 # Counts are capped where a larger number would not tell staff more, so that counting a full queue stays cheap.
 MAX_COUNTED = 1_000
 _COUNT = text(
@@ -135,6 +147,12 @@ async def awaiting(
     """The ids of waiting cases published before one of these customers or orders was known."""
     values = {"customer_keys": list(customer_keys), "order_ids": list(order_ids)}
     return list((await connection.execute(_AWAITING, values)).scalars())
+
+
+async def prune(connection: AsyncConnection, before: datetime, *, limit: int) -> int:
+    """Deletes up to ``limit`` closed cases last changed before ``before``, with their history; returns how many."""
+    values = {"position": position_when_closed(before), "limit": limit}
+    return (await connection.execute(_PRUNE, values)).rowcount
 
 
 async def count_waiting(connection: AsyncConnection, queues: Sequence[str]) -> dict[str, int]:

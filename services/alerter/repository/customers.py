@@ -1,4 +1,4 @@
-"""Customers' contact details, and when erased customers were erased.
+"""Customers' contact details.
 
 A customer's row is locked before any of their data is written, orders and surveys included, so that a concurrent
 erasure and order on two replicas are serialised.
@@ -13,24 +13,28 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerter.domain.customers import Customer
+from services.alerter.repository import erasures
 from services.alerter.repository.cases import NO_CASE_WAITING
+from shared.digests import CustomerDigests
 from shared.erasures import is_erased
+from shared.moments import latest
 from shared.persistence.columns import Columns
 
 _COLUMNS = Columns(customer_key="uuid", document="jsonb", told_at="timestamptz")
-_ERASED_COLUMNS = Columns(customer_key="uuid", erased_at="timestamptz")
 
-_ADD_MISSING = text(
+# Adds the missing ones and locks the others, all in the order of their keys: two statements, one for each, would take
+# locks in two orders, and two replicas could each wait for the other.
+_LOCK = text(
     """
     INSERT INTO customers (customer_key)
     SELECT customer_key FROM unnest(CAST(:keys AS uuid[])) AS customer_key ORDER BY customer_key
-    ON CONFLICT DO NOTHING
+    ON CONFLICT (customer_key) DO UPDATE SET told_at = customers.told_at WHERE false
     """
 )
-_LOCK = text(
+_READ_LOCKED = text(
     """
     SELECT customer_key, document::text AS document, erased_at FROM customers
-    WHERE customer_key = ANY(CAST(:keys AS uuid[])) ORDER BY customer_key FOR UPDATE
+    WHERE customer_key = ANY(CAST(:keys AS uuid[]))
     """
 )
 _SAVE = text(
@@ -45,26 +49,37 @@ _READ = text(
     WHERE customer_key = ANY(CAST(:keys AS uuid[])) AND document IS NOT NULL
     """
 )
-_ERASURES = text(
+_HOLDS_NOTHING = """NOT EXISTS (SELECT FROM customer_orders AS kept WHERE kept.customer_key = old.customer_key)
+          AND NOT EXISTS (SELECT FROM customer_surveys AS kept WHERE kept.customer_key = old.customer_key)"""
+_CLEAR = text(
     """
-    SELECT customer_key, erased_at FROM customers
-    WHERE customer_key = ANY(CAST(:keys AS uuid[])) AND erased_at IS NOT NULL
+    UPDATE customers SET document = NULL, told_at = NULL
+    WHERE customer_key = ANY(CAST(:keys AS uuid[]))
     """
 )
-_ERASE = text(
+_DELETE_EMPTY = text(
     f"""
-    UPDATE customers SET document = NULL, told_at = NULL, erased_at = GREATEST(customers.erased_at, given.erased_at)
-    FROM {_ERASED_COLUMNS.given} WHERE customers.customer_key = given.customer_key
+    DELETE FROM customers AS old
+    WHERE customer_key = ANY(CAST(:keys AS uuid[])) AND document IS NULL AND erased_at IS NULL
+      AND {_HOLDS_NOTHING}
     """  # noqa: S608  # composed of column names, never values
 )
+_LOCK_EMPTY = text(
+    f"""
+    SELECT customer_key, erased_at FROM customers AS old
+    WHERE (document IS NULL OR erased_at IS NOT NULL)
+      AND (erased_at IS NOT NULL OR ({_HOLDS_NOTHING}))
+    ORDER BY customer_key LIMIT :limit FOR UPDATE SKIP LOCKED
+    """  # noqa: S608  # composed of column names, never values
+)
+_FORGET_TIMES = text("UPDATE customers SET erased_at = NULL WHERE customer_key = ANY(CAST(:keys AS uuid[]))")
 _PRUNE = text(
     f"""
     DELETE FROM customers WHERE customer_key IN (
         SELECT customer_key FROM customers AS old
         WHERE document IS NOT NULL AND erased_at IS NULL AND told_at < :before
           AND {NO_CASE_WAITING}
-          AND NOT EXISTS (SELECT FROM customer_orders AS kept WHERE kept.customer_key = old.customer_key)
-          AND NOT EXISTS (SELECT FROM customer_surveys AS kept WHERE kept.customer_key = old.customer_key)
+          AND {_HOLDS_NOTHING}
         ORDER BY told_at LIMIT :limit FOR UPDATE SKIP LOCKED)
     """  # noqa: S608  # composed of column names, never values
 )
@@ -82,16 +97,24 @@ class LockedCustomer:
         return not is_erased(told_at, erased_at=self.erased_at)
 
 
-async def lock(connection: AsyncConnection, keys: Collection[UUID]) -> dict[UUID, LockedCustomer]:
-    """The rows of these customers, added if missing, locked until the transaction ends."""
-    locked: dict[UUID, LockedCustomer] = {}
-    # A second round is only needed if a row was deleted by the retention between the two statements.
-    while missing := sorted(set(keys) - set(locked)):
-        await connection.execute(_ADD_MISSING, {"keys": missing})
-        for row in await connection.execute(_LOCK, {"keys": missing}):
-            customer = None if row.document is None else Customer.model_validate_json(row.document)
-            locked[row.customer_key] = LockedCustomer(customer, row.erased_at)
-    return locked
+async def lock(
+    connection: AsyncConnection, digests: CustomerDigests, keys: Collection[UUID]
+) -> dict[UUID, LockedCustomer]:
+    """The rows of these customers, added if missing, locked until the transaction ends; and when they were erased."""
+    if not keys:
+        return {}
+    wanted = {"keys": sorted(set(keys))}
+    await connection.execute(_LOCK, wanted)
+    rows = (await connection.execute(_READ_LOCKED, wanted)).all()
+    # Read after the lock was taken: an erasure that held it is visible now.
+    erased = await erasures.of_customers(connection, digests, wanted["keys"])
+    return {
+        row.customer_key: LockedCustomer(
+            None if row.document is None else Customer.model_validate_json(row.document),
+            latest(row.erased_at, erased.get(row.customer_key)),
+        )
+        for row in rows
+    }
 
 
 async def save(connection: AsyncConnection, customers: Mapping[UUID, Customer]) -> None:
@@ -115,19 +138,25 @@ async def read(connection: AsyncConnection, keys: Iterable[UUID]) -> dict[UUID, 
     return {row.customer_key: Customer.model_validate_json(row.document) for row in rows}
 
 
-async def erasures(connection: AsyncConnection, keys: Iterable[UUID]) -> dict[UUID, datetime]:
-    """When the erased ones of these customers were erased."""
-    rows = await connection.execute(_ERASURES, {"keys": list(keys)})
-    return {row.customer_key: row.erased_at for row in rows}
-
-
-async def erase(connection: AsyncConnection, times: Mapping[UUID, datetime]) -> None:
-    """Clears the rows of customers this transaction has locked, keeping when they were erased."""
-    rows = ({"customer_key": key, "erased_at": at} for key, at in times.items())
-    await connection.execute(_ERASE, _ERASED_COLUMNS.parameters(rows))
+async def erase(connection: AsyncConnection, keys: Collection[UUID]) -> None:
+    """Clears customers this transaction has locked, and deletes those without an order or survey left."""
+    if keys:
+        await connection.execute(_CLEAR, {"keys": list(keys)})
+        await connection.execute(_DELETE_EMPTY, {"keys": list(keys)})
 
 
 async def prune(connection: AsyncConnection, before: datetime, *, limit: int) -> int:
     """Deletes up to ``limit`` customers last updated before ``before`` who have no order, survey or waiting case left;
-    returns how many. The rows of erased customers are kept."""
+    returns how many."""
     return (await connection.execute(_PRUNE, {"before": before, "limit": limit})).rowcount
+
+
+async def prune_empty(connection: AsyncConnection, digests: CustomerDigests, *, limit: int) -> int:
+    """Deletes up to ``limit`` rows that hold nothing, and puts the keyed digest in place of those that tell of an
+    erasure; returns how many."""
+    rows = (await connection.execute(_LOCK_EMPTY, {"limit": limit})).all()
+    if erased := {row.customer_key: row.erased_at for row in rows if row.erased_at is not None}:
+        await erasures.remember_customers(connection, digests, erased)
+        await connection.execute(_FORGET_TIMES, {"keys": list(erased)})
+    await connection.execute(_DELETE_EMPTY, {"keys": [row.customer_key for row in rows]})
+    return len(rows)

@@ -1,6 +1,6 @@
 """Customers' orders, one document each. The customer's row must be locked before they are written."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -11,7 +11,10 @@ from services.alerter.domain.orders import Order
 from services.alerter.repository.cases import NO_CASE_WAITING
 from shared.persistence.columns import Columns
 
-_COLUMNS = Columns(order_id="text", customer_key="uuid", document="jsonb", told_at="timestamptz")
+_COLUMNS = Columns(
+    order_id="text", customer_key="uuid", document="jsonb", told_at="timestamptz", began_at="timestamptz"
+)
+_ERASED = Columns(customer_key="uuid", erased_at="timestamptz")
 
 _READ = text("SELECT order_id, document::text AS document FROM customer_orders WHERE order_id = ANY(:ids)")
 _OF_CUSTOMER = text(
@@ -27,7 +30,15 @@ _SAVE = text(
     ON CONFLICT (order_id) DO UPDATE SET {_COLUMNS.updates("excluded", but="order_id")}
     """  # noqa: S608  # composed of column names, never values
 )
-_ERASE = text("DELETE FROM customer_orders WHERE customer_key = ANY(CAST(:keys AS uuid[]))")
+_ERASE = text(
+    f"""
+    DELETE FROM customer_orders USING {_ERASED.given}
+    WHERE customer_orders.customer_key = given.customer_key
+      AND COALESCE(began_at, told_at) <= given.erased_at
+    RETURNING order_id, given.erased_at AS erased_at
+    """  # noqa: S608  # composed of column names, never values
+)
+_DELETE = text("DELETE FROM customer_orders WHERE order_id = ANY(:order_ids)")
 _PRUNE = text(
     f"""
     DELETE FROM customer_orders WHERE order_id IN (
@@ -59,15 +70,25 @@ async def save(connection: AsyncConnection, orders: Sequence[tuple[UUID, Order]]
             "customer_key": key,
             "document": order.model_dump_json(exclude_none=True),
             "told_at": order.told_at,
+            "began_at": order.began_at,
         }
         for key, order in orders
     )
     await connection.execute(_SAVE, _COLUMNS.parameters(rows))
 
 
-async def erase(connection: AsyncConnection, keys: Iterable[UUID]) -> None:
-    """Deletes all orders of customers this transaction has locked."""
-    await connection.execute(_ERASE, {"keys": list(keys)})
+async def erase(connection: AsyncConnection, times: Mapping[UUID, datetime]) -> dict[str, datetime]:
+    """Deletes the orders that began before their customer's erasure, of customers this transaction has locked.
+
+    Returns the ids of those orders, with the time of the erasure.
+    """
+    rows = ({"customer_key": key, "erased_at": at} for key, at in times.items())
+    return {row.order_id: row.erased_at for row in await connection.execute(_ERASE, _ERASED.parameters(rows))}
+
+
+async def delete(connection: AsyncConnection, order_ids: Collection[str]) -> int:
+    """Deletes orders of customers this transaction has locked; returns how many there were."""
+    return (await connection.execute(_DELETE, {"order_ids": list(order_ids)})).rowcount
 
 
 async def prune(connection: AsyncConnection, before: datetime, *, limit: int) -> int:

@@ -1,6 +1,6 @@
 """Surveys sent to customers, one document each. The customer's row must be locked before they are written."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from services.alerter.repository.cases import NO_CASE_WAITING
 from shared.persistence.columns import Columns
 
 _COLUMNS = Columns(send_id="text", customer_key="uuid", document="jsonb", sent_at="timestamptz")
+_ERASED = Columns(customer_key="uuid", erased_at="timestamptz")
 
 _READ = text("SELECT document::text AS document FROM customer_surveys WHERE send_id = :send_id")
 _OF_CUSTOMER = text(
@@ -27,7 +28,12 @@ _SAVE = text(
     ON CONFLICT (send_id) DO NOTHING
     """  # noqa: S608  # composed of column names, never values
 )
-_ERASE = text("DELETE FROM customer_surveys WHERE customer_key = ANY(CAST(:keys AS uuid[]))")
+_ERASE = text(
+    f"""
+    DELETE FROM customer_surveys USING {_ERASED.given}
+    WHERE customer_surveys.customer_key = given.customer_key AND sent_at <= given.erased_at
+    """  # noqa: S608  # composed of column names, never values
+)
 _PRUNE = text(
     f"""
     DELETE FROM customer_surveys WHERE send_id IN (
@@ -65,9 +71,10 @@ async def save(connection: AsyncConnection, surveys: Sequence[tuple[UUID, Survey
     await connection.execute(_SAVE, _COLUMNS.parameters(rows))
 
 
-async def erase(connection: AsyncConnection, keys: Iterable[UUID]) -> None:
-    """Deletes all surveys of customers this transaction has locked."""
-    await connection.execute(_ERASE, {"keys": list(keys)})
+async def erase(connection: AsyncConnection, times: Mapping[UUID, datetime]) -> None:
+    """Deletes the surveys sent before their customer's erasure, of customers this transaction has locked."""
+    rows = ({"customer_key": key, "erased_at": at} for key, at in times.items())
+    await connection.execute(_ERASE, _ERASED.parameters(rows))
 
 
 async def prune(connection: AsyncConnection, before: datetime, *, limit: int) -> int:

@@ -13,7 +13,9 @@ from services.alerter.settings import AlerterSettings
 from shared.contracts import answers
 from shared.contracts.answers import Answer, AnswerErased
 from shared.contracts.cloudevents import Message
+from shared.contracts.topics import CONSUMED_BY
 from shared.contracts.types import Contract
+from shared.messaging.transaction import BatchTransaction
 from shared.process import Service
 from shared.runtime import Runtime
 from tests.kit.clock import ChosenClock
@@ -49,6 +51,12 @@ class Alerter:
     async def _handle(self, topic: str, messages: Sequence[Message]) -> None:
         async with self.runtime.transaction() as connection:
             await self.service.handlers[topic](connection, messages)
+
+    async def handle_batch(self, messages: Sequence[Message]) -> None:
+        """A batch of any topics, in one transaction, as the consumer does."""
+        settings, topics = self.runtime.settings, CONSUMED_BY["alerter"]
+        transaction = BatchTransaction("test", topics, self.service.handlers, self.runtime.engine, settings)
+        await transaction.commit(messages, expected={}, following={})
 
     async def detail(self, case_id: str) -> CaseDetail:
         """Raises NoSuchCase."""

@@ -1,14 +1,21 @@
 """A customer's erasure is complete and final, for any order and concurrency of events."""
 
 import asyncio
+import hashlib
 from datetime import timedelta
 
+from sqlalchemy import text
+
 from services.alerter.domain.orders import with_event
+from services.alerter.loops.retention import RetentionLoop
 from services.alerter.repository import customers
 from services.alerter.repository import orders as stored_orders
 from shared.contracts import orders, preferences, sends
+from shared.contracts.cloudevents import Message
+from shared.contracts.types import Contract
 from tests.integration.alerter.kit import Alerter, Open
 from tests.kit.locks import held_up
+from tests.kit.messages import message
 from tests.unit.alerter.examples import CASE, NOON, answer, erased_customer, order, send
 
 
@@ -51,7 +58,7 @@ async def test_an_erasure_waits_for_an_order_under_way_and_takes_it_along(open_a
     key = first.runtime.digests.key("c-42")
     await first.handle("orders", (orders.PLACED, order(at=NOON - timedelta(days=1))))
     async with first.runtime.transaction() as connection:
-        locked = await customers.lock(connection, [key])
+        locked = await customers.lock(connection, first.runtime.digests, [key])
         erasing = asyncio.create_task(second.handle("customers.preferences", (preferences.ERASED, erased_customer())))
         await held_up(first.runtime, erasing)
         known = locked[key].customer
@@ -60,3 +67,84 @@ async def test_an_erasure_waits_for_an_order_under_way_and_takes_it_along(open_a
         await stored_orders.save(connection, [(key, with_event(None, orders.PAID, order()))])
     await erasing
     await first.assert_nowhere("ana", "train")
+
+
+LATER = NOON + timedelta(days=1)
+
+
+async def test_what_happens_to_an_old_order_after_the_erasure_brings_nothing_back(alerter: Alerter) -> None:
+    await alerter.handle("orders", (orders.PLACED, order(at=NOON - timedelta(days=3))))
+    await alerter.handle("customers.preferences", (preferences.ERASED, erased_customer()))
+    await alerter.handle("orders", (orders.DELIVERED, order(at=LATER)))
+    await alerter.handle("surveys.sends", (sends.SENT, send(at=LATER)))
+    await alerter.receive(answer(1, customer_id="c-42", order_id="1001", received_at=LATER))
+    await alerter.assert_nowhere("ana", "train", "5550")
+    (told,) = await alerter.published()
+    assert told.body["customer"] == {"customer_id": "c-42"}
+    assert told.body["order"] == {"order_id": "1001", "products": []}
+
+
+async def test_a_new_order_after_the_erasure_counts_like_any_other(alerter: Alerter) -> None:
+    await alerter.handle("orders", (orders.PLACED, order(at=NOON - timedelta(days=3))))
+    await alerter.handle("customers.preferences", (preferences.ERASED, erased_customer()))
+    await alerter.handle("orders", (orders.DELIVERED, order("1002", at=LATER)))
+    await alerter.receive(answer(1, customer_id="c-42", order_id="1002", received_at=LATER))
+    (told,) = await alerter.published()
+    assert told.body["customer"]["name"] == "Ana Prado" and told.body["order"]["products"] == ["Wooden train"]
+
+
+async def test_an_order_that_turns_out_to_be_old_takes_what_it_told_along(alerter: Alerter) -> None:
+    await alerter.handle("customers.preferences", (preferences.ERASED, erased_customer()))
+    await alerter.handle("orders", (orders.DELIVERED, order(at=LATER)))
+    await alerter.handle("orders", (orders.PLACED, order(at=NOON - timedelta(days=3))))
+    await alerter.assert_nowhere("ana", "train", "5550")
+
+
+async def test_an_erasure_that_comes_late_keeps_the_order_that_began_after_it(alerter: Alerter) -> None:
+    await alerter.handle(
+        "orders", (orders.PLACED, order(at=NOON - timedelta(days=3))), (orders.PLACED, order("1002", at=LATER))
+    )
+    await alerter.handle("customers.preferences", (preferences.ERASED, erased_customer()))
+    assert [row.order_id for row in await alerter.query("SELECT order_id FROM customer_orders")] == ["1002"]
+
+
+async def test_an_erased_id_cannot_be_found_by_trying_ids(alerter: Alerter) -> None:
+    await alerter.handle("orders", (orders.PLACED, order()))
+    await alerter.receive(answer(1, customer_id="c-42", order_id="1001"))
+    await alerter.handle("customers.preferences", (preferences.ERASED, erased_customer()))
+    key = alerter.runtime.digests.key("c-42")
+    await alerter.assert_nowhere(str(key), key.hex, hashlib.sha256(b"1001").hexdigest())
+    assert len(await alerter.query("SELECT 1 FROM erasures")) == 1
+
+
+async def test_erasures_of_the_release_before_are_kept_under_a_keyed_digest(alerter: Alerter) -> None:
+    key = alerter.runtime.digests.key("c-42")
+    async with alerter.runtime.transaction() as connection:
+        statement = text("INSERT INTO customers (customer_key, erased_at) VALUES (:key, :at)")
+        await connection.execute(statement, {"key": key, "at": NOON})
+    for _ in range(2):
+        await alerter.handle("orders", (orders.PLACED, order(at=NOON - timedelta(days=1))))
+        await alerter.assert_nowhere("ana", "train")
+        await RetentionLoop(alerter.runtime).step()
+    await alerter.assert_nowhere(str(key))
+
+
+async def test_two_replicas_whose_batches_name_the_same_customers_never_wait_for_each_other(open_alerter: Open) -> None:
+    """The customers of orders come before those of surveys and answers, whatever their ids."""
+    first, second = await open_alerter(), await open_alerter()
+    people = [f"c-{number}" for number in range(40)]
+    await first.receive(*(answer(1, answer_id=f"a-{who}", customer_id=who) for who in people))
+
+    def batch(alerter: Alerter, bought: list[str], asked: list[str]) -> list[Message]:
+        topics: dict[str, list[tuple[str, Contract]]] = {
+            "orders": [(orders.PLACED, order(f"o-{who}", who)) for who in bought],
+            "surveys.sends": [(sends.SENT, send(f"s-{who}", who)) for who in asked],
+        }
+        return [message(topic, kind, body) for topic, events in topics.items() for kind, body in events]
+
+    for _ in range(10):
+        await asyncio.gather(
+            first.handle_batch(batch(first, people[::2], people[1::2])),
+            second.handle_batch(batch(second, people[1::2], people[::2])),
+        )
+    assert len(await first.query("SELECT 1 FROM customer_orders")) == 40

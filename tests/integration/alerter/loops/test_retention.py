@@ -1,9 +1,12 @@
 """Customer data is deleted in time, and kept while somebody needs it."""
 
+from datetime import timedelta
+
+from services.alerter.actions import cases as actions
 from services.alerter.loops.retention import RetentionLoop
-from shared.contracts import orders, sends
+from shared.contracts import identity, orders, preferences, sends
 from tests.integration.alerter.kit import Alerter
-from tests.unit.alerter.examples import answer, order, send
+from tests.unit.alerter.examples import CASE, NOON, answer, erased_customer, order, send
 
 
 async def test_old_history_goes_but_not_that_of_a_waiting_case(alerter: Alerter) -> None:
@@ -16,3 +19,40 @@ async def test_old_history_goes_but_not_that_of_a_waiting_case(alerter: Alerter)
     assert [row.order_id for row in await alerter.query("SELECT order_id FROM customer_orders")] == ["1001"]
     assert [row.send_id for row in await alerter.query("SELECT send_id FROM customer_surveys")] == ["s-1"]
     assert len(await alerter.query("SELECT 1 FROM customers")) == 1
+
+
+async def test_a_closed_case_goes_with_its_history_when_its_time_has_come(alerter: Alerter) -> None:
+    await alerter.receive(answer(3), answer(3, answer_id="a-2"), answer(3, answer_id="a-3"))
+    for name in ("a-1", "a-2"):
+        await actions.close(
+            alerter.runtime,
+            identity.case_id(name),
+            sequence=1,
+            actor="kim",
+            reason="duplicate",
+            root_cause=None,
+            text="The same",
+        )
+        alerter.clock.pass_time(days=2)
+    alerter.clock.pass_time(days=alerter.runtime.settings.case_days - 3)
+    assert await RetentionLoop(alerter.runtime).step() is False
+    left = {row.case_id for row in await alerter.query("SELECT case_id FROM cases")}
+    assert left == {identity.case_id("a-2"), identity.case_id("a-3")}
+    assert CASE not in {row.case_id for row in await alerter.query("SELECT case_id FROM case_history")}
+
+
+async def test_customers_of_whom_nothing_is_left_go_whether_or_not_they_were_ever_erased(alerter: Alerter) -> None:
+    await alerter.handle("customers.preferences", (preferences.ERASED, erased_customer()))
+    back = NOON + timedelta(days=1)
+    await alerter.handle("orders", (orders.PLACED, order("1002", at=back)))
+    await alerter.receive(answer(9, customer_id="c-7"))
+    await actions.close(
+        alerter.runtime, CASE, sequence=1, actor="kim", reason="duplicate", root_cause=None, text="The same"
+    )
+    await RetentionLoop(alerter.runtime).step()
+    assert len(await alerter.query("SELECT 1 FROM customers")) == 1
+    alerter.clock.pass_time(days=2 + alerter.runtime.settings.customer_history_days)
+    await RetentionLoop(alerter.runtime).step()
+    assert await alerter.query("SELECT 1 FROM customers") == []
+    # That they were erased stays known, and from which orders on they may be known again.
+    assert len(await alerter.query("SELECT 1 FROM erasures")) == 1

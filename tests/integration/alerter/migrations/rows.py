@@ -42,7 +42,14 @@ ROWS: dict[str, Rows] = {
             {"customer_key": CUSTOMER, "document": {"email": "ana@example.com"}, "told_at": NOON, "erased_at": None},
         ],
         "customer_orders": [
-            {"order_id": "o-1", "customer_key": CUSTOMER, "document": {"total": "74.50"}, "told_at": NOON}
+            {
+                "order_id": "o-1", "customer_key": CUSTOMER, "told_at": NOON,
+                "document": {
+                    "happened": {"shipped": "2026-03-01T09:00:00Z", "placed": "2026-02-27T12:00:00Z"},
+                    "parcels": {"": NOON}, "description": {"at": "2026-02-28T12:00:00Z"},
+                },
+            },
+            {"order_id": "o-2", "customer_key": CUSTOMER, "document": {"total": "74.50"}, "told_at": NOON},
         ],
         "customer_surveys": [
             {"send_id": "s-1", "customer_key": CUSTOMER, "document": {"campaign": "service-nps"}, "sent_at": NOON}
@@ -56,6 +63,10 @@ ROWS: dict[str, Rows] = {
     },
     "0002": DEAD_LETTER_STATE_ROWS,
     "0003": {},
+    "0004": {
+        "erasures": [{"customer_digest": "\\x01", "erased_at": NOON}],
+        "erased_orders": [{"order_digest": "\\x02", "erased_at": NOON}],
+    },
 }  # fmt: skip
 
 AFTER: dict[str, Changed] = {
@@ -69,6 +80,11 @@ AFTER: dict[str, Changed] = {
                 "status": "contacted",
             },
             {"case_id": "erased", "first_due_at": None, "position": -900, "status": "closed"},
+        ]
+    },
+    "0004": {
+        "customer_orders": [
+            {"order_id": "o-1", "began_at": "2026-02-27T12:00:00+00:00"}, {"order_id": "o-2", "began_at": None},
         ]
     },
 }  # fmt: skip
