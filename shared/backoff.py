@@ -1,10 +1,18 @@
 """Exponential backoff: how long to wait before trying something again."""
 
+import math
+
 
 def pause_after(failures: int, *, first: float, longest: float) -> float:
     """Seconds to wait after the nth failure in a row: ``first`` after the first, doubled by each, up to ``longest``."""
     # Past 2³⁰ a float would overflow long before anybody retried that often.
     return min(longest, first * 2.0 ** min(max(failures, 1) - 1, 30))
+
+
+def total_of_pauses(failures: int, *, first: float, longest: float) -> float:
+    """Seconds waited in all, after the pauses that follow the first ``failures`` failures in a row."""
+    doubling = min(max(math.ceil(math.log2(longest / first)), 0), failures, 30)
+    return first * (2.0**doubling - 1) + longest * (failures - doubling) if longest > first else longest * failures
 
 
 class Backoff:

@@ -33,7 +33,8 @@ answers = Counter("hearback_answers_total", "Answers acknowledged.", ["channel",
 # dropped because it never arrived. Kept minus settled minus dropped is still pending.
 pending_preferences = Counter("hearback_early_wishes_total", "Pending preferences by outcome.", ["became"])
 # Outcomes of this courier's deliveries: accepted, bounced, failed, held (not retried, because it is unknown whether it
-# arrived), put_off (retried later), unknown (unresolved), resent, unavailable (the server was not responding).
+# arrived), put_off (retried later), unknown (unresolved), resent; and, while the server takes nothing, why:
+# unavailable, misconfigured (it refuses us as we are set up), throttled, refuses_all (it refuses everybody alike).
 courier_deliveries = Counter("hearback_courier_mails_total", "Surveys delivered, or not, by outcome.", ["outcome"])
 # Decisions about timers that came due: sent, skipped, deferred.
 timer_decisions = Counter("hearback_timer_decisions_total", "Timers decided by outcome.", ["outcome"])

@@ -1,9 +1,11 @@
 """The courier's settings, from the environment (``HEARBACK_…``)."""
 
+import math
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from services.dispatcher.courier.domain.outcomes import Pauses
 from services.dispatcher.courier.domain.unresolved import WithoutReceipts
 from shared.mail.addresses import InvalidAddress, mailbox
 from shared.mail.server import server_from
@@ -56,6 +58,16 @@ class CourierSettings(ServiceSettings):
     courier_retry_limit_seconds: Positive = Field(
         3_600, le=86_400, description="Maximum pause between two retries, in seconds."
     )
+    courier_give_up_days: Positive = Field(
+        4, le=30, description="Days of retries after which an email that is deferred each time has failed."
+    )
+    courier_same_refusals: int = Field(
+        5,
+        ge=2,
+        le=1_000,
+        description="Emails refused alike, with none accepted in between, after which the server is taken to refuse "
+        "everybody: the courier pauses and is not ready.",
+    )
 
     @field_validator("smtp_url")
     @classmethod
@@ -82,9 +94,42 @@ class CourierSettings(ServiceSettings):
 
     @model_validator(mode="after")
     def _lease_outlasts_sending(self) -> "CourierSettings":
-        if self.courier_lease_seconds < 2 * self.courier_mail_seconds:
+        lease, step = self.courier_lease_seconds, self.courier_mail_seconds
+        if lease < 2 * step:
             raise ValueError(
                 "HEARBACK_COURIER_LEASE_SECONDS must be at least twice HEARBACK_COURIER_MAIL_SECONDS, so that no other "
                 "courier takes over an email that is still being sent"
             )
+        rate = self.courier_mails_per_second
+        if rate and 1 / rate > lease - step:
+            raise ValueError(
+                f"HEARBACK_COURIER_MAILS_PER_SECOND ({rate:g}) is one email every {1 / rate:.0f} seconds; "
+                f"for that, set HEARBACK_COURIER_LEASE_SECONDS to at least {math.ceil(1 / rate + step)}"
+            )
+        if self.courier_retry_limit_seconds < self.courier_retry_seconds:
+            raise ValueError(
+                "HEARBACK_COURIER_RETRY_LIMIT_SECONDS is the longest pause, and must be at least "
+                "HEARBACK_COURIER_RETRY_SECONDS, the first"
+            )
+        if self.courier_give_up_days * 86_400 <= self.courier_retry_seconds:
+            raise ValueError(
+                "HEARBACK_COURIER_GIVE_UP_DAYS must be longer than HEARBACK_COURIER_RETRY_SECONDS, or a deferred email "
+                "would never be tried again"
+            )
         return self
+
+    @property
+    def pauses(self) -> Pauses:
+        return Pauses(
+            first=self.courier_retry_seconds,
+            longest=self.courier_retry_limit_seconds,
+            give_up=self.courier_give_up_days * 86_400,
+        )
+
+    @property
+    def burst(self) -> int:
+        """Emails to take at once: as many as can be sent within their lease at the permitted rate."""
+        if not self.courier_mails_per_second:
+            return self.courier_burst
+        seconds = self.courier_lease_seconds - self.courier_mail_seconds
+        return max(1, min(self.courier_burst, int(seconds * self.courier_mails_per_second)))

@@ -1,6 +1,10 @@
 """Pauses double up to a limit, and start over after a success."""
 
-from shared.backoff import Backoff, pause_after
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.backoff import Backoff, pause_after, total_of_pauses
 
 
 def test_pauses_double_up_to_the_limit() -> None:
@@ -22,3 +26,9 @@ def test_a_success_starts_over() -> None:
 def test_even_the_millionth_failure_has_a_pause() -> None:
     assert pause_after(1_000_000, first=10, longest=3_600) == 3_600
     assert pause_after(0, first=10, longest=3_600) == 10
+
+
+@given(st.floats(0.1, 100), st.floats(0.1, 10_000), st.integers(0, 60))
+def test_the_total_is_the_sum_of_the_pauses(first: float, longest: float, failures: int) -> None:
+    pauses = [pause_after(number, first=first, longest=longest) for number in range(1, failures + 1)]
+    assert total_of_pauses(failures, first=first, longest=longest) == pytest.approx(sum(pauses))

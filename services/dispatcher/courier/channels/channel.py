@@ -1,13 +1,12 @@
 """The interface the courier needs from a channel. Nothing above this folder knows more about any of them."""
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol, TypeVar
 
 from services.dispatcher.courier.domain.deliveries import Ending, QueuedDelivery
 from shared.contracts import sends
 from shared.contracts.campaigns import CampaignPublished
-from shared.transmission import TransmissionOutcome
+from shared.transmission import MayBegin, TransmissionOutcome
 
 M = TypeVar("M")
 """A channel's message, ready to transmit; opaque to everything but the channel."""
@@ -59,11 +58,12 @@ class Channel(Protocol[M]):
         """The message for this delivery, or the ending if none can be composed. Does no I/O."""
         ...
 
-    async def transmit(self, message: M, may_begin: Callable[[], bool]) -> TransmissionOutcome:
+    async def transmit(self, message: M, may_begin: MayBegin) -> TransmissionOutcome:
         """Makes one attempt, in bounded time. A failing provider is an outcome, never an exception.
 
-        Asks ``may_begin`` at the last moment before the provider could have the message, and on False returns
-        NOT_BEGUN. When it cannot tell whether the provider has the message, the outcome is ``unresolved``.
+        Asks ``may_begin`` before it waits for its turn, for the moment when that comes, and again at the last moment
+        before the provider could have the message; on False it returns NOT_BEGUN. When it cannot tell whether the
+        provider has the message, the outcome is ``unresolved``.
         """
         ...
 

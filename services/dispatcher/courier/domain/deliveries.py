@@ -13,6 +13,8 @@ End = Literal["accepted", "bounced", "failed", "held"]
 """``held``: whether it arrived is unknown, and it is not retried, so that no customer gets it twice."""
 
 EXPIRED = "expired"
+GAVE_UP = "gave_up"
+UNUSABLE = "unusable"
 UNKNOWN_OUTCOME = "unknown_outcome"
 INVALID_ADDRESS = "invalid_address"
 BAD_LINK = "bad_link"
@@ -81,6 +83,24 @@ class Results:
     endings: Sequence[Ending] = field(default_factory=tuple)
     retries: Sequence[Retry] = field(default_factory=tuple)
     unresolved: Sequence[str] = field(default_factory=tuple)
+
+    def __add__(self, other: "Results") -> "Results":
+        return Results(
+            [*self.endings, *other.endings],
+            [*self.retries, *other.retries],
+            [*self.unresolved, *other.unresolved],
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.endings or self.retries or self.unresolved)
+
+    def one_by_one(self) -> "list[Results]":
+        """Each delivery's result by itself."""
+        return [
+            *(Results(endings=[each]) for each in self.endings),
+            *(Results(retries=[each]) for each in self.retries),
+            *(Results(unresolved=[each]) for each in self.unresolved),
+        ]
 
 
 def obstacle(

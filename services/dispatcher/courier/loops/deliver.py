@@ -1,8 +1,10 @@
 """Delivers the queued surveys of one channel, a burst at a time.
 
 Three steps, two commits: take surveys from the queue, compose their messages and record that they are about to be
-transmitted; transmit them; write the outcomes. A crash before the first commit changes nothing; between the two
-commits, the outcome is unresolved (``unresolved.py``).
+transmitted; transmit them; write each outcome as soon as it is certain, those that come together in one transaction. A
+crash before the first commit changes nothing; between the commits, an outcome is unresolved (``unresolved.py``).
+
+Data that cannot be read, composed or written ends only the delivery it belongs to.
 """
 
 import asyncio
@@ -18,11 +20,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.courier.actions import deliveries as actions
 from services.dispatcher.courier.channels.channel import Channel, M
-from services.dispatcher.courier.domain.deliveries import Ending, QueuedDelivery, Results, obstacle
-from services.dispatcher.courier.domain.outcomes import Attempt, results_of
+from services.dispatcher.courier.domain.deliveries import UNUSABLE, Ending, QueuedDelivery, Results, obstacle
+from services.dispatcher.courier.domain.outcomes import NOT_TAKEN, results_of
+from services.dispatcher.courier.domain.refusals import POSSIBLY_ABOUT_US, Attempt, Refusals
 from services.dispatcher.courier.repository import deliveries as repository
 from services.dispatcher.courier.settings import CourierSettings
 from services.dispatcher.domain.campaigns import StoredCampaign
+from services.dispatcher.domain.customers import Customer
 from services.dispatcher.domain.suppressions import by_channel, digests_of
 from services.dispatcher.repository import campaigns as campaign_repository
 from services.dispatcher.repository import customers as customer_repository
@@ -31,12 +35,24 @@ from shared import metrics
 from shared.backoff import Backoff
 from shared.contracts.campaigns import CampaignPublished
 from shared.contracts.sends import SurveySent
+from shared.persistence.engine import is_fault_of_data
 from shared.runtime import Runtime
-from shared.transmission import TransmissionOutcome
+from shared.transmission import Kind, TransmissionOutcome
 
 log = structlog.get_logger()
 
 _FIRST_PAUSE = 0.5
+_TROUBLES: Mapping[Kind, str] = {
+    "unavailable": "unavailable ({reason}); check {settings} and the server",
+    "misconfigured": "refuses us ({reason}), so that surveys wait in the queue; check {settings}",
+    "throttled": "asks for fewer emails ({reason}), so the courier waits; see HEARBACK_COURIER_MAILS_PER_SECOND",
+    "refuses_all": "refuses everybody alike ({reason}), so that surveys wait in the queue; "
+    "check {settings}, and with its operator why",
+}
+
+
+class UnreadableCustomer:
+    """What is stored about this customer makes no sense to this version."""
 
 
 class DeliverLoop(Generic[M]):
@@ -50,15 +66,15 @@ class DeliverLoop(Generic[M]):
         self._unwritten: tuple[UUID, Results] | None = None
         self._resume_at = 0.0
         self._backoff = Backoff(first=_FIRST_PAUSE, longest=runtime.settings.retry_limit_seconds)
+        self._refusals = Refusals(runtime.settings.courier_same_refusals)
 
     async def step(self) -> bool:
         """Delivers one burst. True when there may be more right away."""
-        if self._unwritten is not None:
-            # The database failed after the messages were sent: write their outcomes before starting anything new.
-            await self._write(*self._unwritten)
+        # The database failed after messages were sent: write their outcomes before starting anything new.
+        await self._write_rest()
         if time.monotonic() < self._resume_at:
             return False
-        burst = 1 if self._backoff.failing else self._runtime.settings.courier_burst
+        burst = 1 if self._backoff.failing else self._runtime.settings.burst
         async with self._runtime.autocommit() as connection:
             due = await repository.anything_due(connection, self._others)
         if not due:
@@ -69,19 +85,20 @@ class DeliverLoop(Generic[M]):
         if not messages:
             await self._channel.rest()
             return taken == burst
-        self._unwritten = claim, await self._transmit(taken_at, messages)
-        await self._write(*self._unwritten)
+        await self._transmit(claim, taken_at, messages)
+        await self._write_rest()
         return taken == burst and not self._backoff.failing
 
     async def _take(self, claim: UUID, limit: int) -> tuple[int, list[tuple[QueuedDelivery, M]]]:
         """The number taken from the queue, and the deliveries with a message to transmit."""
         runtime, channel = self._runtime, self._channel
         async with runtime.transaction() as connection:
-            queued = await repository.take(connection, limit, self._others)
-            if not queued:
+            queued, unreadable = await repository.take(connection, limit, self._others)
+            taken = len(queued) + len(unreadable)
+            if not taken:
                 return 0, []
             now = runtime.clock.now()
-            endings: list[Ending] = []
+            endings = [_put_aside(send_id, "its survey cannot be read") for send_id in unreadable]
             messages: list[tuple[QueuedDelivery, M]] = []
             for delivery, composed in await self._compose(connection, queued, now):
                 if isinstance(composed, Ending):
@@ -93,13 +110,13 @@ class DeliverLoop(Generic[M]):
             )
             send_ids = [delivery.survey.send_id for delivery, _ in messages]
             await repository.begin(connection, claim, send_ids, runtime.settings.courier_lease_seconds)
-        return len(queued), messages
+        return taken, messages
 
     async def _compose(
         self, connection: AsyncConnection, queued: Sequence[QueuedDelivery], now: datetime
     ) -> list[tuple[QueuedDelivery, M | Ending]]:
         """Each delivery with its message, or with its ending if there is none."""
-        customers = await customer_repository.read(connection, {each.survey.customer_id for each in queued})
+        customers = await self._customers(connection, {each.survey.customer_id for each in queued})
         stored = await campaign_repository.all_of_them(connection)
         digests = self._runtime.digests
         about = {
@@ -111,14 +128,38 @@ class DeliverLoop(Generic[M]):
         for delivery in queued:
             survey = delivery.survey
             customer = customers.get(survey.customer_id)
+            if isinstance(customer, UnreadableCustomer):
+                composed.append((delivery, _put_aside(survey.send_id, "its customer cannot be read")))
+                continue
             suppressed = by_channel(listed, about[survey.send_id])
             ending = obstacle(survey, customer, suppressed, channel=self._channel.name, now=now)
             if ending is not None:
                 composed.append((delivery, ending))
             else:
-                campaign = self._campaign(survey, stored)
-                composed.append((delivery, self._channel.compose(delivery, campaign, now)))
+                composed.append((delivery, self._composed(delivery, self._campaign(survey, stored), now)))
         return composed
+
+    async def _customers(
+        self, connection: AsyncConnection, customer_ids: Collection[str]
+    ) -> Mapping[str, Customer | UnreadableCustomer]:
+        """Those who are known, by id."""
+        try:
+            return await customer_repository.read(connection, customer_ids)
+        except ValueError:
+            found: dict[str, Customer | UnreadableCustomer] = {}
+            for customer_id in customer_ids:
+                try:
+                    found |= await customer_repository.read(connection, [customer_id])
+                except ValueError:
+                    found[customer_id] = UnreadableCustomer()
+            return found
+
+    def _composed(self, delivery: QueuedDelivery, campaign: CampaignPublished, now: datetime) -> M | Ending:
+        try:
+            return self._channel.compose(delivery, campaign, now)
+        except Exception as error:
+            # Whatever is wrong with one survey's texts, the others are sent.
+            return _put_aside(delivery.survey.send_id, f"composing it failed: {type(error).__name__}")
 
     def _campaign(self, survey: SurveySent, stored: Mapping[str, StoredCampaign]) -> CampaignPublished:
         """The survey's current campaign; an unknown one falls back to our own brand."""
@@ -129,42 +170,92 @@ class DeliverLoop(Generic[M]):
             campaign=survey.campaign, campaign_version=survey.campaign_version, brand=self._runtime.brand
         )
 
-    async def _transmit(self, taken_at: float, messages: Sequence[tuple[QueuedDelivery, M]]) -> Results:
+    async def _transmit(self, claim: UUID, taken_at: float, messages: Sequence[tuple[QueuedDelivery, M]]) -> None:
         settings = self._runtime.settings
         begin_before = taken_at + settings.courier_lease_seconds - self._channel.attempt_seconds
 
-        def may_begin() -> bool:
+        def may_begin(in_seconds: float) -> bool:
             # After the lease, another courier may be sending this message; while shutting down, nothing new is started.
-            return _now() < begin_before and not self._runtime.health.stopping
+            return _now() + in_seconds < begin_before and not self._runtime.health.stopping
 
-        outcomes = await asyncio.gather(*(self._channel.transmit(message, may_begin) for _, message in messages))
-        self._note_availability(outcomes)
-        return results_of(
-            [
-                Attempt(delivery.survey.send_id, delivery.attempts, outcome)
-                for (delivery, _), outcome in zip(messages, outcomes, strict=True)
-            ],
-            first_pause=settings.courier_retry_seconds,
-            longest_pause=settings.courier_retry_limit_seconds,
-            chance=random.random,
-        )
+        burst, outcomes = self._refusals.burst(), []
+        under_way = {
+            asyncio.create_task(self._channel.transmit(message, may_begin)): delivery for delivery, message in messages
+        }
+        try:
+            while under_way:
+                done, _ = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+                settled: list[Attempt] = []
+                for task in done:
+                    delivery, outcome = under_way.pop(task), _outcome(task)
+                    outcomes.append(outcome)
+                    settled += burst.settled_by(Attempt(delivery.survey.send_id, delivery.attempts, outcome))
+                await self._write_early(claim, settled)
+        finally:
+            for task in under_way:
+                task.cancel()
+        doubtful = burst.end()
+        self._keep(claim, self._results(doubtful))
+        doubted = [attempt.outcome for attempt in doubtful]
+        self._note_availability([each for each in outcomes if each.kind not in POSSIBLY_ABOUT_US] + doubted)
+
+    def _results(self, attempts: Sequence[Attempt]) -> Results:
+        return results_of(attempts, self._runtime.settings.pauses, chance=random.random)
 
     def _note_availability(self, outcomes: Sequence[TransmissionOutcome]) -> None:
-        """Pauses, not ready, when the server neither accepted nor rejected any of a burst; resumes once it does."""
+        """Pauses, not ready, when the server took none of a burst; resumes once it does."""
         health, channel = self._runtime.health, self._channel
-        unavailable = [each for each in outcomes if each.kind == "unavailable"]
-        metrics.courier_deliveries.labels("unavailable").inc(len(unavailable))
-        if not unavailable or len(unavailable) < len(outcomes):
+        begun = [each for each in outcomes if each.kind != "not_begun"]
+        trouble = [each for each in begun if each.kind in NOT_TAKEN]
+        for each in trouble:
+            metrics.courier_deliveries.labels(each.kind).inc()
+        if not begun:
+            return
+        if not trouble or len(trouble) < len(begun):
             self._backoff.succeeded()
             health.well(channel.server)
             return
-        reason = unavailable[0].reason
         pause = self._backoff.failed()
         self._resume_at = time.monotonic() + pause
-        log.warning("server unavailable", server=channel.server, reason=reason, retry_in=pause)
-        health.trouble(
-            channel.server, sentence=f"unavailable ({reason}); check {channel.server_settings} and the server"
-        )
+        kind, reason = trouble[0].kind, trouble[0].reason
+        log.warning("server takes nothing", server=channel.server, kind=kind, reason=reason, retry_in=pause)
+        health.trouble(channel.server, sentence=_TROUBLES[kind].format(reason=reason, settings=channel.server_settings))
+
+    async def _write_early(self, claim: UUID, settled: Sequence[Attempt]) -> None:
+        """Writes what is certain while the rest of its burst is under way; what fails is written with the rest."""
+        self._keep(claim, self._results(settled))
+        try:
+            await self._write_rest()
+        except Exception as error:
+            log.warning("outcomes could not be written yet", error=type(error).__name__)
+
+    def _keep(self, claim: UUID, results: Results) -> None:
+        before = Results() if self._unwritten is None else self._unwritten[1]
+        self._unwritten = claim, before + results
+
+    async def _write_rest(self) -> None:
+        """Writes all outcomes that are not written yet; one by one after a failure that is the data's fault."""
+        if self._unwritten is None:
+            return
+        claim, results = self._unwritten
+        if results:
+            try:
+                await self._write(claim, results)
+            except Exception as error:
+                if not is_fault_of_data(error):
+                    raise
+                await self._write_one_by_one(claim, results)
+        self._unwritten = None
+
+    async def _write_one_by_one(self, claim: UUID, results: Results) -> None:
+        for each in results.one_by_one():
+            try:
+                await self._write(claim, each)
+            except Exception as error:
+                if not is_fault_of_data(error):
+                    raise
+                # After its lease it counts as unresolved, as if this process had died.
+                log.error("an outcome cannot be written", error=type(error).__name__)
 
     async def _write(self, claim: UUID, results: Results) -> None:
         await actions.write_results(
@@ -175,9 +266,23 @@ class DeliverLoop(Generic[M]):
             provider=self._channel.provider,
             check_after=self._runtime.settings.courier_lease_seconds,
         )
-        self._unwritten = None
         metrics.courier_deliveries.labels("put_off").inc(sum(each.tries for each in results.retries))
         metrics.courier_deliveries.labels("unknown").inc(len(results.unresolved))
+
+
+def _put_aside(send_id: str, why: str) -> Ending:
+    log.error("a delivery was put aside", send_id=send_id, reason=why)
+    return Ending(send_id, "failed", reason=UNUSABLE)
+
+
+def _outcome(task: "asyncio.Task[TransmissionOutcome]") -> TransmissionOutcome:
+    """A channel raises only by mistake; then nobody knows how far the message got."""
+    if (error := task.exception()) is None:
+        return task.result()
+    if not isinstance(error, Exception):
+        raise error
+    log.error("an email's transmission failed unexpectedly", error=type(error).__name__)
+    return TransmissionOutcome("unresolved", type(error).__name__)
 
 
 def _now() -> float:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from pydantic import ValidationError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -55,7 +56,7 @@ _ANYTHING_DUE = text(
 
 _TAKE = text(
     """
-    SELECT CAST(survey AS text) AS survey, message_id, attempts
+    SELECT send_id, CAST(survey AS text) AS survey, message_id, attempts
     FROM deliveries
     WHERE state = 'queued' AND available_at <= now() AND NOT survey->>'channel' = ANY(CAST(:others AS text[]))
     ORDER BY available_at
@@ -146,15 +147,22 @@ async def anything_due(connection: AsyncConnection, others: Collection[str]) -> 
     return bool((await connection.execute(_ANYTHING_DUE, {"others": list(others)})).scalar_one_or_none())
 
 
-async def take(connection: AsyncConnection, limit: int, others: Collection[str]) -> list[QueuedDelivery]:
+async def take(
+    connection: AsyncConnection, limit: int, others: Collection[str]
+) -> tuple[list[QueuedDelivery], list[str]]:
     """Up to ``limit`` due surveys, except those of the ``others`` channels, oldest first, locked until the
-    transaction ends."""
-    rows = await connection.execute(_TAKE, {"limit": limit, "others": list(others)})
-    # A newer version's courier may have queued it, with fields unknown to this one.
-    return [
-        QueuedDelivery(SurveySent.model_validate_json(row.survey, extra="ignore"), row.message_id, row.attempts)
-        for row in rows
-    ]
+    transaction ends; and the send ids of those among them that cannot be read."""
+    queued: list[QueuedDelivery] = []
+    unreadable: list[str] = []
+    for row in await connection.execute(_TAKE, {"limit": limit, "others": list(others)}):
+        try:
+            # A newer version's courier may have queued it, with fields unknown to this one.
+            survey = SurveySent.model_validate_json(row.survey, extra="ignore")
+        except ValidationError:
+            unreadable.append(row.send_id)
+        else:
+            queued.append(QueuedDelivery(survey, row.message_id, row.attempts))
+    return queued, unreadable
 
 
 async def begin(connection: AsyncConnection, claim: UUID, send_ids: Sequence[str], lease: float) -> None:

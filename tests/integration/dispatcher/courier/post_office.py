@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from email import message_from_bytes
@@ -18,11 +18,14 @@ for before it is accepted."""
 
 
 class PostOffice:
-    """``script[address]`` has what happens to the next emails for an address; later ones are accepted."""
+    """``script[address]`` has what happens to the next emails for an address; later ones are accepted, or meet
+    ``everybody``: a reply at RCPT, or at DATA (``data 554``)."""
 
     def __init__(self) -> None:
         self.mails: list[Message] = []
         self.script: defaultdict[str, deque[Action]] = defaultdict(deque)
+        self.everybody = ""
+        self.refused: Counter[str] = Counter()
         self.connections = 0
         self.questions = 0
         self.port = 0
@@ -43,7 +46,11 @@ class PostOffice:
     ) -> str:
         script = self.script[address]
         if script and isinstance(script[0], str) and script[0][:3].isdigit():
+            self.refused[address] += 1
             return str(script.popleft())
+        if self.everybody[:3].isdigit():
+            self.refused[address] += 1
+            return self.everybody
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"
 
@@ -52,6 +59,8 @@ class PostOffice:
         action = self.script[address].popleft() if self.script[address] else None
         if isinstance(action, str) and action.startswith("data "):
             return action.removeprefix("data ")
+        if self.everybody.startswith("data "):
+            return self.everybody.removeprefix("data ")
         if action == "drop":
             _hang_up(server)
             return "250 never read"

@@ -63,7 +63,8 @@ async def test_trouble_that_is_not_about_the_recipient_blames_no_recipient(
     await office.queue([survey()])
     await office.deliver.step()
     [row] = await office.rows("SELECT state, attempts FROM deliveries")
-    assert (row.state, row.attempts) == ("queued", 0)
+    # It may still be about this one: each 421 makes it wait longer.
+    assert (row.state, row.attempts) == ("queued", int(rudeness.startswith("421")))
     await accepted_after(office, rude)
 
 
@@ -119,9 +120,12 @@ async def test_what_has_to_be_encrypted_is_not_said_in_the_clear(
 
 
 async def test_what_a_server_says_reaches_no_row_and_no_event(open_office: Open, rude: RudeServer) -> None:
-    office: Office = await open_office(smtp_url=f"smtp://127.0.0.1:{rude.port}", receipts=False)
+    office: Office = await open_office(smtp_url=f"smtp://127.0.0.1:{rude.port}", receipts=False, courier_connections=1)
     rude.rudeness["content"] = "554 5.6.0 no email for ana-1@example.com, say\x1b[31m we"
-    await office.queue([survey()])
+    await office.queue([survey(1), survey(2)])
     await office.carry()
-    assert await office.published() == [("delivery.failed", "send-1", "554 5.6.0")]
+    assert await office.published() == [
+        ("delivery.failed", "send-1", "554 5.6.0"),
+        ("delivery.accepted", "send-2", None),
+    ]
     assert "ana-1" not in str(await office.rows("SELECT reason, survey, customer_id FROM deliveries"))

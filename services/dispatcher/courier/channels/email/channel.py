@@ -1,6 +1,5 @@
 """The email channel: composes survey emails, hands them to the mail server, asks for receipts."""
 
-from collections.abc import Callable
 from datetime import datetime
 
 import structlog
@@ -16,7 +15,7 @@ from shared.mail.addresses import domain_of, mailbox
 from shared.mail.message import Email
 from shared.mail.server import server_from
 from shared.mail.smtp import Transport
-from shared.transmission import TransmissionOutcome
+from shared.transmission import MayBegin, TransmissionOutcome
 
 log = structlog.get_logger()
 
@@ -54,7 +53,7 @@ class EmailChannel:
     def compose(self, delivery: QueuedDelivery, campaign: CampaignPublished, now: datetime) -> Email | Ending:
         return self._composer.compose(delivery, campaign, now)
 
-    async def transmit(self, message: Email, may_begin: Callable[[], bool]) -> TransmissionOutcome:
+    async def transmit(self, message: Email, may_begin: MayBegin) -> TransmissionOutcome:
         return await self._transport.send(message, may_begin)
 
     async def was_accepted(self, message_id: str) -> bool | None:

@@ -1,6 +1,5 @@
 """A second channel beside email needs only a ``Channel`` implementation, and neither blocks the other."""
 
-from collections.abc import Callable
 from datetime import datetime
 
 from services.dispatcher.courier.channels.channel import Channel
@@ -9,7 +8,7 @@ from services.dispatcher.courier.loops.deliver import DeliverLoop
 from services.dispatcher.courier.loops.unresolved import UnresolvedLoop
 from shared.contracts import sends
 from shared.contracts.campaigns import CampaignPublished
-from shared.transmission import ACCEPTED, NOT_BEGUN, TransmissionOutcome
+from shared.transmission import ACCEPTED, NOT_BEGUN, MayBegin, TransmissionOutcome
 from tests.integration.dispatcher.courier.conftest import Office, survey
 from tests.integration.dispatcher.courier.post_office import PostOffice
 
@@ -35,8 +34,8 @@ class TextMessages:
     def compose(self, delivery: QueuedDelivery, campaign: CampaignPublished, now: datetime) -> str | Ending:
         return f"{campaign.brand.name} ({now:%d.%m.}): {delivery.survey.answer_url}"
 
-    async def transmit(self, message: str, may_begin: Callable[[], bool]) -> TransmissionOutcome:
-        if not may_begin():
+    async def transmit(self, message: str, may_begin: MayBegin) -> TransmissionOutcome:
+        if not may_begin(0):
             return NOT_BEGUN
         if self.outcome.kind == "accepted":
             self.sent.append(message)

@@ -6,17 +6,23 @@ from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from services.dispatcher.actions import preferences as actions
+from services.dispatcher.courier.domain.deliveries import Ending, QueuedDelivery
 from services.dispatcher.domain.customers import Customer, fold
 from services.dispatcher.repository import customers
 from shared.clock import SteppedClock
 from shared.contracts import orders, preferences
+from shared.contracts.campaigns import CampaignPublished
 from shared.contracts.orders import OrderEvent
 from shared.contracts.preferences import ChannelPreference, ChannelState, Preference
 from shared.contracts.sends import Recipient
+from shared.mail.message import Email
+from shared.transmission import MayBegin, TransmissionOutcome
 from tests.integration.dispatcher.courier.conftest import NOW, Office, Open, survey
 from tests.integration.dispatcher.courier.post_office import PostOffice
+from tests.kit.eventually import eventually
 from tests.kit.messages import message
 
 
@@ -29,9 +35,11 @@ async def test_a_survey_queued_by_a_newer_version_is_delivered(office: Office, p
 
 
 async def test_nothing_personal_is_kept_once_a_delivery_has_ended(office: Office, post: PostOffice) -> None:
-    post.script["ana-2@example.com"].append("550 5.1.1 <ana-2@example.com>: no such user")
+    post.script["ana-2@example.com"].extend(["550 5.1.1 <ana-2@example.com>: no such user"] * 3)
     await office.queue([survey(1), survey(2)])
-    await office.carry()
+    for _ in range(3):
+        await office.at_once()
+        await office.carry()
     everything = str(await office.rows("SELECT d.*, o.value FROM deliveries d, outbox o"))
     assert "accepted" in everything and "bounced" in everything
     assert "ana-" not in everything and "customer-" not in everything and "Wooden" not in everything
@@ -51,8 +59,7 @@ async def test_a_mail_put_off_is_tried_again_until_it_is_taken(office: Office, p
         assert timedelta(0) < row.pause <= timedelta(seconds=first * 2 ** (attempt - 1) * 1.25)
         await office.carry()
         assert post.recipients() == ["ana-2@example.com"], "it was retried before its pause was over"
-        await office.at_once()
-        await office.carry()
+        await carry_on(office)
     assert post.recipients() == ["ana-2@example.com", "ana-1@example.com"]
     assert [event[0] for event in await office.published()] == ["delivery.accepted"] * 2
 
@@ -69,13 +76,190 @@ async def test_a_mail_put_off_is_tried_again_until_it_is_taken(office: Office, p
 async def test_a_final_refusal_is_not_tried_again(
     office: Office, post: PostOffice, reply: str, event: tuple[str, str, str]
 ) -> None:
-    post.script["ana-1@example.com"].append(reply)
-    await office.queue([survey(1), survey(2)])
-    for _ in range(2):
-        await office.carry()
+    post.script["ana-1@example.com"].extend([reply] * 2)
+    await office.queue([survey(1)])
+    await office.carry()
+    await office.queue([survey(2)])
+    await office.carry()
+    for _ in range(3):
         await office.at_once()
+        await office.carry()
     assert post.recipients() == ["ana-2@example.com"]
     assert sorted(await office.published()) == sorted([event, ("delivery.accepted", "send-2", None)])
+
+
+async def carry_on(office: Office) -> None:
+    """What is put off, or paused, is due: the courier goes on."""
+    office.deliver._resume_at = 0
+    await office.at_once()
+    await office.carry()
+
+
+REFUSALS = [
+    "550 5.1.1 No such user",
+    "550 5.7.1 You are on a block list",
+    "550 Requested action not taken",
+    "554 5.7.1 Relay access denied",
+    "530 5.7.0 Authentication required",
+    "421 4.7.0 Too many of you",
+    "data 554 5.7.1 Looks like spam",
+    "data 550 5.1.1 Nobody here",
+]
+
+
+@pytest.mark.parametrize("taken_before", [0, 10])
+@pytest.mark.parametrize("reply", REFUSALS)
+async def test_a_server_that_refuses_everybody_pauses_the_courier_and_loses_nothing(
+    office: Office, post: PostOffice, reply: str, taken_before: int
+) -> None:
+    await office.queue([survey(number) for number in range(taken_before)])
+    await office.carry()
+    post.everybody = reply
+    await office.queue([survey(number) for number in range(100, 130)])
+    for _ in range(4):
+        await carry_on(office)
+    states = await office.states()
+    assert {states[f"send-{number}"] for number in range(100, 130)} == {"queued"}
+    assert len(await office.published()) == taken_before
+    [trouble] = office.runtime.health._troubles.values()
+    assert reply.removeprefix("data ").split()[0] in trouble
+    assert await office.deliver.step() is False, "it goes on at full speed"
+    post.everybody = ""
+    for _ in range(3):
+        await carry_on(office)
+    assert len(post.mails) == taken_before + 30
+    assert office.runtime.health._troubles == {}
+
+
+async def test_dead_mailboxes_among_living_ones_stop_nobody(office: Office, post: PostOffice) -> None:
+    dead = range(1, 21, 2)
+    for number in dead:
+        post.script[f"ana-{number}@example.com"].extend(["550 5.1.1 Gone"] * 5)
+    await office.queue([survey(number) for number in range(1, 21)])
+    for _ in range(4):
+        await carry_on(office)
+    assert [kind for kind, _, _ in await office.published()].count("delivery.bounced") == len(dead)
+    assert len(post.mails) == 10
+    assert office.runtime.health._troubles == {}
+
+
+async def test_a_dead_mailbox_that_nobody_else_is_written_beside_bounces_at_the_third_try(
+    office: Office, post: PostOffice
+) -> None:
+    post.script["ana-1@example.com"].extend(["550 5.1.1 Gone"] * 5)
+    await office.queue([survey(1)])
+    for tries in (1, 2):
+        await carry_on(office)
+        assert post.refused["ana-1@example.com"] == tries
+        assert await office.published() == []
+    await carry_on(office)
+    assert await office.published() == [("delivery.bounced", "send-1", "550 5.1.1")]
+
+
+async def test_the_server_is_asked_to_take_one_mailbox_out_of_many_ever_more_rarely_and_not_for_ever(
+    open_office: Open, post: PostOffice
+) -> None:
+    for reply in ("421 4.3.0 Not this one", "450 4.2.0 Not now", "552 5.2.2 Full", "530 5.7.0 Log in for this one"):
+        number = int(reply[:3])
+        post.script[f"ana-{number}@example.com"].extend([reply] * 50)
+    office = await open_office(
+        courier_retry_seconds=10, courier_retry_limit_seconds=80, courier_give_up_days=400 / 86_400
+    )
+    await office.queue([survey(number) for number in (421, 450, 530, 552)])
+    pauses: list[float] = []
+    for number in range(14):
+        await office.queue([survey(number)])
+        office.deliver._resume_at = 0
+        await office.carry()
+        waiting = await office.rows(
+            "SELECT extract(epoch FROM min(available_at) - now()) AS pause FROM deliveries WHERE state = 'queued'"
+        )
+        if waiting[0].pause is None:
+            break
+        pauses.append(float(waiting[0].pause))
+        await office.at_once()
+    ended = {send_id: reason for kind, send_id, reason in await office.published() if kind == "delivery.failed"}
+    assert ended == {
+        "send-421": "gave_up 421 4.3.0",
+        "send-450": "gave_up 450 4.2.0",
+        "send-552": "gave_up 552 5.2.2",
+        "send-530": "gave_up 530 5.7.0",
+    }
+    # 10 + 20 + 40 + 80 + 80 + 80 + 80 + 80 seconds are more than 400, with the pauses varied by a quarter.
+    assert 6 <= len(pauses) <= 9
+    assert pauses[0] < 13 and pauses[4] > 25 and max(pauses) <= 100
+
+
+async def test_what_is_stored_of_one_delivery_stops_no_other(office: Office, post: PostOffice) -> None:
+    await office.queue([survey(number) for number in range(1, 6)])
+    async with office.runtime.transaction() as connection:
+        await customers.lock(connection, ["customer-2"])
+        await connection.execute(text('UPDATE customers SET channels = \'[{"channel": "pigeon"}]\''))
+        await connection.execute(text("UPDATE deliveries SET survey = survey - 'locale' WHERE send_id = 'send-3'"))
+        await connection.execute(
+            text("UPDATE deliveries SET survey = jsonb_set(survey, '{send_id}', '\"\"') WHERE send_id = 'send-4'")
+        )
+    await office.carry()
+    assert sorted(post.recipients()) == ["ana-1@example.com", "ana-5@example.com"]
+    assert {each for each in await office.published() if each[0] == "delivery.failed"} == {
+        ("delivery.failed", f"send-{number}", "unusable") for number in (2, 3, 4)
+    }
+
+
+async def test_a_message_that_cannot_be_composed_or_handed_over_stops_no_other(
+    office: Office, post: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compose, transmit = office.channel.compose, office.channel.transmit
+
+    def compose_but_one(delivery: QueuedDelivery, campaign: CampaignPublished, now: datetime) -> Email | Ending:
+        if delivery.survey.send_id == "send-1":
+            raise UnicodeError("ana-1@example.com")
+        return compose(delivery, campaign, now)
+
+    async def transmit_but_one(message: Email, may_begin: MayBegin) -> TransmissionOutcome:
+        if message.recipient.startswith("ana-2@"):
+            raise KeyError("ana-2@example.com")
+        return await transmit(message, may_begin)
+
+    monkeypatch.setattr(office.channel, "compose", compose_but_one)
+    monkeypatch.setattr(office.channel, "transmit", transmit_but_one)
+    await office.queue([survey(number) for number in range(1, 4)])
+    with capture_logs() as logs:
+        await office.carry()
+    assert await office.states() == {"send-1": "failed", "send-2": "transmitting", "send-3": "accepted"}
+    assert "@" not in str(logs) and len(logs) == 2
+
+
+async def test_outcomes_are_written_while_the_rest_of_the_burst_is_under_way(office: Office, post: PostOffice) -> None:
+    released = asyncio.Event()
+
+    async def hold() -> None:
+        await released.wait()
+
+    post.script["ana-2@example.com"].append(hold)
+    await office.queue([survey(1), survey(2)])
+    burst = asyncio.create_task(office.carry())
+    await eventually(
+        office.states, "the first outcome", wanted=lambda states: states["send-1"] == "accepted", within=0.9
+    )
+    assert (await office.states())["send-2"] == "transmitting"
+    released.set()
+    await burst
+    assert (await office.states())["send-2"] == "accepted"
+
+
+async def test_a_rate_that_outlasts_the_lease_sends_each_mail_once(open_office: Open, post: PostOffice) -> None:
+    office: Office = await open_office(
+        receipts=False, courier_mails_per_second=10, courier_mail_seconds=0.3, courier_lease_seconds=0.6
+    )
+    await office.queue([survey(number) for number in range(12)])
+    carried = asyncio.create_task(office.carry())
+    while not carried.done():
+        await office.unresolved.step()
+        await asyncio.wait([carried], timeout=0.05)
+    await carried
+    assert len(post.mails) == 12
+    assert set((await office.states()).values()) == {"accepted"}
 
 
 async def test_a_survey_is_not_sent_after_its_link_has_closed(office: Office, post: PostOffice) -> None:

@@ -1,0 +1,114 @@
+"""Which refusals are about the message or its recipient, and which are the server's word about us.
+
+A server that suspended our account, or has us on a list, refuses everybody, often with the very reply it has for a
+mailbox that does not exist. So a refusal is believed once the server has accepted another message after it. Until then
+the message stays in the queue.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from shared.transmission import Kind, TransmissionOutcome
+
+POSSIBLY_ABOUT_US: tuple[Kind, ...] = ("bounced", "failed", "misconfigured")
+"""Outcomes that a server which has something against us gives, too."""
+
+# A server that nobody else is written to through: the third time, there really is no such mailbox.
+_TRIES_UNTIL_GONE = 3
+# Messages. Those doubted longest are forgotten first: they are then doubted once more.
+_MOST_DOUBTED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt to hand a message over; ``put_off_before`` is how often it was deferred before."""
+
+    send_id: str
+    put_off_before: int
+    outcome: TransmissionOutcome
+
+
+class Refusals:
+    """What one server has refused since it last accepted a message. ``many`` messages refused alike are too many to be
+    about each of them."""
+
+    def __init__(self, many: int) -> None:
+        self._many = many
+        self._acceptances = 0
+        self._doubted: dict[str, int] = {}
+        self._alike: dict[TransmissionOutcome, set[str]] = {}
+
+    def burst(self) -> "Burst":
+        """A new burst of attempts."""
+        return Burst(self)
+
+    def accepted(self) -> None:
+        self._acceptances += 1
+        self._alike.clear()
+
+    def is_believed(self, attempt: Attempt) -> bool:
+        """Whether the server has accepted a message since it refused this one the time before."""
+        before = self._doubted.get(attempt.send_id)
+        return before is not None and before < self._acceptances
+
+    def forget(self, attempt: Attempt) -> None:
+        self._doubted.pop(attempt.send_id, None)
+
+    def judged(self, doubtful: Sequence[Attempt]) -> list[Attempt]:
+        """Attempts refused in one burst, with no message accepted after them, and what to make of them."""
+        for attempt in doubtful:
+            alike = self._alike.setdefault(attempt.outcome, set())
+            if len(alike) < self._many:
+                alike.add(attempt.send_id)
+        return [self._judged(attempt) for attempt in doubtful]
+
+    def _judged(self, attempt: Attempt) -> Attempt:
+        outcome = attempt.outcome
+        common = len(self._alike[outcome]) >= self._many
+        if outcome.kind == "bounced" and not common and attempt.put_off_before + 1 >= _TRIES_UNTIL_GONE:
+            self.forget(attempt)
+            return attempt
+        self.forget(attempt)
+        self._doubted[attempt.send_id] = self._acceptances
+        if len(self._doubted) > _MOST_DOUBTED:
+            del self._doubted[next(iter(self._doubted))]
+        if outcome.kind == "misconfigured":
+            return attempt
+        return replace(attempt, outcome=TransmissionOutcome("refuses_all" if common else "put_off", outcome.reason))
+
+
+class Burst:
+    """The attempts of one burst, in the order in which they end; a refusal is settled by the next acceptance."""
+
+    def __init__(self, refusals: Refusals) -> None:
+        self._refusals = refusals
+        self._doubtful: list[Attempt] = []
+
+    def settled_by(self, attempt: Attempt) -> list[Attempt]:
+        """The attempts whose outcome is certain now that this one has ended."""
+        kind = attempt.outcome.kind
+        if kind == "accepted":
+            self._refusals.accepted()
+            believed, self._doubtful = self._doubtful, []
+            for each in (*believed, attempt):
+                self._refusals.forget(each)
+            return [*(_believed(each) for each in believed), attempt]
+        if kind not in POSSIBLY_ABOUT_US:
+            return [attempt]
+        if self._refusals.is_believed(attempt):
+            self._refusals.forget(attempt)
+            return [_believed(attempt)]
+        self._doubtful.append(attempt)
+        return []
+
+    def end(self) -> list[Attempt]:
+        """What is to be made of the refusals that nothing settled."""
+        doubtful, self._doubtful = self._doubtful, []
+        return self._refusals.judged(doubtful)
+
+
+def _believed(attempt: Attempt) -> Attempt:
+    """Others are accepted: what looked like our set-up concerns this message, and may be mended while it waits."""
+    if attempt.outcome.kind != "misconfigured":
+        return attempt
+    return replace(attempt, outcome=TransmissionOutcome("put_off", attempt.outcome.reason))
