@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from services.collector.api import answers, customers
-from services.collector.handlers import campaigns, sends
+from services.collector.handlers import campaigns, deliveries, sends
 from services.collector.loops.retention import RetentionLoop
 from services.collector.settings import CollectorSettings
 from services.collector.web import broken_links, survey, unsubscribe
@@ -34,6 +34,7 @@ def build(runtime: Runtime[CollectorSettings]) -> Service:
     return Service(
         handlers={
             topics.CAMPAIGNS.name: campaigns.handler(runtime),
+            topics.DELIVERIES.name: deliveries.handler(runtime),
             topics.SENDS.name: sends.handler(runtime),
         },
         loops=[Periodic("retention", settings.prune_seconds, RetentionLoop(runtime).step)],

@@ -181,7 +181,8 @@ CATALOGUE: tuple[Topic, ...] = (
 CONSUMED_BY: dict[str, tuple[Topic, ...]] = {
     "dispatcher": (ORDERS, PREFERENCES, REQUESTS),
     "courier": (SENDS,),
-    "collector": (CAMPAIGNS, SENDS),
+    # Deliveries need the stronger lock on what waits for its send (services/collector/actions/deliveries.py).
+    "collector": (CAMPAIGNS, DELIVERIES, SENDS),
     "scorer": (SENDS, DELIVERIES, ANSWERS),
     "alerter": (PREFERENCES, ORDERS, SENDS, ANSWERS),
 }

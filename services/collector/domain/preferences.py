@@ -5,13 +5,35 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from shared.contracts.preferences import OPTED_OUT, RESUBSCRIBED, UNSUBSCRIBED, ChannelPreference
+from shared.contracts import deliveries
+from shared.contracts.preferences import (
+    BOUNCED,
+    COMPLAINED,
+    OPTED_OUT,
+    RESUBSCRIBED,
+    UNSUBSCRIBED,
+    ChannelPreference,
+    ChannelState,
+)
 from shared.contracts.sends import Channel
 
-PreferenceChange = Literal["unsubscribe", "resubscribe"]
+PreferenceChange = Literal["unsubscribe", "resubscribe", "bounce", "complain"]
+"""The first two are the customer's own; the others come with what became of a survey."""
 
-KINDS: dict[PreferenceChange, str] = {"unsubscribe": UNSUBSCRIBED, "resubscribe": RESUBSCRIBED}
+KINDS: dict[PreferenceChange, str] = {
+    "unsubscribe": UNSUBSCRIBED,
+    "resubscribe": RESUBSCRIBED,
+    "bounce": BOUNCED,
+    "complain": COMPLAINED,
+}
 """The event type of each change."""
+
+DELIVERY_CHANGES: dict[str, PreferenceChange] = {deliveries.BOUNCED: "bounce", deliveries.COMPLAINED: "complain"}
+"""What follows for the customer from each type of delivery."""
+
+CUSTOMERS_OWN: tuple[PreferenceChange, ...] = ("unsubscribe", "resubscribe")
+
+_STATES: dict[PreferenceChange, ChannelState] = {"bounce": "bounced", "complain": "complained"}
 
 SURVEY_CHANNELS: tuple[Channel, ...] = ("email", "sms", "webhook")
 """The channels surveys are sent through. Unsubscribing covers all of them."""
@@ -52,6 +74,8 @@ class RequestedChange:
     requested_at: datetime
     was_pending: bool = False
     """It waited for its send: a later change by the customer takes precedence."""
+    address_digest: str | None = None
+    """Of the mailbox that a bounce or a complaint concerns."""
 
 
 def preferences_after(before: Preferences, requested: RequestedChange) -> Preferences | None:
@@ -64,6 +88,7 @@ def preferences_after(before: Preferences, requested: RequestedChange) -> Prefer
         requested.change,
         channel=requested.recipient.channel,
         address=requested.recipient.address,
+        address_digest=requested.address_digest,
         now=requested.requested_at,
     )
     return None if channels is None else Preferences(before.revision + 1, channels)
@@ -75,6 +100,7 @@ def channels_after(
     *,
     channel: Channel,
     address: str | None,
+    address_digest: str | None = None,
     now: datetime,
 ) -> list[ChannelPreference] | None:
     """Every channel's state after the change, in a fixed order; None when nothing changes.
@@ -82,9 +108,19 @@ def channels_after(
     ``channel`` and ``address`` are those of the survey through which the change was requested. Unsubscribing also
     covers an address that bounced, because it applies to the next address too. Resubscribing undoes unsubscriptions and
     nothing else: a customer who complained is not contacted again.
+
+    A bounce or a complaint concerns the mailbox with that digest, once. A bounce undoes no opting out.
     """
     states: dict[Channel, ChannelPreference] = {preference.channel: preference for preference in channels}
     after = dict(states)
+    if (reported := _STATES.get(change)) is not None:
+        known = states.get(channel)
+        is_known = known is not None and (known.state, known.address_digest) == (reported, address_digest)
+        if not is_known and not (reported == "bounced" and known is not None and known.state in OPTED_OUT):
+            after[channel] = ChannelPreference(
+                channel=channel, state=reported, address_digest=address_digest, changed_at=now
+            )
+        return None if after == states else [after[each] for each in sorted(after)]
     for each in SURVEY_CHANNELS:
         before = states.get(each)
         own = address if each == channel else before.address if before else None

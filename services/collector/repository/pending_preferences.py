@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.collector.domain.preferences import PendingPreference
+from shared.persistence.columns import Columns
 
 # The two modes conflict. Batches do not block batches, but requests block requests: the last one wins.
 _HOLD_OFF_CHANGES = text("LOCK TABLE early_wishes IN ROW EXCLUSIVE MODE")
@@ -34,6 +35,15 @@ _PUT = text(
     ON CONFLICT (send_id) DO UPDATE SET wish = EXCLUDED.wish, wished_at = EXCLUDED.wished_at
     """
 )
+_PENDING = Columns(send_id="text", wish="text", wished_at="timestamptz")
+# What the customer chose covers more; a complaint is more than a bounce.
+_PUT_UNLESS_CHOSEN = text(
+    f"""
+    INSERT INTO early_wishes ({_PENDING.names}) SELECT {_PENDING.values} FROM {_PENDING.given}
+    ON CONFLICT (send_id) DO UPDATE SET wish = EXCLUDED.wish, wished_at = EXCLUDED.wished_at
+    WHERE early_wishes.wish = 'bounce'
+    """  # noqa: S608  # composed of column names, never values
+)
 _EXISTS = text("SELECT EXISTS (SELECT FROM early_wishes WHERE send_id = :send_id)")
 _TAKE = text(
     "DELETE FROM early_wishes WHERE send_id = ANY(CAST(:send_ids AS text[])) RETURNING send_id, wish, wished_at"
@@ -53,6 +63,12 @@ async def put(connection: AsyncConnection, pending: PendingPreference) -> None:
     await connection.execute(
         _PUT, {"send_id": pending.send_id, "change": pending.change, "requested_at": pending.requested_at}
     )
+
+
+async def put_unless_chosen(connection: AsyncConnection, pending: Sequence[PendingPreference]) -> None:
+    """Stores bounces and complaints, each of another send; not over a change of the customer's own."""
+    rows = [{"send_id": each.send_id, "wish": each.change, "wished_at": each.requested_at} for each in pending]
+    await connection.execute(_PUT_UNLESS_CHOSEN, _PENDING.parameters(rows))
 
 
 async def exists(connection: AsyncConnection, send_id: str) -> bool:

@@ -70,12 +70,18 @@ def _row(send: SurveySent, erased_at: datetime | None) -> dict[str, object]:
     }
 
 
+_KNOWN_AMONG = text("SELECT send_id FROM sends WHERE send_id = ANY(CAST(:send_ids AS text[]))")
 _READ_RECIPIENTS = text(
     """
     SELECT send_id, customer_id, channel, address FROM sends
     WHERE send_id = ANY(CAST(:send_ids AS text[])) AND customer_id IS NOT NULL
     """
 )
+
+
+async def known_among(connection: AsyncConnection, send_ids: Sequence[str]) -> set[str]:
+    """Those of the sends that have been consumed, erased ones included."""
+    return set((await connection.execute(_KNOWN_AMONG, {"send_ids": send_ids})).scalars())
 
 
 async def read_recipients(connection: AsyncConnection, send_ids: Sequence[str]) -> dict[str, SendRecipient]:

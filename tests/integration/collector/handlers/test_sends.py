@@ -57,7 +57,7 @@ async def publish(collector: Collector, *events: Event) -> None:
 async def test_from_a_send_on_kafka_to_an_answer_on_kafka(collector: Collector, kafka: str, topic_prefix: str) -> None:
     settings = collector.runtime.settings
     settings.kafka_bootstrap_servers, settings.topic_prefix = kafka, topic_prefix
-    await ensure_topics(settings, [topics.CAMPAIGNS, topics.SENDS, topics.ANSWERS, topics.PREFERENCES])
+    await ensure_topics(settings, [*CONSUMED_BY["collector"], topics.ANSWERS, topics.PREFERENCES])
     page = collector.page()
     assert (await collector.client.get(page)).status_code == 503
     async with working(collector):

@@ -46,6 +46,12 @@ ROWS: dict[str, Rows] = {
         ]
     },
     "0003": DEAD_LETTER_STATE_ROWS,
+    "0004": {
+        "early_wishes": [
+            {"send_id": "s-7", "wish": "bounce", "wished_at": "2026-03-02T12:00:02+00:00"},
+            {"send_id": "s-6", "wish": "complain", "wished_at": "2026-03-02T12:00:03+00:00"},
+        ]
+    },
 }  # fmt: skip
 
 AFTER: dict[str, Changed] = {"0003": AFTER_DEAD_LETTER_STATES}
