@@ -10,8 +10,9 @@ messages = Counter("hearback_messages_total", "Records handled and committed.", 
 batch_seconds = Histogram("hearback_batch_seconds", "Time to commit one batch.", buckets=_LATENCY)
 # Records that could not be read or handled, stored with their bytes.
 dead_letters = Counter("hearback_dead_letters_total", "Records that became dead letters.", ["topic"])
-# This process's lag behind the end of the topic, summed over its partitions.
-lag = Gauge("hearback_lag_records", "Lag: records published but not yet handled.", ["topic"])
+# The service's lag: end offset minus stored position, summed over all partitions, whoever owns them. Every replica
+# reports the same: take the maximum, not the sum.
+lag = Gauge("hearback_lag_records", "Lag of the service: records published but not yet handled.", ["topic"])
 # Batches dropped by the fence because another process had already moved the position.
 fenced = Counter("hearback_fenced_batches_total", "Batches dropped because another process had moved the position.")
 # Retries because the database or the broker failed.

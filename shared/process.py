@@ -21,6 +21,7 @@ from shared.contracts.topics import CONSUMED_BY
 from shared.loops import Periodic, wait
 from shared.messaging.consumer import Consumer
 from shared.messaging.handler import Handler
+from shared.messaging.reading import Reading
 from shared.messaging.topics import all_topics, ensure_topics
 from shared.persistence.engine import is_fault_of_data, probe
 from shared.persistence.migrations import migrate
@@ -33,6 +34,7 @@ S = TypeVar("S", bound=ServiceSettings)
 
 # Seconds. Nothing is served before startup is done, and polling backends that are not up yet is cheap.
 _PREPARE_AT_LEAST_EVERY = 1.0
+_LAG_SECONDS = 1.0
 
 
 @dataclass(kw_only=True)
@@ -73,7 +75,7 @@ async def _serve(name: str, settings: S, build: Build[S], schema: str) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with open_runtime(name, settings) as runtime:
+    async with open_runtime(name, settings, schema=schema) as runtime:
         service = build(runtime)
         http = Server(service.app, settings.http_host, settings.http_port)
         runtime.health.add_check("database", partial(probe, runtime.engine))
@@ -124,11 +126,20 @@ async def _work(runtime: Runtime[S], service: Service, http: Server, stop: async
         health=health,
         wake_relay=runtime.relay.wake,
     )
+    reading = Reading(
+        runtime.name,
+        CONSUMED_BY[runtime.name],
+        engine=runtime.engine,
+        settings=settings,
+        clock=runtime.clock,
+        health=health,
+    )
+    loops = [*service.loops, Periodic("lag", _LAG_SECONDS, reading.step)]
     relay_stop = asyncio.Event()
     relay = asyncio.create_task(runtime.relay.run(relay_stop), name=runtime.relay.name)
     workers = [asyncio.create_task(consumer.run(stop), name=consumer.loop_name)] + [
         asyncio.create_task(periodic.run(stop, health, settings.retry_limit_seconds), name=periodic.name)
-        for periodic in service.loops
+        for periodic in loops
     ]
     stopping = asyncio.create_task(stop.wait(), name="stop")
     health.started = True
@@ -143,6 +154,7 @@ async def _work(runtime: Runtime[S], service: Service, http: Server, stop: async
     await _end(workers, settings.drain_seconds)
     relay_stop.set()
     await _end([relay], settings.drain_seconds)
+    await reading.close()
     status = 0
     for task in [relay, *workers]:
         if not task.cancelled() and (error := task.exception()) is not None:

@@ -9,10 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.clock import Clock, clock_from
 from shared.contracts.campaigns import Brand
+from shared.contracts.topics import CONSUMED_BY
 from shared.digests import CustomerDigests
 from shared.health import Health
 from shared.links import Links
 from shared.messaging.outbox import Outbox
+from shared.messaging.reading import Reading, Reads
 from shared.messaging.relay import Relay
 from shared.persistence.engine import open_engine
 from shared.settings import ServiceSettings
@@ -34,6 +36,7 @@ class Runtime(Generic[S]):
     links: Links
     digests: CustomerDigests
     brand: Brand
+    reads: Reads
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -59,15 +62,21 @@ class Runtime(Generic[S]):
 
 
 @contextlib.asynccontextmanager
-async def open_runtime(name: str, settings: S) -> AsyncIterator[Runtime[S]]:
-    """The resources of a service without its loops, for ``process.run`` and for tests of its parts."""
+async def open_runtime(name: str, settings: S, *, schema: str | None = None) -> AsyncIterator[Runtime[S]]:
+    """The resources of a service without its loops, for ``process.run`` and for tests of its parts.
+
+    ``schema`` names the service whose tables these are, if not ``name``: decisions wait for what that one has to read.
+    """
     engine = open_engine(settings.database_url.get_secret_value(), name=name, pool_size=settings.database_pool_size)
     health = Health()
+    clock = clock_from(settings.clock)
+    owner = schema or name
+    reading = Reading(owner, CONSUMED_BY.get(owner, ()), engine=engine, settings=settings, clock=clock, health=health)
     try:
         yield Runtime(
             name=name,
             settings=settings,
-            clock=clock_from(settings.clock),
+            clock=clock,
             engine=engine,
             outbox=Outbox(f"/hearback/{name}"),
             relay=Relay(engine, settings, health, name),
@@ -75,6 +84,8 @@ async def open_runtime(name: str, settings: S) -> AsyncIterator[Runtime[S]]:
             links=Links(secret=settings.secret.get_secret_value(), collector_url=settings.public_collector_url),
             digests=CustomerDigests(settings.secret.get_secret_value()),
             brand=Brand(name=settings.brand_name, logo_url=settings.brand_logo_url or None, color=settings.brand_color),
+            reads=reading,
         )
     finally:
+        await reading.close()
         await engine.dispose()

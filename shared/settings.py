@@ -77,7 +77,9 @@ class ServiceSettings(BaseSettings):
     )
     retry_limit_seconds: Positive = Field(15, le=300, description="Maximum delay between retries.")
     dead_letter_limit: int = Field(
-        100, ge=0, description="Maximum dead letters per topic and hour; the consumer stops when it is exceeded."
+        100,
+        ge=0,
+        description="Maximum dead letters per topic and hour; where there would be more, that partition waits.",
     )
     outbox_batch_size: int = Field(2_000, ge=1, le=20_000, description="Maximum records the relay publishes at once.")
     drain_seconds: Positive = Field(20, le=300, description="Time to finish work in progress after SIGTERM.")

@@ -50,6 +50,11 @@ class Message:
     value: bytes | None
     headers: Headers
 
+    @property
+    def following(self) -> int:
+        """The position after it."""
+        return self.offset + 1
+
 
 def write(event: Event, source: str) -> tuple[list[tuple[str, bytes]], bytes]:
     """The headers and value of a record in binary mode. ``source`` is such as ``/hearback/dispatcher``."""

@@ -6,8 +6,11 @@ next one is fetched and decoded.
 
 The odd-looking parts are workarounds for aiokafka 0.14: it swallows exceptions in a rebalance listener, so ours only
 records that something changed; a lock held around ``getmany`` would deadlock with the listener, so there is none; a
-member that does not call ``getmany`` for ``max_poll_interval_ms`` leaves the group, so a retrying loop keeps polling
-paused partitions; ``rebalance_timeout_ms`` defaults to the session timeout.
+member that does not call ``getmany`` for ``max_poll_interval_ms`` leaves the group, so a loop that waits for a batch
+keeps polling paused partitions; ``rebalance_timeout_ms`` defaults to the session timeout; when ``getmany`` raises, it
+has lost what it had unpacked before, so every partition is sought again.
+
+What is at fault stands still by itself (``stops.py``): a partition, or a topic. The others go on.
 """
 
 import asyncio
@@ -19,7 +22,7 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -29,13 +32,17 @@ from shared.contracts.cloudevents import Message
 from shared.contracts.topics import Topic
 from shared.health import Health
 from shared.loops import wait
-from shared.messaging.dead_letters import DeadLetterLimit
-from shared.messaging.decoding import decode
+from shared.messaging.broker import Broker
+from shared.messaging.decoding import decode, decode_raw
 from shared.messaging.handler import Handler
 from shared.messaging.records import DeadLetter
+from shared.messaging.repository import dead_letters, stops
 from shared.messaging.repository.positions import Fenced, Positions
-from shared.messaging.starting import PositionsAheadOfTopic, starting_positions, stored_name
-from shared.messaging.transaction import BatchTransaction
+from shared.messaging.standing import Standing
+from shared.messaging.starting import starting_positions, stored_name
+from shared.messaging.stops import Stop, unreadable_batch
+from shared.messaging.transaction import BatchTransaction, remaining
+from shared.messaging.unpacking import unpack
 from shared.persistence.engine import is_fault_of_data
 from shared.settings import ServiceSettings
 
@@ -46,6 +53,10 @@ _KAFKA_COMMIT_SECONDS = 1.0
 _REBALANCE_MILLISECONDS = 60_000
 _MAX_POLL_MILLISECONDS = 120_000
 _PROBE_SECONDS = 2.0
+_POLL_SECONDS = 10.0
+_FETCH_BYTES = 2_097_152
+# How often a batch that cannot be unpacked is fetched before it becomes a dead letter.
+_CORRUPT_TRIES = 5
 # Generations count from 0.
 _NEVER = -1
 _DROPPED = -2
@@ -95,7 +106,11 @@ class Consumer:
         self._settings = settings
         self._health = health
         self._wake_relay = wake_relay
-        self._transaction = BatchTransaction(name, list(topics), handlers, engine, settings)
+        self._transaction = BatchTransaction(
+            name, list(topics), handlers, engine, settings, tick=lambda: health.tick(self.loop_name)
+        )
+        self._standing = Standing(self.loop_name, health, settings.retry_limit_seconds)
+        self._broker = Broker(settings, self._topics, name)
         self._assignments = _Assignments()
         self._synchronized = _NEVER
         self._next: Positions = {}
@@ -114,8 +129,6 @@ class Consumer:
             try:
                 await self._start()
                 await self._consume(stop)
-            except PositionsAheadOfTopic:
-                raise
             except Exception as error:
                 if is_fault_of_data(error):
                     raise
@@ -136,14 +149,15 @@ class Consumer:
             enable_auto_commit=False,
             # If a shop publishes in transactions, only what it committed counts.
             isolation_level="read_committed",
-            auto_offset_reset="earliest",
+            # Where to start is our decision (starting.py), also when Kafka has deleted what comes next.
+            auto_offset_reset="none",
             session_timeout_ms=session,
             heartbeat_interval_ms=min(1_000, session // 3),
             rebalance_timeout_ms=_REBALANCE_MILLISECONDS,
             max_poll_interval_ms=_MAX_POLL_MILLISECONDS,
             # A fetch stalls for this long when another partition is idle; the default of 500 ms is noticeable.
             fetch_max_wait_ms=50,
-            max_partition_fetch_bytes=2_097_152,
+            max_partition_fetch_bytes=_FETCH_BYTES,
         )
         kafka.subscribe(topics=list(self._topics), listener=self._assignments)
         self._kafka = kafka
@@ -161,6 +175,7 @@ class Consumer:
         if kafka is not None:
             with contextlib.suppress(KafkaError, OSError, TimeoutError):
                 await asyncio.wait_for(kafka.stop(), 5)
+        await self._broker.close()
 
     async def _consume(self, stop: asyncio.Event) -> None:
         running: asyncio.Task[bool] | None = None
@@ -172,13 +187,14 @@ class Consumer:
                         await self._finish(running)
                         running = None
                     await self._synchronize()
+                await self._try_again()
                 batch = await self._fetch()
-                if running is not None and (batch.items or running.done()):
+                if running is not None and (batch.following or running.done()):
                     await self._finish(running)
                     running = None
                 if batch.generation != self._assignments.generation:
                     self._synchronized = _NEVER
-                if batch.items and self._synchronized == batch.generation:
+                if batch.following and self._synchronized == batch.generation:
                     expected = {partition: self._next[partition] for partition in batch.following}
                     self._next.update(batch.following)
                     running = asyncio.create_task(self._commit(batch, expected, stop))
@@ -192,7 +208,9 @@ class Consumer:
 
     async def _finish(self, running: asyncio.Task[bool]) -> None:
         """Awaits a batch; if it could not be committed, everything fetched after it is dropped as well."""
-        if not await running:
+        while not (await asyncio.wait({running}, timeout=_POLL_SECONDS))[0]:
+            await self._keep_membership()
+        if not running.result():
             self._synchronized = _NEVER
 
     async def _probe(self) -> str | None:
@@ -215,32 +233,148 @@ class Consumer:
         generation = self._assignments.generation
         assigned = set(self._kafka.assignment())
         self._next = {}
+        self._standing.keep_only({stored_name(self._topics, partition) for partition in assigned})
         if assigned:
-            beginning = await starting_positions(self._kafka, self._engine, self.name, self._topics, assigned)
-            for partition, position in beginning.items():
+            start = await starting_positions(self._kafka, self._engine, self.name, self._topics, assigned)
+            for partition, position in start.positions.items():
                 try:
                     self._kafka.seek(partition, position)
                 except IllegalStateError:
                     return  # revoked in the meantime; the listener has recorded it
                 self._next[partition] = position
-            log.info("partitions assigned", count=len(assigned))
+            await self._hold(start.stops)
+            waiting = self._standing.waiting()
+            for partition in assigned:
+                if stored_name(self._topics, partition) in waiting:
+                    self._kafka.pause(partition)
+            log.info("partitions assigned", count=len(assigned), standing=len(waiting))
         self._synchronized = generation
         self._health.well(self.loop_name)
         self._rejoining.succeeded()
+
+    # What stands still -----------------------------------------------------------------------------------------
+
+    async def _hold(self, found: Sequence[Stop]) -> None:
+        """Lets the partitions that the stops concern wait; to be paused by ``_synchronize``."""
+        if not found:
+            return
+        ours = {stored_name(self._topics, partition): offset for partition, offset in self._next.items()}
+        held = self._standing.hold(found, ours)
+        async with self._engine.begin() as connection:
+            await stops.write(connection, self.name, held)
+        for stop in found:
+            log.error("a topic stands still", topic=stop.topic, cause=stop.cause, reason=stop.explanation)
+
+    async def _try_again(self) -> None:
+        """Lets those go on whose time has come: there is room for their dead letters again, or it might work now."""
+        assert self._kafka is not None
+        for stop in self._standing.due():
+            partition = TopicPartition(self._settings.topic(stop.topic), stop.partition)
+            name = stored_name(self._topics, partition)
+            if stop.cause == "dead_letter_limit" and not await self._has_room(stop.topic):
+                self._standing.postpone(name)
+                continue
+            self._standing.try_again(name)
+            try:
+                self._kafka.seek(partition, self._next[partition])
+                self._kafka.resume(partition)
+            except (IllegalStateError, KeyError):
+                self._synchronized = _NEVER  # revoked in the meantime
+                return
+
+    async def _has_room(self, topic: str) -> bool:
+        limit = self._settings.dead_letter_limit
+        async with self._engine.connect() as connection:
+            return await dead_letters.room(connection, self.name, topic=topic, limit=limit) > 0
+
+    async def _note_passed(self, batch: Batch) -> None:
+        passed = self._standing.passed(
+            {stored_name(self._topics, partition): offset for partition, offset in batch.following.items()}
+        )
+        if passed:
+            log.info("a topic goes on", partitions=[f"{topic} {number}" for topic, number in passed])
+            async with self._engine.begin() as connection:
+                await stops.remove(connection, self.name, passed)
 
     # Fetch and decode ------------------------------------------------------------------------------------------
 
     async def _fetch(self) -> Batch:
         """The next records, decoded. A small batch lingers for more records; ``getmany`` itself would not."""
-        assert self._kafka is not None
-        limit = self._settings.consumer_batch_size
         batch = Batch(generation=self._assignments.generation)
+        try:
+            await self._fill(batch)
+        except (OffsetOutOfRangeError, NoOffsetForPartitionError, IllegalStateError):
+            # Not sought yet, revoked, or Kafka has deleted what comes next: the positions are to be looked at.
+            return Batch(generation=_DROPPED)
+        except Exception as error:
+            return await self._unpack(error)
+        return batch
+
+    async def _fill(self, batch: Batch) -> None:
+        assert self._kafka is not None
+        limit = self._transaction.size
         fetched = await self._kafka.getmany(timeout_ms=int(_FETCH_SECONDS * 1_000), max_records=limit)
         batch.fetched_at = time.monotonic()
         self._take(fetched, batch)
         if batch.items and len(batch.items) < limit // 2:
             await asyncio.sleep(self._settings.consumer_linger_seconds)
             self._take(await self._kafka.getmany(timeout_ms=0, max_records=limit - len(batch.items)), batch)
+        await self._pass_markers(batch)
+
+    async def _pass_markers(self, batch: Batch) -> None:
+        """Transaction markers have offsets, but are no records: the position is moved past those that were read."""
+        assert self._kafka is not None
+        waiting = self._standing.waiting()
+        for partition, position in self._next.items():
+            if partition not in self._kafka.assignment() or stored_name(self._topics, partition) in waiting:
+                continue
+            following = batch.following.get(partition, position)
+            if (self._kafka.last_stable_offset(partition) or 0) > following:
+                read = await self._kafka.position(partition)
+                if read > following:
+                    batch.following[partition] = read
+
+    async def _unpack(self, error: Exception) -> Batch:
+        """Unpacks the next records ourselves, because aiokafka could not; raises its error if we find nothing wrong."""
+        assert self._kafka is not None
+        batch = Batch(generation=self._assignments.generation, fetched_at=time.monotonic())
+        waiting = self._standing.waiting()
+        at_fault = False
+        for partition, position in list(self._next.items()):
+            name = stored_name(self._topics, partition)
+            if name in waiting:
+                continue
+            try:
+                fetched = await self._broker.fetch(partition, position, most_bytes=_FETCH_BYTES)
+            except (KafkaError, OSError, TimeoutError):
+                raise error from None
+            most = max(1, self._transaction.size - len(batch.items))
+            give_up = self._standing.tries(name, position) >= _CORRUPT_TRIES
+            unpacked = unpack(partition, fetched, position, most=most, give_up=give_up)
+            at_fault |= unpacked.corrupt or any(record.fault is not None for record in unpacked.records)
+            try:
+                self._kafka.seek(partition, unpacked.following)
+            except IllegalStateError:
+                return Batch(generation=_DROPPED)
+            if unpacked.following > position:
+                batch.items += decode_raw(self._topics[partition.topic], unpacked.records)
+                batch.following[partition] = unpacked.following
+            elif unpacked.corrupt:
+                told = unreadable_batch(
+                    name.topic, place=f"partition {name.partition}, offset {position}", tries=_CORRUPT_TRIES
+                )
+                stop = Stop(
+                    topic=name.topic,
+                    partition=name.partition,
+                    offset=position,
+                    cause="corrupt",
+                    explanation=told,
+                )
+                await self._hold([stop])
+                self._kafka.pause(partition)
+        if not at_fault:
+            raise error
+        log.warning("records that could not be unpacked", error=_name(error), records=len(batch.items))
         return batch
 
     def _take(self, fetched: Mapping[TopicPartition, Sequence[ConsumerRecord[Any, Any]]], batch: Batch) -> None:
@@ -259,31 +393,36 @@ class Consumer:
     async def _commit(self, batch: Batch, expected: Positions, stop: asyncio.Event) -> bool:
         """Whether the batch was committed; if not, it must be dropped and the positions read again."""
         backoff = Backoff(first=0.05, longest=self._settings.retry_limit_seconds)
+        before = {stored_name(self._topics, partition): offset for partition, offset in expected.items()}
+        after = {stored_name(self._topics, partition): offset for partition, offset in batch.following.items()}
         while batch.generation == self._assignments.generation:
             try:
-                await self._transaction.commit(
-                    batch.items,
-                    expected={stored_name(self._topics, partition): offset for partition, offset in expected.items()},
-                    following={
-                        stored_name(self._topics, partition): offset for partition, offset in batch.following.items()
-                    },
-                )
+                found = await self._transaction.commit(batch.items, expected=before, following=after)
+                if found:
+                    self._next.update(
+                        {
+                            TopicPartition(self._settings.topic(topic), at): offset
+                            for (topic, at), offset in before.items()
+                        }
+                    )
+                    await self._hold(found)
+                    self._wake_relay()
+                    return False
+                await self._note_passed(batch)
             except Fenced:
                 metrics.fenced.inc()
                 log.info("batch dropped: another process has handled it")
                 return False
-            except DeadLetterLimit as error:
-                self._health.trouble(self.loop_name, sentence=str(error))
-                log.error("too many dead letters; waiting for an operator", reason=str(error))
-                await self._keep_membership(self._settings.retry_limit_seconds, stop)
             except Exception as error:
                 if is_fault_of_data(error):
                     raise
+                batch.items = remaining(batch.items, before)
                 metrics.backend_retries.labels("consumer").inc()
                 self._health.trouble(self.loop_name, sentence=f"cannot write: {type(error).__name__}")
                 pause = backoff.failed()
                 log.warning("writing a batch failed, retrying", error=_name(error), seconds=pause)
-                await self._keep_membership(pause, stop)
+                await wait(stop, pause)
+                self._health.tick(self.loop_name)
             else:
                 self._health.well(self.loop_name)
                 self._wake_relay()
@@ -293,31 +432,21 @@ class Consumer:
                 return False
         return False
 
-    async def _keep_membership(self, seconds: float, stop: asyncio.Event) -> None:
-        """Waits without leaving the group: the loop's own ``getmany`` stops after one more batch, so this one polls."""
-        await wait(stop, seconds)
-        self._health.tick(self.loop_name)
+    async def _keep_membership(self) -> None:
+        """Polls without taking anything: a member that does not poll is expelled while it waits for a batch."""
         assert self._kafka is not None
-        assigned = self._kafka.assignment()
+        assigned = self._kafka.assignment() - self._kafka.paused()
         self._kafka.pause(*assigned)
         try:
             await self._kafka.getmany(timeout_ms=0)
         finally:
-            still = set(self._kafka.assignment()) & set(assigned)
+            still = self._kafka.assignment() & assigned
             if still:
                 self._kafka.resume(*still)
 
     def _report(self, batch: Batch) -> None:
         metrics.batch_seconds.observe(time.monotonic() - batch.fetched_at)
         assert self._kafka is not None
-        behind = dict.fromkeys((topic.name for topic in self._topics.values()), 0)
-        assigned = self._kafka.assignment()
-        for partition, position in self._next.items():
-            if partition in assigned:  # aiokafka raises for one that has been revoked since
-                end = self._kafka.highwater(partition) or position
-                behind[self._topics[partition.topic].name] += max(0, end - position)
-        for topic, records in behind.items():
-            metrics.lag.labels(topic).set(records)
         self._committed.update(batch.following)
         now = time.monotonic()
         if now - self._committed_at > _KAFKA_COMMIT_SECONDS and (self._committing is None or self._committing.done()):

@@ -1,10 +1,9 @@
-"""Records that cannot be read or handled become dead letters, with their bytes, origin and reason, up to a limit."""
+"""Records that cannot be read or handled become dead letters, with their bytes, origin and reason."""
 
 from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared import metrics
 from shared.contracts.cloudevents import Headers
 from shared.contracts.topics import dead_letter_topic
 from shared.messaging.records import DeadLetter, Record
@@ -18,28 +17,10 @@ _LARGEST_KEY = 20_000
 _LARGEST_HEADERS = 50_000
 
 
-class DeadLetterLimit(Exception):
-    """So many records cannot be read that the cause must be elsewhere: the consumer waits for an operator."""
-
-
-async def set_aside(connection: AsyncConnection, consumer: str, letters: Sequence[DeadLetter], limit: int) -> None:
-    """Records the letters and publishes them to ``<topic>.<consumer>.dlq``, in the batch's transaction.
-
-    Raises DeadLetterLimit, and thereby rolls the batch back, when a topic would have more than ``limit`` in an hour.
-    """
-    for topic in {letter.topic for letter in letters}:
-        recent = await repository.recent(connection, consumer, topic=topic)
-        arriving = sum(letter.topic == topic for letter in letters)
-        if recent + arriving > limit:
-            raise DeadLetterLimit(
-                f"{topic}: {recent + arriving} records in an hour cannot be read (limit {limit}); look at "
-                f"{dead_letter_topic(topic, service=consumer).name}, "
-                "fix the producer or raise HEARBACK_DEAD_LETTER_LIMIT"
-            )
+async def set_aside(connection: AsyncConnection, consumer: str, letters: Sequence[DeadLetter]) -> None:
+    """Records the letters and publishes them to ``<topic>.<consumer>.dlq``, in the batch's transaction."""
     await repository.add(connection, consumer, letters)
     await outbox.put(connection, [_record(letter, consumer) for letter in letters])
-    for letter in letters:
-        metrics.dead_letters.labels(letter.topic).inc()
 
 
 def _record(letter: DeadLetter, consumer: str) -> Record:
@@ -55,6 +36,8 @@ def _record(letter: DeadLetter, consumer: str) -> Record:
         ("hearback-consumer", consumer.encode()),
         ("hearback-reason", letter.short_reason.encode("utf-8", "replace")),
     ]
+    if letter.records > 1:
+        headers.append(("hearback-records", str(letter.records).encode()))
     if letter.value is None:
         headers.append(("hearback-value", b"none"))
     if len(value) > _LARGEST_VALUE:

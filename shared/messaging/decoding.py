@@ -1,17 +1,33 @@
 """Decodes Kafka records into the messages for a handler, one record at a time."""
 
 from collections.abc import Sequence
-from typing import Any
-
-from aiokafka import ConsumerRecord
+from typing import Protocol
 
 from shared.contracts import cloudevents
-from shared.contracts.cloudevents import Message, UnreadableRecord
+from shared.contracts.cloudevents import Headers, Message, UnreadableRecord
 from shared.contracts.topics import Topic
 from shared.messaging.records import DeadLetter
+from shared.messaging.unpacking import RawRecord
+
+LONGEST_EVENT_ID = 200
 
 
-def decode(topic: Topic, records: Sequence[ConsumerRecord[Any, Any]]) -> list[Message | DeadLetter]:
+class Record(Protocol):
+    """What decoding needs of a record, whoever unpacked it."""
+
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Headers: ...
+
+
+def decode(topic: Topic, records: Sequence[Record]) -> list[Message | DeadLetter]:
     """Each record as a message or a dead letter. Never raises: a bad record does not affect others."""
     items: list[Message | DeadLetter] = []
     for record in records:
@@ -27,7 +43,7 @@ def decode(topic: Topic, records: Sequence[ConsumerRecord[Any, Any]]) -> list[Me
                 )
             )
         except Exception as error:
-            reason = str(error) if isinstance(error, UnreadableRecord) else type(error).__name__
+            expected = isinstance(error, UnreadableRecord)
             items.append(
                 DeadLetter(
                     topic=topic.name,
@@ -36,7 +52,41 @@ def decode(topic: Topic, records: Sequence[ConsumerRecord[Any, Any]]) -> list[Me
                     key=record.key,
                     value=record.value,
                     headers=record.headers,
-                    reason=reason,
+                    reason=str(error) if expected else type(error).__name__,
+                    event_id=event_id(record.headers),
+                    unexpected=not expected,
+                )
+            )
+    return items
+
+
+def event_id(headers: Headers) -> str | None:
+    """The ``ce_id`` of a record that may be unreadable, if it has a usable one."""
+    for name, value in headers:
+        if name == "ce_id" and value is not None:
+            found = value.decode("utf-8", "replace")[:LONGEST_EVENT_ID]
+            return found if found.isprintable() and found else None
+    return None
+
+
+def decode_raw(topic: Topic, records: Sequence[RawRecord]) -> list[Message | DeadLetter]:
+    """The same for records that we unpacked ourselves: those with a fault become dead letters."""
+    items: list[Message | DeadLetter] = []
+    for record in records:
+        if record.fault is None:
+            items += decode(topic, [record])
+        else:
+            items.append(
+                DeadLetter(
+                    topic=topic.name,
+                    partition=record.partition,
+                    offset=record.offset,
+                    key=record.key,
+                    value=record.value,
+                    headers=record.headers,
+                    reason=record.fault,
+                    records=record.records,
+                    event_id=event_id(record.headers),
                 )
             )
     return items

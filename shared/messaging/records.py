@@ -21,7 +21,9 @@ class Record:
 class DeadLetter:
     """A record that cannot be read or handled. ``reason`` names the field and the rule, never the value.
 
-    ``topic`` is the catalogue's name.
+    ``topic`` is the catalogue's name. ``records`` is more than 1 for a batch whose records cannot be told apart: the
+    letter then stands for all of them, from ``offset`` on. ``unexpected`` means that the error was not one that
+    unreadable records cause, so the fault may be in our own code.
     """
 
     topic: str
@@ -31,6 +33,14 @@ class DeadLetter:
     value: bytes | None
     headers: Headers
     reason: str
+    records: int = 1
+    event_id: str | None = None
+    unexpected: bool = False
+
+    @property
+    def following(self) -> int:
+        """The position after it."""
+        return self.offset + self.records
 
     @property
     def short_reason(self) -> str:

@@ -1,6 +1,7 @@
 """Where a consumer starts in its assigned partitions: at its positions in PostgreSQL, regardless of Kafka's offsets."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -8,14 +9,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared import metrics
 from shared.contracts.topics import Topic
-from shared.messaging.repository import positions
-from shared.messaging.repository.positions import Positions
+from shared.messaging.repository import positions, stops
+from shared.messaging.repository.positions import Fenced, Positions
+from shared.messaging.stops import Stop, topic_replaced
 
 log = structlog.get_logger()
 
 
-class PositionsAheadOfTopic(RuntimeError):
-    """The topic ends before our position: it was recreated, or this is another cluster. An operator must decide."""
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where to start: the next offset of each partition, and the partitions that cannot start."""
+
+    positions: Positions
+    stops: Sequence[Stop]
 
 
 async def starting_positions(
@@ -24,16 +30,22 @@ async def starting_positions(
     consumer: str,
     topics: Mapping[str, Topic],
     assigned: set[TopicPartition],
-) -> Positions:
+) -> Start:
     """The next offset of every assigned partition; for one never seen before, the topic's beginning, now stored.
 
     ``topics`` has the catalogue's topics by their name on this cluster. Records that Kafka deleted unread are counted
-    and logged. Raises PositionsAheadOfTopic.
+    and logged, once. A partition that ends before our position stands still: it was recreated, or this is another
+    cluster, and it stays so even when it has grown past the position, until an operator has moved that.
     """
     # Positions before ends: a replica that is still running moves both, and in the reverse order a position read late
     # could appear to be beyond an end read early.
     async with engine.connect() as connection:
         stored = await positions.load(connection, consumer)
+        replaced = {
+            (stop.topic, stop.partition): stop
+            for stop in await stops.standing(connection, consumer)
+            if stop.cause == "topic_replaced"
+        }
     ends = await kafka.end_offsets(assigned)
     beginnings = await kafka.beginning_offsets(assigned)
     unseen = {
@@ -45,21 +57,46 @@ async def starting_positions(
         async with engine.begin() as connection:
             await positions.introduce(connection, consumer, unseen)
         stored = {**unseen, **stored}
-    starting = {partition: stored[stored_name(topics, partition)] for partition in assigned}
-    for partition, position in starting.items():
-        topic = topics[partition.topic]
-        if position < beginnings[partition] and not topic.compacted:
-            lost = beginnings[partition] - position
-            metrics.lost_records.labels(topic.name).inc(lost)
-            log.error("Kafka deleted records before they were read", topic=partition.topic, count=lost)
-        if position > ends[partition]:
-            raise PositionsAheadOfTopic(
-                f"{partition.topic}, partition {partition.partition} ends at {ends[partition]}, but {consumer} has "
-                f"read up to {position}: the topic was recreated, or this is another cluster. Point "
-                "HEARBACK_KAFKA_BOOTSTRAP_SERVERS at the right one, or delete the rows of consumer_positions to read "
-                "from the beginning"
+    starting: Positions = {}
+    found: list[Stop] = []
+    for partition in assigned:
+        topic, name = topics[partition.topic], stored_name(topics, partition)
+        position = starting[partition] = stored[name]
+        standing = replaced.get(name)
+        if position > ends[partition] or (standing is not None and standing.offset == position):
+            found.append(standing or _replaced(name, consumer, position=position, end=ends[partition]))
+        elif position < beginnings[partition]:
+            starting[partition] = beginnings[partition]
+            await _skip_deleted(engine, consumer, name, position, beginnings[partition], compacted=topic.compacted)
+    return Start(starting, found)
+
+
+def _replaced(partition: TopicPartition, consumer: str, *, position: int, end: int) -> Stop:
+    return Stop(
+        topic=partition.topic,
+        partition=partition.partition,
+        offset=position,
+        cause="topic_replaced",
+        explanation=topic_replaced(
+            partition.topic, consumer, partition=partition.partition, position=position, end=end
+        ),
+    )
+
+
+async def _skip_deleted(
+    engine: AsyncEngine, consumer: str, partition: TopicPartition, position: int, beginning: int, *, compacted: bool
+) -> None:
+    """Moves the stored position to the first record there is, so that what was deleted is counted once."""
+    async with engine.begin() as connection:
+        try:
+            await positions.advance(
+                connection, consumer, expected={partition: position}, following={partition: beginning}
             )
-    return starting
+        except Fenced:
+            return  # a replica was faster, and has counted it
+    if not compacted:
+        metrics.lost_records.labels(partition.topic).inc(beginning - position)
+        log.error("Kafka deleted records before they were read", topic=partition.topic, count=beginning - position)
 
 
 def stored_name(topics: Mapping[str, Topic], partition: TopicPartition) -> TopicPartition:

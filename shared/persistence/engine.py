@@ -64,9 +64,16 @@ def _dumps(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-# SQLSTATE classes caused by the data: data exception, integrity violation, program limit exceeded (PostgreSQL
-# documentation, appendix A). Every other class concerns the server's state or our own SQL, never a message.
-_DATA_CLASSES = ("22", "23", "54")
+# SQLSTATE classes caused by the data: cardinality violation (two rows of one batch for one row of a table), data
+# exception, integrity violation, program limit exceeded (PostgreSQL documentation, appendix A). Every other class
+# concerns the server's state or our own SQL, never a message.
+_DATA_CLASSES = ("21", "22", "23", "54")
+# Syntax errors, unknown names, missing privileges: an error of ours.
+_STATEMENT_CLASS = "42"
+# query_canceled, and what ends a session: idle in transaction, transaction timeout.
+_TIMEOUTS = ("57014", "25P03", "25P04")
+# asyncpg reports a session ended by a timeout as a lost connection. After so long, the timeout is the likely cause.
+_LONG_SECONDS = 0.6 * IDLE_IN_TRANSACTION_MILLISECONDS / 1_000
 
 
 def is_fault_of_data(error: BaseException) -> bool:
@@ -76,5 +83,24 @@ def is_fault_of_data(error: BaseException) -> bool:
     failures: the same batch is then retried until it succeeds, and nothing is lost.
     """
     if isinstance(error, DBAPIError):
-        return str(getattr(error.orig, "sqlstate", None))[:2] in _DATA_CLASSES
+        return _sqlstate(error)[:2] in _DATA_CLASSES
     return not isinstance(error, SQLAlchemyError | PostgresError | KafkaError | OSError | TimeoutError | MemoryError)
+
+
+def is_fault_of_statement(error: BaseException) -> bool:
+    """Whether PostgreSQL rejected our SQL itself, or our right to execute it; no message can be the cause."""
+    return isinstance(error, DBAPIError) and _sqlstate(error)[:2] == _STATEMENT_CLASS
+
+
+def took_too_long(error: BaseException, seconds: float) -> bool:
+    """Whether a transaction that failed after so many seconds did so at one of its time limits: a smaller one may not.
+
+    See ``STATEMENT_MILLISECONDS`` and the others above.
+    """
+    if not isinstance(error, DBAPIError):
+        return False
+    return _sqlstate(error) in _TIMEOUTS or (error.connection_invalidated and seconds >= _LONG_SECONDS)
+
+
+def _sqlstate(error: DBAPIError) -> str:
+    return str(getattr(error.orig, "sqlstate", None))

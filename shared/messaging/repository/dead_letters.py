@@ -8,11 +8,27 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.messaging.records import DeadLetter
 from shared.persistence.columns import Columns
 
-_ROW = Columns(topic="text", partition="integer", record_offset="bigint", reason="text")
-_RECENT = text(
+_ROW = Columns(
+    topic="text", partition="integer", record_offset="bigint", reason="text", event_id="text", records="integer"
+)
+# A grant counts anew from its moment on.
+_ROOM = text(
     """
-    SELECT count(*) FROM dead_letters
+    SELECT greatest(CAST(:limit AS bigint), grants.records) - (
+        SELECT count(*) FROM dead_letters
+        WHERE consumer = :consumer AND topic = :topic
+          AND recorded_at > greatest(now() - interval '1 hour', grants.granted_at)
+    )
+    FROM (SELECT 1) AS always
+    LEFT JOIN dead_letter_grants AS grants
+      ON grants.consumer = :consumer AND grants.topic = :topic AND grants.granted_at > now() - interval '1 hour'
+    """
+)
+_REASONS = text(
+    """
+    SELECT reason, count(*) AS times FROM dead_letters
     WHERE consumer = :consumer AND topic = :topic AND recorded_at > now() - interval '1 hour'
+    GROUP BY reason ORDER BY times DESC, reason LIMIT :most
     """
 )
 _GRANT = text(
@@ -29,9 +45,16 @@ _ADD = text(
 )
 
 
-async def recent(connection: AsyncConnection, consumer: str, *, topic: str) -> int:
-    """The number of the consumer's dead letters of the topic in the last hour."""
-    return int((await connection.execute(_RECENT, {"consumer": consumer, "topic": topic})).scalar_one())
+async def room(connection: AsyncConnection, consumer: str, *, topic: str, limit: int) -> int:
+    """How many more of the topic's records may become dead letters now: ``limit`` an hour, or what was granted."""
+    wanted = {"consumer": consumer, "topic": topic, "limit": limit}
+    return max(0, int((await connection.execute(_ROOM, wanted)).scalar_one()))
+
+
+async def reasons(connection: AsyncConnection, consumer: str, *, topic: str, most: int = 5) -> dict[str, int]:
+    """The ``most`` frequent reasons of the last hour, with how often each occurred."""
+    rows = await connection.execute(_REASONS, {"consumer": consumer, "topic": topic, "most": most})
+    return {row.reason: row.times for row in rows}
 
 
 async def add(connection: AsyncConnection, consumer: str, letters: Sequence[DeadLetter]) -> None:
@@ -41,6 +64,8 @@ async def add(connection: AsyncConnection, consumer: str, letters: Sequence[Dead
             "partition": letter.partition,
             "record_offset": letter.offset,
             "reason": letter.short_reason,
+            "event_id": letter.event_id,
+            "records": letter.records,
         }
         for letter in letters
     )

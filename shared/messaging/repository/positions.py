@@ -1,6 +1,7 @@
 """Consumer positions in PostgreSQL, moved by compare-and-set."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from aiokafka import TopicPartition
 from sqlalchemy import text
@@ -14,6 +15,7 @@ Positions = dict[TopicPartition, int]
 _ROW = Columns(topic="text", partition="integer", next_offset="bigint")
 _STEP = Columns(topic="text", partition="integer", expected="bigint", next="bigint")
 
+_NOW = text("SELECT clock_timestamp()")
 _LOAD = text("SELECT topic, partition, next_offset FROM consumer_positions WHERE consumer = :consumer")
 
 # The first time a partition is seen; a no-op if a replica was faster.
@@ -45,6 +47,12 @@ _ADVANCE = text(
 
 class Fenced(Exception):
     """Another process has moved a position since it was read here: this batch is no longer ours to commit."""
+
+
+async def now(connection: AsyncConnection) -> datetime:
+    """The database's time: what committed before was visible to whoever looks after."""
+    found: datetime = (await connection.execute(_NOW)).scalar_one()
+    return found
 
 
 async def load(connection: AsyncConnection, consumer: str) -> Positions:

@@ -14,15 +14,16 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from deploy.local.provision import Database
-from shared.contracts import orders
+from shared.contracts import orders, preferences
 from shared.contracts.cloudevents import Headers, Message, write
 from shared.contracts.events import Event
-from shared.contracts.topics import ORDERS, dead_letter_topic
+from shared.contracts.topics import ORDERS, PREFERENCES, dead_letter_topic
 from shared.health import Health
 from shared.messaging.consumer import Consumer
 from shared.messaging.handler import Handler
 from shared.messaging.outbox import Outbox
 from shared.messaging.relay import Relay
+from shared.messaging.repository import stops
 from shared.messaging.topics import ensure_topics
 from shared.persistence.engine import open_engine
 from shared.persistence.migrations import add_dead_letter_states, create_runtime_tables
@@ -65,6 +66,29 @@ class Bench:
     async def publish_raw(self, value: bytes | None, headers: Headers, partition: int = 0, key: bytes = b"k") -> None:
         await self.producer.send_and_wait(self.topic, value=value, key=key, headers=headers, partition=partition)
 
+    async def publish_unreadable(self, number: int, partition: int = 0) -> None:
+        """Records of ``orders`` that are no JSON."""
+        for one in range(number):
+            headers = [("ce_type", b"order.placed"), ("ce_id", b"bad-%d" % one), ("ce_source", b"/shop")]
+            await self.producer.send(self.topic, value=b"{not json", headers=headers, partition=partition)
+        await self.producer.flush()
+
+    async def publish_preferences(self, numbers: Sequence[int]) -> None:
+        for number in numbers:
+            moment = datetime(2026, 11, 1, tzinfo=UTC)
+            body = preferences.Preference(customer_id="c-1", revision=number + 1, channels=[], occurred_at=moment)
+            told = Event(
+                topic=preferences.TOPIC,
+                key="c-1",
+                event_id=f"preference-{number}",
+                type=preferences.UNSUBSCRIBED,
+                time=moment,
+                body=body,
+            )
+            headers, value = write(told, "/shop")
+            await self.producer.send(self.settings.topic(PREFERENCES.name), value=value, key=b"c-1", headers=headers)
+        await self.producer.flush()
+
     async def counted(self) -> dict[str, int]:
         async with self.engine.connect() as connection:
             rows = await connection.execute(text("SELECT event_id, times FROM counted"))
@@ -75,11 +99,18 @@ class Bench:
             rows = await connection.execute(text("SELECT reason FROM dead_letters ORDER BY recorded_at, record_offset"))
             return list(rows.scalars())
 
+    async def stands_still(self) -> list[tuple[str, int, int, str]]:
+        """(topic, partition, offset, cause) of what stands still."""
+        async with self.engine.connect() as connection:
+            found = await stops.standing(connection, CONSUMER)
+        return [(stop.topic, stop.partition, stop.offset, stop.cause) for stop in found]
+
     def consumer(self, handler: Handler | None = None, health: Health | None = None) -> Consumer:
+        """``handler`` is that of ``orders``; preferences are always counted."""
         return Consumer(
             CONSUMER,
-            [ORDERS],
-            {ORDERS.name: handler or count},
+            [PREFERENCES, ORDERS],
+            {ORDERS.name: handler or count, PREFERENCES.name: count},
             engine=self.engine,
             settings=self.settings,
             health=health or Health(),
@@ -127,7 +158,8 @@ async def bench(kafka: str, empty_database: Database, topic_prefix: str) -> Asyn
         retry_limit_seconds=0.5,
         dead_letter_limit=5,
     )
-    await ensure_topics(settings, [ORDERS, dead_letter_topic(ORDERS.name, service=CONSUMER)])
+    letters = [dead_letter_topic(topic.name, service=CONSUMER) for topic in (ORDERS, PREFERENCES)]
+    await ensure_topics(settings, [ORDERS, PREFERENCES, *letters])
     engine = open_engine(settings.database_url.get_secret_value(), name="test")
 
     def make_tables(connection: Connection) -> None:

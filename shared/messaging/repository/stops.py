@@ -1,0 +1,84 @@
+"""Which partitions stand still, for every replica and for operators to see."""
+
+from collections.abc import Iterable, Sequence
+
+from aiokafka import TopicPartition
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.messaging.stops import Stop
+from shared.persistence.columns import Columns
+
+_ROW = Columns(topic="text", partition="integer", record_offset="bigint", cause="text", explanation="text")
+_WRITE = text(
+    f"""
+    INSERT INTO stopped_partitions (consumer, {_ROW.names})
+    SELECT :consumer, {_ROW.values} FROM {_ROW.given} ORDER BY topic, partition
+    ON CONFLICT (consumer, topic, partition) DO UPDATE
+    SET {_ROW.updates("excluded", but="topic")},
+        stopped_at = CASE WHEN stopped_partitions.record_offset = excluded.record_offset
+                          THEN stopped_partitions.stopped_at ELSE now() END
+    """  # noqa: S608  # composed of column names, never values
+)
+_REMOVE = text(
+    """
+    DELETE FROM stopped_partitions AS stopped
+    USING unnest(CAST(:topics AS text[]), CAST(:partitions AS integer[])) AS given (topic, partition)
+    WHERE stopped.consumer = :consumer AND stopped.topic = given.topic AND stopped.partition = given.partition
+    """
+)
+# A row that a crash left behind is recognised by its position, which has moved on.
+_STANDING = text(
+    """
+    SELECT stopped.topic, stopped.partition, stopped.record_offset, stopped.cause, stopped.explanation
+    FROM stopped_partitions AS stopped
+    LEFT JOIN consumer_positions AS position USING (consumer, topic, partition)
+    WHERE stopped.consumer = :consumer AND coalesce(position.next_offset, 0) <= stopped.record_offset
+    ORDER BY stopped.topic, stopped.partition
+    """
+)
+
+
+async def write(connection: AsyncConnection, consumer: str, stops: Sequence[Stop]) -> None:
+    """Records that these partitions stand still; each must name its partition."""
+    if stops:
+        rows = (
+            {
+                "topic": stop.topic,
+                "partition": stop.partition,
+                "record_offset": stop.offset,
+                "cause": stop.cause,
+                "explanation": stop.explanation,
+            }
+            for stop in stops
+        )
+        await connection.execute(_WRITE, {**_ROW.parameters(rows), "consumer": consumer})
+
+
+async def remove(connection: AsyncConnection, consumer: str, partitions: Iterable[TopicPartition]) -> None:
+    """Records that these partitions go on; a no-op for those that did not stand still."""
+    pairs = sorted(partitions)
+    if pairs:
+        await connection.execute(
+            _REMOVE,
+            {
+                "consumer": consumer,
+                "topics": [topic for topic, _ in pairs],
+                "partitions": [partition for _, partition in pairs],
+            },
+        )
+
+
+async def standing(connection: AsyncConnection, consumer: str) -> list[Stop]:
+    """The partitions of all replicas that stand still now."""
+    rows = await connection.execute(_STANDING, {"consumer": consumer})
+    return [
+        Stop(
+            topic=row.topic,
+            partition=row.partition,
+            offset=row.record_offset,
+            cause=row.cause,
+            explanation=row.explanation,
+        )
+        for row in rows
+    ]

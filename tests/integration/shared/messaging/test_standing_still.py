@@ -1,0 +1,196 @@
+"""What is at fault stands still by itself: a partition at its topic's limit, a topic whose handler is broken."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.contracts.cloudevents import Message
+from shared.health import Health
+from shared.messaging.repository import dead_letters
+from tests.integration.shared.conftest import CONSUMER, Bench, count, running
+from tests.kit.eventually import eventually
+
+LIMIT = 5
+
+
+async def test_ten_thousand_unreadable_records_hold_up_nothing_but_what_is_behind_them(bench: Bench) -> None:
+    await bench.publish_unreadable(10_000)
+    await bench.publish([1], partition=0)
+    await bench.publish([2], partition=1)
+    await bench.publish_preferences(range(3))
+    health = Health()
+    health.started = True
+    async with running(bench.consumer(health=health)):
+        await eventually(lambda: counted(bench, "preference-2", "event-2"), "everything else is handled", within=10)
+        await bench.publish_preferences(range(3, 5))
+        await bench.publish([3], partition=1)
+        await eventually(lambda: counted(bench, "preference-4", "event-3"), "it goes on", within=5)
+        assert len(await bench.dead_letters()) == LIMIT
+        assert await bench.stands_still() == [("orders", 0, LIMIT, "dead_letter_limit")]
+        told = (await health.obstacles())[f"{CONSUMER} consumer: orders"]
+        assert "5 × body: Invalid JSON" in told
+        assert f"orders.{CONSUMER}.dlq" in told
+        assert "event-1" not in await bench.counted()
+        await grant(bench, 20_000)
+        await eventually(lambda: counted(bench, "event-1"), "an operator's grant lets it go on", within=60)
+        await eventually(lambda: ready(health), "readiness says so")
+    assert len(await bench.dead_letters()) == 10_000
+    assert await bench.stands_still() == []
+    assert set((await bench.counted()).values()) == {1}
+
+
+async def test_one_record_more_than_the_limit_in_one_batch_leaves_the_limit_set_aside(bench: Bench) -> None:
+    await bench.publish_unreadable(LIMIT + 1)
+    async with running(bench.consumer()):
+        await eventually(lambda: stopped(bench), "it stands still at the sixth")
+        assert len(await bench.dead_letters()) == LIMIT
+        async with bench.engine.begin() as connection:
+            await connection.execute(text("UPDATE dead_letters SET recorded_at = recorded_at - interval '61 minutes'"))
+        await eventually(lambda: stopped(bench, wanted=False), "it goes on when the hour is over")
+    assert len(await bench.dead_letters()) == LIMIT + 1
+
+
+async def test_what_stands_still_is_found_again_after_a_restart(bench: Bench) -> None:
+    await bench.publish_unreadable(LIMIT + 3)
+    async with running(bench.consumer()):
+        await eventually(lambda: stopped(bench), "it stands still")
+    health = Health()
+    health.started = True
+    async with running(bench.consumer(health=health)):
+        await bench.publish_preferences([1])
+        await eventually(lambda: counted(bench, "preference-1"), "the others go on")
+        await eventually(lambda: ready(health, wanted=False), "readiness tells")
+        assert len(await bench.dead_letters()) == LIMIT
+
+
+async def test_a_handler_that_fails_for_everything_is_not_the_messages_fault(bench: Bench) -> None:
+    broken = True
+
+    async def handle(connection: AsyncConnection, messages: Sequence[Message]) -> None:
+        if broken:
+            raise KeyError("a bug")
+        await count(connection, messages)
+
+    await bench.publish(range(50))
+    health = Health()
+    health.started = True
+    async with running(bench.consumer(handle, health)):
+        await bench.publish_preferences(range(3))
+        await eventually(lambda: counted(bench, "preference-2"), "another topic goes on")
+        await eventually(lambda: ready(health, wanted=False), "readiness tells")
+        told = (await health.obstacles())[f"{CONSUMER} consumer: orders"]
+        assert "KeyError in tests/integration/shared/messaging/test_standing_still.py:" in told
+        assert {cause for *_, cause in await bench.stands_still()} == {"own_fault"}
+        broken = False
+        await eventually(lambda: counted(bench, *(f"event-{number}" for number in range(50))), "all, once it works")
+        await eventually(lambda: ready(health), "readiness says so")
+    assert await bench.dead_letters() == []
+    assert set((await bench.counted()).values()) == {1}
+
+
+async def test_statements_that_postgresql_rejects_are_our_fault_and_stop_one_topic(bench: Bench) -> None:
+    async def handle(connection: AsyncConnection, messages: Sequence[Message]) -> None:
+        await connection.execute(text("SELECT no_such_column"))
+
+    await bench.publish(range(10))
+    async with running(bench.consumer(handle)):
+        await bench.publish_preferences([1])
+        await eventually(lambda: counted(bench, "preference-1"), "another topic goes on")
+        await eventually(lambda: stopped(bench), "this one stands still")
+    assert await bench.dead_letters() == []
+
+
+async def test_a_message_that_only_our_code_stumbles_over_is_set_aside_when_others_can_be_handled(bench: Bench) -> None:
+    async def handle(connection: AsyncConnection, messages: Sequence[Message]) -> None:
+        if any(message.event_id in ("event-0", "event-1", "event-2", "event-3") for message in messages):
+            raise AttributeError("a case nobody thought of")
+        await count(connection, messages)
+
+    await bench.publish(range(40), partition=0)
+    async with running(bench.consumer(handle)):
+        await eventually(lambda: counted(bench, "event-39"), "the others are handled")
+    assert await bench.dead_letters() == ["could not be handled: AttributeError"] * 4
+    assert len(await bench.counted()) == 36
+
+
+async def test_alone_in_its_batch_a_message_is_at_fault_but_not_every_one_is(bench: Bench) -> None:
+    async def handle(connection: AsyncConnection, messages: Sequence[Message]) -> None:
+        raise AttributeError("never works")
+
+    async with running(bench.consumer(handle)):
+        for number in range(3):
+            await bench.publish([number], partition=0)
+            await eventually(partial(dead, bench, number + 1), f"{number + 1} set aside")
+        await bench.publish([3], partition=0)
+        await eventually(lambda: stopped(bench), "the fourth in a row is not")
+    assert len(await bench.dead_letters()) == 3
+
+
+async def test_a_batch_committed_in_part_is_not_handled_again_when_the_database_fails(bench: Bench) -> None:
+    failures = 0
+
+    async def handle(connection: AsyncConnection, messages: Sequence[Message]) -> None:
+        nonlocal failures
+        names = [message.event_id for message in messages]
+        if "event-7" in names:
+            await connection.execute(text("SELECT 1 / 0"))
+        await count(connection, messages)
+        if "event-30" in names and failures < 3:
+            failures += 1
+            await connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+    await bench.publish(range(40), partition=0)
+    async with running(bench.consumer(handle)):
+        await eventually(lambda: counted(bench, "event-39"), "everything is handled")
+    expected = {f"event-{number}": 1 for number in range(40) if number != 7}
+    assert await bench.counted() == expected
+
+
+async def test_a_topic_that_was_made_anew_stands_still_by_itself(bench: Bench) -> None:
+    async with bench.engine.begin() as connection:
+        await connection.execute(
+            text(
+                """
+                INSERT INTO consumer_positions (consumer, topic, partition, next_offset)
+                SELECT :consumer, 'orders', partition, 10 FROM generate_series(0, 5) AS p (partition)
+                """
+            ),
+            {"consumer": CONSUMER},
+        )
+    health = Health()
+    health.started = True
+    await bench.publish_preferences([1])
+    async with running(bench.consumer(health=health)):
+        await eventually(lambda: counted(bench, "preference-1"), "the others go on")
+        await eventually(lambda: ready(health, wanted=False), "readiness tells")
+        assert "recreated, or this is another cluster" in (await health.obstacles())[f"{CONSUMER} consumer: orders"]
+    # Grown past the position, it is still another topic.
+    await bench.publish(range(30), partition=0)
+    async with running(bench.consumer()):
+        await bench.publish_preferences([2])
+        await eventually(lambda: counted(bench, "preference-2"), "the others go on")
+        assert len(await bench.stands_still()) == 6
+    assert "event-29" not in await bench.counted()
+
+
+async def counted(bench: Bench, *names: str) -> bool:
+    return set(names) <= (await bench.counted()).keys()
+
+
+async def stopped(bench: Bench, *, wanted: bool = True) -> bool:
+    return bool(await bench.stands_still()) == wanted
+
+
+async def dead(bench: Bench, number: int) -> bool:
+    return len(await bench.dead_letters()) >= number
+
+
+async def ready(health: Health, *, wanted: bool = True) -> bool:
+    return (not await health.obstacles()) == wanted
+
+
+async def grant(bench: Bench, records: int) -> None:
+    async with bench.engine.begin() as connection:
+        await dead_letters.grant(connection, CONSUMER, topic="orders", records=records)

@@ -1,0 +1,71 @@
+"""Record batches that no client library would write, published as they are."""
+
+import struct
+from dataclasses import dataclass
+
+from aiokafka import TopicPartition
+from aiokafka.client import AIOKafkaClient
+from aiokafka.protocol.produce import ProduceRequest
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.util import calc_crc32c
+
+from shared.contracts.cloudevents import Headers
+from tests.kit.eventually import eventually
+
+_CHECKED_FROM = 21
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A record; its headers' names may be replaced afterwards, by others as long."""
+
+    value: bytes | None
+    headers: Headers
+    key: bytes = b"k"
+
+
+def batch_of(*records: Raw, replace: tuple[bytes, bytes] = (b"", b""), compression: int = 0) -> bytes:
+    """A batch of records as Kafka keeps it, with every occurrence of ``replace[0]`` replaced and the checksum right.
+
+    ``compression`` is Kafka's number of the codec that the batch claims to have; nothing is compressed.
+    """
+    builder = DefaultRecordBatchBuilder(
+        magic=2,
+        compression_type=0,
+        is_transactional=0,
+        producer_id=-1,
+        producer_epoch=-1,
+        base_sequence=-1,
+        batch_size=1_000_000,
+    )
+    for number, record in enumerate(records):
+        builder.append(number, 1_700_000_000_000, record.key, record.value, list(record.headers))
+    data = bytearray(bytes(builder.build()))
+    if replace[0]:
+        assert len(replace[0]) == len(replace[1])
+        assert replace[0] in data
+        data = data.replace(*replace)
+    data[22] |= compression
+    struct.pack_into(">I", data, 17, calc_crc32c(bytes(data[_CHECKED_FROM:])))
+    return bytes(data)
+
+
+async def publish(bootstrap_servers: str, topic: str, partition: int, batch: bytes) -> None:
+    client = AIOKafkaClient(bootstrap_servers=bootstrap_servers)
+    await client.bootstrap()
+    try:
+        await client.set_topics([topic])
+        request = ProduceRequest(
+            transactional_id=None, required_acks=-1, timeout=5_000, topics=[(topic, [(partition, batch)])]
+        )
+
+        async def send() -> int:
+            leader = client.cluster.leader_for_partition(TopicPartition(topic, partition))
+            response = await client.send(leader, request)
+            ((_, ((_, error, *_),)),) = response.topics
+            return int(error)
+
+        # A partition made a moment ago may not know yet that it has a leader.
+        await eventually(send, "the broker to accept the batch", wanted=lambda error: error == 0)
+    finally:
+        await client.close()
