@@ -56,9 +56,9 @@ class Runtime(Generic[S]):
 
     @contextlib.asynccontextmanager
     async def read_only(self) -> AsyncIterator[AsyncConnection]:
-        """A connection with a read-only transaction."""
+        """A connection with a read-only transaction, in which every statement reads the same snapshot."""
         async with self.engine.connect() as connection:
-            yield await connection.execution_options(postgresql_readonly=True)
+            yield await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
 @contextlib.asynccontextmanager

@@ -90,6 +90,17 @@ class Stream(Generic[U]):
         """The last change that every listener has been offered; None without listeners."""
         return min((listener.after for listener in self._listeners), default=None)
 
+    @property
+    def furthest(self) -> int:
+        """The last change that any listener has been offered; 0 without listeners."""
+        return max((listener.after for listener in self._listeners), default=0)
+
+    def begin_again(self, *, above: int) -> None:
+        """Offers every change again to listeners beyond change ``above``, because it is the newest that exists."""
+        for listener in self._listeners:
+            if listener.after > above:
+                listener.after = 0
+
     def enter(self, wanted: Callable[[U], bool], *, after: int) -> Listener[U] | None:
         """A new listener to changes after ``after``; None when there are too many already, or the process is stopping.
         It counts until it leaves."""

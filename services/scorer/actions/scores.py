@@ -6,7 +6,7 @@ from datetime import date, datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scorer.domain.publication import scores_to_publish, spans_ending
-from services.scorer.domain.windows import day_of, days_that_moved
+from services.scorer.domain.windows import day_of, days_that_moved, last_day_to_publish, start_of
 from services.scorer.repository import day_counts, names, scores
 from services.scorer.settings import ScorerSettings
 from shared.contracts.scores import event as score_event
@@ -32,12 +32,13 @@ async def publish_scores(runtime: Runtime[ScorerSettings], *, after: int = BEFOR
     Round-robin, so that busy segments with low ids do not starve the others. A no-op while another process
     publishes.
     """
+    zone = runtime.settings.zone
     now = runtime.clock.now()
-    today = day_of(now, runtime.settings.zone)
     async with runtime.transaction() as connection:
         if not await scores.take_turn(connection):
             return Round(after, more=False)
-        await _begin_day(connection, today)
+        today = await _begin_day(connection, day_of(now, zone))
+        now = max(now, start_of(today, zone))
         segment_ids = await day_counts.take_changed(connection, after=after, limit=_SEGMENTS_AT_ONCE)
         if segment_ids:
             await _publish_segments(connection, runtime, segment_ids, today=today, now=now)
@@ -45,13 +46,15 @@ async def publish_scores(runtime: Runtime[ScorerSettings], *, after: int = BEFOR
     return Round(segment_ids[-1] if more else BEFORE_ALL, more)
 
 
-async def _begin_day(connection: AsyncConnection, today: date) -> None:
-    last_day = await scores.last_day(connection)
-    if last_day == today:
-        return
-    if last_day is not None:
-        await day_counts.mark(connection, days_that_moved(last_day, today))
-    await scores.set_last_day(connection, today)
+async def _begin_day(connection: AsyncConnection, today: date) -> date:
+    """The last day of the windows to publish; marks what changes if another process has published those of another."""
+    published = await scores.last_day(connection)
+    last_day = last_day_to_publish(today, published=published)
+    if last_day != published:
+        if published is not None:
+            await day_counts.mark(connection, days_that_moved(published, last_day))
+        await scores.set_last_day(connection, last_day)
+    return last_day
 
 
 async def _publish_segments(

@@ -7,7 +7,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 
-from services.scorer.api.parameters import DimensionQuery, QueryBody, query_fields, score_query
+from services.scorer.api.parameters import (
+    DimensionQuery,
+    QueryBody,
+    query_fields,
+    require_dimension,
+    score_query,
+)
+from services.scorer.domain.comparisons import ValuesPage
 from services.scorer.domain.score_query import ScoreQuery
 from services.scorer.domain.trends import Step
 from services.scorer.queries.comparisons import comparison
@@ -19,6 +26,7 @@ from shared.nps import NetPromoterScore
 from shared.runtime import Runtime
 from shared.web.auth import require
 from shared.web.paging import CursorQuery, invalid_cursor, read_cursor, write_cursor
+from shared.web.parameters import known_parameters
 
 
 class ScoreBody(BaseModel):
@@ -65,17 +73,22 @@ class ComparedBody(ScoreBody):
 
 
 class ComparisonBody(BaseModel):
+    """A page of values; ``total`` is how many there are on all pages."""
+
     dimension: str
     window: Window
     within: str | list[str]
     campaign: str
     at: datetime
     items: list[ComparedBody]
+    total: int
     next_cursor: str | None
 
 
 def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
-    router = APIRouter(prefix="/v1/nps", tags=["scores"], dependencies=[Depends(require("scores:read"))])
+    router = APIRouter(
+        prefix="/v1/nps", tags=["scores"], dependencies=[Depends(require("scores:read")), Depends(known_parameters)]
+    )
     minimum = runtime.settings.minimum_answers
     asked = Depends(score_query(runtime))
 
@@ -121,7 +134,9 @@ def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
         if start < 0:
             raise invalid_cursor()
         async with runtime.read_only() as connection:
-            found = await comparison(connection, query, dimension=dimension, minimum=minimum)
+            await require_dimension(connection, dimension)
+            page = ValuesPage(minimum=minimum, most=None, start=start, limit=limit)
+            found = await comparison(connection, query, page, dimension=dimension)
         end = start + limit
         repeated = query_fields(query)
         return ComparisonBody(
@@ -135,9 +150,10 @@ def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
                     value=one.value,
                     differs=one.differs,
                 )
-                for one in found[start:end]
+                for one in found.compared
             ],
-            next_cursor=write_cursor(end) if end < len(found) else None,
+            total=found.total,
+            next_cursor=write_cursor(end) if end < found.total else None,
         )
 
     return router

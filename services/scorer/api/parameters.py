@@ -6,14 +6,17 @@ from typing import Annotated, Any
 
 from fastapi import Query
 from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scorer.domain.score_query import MAX_SEGMENTS, ScoreQuery
 from services.scorer.domain.segments import MAX_DIMENSION, BadSegment
+from services.scorer.domain.times import BadTime, read_end
+from services.scorer.queries.segments import dimensions_for
 from services.scorer.settings import ScorerSettings
 from shared.contracts.scores import ANY_CAMPAIGN, Window
-from shared.contracts.types import MAX_IDENTIFIER, Instant
+from shared.contracts.types import MAX_IDENTIFIER
 from shared.runtime import Runtime
-from shared.web.problems import Problem
+from shared.web.problems import INVALID_REQUEST, Problem
 
 SegmentsQuery = Annotated[
     list[str],
@@ -25,8 +28,13 @@ CampaignQuery = Annotated[
 DimensionQuery = Annotated[str, Query(min_length=1, max_length=MAX_DIMENSION)]
 WindowQuery = Annotated[Window, Query(description="Days up to and including the day of `at`.")]
 AtQuery = Annotated[
-    Instant | None,
-    Query(description="The end of the window, with a UTC offset; the whole day counts. Default: now."),
+    str | None,
+    Query(
+        max_length=40,
+        description="The end of the window; the whole day counts. A time with a UTC offset, or a day of the shop's "
+        "time zone, such as 2026-11-01. Default: now.",
+        examples=["2026-11-01", "2026-11-01T09:30:00+01:00"],
+    ),
 ]
 
 
@@ -63,14 +71,23 @@ def score_query(runtime: Runtime[ScorerSettings]) -> Callable[..., ScoreQuery]:
                 window=window,
                 segments=segments,
                 campaign=campaign,
-                at=at or runtime.clock.now(),
+                at=runtime.clock.now() if at is None else read_end(at, runtime.settings.zone),
                 zone=runtime.settings.zone,
             )
         except BadSegment as error:
             raise bad_segment(error) from error
+        except BadTime as error:
+            raise Problem(422, INVALID_REQUEST, detail=f"at: {error}") from error
 
     return query_of
 
 
 def bad_segment(error: BadSegment) -> Problem:
     return Problem(422, "Invalid segment", detail=str(error))
+
+
+async def require_dimension(connection: AsyncConnection, dimension: str) -> None:
+    """Raises a 422 for a dimension by which nothing was ever counted, if anything was."""
+    if known := await dimensions_for(connection, dimension):
+        detail = f"dimension: is {dimension!r}, by which nothing was counted; there are {', '.join(known)}"
+        raise Problem(422, INVALID_REQUEST, detail=detail)

@@ -11,6 +11,7 @@ from services.scorer.settings import ScorerSettings
 from shared.nps import CONFIDENCE, LARGEST_VARIANCE, adjusted_variance, sample_size
 from shared.runtime import Runtime
 from shared.web.auth import require
+from shared.web.parameters import known_parameters
 
 
 class SampleSizeBody(QueryBody):
@@ -26,7 +27,11 @@ class SampleSizeBody(QueryBody):
 
 
 def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
-    router = APIRouter(prefix="/v1/sample-size", tags=["scores"], dependencies=[Depends(require("scores:read"))])
+    router = APIRouter(
+        prefix="/v1/sample-size",
+        tags=["scores"],
+        dependencies=[Depends(require("scores:read")), Depends(known_parameters)],
+    )
     asked = Depends(score_query(runtime))
 
     @router.get("")

@@ -5,13 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 
-from services.scorer.api.parameters import DimensionQuery
+from services.scorer.api.parameters import DimensionQuery, require_dimension
 from services.scorer.domain.segments import write_segment
 from services.scorer.queries.segments import segment_page
 from services.scorer.settings import ScorerSettings
 from shared.runtime import Runtime
 from shared.web.auth import require
 from shared.web.paging import CursorQuery, read_cursor, write_cursor
+from shared.web.parameters import known_parameters
 
 
 class SegmentBody(BaseModel):
@@ -26,7 +27,11 @@ class SegmentsBody(BaseModel):
 
 
 def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
-    router = APIRouter(prefix="/v1/segments", tags=["scores"], dependencies=[Depends(require("scores:read"))])
+    router = APIRouter(
+        prefix="/v1/segments",
+        tags=["scores"],
+        dependencies=[Depends(require("scores:read")), Depends(known_parameters)],
+    )
 
     @router.get("")
     async def segments(
@@ -37,6 +42,8 @@ def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
         """All segments ever counted, by dimension and value."""
         after = read_cursor(cursor, str, str)
         async with runtime.read_only() as connection:
+            if dimension is not None:
+                await require_dimension(connection, dimension)
             page = await segment_page(connection, after=after, dimension=dimension, limit=limit)
         return SegmentsBody(
             items=[SegmentBody(segment=write_segment(one), dimension=one[0], value=one[1]) for one in page.entries],

@@ -17,6 +17,7 @@ from services.scorer.settings import ScorerSettings
 from shared.contracts.scores import Window
 from shared.runtime import Runtime
 from shared.web.auth import require
+from shared.web.parameters import known_parameters
 from shared.web.problems import Problem
 from shared.web.stream import Listener, Stream
 
@@ -27,7 +28,9 @@ SegmentsQuery = Annotated[
 
 
 def routes(runtime: Runtime[ScorerSettings], stream: Stream[ScoreUpdate]) -> APIRouter:
-    router = APIRouter(prefix="/v1/stream", tags=["scores"], dependencies=[Depends(require("scores:read"))])
+    router = APIRouter(
+        prefix="/v1/stream", tags=["scores"], dependencies=[Depends(require("scores:read")), Depends(known_parameters)]
+    )
 
     @router.get("", response_class=StreamingResponse)
     async def stream_scores(
@@ -41,7 +44,8 @@ def routes(runtime: Runtime[ScorerSettings], stream: Stream[ScoreUpdate]) -> API
     ) -> StreamingResponse:
         """Score changes, as server-sent events named `score.updated`.
 
-        `Last-Event-ID` resumes after a disconnection, with the latest state of each changed score.
+        `Last-Event-ID` resumes after a disconnection, with the latest state of each changed score. A position above
+        the newest, from before the database was restored, resumes with the latest state of every score.
         """
         try:
             chosen = {write_segment(read_segment(segment)) for segment in segments}
@@ -57,9 +61,12 @@ def routes(runtime: Runtime[ScorerSettings], stream: Stream[ScoreUpdate]) -> API
 
         if last_event_id is not None:
             after = int(last_event_id)
+        async with runtime.read_only() as connection:
+            newest = await last_change(connection)
         if after is None:
-            async with runtime.read_only() as connection:
-                after = await last_change(connection)
+            after = newest
+        elif after > newest:
+            after = 0  # The position is of a database that was restored from a backup since: anything may differ.
         listener = stream.enter(wanted, after=after)
         if listener is None:
             raise Problem(

@@ -20,17 +20,48 @@ class Compared:
     differs: bool | None
 
 
-def compare(dimension: str, values: Sequence[tuple[str, Counts]], everybody: Counts, *, minimum: int) -> list[Compared]:
-    """Best score first, those held back last.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValuesPage:
+    """Which values to compare, best score first, those held back last: ``limit`` of them from number ``start`` on.
 
-    ``everybody`` are all answers that the values are part of. The significance level is corrected for the number of
-    values that are not held back (Bonferroni).
+    Fewer than ``minimum`` answers are held back. Only the ``most`` values with the most answers are compared, None for
+    all.
     """
-    tested = sum(not is_held_back(counts, minimum=minimum) for _, counts in values)
+
+    minimum: int
+    most: int | None
+    start: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Values:
+    """The counts of a page of values, in order; ``total`` is how many values have answers, on all pages and beyond
+    ``most``. ``tested`` of those that are compared are not held back."""
+
+    counts: Sequence[tuple[str, Counts]]
+    total: int
+    tested: int
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A page of compared values, in order; ``total`` as in ``Values``."""
+
+    compared: list[Compared]
+    total: int
+
+
+NOTHING_COMPARED = Comparison([], 0)
+
+
+def compare(dimension: str, values: Values, everybody: Counts, *, minimum: int) -> Comparison:
+    """``everybody`` are all answers that the values are part of. The significance level is corrected for the number of
+    values that are compared on all pages together (Bonferroni)."""
     compared = []
-    for value, counts in values:
+    for value, counts in values.counts:
         held_back = is_held_back(counts, minimum=minimum)
-        difference = None if held_back else change(counts, before=everybody - counts, comparisons=tested)
+        difference = None if held_back else change(counts, before=everybody - counts, comparisons=values.tested)
         compared.append(
             Compared(
                 segment=write_segment((dimension, value)),
@@ -40,4 +71,4 @@ def compare(dimension: str, values: Sequence[tuple[str, Counts]], everybody: Cou
                 differs=difference.significant if difference else None,
             )
         )
-    return sorted(compared, key=lambda one: (one.held_back, -(one.score.nps or 0), one.value))
+    return Comparison(compared, values.total)

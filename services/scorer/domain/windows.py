@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from shared.contracts.scores import WINDOW_DAYS, WINDOWS, Window
@@ -23,6 +23,22 @@ class Days:
 def day_of(moment: datetime, zone: ZoneInfo) -> date:
     """The day ``moment`` falls on in the shop's time zone. Days of 23 or 25 hours count as one."""
     return moment.astimezone(zone).date()
+
+
+def start_of(day: date, zone: ZoneInfo) -> datetime:
+    """The moment ``day`` begins in the shop's time zone."""
+    return datetime.combine(day, time(), zone)
+
+
+def last_day_to_publish(today: date, *, published: date | None) -> date:
+    """The last day of the windows to publish, if those up to day ``published`` already were.
+
+    A day that has begun for one process has begun for all: their clocks are never quite the same, and around midnight
+    they would otherwise publish every score in turn. A clock that is more than a day ahead is wrong, and not followed.
+    """
+    if published is not None and published - today == timedelta(days=1):
+        return published
+    return today
 
 
 def window_days(window: Window, end: date) -> Days:

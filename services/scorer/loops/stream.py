@@ -19,8 +19,14 @@ class StreamLoop:
         after = self._stream.after
         if after is None:
             return False
+        furthest = self._stream.furthest
         async with self._runtime.read_only() as connection:
             changes = await scores.changes_after(connection, after, limit=_ROWS_AT_ONCE)
+            newest = await scores.last_change(connection)
+        if furthest > newest:
+            # The database was restored from a backup: numbers begin again where that ends, and anything may differ.
+            self._stream.begin_again(above=newest)
+            return True
         for change, body in changes:
             self._stream.offer(ScoreUpdate.read(change, body))
         return len(changes) == _ROWS_AT_ONCE

@@ -36,3 +36,10 @@ async def choices(connection: AsyncConnection) -> Choices:
         campaigns=await names.campaigns(connection, limit=_CAMPAIGNS),
         segments=await names.segments(connection, after=None, dimension=None, limit=_SUGGESTED),
     )
+
+
+async def dimensions_for(connection: AsyncConnection, wanted: str) -> list[str]:
+    """The dimensions there are, if ``wanted`` is none of them; else nothing."""
+    if await names.segments(connection, after=None, dimension=wanted, limit=1):
+        return []
+    return await names.dimensions(connection, limit=_DIMENSIONS)

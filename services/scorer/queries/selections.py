@@ -9,6 +9,7 @@ from datetime import date
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.scorer.domain.comparisons import Values, ValuesPage
 from services.scorer.domain.score_query import ScoreQuery
 from services.scorer.domain.scores import Sums
 from services.scorer.domain.segments import EVERYBODY_ID
@@ -61,19 +62,14 @@ async def daily_of(connection: AsyncConnection, selection: Selection, span: Days
 
 
 async def values_of(
-    connection: AsyncConnection, selection: Selection, span: Days, *, dimension: str, limit: int
-) -> list[tuple[str, Counts]]:
-    """The values of a dimension within the selection, those with the most answers first."""
+    connection: AsyncConnection, selection: Selection, span: Days, page: ValuesPage, *, dimension: str
+) -> Values:
+    """A page of the values of a dimension within the selection."""
     campaign_id = selection.campaign_id
     if selection.segment_ids == (EVERYBODY_ID,):
         return await day_counts.values_of_dimension(
-            connection, span, dimension=dimension, campaign_id=campaign_id, limit=limit
+            connection, span, page, dimension=dimension, campaign_id=campaign_id
         )
     return await answers.values_within(
-        connection,
-        span,
-        dimension=dimension,
-        segment_ids=selection.segment_ids,
-        campaign_id=campaign_id,
-        limit=limit,
+        connection, span, page, dimension=dimension, segment_ids=selection.segment_ids, campaign_id=campaign_id
     )

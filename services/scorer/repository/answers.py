@@ -7,16 +7,19 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scorer.domain.answers import AnswerRow, ReplacedAnswer, WrittenAnswers
+from services.scorer.domain.comparisons import Values, ValuesPage
 from services.scorer.domain.scores import Sums
 from services.scorer.domain.windows import Days
 from services.scorer.repository.arrays import array, array_of_arrays
 from services.scorer.repository.sums import (
     counts_by_day,
-    counts_by_value,
     counts_of,
     daily_over,
+    page_arguments,
     span_arguments,
     sums_over,
+    values_of,
+    values_over,
 )
 from shared.nps import SCORES_OF_GROUP, Counts, Group
 from shared.persistence.columns import Columns
@@ -109,7 +112,7 @@ _COUNTED = f"""
 """  # noqa: S608  # the numbers of the groups
 _SUMS = sums_over(_COUNTED)
 _DAILY = daily_over(_COUNTED)
-_VALUES = text(
+_VALUES = values_over(
     f"""
     SELECT segments.value, sum(promoters) AS promoters, sum(passives) AS passives, sum(detractors) AS detractors
     FROM ({_COUNTED}) AS counted
@@ -117,8 +120,6 @@ _VALUES = text(
     JOIN segments ON segments.id = carried.id
     WHERE segments.dimension = :dimension
     GROUP BY segments.value
-    ORDER BY count(*) DESC, segments.value
-    LIMIT :limit
     """  # noqa: S608  # the source above
 )
 
@@ -178,19 +179,19 @@ async def daily(
 async def values_within(
     connection: AsyncConnection,
     span: Days,
+    page: ValuesPage,
     *,
     dimension: str,
     segment_ids: Sequence[int],
     campaign_id: int | None,
-    limit: int,
-) -> list[tuple[str, Counts]]:
-    """The values of a dimension among answers in all of the segments, those with the most answers first."""
+) -> Values:
+    """A page of the values of a dimension among answers in all of the segments."""
     values = {
         "dimension": dimension,
         "segment_ids": list(segment_ids),
         "campaign_id": campaign_id,
         "earliest": span.after,
         "latest": span.end,
-        "limit": limit,
+        **page_arguments(page),
     }
-    return counts_by_value(await connection.execute(_VALUES, values))
+    return values_of(await connection.execute(_VALUES, values))

@@ -6,17 +6,20 @@ from datetime import date
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.scorer.domain.comparisons import Values, ValuesPage
 from services.scorer.domain.publication import SumsBySpan, SumsKey
 from services.scorer.domain.scores import Sums
 from services.scorer.domain.tally import DayChange
 from services.scorer.domain.windows import Days
 from services.scorer.repository.sums import (
     counts_by_day,
-    counts_by_value,
     counts_of,
     daily_over,
+    page_arguments,
     span_arguments,
     sums_over,
+    values_of,
+    values_over,
 )
 from shared.nps import Counts
 from shared.persistence.columns import Columns
@@ -107,7 +110,7 @@ _COUNTED = """
 """
 _SUMS = sums_over(_COUNTED)
 _DAILY = daily_over(_COUNTED)
-_VALUES = text(
+_VALUES = values_over(
     """
     SELECT segments.value, sum(promoters) AS promoters, sum(passives) AS passives, sum(detractors) AS detractors
     FROM segments
@@ -116,9 +119,6 @@ _VALUES = text(
       AND day > CAST(:earliest AS date) AND day <= CAST(:latest AS date)
       AND (CAST(:campaign_id AS integer) IS NULL OR campaign_id = :campaign_id)
     GROUP BY segments.value
-    HAVING sum(promoters) + sum(passives) + sum(detractors) > 0
-    ORDER BY sum(promoters) + sum(passives) + sum(detractors) DESC, segments.value
-    LIMIT :limit
     """
 )
 
@@ -176,14 +176,14 @@ async def daily(
 
 
 async def values_of_dimension(
-    connection: AsyncConnection, span: Days, *, dimension: str, campaign_id: int | None, limit: int
-) -> list[tuple[str, Counts]]:
-    """The values of a dimension with their counts, those with the most answers first."""
+    connection: AsyncConnection, span: Days, page: ValuesPage, *, dimension: str, campaign_id: int | None
+) -> Values:
+    """A page of the values of a dimension with their counts."""
     values = {
         "dimension": dimension,
         "campaign_id": campaign_id,
         "earliest": span.after,
         "latest": span.end,
-        "limit": limit,
+        **page_arguments(page),
     }
-    return counts_by_value(await connection.execute(_VALUES, values))
+    return values_of(await connection.execute(_VALUES, values))

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import CursorResult, TextClause, text
 
+from services.scorer.domain.comparisons import Values, ValuesPage
 from services.scorer.domain.windows import Days
 from shared.nps import Counts
 
@@ -44,6 +45,29 @@ def daily_over(source: str) -> TextClause:
     )
 
 
+def values_over(source: str) -> TextClause:
+    """A page of values, best score first, those with fewer than ``:minimum`` answers last.
+
+    ``source`` is a SELECT of ``value, promoters, passives, detractors``, a row per value. Of these, the ``:most`` with
+    the most answers are compared; all if that is NULL.
+    """
+    return text(
+        f"""
+        WITH counted AS (
+            SELECT value, promoters, passives, detractors, promoters + passives + detractors AS n
+            FROM ({source}) AS source
+        ), compared AS (
+            SELECT *, count(*) OVER () AS total FROM counted WHERE n > 0 ORDER BY n DESC, value LIMIT :most
+        )
+        SELECT value, promoters, passives, detractors, total,
+               count(*) FILTER (WHERE n >= :minimum) OVER () AS tested
+        FROM compared
+        ORDER BY n < :minimum, CAST(promoters - detractors AS float8) / n DESC, value
+        LIMIT :limit OFFSET :start
+        """  # noqa: S608  # the source is a constant of this folder
+    )
+
+
 def span_arguments(spans: Sequence[Days]) -> dict[str, Any]:
     return {
         "after": [span.after for span in spans],
@@ -62,5 +86,14 @@ def counts_by_day(rows: CursorResult[Any]) -> dict[date, Counts]:
     return {row.day: counts_of(row) for row in rows}
 
 
-def counts_by_value(rows: CursorResult[Any]) -> list[tuple[str, Counts]]:
-    return [(row.value, counts_of(row)) for row in rows]
+def values_of(rows: CursorResult[Any]) -> Values:
+    found = rows.all()
+    return Values(
+        counts=[(row.value, counts_of(row)) for row in found],
+        total=found[0].total if found else 0,
+        tested=found[0].tested if found else 0,
+    )
+
+
+def page_arguments(page: ValuesPage) -> dict[str, Any]:
+    return {"minimum": page.minimum, "most": page.most, "start": page.start, "limit": page.limit}

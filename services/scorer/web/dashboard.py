@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse
 from sqlalchemy.exc import SQLAlchemyError
 
+from services.scorer.domain.comparisons import NOTHING_COMPARED, ValuesPage
 from services.scorer.domain.score_query import MAX_SEGMENTS, ScoreQuery
 from services.scorer.domain.segments import MAX_DIMENSION, BadSegment, write_segment
 from services.scorer.domain.trends import Step
@@ -28,6 +29,8 @@ from shared.web.pages import templates
 
 _SERVICE = Path(__file__).parents[1]
 _COMMENTS_SHOWN = 20
+_VALUES_SHOWN = 500
+"""Of a dimension: those with the most answers."""
 _TREND: dict[Window, tuple[Step, int]] = {
     "7d": ("day", 60),
     "30d": ("day", 90),
@@ -89,10 +92,11 @@ async def _gather(runtime: Runtime[ScorerSettings], filters: Filters) -> dict[st
         over_time = await trend(connection, query, step=step, points=points, minimum=minimum)
         offered = await choices(connection)
         by = filters.by if filters.by in offered.dimensions else _first_dimension(offered.dimensions)
-        compared = await comparison(connection, query, dimension=by, minimum=minimum) if by else []
+        page = ValuesPage(minimum=minimum, most=_VALUES_SHOWN, start=0, limit=_VALUES_SHOWN)
+        compared = await comparison(connection, query, page, dimension=by) if by else NOTHING_COMPARED
         comments = await newest_comments(connection, query, limit=_COMMENTS_SHOWN)
     over_time = worth_drawing(over_time)
-    drawn = best_and_worst(compared)
+    drawn = best_and_worst(compared.compared)
     return {
         "windows": WINDOWS,
         "current": current,
@@ -100,7 +104,8 @@ async def _gather(runtime: Runtime[ScorerSettings], filters: Filters) -> dict[st
         "step": step,
         "dimensions": offered.dimensions,
         "by": by,
-        "compared": compared,
+        "compared": compared.compared,
+        "values": compared.total,
         "campaigns": offered.campaigns,
         "suggested": [write_segment(segment) for segment in offered.segments],
         "comments": comments,

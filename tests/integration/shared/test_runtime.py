@@ -41,3 +41,17 @@ async def test_a_read_only_connection_writes_nothing_and_leaves_no_trace(
         await connection.execute(_WRITE)
     async with runtime.read_only() as connection:
         assert (await connection.execute(_IS_WRITTEN)).scalar_one()
+
+
+async def test_what_is_read_on_one_connection_is_of_one_moment(runtime: Runtime[ServiceSettings]) -> None:
+    """Else a page could add up what two statements saw before and after a commit: −3 answers, or a division by 0."""
+    count = text("SELECT count(*) FROM written")
+    async with runtime.transaction() as connection:
+        await connection.execute(_WRITE)
+    async with runtime.read_only() as reader:
+        assert (await reader.execute(count)).scalar_one() == 0
+        async with runtime.transaction() as connection:
+            await connection.execute(text("INSERT INTO written VALUES (1)"))
+        assert (await reader.execute(count)).scalar_one() == 0
+    async with runtime.read_only() as reader:
+        assert (await reader.execute(count)).scalar_one() == 1

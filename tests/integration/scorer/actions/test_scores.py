@@ -123,3 +123,40 @@ async def test_counts_being_written_while_others_are_published_are_published_nex
         assert (await take_published(other))["*", "all", "everybody"].n == 1
     await other.publish()
     assert (await take_published(other))["*", "all", "everybody"].n == 2
+
+
+class FixedClock:
+    def __init__(self, moment: datetime) -> None:
+        self.moment = moment
+
+    def now(self) -> datetime:
+        return self.moment
+
+
+async def test_two_clocks_apart_at_midnight_do_not_publish_in_turn(start_scorer: StartScorer) -> None:
+    ahead, behind = await start_scorer(), await start_scorer()
+    await ahead.take("surveys.answers", answer("a", 10, at=START - timedelta(days=6)))
+    midnight = datetime(2026, 3, 2, tzinfo=UTC)
+    ahead.runtime.clock, behind.runtime.clock = (FixedClock(midnight + timedelta(seconds=sign)) for sign in (1, -1))
+    await ahead.publish()
+    published = await take_published(ahead)
+    assert (published["*", "30d", "everybody"].n, published["*", "7d", "everybody"].n) == (1, 0)
+    for scorer in (behind, ahead, behind):
+        await scorer.publish()
+        assert await take_published(scorer) == {}
+    # What the one behind publishes is of the day that began already.
+    await behind.take("surveys.answers", answer("b", 10, at=START - timedelta(days=6)))
+    await behind.publish()
+    published = await take_published(behind)
+    assert (published["*", "30d", "everybody"].n, published["*", "7d", "everybody"].n) == (2, 0)
+    assert published["*", "30d", "everybody"].at == midnight
+
+
+async def test_a_clock_that_was_far_ahead_is_not_believed_for_ever(scorer: Scorer) -> None:
+    await scorer.take("surveys.answers", answer("a", 10))
+    scorer.runtime.clock = FixedClock(START + timedelta(days=20_000))
+    await scorer.publish()
+    await take_published(scorer)
+    scorer.runtime.clock = scorer.clock
+    await scorer.publish()
+    assert (await take_published(scorer))["*", "7d", "everybody"].n == 1

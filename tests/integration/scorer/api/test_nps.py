@@ -104,3 +104,24 @@ async def test_compare_tells_real_differences_from_chance(served: Scorer, client
         ("BR", True, False),
         ("SE", None, True),
     ]
+
+
+async def test_compare_pages_through_more_values_than_anybody_can_read(
+    served: Scorer, client: httpx.AsyncClient
+) -> None:
+    """None is dropped: the worst are among the last, and would be missed most."""
+    await served.take(
+        "surveys.answers",
+        *(answer(f"p{n}", 10, segments={"city": f"city {n:03}"}) for n in range(700)),
+        *(answer(f"d{n}", 0, segments={"city": "the worst"}) for n in range(10)),
+    )
+    seen: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        parameters = {"dimension": "city", "limit": "500"} | ({"cursor": cursor} if cursor else {})
+        body = (await client.get("/v1/nps/compare", params=parameters)).json()
+        assert body["total"] == 701
+        seen += [item["value"] for item in body["items"]]
+        cursor = body["next_cursor"]
+    # Those with too few answers come last; of the others, the best first.
+    assert seen == ["the worst", *(f"city {n:03}" for n in range(700))]

@@ -36,6 +36,20 @@ async def test_the_stream_gives_each_listener_what_it_asked_for_and_continues_af
         assert orjson.loads(update.body)["n"] == 3
 
 
+async def test_a_position_above_the_newest_is_not_silent_for_ever(scorer: Scorer) -> None:
+    """The database was restored from a backup: what is published next has a lower number."""
+    loop = StreamLoop(scorer.runtime, scorer.stream)
+    await scorer.take("surveys.answers", answer("a", 10))
+    await scorer.publish()
+    async with listening(scorer, lambda update: update.window == "7d", after=1_000_000) as updates:
+        await loop.step()
+        while await loop.step():
+            pass
+        update = await anext(updates)
+        assert update is not None and update.change < 1_000_000
+        assert orjson.loads(update.body)["n"] == 1
+
+
 @asynccontextmanager
 async def listening(
     scorer: Scorer, wanted: Wanted, after: int | None = None

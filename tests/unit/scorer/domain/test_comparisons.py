@@ -1,18 +1,27 @@
 """The values of a dimension side by side."""
 
-from services.scorer.domain.comparisons import compare
+from collections.abc import Sequence
+
+from services.scorer.domain.comparisons import Compared, Values, compare
+from services.scorer.domain.scores import is_held_back
 from shared.nps import Counts
 
 
-def test_best_first_those_held_back_last_and_differences_from_all_the_others_together() -> None:
+def compared(values: Sequence[tuple[str, Counts]], everybody: Counts) -> list[Compared]:
+    tested = sum(not is_held_back(counts, minimum=10) for _, counts in values)
+    page = Values(counts=values, total=len(values), tested=tested)
+    return compare("country", page, everybody, minimum=10).compared
+
+
+def test_each_value_is_compared_with_all_the_others_together() -> None:
     values = [
-        ("BR", Counts(detractors=100)),
         ("NO", Counts(promoters=100)),
         ("KR", Counts(promoters=50, detractors=50)),
+        ("BR", Counts(detractors=100)),
         ("SE", Counts(promoters=3)),
     ]
-    compared = compare("country", values, Counts(promoters=153, detractors=150), minimum=10)
-    assert [(one.segment, one.differs, one.held_back) for one in compared] == [
+    found = compared(values, Counts(promoters=153, detractors=150))
+    assert [(one.segment, one.differs, one.held_back) for one in found] == [
         ("country:NO", True, False),
         ("country:KR", False, False),
         ("country:BR", True, False),
@@ -21,19 +30,14 @@ def test_best_first_those_held_back_last_and_differences_from_all_the_others_tog
 
 
 def test_a_value_without_others_differs_from_nobody() -> None:
-    (only,) = compare(
-        "country",
-        [("BR", Counts(promoters=10, detractors=10))],
-        Counts(promoters=10, detractors=10),
-        minimum=10,
-    )
+    (only,) = compared([("BR", Counts(promoters=10, detractors=10))], Counts(promoters=10, detractors=10))
     assert only.differs is None
 
 
-def test_the_more_values_are_compared_the_more_it_takes_to_differ() -> None:
-    counts, others = Counts(promoters=37, detractors=23), Counts(promoters=24, detractors=36)
-    (alone,) = compare("country", [("BR", counts)], counts + others, minimum=10)
+def test_the_more_values_are_compared_the_more_it_takes_to_differ_also_if_they_are_on_other_pages() -> None:
+    counts, others = Counts(promoters=40, detractors=20), Counts(promoters=24, detractors=36)
+    (alone,) = compared([("BR", counts)], counts + others)
     assert alone.differs
-    many = [("BR", counts), *((str(number), others) for number in range(19))]
-    among_many = {one.value: one for one in compare("country", many, counts + others, minimum=10)}
-    assert among_many["BR"].differs is False
+    page = Values(counts=[("BR", counts)], total=40, tested=20)
+    (among_many,) = compare("country", page, counts + others, minimum=10).compared
+    assert among_many.differs is False
