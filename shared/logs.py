@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import traceback
 from typing import Any
 
 import structlog
@@ -11,12 +12,51 @@ from shared.settings import ServiceSettings
 
 # aiokafka logs every coordinator change; we log the relevant ones ourselves.
 _QUIET = {"aiokafka": logging.ERROR, "uvicorn.access": logging.ERROR, "alembic": logging.WARNING}
+_OUR_PACKAGES = ("shared", "services", "deploy", "tools")
+_MAX_CHAIN = 8
+_MAX_FRAMES = 30
 
 
 def _with_trace(_logger: Any, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     if (trace := tracing.current()) is not None:
         event["traceparent"] = trace
     return event
+
+
+def _without_values(_logger: Any, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """The traceback, without the messages of exceptions that may quote a customer's data."""
+    info = event.pop("exc_info", None)
+    if info:
+        error = info if isinstance(info, BaseException) else info[1] if isinstance(info, tuple) else sys.exception()
+        if error is not None:
+            event["exception"] = explain(error)
+    return event
+
+
+def explain(error: BaseException) -> str:
+    """The error and what caused it, each with its frames and its type, and its message if that is safe.
+
+    Messages of databases and validators quote values: PostgreSQL's DETAIL has a row's names and addresses.
+    """
+    chain: list[BaseException] = []
+    current: BaseException | None = error
+    while current is not None and len(chain) < _MAX_CHAIN:
+        chain.append(current)
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+    return "\ncaused:\n".join("".join(_frames(each)) + _title(each) for each in reversed(chain))
+
+
+def _frames(error: BaseException) -> list[str]:
+    return traceback.format_tb(error.__traceback__, limit=-_MAX_FRAMES)
+
+
+def _title(error: BaseException) -> str:
+    kind = type(error)
+    name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
+    if (sqlstate := getattr(error, "sqlstate", None)) is not None:
+        return f"{name}: SQLSTATE {sqlstate}"
+    ours = kind.__module__.split(".")[0] in _OUR_PACKAGES
+    return f"{name}: {error}" if ours or isinstance(error, OSError | ImportError | SyntaxError) else name
 
 
 def configure(service: str, settings: ServiceSettings) -> None:
@@ -29,9 +69,7 @@ def configure(service: str, settings: ServiceSettings) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     renderer: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer()]
-        if console
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        [structlog.dev.ConsoleRenderer()] if console else [structlog.processors.JSONRenderer()]
     )
     structlog.configure(
         processors=[*common, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -43,7 +81,7 @@ def configure(service: str, settings: ServiceSettings) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=common,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _without_values, *renderer],
         )
     )
     root = logging.getLogger()

@@ -8,8 +8,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.api_keys import read_keys
 from shared.clock import clock_from
 from shared.contracts.campaigns import COLOR_PATTERN, DEFAULT_COLOR
+from shared.persistence.urls import driver_url
 from shared.validation import rule
 
 PREFIX = "HEARBACK_"
@@ -32,7 +34,8 @@ class ServiceSettings(BaseSettings):
     kafka_bootstrap_servers: str = Field("127.0.0.1:9092", description="Kafka brokers, host:port, comma-separated.")
     database_url: SecretStr = Field(
         SecretStr("postgresql://hearback@127.0.0.1:5432/hearback"),
-        description="PostgreSQL 18 or newer, as this service's role; its search_path must be the service's schema.",
+        description="PostgreSQL 18 or newer, as this service's role; its search_path must be the service's schema. "
+        "sslmode and sslrootcert are understood.",
     )
     database_pool_size: int = Field(8, ge=2, le=200, description="Maximum database connections per process.")
     topic_prefix: str = Field("", pattern=r"^[a-zA-Z0-9._-]{0,60}$", description="Prefix of every topic name.")
@@ -75,7 +78,8 @@ class ServiceSettings(BaseSettings):
         le=300,
         description="Session timeout, after which another process takes over; brokers reject less than 6.",
     )
-    retry_limit_seconds: Positive = Field(15, le=300, description="Maximum delay between retries.")
+    # A loop that has not started a round for 60 s counts as stuck, and the process is then killed.
+    retry_limit_seconds: Positive = Field(15, le=45, description="Maximum delay between retries.")
     dead_letter_limit: int = Field(
         100,
         ge=0,
@@ -97,6 +101,18 @@ class ServiceSettings(BaseSettings):
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError(f"{value!r} is not a time zone; use a name such as America/Sao_Paulo") from error
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _readable_url(cls, value: SecretStr) -> SecretStr:
+        driver_url(value.get_secret_value())
+        return value
+
+    @field_validator("api_keys")
+    @classmethod
+    def _readable_keys(cls, value: SecretStr) -> SecretStr:
+        read_keys(value.get_secret_value())
         return value
 
     @field_validator("secret")

@@ -13,17 +13,12 @@ from shared.loops import Periodic
 from shared.process import Service
 from shared.runtime import Runtime
 from shared.web.app import create_app
-from shared.web.limits import BodyLimit
 from shared.web.pages import mount_static
-
-MAX_BODY_BYTES = 256 * 1024
-"""The longest comment fits however it is encoded, with room for further answers."""
 
 
 def build(runtime: Runtime[CollectorSettings]) -> Service:
     settings = runtime.settings
     app = create_app(runtime, "Hearback collector")
-    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
     mount_static(app, Path(__file__).parent)
     rendering = Rendering(runtime)
     app.include_router(answers.routes(runtime))

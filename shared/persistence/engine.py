@@ -3,12 +3,15 @@
 import asyncio
 from typing import Any
 
+import asyncpg
 import orjson
 from aiokafka.errors import KafkaError
 from asyncpg.exceptions import PostgresError
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from shared.persistence.urls import driver_url
 
 # A hanging transaction means a stalled process: PostgreSQL ends it, so that its locks are released to other replicas.
 # The idle timeout is not enough: a process that stalls between the protocol messages of one statement leaves its
@@ -18,35 +21,36 @@ IDLE_IN_TRANSACTION_MILLISECONDS = 15_000
 STATEMENT_MILLISECONDS = 20_000
 TRANSACTION_MILLISECONDS = 30_000
 _PROBE_SECONDS = 3
-
-
-def _asyncpg_url(url: str) -> str:
-    for scheme in ("postgresql+asyncpg://", "postgresql://", "postgres://"):
-        if url.startswith(scheme):
-            return "postgresql+asyncpg://" + url.removeprefix(scheme)
-    raise ValueError("HEARBACK_DATABASE_URL must start with postgresql://")
+_CONNECT_SECONDS = 10
 
 
 def open_engine(url: str, *, name: str, pool_size: int = 8, **server_settings: str) -> AsyncEngine:
-    """An engine whose sessions are named, have timeouts, and use UTC. ``url`` is a ``postgresql://`` URL."""
+    """An engine whose sessions are named, have timeouts, and use UTC. ``url`` is a ``postgresql://`` URL, as
+    ``urls.driver_url`` reads it."""
+    readable = driver_url(url)
+    settings = {
+        "application_name": f"hearback-{name}",
+        "timezone": "UTC",
+        "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MILLISECONDS),
+        "statement_timeout": str(STATEMENT_MILLISECONDS),
+        "transaction_timeout": str(TRANSACTION_MILLISECONDS),
+        **server_settings,
+    }
+
+    async def connect() -> Any:
+        # asyncpg reads the URL itself: SQLAlchemy would pass sslmode on as a parameter asyncpg does not have.
+        return await asyncpg.connect(readable, timeout=_CONNECT_SECONDS, server_settings=settings)
+
     return create_async_engine(
-        _asyncpg_url(url),
+        "postgresql+asyncpg://",
+        async_creator=connect,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=10,
         json_serializer=_dumps,
         json_deserializer=orjson.loads,
-        connect_args={
-            "timeout": 10,
-            "server_settings": {
-                "application_name": f"hearback-{name}",
-                "timezone": "UTC",
-                "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MILLISECONDS),
-                "statement_timeout": str(STATEMENT_MILLISECONDS),
-                "transaction_timeout": str(TRANSACTION_MILLISECONDS),
-                **server_settings,
-            },
-        },
+        # An error's text would hold the names and addresses of a statement's parameters, and end up in a log.
+        hide_parameters=True,
     )
 
 

@@ -14,13 +14,18 @@ from shared import metrics, tracing
 from shared.persistence.engine import is_fault_of_data
 from shared.runtime import Runtime
 from shared.web import auth, problems
+from shared.web.limits import BodyLimit
 from shared.web.pages import SHARED, Pages
 
 log = structlog.get_logger()
 
 
+MAX_BODY_BYTES = 256 * 1024
+"""The longest comment, campaign or set of routing rules fits however it is encoded."""
+
+
 def create_app(runtime: Runtime[Any], title: str) -> FastAPI:
-    """A FastAPI application with the common routes; the service adds its own."""
+    """A FastAPI application with the common routes; the service adds its own. Larger bodies are refused unread."""
     app = FastAPI(title=title, version="1", docs_url=None, redoc_url=None)
     pages = Pages((SHARED,))
     problems.install(app, pages, runtime.brand)
@@ -59,6 +64,7 @@ def create_app(runtime: Runtime[Any], title: str) -> FastAPI:
         # The server logs the exception under the trace id in the response.
         return problems.response(500, "Internal server error", detail="the cause is in the server's log")
 
+    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
     app.add_middleware(Observed)
     app.add_middleware(HeadAsGet)
     return app
@@ -127,6 +133,9 @@ class Observed:
                 status = message["status"]
                 headers = message.setdefault("headers", [])
                 headers.append((b"x-content-type-options", b"nosniff"))
+                if not any(name == b"cache-control" for name, _ in headers):
+                    # Most of what is served is about customers; what may be cached says so itself.
+                    headers.append((b"cache-control", b"no-store"))
             await send(message)
 
         try:

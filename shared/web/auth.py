@@ -5,68 +5,29 @@ Only the SHA-256 of a key is stored: keys are long and random, so a slow hash wo
 
 import hashlib
 import hmac
+import math
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Annotated
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from fastapi import Depends, FastAPI, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
+from shared.api_keys import SCOPES, Caller, read_keys
 from shared.contracts.campaigns import Brand
 from shared.settings import ServiceSettings
 from shared.web.pages import Pages
 from shared.web.problems import Problem
+from shared.web.throttle import Failures
 
-SCOPES = (
-    "campaigns:read",
-    "campaigns:write",
-    "decisions:read",
-    "answers:write",
-    "customers:erase",
-    "scores:read",
-    "cases:read",
-    "cases:write",
-)
-EVERY_SCOPE = "*"
 COOKIE = "hearback_session"
 SESSION_SECONDS = 12 * 3_600
 MAX_KEY = 500
 
-_ENTRY = re.compile(r"^([A-Za-z0-9._-]{1,60}):([0-9a-f]{64}):([a-z:,*]+)$")
 _bearer = HTTPBearer(auto_error=False, description="An API key with the scope the operation names.")
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """The authenticated caller: the key's name and scopes."""
-
-    name: str
-    scopes: frozenset[str]
-
-    def may(self, scope: str) -> bool:
-        return scope in self.scopes or EVERY_SCOPE in self.scopes
-
-
-def read_keys(setting: str) -> dict[str, Caller]:
-    """SHA-256 in hexadecimal to caller, from ``name:hash:scope,scope;…``. ValueError names an invalid entry."""
-    callers: dict[str, Caller] = {}
-    for number, entry in enumerate(filter(None, (part.strip() for part in re.split(r"[;\n]", setting))), 1):
-        match = _ENTRY.match(entry)
-        if match is None:
-            raise ValueError(f"HEARBACK_API_KEYS: entry {number} is not name:SHA-256 in hexadecimal:scope,scope")
-        name, digest, listed = match.groups()
-        scopes = frozenset(listed.split(","))
-        if unknown := scopes.difference(SCOPES, {EVERY_SCOPE}):
-            raise ValueError(
-                f"HEARBACK_API_KEYS: entry {number} has the unknown scope {sorted(unknown)[0]!r}; "
-                f"scopes are {', '.join(SCOPES)}"
-            )
-        callers[digest] = Caller(name, scopes)
-    return callers
 
 
 class Authenticator:
@@ -148,10 +109,18 @@ def _caller(request: Request, credentials: HTTPAuthorizationCredentials | None) 
 
 
 def _is_same_site(request: Request) -> bool:
-    """CSRF protection: a session is only valid for changes that one of our pages sends, according to the browser."""
+    """CSRF protection: a session is only valid for changes that one of our pages sends, according to the browser.
+
+    Browsers send Sec-Fetch-Site only over TLS and to this machine, but Origin with every such request (Fetch standard,
+    "append a request `Origin` header").
+    """
     if request.method in ("GET", "HEAD", "OPTIONS"):
         return True
-    return request.headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    host = urlsplit(request.headers.get("origin", "")).netloc.lower()
+    return bool(host) and (host == request.headers.get("host", "").lower() or host in request.app.state.staff_hosts)
 
 
 def install(app: FastAPI, settings: ServiceSettings, pages: Pages, brand: Brand) -> None:
@@ -160,7 +129,10 @@ def install(app: FastAPI, settings: ServiceSettings, pages: Pages, brand: Brand)
         keys=settings.api_keys.get_secret_value(), secret=settings.secret.get_secret_value()
     )
     # Behind a proxy that terminates TLS, every request looks like plain HTTP; the public URLs tell.
-    secure = any(address.startswith("https:") for address in (settings.dashboard_url, settings.inbox_url))
+    addresses = (settings.dashboard_url, settings.inbox_url)
+    app.state.staff_hosts = {urlsplit(address).netloc.lower() for address in addresses}
+    failures = Failures()
+    secure = any(address.startswith("https:") for address in addresses)
 
     @app.exception_handler(SignInNeeded)
     async def _sign_in_needed(request: Request, _error: SignInNeeded) -> Response:
@@ -194,8 +166,17 @@ def install(app: FastAPI, settings: ServiceSettings, pages: Pages, brand: Brand)
                 "Cross-site sign-in rejected",
                 detail="the sign-in came from another site; open the sign-in page yourself",
             )
+        address = request.client.host if request.client else ""
+        if (wait := failures.wait_seconds(address)) > 0:
+            raise Problem(
+                429,
+                "Too many attempts",
+                detail="too many unknown API keys came from your address; wait a minute and try again",
+                headers={"Retry-After": str(math.ceil(wait))},
+            )
         authenticator: Authenticator = request.app.state.authenticator
         if authenticator.caller(key) is None:
+            failures.add(address)
             return RedirectResponse("/sign-in?" + urlencode({"next": _own_path(target), "failed": "1"}), 303)
         response = RedirectResponse(_own_path(target), 303)
         response.set_cookie(

@@ -29,6 +29,7 @@ SHARED = Path(__file__).parent
 STATIC_PATH = "/static"
 _HOST = re.compile(r"[a-z0-9.-]+")
 _YEAR = "public, max-age=31536000, immutable"
+_CHECK_AGAIN = "no-cache"
 
 
 class Pages(Jinja2Templates):
@@ -79,7 +80,8 @@ def mount_static(app: FastAPI, service_folder: Path) -> None:
 
 
 def page_headers(nonce: str, brand: Brand | None = None) -> dict[str, str]:
-    """Headers of every page. Its URL may contain a customer's token, so it is never sent as a referrer or cached.
+    """Headers of every page. Its URL may contain a customer's token, so no other site gets it as a referrer, and it is
+    never cached. With ``no-referrer``, browsers would send our own forms with ``Origin: null`` (``auth``).
 
     ``nonce`` is that of the page's own style element. The brand's accent is allowed by its hash, which stays the same
     when a script replaces this page with the next one.
@@ -96,7 +98,7 @@ def page_headers(nonce: str, brand: Brand | None = None) -> dict[str, str]:
     return {
         "Content-Security-Policy": policy,
         "Cache-Control": "no-store",
-        "Referrer-Policy": "no-referrer",
+        "Referrer-Policy": "same-origin",
         "X-Robots-Tag": "noindex, nofollow",
     }
 
@@ -119,16 +121,24 @@ def static_address(folders: tuple[Path, ...]) -> Callable[[str], str]:
 
 
 class _LayeredStaticFiles(StaticFiles):
-    """Serves a static file from the first folder that has it."""
+    """Serves a static file from the first folder that has it; it is cached for as long as its URL names its content.
+
+    While replicas are upgraded one by one, an old page may ask a new replica for its own version of a file.
+    """
 
     def __init__(self, folders: tuple[Path, ...]) -> None:
         super().__init__()
         self.all_directories = [folder / "static" for folder in folders]
+        self._address = static_address(folders)
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
-        if b"v=" in scope["query_string"]:
-            response.headers["Cache-Control"] = _YEAR
+        version = scope["query_string"].decode("ascii", "replace")
+        if response.status_code < 300 and version:
+            current = self._address(path.replace("\\", "/")) == f"{STATIC_PATH}/{path}?{version}"
+            response.headers["Cache-Control"] = _YEAR if current else _CHECK_AGAIN
+        else:
+            response.headers["Cache-Control"] = _CHECK_AGAIN
         return response
 
 

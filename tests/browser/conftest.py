@@ -73,6 +73,7 @@ async def signed_in(browser: Browser, shop: Shop) -> Any:
     context = await browser.new_context()
     page = await context.new_page()
     await page.goto(shop.url("scorer", f"/sign-in?next=/#key={shop.stack.api_key}"))
+    await page.get_by_role("button", name="Sign in").click()
     await page.wait_for_selector("#dashboard")
     state = await context.storage_state()
     await context.close()

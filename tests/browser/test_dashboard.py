@@ -49,8 +49,13 @@ async def is_drawn(page: Page) -> None:
 # Getting in -----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_link_with_the_key_signs_in_and_leaves_no_trace_of_it(shop: Shop, visits: Visits) -> None:
+async def test_a_link_with_the_key_signs_in_whoever_agrees_and_leaves_no_trace_of_it(
+    shop: Shop, visits: Visits
+) -> None:
     page = await visits.open(shop.url("scorer", f"/sign-in?next=/%3Fwindow%3D90d#key={shop.stack.api_key}"))
+    await expect(page.get_by_text("The link you followed brought this key.")).to_be_visible()
+    assert await page.context.cookies() == [], "a link alone must not sign anybody in"
+    await page.get_by_role("button", name="Sign in").click()
     await page.wait_for_selector("#dashboard")
     assert page.url == shop.url("scorer", "/?window=90d")
     assert shop.stack.api_key not in await page.content()

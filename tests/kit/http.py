@@ -22,9 +22,17 @@ def http_client(*, key: str | None = None, timeout: float = 20) -> httpx.AsyncCl
 
 
 def client_of(
-    app: ASGIApp, *, key: str | None = None, raise_app_exceptions: bool = True, **options: Any
+    app: ASGIApp,
+    *,
+    key: str | None = None,
+    origin: str | None = "http://test",
+    raise_app_exceptions: bool = True,
+    **options: Any,
 ) -> httpx.AsyncClient:
-    """A client of ``app``, without a network; it sends ``key``, if given, and ``options`` are those of httpx."""
+    """A client of ``app``, without a network; it sends ``key``, if given, and ``options`` are those of httpx.
+
+    ``origin`` is what a browser says of the page whose form it sends.
+    """
     transport = httpx.ASGITransport(app, raise_app_exceptions=raise_app_exceptions)
-    headers = bearer(key) if key else {}
+    headers = (bearer(key) if key else {}) | ({"Origin": origin} if origin else {})
     return httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers, **options)

@@ -17,10 +17,11 @@ from services.alerter.domain.routing import UnknownRootCause
 from services.alerter.domain.transitions import CloseReason, ContactWay, Refused, Stale
 from services.alerter.queries import cases as queries
 from services.alerter.settings import AlerterSettings
+from shared.api_keys import Caller
 from shared.contracts import followups
 from shared.contracts.types import Comment, Identifier
 from shared.runtime import Runtime
-from shared.web.auth import Caller, require
+from shared.web.auth import require
 from shared.web.paging import CursorQuery, read_cursor, write_cursor
 from shared.web.problems import Problem
 

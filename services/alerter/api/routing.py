@@ -9,9 +9,10 @@ from services.alerter.actions import routing as actions
 from services.alerter.domain.routing import MAX_BYTES, Routing
 from services.alerter.queries import routing as queries
 from services.alerter.settings import AlerterSettings
+from shared.api_keys import Caller
 from shared.definitions import InvalidDefinition
 from shared.runtime import Runtime
-from shared.web.auth import Caller, require
+from shared.web.auth import require
 from shared.web.limits import limited_text
 from shared.web.problems import Problem
 

@@ -14,9 +14,10 @@ from services.alerter.domain.transitions import CLOSE_REASONS, CONTACT_WAYS, Ref
 from services.alerter.settings import AlerterSettings
 from services.alerter.web.filters import Filters, GivenFilters
 from services.alerter.web.inbox_page import FormInput, InboxPage
+from shared.api_keys import Caller
 from shared.contracts.types import MAX_COMMENT, Identifier
 from shared.runtime import Runtime
-from shared.web.auth import Caller, staff
+from shared.web.auth import staff
 from shared.web.forms import storable_text
 from shared.web.problems import Problem
 

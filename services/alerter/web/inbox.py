@@ -8,9 +8,10 @@ from fastapi.responses import HTMLResponse
 from services.alerter.settings import AlerterSettings
 from services.alerter.web.filters import GivenFilters
 from services.alerter.web.inbox_page import InboxPage
+from shared.api_keys import Caller
 from shared.contracts.types import Identifier
 from shared.runtime import Runtime
-from shared.web.auth import Caller, staff
+from shared.web.auth import staff
 
 StaffMayRead = Annotated[Caller, Depends(staff("cases:read"))]
 

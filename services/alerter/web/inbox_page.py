@@ -16,8 +16,8 @@ from services.alerter.queries import routing as routing_rules
 from services.alerter.settings import AlerterSettings
 from services.alerter.web.filters import Filters
 from services.alerter.web.views import case_view, install, row_view
+from shared.api_keys import Caller
 from shared.runtime import Runtime
-from shared.web.auth import Caller
 from shared.web.pages import Pages
 from shared.web.paging import read_cursor, write_cursor
 

@@ -20,11 +20,12 @@ from services.scorer.settings import ScorerSettings
 from services.scorer.web import chart_library, words
 from services.scorer.web.charts import best_and_worst, chart_data, worth_drawing
 from services.scorer.web.filters import Filters
+from shared.api_keys import Caller
 from shared.contracts.scores import WINDOWS, Window
 from shared.contracts.types import MAX_IDENTIFIER
 from shared.nps import group_of
 from shared.runtime import Runtime
-from shared.web.auth import Caller, staff
+from shared.web.auth import staff
 from shared.web.pages import templates
 
 _SERVICE = Path(__file__).parents[1]

@@ -29,6 +29,9 @@ def test_defaults_are_enough_but_for_the_secret(monkeypatch: pytest.MonkeyPatch)
         ("HEARBACK_CLOCK", "soon", "is not <time>"),
         ("HEARBACK_BRAND_COLOR", "blue", "pattern"),
         ("HEARBACK_TOPIC_PREFIX", "a b", "pattern"),
+        ("HEARBACK_DATABASE_URL", "mysql://u:p@h/d", "must start with postgresql://"),
+        ("HEARBACK_API_KEYS", "shop:abc:*", "entry 1 is not name:SHA-256"),
+        ("HEARBACK_RETRY_LIMIT_SECONDS", "60", "less than or equal to 45"),
     ],
 )
 def test_a_bad_setting_is_named(

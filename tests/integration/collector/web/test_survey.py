@@ -233,7 +233,7 @@ async def test_every_page_keeps_the_token_to_itself(collector: Collector) -> Non
     pages = [page, f"{page}?step=comment", "/s/forged", collector.page("s-unknown"), collector.unsubscribe_page()]
     for address in pages:
         headers = (await collector.client.get(address)).headers
-        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["referrer-policy"] == "same-origin"
         assert headers["cache-control"] == "no-store"
         assert "noindex" in headers["x-robots-tag"]
         policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))

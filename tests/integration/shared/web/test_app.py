@@ -13,10 +13,11 @@ from pydantic import BaseModel
 from sqlalchemy import text
 
 from deploy.local.provision import Database
+from shared.api_keys import Caller
 from shared.runtime import Runtime, open_runtime
 from shared.settings import ServiceSettings
-from shared.web.app import create_app
-from shared.web.auth import Caller, require, staff
+from shared.web.app import MAX_BODY_BYTES, create_app
+from shared.web.auth import require, staff
 from shared.web.pages import mount_static
 from shared.web.problems import Problem
 from tests.kit.http import bearer, client_of
@@ -207,6 +208,64 @@ async def test_another_sites_form_cannot_use_a_session(client: httpx.AsyncClient
     assert refused.status_code == 403 and "set-cookie" not in refused.headers
     ended = await client.post("/sign-out", headers={"Sec-Fetch-Site": "cross-site"})
     assert "set-cookie" not in ended.headers
+
+
+@pytest.mark.parametrize(
+    ("headers", "allowed"),
+    [
+        ({"Origin": "http://test"}, True),
+        ({"Origin": "http://127.0.0.1:8004"}, True),
+        ({"Origin": "http://test.evil.example"}, False),
+        ({"Origin": "null"}, False),
+        ({"Origin": ""}, False),
+        ({"Origin": "http://test", "Sec-Fetch-Site": "cross-site"}, False),
+    ],
+)
+async def test_over_plain_http_the_origin_tells_whose_form_it_is(
+    client: httpx.AsyncClient, headers: dict[str, str], allowed: bool
+) -> None:
+    """Browsers leave Sec-Fetch-Site out there. A proxy may have changed the host; the inbox's own address counts."""
+    await client.post("/sign-in", data={"key": KEY, "next": "/"})
+    assert (await client.post("/change", headers=headers)).status_code == (200 if allowed else 303)
+
+
+async def test_a_session_changes_nothing_without_a_browsers_word_for_it(app: FastAPI) -> None:
+    async with client_of(app, origin=None) as client:
+        assert (await client.post("/sign-in", data={"key": KEY})).status_code == 403
+
+
+async def test_guessing_keys_is_slowed_down(client: httpx.AsyncClient) -> None:
+    for _ in range(10):
+        assert "failed" in (await client.post("/sign-in", data={"key": "wrong"})).headers["location"]
+    refused = await client.post("/sign-in", data={"key": KEY})
+    assert (refused.status_code, refused.json()["title"]) == (429, "Too many attempts")
+    assert 0 < int(refused.headers["retry-after"]) <= 60
+
+
+@pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
+@pytest.mark.parametrize("announced", [True, False])
+async def test_no_service_reads_a_body_without_end(
+    client: httpx.AsyncClient, content_type: str, announced: bool
+) -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        start = b'--x\r\nContent-Disposition: form-data; name="key"; filename="k"\r\n\r\n'
+        yield start if "multipart" in content_type else b"key="
+        for _ in range(1_000):
+            sent += 10_000
+            yield b"a" * 10_000
+
+    headers = {"Content-Type": content_type} | ({"Content-Length": "54000000"} if announced else {})
+    response = await client.post("/sign-in", content=endless(), headers=headers)
+    assert (response.status_code, response.json()["title"]) == (413, "The body is too large")
+    assert sent <= MAX_BODY_BYTES + 20_000
+
+
+async def test_what_may_be_personal_is_never_cached(client: httpx.AsyncClient) -> None:
+    for path in ("/v1/scores", "/page", "/nothing", "/sign-in"):
+        assert (await client.get(path, headers=bearer(KEY))).headers["cache-control"] == "no-store", path
 
 
 async def test_what_was_being_sent_is_not_where_signing_in_leads_to(client: httpx.AsyncClient) -> None:

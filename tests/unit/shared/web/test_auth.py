@@ -4,7 +4,8 @@ from hashlib import sha256
 
 import pytest
 
-from shared.web.auth import Authenticator, read_keys, require
+from shared.api_keys import read_keys
+from shared.web.auth import Authenticator, require
 
 DIGEST = sha256(b"the key").hexdigest()
 

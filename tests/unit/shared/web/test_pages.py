@@ -42,7 +42,7 @@ async def test_a_page_may_load_nothing_from_elsewhere(client: httpx.AsyncClient)
     policy = response.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "http" not in policy.replace("'sha256-", "")
-    assert response.headers["referrer-policy"] == "no-referrer"
+    assert response.headers["referrer-policy"] == "same-origin"
     assert response.headers["cache-control"] == "no-store"
     assert "set-cookie" not in response.headers
 
@@ -80,6 +80,9 @@ async def test_static_files_of_the_service_and_the_shared_ones(client: httpx.Asy
     own = await client.get("/static/own.css" + address)
     assert own.text == "p { color: red }"
     assert "immutable" in own.headers["cache-control"]
+    # A page of another release, while replicas are upgraded: what it gets must not be kept as that release's file.
+    other = await client.get("/static/own.css?v=000000000000")
+    assert (other.status_code, other.headers["cache-control"]) == (200, "no-cache")
     shared = await client.get("/static/base.css")
     assert "--accent" in shared.text
     assert "immutable" not in shared.headers.get("cache-control", "")

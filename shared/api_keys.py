@@ -1,0 +1,46 @@
+"""Who may call the APIs: keys by their SHA-256, and their scopes, as ``HEARBACK_API_KEYS`` has them."""
+
+import re
+from dataclasses import dataclass
+
+SCOPES = (
+    "campaigns:read",
+    "campaigns:write",
+    "decisions:read",
+    "answers:write",
+    "customers:erase",
+    "scores:read",
+    "cases:read",
+    "cases:write",
+)
+EVERY_SCOPE = "*"
+
+_ENTRY = re.compile(r"^([A-Za-z0-9._-]{1,60}):([0-9a-f]{64}):([a-z:,*]+)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The authenticated caller: the key's name and scopes."""
+
+    name: str
+    scopes: frozenset[str]
+
+    def may(self, scope: str) -> bool:
+        return scope in self.scopes or EVERY_SCOPE in self.scopes
+
+
+def read_keys(setting: str) -> dict[str, Caller]:
+    """SHA-256 in hexadecimal to caller, from ``name:hash:scope,scope;…``. ValueError names an invalid entry."""
+    callers: dict[str, Caller] = {}
+    for number, entry in enumerate(filter(None, (part.strip() for part in re.split(r"[;\n]", setting))), 1):
+        match = _ENTRY.match(entry)
+        if match is None:
+            raise ValueError(f"entry {number} is not name:SHA-256 in hexadecimal:scope,scope")
+        name, digest, listed = match.groups()
+        scopes = frozenset(listed.split(","))
+        if unknown := scopes.difference(SCOPES, {EVERY_SCOPE}):
+            raise ValueError(
+                f"entry {number} has the unknown scope {sorted(unknown)[0]!r}; scopes are {', '.join(SCOPES)}"
+            )
+        callers[digest] = Caller(name, scopes)
+    return callers
