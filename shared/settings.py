@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from shared.api_keys import read_keys
 from shared.clock import clock_from
 from shared.contracts.campaigns import COLOR_PATTERN, DEFAULT_COLOR
+from shared.contracts.topics import FORGET_DAYS
 from shared.persistence.urls import driver_url
 from shared.validation import rule
 
@@ -40,6 +41,9 @@ class ServiceSettings(BaseSettings):
     database_pool_size: int = Field(8, ge=2, le=200, description="Maximum database connections per process.")
     topic_prefix: str = Field("", pattern=r"^[a-zA-Z0-9._-]{0,60}$", description="Prefix of every topic name.")
     topic_replication: int = Field(1, ge=1, le=10, description="Replication factor of the topics this process creates.")
+    forget_days: Positive = Field(
+        FORGET_DAYS, le=90, description="Days within which what was erased, or has aged, has left the disks of Kafka."
+    )
     http_host: str = Field("127.0.0.1", description="Address the HTTP server listens on.")
     http_port: int = Field(8000, ge=0, le=65_535, description="Port the HTTP server listens on.")
     api_keys: SecretStr = Field(

@@ -10,6 +10,8 @@ from shared.contracts import answers, campaigns, deliveries, followups, orders, 
 from shared.contracts.types import Contract
 
 DAY_MILLISECONDS = 86_400_000
+FORGET_DAYS = 3.0
+"""The default bound for what was erased, or has aged, to have left Kafka's disks."""
 DEAD_LETTER_SUFFIX = ".dlq"
 QUEUES = ("detractors", "passives", "promoters")
 
@@ -26,13 +28,20 @@ class Topic:
     compacted: bool = False
     summary: str = ""
 
-    def configuration(self) -> dict[str, str]:
-        """Kafka's topic settings for this entry."""
+    def configuration(self, forget_days: float = FORGET_DAYS) -> dict[str, str]:
+        """Kafka's topic settings for this entry.
+
+        ``forget_days`` bounds how long a record stays on disk after a newer one with its key has replaced it, or after
+        ``retention_days``. Kafka compacts and deletes whole segments, and never the newest one of a partition, so
+        segments must be short, too: a third of the time to close one, a third to compact it, and a third to spare.
+        """
         policy = "compact" if self.compacted else "delete"
         if self.compacted and self.retention_days is not None:
             policy = "compact,delete"
         retention = -1 if self.retention_days is None else self.retention_days * DAY_MILLISECONDS
-        return {"cleanup.policy": policy, "retention.ms": str(retention)}
+        third = str(int(forget_days * DAY_MILLISECONDS / 3))
+        settings = {"cleanup.policy": policy, "retention.ms": str(retention), "segment.ms": third}
+        return settings | ({"max.compaction.lag.ms": third} if self.compacted else {})
 
 
 ORDERS = Topic(

@@ -1,14 +1,21 @@
-"""Creates missing topics of the catalogue; nothing else creates topics."""
+"""Creates missing topics of the catalogue, and makes the others forget in time; nothing else creates topics."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import for_code
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, for_code
 
 from shared.contracts.topics import CATALOGUE, CONSUMED_BY, Topic, dead_letter_topic
 from shared.settings import ServiceSettings
 
+log = structlog.get_logger()
+
 _ALREADY_EXISTS = 36
+# Kafka's ``ConfigSource.DYNAMIC_TOPIC_CONFIG``: set on the topic itself.
+_SET_ON_TOPIC = 1
+_FORGETTING = ("segment.ms", "max.compaction.lag.ms")
 
 
 def all_topics() -> list[Topic]:
@@ -18,7 +25,8 @@ def all_topics() -> list[Topic]:
 
 
 async def ensure_topics(settings: ServiceSettings, topics: Iterable[Topic]) -> list[str]:
-    """Creates missing topics and returns their names; existing ones are left unchanged.
+    """Creates missing topics and returns their names. An existing topic keeps its settings, but what makes it keep
+    erased records longer than ``HEARBACK_FORGET_DAYS`` allows is shortened.
 
     Raises a KafkaError of aiokafka when the broker rejects the request or cannot be reached.
     """
@@ -26,7 +34,12 @@ async def ensure_topics(settings: ServiceSettings, topics: Iterable[Topic]) -> l
     await admin.start()
     try:
         existing = set(await admin.list_topics())
-        missing = [topic for topic in topics if settings.topic(topic.name) not in existing]
+        wanted = {settings.topic(topic.name): topic for topic in topics}
+        missing = [topic for name, topic in wanted.items() if name not in existing]
+        await _forget_in_time(
+            admin,
+            {name: topic.configuration(settings.forget_days) for name, topic in wanted.items() if name in existing},
+        )
         if not missing:
             return []
         response = await admin.create_topics(
@@ -35,7 +48,7 @@ async def ensure_topics(settings: ServiceSettings, topics: Iterable[Topic]) -> l
                     settings.topic(topic.name),
                     num_partitions=topic.partitions,
                     replication_factor=settings.topic_replication,
-                    topic_configs=topic.configuration(),
+                    topic_configs=topic.configuration(settings.forget_days),
                 )
                 for topic in missing
             ]
@@ -49,3 +62,51 @@ async def ensure_topics(settings: ServiceSettings, topics: Iterable[Topic]) -> l
         return created
     finally:
         await admin.close()
+
+
+async def _forget_in_time(admin: AIOKafkaAdminClient, wanted: Mapping[str, Mapping[str, str]]) -> None:
+    """Lowers the settings of ``_FORGETTING`` that are higher than ``wanted``, by topic.
+
+    A cluster that does not let us is told of, not failed: its operators may set the topics up themselves.
+    """
+    if not wanted:
+        return
+    try:
+        changes = _shortened(await _topic_settings(admin, wanted), wanted)
+        if changes:
+            resources = [ConfigResource(ConfigResourceType.TOPIC, name, configs) for name, configs in changes.items()]
+            for response in await admin.alter_configs(resources):
+                for code, message, _type, name in response.resources:
+                    if code:
+                        raise for_code(code)(f"cannot change the topic {name}: {message or code}")
+            log.info("topics now forget in time", topics=len(changes))
+    except (KafkaError, IncompatibleBrokerVersion) as error:
+        log.warning("cannot check how long topics keep erased records", error=type(error).__name__)
+
+
+async def _topic_settings(admin: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, dict[str, tuple[str, bool]]]:
+    """By topic and setting: its value in force, and whether it is set on the topic itself."""
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    found: dict[str, dict[str, tuple[str, bool]]] = {}
+    for response in await admin.describe_configs(resources):
+        for code, message, _type, name, entries in response.resources:
+            if code:
+                raise for_code(code)(f"cannot read the settings of the topic {name}: {message or code}")
+            found[name] = {entry[0]: (entry[1], entry[3] == _SET_ON_TOPIC) for entry in entries}
+    return found
+
+
+def _shortened(
+    found: Mapping[str, Mapping[str, tuple[str, bool]]], wanted: Mapping[str, Mapping[str, str]]
+) -> dict[str, dict[str, str]]:
+    """By topic that must change, all its own settings: AlterConfigs resets those it is not given."""
+    changes = {}
+    for name, settings in found.items():
+        lower = {
+            key: value
+            for key, value in wanted[name].items()
+            if key in _FORGETTING and key in settings and int(settings[key][0]) > int(value)
+        }
+        if lower:
+            changes[name] = {key: value for key, (value, own) in settings.items() if own} | lower
+    return changes
