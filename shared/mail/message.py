@@ -101,18 +101,23 @@ def is_plain(key: str) -> bool:
 
 
 def header_text(name: str, text: str) -> str:
-    """The value of header ``name`` (RFC 2047): encoded and folded where ``text`` is not ASCII or exceeds a line."""
+    """The value of header ``name`` (RFC 2047): encoded and folded where ``text`` is not ASCII, exceeds a line, or would
+    itself be taken for encoded and shown as what it hides."""
     line = one_line(text)
-    if line.isascii() and len(name) + len(line) < MAX_LINE:
+    if _is_plain_text(name, line):
         return line
     return Header(line, "utf-8", header_name=name, maxlinelen=MAX_LINE).encode(linesep="\r\n")
+
+
+def _is_plain_text(name: str, line: str) -> bool:
+    return line.isascii() and "=?" not in line and len(name) + len(line) < MAX_LINE
 
 
 def _mailbox_header(name: str, display_name: str, mailbox: Mailbox) -> str:
     shown = one_line(display_name)
     if not shown:
         return mailbox
-    if shown.isascii() and len(name) + len(shown) < MAX_LINE:
+    if _is_plain_text(name, shown):
         return formataddr((shown, mailbox))
     return f"{header_text(name, shown)}\r\n <{mailbox}>"
 

@@ -5,6 +5,7 @@ import email.policy
 import html
 import re
 from dataclasses import dataclass
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
 
@@ -62,11 +63,25 @@ def content_of(raw: bytes) -> Content:
 def _header(message: Message, name: str) -> str:
     value = str(message.get(name, ""))
     unfolded = " ".join(value.split())
-    return str(make_header(decode_header(unfolded))) if "=?" in unfolded else unfolded
+    if "=?" not in unfolded:
+        return _storable(unfolded)
+    try:
+        return _storable(str(make_header(decode_header(unfolded))))
+    except (ValueError, LookupError, MessageError):
+        # Encoded in a way that no program can read: shown as it came.
+        return _storable(unfolded)
 
 
 def _text(part: Message) -> str:
     payload = part.get_payload(decode=True)
     if not isinstance(payload, bytes):
         return ""
-    return payload.decode(part.get_content_charset() or "utf-8", errors="replace")
+    try:
+        return payload.decode(part.get_content_charset() or "utf-8", errors="replace")
+    except (LookupError, ValueError):
+        return payload.decode("utf-8", errors="replace")
+
+
+def _storable(text: str) -> str:
+    """Bytes that are not UTF-8 arrive as lone surrogates, which neither SQLite nor JSON can hold."""
+    return text.encode("utf-8", "replace").decode()

@@ -79,6 +79,8 @@ def routes(store: MessageStore) -> APIRouter:
     @router.get("/healthz")
     @router.get("/readyz")
     async def ready() -> JSONResponse:
+        if (obstacle := store.obstacle()) is not None:
+            return JSONResponse({"status": "unavailable", "reason": obstacle}, 503)
         return JSONResponse({"status": "ok", "messages": await store.count()})
 
     return router

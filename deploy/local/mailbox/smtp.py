@@ -1,6 +1,7 @@
 """The SMTP side: an email is on disk before the response 250."""
 
 import asyncio
+import logging
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -10,6 +11,8 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from deploy.local.mailbox.settings import CUT
 from deploy.local.mailbox.store import MessageStore
+
+log = logging.getLogger(__name__)
 
 MESSAGE_BYTES = 5 * 1024 * 1024
 MAX_DEFERRED_RECIPIENTS = 10_000
@@ -51,6 +54,9 @@ class MailHandler:
             await self._store.add(raw, tuple(envelope.rcpt_tos), self._now())
         except sqlite3.Error:
             return "452 4.3.1 The email could not be stored, try again later"
+        except Exception as error:
+            log.warning("an email cannot be stored: %s", type(error).__name__)
+            return "554 5.6.0 The email cannot be stored"
         if any(self._rule(address) == CUT for address in envelope.rcpt_tos) and isinstance(
             server.transport, asyncio.WriteTransport
         ):

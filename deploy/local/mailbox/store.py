@@ -79,10 +79,17 @@ class MessageStore:
         self._thread.shutdown()
 
     async def add(self, raw: bytes, recipients: tuple[str, ...], received_at: datetime) -> None:
-        """Returns once the email is on disk, with a row per recipient. Raises sqlite3.Error if it cannot be stored."""
+        """Returns once the email is on disk, with a row per recipient. Raises what kept it from being stored, such as
+        sqlite3.Error."""
         stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         await self._incoming.put(_Incoming(recipients, raw, received_at, stored))
         await stored
+
+    def obstacle(self) -> str | None:
+        """Why no email is stored any more; None when they are."""
+        if self._writer is None or not self._writer.done():
+            return None
+        return "the task that stores emails has ended; restart the mailbox"
 
     async def accepted(self, message_id: str) -> bool:
         """Whether an email with this Message-ID (with or without its angle brackets) was ever accepted."""
@@ -134,21 +141,27 @@ class MessageStore:
         self._connection.executescript(_SCHEMA)
 
     async def _write_forever(self) -> None:
-        """Stores all emails that are waiting with a single sync to disk."""
+        """Stores all emails that are waiting with a single sync to disk; one that cannot be stored fails alone."""
         while True:
             batch = [await self._incoming.get()]
             while not self._incoming.empty() and len(batch) < 500:
                 batch.append(self._incoming.get_nowait())
-            try:
-                await self._run(partial(self._store, batch))
-            except sqlite3.Error as error:
+            if not await self._tried(batch) and len(batch) > 1:
                 for mail in batch:
-                    if not mail.stored.done():
-                        mail.stored.set_exception(error)
-            else:
-                for mail in batch:
-                    if not mail.stored.done():
-                        mail.stored.set_result(None)
+                    await self._tried([mail])
+
+    async def _tried(self, batch: list[_Incoming]) -> bool:
+        """Whether the batch was stored. Whoever waits for a single email is told why it was not."""
+        try:
+            await self._run(partial(self._store, batch))
+        except Exception as error:
+            if len(batch) == 1 and not batch[0].stored.done():
+                batch[0].stored.set_exception(error)
+            return False
+        for mail in batch:
+            if not mail.stored.done():
+                mail.stored.set_result(None)
+        return True
 
     def _store(self, batch: list[_Incoming]) -> None:
         with self._connection:

@@ -5,7 +5,7 @@ from pathlib import Path
 from services.collector.domain.surveys import Survey
 from shared.contracts.campaigns import Brand
 from shared.nps import Group, group_of
-from shared.texts.lines import MAX_PRODUCT, clipped, given_name
+from shared.texts.lines import given_name, product_name
 from shared.texts.words import COMMON, Field, filled, load_texts, own_text, question_of
 
 FOLDER = Path(__file__).parent / "texts"
@@ -38,6 +38,6 @@ class Words:
                 key = _FOLLOW_UPS[group]
                 words["follow_up"] = own_text(own, key, language=language, locale=locale) or words[key]
                 words["thanks"] = words[f"thanks_{group}"]
-        product = clipped(survey.send.product if survey else None, MAX_PRODUCT) or words["unnamed_product"]
+        product = product_name(survey.send.product if survey else None) or words["unnamed_product"]
         name = given_name(survey.send.name if survey else None)
         return {key: filled(text, brand=brand.name, product=product, name=name) for key, text in words.items()}

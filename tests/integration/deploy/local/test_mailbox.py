@@ -79,6 +79,35 @@ async def test_a_mail_can_be_read_with_its_links_as_a_customer_would_follow_them
     assert await mailbox.messages(to="bob@example.com") == []
 
 
+BROKEN = [
+    b"Subject: =?utf-8?b?aGVsbG8gd29ybG?= =?utf-8?b?!?=",
+    b"Subject: =?utf-8?b?a?=",
+    b"Subject: =?klingon?q?nuqneH?=",
+    b"Subject: =?utf-8?q?=ED=A0=80?=",
+    b"Subject: caf\xe9 \xff",
+    b"Message-ID: <\xff@x>",
+    b"Content-Type: text/html; charset=klingon",
+    b"Content-Type: text/html; charset=utf-16\r\nContent-Transfer-Encoding: base64",
+    b"Content-Type: multipart/mixed; boundary=x\r\n =?",
+    b"not a header at all",
+]
+
+
+async def test_broken_mails_are_kept_and_those_behind_them_too(mailbox: Mailbox) -> None:
+    async with (
+        aiosmtplib.SMTP(hostname=HOST, port=mailbox.smtp_port, timeout=5) as smtp,
+        httpx.AsyncClient(base_url=mailbox.url) as client,
+    ):
+        for number, broken in enumerate(BROKEN):
+            raw = b"From: shop@example.com\r\nTo: ana@example.com\r\n" + broken + b"\r\n\r\n\xff\xfe body"
+            await smtp.sendmail("shop@example.com", [f"ana-{number}@example.com"], raw)
+            await smtp.sendmail("shop@example.com", ['"a..b"@example.jp'], b"Subject: fine\r\n\r\nbody")
+            first, second = (await mailbox.messages())[-2:]
+            assert (first["to"], second["to"]) == (f"ana-{number}@example.com", "a..b@example.jp")
+            for page in ("/", f"/messages/{first['id']}", f"/messages/{first['id']}/body", "/readyz"):
+                assert (await client.get(page)).status_code == 200, (broken, page)
+
+
 async def test_what_was_answered_with_250_survives_kill_9(mailbox: Mailbox) -> None:
     for number in range(3):
         await mailbox.send("ana@example.com", f"<m-{number}@hearback>")

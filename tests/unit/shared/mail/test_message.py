@@ -3,10 +3,13 @@
 import re
 from datetime import UTC, datetime
 from email import message_from_bytes
+from email.header import decode_header, make_header
 from email.policy import default
 
+import pytest
+
 from shared.mail.addresses import mailbox
-from shared.mail.message import Body, Sender, message_id, write_email
+from shared.mail.message import Body, Sender, header_text, message_id, write_email
 
 SENDER = mailbox("surveys@shop.test")
 
@@ -33,6 +36,32 @@ def test_an_email_reads_back_as_it_was_written() -> None:
     assert [part.get_content().strip() for part in message.iter_parts()] == ["Grüße", "<p>Grüße</p>"]
     names_and_subject = email.content.partition(b"\r\nDate: ")[0]
     assert all(len(line) <= 76 for line in names_and_subject.splitlines())
+
+
+@pytest.mark.parametrize(
+    "hidden", ["=?utf-8?b?aHR0cHM6Ly9ldmlsLmV4YW1wbGU=?=", "=?utf-8?q?https=3A//evil?=", "=?x?b?!?="]
+)
+def test_text_that_looks_encoded_is_shown_as_it_is_and_not_as_what_it_hides(hidden: str) -> None:
+    email = write_email(
+        identity=message_id("1", SENDER),
+        sender=Sender(mailbox=SENDER, name=f"Shop {hidden}"),
+        to=mailbox("ana@example.com"),
+        to_name=hidden,
+        subject=f"How do you like {hidden}?",
+        date=datetime(2026, 11, 1, tzinfo=UTC),
+        language="en",
+        headers={"X-Hearback-Send-Id": header_text("X-Hearback-Send-Id", hidden)},
+        body=Body(text="", html=""),
+    )
+    message = message_from_bytes(email.content)
+
+    def shown(header: str) -> str:
+        return str(make_header(decode_header(message[header].replace("\r\n", ""))))
+
+    assert shown("Subject") == f"How do you like {hidden}?"
+    assert shown("From").startswith(f"Shop {hidden} <")
+    assert shown("To").startswith(f"{hidden} <")
+    assert shown("X-Hearback-Send-Id") == hidden
 
 
 def test_a_send_id_that_is_no_plain_word_still_has_one_message_id() -> None:

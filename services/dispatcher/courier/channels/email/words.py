@@ -7,7 +7,7 @@ from typing import Literal
 from shared.contracts.campaigns import CampaignPublished
 from shared.contracts.sends import SurveySent
 from shared.locales import resolve
-from shared.texts.lines import MAX_PRODUCT, clipped, given_name, one_line
+from shared.texts.lines import given_name, one_line, product_name
 from shared.texts.words import Texts, filled, own_text, question_of
 
 MAIL_TEXTS = Path(__file__).parent / "texts"
@@ -33,7 +33,7 @@ def wording(survey: SurveySent, campaign: CampaignPublished, texts: Texts) -> Wo
     """The texts for ``survey``: field by field the campaign's, or else ours; ``texts`` are ours by language."""
     language = resolve(survey.locale, default=resolve(campaign.default_locale))
     ours = texts[language]
-    name, product = given_name(survey.recipient.name), clipped(survey.product, MAX_PRODUCT)
+    name, product = given_name(survey.recipient.name), product_name(survey.product)
     subject_of_question = campaign.subject_of_question
 
     def own(field: Literal["subject", "introduction"]) -> str | None:
