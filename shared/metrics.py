@@ -10,6 +10,8 @@ messages = Counter("hearback_messages_total", "Records handled and committed.", 
 batch_seconds = Histogram("hearback_batch_seconds", "Time to commit one batch.", buckets=_LATENCY)
 # Records that could not be read or handled, stored with their bytes.
 dead_letters = Counter("hearback_dead_letters_total", "Records that became dead letters.", ["topic"])
+# Fields of events from outside that were not read as they were sent: converted, cut or left out.
+adjusted_fields = Counter("hearback_adjusted_fields_total", "Fields not read as sent.", ["topic", "field", "change"])
 # The service's lag: end offset minus stored position, summed over all partitions, whoever owns them. Every replica
 # reports the same: take the maximum, not the sum.
 lag = Gauge("hearback_lag_records", "Lag of the service: records published but not yet handled.", ["topic"])

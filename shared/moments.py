@@ -1,8 +1,25 @@
-"""Moments as numbers and as words, and the earlier or later of two of which either may be unknown."""
+"""Moments as numbers, as words and as others write them; the earlier or later of two that may be unknown."""
 
-from datetime import UTC, datetime, timedelta
+import re
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+RFC_3339_PATTERN = (
+    r"^(?:19[7-9]|2[01][0-9])[0-9]-[01][0-9]-[0-3][0-9]"
+    r"T[0-2][0-9]:[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?(?:Z|[+-][0-2][0-9]:[0-5][0-9])$"
+)
+"""What a ``date-time`` of RFC 3339 §5.6 looks like, in the years 1970 to 2199, without lower-case letters and leap
+seconds. It is for a JSON Schema, too, whose ``format`` says whether there is such a day."""
+
+RFC_3339 = re.compile(RFC_3339_PATTERN)
+"""To be used with ``fullmatch``."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_WRITTEN = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt_ ]([0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?)"
+    r" ?([Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?"
+)
 
 
 def stamp_of(moment: datetime) -> int:
@@ -18,6 +35,52 @@ def moment_of(stamp: int) -> datetime:
 def to_the_minute(moment: datetime) -> str:
     """As people read it: ``2026-11-01 09:30 UTC``."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def in_utc(moment: datetime) -> datetime:
+    """The same moment in UTC. ValueError for one without an offset, or outside 1970 to 2200, where arithmetic with
+    offsets may overflow."""
+    if moment.tzinfo is None:
+        raise ValueError("has no UTC offset; write one, as in 2026-11-01T09:30:00-03:00")
+    try:
+        instant = moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("is outside the years 1970 to 2200; send the actual time") from error
+    if not _EPOCH <= instant < _LATEST:
+        raise ValueError("is outside the years 1970 to 2200; send the actual time")
+    return instant
+
+
+def parse_moment(text: str, *, zone: tzinfo | None = None) -> datetime:
+    """The moment, in UTC, that a text says: RFC 3339, or close to it (a blank for the T, no seconds, ``+0300``).
+
+    One without an offset is taken in ``zone``, if given. Raises ValueError for anything else: digits alone could be
+    seconds, milliseconds or a date, so they are no moment.
+    """
+    text = text.strip()
+    if RFC_3339.fullmatch(text):
+        return in_utc(datetime.fromisoformat(text))
+    written = _WRITTEN.fullmatch(text)
+    if written is None:
+        raise ValueError("is not an RFC 3339 time with an offset, such as 2026-11-01T09:30:00-03:00")
+    day, clock, offset = written.groups()
+    moment = datetime.fromisoformat(f"{day}T{clock}{(offset or '').upper()}")
+    return in_utc(moment if moment.tzinfo is not None or zone is None else moment.replace(tzinfo=zone))
+
+
+def parse_date(text: str) -> date | None:
+    """The day that a text such as ``2026-11-01`` says; None for any other text. ValueError for a day that is none."""
+    return date.fromisoformat(text) if _DATE.fullmatch(text) else None
+
+
+def start_of(day: date, zone: tzinfo) -> datetime:
+    """The first moment of the day in that zone, in UTC. ValueError outside 1970 to 2200."""
+    return in_utc(datetime.combine(day, time.min, zone))
+
+
+def end_of(day: date, zone: tzinfo) -> datetime:
+    """The last moment of the day in that zone, in UTC. ValueError outside 1970 to 2200."""
+    return in_utc(datetime.combine(day, time.max, zone))
 
 
 def earliest(one: datetime | None, other: datetime | None) -> datetime | None:

@@ -65,7 +65,7 @@ def fold(facts: OrderFacts, event_type: str, event: OrderEvent) -> OrderFacts:
     return OrderFacts(
         happened=happened,
         delivered=_earliest_deliveries(delivered),
-        shipments=max(facts.shipments, 1 if event.shipment is None else event.shipment.of),
+        shipments=max(facts.shipments, 1 if event.shipment is None else event.shipment.of or 1),
     )
 
 

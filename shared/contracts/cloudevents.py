@@ -4,6 +4,10 @@ Follows the CloudEvents 1.0.2 specification and its Kafka protocol binding. Writ
 because it is on the hot path: reading one record takes a few microseconds.
 """
 
+import base64
+import binascii
+import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,13 +16,31 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
+from shared.contracts.adjustments import Adjustment, Adjustments
 from shared.contracts.events import Event
 from shared.contracts.topics import Topic
-from shared.contracts.types import Contract
+from shared.contracts.types import UNSTORABLE, Contract
+from shared.moments import parse_moment
 from shared.validation import explain_without_values
 
 BINARY_CONTENT_TYPE = b"application/json"
 STRUCTURED_CONTENT_TYPE = b"application/cloudevents+json"
+SPECVERSION = b"1.0"
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_JSON_TYPES = re.compile(
+    rb"(?:[a-z0-9.+-]+/(?:[a-z0-9.+-]+\+)?json|text/plain|application/octet-stream) *(?:;.*)?", re.I | re.S
+)
+"""The last two are what serializers of text and of bytes write, whatever the text or the bytes are."""
+_MEDIA_TYPE = re.compile(rb"[A-Za-z0-9!#$&^_.+-]{1,40}/[A-Za-z0-9!#$&^_.+-]{1,60}")
+# W3C Trace Context §3.2.2; later versions may be longer.
+_TRACE = re.compile(
+    r"(?!ff)(?P<version>[0-9a-f]{2})-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?P<more>-.*)?", re.S
+)
+_LONGEST_TRACE = 55
+_LONGEST_ATTRIBUTE = 500
+_LONGEST_INTEGER = 300
+_ODD_TIME = Adjustment("ce_time", "left_out")
 
 Headers = Sequence[tuple[str, bytes | None]]
 """As in Kafka: a header may have no value, and is then treated as absent."""
@@ -34,7 +56,8 @@ class UnreadableRecord(ValueError):
 class Message:
     """An event as read, and its position. ``topic`` is the catalogue's name, without the installation's prefix.
 
-    ``value`` and ``headers`` are the record's raw bytes, kept for dead letters.
+    ``value`` and ``headers`` are the record's raw bytes, kept for dead letters. ``adjustments`` tell what was not read
+    as it was sent.
     """
 
     topic: str
@@ -49,6 +72,7 @@ class Message:
     traceparent: str | None
     value: bytes | None
     headers: Headers
+    adjustments: Adjustments = ()
 
     @property
     def following(self) -> int:
@@ -59,7 +83,7 @@ class Message:
 def write(event: Event, source: str) -> tuple[list[tuple[str, bytes]], bytes]:
     """The headers and value of a record in binary mode. ``source`` is such as ``/hearback/dispatcher``."""
     headers = [
-        ("ce_specversion", b"1.0"),
+        ("ce_specversion", SPECVERSION),
         ("ce_id", event.event_id.encode()),
         ("ce_source", source.encode()),
         ("ce_type", event.type.encode()),
@@ -77,27 +101,34 @@ def read(
     """The event in a record of ``topic``.
 
     Raises UnreadableRecord when it is not a CloudEvent, not of a type the topic carries, or its body breaks the
-    contract. Unknown fields are ignored.
+    contract in a way that ``topic.adjust`` does not mend. Unknown fields are ignored.
     """
     if value is None:
         raise UnreadableRecord("the record has no value; an event must have a body")
-    attributes: dict[str, Any] = dict(headers)
+    attributes: dict[str, bytes | None] = dict(headers)
     content_type = attributes.get("content-type")
-    if content_type not in (BINARY_CONTENT_TYPE, None) and content_type.lower().startswith(STRUCTURED_CONTENT_TYPE):
-        return _read_structured(topic, partition=partition, offset=offset, key=key, value=value, headers=headers)
+    if content_type != BINARY_CONTENT_TYPE or "ce_type" not in attributes:
+        attributes = {name.lower(): content for name, content in headers}
+        content_type = attributes.get("content-type")
+        if _is_structured(content_type, attributes, value):
+            return _read_structured(topic, partition=partition, offset=offset, key=key, value=value, headers=headers)
+        _check_json(content_type)
     try:
-        event_type = attributes["ce_type"].decode()
-        event_id = attributes["ce_id"].decode()
-        source = attributes["ce_source"].decode()
+        event_type = attributes["ce_type"].decode()  # type: ignore[union-attr]  # see AttributeError
+        event_id = attributes["ce_id"].decode()  # type: ignore[union-attr]
+        source = attributes["ce_source"].decode()  # type: ignore[union-attr]
     except (KeyError, AttributeError) as error:
         missing = next(name for name in ("ce_type", "ce_id", "ce_source") if attributes.get(name) is None)
         raise UnreadableRecord(f"the header {missing} is missing; send CloudEvents in binary mode") from error
     except UnicodeDecodeError as error:
         raise UnreadableRecord("a ce_ header is not UTF-8") from error
-    if not event_id or not source or len(event_id) > 500 or len(source) > 500:
-        raise UnreadableRecord("ce_id and ce_source must have 1 to 500 characters")
+    if not event_id or not source or len(event_id) > _LONGEST_ATTRIBUTE or len(source) > _LONGEST_ATTRIBUTE:
+        raise UnreadableRecord(f"ce_id and ce_source must have 1 to {_LONGEST_ATTRIBUTE} characters")
+    if attributes.get("ce_specversion") != SPECVERSION:
+        _check_version(attributes.get("ce_specversion"))
     time = _time(attributes.get("ce_time"))
     trace = attributes.get("traceparent")
+    body, adjustments = read_body(topic, event_type, value)
     return Message(
         topic=topic.name,
         partition=partition,
@@ -106,31 +137,55 @@ def read(
         event_id=event_id,
         source=source,
         type=event_type,
-        time=time,
-        body=_body(topic, event_type, value),
+        time=time or _EPOCH,
+        body=body,
         traceparent=None if trace is None else _trace(trace.decode("ascii", "replace")),
         value=value,
         headers=headers,
+        adjustments=adjustments if time is not None else (_ODD_TIME, *adjustments),
     )
+
+
+def read_body(topic: Topic, event_type: str, value: bytes) -> tuple[Contract, Adjustments]:
+    """The body of an event of that type, from its JSON, and what was adjusted in it. Raises UnreadableRecord."""
+    model = topic.bodies.get(event_type)
+    if model is None:
+        known = ", ".join(topic.bodies)
+        raise UnreadableRecord(f"ce_type {event_type[:60]!r} does not belong in {topic.name}; it carries {known}")
+    try:
+        return model.model_validate_json(value, extra="ignore"), ()
+    except ValidationError as error:
+        body = _object(value, model)
+        if topic.adjust is None:
+            raise UnreadableRecord(explain_without_values(error, model)) from error
+    adjusted, adjustments = topic.adjust(body)
+    try:
+        return model.model_validate(adjusted, extra="ignore"), adjustments
+    except ValidationError as error:
+        raise UnreadableRecord(explain_without_values(error, model)) from error
 
 
 def _read_structured(
     topic: Topic, *, partition: int, offset: int, key: bytes | None, value: bytes, headers: Headers
 ) -> Message:
-    try:
-        envelope = orjson.loads(value)
-    except orjson.JSONDecodeError as error:
-        raise UnreadableRecord("the value is not JSON") from error
+    envelope = _json(value)
     if not isinstance(envelope, Mapping):
         raise UnreadableRecord("the value is not a CloudEvent; it must be a JSON object")
     texts: dict[str, str] = {}
     for name in ("id", "source", "type", "specversion"):
         attribute = envelope.get(name)
-        if not isinstance(attribute, str) or not 1 <= len(attribute) <= 500:
-            raise UnreadableRecord(f"the attribute {name} of the CloudEvent must be a string of 1 to 500 characters")
+        if not isinstance(attribute, str) or not 1 <= len(attribute) <= _LONGEST_ATTRIBUTE:
+            raise UnreadableRecord(
+                f"the attribute {name} of the CloudEvent must be a string of 1 to {_LONGEST_ATTRIBUTE} characters"
+            )
+        if UNSTORABLE.search(attribute):
+            raise UnreadableRecord(f"the attribute {name} of the CloudEvent contains U+0000 or a lone surrogate")
         texts[name] = attribute
-    time = envelope.get("time")
+    _check_version(texts["specversion"].encode())
+    written = envelope.get("time")
+    time = _time(None if written is None else str(written).encode("utf-8", "replace"))
     trace = envelope.get("traceparent")
+    body, adjustments = read_body(topic, texts["type"], _data(envelope))
     return Message(
         topic=topic.name,
         partition=partition,
@@ -139,36 +194,110 @@ def _read_structured(
         event_id=texts["id"],
         source=texts["source"],
         type=texts["type"],
-        time=_time(time.encode() if isinstance(time, str) else None),
-        body=_body(topic, texts["type"], orjson.dumps(envelope.get("data"))),
+        time=time or _EPOCH,
+        body=body,
         traceparent=_trace(trace) if isinstance(trace, str) else None,
         value=value,
         headers=headers,
+        adjustments=adjustments if time is not None else (_ODD_TIME, *adjustments),
     )
 
 
+def _is_structured(content_type: bytes | None, attributes: Mapping[str, bytes | None], value: bytes) -> bool:
+    """By its content type, or, since that header is easily forgotten, because the value is a whole CloudEvent."""
+    if content_type is not None and content_type.lower().startswith(STRUCTURED_CONTENT_TYPE):
+        return True
+    return attributes.get("ce_type") is None and b'"specversion"' in value
+
+
+def _check_json(content_type: bytes | None) -> None:
+    if content_type is not None and content_type.strip() and not _JSON_TYPES.fullmatch(content_type.strip()):
+        media_type = _MEDIA_TYPE.match(content_type)
+        named = media_type[0].decode() if media_type else "no media type"
+        raise UnreadableRecord(f"the content-type is {named}, and only JSON is read; send application/json")
+
+
+def _check_version(version: bytes | None) -> None:
+    """A missing one is forgiven: it says nothing that the other attributes do not."""
+    if version is not None and not re.fullmatch(rb"1(\.[0-9]{1,3})?", version):
+        raise UnreadableRecord("the specversion of the CloudEvent is not 1.0, the only one that is read")
+
+
 def _trace(written: str) -> str | None:
-    """Tracing is a convenience: an invalid trace is ignored rather than failing the event."""
-    return written[:55] if written.isprintable() else None
+    """Tracing is a convenience: what is not a ``traceparent`` is ignored rather than failing the event."""
+    trace = _TRACE.fullmatch(written)
+    if trace is None or (trace["version"] == "00" and trace["more"] is not None):
+        return None
+    return written[:_LONGEST_TRACE]
 
 
-def _time(written: bytes | None) -> datetime:
-    """``ce_time`` is optional in CloudEvents. Decisions use the times in the body, so a missing one is not an error."""
+def _time(written: bytes | None) -> datetime | None:
+    """None for what is no time. It is optional, and decisions use the times in the body: a missing one is 1970."""
     if written is None:
-        return datetime(1970, 1, 1, tzinfo=UTC)
+        return _EPOCH
     try:
-        time = datetime.fromisoformat(written.decode())
-        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
-    except (ValueError, OverflowError) as error:
-        raise UnreadableRecord("ce_time is not an RFC 3339 time, such as 2026-11-01T09:30:00-03:00") from error
+        return parse_moment(written.decode(), zone=UTC)
+    except ValueError:
+        return None
 
 
-def _body(topic: Topic, event_type: str, value: bytes) -> Contract:
-    model = topic.bodies.get(event_type)
-    if model is None:
-        known = ", ".join(topic.bodies)
-        raise UnreadableRecord(f"ce_type {event_type[:60]!r} does not belong in {topic.name}; it carries {known}")
+def _data(envelope: Mapping[str, Any]) -> bytes:
+    """The JSON of the data: an object, the text of one, or its bytes in Base64 (CloudEvents JSON format §3.1)."""
+    data = envelope.get("data")
+    if data is None and isinstance(envelope.get("data_base64"), str):
+        try:
+            return base64.b64decode(envelope["data_base64"], validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise UnreadableRecord("data_base64 of the CloudEvent is not Base64") from error
+    if isinstance(data, str):
+        return data.encode("utf-8", "surrogatepass")
     try:
-        return model.model_validate_json(value, extra="ignore")
-    except ValidationError as error:
-        raise UnreadableRecord(explain_without_values(error, model)) from error
+        return orjson.dumps(data)
+    except TypeError:  # a lone surrogate, or an integer beyond 64 bits
+        return json.dumps(data).encode()
+
+
+def _object(value: bytes, model: type[Contract]) -> Mapping[str, object]:
+    """The JSON object in ``value``; UnreadableRecord with the likely cause if there is none."""
+    body = _json(value)
+    if isinstance(body, Mapping):
+        if "specversion" in body and model.model_fields.keys().isdisjoint(body):
+            raise UnreadableRecord(
+                "the value is a whole CloudEvent (structured mode), but the headers are those of binary mode; "
+                "send application/cloudevents+json as content-type without ce_ headers, or only the data"
+            )
+        return body
+    if isinstance(body, str) and body.lstrip().startswith("{"):
+        raise UnreadableRecord("the value is a JSON string that contains JSON: it was encoded twice; encode it once")
+    raise UnreadableRecord("the value is JSON, but not an object; the body of an event must be one")
+
+
+def _json(value: bytes) -> Any:
+    """What the JSON in ``value`` says. Lone surrogates and bytes that are not UTF-8 become lone surrogates."""
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return json.loads(value.decode("utf-8-sig", "surrogateescape"), parse_int=_integer)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableRecord(_why_not_json(value)) from error
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) < _LONGEST_INTEGER else float(digits)
+
+
+def _why_not_json(value: bytes) -> str:
+    if not value:
+        return "Invalid JSON: the value is empty"
+    if value[0] == 0 and len(value) > 5:
+        return (
+            "the value is not JSON: it begins with the magic byte of Confluent's Schema Registry serializers; "
+            "send plain JSON, with a serializer for strings or bytes"
+        )
+    if value.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "the value is not JSON in UTF-8, but looks like UTF-16"
+    if value.startswith(b"\x1f\x8b"):
+        return "the value is not JSON, but compressed with gzip; let the producer compress (compression.type)"
+    return "Invalid JSON: the value is not JSON"

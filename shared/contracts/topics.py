@@ -7,6 +7,7 @@ topics from it. No topic is created automatically.
 from dataclasses import dataclass
 
 from shared.contracts import answers, campaigns, deliveries, followups, orders, preferences, requests, scores, sends
+from shared.contracts.adjustments import Adjust, adjusted_order
 from shared.contracts.types import Contract
 
 DAY_MILLISECONDS = 86_400_000
@@ -18,7 +19,10 @@ QUEUES = ("detractors", "passives", "promoters")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
-    """``key`` describes the record key; ``retention_days`` is None if records are kept until compacted."""
+    """``key`` describes the record key; ``retention_days`` is None if records are kept until compacted.
+
+    ``adjust`` brings a body that breaks its contract as close to it as it can; None where our own services publish.
+    """
 
     name: str
     key: str
@@ -27,6 +31,7 @@ class Topic:
     retention_days: int | None
     compacted: bool = False
     summary: str = ""
+    adjust: Adjust | None = None
 
     def configuration(self, forget_days: float = FORGET_DAYS) -> dict[str, str]:
         """Kafka's topic settings for this entry.
@@ -51,6 +56,7 @@ ORDERS = Topic(
     partitions=6,
     retention_days=7,
     summary="What happened to an order, as reported by the shop's backend.",
+    adjust=adjusted_order,
 )
 CAMPAIGNS = Topic(
     name=campaigns.TOPIC,

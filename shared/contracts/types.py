@@ -1,21 +1,23 @@
 """The basic types events are made of: identifiers, times, scores, segments, money."""
 
 import re
-from datetime import UTC, datetime
+import unicodedata
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
     StringConstraints,
+    WithJsonSchema,
 )
 
+from shared.moments import in_utc, parse_moment
 from shared.nps import SCORES
 
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -30,9 +32,6 @@ MAX_COMMENT = 5_000
 MAX_SEGMENT_VALUES = 20
 """Of one dimension."""
 
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST = datetime(2200, 1, 1, tzinfo=UTC)
-
 
 def _storable(value: str) -> str:
     if UNSTORABLE.search(value):
@@ -46,40 +45,59 @@ def _printable(value: str) -> str:
     return value
 
 
-def _utc(value: datetime) -> datetime:
-    """The same instant in UTC. ValueError outside 1970–2200, where arithmetic with offsets may overflow."""
-    try:
-        instant = value.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("is outside the years 1970 to 2200; send the actual time") from error
-    if not _EARLIEST <= instant < _LATEST:
-        raise ValueError("is outside the years 1970 to 2200; send the actual time")
-    return instant
+def _label(value: str) -> str:
+    """In NFC: ``São Paulo`` is one region, whether it is written with one character for ã or with two."""
+    if value.isascii() and value.isprintable():
+        return value
+    label = unicodedata.normalize("NFC", _printable(value))
+    if len(label) > MAX_LABEL:
+        raise ValueError(f"has more than {MAX_LABEL} characters once normalized to NFC")
+    return label
+
+
+def _instant(value: object) -> datetime:
+    """Of text and datetimes only: a bare number could be seconds or milliseconds since any epoch."""
+    if isinstance(value, str):
+        return parse_moment(value)
+    if isinstance(value, datetime):
+        return in_utc(value)
+    raise ValueError("must be an RFC 3339 time with an offset, such as 2026-11-01T09:30:00-03:00")
 
 
 Text = Annotated[str, AfterValidator(_storable)]
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=MAX_IDENTIFIER), AfterValidator(_printable)]
-Label = Annotated[str, StringConstraints(min_length=1, max_length=MAX_LABEL), AfterValidator(_printable)]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=MAX_LABEL), AfterValidator(_label)]
 ShortText = Annotated[str, StringConstraints(max_length=500), AfterValidator(_storable)]
 Comment = Annotated[str, StringConstraints(max_length=MAX_COMMENT), AfterValidator(_storable)]
-Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
+Instant = Annotated[datetime, BeforeValidator(_instant)]
 """A point in time: RFC 3339 with an offset when written, UTC once read."""
 
 Score = Annotated[int, Field(ge=SCORES[0], le=SCORES[-1])]
 """The answer to "how likely are you to recommend us?", 0 (not at all) to 10 (extremely)."""
 
 
+AMOUNT_PATTERN = r"^-?[0-9]{1,15}(\.[0-9]{1,4})?$"
+"""As a JSON Schema says it."""
+
+_AMOUNT = re.compile(AMOUNT_PATTERN)
+
+
 def _decimal_string(value: object) -> object:
-    if isinstance(value, int | float):
-        raise ValueError('must be a decimal string such as "159.90"; a JSON number can lose cents')
-    return value
+    if isinstance(value, str):
+        if not _AMOUNT.fullmatch(value):
+            raise ValueError('must be a decimal string such as "159.90", with at most 4 decimal places')
+        return Decimal(value)
+    if isinstance(value, Decimal):
+        return value
+    raise ValueError('must be a decimal string such as "159.90"; a JSON number can lose cents')
 
 
 Amount = Annotated[
     Decimal,
     BeforeValidator(_decimal_string),
-    Field(max_digits=19, decimal_places=4, allow_inf_nan=False, strict=False),
-    PlainSerializer(str, return_type=str, when_used="json"),
+    Field(max_digits=19, decimal_places=4, allow_inf_nan=False),
+    PlainSerializer(lambda amount: f"{amount:f}", return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": AMOUNT_PATTERN}),
 ]
 """Money as a decimal string such as "159.90"; never a float."""
 
@@ -97,4 +115,4 @@ class Contract(BaseModel):
     Reading goes through ``shared.contracts.cloudevents.read``, which relaxes only ``extra``.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)

@@ -156,6 +156,9 @@ class BatchTransaction:
         expected.update(target)
         for topic, handled in messages.items():
             metrics.messages.labels(topic).inc(len(handled))
+            for message in handled:
+                for adjustment in message.adjustments:
+                    metrics.adjusted_fields.labels(topic, adjustment.field, adjustment.change).inc()
         for letter in letters:
             metrics.dead_letters.labels(letter.topic).inc()
         return found

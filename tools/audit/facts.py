@@ -31,7 +31,7 @@ class OrderEvent:
     customer_id: str
     occurred_at: datetime
     promised_at: datetime | None
-    shipment: tuple[str, int] | None
+    shipment: tuple[str, int | None] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Reads the facts from the topics. Each record is read once; on compacted topics the latest of each key counts."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
 from hashlib import blake2b
@@ -19,11 +20,15 @@ from tools.audit.facts import (
     SurveyRequest,
     TopicFacts,
 )
-from tools.audit.records import Event, Record, event_of, moment
+from tools.audit.records import Event, Record, any_moment, event_of, moment
 
 if TYPE_CHECKING:
     from tools.audit.topics import Topics
 
+PLAIN_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?!\d)")
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+MOST_CHARACTERS = 200
+MOST_SHIPMENTS = 1_000
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 RecordReader = Callable[[TopicFacts, Record, Event], None]
@@ -85,20 +90,51 @@ def reader_for(name: str) -> RecordReader:
 
 def _read_order(facts: TopicFacts, record: Record, event: Event) -> None:
     body, customer = event.body, event.body["customer"]
-    shipment = body.get("shipment")
+    for identifier in (body["order_id"], customer["id"]):
+        if not identifier.strip() or UNPRINTABLE.search(identifier):
+            raise ValueError("not an id")
     order_event = OrderEvent(
         identity=event.identity,
         type=event.type,
         location=record.location,
         order_id=body["order_id"],
         customer_id=customer["id"],
-        occurred_at=moment(body["occurred_at"]),
-        promised_at=moment(body["promised_at"]) if body.get("promised_at") else None,
-        shipment=(shipment["id"], int(shipment.get("of", 1))) if shipment else None,
+        occurred_at=any_moment(body["occurred_at"]),
+        promised_at=_promised_at(body),
+        shipment=_shipment(body.get("shipment")),
     )
-    addresses = {customer[field] for field in ("email", "phone") if isinstance(customer.get(field), str)}
+    addresses = {customer[field].strip() for field in ("email", "phone") if isinstance(customer.get(field), str)} - {""}
     facts.orders.append(order_event)
     facts.addresses.setdefault(order_event.customer_id, set()).update(addresses)
+
+
+def _promised_at(body: dict[str, Any]) -> datetime | None:
+    """A day or a time without an offset is meant where the shop is; a day is promised until its end."""
+    written = body.get("promised_at")
+    if not isinstance(written, str) or not PLAIN_DATE.match(written.strip()):
+        return None
+    written = written.strip()
+    if len(written) == len("2026-11-05"):
+        written += "T23:59:59.999999"
+    try:
+        return any_moment(written, body["occurred_at"])
+    except ValueError:
+        return None
+
+
+def _shipment(written: Any) -> tuple[str, int | None] | None:
+    """Its id, and how many there are, if that was said; None for what identifies none."""
+    shipment = written if isinstance(written, dict) else {"id": written}
+    shipment_id, of = shipment.get("id"), shipment.get("of")
+    if isinstance(shipment_id, bool) or not isinstance(shipment_id, str | int) or UNPRINTABLE.search(str(shipment_id)):
+        return None
+    if not str(shipment_id).strip() or len(str(shipment_id)) > MOST_CHARACTERS:
+        return None
+    try:
+        count = float(of) if isinstance(of, str | int | float) and not isinstance(of, bool) else 0
+    except (ValueError, OverflowError):
+        count = 0
+    return str(shipment_id), int(count) if 1 <= count <= MOST_SHIPMENTS and count == int(count) else None
 
 
 def _read_request(facts: TopicFacts, record: Record, event: Event) -> None:

@@ -1,11 +1,16 @@
 """The contents of a topic, decoded by the audit's own code."""
 
+import base64
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import orjson
+
+_JSON_TYPE = re.compile(r"$|[^;]*\bjson *(;|$)|(text/plain|application/octet-stream) *(;|$)")
 
 Offsets = dict[tuple[str, int], int]
 """By topic and partition. An end offset is the one the next record will get."""
@@ -49,21 +54,49 @@ class Event:
 
 
 def event_of(record: Record) -> Event | None:
-    """The CloudEvent in a record, in binary or structured mode; None when it is not one."""
-    try:
-        content = orjson.loads(record.value or b"")
-    except orjson.JSONDecodeError:
-        return None
+    """The CloudEvent in a record, in binary or structured mode; None when it is not one.
+
+    Read as forgivingly as the services do: with a byte order mark, without a content type, with its data as text.
+    """
+    content = _json(record.value or b"")
     if not isinstance(content, dict):
         return None
-    if (record.header("content-type") or "").lower().startswith("application/cloudevents+json"):
-        source, event_id, event_type, body = (content.get(name) for name in ("source", "id", "type", "data"))
+    named = {name.lower(): value.decode("utf-8", "replace") for name, value in record.headers if value is not None}
+    content_type = named.get("content-type", "").strip().lower()
+    if content_type.startswith("application/cloudevents+json") or ("ce_type" not in named and "specversion" in content):
+        source, event_id, event_type = (content.get(name) for name in ("source", "id", "type"))
+        version, body = content.get("specversion", "1.0"), _data(content)
     else:
-        source, event_id, event_type = (record.header(name) for name in ("ce_source", "ce_id", "ce_type"))
-        body = content
+        source, event_id, event_type = (named.get(name) for name in ("ce_source", "ce_id", "ce_type"))
+        version, body = named.get("ce_specversion", "1.0"), content
+        if not _JSON_TYPE.match(content_type):
+            return None
+    if not isinstance(version, str) or version.partition(".")[0] != "1":
+        return None
     if isinstance(source, str) and isinstance(event_id, str) and isinstance(event_type, str) and isinstance(body, dict):
         return Event(source=source, id=event_id, type=event_type, body=body)
     return None
+
+
+def _data(envelope: dict[str, Any]) -> Any:
+    data, encoded = envelope.get("data"), envelope.get("data_base64")
+    if data is None and isinstance(encoded, str):
+        try:
+            return _json(base64.b64decode(encoded, validate=True))
+        except ValueError:
+            return None
+    return _json(data.encode("utf-8", "surrogatepass")) if isinstance(data, str) else data
+
+
+def _json(value: bytes) -> Any:
+    """None for what is not JSON. What cannot be stored as text, such as a lone surrogate, is kept as it is."""
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError:
+        try:
+            return json.loads(value.decode("utf-8-sig", "surrogateescape"))
+        except (ValueError, RecursionError):
+            return None
 
 
 def moment(text: str) -> datetime:
@@ -72,3 +105,12 @@ def moment(text: str) -> datetime:
     if found.tzinfo is None:
         raise ValueError(f"{text!r} has no offset")
     return found
+
+
+def any_moment(text: str, like: str = "") -> datetime:
+    """A timestamp as shops write it, without an offset in that of ``like``. Raises ValueError like ``moment``."""
+    found = datetime.fromisoformat(text.strip().upper())
+    zone = datetime.fromisoformat(like.strip().upper()).tzinfo if like else None
+    if found.tzinfo is None and zone is None:
+        raise ValueError(f"{text!r} has no offset")
+    return found if found.tzinfo is not None else found.replace(tzinfo=zone)

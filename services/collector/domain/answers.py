@@ -1,13 +1,12 @@
 """The answers clients send, and what becomes of them: first recorded, later amended; a repetition is a no-op."""
 
-import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, TypedDict, cast
+from typing import TypedDict, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from shared.contracts.answers import MAX_FURTHER_ANSWERS, Answer, AnswerErased, FurtherAnswers, StillCounted
 from shared.contracts.sends import Channel
@@ -21,7 +20,6 @@ ANSWER_ERASED = "The answer was erased"
 """The title of the problem that a client gets for ErasedAnswer or ErasedSurvey."""
 
 _WRITTEN_SCORES = {str(score): score for score in SCORES}
-_DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}")
 
 
 class AnswerParts(TypedDict, total=False):
@@ -42,16 +40,6 @@ class AnswerParts(TypedDict, total=False):
     campaign_version: int
     segments: Segments
     locale: str
-
-
-def _written_time(value: object) -> object:
-    """Only text is accepted: a bare number could be seconds or milliseconds since any epoch."""
-    if isinstance(value, datetime) or (isinstance(value, str) and _DATE_AND_TIME.match(value)):
-        return value
-    raise ValueError("must be an RFC 3339 time with an offset, such as 2026-11-01T09:30:00-03:00")
-
-
-WrittenTime = Annotated[Instant, Field(strict=False), BeforeValidator(_written_time)]
 
 
 class SurveyAnswer(BaseModel):
@@ -97,7 +85,7 @@ class DirectAnswer(BaseModel):
     order_id: Identifier | None = None
     campaign: Identifier | None = None
     channel: Channel | None = None
-    answered_at: WrittenTime | None = None
+    answered_at: Instant | None = None
     segments: Segments | None = None
 
     def parts(self) -> AnswerParts:

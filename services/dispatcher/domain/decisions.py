@@ -8,6 +8,7 @@ from services.dispatcher.domain.policy.verdict import Verdict
 from services.dispatcher.domain.reasons import Outcome, Reason
 from services.dispatcher.domain.timers import Effect, Timer
 from shared.contracts import identity, requests
+from shared.contracts.adjustments import Adjustments
 from shared.contracts.requests import SurveyRequested
 
 
@@ -15,8 +16,9 @@ from shared.contracts.requests import SurveyRequested
 class Decision:
     """One row of the log. Times are in UTC.
 
-    For an event (identified by ``source`` and ``event_id``) it lists the ``effects`` on each campaign's timer. For a
-    timer that came due, it has the timer, its campaign, and ``until`` when it is deferred.
+    For an event (identified by ``source`` and ``event_id``) it lists the ``effects`` on each campaign's timer, and the
+    ``adjustments``: what of the event was not read as it was sent. For a timer that came due, it has the timer, its
+    campaign, and ``until`` when it is deferred.
     """
 
     decision_id: str
@@ -34,6 +36,7 @@ class Decision:
     until: datetime | None = None
     because_of: str | None = None
     effects: Sequence[Effect] = ()
+    adjustments: Adjustments = ()
 
 
 def event_decision_id(*, source: str, event_id: str) -> str:

@@ -14,6 +14,7 @@ from services.dispatcher.domain.orders import STOP_REASONS, Order
 from services.dispatcher.domain.reasons import Outcome, Reason
 from services.dispatcher.domain.segments import Segmentation
 from services.dispatcher.domain.timers import Effect, Recurrence, Timer
+from shared.contracts.adjustments import Adjustments
 from shared.contracts.cloudevents import Message
 from shared.contracts.orders import OrderEvent
 
@@ -28,6 +29,7 @@ class IncomingEvent:
     event_id: str
     body: OrderEvent
     traceparent: str | None
+    adjustments: Adjustments = ()
 
 
 def incoming(received: Iterable[tuple[Message, OrderEvent]]) -> list[IncomingEvent]:
@@ -44,6 +46,7 @@ def incoming(received: Iterable[tuple[Message, OrderEvent]]) -> list[IncomingEve
                 event_id=message.event_id,
                 body=body,
                 traceparent=message.traceparent,
+                adjustments=message.adjustments,
             ),
         )
     return list(events.values())
@@ -132,6 +135,7 @@ class OrderBatch:
             event_id=event.event_id,
             occurred_at=body.occurred_at,
             effects=[effect for effect in effects if _is_logged(effect, event.type, about_order)],
+            adjustments=event.adjustments,
         )
 
     def _align_with_order(self, campaign: Campaign, order: Order, customer: Customer, event: IncomingEvent) -> Effect:

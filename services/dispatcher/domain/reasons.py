@@ -3,11 +3,19 @@
 A code is stored in the log and returned by the API, so it never changes; its wording may.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
+from shared.contracts.adjustments import Adjustment, Change
 from shared.moments import to_the_minute
+
+_ADJUSTED: Mapping[Change, str] = {
+    "converted": "was understood, but is not written as the contract says",
+    "cut": "was longer than the contract allows, and was cut",
+    "left_out": "could not be understood, and was left out",
+}
 
 
 class _Code(StrEnum):
@@ -92,3 +100,8 @@ def explain(outcome: Outcome, reason: Reason, until: datetime | None = None, bec
             f"{outcome.words} it would have to wait for {because_of} until {moment}, and by then it is too late to ask."
         )
     return f"{outcome.words} {reason.words}.".format(until=moment, because_of=because_of or "another campaign")
+
+
+def explain_adjustment(adjustment: Adjustment) -> str:
+    """What happened to a field of the event, as an English sentence."""
+    return f"{adjustment.field} {_ADJUSTED.get(adjustment.change, adjustment.change)}."

@@ -6,7 +6,7 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.domain.decisions import Decision
-from services.dispatcher.domain.reasons import Outcome, explain
+from services.dispatcher.domain.reasons import Outcome, explain, explain_adjustment
 from services.dispatcher.repository import decisions
 from shared.contracts import identity
 from shared.persistence.page import Page
@@ -19,6 +19,14 @@ class DecidedEvent(BaseModel):
     source: str
     id: str
     occurred_at: datetime
+
+
+class AdjustedField(BaseModel):
+    """A field of the event that was not read as it was sent: ``converted``, ``cut`` or ``left_out``."""
+
+    field: str
+    change: str
+    explanation: str
 
 
 class CampaignEffect(BaseModel):
@@ -47,6 +55,7 @@ class DecisionEntry(BaseModel):
     until: datetime | None
     because_of: str | None
     effects: list[CampaignEffect]
+    adjustments: list[AdjustedField]
 
 
 async def of_customer(
@@ -86,5 +95,9 @@ def _entry(decision: Decision) -> DecisionEntry:
                 explanation=explain(effect.outcome, effect.reason),
             )
             for effect in decision.effects
+        ],
+        adjustments=[
+            AdjustedField(field=one.field, change=one.change, explanation=explain_adjustment(one))
+            for one in decision.adjustments
         ],
     )

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.dispatcher.domain.decisions import Decision
 from services.dispatcher.domain.reasons import Outcome, Reason
 from services.dispatcher.domain.timers import Effect
+from shared.contracts.adjustments import Adjustment
 from shared.persistence.columns import Columns
 from shared.persistence.page import Page
 
@@ -30,6 +31,7 @@ _ROW = Columns(
     until="timestamptz",
     because_of="text",
     effects="jsonb",
+    adjustments="jsonb",
 )
 _KNOWN = text(
     "SELECT decision_id::text AS decision_id FROM decisions WHERE decision_id = ANY(CAST(:decision_ids AS uuid[]))"
@@ -50,7 +52,7 @@ _OF_CUSTOMER = text(
     """
     SELECT decision_id::text AS decision_id, customer_id, decided_at, outcome, reason, order_id, event_type, source,
            event_id, occurred_at, timer_id::text AS timer_id, campaign, until, because_of, effects::text AS effects,
-           position
+           adjustments::text AS adjustments, position
     FROM decisions
     WHERE customer_id = :customer_id AND position < :before
     ORDER BY position DESC
@@ -84,6 +86,7 @@ async def put(connection: AsyncConnection, decisions: Sequence[Decision]) -> Non
     if decisions:
         values = _ROW.attributes(decisions)
         values["effects"] = [_effects(decision) for decision in decisions]
+        values["adjustments"] = [_adjustments(decision) for decision in decisions]
         await connection.execute(_PUT, values)
 
 
@@ -119,11 +122,16 @@ def _effects(decision: Decision) -> str | None:
     ).decode()
 
 
+def _adjustments(decision: Decision) -> str | None:
+    return orjson.dumps(decision.adjustments).decode() if decision.adjustments else None
+
+
 def _decision(row: RowMapping) -> Decision:
     values = dict(row)
     del values["position"]
     written = values.pop("effects")
     effects = [] if written is None else orjson.loads(written)
+    adjusted = values.pop("adjustments")
     return Decision(
         outcome=Outcome(values.pop("outcome")),
         reason=Reason(values.pop("reason")),
@@ -137,4 +145,7 @@ def _decision(row: RowMapping) -> Decision:
             )
             for effect in effects
         ],
+        adjustments=()
+        if adjusted is None
+        else tuple(Adjustment(entry["field"], entry["change"]) for entry in orjson.loads(adjusted)),
     )

@@ -36,7 +36,7 @@ class _Order:
         if event.promised_at is not None:
             self.promised = max(self.promised or (at, event.promised_at), (at, event.promised_at))
         if event.shipment is not None:
-            self.shipments = max(self.shipments, event.shipment[1])
+            self.shipments = max(self.shipments, event.shipment[1] or 1)
         if event.type == orders.DELIVERED:
             shipment = WHOLE_ORDER if event.shipment is None else event.shipment[0]
             self.delivered[shipment] = min(at, self.delivered.get(shipment, at))

@@ -121,9 +121,9 @@ async def test_partitions_handed_over_while_a_batch_is_written_harm_nobody(bench
         (b"\xff\xfe", [("content-type", b"application/cloudevents+json")], "not JSON"),
         (b"{}", [("ce_type", None), ("ce_id", b"1"), ("ce_source", b"/shop")], "ce_type is missing"),
         (
-            b'{"order_id":"1","occurred_at":"2026-11-01T00:00Z","customer":{"id":"c"},"attributes":{"\\u0000":""}}',
+            b'{"order_id":"\\u0000","occurred_at":"2026-11-01T00:00:00Z","customer":{"id":"c"}}',
             [("ce_type", b"order.placed"), ("ce_id", b"1"), ("ce_source", b"/shop")],
-            "attributes.*.*: contains a control character",
+            "order_id: contains a control character",
         ),
     ],
     ids=[
@@ -134,7 +134,7 @@ async def test_partitions_handed_over_while_a_batch_is_written_harm_nobody(bench
         "tombstone",
         "structured-garbage",
         "header-without-value",
-        "unstorable-name",
+        "unstorable-id",
     ],
 )
 async def test_poison_is_set_aside_with_its_bytes_and_its_reason(

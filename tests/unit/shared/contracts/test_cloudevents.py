@@ -67,13 +67,9 @@ def test_unknown_fields_are_refused_when_we_write() -> None:
         ({"order_id": ""}, "order_id: String should have at least 1 character"),
         ({"order_id": "a\x00b"}, "order_id: .*control character"),
         ({"order_id": "line\nbreak"}, "order_id: .*control character"),
-        ({"occurred_at": "2026-11-01T09:30:00"}, "occurred_at: Input should have timezone info"),
-        ({"occurred_at": "0001-01-01T00:00:00+14:00"}, "occurred_at: .*years 1970 to 2200"),
+        ({"occurred_at": "2026-11-01T09:30:00"}, "occurred_at: .*with an offset"),
+        ({"occurred_at": "0001-01-01T00:00:00+14:00"}, "occurred_at: "),
         ({"customer": {}}, "customer.id: Field required"),
-        ({"total": {"amount": 159.9, "currency": "BRL"}}, "total.amount"),
-        ({"total": {"amount": "159.90", "currency": "reais"}}, "total.currency"),
-        ({"total": {"amount": "NaN", "currency": "BRL"}}, "total.amount"),
-        ({"shipment": {"id": "s", "of": 0}}, "shipment.of"),
     ],
 )
 def test_a_broken_order_names_field_and_rule(change: dict[str, Any], complaint: str) -> None:
@@ -83,22 +79,46 @@ def test_a_broken_order_names_field_and_rule(change: dict[str, Any], complaint: 
 
 def test_the_complaint_never_quotes_a_value() -> None:
     with pytest.raises(UnreadableRecord) as refused:
-        read_order(
-            {**SMALLEST, "customer": {"id": "c", "email": {"ana@example.com": 1}}, "channel": ["ana@example.com"]}
-        )
+        read_order({**SMALLEST, "order_id": ["ana@example.com"], "customer": {"id": {"ana@example.com": 1}}})
     assert "ana@example.com" not in str(refused.value)
 
 
-def test_nor_does_it_quote_a_name_the_shop_chose() -> None:
-    with pytest.raises(UnreadableRecord, match=r"^attributes\.\*: "):
-        read_order({**SMALLEST, "attributes": {"ana@example.com": 1}})
+def test_nor_does_it_quote_a_name_the_sender_chose() -> None:
+    body = {
+        "answer_id": "a-1",
+        "revision": 1,
+        "score": 9,
+        "answered_at": "2026-11-01T09:30:00Z",
+        "received_at": "2026-11-01T09:30:00Z",
+    }
+    value = orjson.dumps({**body, "segments": {"ana@example.com": 1}})
+    headers = [*BINARY[:-1], ("ce_type", b"answer.recorded")]
+    with pytest.raises(UnreadableRecord, match=r"^segments\.\*"):
+        read(ANSWERS, partition=0, offset=0, key=None, value=value, headers=headers)
 
 
-def test_a_trace_that_is_none_costs_nothing() -> None:
+TRACE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.mark.parametrize(
+    ("written", "read_as"),
+    [
+        (TRACE, TRACE),
+        (b"cc" + TRACE[2:] + b"-more", b"cc" + TRACE[2:]),
+        (TRACE + b"-more", None),
+        (b"ff" + TRACE[2:], None),
+        (TRACE.upper(), None),
+        (b"00-" + b"0" * 32 + TRACE[35:], None),
+        (TRACE[:36] + b"0" * 16 + TRACE[52:], None),
+        (b"Ana Silva, ana@example.com", None),
+        (b"\x00" * 55, None),
+        (None, None),
+    ],
+)
+def test_only_a_traceparent_is_passed_on(written: bytes | None, read_as: bytes | None) -> None:
     value = orjson.dumps(SMALLEST)
-    for trace in (b"\x00" * 40, None):
-        message = read(ORDERS, partition=0, offset=0, key=None, value=value, headers=[*BINARY, ("traceparent", trace)])
-        assert message.traceparent is None
+    message = read(ORDERS, partition=0, offset=0, key=None, value=value, headers=[*BINARY, ("traceparent", written)])
+    assert message.traceparent == (None if read_as is None else read_as.decode())
 
 
 def test_structured_mode_is_read_too() -> None:
