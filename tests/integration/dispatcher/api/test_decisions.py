@@ -1,10 +1,13 @@
 """Why a customer was surveyed, or was not, over HTTP."""
 
+import json
 from urllib.parse import quote
 
 import httpx
 import pytest
 
+from shared.contracts.cloudevents import read
+from shared.contracts.topics import ORDERS
 from tests.integration.dispatcher.kit import HOUR, START, Dispatcher, order_event
 
 
@@ -32,6 +35,28 @@ async def test_the_decisions_about_a_customer_come_newest_first_in_pages(
         "relationship-nps": "2026-05-30T12:00:00Z",
     }
     assert (await client.get("/v1/customers/nobody/decisions")).json() == {"decisions": [], "next_cursor": None}
+
+
+async def test_a_decision_tells_what_was_not_read_as_it_was_sent(
+    dispatcher: Dispatcher, client: httpx.AsyncClient
+) -> None:
+    body = {
+        "order_id": "o-1",
+        "occurred_at": START.isoformat().replace("T", " "),
+        "customer": {"id": "c-1", "email": "ana@example.com", "region": ""},
+        "items": [{"name": "A wooden train", "price": "free"}] * 600,
+    }
+    headers = [("ce_id", b"1"), ("ce_source", b"/shop"), ("ce_type", b"order.placed")]
+    value = json.dumps(body).encode()
+    await dispatcher.handle(read(ORDERS, partition=0, offset=0, key=None, value=value, headers=headers))
+    (entry,) = (await client.get("/v1/customers/c-1/decisions")).json()["decisions"]
+    assert entry["outcome"] == "timer_set"
+    assert [(one["field"], one["change"]) for one in entry["adjustments"]] == [
+        ("items", "cut"),
+        ("items.price", "left_out"),
+        ("occurred_at", "converted"),
+    ]
+    assert entry["adjustments"][1]["explanation"] == "items.price could not be understood, and was left out."
 
 
 @pytest.mark.parametrize("customer", ["gid://shopify/Customer/1", "/", "a/decisions", "a%2Fb?c#d", "ж 🙂"])

@@ -87,9 +87,21 @@ ROWS: dict[str, Rows] = {
         ],
         "erasures": [{"customer_id": "c-2", "reached": "o-1"}],
     },
+    "0005": {
+        "decisions": [
+            {
+                "decision_id": SEND, "position": 13, "customer_id": "c-1", "decided_at": "2026-03-02T12:00:01+00:00",
+                "outcome": "no_timer", "reason": "no_change", "order_id": "o-1", "event_type": "order.paid",
+                "source": "/shop", "event_id": "e-1", "occurred_at": "2026-03-02T12:00:00+00:00", "timer_id": None,
+                "campaign": None, "until": None, "because_of": None, "effects": None,
+                "adjustments": [{"field": "items.price", "change": "left_out"}],
+            }
+        ]
+    },
 }  # fmt: skip
 
 AFTER: dict[str, Changed] = {
     # When older timers were set is the moment of the migration.
-    "0003": {**AFTER_DEAD_LETTER_STATES, "timers": ROWS["0001"]["timers"]}
+    "0003": {**AFTER_DEAD_LETTER_STATES, "timers": ROWS["0001"]["timers"]},
+    "0005": {"decisions": [{**row, "adjustments": None} for row in ROWS["0001"]["decisions"]]},
 }

@@ -155,6 +155,26 @@ async def test_poison_is_set_aside_with_its_bytes_and_its_reason(
     assert set(headers) <= set(letter.headers)
 
 
+async def test_what_was_not_read_as_it_was_sent_is_counted_by_field(bench: Bench) -> None:
+    labels = {"topic": "orders", "field": "items.price", "change": "left_out"}
+    before = REGISTRY.get_sample_value("hearback_adjusted_fields_total", labels) or 0.0
+    value = (
+        b'{"order_id":"1","occurred_at":"2026-03-01T00:00:00Z","customer":{"id":"c"},'
+        b'"items":[{"price":"free"},{"price":"free"}]}'
+    )
+    for number in (b"1", b"2"):
+        headers = [("ce_type", b"order.placed"), ("ce_id", number), ("ce_source", b"/shop")]
+        await bench.publish_raw(value, headers)
+    async with running(bench.consumer()):
+        await eventually(lambda: has_counted(bench, 2), "both are handled")
+
+        async def told() -> bool:
+            return REGISTRY.get_sample_value("hearback_adjusted_fields_total", labels) == before + 2
+
+        await eventually(told, "once an event")
+    assert await bench.dead_letters() == []
+
+
 async def test_poison_as_large_as_a_broker_takes_does_not_hold_up_the_outbox(bench: Bench) -> None:
     large = [("ce_id", b"1"), ("note", b"n" * 10), ("baggage", b"b" * 700_000)]
     await bench.publish_raw(b"v", large, key=b"k" * 348_300)
