@@ -10,7 +10,7 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks import memory, orders, reaction, scorer, startup, stream
+from benchmarks import memory, orders, reaction, relay, scorer, startup, stream
 from benchmarks.environment import STATE, Environment, environment
 from benchmarks.result import Result, WrongOutcome, print_results, save
 from deploy.local.errors import StackError
@@ -57,6 +57,10 @@ BENCHMARKS = {
     "reaction": Benchmark(
         "latency from an acknowledged answer to its record on followups.detractors, compared with two bare hops",
         on_backends(lambda on, progress, load: reaction.measure(on, progress, load.rate, load.seconds)),
+    ),
+    "relay": Benchmark(
+        "latency from a commit to the record at a consumer, and records per second from a full outbox",
+        on_backends(lambda on, progress, _: relay.measure(on, progress)),
     ),
     "startup": Benchmark(
         "seconds until everything is ready, cold and warm; always with its own backends",

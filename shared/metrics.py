@@ -21,7 +21,9 @@ fenced = Counter("hearback_fenced_batches_total", "Batches dropped because anoth
 backend_retries = Counter("hearback_backend_retries_total", "Retries after a database or broker failure.", ["loop"])
 # Events published from the outbox.
 published = Counter("hearback_published_total", "Events published.", ["topic"])
-# Age of the oldest unpublished event in real seconds, as the relay sees it.
+# Turns to publish taken by this process; the relay of another process has it until that one ends or has trouble.
+relay_turns = Counter("hearback_relay_turns_total", "Turns to publish taken.")
+# Age of the oldest unpublished event in real seconds, whichever process publishes; it grows while nothing can be read.
 outbox_age_seconds = Gauge("hearback_outbox_age_seconds", "Age of the oldest unpublished event.")
 # Records skipped because Kafka had deleted them before they were read. Must stay 0.
 lost_records = Counter("hearback_lost_records_total", "Records Kafka deleted before they were read.", ["topic"])

@@ -79,7 +79,7 @@ async def open_runtime(name: str, settings: S, *, schema: str | None = None) -> 
             clock=clock,
             engine=engine,
             outbox=Outbox(f"/hearback/{name}"),
-            relay=Relay(engine, settings, health, name),
+            relay=Relay(settings, health, name),
             health=health,
             links=Links(secret=settings.secret.get_secret_value(), collector_url=settings.public_collector_url),
             digests=CustomerDigests(settings.secret.get_secret_value()),

@@ -38,7 +38,9 @@ class ServiceSettings(BaseSettings):
         description="PostgreSQL 18 or newer, as this service's role; its search_path must be the service's schema. "
         "sslmode and sslrootcert are understood.",
     )
-    database_pool_size: int = Field(8, ge=2, le=200, description="Maximum database connections per process.")
+    database_pool_size: int = Field(
+        8, ge=2, le=200, description="Maximum database connections per process, besides one of the outbox relay."
+    )
     topic_prefix: str = Field("", pattern=r"^[a-zA-Z0-9._-]{0,60}$", description="Prefix of every topic name.")
     topic_replication: int = Field(1, ge=1, le=10, description="Replication factor of the topics this process creates.")
     forget_days: Positive = Field(

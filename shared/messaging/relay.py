@@ -1,36 +1,50 @@
-"""Publishes the outbox, in order, and deletes what the broker has acknowledged."""
+"""Publishes the outbox, in order, and deletes what the broker has acknowledged.
+
+Order matters where two relays meet: a relay takes the turn, then fences all earlier ones at the broker, and only then
+reads what to publish, on the session that holds the turn. So whatever an earlier relay still has on its way is either
+among what this one publishes, and is refused if it arrives later, or was acknowledged and deleted before.
+"""
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, OutOfOrderSequenceNumber
+from aiokafka.errors import KafkaError
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared import metrics
 from shared.backoff import Backoff
 from shared.contracts.topics import DEAD_LETTER_SUFFIX
 from shared.health import Health
+from shared.messaging.fenced_producer import FencedProducer, boot_seconds
 from shared.messaging.records import Record
 from shared.messaging.repository import outbox
+from shared.messaging.repository.outbox import Unpublished
+from shared.messaging.turn import Turn
 from shared.settings import ServiceSettings
 
 log = structlog.get_logger()
 
-# The producer drops records it could not send in this time, well before PostgreSQL ends a stalled transaction and
-# lets a replica take over (IDLE_IN_TRANSACTION_MILLISECONDS): a stalled relay then only has expired records to send.
-SEND_MILLISECONDS = 5_000
-# Only for events left by a process that died before publishing: every commit wakes its own relay.
+REQUEST_MILLISECONDS = 5_000
+OPEN_SECONDS = 10.0
+SEND_SECONDS = 10.0
+# Until then a record may be sent after it was read: longer than any round takes, and far shorter than brokers remember
+# the epochs that fence an earlier relay (transactional.id.expiration.ms and producer.id.expiration.ms, 7 days and 1).
+STALE_SECONDS = 60.0
+# A new epoch each day keeps the coordinator from forgetting the transactional id. There are 32,767 before Kafka has to
+# change the producer id, which an earlier epoch is not compared with.
+_PRODUCER_SECONDS = 86_400.0
+# Limits what a round holds in memory.
+_ROUND_BYTES = 16_000_000
+# Only for events left by a process that died before publishing: every commit wakes the relay.
 _POLL_SECONDS = 1.0
-_TURN_SECONDS = 0.02
-
-
-class ProducerBroken(RuntimeError):
-    """The idempotent producer has lost its sequence and cannot recover; the process must be restarted."""
+# How soon the turn of a relay that ended is taken.
+_ATTEMPT_SECONDS = 0.25
+# A round with nothing to publish but a statement or two; the limits on the other steps are above.
+_ROUND_SECONDS = OPEN_SECONDS + SEND_SECONDS + 10
 
 
 class Relay:
@@ -38,115 +52,151 @@ class Relay:
 
     name = "outbox relay"
 
-    def __init__(self, engine: AsyncEngine, settings: ServiceSettings, health: Health, client: str) -> None:
-        self._engine = engine
+    def __init__(self, settings: ServiceSettings, health: Health, client: str) -> None:
         self._settings = settings
         self._health = health
         self._client = client
         self._work = asyncio.Event()
-        self._producer: AIOKafkaProducer | None = None
+        self._producer: FencedProducer | None = None
+        self._limit = settings.outbox_batch_size
+        self._age = OutboxAge()
 
     def wake(self) -> None:
         """Signals that there may be something to publish."""
         self._work.set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Raises ProducerBroken when only a restart can help; transient failures are retried."""
+        """Failures of the database and the broker are retried."""
         backoff = Backoff(first=0.1, longest=self._settings.retry_limit_seconds)
         stopping = asyncio.create_task(stop.wait())
+        turn = Turn(self._settings.database_url.get_secret_value(), name=self._client, wake=self.wake)
+        metrics.outbox_age_seconds.set_function(self._age)
         try:
             while not stop.is_set():
                 try:
-                    published = await self._publish_batch()
-                    self._health.tick(self.name)
-                    self._health.well(self.name)
-                    backoff.succeeded()
+                    more = await self._round(turn)
                 except (KafkaError, OSError, TimeoutError, SQLAlchemyError) as error:
-                    await self._meet_trouble(error, backoff.failed(), stopping)
+                    await self._meet_trouble(error, turn)
+                    await asyncio.wait({stopping}, timeout=backoff.failed())
                     continue
-                if published is None:
-                    await self._wait(stopping, _TURN_SECONDS)
-                elif published < self._settings.outbox_batch_size:
-                    await self._wait(stopping, _POLL_SECONDS)
+                self._health.tick(self.name)
+                self._health.well(self.name)
+                backoff.succeeded()
+                if not more:
+                    await self._wait(stopping, _POLL_SECONDS if turn.taken else _ATTEMPT_SECONDS)
             with contextlib.suppress(KafkaError, OSError, TimeoutError, SQLAlchemyError):
-                while await self._publish_batch():
+                while await self._round(turn):
                     pass
         finally:
             stopping.cancel()
             self._health.forget(self.name)
-            await self._close()
+            await self._let_go(turn)
 
     async def _wait(self, stopping: asyncio.Task[Any], seconds: float) -> None:
         work = asyncio.create_task(self._work.wait())
         await asyncio.wait({work, stopping}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         work.cancel()
 
-    async def _meet_trouble(self, error: Exception, pause: float, stopping: asyncio.Task[Any]) -> None:
-        if isinstance(error, OutOfOrderSequenceNumber):
-            raise ProducerBroken("the broker rejected our sequence numbers; restart this process") from error
+    async def _meet_trouble(self, error: Exception, turn: Turn) -> None:
+        """Another relay may have better luck: this one gives up the turn, and leaves nothing running."""
         metrics.backend_retries.labels(self.name).inc()
         self._health.tick(self.name)
         self._health.trouble(self.name, sentence=f"cannot publish: {type(error).__name__}")
-        log.warning("publishing failed, retrying", error=type(error).__name__, seconds=pause)
-        await self._close()
-        await asyncio.wait({stopping}, timeout=pause)
+        log.warning("publishing failed, retrying", error=type(error).__name__)
+        await self._let_go(turn)
 
-    async def _publish_batch(self) -> int | None:
-        """How many were published; None while another replica holds the lock."""
-        self._work.clear()
-        async with self._engine.begin() as connection:
-            if not await outbox.take_turn(connection):
-                return None
-            waiting = await outbox.oldest(connection, self._settings.outbox_batch_size)
-            metrics.outbox_age_seconds.set(waiting[0].age_seconds if waiting else 0)
+    async def _let_go(self, turn: Turn) -> None:
+        # The producer first: what it still has in its buffers must not go out once another relay has the turn.
+        await self._drop_producer()
+        await turn.end()
+
+    async def _round(self, turn: Turn) -> bool:
+        """Publishes a batch, if this relay has or gets the turn. Whether there may be more."""
+        async with asyncio.timeout(_ROUND_SECONDS):
+            wake = self._work.is_set()
+            self._work.clear()
+            if not turn.taken:
+                attempt = await turn.attempt(wake=wake)
+                self._age.set(attempt.age_seconds)
+                if not attempt.taken:
+                    return False
+                metrics.relay_turns.inc()
+            producer = await self._fenced_producer(turn)
+            producer.send_until(boot_seconds() + STALE_SECONDS)
+            waiting = await outbox.oldest(turn.connection, self._limit, most_bytes=_ROUND_BYTES)
+            self._age.set(waiting[0].age_seconds if waiting else 0)
             if not waiting:
-                return 0
-            await self._send([each.record for each in waiting])
-            await outbox.remove(connection, [each.outbox_id for each in waiting])
-        for each in waiting:
+                return False
+            more = len(waiting) == self._limit or sum(len(each.record.value) for each in waiting) > _ROUND_BYTES // 2
+            await self._publish(turn, producer, waiting)
+            if not more:
+                self._age.set(0)
+            return more
+
+    async def _publish(self, turn: Turn, producer: FencedProducer, waiting: Sequence[Unpublished]) -> None:
+        results = await self._send(producer, [each.record for each in waiting])
+        # Of one partition, nothing is acknowledged behind what was not.
+        acknowledged = [each for each, error in zip(waiting, results, strict=True) if error is None]
+        if acknowledged:
+            await outbox.remove(turn.connection, [each.outbox_id for each in acknowledged])
+        for each in acknowledged:
             metrics.published.labels(_label(each.record.topic)).inc()
-        return len(waiting)
+        if (failed := next((error for error in results if error is not None), None)) is not None:
+            if isinstance(failed, TimeoutError):
+                self._limit = max(1, self._limit // 2)
+            raise failed
+        self._limit = min(self._settings.outbox_batch_size, self._limit * 2)
 
-    async def _send(self, records: Sequence[Record]) -> None:
-        producer = await self._open()
-        acknowledged = [
-            await producer.send(
-                self._settings.topic(record.topic), key=record.key, value=record.value, headers=record.headers
-            )
-            for record in records
-        ]
-        # All are awaited even after one failed, so that no exception is lost.
-        results = await asyncio.wait_for(
-            asyncio.gather(*acknowledged, return_exceptions=True), 2 * SEND_MILLISECONDS / 1_000
-        )
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
+    async def _send(self, producer: FencedProducer, records: Sequence[Record]) -> list[BaseException | None]:
+        """What became of each record; None if it was acknowledged."""
+        sent: list[asyncio.Future[Any]] = []
+        unsent: Exception = TimeoutError()
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                for record in records:
+                    topic = self._settings.topic(record.topic)
+                    sent.append(await producer.send(topic, key=record.key, value=record.value, headers=record.headers))
+                await asyncio.wait(sent)
+        except (KafkaError, TimeoutError) as error:
+            unsent = error
+        results: list[BaseException | None] = [future.exception() if future.done() else unsent for future in sent]
+        return [*results, *[unsent] * (len(records) - len(sent))]
 
-    async def _open(self) -> AIOKafkaProducer:
+    async def _fenced_producer(self, turn: Turn) -> FencedProducer:
+        """Opened by the relay that has the turn, before it reads what to publish."""
+        if self._producer is not None and boot_seconds() - self._producer.opened_at > _PRODUCER_SECONDS:
+            await self._drop_producer()
         if self._producer is None:
-            producer = AIOKafkaProducer(
+            self._producer = FencedProducer(
+                transactional_id=f"hearback.{self._settings.topic(turn.schema)}.outbox",
                 bootstrap_servers=self._settings.kafka_bootstrap_servers,
                 client_id=f"hearback-{self._client}",
-                enable_idempotence=True,
-                acks="all",
-                request_timeout_ms=SEND_MILLISECONDS,
+                request_timeout_ms=REQUEST_MILLISECONDS,
                 max_batch_size=131_072,
                 max_request_size=2_000_000,
             )
-            try:
-                await producer.start()
-            except BaseException:
-                await producer.stop()
-                raise
-            self._producer = producer
+            async with asyncio.timeout(OPEN_SECONDS):
+                await self._producer.start()
         return self._producer
 
-    async def _close(self) -> None:
+    async def _drop_producer(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            with contextlib.suppress(KafkaError, OSError, TimeoutError):
-                await asyncio.wait_for(producer.stop(), 5)
+            await producer.abandon()
+
+
+class OutboxAge:
+    """The age of the oldest unpublished event, which grows while nobody can look again."""
+
+    def __init__(self) -> None:
+        self._age = 0.0
+        self._seen_at = 0.0
+
+    def set(self, seconds: float) -> None:
+        self._age, self._seen_at = seconds, time.monotonic()
+
+    def __call__(self) -> float:
+        return self._age + time.monotonic() - self._seen_at if self._age else 0.0
 
 
 def _label(topic: str) -> str:

@@ -15,13 +15,17 @@ _ROW = Columns(topic="text", key="bytea", headers="text", value="bytea")
 _PUT = text(
     f"INSERT INTO outbox ({_ROW.names}) SELECT {_ROW.values} FROM {_ROW.given_in_order} ORDER BY place"  # noqa: S608  # composed of column names, never values
 )
-_TAKE_TURN = text("SELECT pg_try_advisory_xact_lock(hashtextextended('hearback.relay.' || current_schema(), 0))")
 _OLDEST = text(
     """
     SELECT id, topic, key, headers, value, EXTRACT(epoch FROM clock_timestamp() - created_at) AS age
-    FROM outbox
+    FROM (
+        SELECT *, sum(octet_length(value)) OVER (ORDER BY id) - octet_length(value) AS bytes_before
+        FROM outbox
+        ORDER BY id
+        LIMIT :limit
+    ) AS oldest
+    WHERE bytes_before < :most_bytes
     ORDER BY id
-    LIMIT :limit
     """
 )
 _REMOVE = text("DELETE FROM outbox WHERE id = ANY(CAST(:ids AS bigint[]))")
@@ -44,13 +48,9 @@ async def put(connection: AsyncConnection, records: Sequence[Record]) -> None:
         await connection.execute(_PUT, values)
 
 
-async def take_turn(connection: AsyncConnection) -> bool:
-    """Whether this transaction got the lock to publish until it ends: one relay per schema, to preserve the order."""
-    return bool((await connection.execute(_TAKE_TURN)).scalar_one())
-
-
-async def oldest(connection: AsyncConnection, limit: int) -> list[Unpublished]:
-    rows = await connection.execute(_OLDEST, {"limit": limit})
+async def oldest(connection: AsyncConnection, limit: int, *, most_bytes: int) -> list[Unpublished]:
+    """In order, at least one; no more after those whose values together have ``most_bytes``."""
+    rows = await connection.execute(_OLDEST, {"limit": limit, "most_bytes": most_bytes})
     return [
         Unpublished(
             row.id,

@@ -118,7 +118,7 @@ class Bench:
         )
 
     def relay(self) -> Relay:
-        return Relay(self.engine, self.settings, Health(), "test")
+        return Relay(self.settings, Health(), "test")
 
 
 async def count(connection: AsyncConnection, messages: Sequence[Message]) -> None:

@@ -1,0 +1,42 @@
+"""The turn to publish a schema's outbox, and how a relay that has no turn wakes the one that has it."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+_NAME = "'hearback.relay.' || current_schema()"
+# MATERIALIZED, so that the lock is tried once.
+_TRY = text(
+    f"""
+    WITH turn AS MATERIALIZED (SELECT pg_try_advisory_lock(hashtextextended({_NAME}, 0)) AS taken)
+    SELECT taken,
+           CASE WHEN NOT taken AND :wake THEN CAST(pg_notify({_NAME}, '') AS text) END,
+           (SELECT EXTRACT(epoch FROM clock_timestamp() - created_at) FROM outbox ORDER BY id LIMIT 1) AS age
+    FROM turn
+    """  # noqa: S608  # composed of constants
+)
+_SCHEMA = text("SELECT current_schema()")
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """``age_seconds`` is the age of the oldest record of the outbox, 0 if it is empty."""
+
+    taken: bool
+    age_seconds: float
+
+
+async def attempt(connection: AsyncConnection, *, wake: bool) -> Attempt:
+    """Takes the turn until the session ends, unless another session has it; that one is notified if ``wake``."""
+    row = (await connection.execute(_TRY, {"wake": wake})).one()
+    return Attempt(row.taken, float(row.age or 0))
+
+
+async def schema(connection: AsyncConnection) -> str:
+    return str((await connection.execute(_SCHEMA)).scalar_one())
+
+
+def channel(schema: str) -> str:
+    """Where the relay that has the turn is notified of records that another process has committed."""
+    return f"hearback.relay.{schema}"

@@ -1,0 +1,75 @@
+"""A relay that had trouble leaves nothing running, and everything is published when the trouble is over."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import psutil
+import pytest
+
+from shared import metrics
+from shared.health import Health
+from shared.messaging import relay as relay_module
+from shared.messaging.relay import Relay
+from tests.integration.shared.conftest import Bench, running
+from tests.kit.eventually import eventually, until
+from tests.kit.proxy import Proxy, proxy, reroute
+from tests.kit.relays import is_empty, last_of_each_key, put
+
+OUTAGES = 4
+
+
+@asynccontextmanager
+async def behind_a_network(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Relay, Proxy]]:
+    async with proxy(bench.settings.kafka_bootstrap_servers) as network:
+        reroute(monkeypatch, {"hearback-test": network})
+        yield Relay(bench.settings, Health(), "test"), network
+
+
+def failures() -> float:
+    return float(metrics.backend_retries.labels(Relay.name)._value.get())
+
+
+def client_sockets(network: Proxy) -> list[str]:
+    found = psutil.Process().net_connections("tcp")
+    return [f"{one.laddr} {one.status}" for one in found if one.raddr and tuple(one.raddr) == tuple(network.address)]
+
+
+async def test_outages_leave_no_task_and_no_socket(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network is cut while records are sent, and while the relay connects; each limit is exceeded several times."""
+    monkeypatch.setattr(relay_module, "REQUEST_MILLISECONDS", 200)
+    monkeypatch.setattr(relay_module, "OPEN_SECONDS", 0.4)
+    monkeypatch.setattr(relay_module, "SEND_SECONDS", 0.4)
+    async with behind_a_network(bench, monkeypatch) as (relay, network):
+        before = asyncio.all_tasks()
+        async with running(relay):
+            for number in range(OUTAGES):
+                await eventually(lambda: is_empty(bench.engine), "the outbox to be empty", every=0.01)
+                network.cut()
+                failed = failures()
+                await put(bench.engine, [(f"k{number}", f"{key}") for key in range(500)])
+                relay.wake()
+                await until(lambda failed=failed: failures() > failed + 2, "the relay to fail three times")  # type: ignore[misc]
+                await network.heal()
+        left = asyncio.all_tasks() - before - network.tasks
+        assert not left, [repr(task.get_coro()) for task in left]
+        await until(lambda: not client_sockets(network), lambda: f"sockets to close: {client_sockets(network)}")
+    assert await last_of_each_key(bench.settings) == {f"k{number}": "499" for number in range(OUTAGES)}
+
+
+@pytest.mark.parametrize("seconds", [17, pytest.param(60, marks=pytest.mark.slow)])
+async def test_an_outage_longer_than_every_limit(bench: Bench, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    async with behind_a_network(bench, monkeypatch) as (relay, network):
+        async with running(relay):
+            await put(bench.engine, [("k", "before")])
+            await eventually(lambda: is_empty(bench.engine), "the first record to be published")
+            network.cut()
+            await put(bench.engine, [("k", "during")])
+            relay.wake()
+            await asyncio.sleep(seconds)  # the outage
+            assert len(client_sockets(network)) <= 2, client_sockets(network)
+            await network.heal()
+            await put(bench.engine, [("k", "after")])
+            await eventually(lambda: is_empty(bench.engine), "the outbox to be empty", within=20)
+        await until(lambda: not client_sockets(network), lambda: f"sockets to close: {client_sockets(network)}")
+    assert await last_of_each_key(bench.settings) == {"k": "after"}
