@@ -12,6 +12,7 @@ SCOPES = (
     "scores:read",
     "cases:read",
     "cases:write",
+    "routing:write",
 )
 EVERY_SCOPE = "*"
 

@@ -54,13 +54,17 @@ def read_file(path: Path, *, setting: str) -> str:
         ) from error
 
 
-def file_takes_effect(says: Said, *, said_last: Said | None) -> bool:
+def file_takes_effect(says: Said, *, said_last: Said | None, shipped: bool, changed_by_api: bool) -> bool:
     """Whether a definition file is applied when a process starts.
 
-    Only if the file has changed since it was last applied: a restart does not undo later changes through the API. Both
-    are the definition itself or a digest of the text; ``said_last`` is None when no file was applied before.
+    Only if the file has changed since it was last applied: a restart does not undo later changes through the API. A
+    file that is ``shipped`` with Hearback, rather than written by whoever runs it, changes with an upgrade, which
+    nobody meant as an order: it replaces an earlier file, but nothing ``changed_by_api`` since.
+
+    ``says`` and ``said_last`` are the definition itself or a digest of the text; ``said_last`` is None when no file was
+    applied before.
     """
-    return says != said_last
+    return says != said_last and not (shipped and changed_by_api)
 
 
 class _PlainLoader(yaml.SafeLoader):

@@ -24,6 +24,17 @@ def all_topics() -> list[Topic]:
     return [*CATALOGUE, *letters]
 
 
+async def topic_names(settings: ServiceSettings) -> set[str]:
+    """The topics under our prefix, without it. Raises a KafkaError of aiokafka when the broker cannot be reached."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers, client_id="hearback-topics")
+    await admin.start()
+    try:
+        prefix = settings.topic_prefix
+        return {name.removeprefix(prefix) for name in await admin.list_topics() if name.startswith(prefix)}
+    finally:
+        await admin.close()
+
+
 async def ensure_topics(settings: ServiceSettings, topics: Iterable[Topic]) -> list[str]:
     """Creates missing topics and returns their names. An existing topic keeps its settings, but what makes it keep
     erased records longer than ``HEARBACK_FORGET_DAYS`` allows is shortened.

@@ -60,6 +60,44 @@ async def test_keys_go_through_the_list_and_into_a_case(shop: Shop, visits: Visi
     await expect(page.get_by_role("dialog")).to_contain_text("next, previous case")
 
 
+async def test_single_keys_can_be_switched_off_and_stay_off(shop: Shop, visits: Visits, signed_in: Any) -> None:
+    word, (answer, _) = await cases(shop, 2)
+    page = await inbox(shop, visits, signed_in, word)
+    await page.get_by_role("button", name="Keyboard shortcuts").click()
+    await page.get_by_role("checkbox", name="Use single keys").uncheck()
+    await page.get_by_role("button", name="Done").click()
+    await expect(page.locator(".actions kbd").first).to_be_hidden()
+    await page.reload()
+    first, _ = await shown_first(page)
+    for key in ("j", "a", "c", "r", "n", "/", "?"):
+        await page.keyboard.press(key)
+    await expect(page.locator("article.case")).to_have_attribute("data-case", first)
+    await expect(page.get_by_role("dialog")).to_be_hidden()
+    await expect(page.locator(".actions details[open]")).to_have_count(0)
+    await expect(page.locator("#search")).not_to_be_focused()
+    assert (await shop.case(answer))["status"] == "open"
+    await page.get_by_role("button", name="Keyboard shortcuts").click()
+    await page.get_by_role("checkbox", name="Use single keys").check()
+    await page.get_by_role("button", name="Done").click()
+    await page.keyboard.press("/")
+    await expect(page.locator("#search")).to_be_focused()
+
+
+async def test_a_text_that_is_too_long_is_kept_and_says_by_how_much(shop: Shop, visits: Visits, signed_in: Any) -> None:
+    word, (answer,) = await cases(shop, 1)
+    page = await inbox(shop, visits, signed_in, word)
+    await page.keyboard.press("n")
+    lines = "\n".join(["x" * 49] * 100) + "\n"
+    await page.locator("#note-text").fill(lines + "and more")
+    await expect(page.locator("#note-most")).to_have_text("8 characters too many: at most 5,000")
+    await page.get_by_role("button", name="Save note").click()
+    await expect(page.locator("#note-text")).to_have_value(lines + "and more")
+    await page.locator("#note-text").fill(lines)
+    await page.get_by_role("button", name="Save note").click()
+    await expect(page.locator(".case .history")).to_contain_text("Added a note")
+    assert (await shop.case(answer))["sequence"] == 2
+
+
 async def test_a_case_is_dealt_with_by_keys_alone(shop: Shop, visits: Visits, signed_in: Any) -> None:
     word, (answer,) = await cases(shop, 1)
     page = await inbox(shop, visits, signed_in, word)
@@ -80,6 +118,10 @@ async def test_a_case_is_dealt_with_by_keys_alone(shop: Shop, visits: Visits, si
     assert (await shop.case(answer))["status"] == "contacted"
 
     await page.keyboard.press("r")
+    await expect(page.locator("#close-reason")).to_be_focused()
+    await page.keyboard.type("Res")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Tab")
     await expect(page.locator("#close-text")).to_be_focused()
     await page.keyboard.type("Sent another kettle")
     await page.keyboard.press("Tab")
@@ -113,26 +155,29 @@ async def test_a_case_is_dealt_with_by_buttons(
     await page.get_by_role("button", name="Save note").click()
     await expect(page.locator(".case .history")).to_contain_text("Likes blue")
     await page.locator("#close > summary").click()
+    await page.get_by_label("Reason").select_option("Resolved")
     await page.get_by_label("Root cause").select_option("Delivered late")
     await page.get_by_role("button", name="Close case").click()
     await expect(page.locator(".case .status-line")).to_contain_text("Closed")
     case = await shop.case(answer)
     assert (case["status"], case["root_cause"]) == ("closed", "Delivered late")
-    # A closed case is no longer waiting.
+    # A search finds it still, after those that wait; as any list, it can be narrowed to these.
     await page.goto(shop.url("alerter", f"/?search={word}"))
-    await expect(page.locator("#rows .row")).to_have_count(1)
-    await page.locator("#status").select_option(label="Closed")
-    if not script:
-        await page.get_by_role("button", name="Search").click()
-    await expect(row(page, f"{word} number 0")).to_be_visible()
-    await expect(page.locator("#rows .row")).to_have_count(1)
+    await expect(page.locator("#rows .row")).to_have_count(2)
+    await expect(page.locator("#rows .row").last).to_contain_text("Closed")
+    for status, number in (("Closed", 0), ("Waiting", 1)):
+        await page.locator("#status").select_option(label=status)
+        if not script:
+            await page.get_by_role("button", name="Search").click()
+        await expect(row(page, f"{word} number {number}")).to_be_visible()
+        await expect(page.locator("#rows .row")).to_have_count(1)
 
 
 async def test_a_new_case_comes_into_the_open_list_by_itself(shop: Shop, visits: Visits, signed_in: Any) -> None:
     word, _ = await cases(shop, 1)
     page = await inbox(shop, visits, signed_in, word)
     await expect(page.locator("#rows .row")).to_have_count(1)
-    waiting = page.locator("#queues [aria-current=page] .figures")
+    waiting = page.locator("#queues a", has_text="Unhappy").locator(".figures")
     before = int(await waiting.inner_text())
     await page.evaluate("window.same = true")
     await shop.give(2, f"{word} just now")

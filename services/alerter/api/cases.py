@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from services.alerter.actions import cases as actions
 from services.alerter.domain import case_events
@@ -14,19 +14,21 @@ from services.alerter.domain.case import MAX_NAME, Case, Entry, NoSuchCase
 from services.alerter.domain.case_list import MAX_SEARCH, CaseFilter, Cursor, StatusFilter
 from services.alerter.domain.orders import Order
 from services.alerter.domain.routing import UnknownRootCause
-from services.alerter.domain.transitions import CloseReason, ContactWay, Refused, Stale
+from services.alerter.domain.transitions import CloseReason, ContactWay, Incomplete, Refused, Stale
 from services.alerter.queries import cases as queries
 from services.alerter.settings import AlerterSettings
 from shared.api_keys import Caller
 from shared.contracts import followups
-from shared.contracts.types import Comment, Identifier
+from shared.contracts.types import Identifier, Text
 from shared.runtime import Runtime
 from shared.web.auth import require
+from shared.web.forms import storable_text
 from shared.web.paging import CursorQuery, read_cursor, write_cursor
-from shared.web.problems import Problem
+from shared.web.problems import INVALID_REQUEST, Problem
 
 CaseId = Annotated[Identifier, Path(description="The case's id.")]
 FilterQuery = Annotated[str, Query(max_length=MAX_SEARCH)]
+StaffText = Annotated[Text, AfterValidator(storable_text), Field(description="Line breaks count as one character.")]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NAME)]
 MayWrite = Annotated[Caller, Depends(require("cases:write"))]
 
@@ -45,21 +47,21 @@ class AssignBody(_Body):
 
 class ContactBody(_Body):
     way: ContactWay = "email"
-    text: Comment = ""
+    text: StaffText = ""
 
 
 class NoteBody(_Body):
-    text: Comment
+    text: StaffText
 
 
 class CloseBody(_Body):
     reason: CloseReason
     root_cause: Name | None = None
-    text: Comment = ""
+    text: StaffText = ""
 
 
 class ReopenBody(_Body):
-    text: Comment = ""
+    text: StaffText = ""
 
 
 class CaseList(BaseModel):
@@ -206,6 +208,8 @@ def _problems() -> Iterator[None]:
         raise Problem(404, "No such case", detail=f"{error}; GET /v1/cases lists them") from error
     except Stale as error:
         raise Problem(409, "The case has changed", detail=str(error)) from error
+    except Incomplete as error:
+        raise Problem(422, INVALID_REQUEST, detail=str(error)) from error
     except Refused as error:
         raise Problem(409, "The case does not allow this now", detail=str(error)) from error
     except UnknownRootCause as error:

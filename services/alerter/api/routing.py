@@ -22,6 +22,12 @@ class CurrentRouting(BaseModel):
     routing: Routing
 
 
+class ReplacedRouting(CurrentRouting):
+    """``topics_created`` are the topics made for new queues, with the installation's prefix."""
+
+    topics_created: list[str]
+
+
 def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
     router = APIRouter(prefix="/v1/routing")
 
@@ -35,9 +41,9 @@ def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
     @router.put("")
     async def put_routing(
         request: Request,
-        caller: Annotated[Caller, Depends(require("cases:write"))],
+        caller: Annotated[Caller, Depends(require("routing:write"))],
         version: Annotated[int | None, Header(alias="If-Match", description="The version that was read.")] = None,
-    ) -> CurrentRouting:
+    ) -> ReplacedRouting:
         """Replaces the rules with those in the body, YAML or JSON. They apply to answers from now on; existing cases
         stay in their queues. Topics are created for new queues."""
         document = await limited_text(request, MAX_BYTES)
@@ -47,6 +53,10 @@ def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
             raise Problem(422, "The routing rules cannot be used", detail=str(error)) from error
         except actions.RoutingChanged as error:
             raise Problem(409, "The routing rules have changed", detail=str(error), version=error.version) from error
-        return CurrentRouting(version=replaced.version, routing=replaced.routing)
+        except actions.TooManyQueues as error:
+            raise Problem(422, "Too many queues", detail=str(error)) from error
+        return ReplacedRouting(
+            version=replaced.version, routing=replaced.routing, topics_created=replaced.topics_created
+        )
 
     return router

@@ -16,6 +16,8 @@ from shared.contracts.types import Label, Score
 from shared.nps import SCORES, Group, group_of
 
 MAX_BYTES = 100_000
+MAX_QUEUE_TOPICS = 100
+"""Of all queues there have ever been: a topic stays when its queue is removed from the rules, and costs the broker."""
 
 QueueName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?$")]
 _Text = Annotated[str, Field(min_length=1, max_length=500)]

@@ -13,6 +13,7 @@ from typing import Literal, get_args
 from services.alerter.domain.case import EVENT_OF_STATUS, Case, Entry, Step
 from shared.contracts import followups
 from shared.contracts.followups import CaseStatus
+from shared.contracts.types import MAX_COMMENT
 
 ContactWay = Literal["email", "phone", "chat", "post", "other"]
 CloseReason = Literal["resolved", "no_reply", "no_action_needed", "not_reachable", "duplicate"]
@@ -23,6 +24,10 @@ CLOSE_REASONS: tuple[CloseReason, ...] = get_args(CloseReason)
 
 class Refused(ValueError):
     """The case's current state does not allow the action; the message says why and what to do."""
+
+
+class Incomplete(Refused):
+    """What was given with the action is missing something, or is too long; the message says what to change."""
 
 
 class Stale(Refused):
@@ -48,8 +53,11 @@ def assign(case: Case, *, owner: str, actor: str, now: datetime) -> Step:
 
 
 def contact(case: Case, *, way: ContactWay, text: str, actor: str, now: datetime) -> Step:
-    """Records that ``actor`` contacted the customer; an unassigned case becomes theirs."""
+    """Records that ``actor`` contacted the customer, and what was said; an unassigned case becomes theirs."""
     _must_wait(case, "contacted")
+    _must_fit(text)
+    if not text.strip():
+        raise Incomplete("The contact is empty; say in a few words what was said, or that nobody could be reached.")
     changed = replace(_next(case, now), status="contacted", owner=case.owner or actor)
     return Step(changed, followups.CONTACTED, _entry(changed, "contacted", actor=actor, way=way, text=text))
 
@@ -57,15 +65,22 @@ def contact(case: Case, *, way: ContactWay, text: str, actor: str, now: datetime
 def note(case: Case, *, text: str, actor: str, now: datetime) -> Step:
     """Adds a note; changes nothing else."""
     _must_not_be_erased(case)
+    _must_fit(text)
     if not text.strip():
-        raise Refused("The note is empty; write something in it.")
+        raise Incomplete("The note is empty; write something in it.")
     changed = _next(case, now)
     return Step(changed, EVENT_OF_STATUS[case.status], _entry(changed, "note", actor=actor, text=text))
 
 
 def close(case: Case, *, reason: CloseReason, root_cause: str | None, text: str, actor: str, now: datetime) -> Step:
-    """Closes the case; an unassigned one becomes ``actor``'s. ``root_cause`` is from the routing rules' list."""
+    """Closes the case; an unassigned one becomes ``actor``'s. ``root_cause`` is from the routing rules' list.
+
+    Either it or ``text`` says what went wrong: otherwise nobody could learn anything from the case.
+    """
     _must_wait(case, "closed")
+    _must_fit(text)
+    if root_cause is None and not text.strip():
+        raise Incomplete("Choose a root cause, or say in a few words what went wrong or what was done.")
     changed = replace(
         _next(case, now), status="closed", closed_reason=reason, root_cause=root_cause, owner=case.owner or actor
     )
@@ -78,6 +93,7 @@ def reopen(case: Case, *, due_at: datetime | None, text: str, actor: str, now: d
     _must_not_be_erased(case)
     if case.waiting:
         raise Refused("The case is not closed, so it cannot be reopened.")
+    _must_fit(text)
     changed = reopened(case, due_at=due_at, now=now)
     return Step(changed, followups.REOPENED, _entry(changed, "reopened", actor=actor, text=text))
 
@@ -92,6 +108,13 @@ def reopened(case: Case, *, due_at: datetime | None, now: datetime) -> Case:
         closed_reason=None,
         root_cause=None,
     )
+
+
+def _must_fit(text: str) -> None:
+    """Line breaks count as one character each, however they were sent; the caller writes them as LF."""
+    if len(text) > MAX_COMMENT:
+        over = len(text) - MAX_COMMENT
+        raise Incomplete(f"The text has {len(text):,} characters; {MAX_COMMENT:,} is the most. Shorten it by {over:,}.")
 
 
 def _must_not_be_erased(case: Case) -> None:

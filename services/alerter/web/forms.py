@@ -10,12 +10,12 @@ from starlette.responses import Response
 from services.alerter.actions import cases as actions
 from services.alerter.domain.case import MAX_NAME, NoSuchCase
 from services.alerter.domain.routing import UnknownRootCause
-from services.alerter.domain.transitions import CLOSE_REASONS, CONTACT_WAYS, Refused, Stale
+from services.alerter.domain.transitions import CLOSE_REASONS, CONTACT_WAYS, Incomplete, Refused, Stale
 from services.alerter.settings import AlerterSettings
 from services.alerter.web.filters import Filters, GivenFilters
 from services.alerter.web.inbox_page import FormInput, InboxPage
 from shared.api_keys import Caller
-from shared.contracts.types import MAX_COMMENT, Identifier
+from shared.contracts.types import Identifier
 from shared.runtime import Runtime
 from shared.web.auth import staff
 from shared.web.forms import storable_text
@@ -31,7 +31,8 @@ _FAILURES = (NoSuchCase, Refused, UnknownRootCause)
 
 
 SequenceField = Annotated[int, Form(ge=1)]
-TextField = Annotated[str, Form(max_length=MAX_COMMENT), AfterValidator(storable_text)]
+# Without a limit here: the domain's says how long the text is, on a page that still has it.
+TextField = Annotated[str, Form(), AfterValidator(storable_text)]
 NameField = Annotated[str, Form(max_length=MAX_NAME), AfterValidator(storable_text)]
 ChoiceField = Annotated[str, Form(max_length=40)]
 
@@ -101,7 +102,7 @@ def routes(runtime: Runtime[AlerterSettings], page: InboxPage) -> APIRouter:
         filters: GivenFilters,
         case_id: Identifier,
         sequence: SequenceField,
-        reason: ChoiceField = "resolved",
+        reason: ChoiceField = "",
         root_cause: NameField = "",
         text: TextField = "",
     ) -> Response:
@@ -156,12 +157,15 @@ async def _failed(
     if isinstance(error, NoSuchCase):
         raise Problem(404, "No such case", detail=f"{error}; the inbox lists them") from error
     reason = _STALE if isinstance(error, Stale) else str(error)
-    return await page.whole(request, caller, filters, case_id, error=reason, form_input=form_input)
+    status = 422 if isinstance(error, Incomplete | UnknownRootCause) else 409
+    return await page.whole(request, caller, filters, case_id, error=reason, status=status, form_input=form_input)
 
 
 def _choice(value: str, choices: tuple[_Choice, ...]) -> _Choice:
-    """The choice in a form's field. Raises Refused for one our forms do not offer."""
+    """The choice in a form's field. Raises Incomplete for none, and for one our forms do not offer."""
     for choice in choices:
         if choice == value:
             return choice
-    raise Refused(f"{value[:40]!r} is not one of the choices; pick one from the list.")
+    if not value:
+        raise Incomplete("Choose a reason from the list.")
+    raise Incomplete(f"{value[:40]!r} is not one of the choices; pick one from the list.")

@@ -35,7 +35,7 @@ class FormInput:
     text: str = ""
     owner: str = ""
     way: str = "email"
-    reason: str = "resolved"
+    reason: str = ""
     root_cause: str = ""
 
 
@@ -53,9 +53,13 @@ class InboxPage:
         case_id: str | None = None,
         *,
         error: str = "",
+        status: int = 200,
         form_input: FormInput | None = None,
     ) -> HTMLResponse:
-        """The whole page. Without ``case_id``, the first case of the list is shown beside it, if there is room."""
+        """The whole page; ``status`` is that of an ``error``.
+
+        Without ``case_id``, the first case of the list is shown beside it, if there is room.
+        """
         async with self._runtime.read_only() as connection:
             routing = (await routing_rules.current(connection)).routing
             context = await self._list(connection, routing, caller, filters)
@@ -68,7 +72,7 @@ class InboxPage:
             "opened": case_id is not None,
             "refresh_seconds": self._runtime.settings.inbox_refresh_seconds,
         }
-        status = 409 if error else 404 if case_id and context["case"] is None else 200
+        status = 404 if case_id and context["case"] is None else status
         return self._pages.TemplateResponse(request, "inbox.html", context, status)
 
     async def list_part(self, request: Request, caller: Caller, filters: Filters) -> HTMLResponse:
@@ -110,6 +114,7 @@ class InboxPage:
             "rows": [row_view(row.case, row.context, now) for row in page.entries],
             "next_page": filters.address(cursor=following) if following else None,
             "selected": None,
+            "default_status": filters.default_status,
             "filtered": bool(case_filter.search or case_filter.owner or case_filter.status != "waiting"),
             "caller": caller,
         }

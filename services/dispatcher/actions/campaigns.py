@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.domain.campaigns import MAX_CAMPAIGNS, Campaign, StoredCampaign
 from services.dispatcher.repository import campaigns as repository
-from services.dispatcher.settings import DispatcherSettings
+from services.dispatcher.settings import SHIPPED_CAMPAIGNS, DispatcherSettings
 from shared.contracts.campaigns import event
 from shared.definitions import file_takes_effect
 from shared.runtime import Runtime
@@ -18,7 +18,8 @@ class TooManyCampaigns(ValueError):
 
 
 async def apply_files(runtime: Runtime[DispatcherSettings], campaigns: Sequence[Campaign]) -> None:
-    """Applies the campaign files. A file that has not changed does not undo later changes made through the API.
+    """Applies the campaign files. A file that has not changed does not undo later changes made through the API, and
+    those we ship never do.
 
     A campaign whose file was removed is deactivated.
     """
@@ -30,7 +31,12 @@ async def apply_files(runtime: Runtime[DispatcherSettings], campaigns: Sequence[
             before = stored.get(campaign.id)
             if before is None:
                 wanted.append(StoredCampaign(campaign=campaign, version=0, brand=runtime.brand, from_file=campaign))
-            elif file_takes_effect(campaign, said_last=before.from_file):
+            elif file_takes_effect(
+                campaign,
+                said_last=before.from_file,
+                shipped=runtime.settings.campaigns_dir == SHIPPED_CAMPAIGNS,
+                changed_by_api=before.campaign != before.from_file,
+            ):
                 wanted.append(replace(before, campaign=campaign, from_file=campaign))
             else:
                 wanted.append(before)

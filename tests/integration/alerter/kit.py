@@ -23,10 +23,11 @@ from tests.kit.messages import message, message_of
 from tests.kit.outbox import Published, last_of_each_key, published
 from tests.kit.settings import api_key
 
-READ_KEY, WRITE_KEY = "a-key-that-may-read", "a-key-that-may-write"
+READ_KEY, WRITE_KEY, ROUTING_KEY = "a-key-that-may-read", "a-key-that-may-write", "a-key-that-may-route"
 API_KEYS = (
     api_key("reader", "cases:read", key=READ_KEY),
     api_key("kim", "cases:read", "cases:write", key=WRITE_KEY),
+    api_key("lead", "cases:read", "routing:write", key=ROUTING_KEY),
 )
 
 

@@ -73,6 +73,12 @@ def test_a_file_that_cannot_be_read_is_named_with_its_setting(tmp_path: Path) ->
 
 
 def test_a_restart_does_not_undo_what_came_by_api() -> None:
-    assert file_takes_effect("a", said_last=None)
-    assert not file_takes_effect("a", said_last="a")
-    assert file_takes_effect("b", said_last="a")
+    for shipped in (True, False):
+        assert file_takes_effect("a", said_last=None, shipped=shipped, changed_by_api=False)
+        assert not file_takes_effect("a", said_last="a", shipped=shipped, changed_by_api=True)
+        assert file_takes_effect("b", said_last="a", shipped=shipped, changed_by_api=False)
+
+
+def test_an_upgrade_does_not_undo_what_came_by_api_but_a_file_of_ones_own_does() -> None:
+    assert not file_takes_effect("b", said_last="a", shipped=True, changed_by_api=True)
+    assert file_takes_effect("b", said_last="a", shipped=False, changed_by_api=True)

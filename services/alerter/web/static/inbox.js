@@ -105,6 +105,21 @@ function loadFailure(address) {
   return notice;
 }
 
+// A text that is too long stays as it is, and says by how much ------------------------------------------------------
+
+reading.addEventListener("input", ({ target }) => {
+  const most = Number(target.dataset.most);
+  if (!most) return;
+  const count = [...target.value].length;
+  const words = (number) => number.toLocaleString("en");
+  const over = count - most;
+  document.getElementById(target.getAttribute("aria-describedby")).textContent =
+    over > 0 ? `${words(over)} characters too many: at most ${words(most)}`
+    : over > -500 ? `${words(-over)} characters left`
+    : `At most ${words(most)} characters`;
+  target.setCustomValidity(over > 0 ? `Shorten this by ${words(over)} characters.` : "");
+});
+
 // Live updates without layout jumps ---------------------------------------------------------------------------------
 
 const openForm = () => reading.querySelector("details[name=action][open]");
@@ -193,7 +208,8 @@ function openFirst(...ids) {
   const details = ids.map((id) => document.getElementById(id)).find(Boolean);
   if (!details) return;
   details.open = true;
-  (details.querySelector("textarea") ?? details.querySelector("select")).focus();
+  // The first that still has to be filled in.
+  (details.querySelector(":is(select, textarea):invalid") ?? details.querySelector("textarea, select")).focus();
 }
 
 function closeForm() {
@@ -203,6 +219,36 @@ function closeForm() {
   if (within) form.querySelector("summary").focus();
   else if (document.activeElement.matches("input, select, textarea")) (current() ?? reading).focus({ preventScroll: true });
 }
+
+// Whoever dictates, or presses keys by mistake, can switch single keys off (WCAG 2.1.4); this browser remembers it.
+const keysOn = document.getElementById("keys-on");
+const KEYS_OFF = "hearback.single-keys-off";
+
+function remembered() {
+  try {
+    return localStorage.getItem(KEYS_OFF) === null;
+  } catch {
+    return true; // storage may be forbidden
+  }
+}
+
+function useKeys(on) {
+  keysOn.checked = on;
+  document.documentElement.toggleAttribute("data-keys-off", !on);
+}
+
+keysOn.addEventListener("change", () => {
+  useKeys(keysOn.checked);
+  try {
+    if (keysOn.checked) localStorage.removeItem(KEYS_OFF);
+    else localStorage.setItem(KEYS_OFF, "");
+  } catch {
+    // It holds for this page.
+  }
+});
+document.getElementById("show-keys").addEventListener("click", () => keys.showModal());
+document.querySelector(".keys-hint").hidden = false;
+useKeys(remembered());
 
 const shortcuts = {
   j: () => move(1),
@@ -228,7 +274,7 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   const action = shortcuts[event.key];
-  if (action) {
+  if (action && keysOn.checked) {
     event.preventDefault();
     action();
   }

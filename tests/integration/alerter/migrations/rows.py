@@ -21,7 +21,7 @@ ROWS: dict[str, Rows] = {
                 "queue": "detractors", "rule": "detractors", "status": "contacted", "sequence": 3, "opened_at": NOON,
                 "changed_at": NOON, "due_at": NOON, "owner": "kim", "suggested_action": "call", "closed_reason": None,
                 "root_cause": None, "erased": False, "position": 900, "customer_key": CUSTOMER, "order_id": None,
-                "awaits_customer": False, "awaits_order": False, "searched": "não chegou",
+                "awaits_customer": False, "awaits_order": False, "searched": "não chegou straße łódź æbler 한 국 が",
             },
             {
                 "case_id": "erased", "revision": 5, "answer": None, "queue": None, "rule": None, "status": "closed",
@@ -67,6 +67,7 @@ ROWS: dict[str, Rows] = {
         "erasures": [{"customer_digest": "\\x01", "erased_at": NOON}],
         "erased_orders": [{"order_digest": "\\x02", "erased_at": NOON}],
     },
+    "0005": {},
 }  # fmt: skip
 
 AFTER: dict[str, Changed] = {
@@ -85,6 +86,13 @@ AFTER: dict[str, Changed] = {
     "0004": {
         "customer_orders": [
             {"order_id": "o-1", "began_at": "2026-02-27T12:00:00+00:00"}, {"order_id": "o-2", "began_at": None},
+        ]
+    },
+    "0005": {
+        "cases": [
+            {"case_id": "open", "searched": "late ana"},
+            {"case_id": "contacted", "searched": "nao chegou strasse lodz aebler 한 국 が"},
+            {"case_id": "erased", "searched": ""},
         ]
     },
 }  # fmt: skip

@@ -20,7 +20,7 @@ _FILL = """
            CASE WHEN n % 2 = 0 THEN 'closed' WHEN n % 5 = 0 THEN 'assigned' ELSE 'open' END, 1, now(), now(),
            CASE WHEN n % 5 = 0 THEN 'owner ' || n % 500 END, false,
            CASE WHEN n % 2 = 0 THEN 20000000000000000 - n ELSE n END, false, false,
-           CASE WHEN n % 1000 = 1 THEN 'a broken wheel' ELSE 'word' || n END
+           CASE WHEN n % 1000 = 1 THEN 'a broken wheel nao chegou' ELSE 'word' || n END
     FROM generate_series(1, :many) AS n
 """
 LISTS = (
@@ -33,6 +33,9 @@ LISTS = (
     CaseFilter(status="assigned"),
     CaseFilter(owner="owner 5"),
     CaseFilter(search="wheel brok"),
+    CaseFilter(search="wheel não", status="any"),
+    CaseFilter(search="word", status="any"),
+    CaseFilter(search="word1 word2", status="any"),
     CaseFilter(search="word777", queue="common", status="open"),
 )
 

@@ -4,6 +4,7 @@ import re
 
 import httpx
 
+from services.alerter.actions import cases as actions
 from shared.contracts import orders, sends
 from tests.integration.alerter.kit import READ_KEY, Alerter
 from tests.kit.http import client_of
@@ -68,3 +69,27 @@ async def test_pages_and_filters_stay_in_the_address(alerter: Alerter, browser: 
     assert [len(cases) for cases in shown] == [50, 10] and not shown[0] & shown[1]
     part = await browser.get(address.replace("/?", "/parts/list?"))
     assert part.text.lstrip().startswith("<nav") and "<html" not in part.text
+
+
+async def test_a_search_covers_every_queue_and_closed_cases(alerter: Alerter, browser: httpx.AsyncClient) -> None:
+    await alerter.receive(
+        answer(3, comment="The wheel broke"),
+        answer(9, answer_id="a-2", comment="Lovely wheel"),
+        answer(2, answer_id="a-3", comment="No wheel at all"),
+    )
+    await actions.close(
+        alerter.runtime, CASE, sequence=1, actor="kim", reason="resolved", root_cause=None, text="Sent another"
+    )
+
+    async def found(**given: str) -> list[str]:
+        page = (await browser.get("/", params=given)).text
+        return re.findall(r'class="comment[^>]*>([^<]+)<', page)
+
+    assert await found() == ["No wheel at all"]
+    assert await found(search="wheel") == ["No wheel at all", "Lovely wheel", "The wheel broke"]
+    assert await found(search="wheel", queue="promoters") == ["Lovely wheel"]
+    assert await found(search="wheel", status="waiting") == ["No wheel at all", "Lovely wheel"]
+    page = (await browser.get("/?search=wheel")).text
+    # What is sent with the next search is that it covers everything, unless somebody chooses otherwise.
+    assert '<option value="" selected>All' in page and '<option value="waiting">Waiting' in page
+    assert 'name="queue"' not in page

@@ -183,7 +183,7 @@ def test_who_took_a_case_up_keeps_it_when_the_customer_is_happy_again() -> None:
 def test_who_becomes_a_detractor_gets_there_whoever_had_the_case() -> None:
     opened = revisions.apply(None, answer(9), RULES, NOON)[0].case
     happy = transitions.assign(opened, owner="noor", actor="noor", now=NOON).case
-    closed = transitions.close(happy, reason="resolved", root_cause=None, text="", actor="noor", now=NOON).case
+    closed = transitions.close(happy, reason="resolved", root_cause=None, text="Done", actor="noor", now=NOON).case
     for before in (happy, closed):
         left, arrived = revisions.apply(before, answer(2, 2), RULES, NOON)
         assert (left.case.queue, left.event_type, left.case.answer) == ("promoters", "case.closed", None)
@@ -200,7 +200,7 @@ def test_a_lower_score_in_the_same_queue_shortens_the_deadline() -> None:
 
 
 def test_a_detractor_who_says_more_after_the_end_is_received_again() -> None:
-    closed = transitions.close(taken_up(), reason="no_reply", root_cause=None, text="", actor="kim", now=NOON).case
+    closed = transitions.close(taken_up(), reason="no_reply", root_cause=None, text="Done", actor="kim", now=NOON).case
     later = NOON + timedelta(days=3)
     (step,) = revisions.apply(closed, answer(3, 2, comment="Still broken", received_at=later), RULES, later)
     assert (step.event_type, step.case.status, step.case.owner) == ("case.reopened", "assigned", "kim")
@@ -210,7 +210,7 @@ def test_a_detractor_who_says_more_after_the_end_is_received_again() -> None:
 
 def test_what_a_backend_adds_to_an_answer_does_not_reopen_its_case() -> None:
     before = revisions.apply(None, answer(3, comment="Broken"), RULES, NOON)[0].case
-    closed = transitions.close(before, reason="no_reply", root_cause=None, text="", actor="kim", now=NOON).case
+    closed = transitions.close(before, reason="no_reply", root_cause=None, text="Done", actor="kim", now=NOON).case
     for added in (
         {"order_id": "1001"}, {"customer_id": "c-42"}, {"campaign": "x"}, {"segments": {"country": "BR"}},
         {"comment": " Broken\r\n"}, {"comment": None}, {"score": 2},
@@ -231,7 +231,7 @@ def test_who_was_contacted_and_says_more_waits_for_an_answer_again() -> None:
 
 
 def test_a_promoter_who_says_more_after_the_end_stays_closed() -> None:
-    closed = transitions.close(taken_up(), reason="resolved", root_cause=None, text="", actor="kim", now=NOON).case
+    closed = transitions.close(taken_up(), reason="resolved", root_cause=None, text="Done", actor="kim", now=NOON).case
     (step,) = revisions.apply(closed, answer(9, 2, comment="Thanks"), RULES, NOON)
     assert (step.event_type, step.case.status) == ("case.closed", "closed")
 

@@ -122,6 +122,6 @@ def test_lists_put_deadlines_first_then_the_newest_then_what_was_closed_last() -
         transitions.contact(opened(), way="phone", text="Called", actor="kim", now=now).case for now in (NOON, LATER)
     ]
     assert old.position < in_touch[0].position < in_touch[1].position <= LAST_WAITING
-    closed_first = transitions.close(opened(), reason="resolved", root_cause=None, text="", actor="kim", now=NOON).case
-    closed_last = transitions.close(opened(), reason="resolved", root_cause=None, text="", actor="kim", now=LATER).case
+    closed_first = transitions.close(opened(), reason="resolved", root_cause=None, text="x", actor="kim", now=NOON).case
+    closed_last = transitions.close(opened(), reason="resolved", root_cause=None, text="x", actor="kim", now=LATER).case
     assert old.position <= LAST_WAITING < closed_last.position < closed_first.position

@@ -15,12 +15,31 @@ from tests.unit.alerter.examples import NOON, answer, context, routing
         ("  train, BROKE ", "(train:*) & (broke:*)"),
         ("ana@example.com", "(ana:*) & (example:*) & (com:*)"),
         ("颜色不", "(颜 <-> 色 <-> 不:*)"),
+        ("Não CHEGOU", "(nao:*) & (chegou:*)"),
+        ("Na\u0303o", "(nao:*)"),
+        ("Brønnøysund Straße Łódź", "(bronnoysund:*) & (strasse:*) & (lodz:*)"),
         ("' & | !()", None),
         ("", None),
     ],
 )
 def test_what_is_typed_becomes_words_to_look_for(typed: str, query: str | None) -> None:
     assert search.query(typed) == query
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ("Não chegou", "nao chegou"),
+        ("N\u0303ao, MAN\u0303ANA", "nao manana"),
+        ("Æbler på øya", "aebler pa oya"),
+        ("Þór Đặng ıstanbul", "thor dang istanbul"),
+        ("한국 が", "한 국 が"),
+        ("Ёлка", "елка"),
+    ],
+)
+def test_accents_are_folded_but_no_syllable_is_taken_apart(written: str, found: str) -> None:
+    assert search.document([written]) == found
+    assert search.document([found]) == found
 
 
 def test_documents_hold_lower_case_words_and_single_ideographs() -> None:
