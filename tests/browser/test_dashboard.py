@@ -220,6 +220,69 @@ async def test_what_somebody_marks_stays_marked(shop: Shop, visits: Visits, sign
     assert first in await page.evaluate("String(getSelection())")
 
 
+HIDE, SHOW = (
+    f"Object.defineProperty(document, 'hidden', {{configurable: true, get: () => {hidden}}});"
+    "document.dispatchEvent(new Event('visibilitychange'))"
+    for hidden in ("true", "false")
+)
+"""What switching to another tab and back does to a page; a headless browser takes all of its pages for visible."""
+
+
+async def test_a_seventh_tab_opens_and_who_comes_back_to_a_tab_sees_what_came_meanwhile(
+    shop: Shop, visits: Visits, signed_in: Any
+) -> None:
+    """Chromium's six connections to one server are for all tabs together."""
+    here = new_word()
+    await shop.give(10, segments={"region": here})
+    await shop.counted(f"region:{here}", 1)
+    address = shop.url("scorer", f"/?segment=region:{here}")
+    first = await visits.open(address, storage_state=signed_in)
+    tabs = [first]
+    for number in range(7):
+        await expect(tabs[-1].locator("#live"), f"tab {number + 1}").to_contain_text("Live")
+        await tabs[-1].evaluate(HIDE)
+        tabs.append(await first.context.new_page())
+        await tabs[-1].goto(address)
+    await expect(tabs[-1].locator("#live")).to_contain_text("Live")
+    await shop.give(0, segments={"region": here})
+    await expect(tabs[-1].locator("#score .figure")).to_contain_text("2 answers")
+    await expect(first.locator("#score .figure")).to_contain_text("1 answer")
+    await first.evaluate(SHOW)
+    await expect(first.locator("#score .figure")).to_contain_text("2 answers")
+    await expect(first.locator("#live")).to_contain_text("Live")
+    await shop.give(0, segments={"region": here})
+    await expect(first.locator("#score .figure")).to_contain_text("3 answers")
+
+
+async def test_being_live_is_announced_once(shop: Shop, visits: Visits, signed_in: Any) -> None:
+    here = new_word()
+    await shop.give(10, segments={"region": here})
+    await shop.counted(f"region:{here}", 1)
+    page = await dashboard(shop, visits, signed_in, f"segment=region:{here}")
+    await expect(page.locator("#live")).to_contain_text("Live")
+    await page.evaluate(
+        """window.announced = 0;
+        new MutationObserver((changes) => { announced += changes.length; }).observe(
+          document.getElementById("live"), { childList: true, characterData: true, subtree: true })"""
+    )
+    await shop.give(0, segments={"region": here})
+    await expect(page.locator("#score .figure")).to_contain_text("2 answers")
+    await shop.give(0, segments={"region": here})
+    await expect(page.locator("#score .figure")).to_contain_text("3 answers")
+    assert await page.evaluate("announced") == 0
+
+
+async def test_a_comment_leads_to_its_case(shop: Shop, visits: Visits, signed_in: Any) -> None:
+    here, comment = new_word(), new_word()
+    given = await shop.give(2, comment, segments={"region": here})
+    await shop.counted(f"region:{here}", 1)
+    await shop.case(given)
+    page = await dashboard(shop, visits, signed_in, f"segment=region:{here}")
+    await page.get_by_role("link", name="Open the case").click()
+    await expect(page.locator("body")).to_contain_text(comment)
+    assert page.url.startswith(shop.url("alerter", "/cases/"))
+
+
 # Charts ---------------------------------------------------------------------------------------------------------------
 
 
@@ -294,6 +357,36 @@ async def test_a_filter_nobody_fits_leads_back(shop: Shop, visits: Visits, signe
     await expect(page.locator("#score .figure")).to_contain_text("answers")
     bad = await dashboard(shop, visits, signed_in, "segment=nonsense")
     await expect(bad.get_by_role("alert")).to_contain_text("nonsense")
+
+
+async def test_the_band_is_not_drawn_across_days_without_answers(shop: Shop, visits: Visits, signed_in: Any) -> None:
+    """Two weeks apart, with windows of seven days: in between nothing is known."""
+    here, now = new_word(), datetime.now(UTC)
+    for number in range(12):
+        ago = timedelta(days=25 if number % 2 else 0)
+        await shop.give(SCORES[number], answered_at=now - ago, segments={"region": here})
+    await shop.counted(f"region:{here}", 12)
+    page = await dashboard(shop, visits, signed_in, f"window=7d&segment=region:{here}&by=region")
+    await is_drawn(page)
+    widest = await page.evaluate(
+        """() => {
+          const plot = document.querySelector("#trend-chart");
+          const days = (fill) => (Date.parse(fill.x.at(-1)) - Date.parse(fill.x[0])) / 86_400_000;
+          return Math.max(...plot.data.filter((trace) => trace.fill === "tonexty").map(days));
+        }"""
+    )
+    assert widest < 7
+
+
+async def test_with_one_answer_the_axis_shows_days(shop: Shop, visits: Visits, signed_in: Any) -> None:
+    here = new_word()
+    await shop.give(9, segments={"region": here})
+    await shop.counted(f"region:{here}", 1)
+    page = await dashboard(shop, visits, signed_in, f"window=30d&segment=region:{here}&by=region")
+    await is_drawn(page)
+    ticks = await page.locator("#trend-chart .xtick text").all_text_contents()
+    assert 1 <= len(ticks) <= 3
+    assert all(re.fullmatch(r"\d{1,2} [A-Z][a-z]{2} \d{4}", tick) for tick in ticks), ticks
 
 
 # For everybody's eyes -------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from services.scorer.web import chart_library, words
 from services.scorer.web.charts import best_and_worst, chart_data, worth_drawing
 from services.scorer.web.filters import Filters
 from shared.api_keys import Caller
+from shared.contracts.identity import case_id
 from shared.contracts.scores import WINDOWS, Window
 from shared.contracts.types import MAX_IDENTIFIER
 from shared.nps import group_of
@@ -45,8 +46,18 @@ _TRIED_FIRST = ("country", "region", "state", "category", "tier")
 def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     pages = templates(_SERVICE)
+    inbox = runtime.settings.inbox_url.rstrip("/")
+
+    def case_address(answer: str) -> str:
+        """The case of an answer, in the inbox."""
+        return f"{inbox}/cases/{case_id(answer)}"
+
     pages.env.globals.update(
-        words=words, group_of=group_of, chart_library=chart_library.address(), map_styles=chart_library.map_styles()
+        case_address=case_address,
+        words=words,
+        group_of=group_of,
+        chart_library=chart_library.address(),
+        map_styles=chart_library.map_styles(),
     )
 
     @router.get("/")

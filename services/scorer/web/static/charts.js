@@ -47,21 +47,56 @@ const Charts = (() => {
     await Plotly.react(place, traces, arrangement, { displayModeBar: false, responsive: true });
   }
 
+  // The points between days without answers: nothing is known of those days, so nothing is drawn across them.
+  function runs(points) {
+    const found = [[]];
+    for (const point of points) {
+      if (point.nps === null) found.push([]);
+      else found.at(-1).push(point);
+    }
+    return found.filter((run) => run.length);
+  }
+
+  function band(run, color) {
+    const days = run.map((point) => point.day);
+    const edge = { x: days, mode: "lines", line: { width: 0 }, hoverinfo: "skip" };
+    if (run.length === 1) {
+      const [{ low, high }] = run;
+      return [{ ...edge, x: [days[0], days[0]], y: [low, high], line: { width: 9, color } }];
+    }
+    return [
+      { ...edge, y: run.map((point) => point.low) },
+      { ...edge, y: run.map((point) => point.high), fill: "tonexty", fillcolor: color },
+    ];
+  }
+
+  const DAY = 86_400_000; // milliseconds
+  // Whole days, and some room around a few of them: left to itself, the library would count the hours of a single day.
+  function dates(points) {
+    const ticks = innerWidth < 600 ? 3 : 8;
+    const [first, last] = [points[0], points.at(-1)].map((point) => Date.parse(point.day));
+    const axis = { type: "date", showgrid: false, nticks: ticks };
+    if (last - first >= 14 * DAY) return axis;
+    const every = Math.ceil((last - first + 2 * DAY) / DAY / ticks) * DAY;
+    return { ...axis, range: [first - DAY, last + DAY], tick0: first, dtick: every, tickformat: "%-d %b %Y" };
+  }
+
   function trend(points) {
     const days = points.map((point) => point.day);
     const accent = style("--accent");
-    const edge = { x: days, mode: "lines", line: { width: 0 }, hoverinfo: "skip", connectgaps: false };
+    const pieces = runs(points);
+    const alone = new Set(pieces.filter((run) => run.length === 1).map(([point]) => point));
     return draw("trend-chart", [
-      { ...edge, y: points.map((point) => point.low) },
-      { ...edge, y: points.map((point) => point.high), fill: "tonexty", fillcolor: translucent(accent, 0.2) },
+      ...pieces.flatMap((run) => band(run, translucent(accent, 0.2))),
       {
-        x: days, y: points.map((point) => point.nps), mode: points.length > 1 ? "lines" : "markers",
-        line: { color: accent, width: 3 }, marker: { color: accent, size: 9 },
+        x: days, y: points.map((point) => point.nps), mode: "lines+markers", connectgaps: false,
+        line: { color: accent, width: 3 },
+        marker: { color: accent, size: points.map((point) => (alone.has(point) ? 9 : 0)), line: { width: 0 } },
         text: points.map(sentence), hovertemplate: "%{x|%e %B %Y}<br>%{text}<extra></extra>",
       },
     ], layout({
       height: 320, hovermode: "x", margin: { l: 8, r: 12, t: 8, b: 8 },
-      xaxis: { type: "date", showgrid: false, nticks: innerWidth < 600 ? 3 : 8 },
+      xaxis: dates(points),
       yaxis: { range: span(points), title: unit() },
     }));
   }

@@ -12,6 +12,7 @@
     busy: 1_500, hidden: 30_000, quiet: 60_000, disconnected: 15_000, failed: [2_000, 4_000, 8_000, 15_000],
   };
   const reopenAfter = 15_000;
+  let stream = null;
   let connected = false;
   let failures = 0;
   let asking = false;
@@ -19,10 +20,15 @@
   let news = false;
   let timer;
 
+  function state() {
+    if (failures) return "Updates paused: the server is not responding. Retrying.";
+    if (!connected) return "Updates are delayed: no live connection. Retrying.";
+    return "Live: new answers appear automatically.";
+  }
+
+  // Screen readers announce every change of the text, also to the same text.
   function tell() {
-    if (failures) live.textContent = "Updates paused: the server is not responding. Retrying.";
-    else if (!connected) live.textContent = "Updates are delayed: no live connection. Retrying.";
-    else live.textContent = "Live: new answers appear automatically.";
+    if (live.textContent !== state()) live.textContent = state();
   }
 
   function localTimes(page) {
@@ -68,6 +74,7 @@
     if (names(next) !== names(document)) return location.reload(); // a part was added or removed, as with the first answer
     localTimes(next);
     replace(next);
+    dashboard.dataset.stream = next.getElementById("dashboard").dataset.stream; // to follow from what is shown now
     Charts.all();
   }
 
@@ -89,26 +96,43 @@
       rested = true;
       if (news) refresh();
     }, document.hidden ? pauses.hidden : pauses.busy);
-    const undisturbed = connected ? pauses.quiet : pauses.disconnected;
+    const undisturbed = connected || document.hidden ? pauses.quiet : pauses.disconnected;
     const pause = failures ? pauses.failed[Math.min(failures, pauses.failed.length) - 1] : undisturbed;
     timer = setTimeout(refresh, pause * (0.8 + 0.4 * Math.random()));
   }
 
+  // Browsers open six connections to a server, for all tabs together, and a stream keeps one for good: with six tabs in
+  // the background, a seventh could load nothing. So only a tab that is seen has a stream.
   function follow() {
-    const stream = new EventSource(dashboard.dataset.stream);
-    stream.addEventListener("open", () => {
+    if (stream || document.hidden) return;
+    const opened = new EventSource(dashboard.dataset.stream);
+    stream = opened;
+    opened.addEventListener("open", () => {
       connected = true;
       tell();
     });
-    stream.addEventListener("error", () => {
+    opened.addEventListener("error", () => {
       if (connected) refresh();
       connected = false;
       tell();
       // Browsers reconnect automatically, but not after an error status, such as for too many streams.
-      if (stream.readyState === EventSource.CLOSED) setTimeout(follow, reopenAfter * (0.5 + Math.random()));
+      if (opened.readyState !== EventSource.CLOSED || stream !== opened) return;
+      stream = null;
+      setTimeout(follow, reopenAfter * (0.5 + Math.random()));
     });
-    stream.addEventListener("score.updated", refresh);
-    addEventListener("pagehide", () => stream.close(), { once: true });
+    opened.addEventListener("score.updated", refresh);
+  }
+
+  function letGo() {
+    stream?.close();
+    stream = null;
+    connected = false;
+  }
+
+  function comeBack() {
+    follow();
+    rested = true;
+    refresh();
   }
 
   // The numbers as a file --------------------------------------------------------------------------------------------
@@ -131,10 +155,10 @@
     button.hidden = false;
     button.addEventListener("click", () => download(document.getElementById(button.dataset.download)));
   }
-  document.addEventListener("visibilitychange", () => {
-    if (document.hidden || !news) return;
-    rested = true;
-    refresh();
+  document.addEventListener("visibilitychange", () => (document.hidden ? letGo() : comeBack()));
+  addEventListener("pagehide", letGo);
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) comeBack();
   });
   localTimes(document);
   Charts.all();

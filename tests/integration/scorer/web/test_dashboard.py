@@ -2,6 +2,7 @@
 
 import httpx
 
+from shared.contracts.identity import case_id
 from shared.nps import rounded
 from tests.integration.scorer.kit import Scorer, answer
 from tests.integration.scorer.sample import COUNTRIES, fill
@@ -27,6 +28,7 @@ async def test_the_dashboard_answers_how_whether_and_where_without_a_script(
     for country in COUNTRIES:
         assert f">{country}</a></th>" in page
     assert "&lt;b&gt;Too late&lt;/b&gt; &amp; broken" in page
+    assert f'href="http://127.0.0.1:8004/cases/{case_id("x")}"' in page
     assert "Lumen &amp; Leaf" in page
     policy = response.headers["content-security-policy"]
     assert "script-src 'self';" in policy
