@@ -91,6 +91,11 @@ class ServiceSettings(BaseSettings):
         ge=0,
         description="Maximum dead letters per topic and hour; where there would be more, that partition waits.",
     )
+    guest_ids: str = Field(
+        "guest,anonymous,anon,null,none,nil,undefined,unknown,n/a,nan,-1",
+        max_length=5_000,
+        description="Customer ids that stand for anybody, besides 0 and blanks: the address tells who ordered.",
+    )
     outbox_batch_size: int = Field(2_000, ge=1, le=20_000, description="Maximum records the relay publishes at once.")
     drain_seconds: Positive = Field(20, le=300, description="Time to finish work in progress after SIGTERM.")
 

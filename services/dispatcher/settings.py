@@ -27,6 +27,12 @@ class DispatcherSettings(ServiceSettings):
         le=3_650,
         description="Days without another survey after one was sent, unless a campaign sets its own quiet period.",
     )
+    addresses_per_customer: int = Field(
+        5,
+        ge=1,
+        le=100,
+        description="Maximum email addresses of one customer id; with more, it is several people's, told by address.",
+    )
     segment_pairs: str = Field(
         "", description="Pairs of dimensions to segment by together, such as country+tier,region+category."
     )

@@ -2,7 +2,7 @@
 
 from services.dispatcher.actions.campaigns import apply_files
 from services.dispatcher.api import campaigns, decisions
-from services.dispatcher.handlers import orders, preferences, requests
+from services.dispatcher.handlers import batch, orders, preferences, requests
 from services.dispatcher.loops.erasures import ErasureLoop
 from services.dispatcher.loops.timers import TimerLoop
 from services.dispatcher.settings import DispatcherSettings
@@ -25,12 +25,13 @@ def build(runtime: Runtime[DispatcherSettings]) -> Service:
     async def start() -> None:
         await apply_files(runtime, definitions)
 
+    handlers = {
+        topics.ORDERS.name: orders.handler(runtime),
+        topics.PREFERENCES.name: preferences.handler(runtime),
+        topics.REQUESTS.name: requests.handler(runtime),
+    }
     return Service(
-        handlers={
-            topics.ORDERS.name: orders.handler(runtime),
-            topics.PREFERENCES.name: preferences.handler(runtime),
-            topics.REQUESTS.name: requests.handler(runtime),
-        },
+        handlers=dict.fromkeys(handlers, batch.handler(runtime, handlers)),
         loops=(
             Periodic("timers", runtime.settings.timer_seconds, TimerLoop(runtime).step),
             Periodic("erasures", _ERASURE_SECONDS, ErasureLoop(runtime).step),

@@ -41,6 +41,7 @@ class SurveyRequest:
     identity: tuple[str, str]
     location: Location
     request_id: str
+    requested_by: str
     campaign: str
     customer_id: str
     order_id: str | None
@@ -295,6 +296,8 @@ class DatabaseFacts:
     deliveries: dict[str, str] = field(default_factory=dict)
     """Send id to the ``ce_type`` of its outcome, or to one of OPEN_DELIVERIES."""
     campaigns: dict[str, CampaignRule] = field(default_factory=dict)
+    shared_ids: set[str] = field(default_factory=set)
+    """Customer ids that several people share."""
     erased_customers: dict[str, datetime] = field(default_factory=dict)
     collector_sends: dict[str, CollectorSend] = field(default_factory=dict)
     answers: dict[str, AnswerState] = field(default_factory=dict)

@@ -87,6 +87,8 @@ async def _dispatcher(connection: Connection, facts: DatabaseFacts) -> None:
     facts.campaigns = {rule.id: rule for rule in rules}
     rows = await connection.fetch("SELECT customer_id, erased_at FROM dispatcher.customers WHERE erased_at IS NOT NULL")
     facts.erased_customers = {row["customer_id"]: row["erased_at"] for row in rows}
+    rows = await connection.fetch("SELECT customer_id FROM dispatcher.customers WHERE several_people")
+    facts.shared_ids = {row["customer_id"] for row in rows}
 
 
 def _decision(row: dict[str, Any]) -> Decision:

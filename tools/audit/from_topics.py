@@ -144,6 +144,7 @@ def _read_request(facts: TopicFacts, record: Record, event: Event) -> None:
             identity=event.identity,
             location=record.location,
             request_id=body["request_id"],
+            requested_by=body["requested_by"],
             campaign=body["campaign"],
             customer_id=body["customer_id"],
             order_id=body.get("order_id"),

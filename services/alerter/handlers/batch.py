@@ -1,6 +1,7 @@
 """All topics: locks what a batch concerns, then hands each topic's messages to its handler."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,6 +14,7 @@ from shared.contracts.cloudevents import Message
 from shared.contracts.orders import OrderEvent
 from shared.contracts.preferences import Preference
 from shared.contracts.sends import SurveySent
+from shared.guests import Guests
 from shared.messaging.handler import Handler
 from shared.runtime import Runtime
 
@@ -20,7 +22,14 @@ from shared.runtime import Runtime
 def handler(runtime: Runtime[AlerterSettings], handlers: Mapping[str, Handler]) -> Handler:
     """The handler of all the topics of ``handlers``: of a batch with several of them, it gets all messages at once."""
 
-    async def handle(connection: AsyncConnection, messages: Sequence[Message]) -> None:
+    guests = Guests(runtime.settings.guest_ids.split(","), runtime.digests)
+
+    async def handle(connection: AsyncConnection, received: Sequence[Message]) -> None:
+        # As the dispatcher does: a case must not show the address of another guest of the shop.
+        messages = [
+            replace(message, body=guests.told_apart(message.body)) if isinstance(message.body, OrderEvent) else message
+            for message in received
+        ]
         await locks.take(connection, runtime, _concerned(messages))
         for topic, of_topic in groupby(messages, lambda message: message.topic):
             await handlers[topic](connection, list(of_topic))

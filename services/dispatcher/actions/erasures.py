@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.domain import orders as order_rules
 from services.dispatcher.domain.customers import Customer
-from services.dispatcher.domain.decisions import of_erasure
+from services.dispatcher.domain.decisions import of_cancellation
 from services.dispatcher.domain.orders import Order
+from services.dispatcher.domain.reasons import Reason
 from services.dispatcher.repository import customers, decisions, erasures, orders, timers
 from services.dispatcher.settings import DispatcherSettings
 from shared.runtime import Runtime
@@ -35,6 +36,11 @@ class FirstOrders:
         return self.more or any(
             order.customer_id == customer_id and order_rules.went_on_after(order, after) for order in self.orders
         )
+
+
+async def first_orders(connection: AsyncConnection, customer_ids: Sequence[str]) -> dict[str, str]:
+    """The ids of the orders that ``lock_first_orders`` would lock now, with the customer each was created for."""
+    return await orders.ids_of_customers(connection, customer_ids, most=ORDERS_AT_ONCE) if customer_ids else {}
 
 
 async def lock_first_orders(connection: AsyncConnection, customer_ids: Sequence[str]) -> FirstOrders:
@@ -85,5 +91,5 @@ async def _cancel_timers(connection: AsyncConnection, erased: Mapping[str, Custo
     """Cancels timers of erased customers, except those about orders placed after it. True when there may be more."""
     cancelled = await timers.of_erased(connection, sorted(erased), most=ORDERS_AT_ONCE)
     await timers.remove(connection, [timer.timer_id for timer in cancelled])
-    await decisions.put(connection, [of_erasure(timer, now) for timer in cancelled])
+    await decisions.put(connection, [of_cancellation(timer, Reason.ERASED, now) for timer in cancelled])
     return len(cancelled) == ORDERS_AT_ONCE

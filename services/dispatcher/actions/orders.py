@@ -1,25 +1,31 @@
 """Ingests a batch of order events: one read under the locks, folded in memory, one write."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.domain.order_events import IncomingEvent, OrderBatch, incoming
+from services.dispatcher.domain.orders import Order
 from services.dispatcher.domain.segments import Segmentation
+from services.dispatcher.domain.shared_ids import told_apart
 from services.dispatcher.repository import campaigns, customers, decisions, orders, timers
+from services.dispatcher.settings import DispatcherSettings
 from shared.contracts.cloudevents import Message
 from shared.contracts.orders import OrderEvent
+from shared.guests import Guests
+from shared.runtime import Runtime
 
 
 async def ingest(
     connection: AsyncConnection,
+    runtime: Runtime[DispatcherSettings],
     received: Sequence[tuple[Message, OrderEvent]],
     segmentation: Segmentation,
-    now: datetime,
 ) -> None:
     """Writes facts, timers and one decision per event. A duplicate event is a no-op."""
-    events = incoming(received)
+    now = runtime.clock.now()
+    events = await named(connection, runtime, received)
     batch = await _locked(connection, events, segmentation, now)
     # Only while holding the locks can we be sure that no other replica is ingesting the same event.
     known = await decisions.known(connection, [event.decision_id for event in events])
@@ -31,7 +37,35 @@ async def ingest(
     await customers.write(connection, changes.customers)
     await timers.remove(connection, changes.removed)
     await timers.put(connection, changes.timers)
-    await decisions.put(connection, taken)
+    await decisions.put(connection, [*taken, *batch.further_decisions])
+
+
+async def named(
+    connection: AsyncConnection,
+    runtime: Runtime[DispatcherSettings],
+    received: Sequence[tuple[Message, OrderEvent]],
+) -> list[IncomingEvent]:
+    """The events without duplicates, those under an id that several people share as of the person who ordered.
+
+    The ids are looked up before anything is locked, because it depends on the answer who has to be; that an id is
+    shared never changes back.
+    """
+    events = incoming(received, runtime.digests)
+    known = await customers.mailboxes(connection, {event.body.customer.id for event in events})
+    return told_apart(
+        events,
+        known,
+        Guests(runtime.settings.guest_ids.split(","), runtime.digests),
+        most=runtime.settings.addresses_per_customer,
+    )
+
+
+def customers_of(events: Sequence[IncomingEvent], known_orders: Mapping[str, Order]) -> set[str]:
+    """Everybody the events concern: whom they name, and whose their orders are."""
+    customer_ids = {event.body.customer.id for event in events}
+    customer_ids.update(event.shared_id for event in events if event.shared_id is not None)
+    customer_ids.update(order.customer_id for order in known_orders.values() if order.customer_id)
+    return customer_ids
 
 
 async def _locked(
@@ -40,8 +74,7 @@ async def _locked(
     """Locks the orders, then their current and their newly named customers, and reads the rest."""
     current = await campaigns.all_of_them(connection)
     known_orders = await orders.lock(connection, {event.body.order_id: event.body.customer.id for event in events})
-    customer_ids = {event.body.customer.id for event in events}
-    customer_ids.update(order.customer_id for order in known_orders.values() if order.customer_id)
+    customer_ids = customers_of(events, known_orders)
     known_customers = await customers.lock(connection, customer_ids)
     pending = await timers.set_by_orders(connection, order_ids=known_orders, customer_ids=customer_ids)
     return OrderBatch(

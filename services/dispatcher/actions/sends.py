@@ -11,7 +11,7 @@ from services.dispatcher.domain.decisions import of_verdict
 from services.dispatcher.domain.policy.engine import Policy
 from services.dispatcher.domain.policy.situation import Situation
 from services.dispatcher.domain.policy.verdict import Verdict
-from services.dispatcher.domain.reasons import Outcome
+from services.dispatcher.domain.reasons import Outcome, Reason
 from services.dispatcher.domain.timers import Recurrence, Timer, next_timer
 from services.dispatcher.queries import situations
 from services.dispatcher.repository import campaigns, decisions, sends, timers
@@ -20,6 +20,8 @@ from shared.contracts import identity
 from shared.contracts.sends import Recipient, SurveySent, event
 from shared.locales import resolve
 from shared.runtime import Runtime
+
+_PUT_OFF_FOR = timedelta(days=1)
 
 
 async def send_due(
@@ -54,6 +56,26 @@ async def send_due(
     await sends.put(connection, [(timer.timer_id, survey) for timer, survey in surveys])
     await decisions.put(connection, [of_verdict(verdict, now) for verdict in verdicts])
     await runtime.outbox.put(connection, [event(survey, traceparent=timer.traceparent) for timer, survey in surveys])
+    return verdicts
+
+
+async def put_off(connection: AsyncConnection, customer_id: str, now: datetime) -> list[Verdict]:
+    """Puts off what is due for a locked customer about whom nothing can be decided because of an error.
+
+    It is tried again a day later, as long as the survey makes sense; then it is skipped.
+    """
+    current = await campaigns.all_of_them(connection)
+    verdicts: list[Verdict] = []
+    for timer in await timers.of_customers(connection, [customer_id], now):
+        until = now + _PUT_OFF_FOR
+        stored = current.get(timer.campaign)
+        expired = stored is None or until > timer.due_at + stored.campaign.valid_for
+        verdicts.append(
+            Verdict(timer, Outcome.SKIPPED if expired else Outcome.DEFERRED, Reason.FAULT, None if expired else until)
+        )
+    await timers.remove(connection, [v.timer.timer_id for v in verdicts if v.outcome is Outcome.SKIPPED])
+    await timers.put(connection, [_deferred(v) for v in verdicts if v.outcome is Outcome.DEFERRED])
+    await decisions.put(connection, [of_verdict(verdict, now) for verdict in verdicts])
     return verdicts
 
 

@@ -18,7 +18,8 @@ class Customer:
     """``details`` has the last write of email, name, locale, timezone, country, region and tier: all personal data.
 
     ``first_event_at`` is the time of the first order event we know of, ``since`` the earliest first order reported by
-    the shop. Times are in UTC.
+    the shop. Times are in UTC. ``mailboxes`` are short digests of the email addresses there have been, as long as they
+    are not so many that the id must be that of ``several_people``.
     """
 
     customer_id: str
@@ -28,6 +29,8 @@ class Customer:
     preference_revision: int = 0
     channels: Mapping[str, ChannelPreference] = field(default_factory=dict)
     erased_at: datetime | None = None
+    mailboxes: frozenset[str] = frozenset()
+    several_people: bool = False
 
     def was_erased_by(self, moment: datetime | None) -> bool:
         """Whether ``moment`` is not after the customer's erasure, so that what happened then must not be stored."""
@@ -42,6 +45,8 @@ class Customer:
         A bounce concerns an address: a new one has not bounced. An unsubscription concerns the person, and their
         mailbox: ``suppressed`` has by channel what was said about it, or before an erasure (``suppressions.py``).
         """
+        if self.several_people:
+            return Reason.SHARED_ID
         preference = self.channels.get(channel)
         address = self.detail("email")
         listed = suppressed.get(channel)
@@ -62,8 +67,12 @@ def _has_bounced(preference: ChannelPreference, address: str) -> bool:
     return preference.address is None or comparable(preference.address) == comparable(address)
 
 
-def fold(customer: Customer, event: OrderEvent, order_began_at: datetime | None) -> Customer:
+def fold(
+    customer: Customer, event: OrderEvent, order_began_at: datetime | None, mailbox: str | None = None
+) -> Customer:
     """``customer`` after an event of an order of theirs, whose first event was at ``order_began_at``.
+
+    ``mailbox`` is a short digest of the address it names.
 
     An order from before their erasure is what they asked to be forgotten, whatever still happens to it: it tells
     nothing about them.
@@ -85,6 +94,7 @@ def fold(customer: Customer, event: OrderEvent, order_began_at: datetime | None)
         details=merge(customer.details, details, event.occurred_at),
         first_event_at=earliest(customer.first_event_at, event.occurred_at),
         since=earliest(customer.since, described.first_order_at),
+        mailboxes=customer.mailboxes if mailbox is None else customer.mailboxes | {mailbox},
     )
 
 
@@ -97,6 +107,11 @@ def prefer(customer: Customer, preference: Preference) -> Customer:
         preference_revision=preference.revision,
         channels={entry.channel: entry for entry in preference.channels},
     )
+
+
+def as_several_people(customer: Customer) -> Customer:
+    """``customer`` once the id turned out to be shared: whose details they are is unknown."""
+    return replace(without_details(customer), mailboxes=frozenset(), several_people=True)
 
 
 def without_details(customer: Customer) -> Customer:
@@ -123,6 +138,7 @@ def erase(customer: Customer, at: datetime, *, older_orders_went_on: bool = Fals
         details=newer_than(customer.details, at),
         first_event_at=None if is_erased(first, erased_at=at) else first,
         since=None,
+        mailboxes=frozenset(),
         channels={name: entry.model_copy(update={"address": None}) for name, entry in customer.channels.items()},
         erased_at=at,
     )

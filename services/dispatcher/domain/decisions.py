@@ -78,14 +78,14 @@ def of_request(request: SurveyRequested, *, source: str, event_id: str, effect: 
     )
 
 
-def of_erasure(timer: Timer, now: datetime) -> Decision:
-    """The decision on a timer cancelled because its customer was erased."""
+def of_cancellation(timer: Timer, reason: Reason, now: datetime) -> Decision:
+    """The decision on a timer cancelled because of its customer: ``erased``, or ``shared_id``."""
     return Decision(
-        decision_id=identity.event_id("decision.erased", timer.timer_id, now.isoformat()),
+        decision_id=identity.event_id(f"decision.{reason}", timer.timer_id, now.isoformat()),
         customer_id=timer.customer_id,
         decided_at=now,
         outcome=Outcome.TIMER_CANCELLED,
-        reason=Reason.ERASED,
+        reason=reason,
         order_id=timer.order_id,
         timer_id=timer.timer_id,
         campaign=timer.campaign,

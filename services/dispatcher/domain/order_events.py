@@ -9,7 +9,7 @@ from services.dispatcher.domain import orders as order_rules
 from services.dispatcher.domain import timers as timer_rules
 from services.dispatcher.domain.campaigns import Campaign, asking_about_orders, recurring
 from services.dispatcher.domain.customers import Customer
-from services.dispatcher.domain.decisions import Decision, event_decision_id
+from services.dispatcher.domain.decisions import Decision, event_decision_id, of_cancellation
 from services.dispatcher.domain.orders import STOP_REASONS, Order
 from services.dispatcher.domain.reasons import Outcome, Reason
 from services.dispatcher.domain.segments import Segmentation
@@ -17,11 +17,17 @@ from services.dispatcher.domain.timers import Effect, Recurrence, Timer
 from shared.contracts.adjustments import Adjustments
 from shared.contracts.cloudevents import Message
 from shared.contracts.orders import OrderEvent
+from shared.digests import CustomerDigests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncomingEvent:
-    """An order event, identified by its source and id, regardless of the partition."""
+    """An order event, identified by its source and id, regardless of the partition.
+
+    ``mailbox`` is a short digest of the email address it names. If its customer id is one that several people share,
+    its body names the person instead, ``guest_of_order`` is the id of somebody of whom only this order is known, and
+    ``shared_id`` the shared one, if that was not known to be shared before.
+    """
 
     decision_id: str
     type: str
@@ -30,9 +36,12 @@ class IncomingEvent:
     body: OrderEvent
     traceparent: str | None
     adjustments: Adjustments = ()
+    mailbox: str | None = None
+    guest_of_order: str | None = None
+    shared_id: str | None = None
 
 
-def incoming(received: Iterable[tuple[Message, OrderEvent]]) -> list[IncomingEvent]:
+def incoming(received: Iterable[tuple[Message, OrderEvent]], digests: CustomerDigests) -> list[IncomingEvent]:
     """The order events of a batch, deduplicated."""
     events: dict[str, IncomingEvent] = {}
     for message, body in received:
@@ -47,6 +56,7 @@ def incoming(received: Iterable[tuple[Message, OrderEvent]]) -> list[IncomingEve
                 body=body,
                 traceparent=message.traceparent,
                 adjustments=message.adjustments,
+                mailbox=digests.mailbox(body.customer.email)[:16] if body.customer.email else None,
             ),
         )
     return list(events.values())
@@ -80,6 +90,8 @@ class OrderBatch:
     campaigns: Sequence[Campaign]
     segmentation: Segmentation
     now: datetime
+    further_decisions: list[Decision] = field(default_factory=list)
+    """Besides the one ``fold`` returns: on timers that an event cancelled although it was not about their customer."""
     _orders_before: dict[str, Order] = field(init=False)
     _customers_before: dict[str, Customer] = field(init=False)
     _timers_before: dict[str, Timer] = field(init=False)
@@ -108,12 +120,18 @@ class OrderBatch:
         body = event.body
         before = self.orders[body.order_id]
         order = order_rules.fold(before, event.type, body)
-        for name in {body.customer.id, order.customer_id}:
+        named = body.customer.id
+        if event.guest_of_order is not None:
+            order = order_rules.of_guest(order, before, named=named, unknown=event.guest_of_order)
+            named = order.customer_id if named == event.guest_of_order else named
+        if event.shared_id is not None:
+            self._tell_shared(event.shared_id)
+        for name in {named, order.customer_id}:
             one = self.customers[name]
             if one.was_erased_by(order.first_event_at) and not one.was_erased_by(before.first_event_at):
                 self.customers[name] = customer_rules.without_details(one) if before.first_event_at else one
         # The customer the event names, who may differ from the order's, which its newest event determines.
-        sender = customer_rules.fold(self.customers[body.customer.id], body, order.first_event_at)
+        sender = customer_rules.fold(self.customers[named], body, order.first_event_at, event.mailbox)
         self.customers[sender.customer_id] = sender
         customer = self.customers[order.customer_id]
         if customer.was_erased_by(order.first_event_at):
@@ -137,6 +155,14 @@ class OrderBatch:
             effects=[effect for effect in effects if _is_logged(effect, event.type, about_order)],
             adjustments=event.adjustments,
         )
+
+    def _tell_shared(self, customer_id: str) -> None:
+        """The customer turns out to be several people: nobody is asked as them."""
+        self.customers[customer_id] = customer_rules.as_several_people(self.customers[customer_id])
+        for name, timer in list(self.recurring.items()):
+            if timer.customer_id == customer_id:
+                del self.recurring[name]
+                self.further_decisions.append(of_cancellation(timer, Reason.SHARED_ID, self.now))
 
     def _align_with_order(self, campaign: Campaign, order: Order, customer: Customer, event: IncomingEvent) -> Effect:
         name = (campaign.id, order.order_id)

@@ -81,6 +81,18 @@ def fold(order: Order, event_type: str, event: OrderEvent) -> Order:
     )
 
 
+def of_guest(order: Order, before: Order, *, named: str, unknown: str) -> Order:
+    """``order`` after an event under a customer id that several people share, which was found to be ``named``'s.
+
+    ``unknown`` is the customer for an order of which no event has named an address yet: one that does counts for the
+    whole order, whichever came last.
+    """
+    owner = before.customer_id if named == unknown else named
+    if owner in ("", unknown) or order.customer_id not in (named, unknown) or "customer_id" not in order.details:
+        return order
+    return replace(order, details={**order.details, "customer_id": (order.details["customer_id"][0], owner)})
+
+
 def went_on_after(order: Order, moment: datetime) -> bool:
     """Whether an order that began by ``moment`` has had an event since."""
     written = order.details.get("customer_id")

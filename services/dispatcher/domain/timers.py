@@ -180,8 +180,8 @@ def recurring_timer(campaign: Campaign, customer_id: str, last: Recurrence | Non
 
 
 def requested_timer_id(request: SurveyRequested) -> str:
-    """One request, one survey, whichever event carries it."""
-    return identity.event_id("timer.requested", request.request_id)
+    """One request, one survey, whichever event carries it. A request's id is its asker's own."""
+    return identity.event_id("timer.requested", request.requested_by, request.request_id)
 
 
 def requested_timer(request: SurveyRequested, traceparent: str | None) -> Timer:

@@ -17,6 +17,6 @@ def handler(runtime: Runtime[DispatcherSettings]) -> Handler:
     segmentation = runtime.settings.segmentation
 
     async def handle(connection: AsyncConnection, messages: Sequence[Message]) -> None:
-        await orders.ingest(connection, with_bodies(messages, OrderEvent), segmentation, runtime.clock.now())
+        await orders.ingest(connection, runtime, with_bodies(messages, OrderEvent), segmentation)
 
     return handle

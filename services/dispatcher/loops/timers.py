@@ -4,14 +4,22 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from services.dispatcher.actions.sends import send_due
+import structlog
+
+from services.dispatcher.actions.sends import put_off, send_due
 from services.dispatcher.domain.policy.verdict import Verdict
 from services.dispatcher.domain.reasons import Outcome
-from services.dispatcher.repository import timers
+from services.dispatcher.repository import customers, timers
 from services.dispatcher.settings import DispatcherSettings
 from shared import metrics
+from shared.persistence.engine import is_fault_of_data
 from shared.runtime import Runtime
 from shared.timers import Due
+
+log = structlog.get_logger()
+
+# As many customers, and all of a batch: then it is not their data that is at fault.
+_OWN_FAULT = 3
 
 
 class TimerLoop:
@@ -25,11 +33,53 @@ class TimerLoop:
         """Decides one batch. True when more may be due."""
         now = self._runtime.clock.now()
         verdicts: Sequence[Verdict] = ()
-        async with self._due.batch(now) as batch:
-            if batch is not None:
-                verdicts = await send_due(batch.connection, self._runtime, batch.ids, now)
+        claimed: Sequence[str] = ()
+        try:
+            async with self._due.batch(now) as batch:
+                if batch is not None:
+                    claimed = batch.ids
+                    verdicts = await send_due(batch.connection, self._runtime, batch.ids, now)
+        except Exception as error:
+            if not claimed or not is_fault_of_data(error):
+                raise
+            await self._one_at_a_time(claimed, now)
+            return True
         self._report(verdicts, now)
         return batch is not None and batch.full
+
+    async def _one_at_a_time(self, customer_ids: Sequence[str], now: datetime) -> None:
+        """Decides each customer alone, after the data of one of them failed the batch; those at fault are put off.
+
+        Raises their error if nobody could be decided: then the fault is our own.
+        """
+        at_fault: dict[str, Exception] = {}
+        for customer_id in customer_ids:
+            try:
+                async with self._runtime.engine.begin() as connection:
+                    await customers.lock(connection, [customer_id])
+                    verdicts = await send_due(connection, self._runtime, [customer_id], now)
+            except Exception as error:
+                if not is_fault_of_data(error):
+                    raise
+                at_fault[customer_id] = error
+            else:
+                self._report(verdicts, now)
+        if len(at_fault) == len(customer_ids) >= _OWN_FAULT:
+            raise at_fault[customer_ids[0]]
+        for customer_id, fault in at_fault.items():
+            async with self._runtime.engine.begin() as connection:
+                await customers.lock(connection, [customer_id])
+                verdicts = await put_off(connection, customer_id, now)
+            for verdict in verdicts:
+                log.error(
+                    "a timer cannot be decided and is put off",
+                    timer_id=verdict.timer.timer_id,
+                    campaign=verdict.timer.campaign,
+                    outcome=verdict.outcome,
+                    error=type(fault).__name__,
+                    sqlstate=getattr(getattr(fault, "orig", None), "sqlstate", None),
+                )
+            self._report(verdicts, now)
 
     def _report(self, verdicts: Sequence[Verdict], now: datetime) -> None:
         """After the commit: updates metrics, and wakes the relay if there is something to publish."""

@@ -8,6 +8,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.domain.customers import Customer
+from services.dispatcher.domain.shared_ids import KnownMailboxes
 from shared.contracts.preferences import ChannelPreference
 from shared.persistence.columns import Columns
 
@@ -19,10 +20,12 @@ _ROW = Columns(
     preference_revision="integer",
     channels="jsonb",
     erased_at="timestamptz",
+    mailboxes="jsonb",
+    several_people="boolean",
 )
 _READ = """
     customer_id, details::text AS details, first_event_at, since, preference_revision, channels::text AS channels,
-    erased_at
+    erased_at, mailboxes::text AS mailboxes, several_people
 """
 _ENSURE = text(
     "INSERT INTO customers (customer_id) SELECT * FROM unnest(CAST(:customer_ids AS text[])) ON CONFLICT DO NOTHING"
@@ -37,6 +40,12 @@ _READ_SOME = text(
     f"""
     SELECT {_READ} FROM customers WHERE customer_id = ANY(CAST(:customer_ids AS text[]))
     """  # noqa: S608  # composed of column names, never values
+)
+_MAILBOXES = text(
+    """
+    SELECT customer_id, mailboxes::text AS mailboxes, several_people
+    FROM customers WHERE customer_id = ANY(CAST(:customer_ids AS text[]))
+    """
 )
 _WRITE = text(
     f"""
@@ -58,6 +67,14 @@ async def read(connection: AsyncConnection, customer_ids: Iterable[str]) -> dict
     return {row.customer_id: _customer(row) for row in rows}
 
 
+async def mailboxes(connection: AsyncConnection, customer_ids: Iterable[str]) -> dict[str, KnownMailboxes]:
+    """The mailboxes each has used, of those customers there is a row of."""
+    return {
+        row.customer_id: KnownMailboxes(frozenset(orjson.loads(row.mailboxes)), row.several_people)
+        for row in await connection.execute(_MAILBOXES, {"customer_ids": sorted(customer_ids)})
+    }
+
+
 async def write(connection: AsyncConnection, customers: Sequence[Customer]) -> None:
     """Updates locked customers."""
     if customers:
@@ -74,6 +91,8 @@ def _row(customer: Customer) -> dict[str, Any]:
         "preference_revision": customer.preference_revision,
         "channels": orjson.dumps(channels).decode(),
         "erased_at": customer.erased_at,
+        "mailboxes": orjson.dumps(sorted(customer.mailboxes)).decode(),
+        "several_people": customer.several_people,
     }
 
 
@@ -87,4 +106,6 @@ def _customer(row: Row[Any]) -> Customer:
         preference_revision=row.preference_revision,
         channels={preference.channel: preference for preference in channels},
         erased_at=row.erased_at,
+        mailboxes=frozenset(orjson.loads(row.mailboxes)),
+        several_people=row.several_people,
     )

@@ -39,6 +39,12 @@ _LOCK_OF_CUSTOMERS = text(
     ORDER BY order_id LIMIT :most FOR UPDATE
     """  # noqa: S608  # composed of column names, never values
 )
+_IDS_OF_CUSTOMERS = text(
+    """
+    SELECT order_id, customer_id FROM orders WHERE customer_id = ANY(CAST(:customer_ids AS text[]))
+    ORDER BY order_id LIMIT :most
+    """
+)
 _READ_SOME = text(
     f"""
     SELECT {_READ} FROM orders WHERE order_id = ANY(CAST(:order_ids AS text[]))
@@ -70,6 +76,12 @@ async def lock(connection: AsyncConnection, customer_of: Mapping[str, str]) -> d
     await connection.execute(_ENSURE, _NEW_ROW.parameters(new))
     rows = await connection.execute(_LOCK, {"order_ids": order_ids})
     return {row.order_id: _order(row.order_id, row.first_event_at, row.facts) for row in rows}
+
+
+async def ids_of_customers(connection: AsyncConnection, customer_ids: Sequence[str], *, most: int) -> dict[str, str]:
+    """The first ``most`` orders of these customers, each with the customer; nothing is locked."""
+    rows = await connection.execute(_IDS_OF_CUSTOMERS, {"customer_ids": list(customer_ids), "most": most})
+    return {row.order_id: row.customer_id for row in rows}
 
 
 async def lock_of_customers(

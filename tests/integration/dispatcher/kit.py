@@ -67,12 +67,18 @@ def preference(
     return message(preferences.TOPIC, name, body, at=START)
 
 
-def request(campaign: str, customer_id: str = "c-1", not_before: datetime = START, request_id: str = "r-1") -> Message:
+def request(
+    campaign: str,
+    customer_id: str = "c-1",
+    not_before: datetime = START,
+    request_id: str = "r-1",
+    requested_by: str = "tests",
+) -> Message:
     body = SurveyRequested(
         request_id=request_id,
         customer_id=customer_id,
         campaign=campaign,
-        requested_by="tests",
+        requested_by=requested_by,
         requested_at=START,
         not_before=not_before,
     )
@@ -90,10 +96,14 @@ class Dispatcher:
     app: FastAPI
 
     async def handle(self, *messages: Message) -> None:
-        """Handles the messages as one batch of one topic, as the consumer would."""
-        handler = self.handlers[messages[0].topic]
+        """Handles the messages as one batch, as the consumer would: topic by topic, and each handler once."""
+        in_order = [each.name for each in topics.CONSUMED_BY["dispatcher"]]
+        of_handlers: dict[Handler, list[Message]] = {}
+        for one in sorted(messages, key=lambda message: in_order.index(message.topic)):
+            of_handlers.setdefault(self.handlers[one.topic], []).append(one)
         async with self.runtime.engine.begin() as connection:
-            await handler(connection, messages)
+            for handler, theirs in of_handlers.items():
+                await handler(connection, theirs)
 
     async def pass_time(self, to: datetime) -> None:
         """Moves the clock, and decides everything that came due."""

@@ -8,6 +8,12 @@ from sqlalchemy import text
 
 from tests.integration.dispatcher.kit import HOUR, START, Dispatcher, order_event
 
+# All but when a row was written.
+TIMERS = """
+    SELECT timer_id, campaign, customer_id, order_id, cause, occurrence, milestone_at, due_at, traceparent
+    FROM timers WHERE customer_id LIKE :like ORDER BY timer_id
+"""
+
 events = st.builds(
     lambda kind, order, customer, hours: (kind, f"o-{order}", f"c-{customer}", hours),
     st.sampled_from(["placed", "paid", "shipped", "delivered", "cancelled", "refunded"]),
@@ -33,7 +39,7 @@ async def test_any_batching_of_any_reordering_stores_the_same_and_one_decision_a
         return [
             await dispatcher.rows("SELECT * FROM orders WHERE order_id LIKE :like ORDER BY order_id", **like),
             await dispatcher.rows("SELECT * FROM customers WHERE customer_id LIKE :like ORDER BY customer_id", **like),
-            await dispatcher.rows("SELECT * FROM timers WHERE customer_id LIKE :like ORDER BY timer_id", **like),
+            await dispatcher.rows(TIMERS, **like),
         ]
 
     async def forget() -> None:

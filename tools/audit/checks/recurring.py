@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from shared.contracts import orders
 from shared.contracts.identity import timer_id as timer_id_of
 from shared.contracts.requests import REQUESTED
+from shared.guests import PREFIX as GUEST_PREFIX
 from tools.audit.decision_log import DecisionLog
 from tools.audit.facts import CampaignRule, DatabaseFacts, Decision, Timer, TopicFacts
 from tools.audit.report import Check
@@ -48,8 +49,8 @@ class ExpectedTimer:
 def recurring_recomputed(topics: TopicFacts, database: DatabaseFacts, log: DecisionLog) -> Check:
     """Each customer has the one timer per recurring campaign that follows from their orders and the last occurrence.
 
-    Left out are customers who were erased and returned, those who share an order with another customer, and those
-    without an event since the campaign was changed.
+    Left out are customers who were erased and returned, those who share an order with another customer, those whose id
+    turned out to be several people's, and those without an event since the campaign was changed.
     """
     check = Check("recurring timers recomputed", 4)
     pending: defaultdict[tuple[str, str], list[Timer]] = defaultdict(list)
@@ -58,7 +59,7 @@ def recurring_recomputed(topics: TopicFacts, database: DatabaseFacts, log: Decis
             pending[timer.campaign, timer.customer_id].append(timer)
     events_by_customer = _events_by_customer(topics, database)
     erased = {**database.erased_customers, **topics.erased_customers}
-    shared = _customers_of_shared_orders(events_by_customer)
+    shared = _customers_of_shared_orders(events_by_customer) | database.shared_ids
     recurring = [campaign for campaign in database.campaigns.values() if campaign.every is not None]
     for customer_id, events in events_by_customer.items():
         for campaign in recurring:
@@ -162,6 +163,9 @@ def _events_by_customer(topics: TopicFacts, database: DatabaseFacts) -> Mapping[
         ):
             continue
         customer_id = customer_of.get(decision.event, decision.customer_id)
+        if decision.customer_id.startswith(GUEST_PREFIX):
+            # The event names an id that several people share.
+            customer_id = decision.customer_id
         events_by_customer[customer_id].append(
             CustomerEvent(
                 customer_id=customer_id,

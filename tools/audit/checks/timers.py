@@ -158,7 +158,7 @@ def requests_recomputed(topics: TopicFacts, database: DatabaseFacts, log: Decisi
         decision = log.by_event.get(request.identity)
         if decision is not None and decision.outcome == "timer_set":
             # Duplicates of a request are one survey, at the time requested last.
-            timer_id = event_id_of("timer.requested", request.request_id)
+            timer_id = event_id_of("timer.requested", request.requested_by, request.request_id)
             accepted[timer_id] = max(
                 accepted.get(timer_id, (0, request)), (decision.position, request), key=itemgetter(0)
             )

@@ -4,7 +4,14 @@ from services.dispatcher.domain.policy.situation import DueSurvey
 from services.dispatcher.domain.policy.verdict import Objection
 from services.dispatcher.domain.reasons import Reason
 
-REASONS: tuple[Reason, ...] = (Reason.ERASED, Reason.NO_ADDRESS, Reason.UNSUBSCRIBED, Reason.BOUNCED, Reason.COMPLAINED)
+REASONS: tuple[Reason, ...] = (
+    Reason.SHARED_ID,
+    Reason.ERASED,
+    Reason.NO_ADDRESS,
+    Reason.UNSUBSCRIBED,
+    Reason.BOUNCED,
+    Reason.COMPLAINED,
+)
 
 
 def check(survey: DueSurvey) -> Objection | None:

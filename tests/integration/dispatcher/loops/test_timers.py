@@ -3,6 +3,10 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
 from services.dispatcher.loops.timers import TimerLoop
 from tests.integration.dispatcher.kit import DAY, HOUR, START, Dispatcher, order_event, preference, request
 
@@ -134,3 +138,61 @@ async def test_a_timer_set_behind_the_watermark_is_found_when_the_backlog_is_wor
         pass
     await loop.step()
     assert len(await dispatcher.sends()) == 5
+
+
+async def refuse(dispatcher: Dispatcher, customers: str) -> None:
+    """From now on, PostgreSQL takes the data of sends to the customers like these for invalid."""
+    async with dispatcher.runtime.engine.begin() as connection:
+        await connection.execute(
+            text(
+                "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+                " $$ BEGIN RAISE EXCEPTION 'invalid' USING ERRCODE = 'data_exception'; END $$"
+            )
+        )
+        await connection.execute(
+            text(
+                "CREATE TRIGGER refuse BEFORE INSERT ON sends FOR EACH ROW"
+                f" WHEN (NEW.customer_id LIKE '{customers}') EXECUTE FUNCTION refuse()"
+            )
+        )
+
+
+async def test_one_customer_whose_data_cannot_be_stored_stops_nobody_else(dispatcher: Dispatcher) -> None:
+    await dispatcher.handle(*(order_event("placed", f"o-{name}", f"c-{name}") for name in ("1", "bad", "2")))
+    await refuse(dispatcher, "c-bad")
+    await dispatcher.pass_time(START + HOUR)
+    assert sorted(order or "" for _, order, _ in await dispatcher.sends()) == ["o-1", "o-2"]
+    assert (await dispatcher.outcomes("c-bad"))[-1] == ("deferred", "fault")
+    assert (await dispatcher.timers())["service-nps o-bad"] == START + HOUR + DAY
+    async with dispatcher.runtime.engine.begin() as connection:
+        await connection.execute(text("DROP TRIGGER refuse ON sends"))
+    await dispatcher.pass_time(START + HOUR + DAY)
+    assert ("service-nps", "o-bad", START + HOUR + DAY) in await dispatcher.sends()
+
+
+async def test_a_customer_who_is_always_at_fault_is_given_up_once_it_is_too_late_to_ask(dispatcher: Dispatcher) -> None:
+    await dispatcher.handle(order_event("placed"))
+    await refuse(dispatcher, "c-1")
+    for day in range(20):
+        await dispatcher.pass_time(START + HOUR + day * DAY)
+    outcomes = await dispatcher.outcomes()
+    assert outcomes.count(("deferred", "fault")) == 14
+    assert outcomes[-1] == ("skipped", "fault")
+
+
+async def test_a_fault_that_concerns_everybody_is_nobodys_own(dispatcher: Dispatcher) -> None:
+    await dispatcher.handle(*(order_event("placed", f"o-{number}", f"c-{number}") for number in range(4)))
+    await refuse(dispatcher, "c-%")
+    with pytest.raises(DBAPIError):
+        await dispatcher.pass_time(START + HOUR)
+    assert await dispatcher.outcomes() == [("timer_set", "milestone_reached")]
+
+
+async def test_two_askers_with_one_request_id_are_two_requests(dispatcher: Dispatcher) -> None:
+    await dispatcher.handle(order_event("placed", "o-1", "c-1"), order_event("placed", "o-2", "c-2"))
+    await dispatcher.handle(
+        request("relationship-nps", "c-1", not_before=START + DAY, requested_by="alerter"),
+        request("relationship-nps", "c-2", not_before=START + DAY, requested_by="crm"),
+    )
+    rows = await dispatcher.rows("SELECT customer_id FROM timers WHERE cause = 'request' ORDER BY customer_id")
+    assert [row["customer_id"] for row in rows] == ["c-1", "c-2"]

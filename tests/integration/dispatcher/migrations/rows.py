@@ -98,10 +98,22 @@ ROWS: dict[str, Rows] = {
             }
         ]
     },
+    "0006": {
+        "customers": [
+            {
+                "customer_id": "c-3", "details": {}, "first_event_at": None, "since": None, "preference_revision": 0,
+                "channels": [], "erased_at": None, "last_answered_at": None, "mailboxes": ["5f5f5f5f5f5f5f5f"],
+                "several_people": True,
+            }
+        ]
+    },
 }  # fmt: skip
 
 AFTER: dict[str, Changed] = {
     # When older timers were set is the moment of the migration.
     "0003": {**AFTER_DEAD_LETTER_STATES, "timers": ROWS["0001"]["timers"]},
     "0005": {"decisions": [{**row, "adjustments": None} for row in ROWS["0001"]["decisions"]]},
+    "0006": {
+        "customers": [{**row, "mailboxes": [], "several_people": False} for row in ROWS["0001"]["customers"]],
+    },
 }

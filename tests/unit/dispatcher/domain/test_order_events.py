@@ -18,6 +18,7 @@ from services.dispatcher.domain.timers import Recurrence
 from services.dispatcher.settings import SHIPPED_CAMPAIGNS, read_campaigns
 from shared.contracts.orders import Customer as TellsOf
 from shared.contracts.orders import OrderEvent, Shipment
+from shared.digests import CustomerDigests
 from tests.kit.messages import message
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -26,6 +27,7 @@ SHIPPED = read_campaigns(SHIPPED_CAMPAIGNS)
 PROMISED = Campaign.model_validate(
     {"id": "promised", "trigger": [{"after": "order.delivered"}, {"after": "order.promised"}], "valid_for": "30 days"}
 )
+DIGESTS = CustomerDigests("x" * 32)
 CUSTOMERS, ORDERS = ("c-1", "c-2"), ("o-1", "o-2")
 
 
@@ -234,4 +236,8 @@ def test_an_event_that_comes_twice_in_a_batch_is_one() -> None:
         (message("orders", "order.placed", body, event_id="1", source=source, at=NOW), body)
         for source in ("/shop", "/shop", "/marketplace")
     ]
-    assert [(each.source, each.event_id) for each in incoming(received)] == [("/shop", "1"), ("/marketplace", "1")]
+    taken = incoming(received, DIGESTS)
+    assert [(each.source, each.event_id) for each in taken] == [
+        ("/shop", "1"),
+        ("/marketplace", "1"),
+    ]

@@ -31,6 +31,7 @@ EXAMPLES = {
     Reason.ORDER_RETURNED: stopped("order.returned"),
     Reason.EXPIRED: due_survey(timer=timer("service", due=NOW - 15 * DAY)),
     Reason.ERASED: due_survey(customer=Customer(customer_id="c-1", erased_at=NOW)),
+    Reason.SHARED_ID: due_survey(customer=replace(ANA, several_people=True)),
     Reason.NO_ADDRESS: due_survey(customer=Customer(customer_id="c-1")),
     Reason.UNSUBSCRIBED: unwilling("unsubscribed"),
     Reason.BOUNCED: unwilling("bounced"),

@@ -107,12 +107,13 @@ def with_a_request() -> tuple[TopicFacts, DatabaseFacts]:
         identity=("/desk", "r1"),
         location=("surveys.requests", 0, 0),
         request_id="r1",
+        requested_by="desk",
         campaign="service",
         customer_id="c1",
         order_id="o1",
         not_before=NOON + 9 * DAY,
     )
-    timer = event_id("timer.requested", "r1")
+    timer = event_id("timer.requested", "desk", "r1")
     topics.requests.append(wanted)
     database.decisions.append(
         Decision(

@@ -1,0 +1,49 @@
+"""Customer ids that are no one's: what shops send for orders of people without an account, such as ``0``."""
+
+from collections.abc import Iterable
+
+from shared.contracts.orders import Customer, OrderEvent
+from shared.digests import CustomerDigests
+
+PREFIX = "guest-"
+"""Of the ids that tell guests apart."""
+
+
+class Guests:
+    """Tells people apart who share a customer id: by their address, or else by their order.
+
+    ``ids`` are those known to be shared. An id without any letter or digit other than 0, such as ``0`` or ``-``, is
+    one of them, too. Case and surrounding blanks do not matter.
+    """
+
+    def __init__(self, ids: Iterable[str], digests: CustomerDigests) -> None:
+        self._ids = {written for name in ids if (written := _written(name))}
+        self._digests = digests
+
+    def shares(self, customer_id: str) -> bool:
+        """Whether the id is known to be that of many people."""
+        written = _written(customer_id)
+        return written in self._ids or not any(letter.isalnum() and letter != "0" for letter in written)
+
+    def person(self, customer: Customer, order_id: str) -> str:
+        """The id of the person who placed an order under a shared id: the same for every order of one mailbox.
+
+        It does not contain the address. Without one, the person is known by this order only.
+        """
+        address = customer.email or customer.phone
+        return self.of_order(order_id) if not address else PREFIX + self._digests.mailbox(address)[:32]
+
+    def told_apart(self, event: OrderEvent) -> OrderEvent:
+        """The event as of the person who ordered, if its customer id is known to be shared."""
+        if not self.shares(event.customer.id):
+            return event
+        person = self.person(event.customer, event.order_id)
+        return event.model_copy(update={"customer": event.customer.model_copy(update={"id": person})})
+
+    def of_order(self, order_id: str) -> str:
+        """The id of a guest of whom no more is known than their order."""
+        return PREFIX + self._digests.digest(f"order {order_id}").hex()[:32]
+
+
+def _written(customer_id: str) -> str:
+    return customer_id.strip().casefold()
