@@ -1,0 +1,1 @@
+"""The `hearback` command: what operators do by hand."""

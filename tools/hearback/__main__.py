@@ -1,0 +1,25 @@
+"""`python -m tools.hearback`, or `./hearback`: what operators do by hand."""
+
+import typer
+
+from deploy.local.terminal import silence_kafka
+from tools.hearback import letters
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    help="Operate an installation of Hearback. Addresses and credentials come from the environment "
+    "(HEARBACK_DATABASE_URL, HEARBACK_KAFKA_BOOTSTRAP_SERVERS, HEARBACK_TOPIC_PREFIX), or else from .hearback/env, "
+    "which `make up` writes.",
+)
+app.add_typer(letters.app, name="letters")
+
+
+@app.callback()
+def _hearback() -> None:
+    silence_kafka()
+
+
+if __name__ == "__main__":
+    app(prog_name="hearback")
