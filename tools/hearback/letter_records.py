@@ -1,6 +1,6 @@
 """The records behind dead letters: read from ``<topic>.<service>.dlq``, and published to their own topic again."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -43,11 +43,15 @@ class LetterRecords:
     ) -> dict[str, LetterRecord]:
         """The records by letter id; those Kafka no longer has are missing."""
         found: dict[str, LetterRecord] = {}
+
+        def further(more: int) -> None:
+            progress(len(found) + more)
+
         by_topic: dict[str, list[Letter]] = {}
         for letter in letters:
             by_topic.setdefault(dead_letter_topic(letter.topic, service=letter.service).name, []).append(letter)
         for topic, expected in by_topic.items():
-            found |= await self._read(self._prefix + topic, expected, lambda more: progress(len(found) + more))
+            found |= await self._read(self._prefix + topic, expected, further)
         return found
 
     async def _read(self, topic: str, letters: Sequence[Letter], progress: Progress) -> dict[str, LetterRecord]:
@@ -78,17 +82,24 @@ class LetterRecords:
             await consumer.stop()
         return found
 
-    async def publish(self, topic: str, records: Sequence[LetterRecord]) -> None:
-        """Publishes the records to ``topic``, the catalogue's name, and waits for all replicas to have them."""
+    async def publish(self, topic: str, records: Mapping[Place, LetterRecord]) -> None:
+        """Publishes the records to ``topic``, the catalogue's name, and waits for all replicas to have them.
+
+        Each to the partition it came from: whoever chose that may not have chosen by the key's hash.
+        """
         producer = AIOKafkaProducer(
             bootstrap_servers=self._bootstrap_servers, enable_idempotence=True, acks="all", max_request_size=2_000_000
         )
         await producer.start()
         try:
-            for record in records:
+            for (_, partition, _offset), record in records.items():
                 # Sent one by one: the order of a key's records is kept, whatever fails.
                 await producer.send_and_wait(
-                    self._prefix + topic, value=record.value, key=record.key, headers=list(record.headers)
+                    self._prefix + topic,
+                    value=record.value,
+                    key=record.key,
+                    partition=partition,
+                    headers=list(record.headers),
                 )
         finally:
             await producer.stop()

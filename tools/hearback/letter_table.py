@@ -153,7 +153,7 @@ class LetterTable:
         """Lets the service set aside so many more of the topic's records within the next hour."""
         for schema in self._schemas:
             known = await self._connection.fetchval(
-                f"SELECT EXISTS (SELECT 1 FROM {_quoted(schema)}.consumer_positions WHERE consumer = $1 AND topic = $2)",  # noqa: S608  # as above
+                f"SELECT count(*) FROM {_quoted(schema)}.consumer_positions WHERE consumer = $1 AND topic = $2",  # noqa: S608  # as above
                 service,
                 topic,
             )

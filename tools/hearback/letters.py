@@ -236,7 +236,7 @@ async def _publish(on: Installation, records: Mapping[str, LetterRecord], letter
     for letter in letters:
         by_topic.setdefault(letter.topic, {}).setdefault(letter.place, records[letter.letter_id])
     for topic, places in by_topic.items():
-        await on.records.publish(topic, list(places.values()))
+        await on.records.publish(topic, places)
         # Marked afterwards: if this stops in between, they are put back twice, which their ids make harmless.
         await on.table.mark(places, "put_back")
     published = sum(len(places) for places in by_topic.values())
