@@ -6,7 +6,7 @@ from services.collector.api import answers, customers
 from services.collector.handlers import campaigns, deliveries, sends
 from services.collector.loops.retention import RetentionLoop
 from services.collector.settings import CollectorSettings
-from services.collector.web import broken_links, survey, unsubscribe
+from services.collector.web import survey, unsubscribe
 from services.collector.web.rendering import Rendering
 from shared.contracts import topics
 from shared.loops import Periodic
@@ -25,7 +25,6 @@ def build(runtime: Runtime[CollectorSettings]) -> Service:
     app.include_router(customers.routes(runtime))
     app.include_router(survey.routes(runtime, rendering))
     app.include_router(unsubscribe.routes(runtime, rendering))
-    app.include_router(broken_links.routes(runtime, rendering))
     return Service(
         handlers={
             topics.CAMPAIGNS.name: campaigns.handler(runtime),

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from shared.contracts.types import UNSTORABLE
 
 MAX_FIELDS = 50
+FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 Body = TypeVar("Body", bound=BaseModel)
 

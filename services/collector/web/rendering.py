@@ -147,11 +147,12 @@ class Rendering:
         )
 
 
-def address(request: Request, **parameters: object) -> str:
-    """This page's URL with the parameters, and the language if one was requested; None values are omitted."""
+def address(request: Request, path: str | None = None, /, **parameters: object) -> str:
+    """The URL of this page, or of ``path``, with the parameters, and the language if one was requested; None values are
+    omitted."""
     given = {**parameters, "lang": request.query_params.get("lang")}
     query = urlencode({name: value for name, value in given.items() if value is not None})
-    return request.url.path + (f"?{query}" if query else "")
+    return (path or request.url.path) + (f"?{query}" if query else "")
 
 
 def _next_try(request: Request, **parameters: object) -> str | None:

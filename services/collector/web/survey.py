@@ -21,7 +21,7 @@ from services.collector.domain.answers import (
 from services.collector.domain.surveys import ClosedSurvey, ErasedSurvey, Survey, UnknownSurvey
 from services.collector.queries.surveys import answerable_survey
 from services.collector.settings import CollectorSettings
-from services.collector.web.broken_links import broken_link_problem
+from services.collector.web.links import broken_link_problem, repaired_address
 from services.collector.web.rendering import REFRESH_SECONDS, UNAVAILABLE, Rendering, address
 from shared import metrics
 from shared.contracts.answers import Answer
@@ -35,15 +35,20 @@ from shared.web.problems import INVALID_REQUEST, TRY_AGAIN, Problem
 def routes(runtime: Runtime[CollectorSettings], rendering: Rendering) -> APIRouter:
     router = APIRouter()
 
-    @router.api_route("/s/{token}", methods=["GET", "HEAD"], response_class=HTMLResponse, include_in_schema=False)
+    @router.get("/s/{token:path}", response_class=HTMLResponse, include_in_schema=False)
+    @router.get("/s/{token}", response_class=HTMLResponse, include_in_schema=False)
     async def survey_page(request: Request, token: str) -> Response:
         try:
-            survey = await _answerable(runtime, runtime.links.send_id_of(token, "answer"))
+            send_id = runtime.links.send_id_of(token, "answer")
+            if repaired := repaired_address(request, runtime.links, "answer", written=token, send_id=send_id):
+                return RedirectResponse(repaired, 303, {"Cache-Control": "no-store"})
+            survey = await _answerable(runtime, send_id)
         except UNAVAILABLE as error:
             return rendering.unavailable(request, error)
         metrics.survey_pages.labels("survey").inc()
         return _step(rendering, request, survey)
 
+    @router.post("/s/{token:path}", include_in_schema=False)
     @router.post(
         "/s/{token}",
         status_code=202,

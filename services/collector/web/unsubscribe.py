@@ -8,20 +8,37 @@ from services.collector.domain.preferences import PreferenceChange
 from services.collector.domain.surveys import Survey
 from services.collector.queries.preferences import read_subscription
 from services.collector.settings import CollectorSettings
+from services.collector.web.links import broken_link_problem, repaired_address
 from services.collector.web.rendering import UNAVAILABLE, Rendering, address
+from shared.links import BrokenLink
 from shared.runtime import Runtime
-from shared.web.forms import read_form
+from shared.web.forms import FORM_TYPES, is_json, read_form
+from shared.web.problems import INVALID_REQUEST, Problem
+
+_WISHES: dict[str, PreferenceChange] = {"unsubscribe": "unsubscribe", "resubscribe": "resubscribe"}
+_ACCEPTED = (
+    "the body must be List-Unsubscribe=One-Click, as mail programs send it (RFC 8058), or wish=unsubscribe or "
+    "wish=resubscribe, as the page does"
+)
+_FORM = {
+    "type": "object",
+    "properties": {
+        "List-Unsubscribe": {"type": "string", "enum": ["One-Click"]},
+        "wish": {"type": "string", "enum": list(_WISHES)},
+    },
+}
 
 
 def routes(runtime: Runtime[CollectorSettings], rendering: Rendering) -> APIRouter:
     router = APIRouter()
 
-    @router.api_route(
-        "/unsubscribe/{token}", methods=["GET", "HEAD"], response_class=HTMLResponse, include_in_schema=False
-    )
+    @router.get("/unsubscribe/{token:path}", response_class=HTMLResponse, include_in_schema=False)
+    @router.get("/unsubscribe/{token}", response_class=HTMLResponse, include_in_schema=False)
     async def unsubscribe_page(request: Request, token: str) -> Response:
         try:
             send_id = runtime.links.send_id_of(token, "unsubscribe")
+            if repaired := repaired_address(request, runtime.links, "unsubscribe", written=token, send_id=send_id):
+                return RedirectResponse(repaired, 303, {"Cache-Control": "no-store"})
             async with runtime.read_only() as connection:
                 subscription = await read_subscription(connection, send_id)
         except UNAVAILABLE as error:
@@ -36,28 +53,36 @@ def routes(runtime: Runtime[CollectorSettings], rendering: Rendering) -> APIRout
         # Also for a survey that is not known yet: nobody has to wait to unsubscribe, the change is stored as pending.
         return _page(rendering, request, survey, "unsubscribe", change="unsubscribe")
 
+    @router.post("/unsubscribe/{token:path}", include_in_schema=False)
     @router.post(
         "/unsubscribe/{token}",
         responses={
-            200: {"description": "A mail client's one-click request: done."},
+            200: {"description": "A mail program's one-click request: done."},
             202: {"description": "The same for a survey that is not known here yet: pending until it is."},
-            303: {"description": "A form was posted: redirect to the page with the result."},
+            303: {"description": "The page's form was posted: redirect to the page with the result."},
         },
+        openapi_extra={"requestBody": {"content": {media: {"schema": _FORM} for media in FORM_TYPES}}},
     )
     async def unsubscribe(request: Request, token: str) -> Response:
-        """Unsubscribes from all surveys. Mail clients post ``List-Unsubscribe=One-Click``; any body means the same,
-        except ``wish=resubscribe``, which undoes it."""
-        form = await read_form(request)
-        change: PreferenceChange = "resubscribe" if form.get("wish") == "resubscribe" else "unsubscribe"
+        """Unsubscribes from all surveys. A mail program posts ``List-Unsubscribe=One-Click`` (RFC 8058) and is never
+        redirected. Our page posts ``wish=unsubscribe``, or ``wish=resubscribe`` to undo it. Nothing else is accepted: a
+        scanner that posts to every address unsubscribes nobody."""
         try:
             send_id = runtime.links.send_id_of(token, "unsubscribe")
-            done = await change_preference(runtime, send_id, change)
+            form = await read_form(request)
+            wish = _WISHES.get(form.get("wish", ""))
+            one_click = form.get("List-Unsubscribe", "").strip() == "One-Click"
+            if wish is None and not one_click:
+                raise Problem(422, INVALID_REQUEST, detail=_ACCEPTED)
+            done = await change_preference(runtime, send_id, wish or "unsubscribe")
         except UNAVAILABLE as error:
+            if isinstance(error, BrokenLink) and is_json(request):
+                raise broken_link_problem() from error
             return rendering.unavailable(request, error)
-        if "List-Unsubscribe" in form:
-            # A mail client only looks at the status, and redirects are forbidden here (RFC 8058 §3.1).
+        if one_click:
+            # A mail program only looks at the status, and redirects are forbidden here (RFC 8058 §3.1).
             return Response(status_code=200 if done else 202)
-        step = "back" if change == "resubscribe" else None
+        step = "back" if wish == "resubscribe" else None
         return RedirectResponse(address(request, step=step), 303, {"Cache-Control": "no-store"})
 
     return router

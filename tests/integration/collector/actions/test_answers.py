@@ -1,6 +1,6 @@
 """An answer is acknowledged once it is stored with its event, and never before."""
 
-from tests.integration.collector.kit import Collector, broken
+from tests.integration.collector.kit import ONE_CLICK, Collector, broken
 
 
 async def test_an_answer_is_taken_while_nothing_can_be_published(collector: Collector) -> None:
@@ -18,7 +18,7 @@ async def test_a_failing_outbox_acknowledges_nothing(collector: Collector) -> No
         assert (await collector.client.post(page, json={"score": 4})).status_code == 503
         assert (await collector.client.post(page, data={"score": "4"})).status_code == 503
         assert (await collector.post_answer(score=4)).status_code == 503
-        assert (await collector.client.post(collector.unsubscribe_page())).status_code == 503
+        assert (await collector.client.post(collector.unsubscribe_page(), data=ONE_CLICK)).status_code == 503
         assert (await collector.erase("c-42")).status_code == 503
     assert await collector.count("answers") == await collector.count("preferences") == 0
     assert (await collector.client.get(page)).status_code == 200

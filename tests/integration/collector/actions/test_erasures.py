@@ -11,7 +11,7 @@ from shared.contracts import identity, topics
 from shared.contracts.answers import Answer
 from shared.contracts.sends import Recipient
 from shared.digests import CustomerDigests
-from tests.integration.collector.kit import NOON, Collector, survey
+from tests.integration.collector.kit import NOON, ONE_CLICK, Collector, survey
 from tests.kit.locks import held_up
 from tests.kit.settings import SECRET
 
@@ -25,7 +25,7 @@ async def a_life(collector: Collector) -> str:
     await collector.client.post(page, json={"score": 3, "comment": "so sad a comment"})
     await collector.client.post(page, json={"score": 2})
     await collector.post_answer(answer_id="till-1", customer_id="c-42", order_id="order-1001", score=9)
-    await collector.client.post(collector.unsubscribe_page())
+    await collector.client.post(collector.unsubscribe_page(), data=ONE_CLICK)
     return page
 
 
@@ -90,7 +90,7 @@ async def test_no_later_amendment_is_taken(collector: Collector) -> None:
     assert (await collector.client.post(page, data={"score": "9"})).status_code == 410
     assert (await collector.client.post(collector.page("s-2"), json={"score": 9})).status_code == 410
     assert (await collector.post_answer(answer_id="till-1", score=9)).status_code == 410
-    assert (await collector.client.post(collector.unsubscribe_page())).status_code == 410
+    assert (await collector.client.post(collector.unsubscribe_page(), data=ONE_CLICK)).status_code == 410
     assert len(await collector.outbox()) == before
     assert await traces(collector) == []
 
@@ -128,7 +128,7 @@ async def test_who_comes_back_is_a_customer_again(collector: Collector) -> None:
     collector.clock.pass_time(days=10)
     page = await collector.send("s-3", sent_at=collector.clock.now(), expires_at=NOON + timedelta(days=40))
     assert (await collector.client.post(page, json={"score": 8})).status_code == 202
-    await collector.client.post(collector.unsubscribe_page("s-3"))
+    await collector.client.post(collector.unsubscribe_page("s-3"), data=ONE_CLICK)
     told = [(event.type, event.body["revision"]) for event in await collector.outbox(topics.PREFERENCES.name)]
     assert told[-1] == ("preference.unsubscribed", 3)
 
@@ -144,7 +144,7 @@ async def test_answering_and_consuming_while_being_erased_leaves_nothing(collect
         ),
         collector.erase("c-42"),
         collector.consume(late),
-        *(collector.client.post(collector.unsubscribe_page(f"s-{number}")) for number in range(6)),
+        *(collector.client.post(collector.unsubscribe_page(f"s-{number}"), data=ONE_CLICK) for number in range(6)),
     )
     assert await traces(collector) == []
     per_answer: dict[str, list[str]] = {}

@@ -3,8 +3,10 @@
 import asyncio
 import html
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.collector.actions.preferences import change_preference
@@ -39,9 +41,9 @@ async def test_a_person_presses_and_takes_it_back(collector: Collector) -> None:
         ("preference.unsubscribed", 1, "unsubscribed"),
         ("preference.resubscribed", 2, "allowed"),
     ]
-    event = (await collector.outbox(topics.PREFERENCES.name))[0]
-    assert event.key == event.body["customer_id"] == "c-42"
-    assert event.body["channels"][0] == {
+    published = (await collector.outbox(topics.PREFERENCES.name))[0]
+    assert published.key == published.body["customer_id"] == "c-42"
+    assert published.body["channels"][0] == {
         "channel": "email",
         "state": "unsubscribed",
         "address": "ana.souza@example.com",
@@ -59,6 +61,64 @@ async def test_one_click_of_a_mail_program(collector: Collector) -> None:
     )
     assert in_parts.status_code == 200
     assert await collector.preferences() == [("preference.unsubscribed", 1, "unsubscribed")]
+
+
+@pytest.mark.parametrize(
+    "request_body",
+    [
+        {},
+        {"content": b""},
+        {"data": {"List-Unsubscribe": "Two-Clicks"}},
+        {"data": {"list-unsubscribe": "yes"}},
+        {"data": {"wish": "unsubscribe me"}},
+        {"data": {"score": "1"}},
+        {"json": {"List-Unsubscribe": "One-Click"}},
+        {"params": {"List-Unsubscribe": "One-Click"}},
+    ],
+)
+async def test_any_other_body_unsubscribes_nobody_and_is_told_what_is_accepted(
+    collector: Collector, request_body: dict[str, Any]
+) -> None:
+    await collector.send()
+    response = await collector.client.post(collector.unsubscribe_page(), **request_body)
+    assert response.status_code == 422
+    assert response.headers["content-type"] == "application/problem+json"
+    assert "List-Unsubscribe=One-Click" in response.json()["detail"]
+    assert await collector.preferences() == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"data": ONE_CLICK},
+        {"files": {"List-Unsubscribe": (None, "One-Click")}},
+        {"content": b"List-Unsubscribe=One-Click\r\n"},
+        {"content": b"List-Unsubscribe=One-Click", "headers": {"Content-Type": "text/plain"}},
+        {"data": {**ONE_CLICK, "wish": "unsubscribe"}},
+    ],
+)
+async def test_one_click_is_never_redirected(collector: Collector, body: dict[str, Any]) -> None:
+    await collector.send()
+    assert (await collector.client.post(collector.unsubscribe_page(), **body)).status_code == 200
+    assert (await collector.client.post(collector.unsubscribe_page("s-unknown"), **body)).status_code == 202
+    assert await collector.preferences() == [("preference.unsubscribed", 1, "unsubscribed")]
+
+
+async def test_a_forged_link_is_refused_without_the_database(collector: Collector) -> None:
+    await collector.runtime.engine.dispose()
+    opened = []
+
+    @event.listens_for(collector.runtime.engine.sync_engine, "checkout")
+    def _opened(*_: object) -> None:
+        opened.append(1)
+
+    for path in ("/s/forged.aaaa", "/unsubscribe/forged.aaaa"):
+        assert (await collector.client.get(path)).status_code == 404
+        assert (await collector.client.post(path, data={"score": "1", **ONE_CLICK})).status_code == 404
+        assert (await collector.client.post(path, json={"score": 1})).status_code == 404
+    assert opened == []
+    await collector.client.get(collector.page())
+    assert opened == [1]
 
 
 async def test_many_at_once_and_through_several_surveys_are_one(collector: Collector) -> None:
