@@ -3,8 +3,11 @@
 UUID version 5 (RFC 9562 §5.5) over a fixed namespace and a purpose, so that ids of different purposes never collide.
 """
 
+import re
 from uuid import UUID, uuid5
 
+_CANONICAL_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
+_OTHER_IDS = UUID("0b1d6a0e-9f3b-5b7c-8a54-2f4f5d0c9e11")
 _NAMESPACE = UUID("6f0b6a52-3f0e-5d0b-9a3c-1d7a7a3e6b51")
 
 
@@ -27,9 +30,29 @@ def answer_id(send: str) -> str:
     return _name("answer", send)
 
 
-def keyed_answer_id(idempotency_key: str) -> str:
-    """The answer that a repeated Idempotency-Key refers to."""
+def keyed_answer_id(*, caller: str, idempotency_key: str) -> str:
+    """The answer that a repeated Idempotency-Key of the API client ``caller`` refers to."""
+    return _name("keyed-answer", caller, idempotency_key)
+
+
+def unowned_keyed_answer_id(idempotency_key: str) -> str:
+    """The same until 0.1.0, when a key was everybody's. A retry may follow a request from before an upgrade."""
     return _name("keyed-answer", idempotency_key)
+
+
+def derived_key(identifier: str) -> str | None:
+    """A UUID for an id that is not a canonical UUID; None for one that is. Other spellings of a UUID are other ids."""
+    return None if _CANONICAL_UUID(identifier) else str(uuid5(_OTHER_IDS, identifier))
+
+
+def key_of(identifier: str) -> str:
+    """The UUID under which an answer or a send is stored where ids would be too long: its id where that is a canonical
+    UUID, else one derived from it. A UUID takes 16 bytes in an index, a free-form id up to 200.
+
+    A canonical UUID may equal the one derived from another id. The collector therefore accepts no two answer ids with
+    one key; send ids are all canonical.
+    """
+    return derived_key(identifier) or identifier
 
 
 def case_id(answer: str) -> str:

@@ -1,7 +1,8 @@
 """Erasing a customer: all personal data is wiped here, and an event makes every other service do the same."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from services.collector.domain.answers import erased_answer
 from services.collector.repository import erasures
@@ -10,6 +11,9 @@ from shared import tracing
 from shared.contracts import answers, preferences
 from shared.contracts.preferences import Preference
 from shared.runtime import Runtime
+
+ORDERS_REMEMBERED_DAYS = 30
+"""How late an answer given before an erasure may be posted and still be refused by its order alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,17 +25,34 @@ class Erasure:
     erased_at: datetime
 
 
-async def erase_customer(runtime: Runtime[CollectorSettings], customer_id: str) -> Erasure:
+async def erase_customer(
+    runtime: Runtime[CollectorSettings], customer_id: str, order_ids: Collection[str] = ()
+) -> Erasure:
     """Wipes the customer's data and publishes the erasure. A repeated call wipes what arrived since and publishes
-    again, because other services may hold orders that never came here."""
+    again, because other services may hold orders that never came here.
+
+    Answers that name an order and no customer are wiped, too, if the order is one of ``order_ids``, or known as the
+    customer's from a survey or another answer.
+    """
     now = runtime.clock.now()
     digest = runtime.digests.digest(customer_id)
     trace = tracing.current()
     async with runtime.transaction() as connection:
-        wiped = await erasures.wipe(connection, customer_id, digest, now)
+        wiped = await erasures.wipe(connection, customer_id, digest, order_ids, now)
+        await erasures.remember_orders(connection, {runtime.digests.order(order) for order in wiped.order_ids}, now)
         erased = [erased_answer(answer, now, runtime.settings.zone) for answer in wiped.answers]
         events = [answers.event(body, traceparent=trace) for body in sorted(erased, key=lambda body: body.answer_id)]
         gone = Preference(customer_id=customer_id, revision=wiped.preference_revision, occurred_at=now)
         events.append(preferences.event(preferences.ERASED, gone, traceparent=trace))
         await runtime.outbox.put(connection, events)
     return Erasure(answers=len(wiped.answers), sends=wiped.sends, erased_at=now)
+
+
+async def prune(runtime: Runtime[CollectorSettings]) -> bool:
+    """Forgets one batch of erased customers' orders, once no answer about them can be on its way; True when there may
+    be more."""
+    limit = runtime.settings.prune_batch_size
+    before = runtime.clock.now() - timedelta(days=ORDERS_REMEMBERED_DAYS)
+    async with runtime.engine.begin() as connection:
+        forgotten = await erasures.prune_orders(connection, before, limit)
+    return forgotten == limit

@@ -1,9 +1,10 @@
 """``/v1/customers``: erasing a customer."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel
 
 from services.collector.actions.erasures import erase_customer
@@ -12,6 +13,15 @@ from shared.contracts.types import Identifier
 from shared.runtime import Runtime
 from shared.web.auth import require
 
+MAX_ORDERS = 500
+OrderIds = Annotated[
+    Sequence[Identifier],
+    Query(
+        max_length=MAX_ORDERS,
+        description="Orders of the customer; may be repeated. Needed only to find answers that name an order and no "
+        "customer, if no survey was sent about the order.",
+    ),
+]
 CustomerId = Annotated[Identifier, Path(description="The customer's id in the order events.")]
 
 
@@ -28,9 +38,9 @@ def routes(runtime: Runtime[CollectorSettings]) -> APIRouter:
     router = APIRouter(prefix="/v1")
 
     @router.delete("/customers/{customer_id:path}", dependencies=[Depends(require("customers:erase"))])
-    async def delete_customer(customer_id: CustomerId) -> ErasureDone:
+    async def delete_customer(customer_id: CustomerId, order_id: OrderIds = ()) -> ErasureDone:
         """Erases a customer's personal data, here and in every service. Idempotent."""
-        done = await erase_customer(runtime, customer_id)
+        done = await erase_customer(runtime, customer_id, order_id)
         return ErasureDone(
             customer_id=customer_id,
             answers_erased=done.answers,

@@ -1,7 +1,10 @@
 """The answers clients send, and what becomes of them: first recorded, later amended; a repetition is a no-op."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import TypedDict, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -91,6 +94,11 @@ class DirectAnswer(BaseModel):
     def parts(self) -> AnswerParts:
         return cast("AnswerParts", self.model_dump(exclude_none=True, exclude={"answer_id"}))
 
+    def digest(self) -> bytes:
+        """SHA-256 of what the body says: the same whatever its spelling, and the order of its fields."""
+        body = self.model_dump(mode="json", exclude_none=True)
+        return sha256(json.dumps(body, sort_keys=True, ensure_ascii=False).encode()).digest()
+
 
 class AnswerAccepted(BaseModel):
     """The answer is stored; ``revision`` increases each time it changes."""
@@ -101,10 +109,14 @@ class AnswerAccepted(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class StoredAnswer:
-    """``answer`` is None once erased; ``revision`` is then that of the erasure."""
+    """``answer`` is None once erased; ``revision`` is then that of the erasure.
+
+    ``request_digest`` is that of the request whose Idempotency-Key it was recorded under, if there was one.
+    """
 
     revision: int
     answer: Answer | None
+    request_digest: bytes | None = None
 
 
 class ScoreMissing(ValueError):
@@ -128,13 +140,59 @@ class ErasedAnswer(ValueError):
         super().__init__(f"answer_id: {answer_id} was erased and accepts no more changes")
 
 
+class GivenBeforeErasure(ValueError):
+    """The customer, or the customer of the order, was erased after the answer was given."""
+
+    def __init__(self) -> None:
+        super().__init__("the data of this answer's customer was erased after the answer was given")
+
+
+class AnswerOfAnother(ValueError):
+    """An answer keeps its customer: otherwise one customer's words would become another's."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "customer_id: the answer is another customer's; use another answer_id, or omit customer_id to amend it"
+        )
+
+
+class KeyReused(ValueError):
+    """An Idempotency-Key belongs to the body it was first sent with."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Idempotency-Key: was first used with another body; use a new key for a new answer, or name the answer "
+            "to change by its answer_id"
+        )
+
+
+class AmbiguousId(ValueError):
+    """Two answer ids with one key would count as one answer; see ``shared.contracts.identity.key_of``."""
+
+    def __init__(self) -> None:
+        super().__init__("answer_id: cannot be told apart from the id of another answer; choose another")
+
+
+class UnknownCampaign(ValueError):
+    """The campaign is in no definition: probably misspelt."""
+
+    def __init__(self, campaign: str, published: Sequence[str]) -> None:
+        known = f"published are {', '.join(published)}" if published else "none is published yet"
+        super().__init__(
+            f"campaign: {campaign!r} is not a campaign; {known}. One that Hearback need not ask about is defined "
+            "with active: false"
+        )
+
+
 def answer_after(current: Answer | None, answer_id: str, given: AnswerParts, now: datetime) -> Answer | None:
     """The answer after ``given``, one revision higher; None when that changes nothing.
 
     ``answered_at`` is when the current score was given: another score moves the answer to another day, a comment does
-    not. Raises ScoreMissing when a first answer has no score, and TooManyFurtherAnswers.
+    not. Raises ScoreMissing when a first answer has no score, TooManyFurtherAnswers and AnswerOfAnother.
     """
     given = _normalized(given, current)
+    if current is not None and current.customer_id not in (None, given.get("customer_id", current.customer_id)):
+        raise AnswerOfAnother
     if current is None:
         if "score" not in given:
             raise ScoreMissing
@@ -146,6 +204,14 @@ def answer_after(current: Answer | None, answer_id: str, given: AnswerParts, now
     if "score" in changes:
         changes["answered_at"] = given.get("answered_at", now)
     return current.model_copy(update={**changes, "revision": current.revision + 1, "received_at": now})
+
+
+def repeats(current: Answer, given: AnswerParts, now: datetime) -> bool:
+    """Whether ``given`` says nothing that ``current`` does not say."""
+    try:
+        return answer_after(current, current.answer_id, given, now) is None
+    except ValueError:
+        return False
 
 
 def erased_answer(answer: Answer, erased_at: datetime, zone: ZoneInfo) -> AnswerErased:

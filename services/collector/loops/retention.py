@@ -1,12 +1,13 @@
 """Deletes what has passed its retention."""
 
-from services.collector.actions import pending_preferences, sends
+from services.collector.actions import erasures, pending_preferences, sends
 from services.collector.settings import CollectorSettings
 from shared.runtime import Runtime
 
 
 class RetentionLoop:
-    """Deletes long-closed surveys, and pending preferences whose send never came, in bounded batches."""
+    """Deletes long-closed surveys, pending preferences whose send never came, and the orders of customers erased long
+    ago, in bounded batches."""
 
     def __init__(self, runtime: Runtime[CollectorSettings]) -> None:
         self._runtime = runtime
@@ -15,4 +16,5 @@ class RetentionLoop:
         """Deletes one batch of each; True when there may be more."""
         more_sends = await sends.prune(self._runtime)
         more_pending = await pending_preferences.prune(self._runtime)
-        return more_sends or more_pending
+        more_orders = await erasures.prune(self._runtime)
+        return more_sends or more_pending or more_orders

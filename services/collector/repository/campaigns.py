@@ -28,3 +28,16 @@ async def put(connection: AsyncConnection, published: Sequence[CampaignPublished
         for campaign in published
     ]
     await connection.execute(_PUT, _COLUMNS.parameters(rows))
+
+
+_PUBLISHED = text("SELECT DISTINCT campaign FROM campaigns ORDER BY campaign LIMIT :limit")
+_IS_PUBLISHED = text("SELECT EXISTS (SELECT FROM campaigns WHERE campaign = :campaign)")
+
+
+async def is_published(connection: AsyncConnection, campaign: str) -> bool:
+    return bool((await connection.execute(_IS_PUBLISHED, {"campaign": campaign})).scalar_one())
+
+
+async def published(connection: AsyncConnection, limit: int) -> list[str]:
+    """The ids of up to ``limit`` campaigns, in alphabetical order."""
+    return list((await connection.execute(_PUBLISHED, {"limit": limit})).scalars())

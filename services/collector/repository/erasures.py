@@ -3,11 +3,12 @@
 It covers every table with personal data: a new personal column has to be wiped here too.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.collector.repository.answers import stored_answer
@@ -16,10 +17,12 @@ from shared.contracts.answers import Answer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wiped:
-    """The result of an erasure. ``answers`` are those erased now, as they were before."""
+    """The result of an erasure. ``answers`` are those erased now, as they were before; ``order_ids`` all orders that
+    are known to be the customer's."""
 
     sends: int
     answers: list[Answer]
+    order_ids: set[str]
     preference_revision: int
 
 
@@ -36,6 +39,42 @@ async def erased_among(connection: AsyncConnection, digests: Sequence[bytes]) ->
     await connection.execute(_HOLD_OFF_ERASURES)
     rows = await connection.execute(_ERASED_AMONG, {"digests": digests})
     return {bytes(row.customer_digest): row.erased_at for row in rows}
+
+
+# Answers that are posted directly hold off erasures by these locks instead, so that one customer's erasure waits for,
+# and holds up, only the answers that name the customer, and those that name an order without a customer.
+_HOLD_OFF_FOR_CUSTOMER = text(
+    "SELECT pg_advisory_xact_lock_shared(hashtextextended('hearback.collector.customer.' || :customer_id, 0))"
+)
+_HOLD_OFF_FOR_ORDERS = text("SELECT pg_advisory_xact_lock_shared(hashtextextended('hearback.collector.orders', 0))")
+_WAIT_FOR_ANSWERS = text(
+    """
+    SELECT pg_advisory_xact_lock(hashtextextended('hearback.collector.customer.' || :customer_id, 0)),
+           pg_advisory_xact_lock(hashtextextended('hearback.collector.orders', 0))
+    """
+)
+_CUSTOMER_ERASED_AT = text("SELECT erased_at FROM erasures WHERE customer_digest = :digest")
+_ORDER_ERASED_AT = text("SELECT erased_at FROM erased_orders WHERE order_digest = :digest")
+
+
+async def hold_off_for_customer(connection: AsyncConnection, customer_id: str) -> None:
+    """For an answer that names a customer: until the transaction ends, this customer cannot be erased."""
+    await connection.execute(_HOLD_OFF_FOR_CUSTOMER, {"customer_id": customer_id})
+
+
+async def hold_off_for_orders(connection: AsyncConnection) -> None:
+    """For an answer that names an order and no customer: until the transaction ends, nobody can be erased."""
+    await connection.execute(_HOLD_OFF_FOR_ORDERS)
+
+
+async def customer_erased_at(connection: AsyncConnection, customer_digest: bytes) -> datetime | None:
+    """When the customer was erased, for a transaction that holds off erasures."""
+    return (await connection.execute(_CUSTOMER_ERASED_AT, {"digest": customer_digest})).scalar()
+
+
+async def order_erased_at(connection: AsyncConnection, order_digest: bytes) -> datetime | None:
+    """When the order's customer was erased, for a transaction that holds off erasures."""
+    return (await connection.execute(_ORDER_ERASED_AT, {"digest": order_digest})).scalar()
 
 
 _PREFERENCE_REVISIONS = text(
@@ -63,13 +102,29 @@ _WIPE_SENDS = text(
     UPDATE sends SET customer_id = NULL, address = NULL, name = NULL, order_id = NULL, product = NULL,
                      segments = '{}', erased_at = :now
     WHERE customer_id = :customer_id
+    RETURNING old.order_id
     """
 )
 _WIPE_ANSWERS = text(
     """
-    UPDATE answers SET revision = revision + 1, customer_id = NULL, body = NULL, erased_at = :now
+    UPDATE answers SET revision = revision + 1, customer_id = NULL, body = NULL, request_digest = NULL, erased_at = :now
     WHERE customer_id = :customer_id
     RETURNING old.revision AS revision, old.body::text AS body
+    """
+)
+# Answers that name an order of the customer, and no customer.
+WIPE_ANSWERS_ABOUT = text(
+    """
+    UPDATE answers SET revision = revision + 1, body = NULL, request_digest = NULL, erased_at = :now
+    WHERE body->>'order_id' = ANY(CAST(:order_ids AS text[])) AND customer_id IS NULL
+    RETURNING old.revision AS revision, old.body::text AS body
+    """
+)
+_REMEMBER_ORDERS = text(
+    """
+    INSERT INTO erased_orders (order_digest, erased_at)
+    SELECT order_digest, :now FROM unnest(CAST(:digests AS bytea[])) AS given (order_digest)
+    ON CONFLICT (order_digest) DO UPDATE SET erased_at = greatest(erased_orders.erased_at, EXCLUDED.erased_at)
     """
 )
 _WIPE_PREFERENCES = text("DELETE FROM preferences WHERE customer_id = :customer_id RETURNING revision")
@@ -82,13 +137,51 @@ _NEXT_PREFERENCE_REVISION = text(
 )
 
 
-async def wipe(connection: AsyncConnection, customer_id: str, customer_digest: bytes, now: datetime) -> Wiped:
-    """Erases the customer's personal data from every table, and takes the next preference revision."""
+_PRUNE_ORDERS = text(
+    """
+    DELETE FROM erased_orders WHERE order_digest IN (
+        SELECT order_digest FROM erased_orders WHERE erased_at < :before ORDER BY erased_at LIMIT :limit
+        FOR UPDATE SKIP LOCKED
+    )
+    """
+)
+
+
+async def wipe(
+    connection: AsyncConnection, customer_id: str, customer_digest: bytes, order_ids: Collection[str], now: datetime
+) -> Wiped:
+    """Erases the customer's personal data from every table, and takes the next preference revision.
+
+    ``order_ids`` are orders of the customer, besides those of surveys and answers. To be followed by
+    ``remember_orders``.
+    """
     await connection.execute(_REMEMBER, {"digest": customer_digest, "now": now})
+    await connection.execute(_WAIT_FOR_ANSWERS, {"customer_id": customer_id})
     whose = {"customer_id": customer_id, "now": now}
-    sends = (await connection.execute(_WIPE_SENDS, whose)).rowcount
-    wiped = [stored_answer(row.revision, row.body).answer for row in await connection.execute(_WIPE_ANSWERS, whose)]
-    answers = [answer for answer in wiped if answer is not None]
+    sends = list((await connection.execute(_WIPE_SENDS, whose)).scalars())
+    answers = _answers(await connection.execute(_WIPE_ANSWERS, whose))
+    orders = {*order_ids, *filter(None, sends), *(answer.order_id for answer in answers if answer.order_id)}
+    about = await connection.execute(WIPE_ANSWERS_ABOUT, {"order_ids": sorted(orders), "now": now})
     revision = (await connection.execute(_WIPE_PREFERENCES, {"customer_id": customer_id})).scalar() or 0
     following = await connection.execute(_NEXT_PREFERENCE_REVISION, {"digest": customer_digest, "revision": revision})
-    return Wiped(sends=sends, answers=answers, preference_revision=following.scalar_one())
+    return Wiped(
+        sends=len(sends),
+        answers=[*answers, *_answers(about)],
+        order_ids=orders,
+        preference_revision=following.scalar_one(),
+    )
+
+
+async def remember_orders(connection: AsyncConnection, order_digests: Collection[bytes], now: datetime) -> None:
+    """Remembers that the customer of these orders was erased."""
+    await connection.execute(_REMEMBER_ORDERS, {"digests": sorted(order_digests), "now": now})
+
+
+async def prune_orders(connection: AsyncConnection, before: datetime, limit: int) -> int:
+    """Forgets up to ``limit`` orders whose customer was erased before ``before``; returns how many."""
+    return (await connection.execute(_PRUNE_ORDERS, {"before": before, "limit": limit})).rowcount
+
+
+def _answers(rows: Iterable[Row[Any]]) -> list[Answer]:
+    stored = [stored_answer(row.revision, row.body).answer for row in rows]
+    return [answer for answer in stored if answer is not None]

@@ -13,6 +13,8 @@ from tests.kit.clock import ChosenClock
 from tests.kit.http import client_of
 from tests.kit.settings import api_key, settings_for
 
+OTHER_KEY = "another key that is long enough"
+
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def collector(database: Database) -> AsyncIterator[Collector]:
@@ -20,6 +22,7 @@ async def collector(database: Database) -> AsyncIterator[Collector]:
         CollectorSettings,
         database.service_urls["collector"],
         api_key("shop", "answers:write", "customers:erase"),
+        api_key("till", "answers:write", key=OTHER_KEY),
         prune_batch_size=3,
         brand_name="Our shop",
     )

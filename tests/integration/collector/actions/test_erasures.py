@@ -2,18 +2,23 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
+import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.collector.actions.erasures import erase_customer
+from services.collector.loops.retention import RetentionLoop
 from services.collector.repository import answers, erasures, sends, surveys
 from shared.contracts import identity, topics
 from shared.contracts.answers import Answer
 from shared.contracts.sends import Recipient
 from shared.digests import CustomerDigests
 from tests.integration.collector.kit import NOON, ONE_CLICK, Collector, survey
+from tests.kit.http import bearer
 from tests.kit.locks import held_up
-from tests.kit.settings import SECRET
+from tests.kit.settings import KEY, SECRET
 
 PERSONAL = ("c-42", "ana.souza@example.com", "Ana Souza", "order-1001", "Brass lamp", "gold-tier", "so sad a comment")
 
@@ -180,3 +185,100 @@ async def test_an_answer_that_is_on_its_way_is_waited_for(collector: Collector) 
         assert await answers.put(connection, answer)
     assert (await erasing).answers == 1
     assert await traces(collector) == []
+
+
+async def test_an_answer_posted_directly_that_is_on_its_way_is_waited_for(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between reading and writing, its customer is erased, and the customer of its order: neither comes back."""
+    await collector.send()
+    put = answers.put
+    erasing: list[asyncio.Task[object]] = []
+
+    async def overtaken(connection: AsyncConnection, answer: Answer, **how: Any) -> bool:
+        erasing.append(asyncio.create_task(erase_customer(collector.runtime, "c-42")))
+        await held_up(collector.runtime, erasing[-1])
+        return await put(connection, answer, **how)
+
+    monkeypatch.setattr(answers, "put", overtaken)
+    names: list[dict[str, Any]] = [{"customer_id": "c-42"}, {"order_id": "order-1001"}]
+    for said in names:
+        assert (await collector.post_answer(score=3, comment="so sad a comment", **said)).status_code == 202
+        await erasing[-1]
+        assert await traces(collector) == []
+        # The same order again, of who has come back: the erasure must find it another time.
+        collector.clock.pass_time(days=1)
+        await collector.send("s-2", sent_at=collector.clock.now())
+
+
+@pytest.mark.parametrize("said", [{"customer_id": "c-42"}, {"order_id": "order-1001"}])
+async def test_an_answer_that_began_before_an_erasure_is_refused_after_it(
+    collector: Collector, said: dict[str, Any]
+) -> None:
+    await collector.send()
+    runtime = collector.runtime
+    digest, order = runtime.digests.digest("c-42"), runtime.digests.order("order-1001")
+    async with runtime.transaction() as connection:
+        wiped = await erasures.wipe(connection, "c-42", digest, (), NOON)
+        await erasures.remember_orders(connection, [order], NOON)
+        posting = asyncio.create_task(collector.post_answer(score=3, comment="so sad a comment", **said))
+        await held_up(runtime, posting)
+    assert wiped.order_ids == {"order-1001"}
+    refused = await posting
+    assert (refused.status_code, refused.json()["title"]) == (410, "The answer was erased")
+    assert await traces(collector) == []
+
+
+async def test_an_answer_given_before_an_erasure_is_refused_however_late_it_is_posted(collector: Collector) -> None:
+    await collector.send()
+    await collector.erase("c-42")
+    collector.clock.pass_time(days=2)
+    names: list[dict[str, Any]] = [{"customer_id": "c-42"}, {"order_id": "order-1001"}]
+    for said in names:
+        late = await collector.post_answer(score=3, answered_at=NOON.isoformat(), **said)
+        assert late.status_code == 410
+        # Who comes back is a customer again.
+        assert (await collector.post_answer(score=3, **said)).status_code == 202
+
+
+async def test_answers_that_name_only_an_order_are_erased_with_its_customer(collector: Collector) -> None:
+    await collector.send(customer_id="c-42", order_id="order-1001")
+    await collector.post_answer(answer_id="of-a-survey", order_id="order-1001", score=1)
+    await collector.post_answer(answer_id="known", customer_id="c-42", order_id="order-1002", score=2)
+    await collector.post_answer(answer_id="of-an-answer", order_id="order-1002", score=3)
+    await collector.post_answer(answer_id="told", order_id="order-1003", score=4)
+    await collector.post_answer(answer_id="of-another", order_id="order-1004", score=5)
+    await collector.post_answer(answer_id="of-somebody", customer_id="c-1", order_id="order-1003", score=6)
+    erased = await collector.client.delete(
+        "/v1/customers/c-42", params={"order_id": ["order-1003", "order-1009"]}, headers=bearer(KEY)
+    )
+    assert erased.json()["answers_erased"] == 4
+    gone = {event.key for event in await collector.answers() if event.type == "answer.erased"}
+    assert gone == {"of-a-survey", "known", "of-an-answer", "told"}
+
+
+async def test_looking_for_answers_about_an_order_walks_the_index(collector: Collector) -> None:
+    async with collector.runtime.transaction() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO answers (answer_id, revision, customer_id, body)"
+                " SELECT n::text, 1, CASE WHEN n % 2 = 0 THEN 'c-' || n END, jsonb_build_object('order_id', 'o-' || n)"
+                " FROM generate_series(1, 20000) AS n"
+            )
+        )
+        await connection.execute(text("ANALYZE answers"))
+        about = erasures.WIPE_ANSWERS_ABOUT
+        plan = await connection.execute(text(f"EXPLAIN {about}"), {"order_ids": ["o-7", "o-9"], "now": NOON})
+        assert "answers_about_order" in "".join(plan.scalars())
+
+
+async def test_orders_of_erased_customers_are_forgotten_in_time(collector: Collector) -> None:
+    await collector.send()
+    await collector.erase("c-42")
+    collector.clock.pass_time(days=30)
+    loop = RetentionLoop(collector.runtime)
+    await loop.step()
+    assert await collector.count("erased_orders") == 1
+    collector.clock.pass_time(seconds=1)
+    await loop.step()
+    assert await collector.count("erased_orders") == 0

@@ -7,10 +7,14 @@ from uuid import UUID
 import pytest
 
 from shared.contracts import identity
-from tests.integration.collector.kit import Collector
+from shared.contracts.identity import key_of
+from tests.integration.collector.conftest import OTHER_KEY
+from tests.integration.collector.kit import Collector, campaign
+from tests.kit.http import bearer
 
 
 async def test_an_answer_from_elsewhere_is_taken_as_given(collector: Collector) -> None:
+    await collector.consume(campaign(campaign="till"))
     response = await collector.post_answer(
         answer_id="till-7-0042",
         customer_id="c-1",
@@ -69,12 +73,92 @@ async def test_many_at_once_with_one_id_are_one_answer(collector: Collector) -> 
 async def test_a_repeated_request_is_known_by_its_idempotency_key(collector: Collector) -> None:
     key = {"Idempotency-Key": "request-77"}
     answers = {(await collector.post_answer(headers=key, score=7)).json()["answer_id"] for _ in range(2)}
-    assert answers == {identity.keyed_answer_id("request-77")}
+    assert answers == {identity.keyed_answer_id(caller="shop", idempotency_key="request-77")}
     other = await collector.post_answer(headers={"Idempotency-Key": "request-78"}, score=7)
     assert other.json()["answer_id"] not in answers
     named = await collector.post_answer(headers=key, score=7, answer_id="a-1")
     assert named.json()["answer_id"] == "a-1"
     assert len(await collector.answers()) == 3
+
+
+async def test_an_idempotency_key_belongs_to_its_body(collector: Collector) -> None:
+    key = {"Idempotency-Key": "request-77"}
+    segments = {"country": "BR", "tier": "gold"}
+    first = await collector.post_answer(headers=key, score=7, customer_id="c-1", segments=segments)
+    for other in ({"score": 2, "customer_id": "c-2"}, {"score": 7}, {"score": 7, "customer_id": "c-1"}):
+        refused = await collector.post_answer(headers=key, **other)
+        assert refused.status_code == 422
+        assert "Idempotency-Key" in refused.json()["detail"]
+    again = {"segments": {"tier": "gold", "country": "BR"}, "customer_id": "c-1", "comment": None, "score": 7}
+    assert (await collector.post_answer(headers=key, **again)).json() == first.json()
+    assert [event.body["customer_id"] for event in await collector.answers()] == ["c-1"]
+
+
+async def test_an_idempotency_key_belongs_to_its_caller(collector: Collector) -> None:
+    """Two clients that number their requests from 1 do not share answers."""
+    key = {"Idempotency-Key": "1"}
+    one = await collector.post_answer(headers=key, score=7)
+    other = await collector.post_answer(headers={**key, **bearer(OTHER_KEY)}, score=2)
+    assert (one.status_code, other.status_code) == (202, 202)
+    assert one.json()["answer_id"] != other.json()["answer_id"]
+
+
+async def test_a_late_retry_does_not_undo_what_was_said_since(collector: Collector) -> None:
+    key = {"Idempotency-Key": "request-77"}
+    answer_id = (await collector.post_answer(headers=key, score=2)).json()["answer_id"]
+    await collector.post_answer(answer_id=answer_id, score=9)
+    assert (await collector.post_answer(headers=key, score=2)).json() == {"answer_id": answer_id, "revision": 2}
+    assert [event.body["score"] for event in await collector.answers()] == [2, 9]
+
+
+async def test_a_retry_after_an_upgrade_is_the_answer_from_before(collector: Collector) -> None:
+    earlier = identity.unowned_keyed_answer_id("request-77")
+    await collector.post_answer(answer_id=earlier, score=7, customer_id="c-1")
+    key = {"Idempotency-Key": "request-77"}
+    retried = await collector.post_answer(headers=key, score=7, customer_id="c-1")
+    assert retried.json() == {"answer_id": earlier, "revision": 1}
+    new = await collector.post_answer(headers=key, score=7, customer_id="c-2")
+    assert new.json()["answer_id"] != earlier
+
+
+async def test_an_answer_does_not_change_its_customer(collector: Collector) -> None:
+    await collector.post_answer(answer_id="a-1", score=3)
+    assert (await collector.post_answer(answer_id="a-1", score=3, customer_id="c-1")).json()["revision"] == 2
+    refused = await collector.post_answer(answer_id="a-1", score=9, customer_id="c-2")
+    assert refused.status_code == 409
+    assert "customer_id" in refused.json()["detail"]
+    assert "c-1" not in refused.text
+    assert (await collector.post_answer(answer_id="a-1", score=9)).json()["revision"] == 3
+    assert {event.body.get("customer_id") for event in await collector.answers()} == {None, "c-1"}
+
+
+@pytest.mark.parametrize("first", ["till-1", key_of("till-1")])
+async def test_two_ids_that_would_count_as_one_answer_are_not_both_taken(collector: Collector, first: str) -> None:
+    second = ({"till-1", key_of("till-1")} - {first}).pop()
+    assert (await collector.post_answer(answer_id=first, score=3)).status_code == 202
+    refused = await collector.post_answer(answer_id=second, score=9)
+    assert refused.status_code == 409
+    assert "answer_id" in refused.json()["detail"]
+    assert (await collector.post_answer(answer_id=first, score=4)).json()["revision"] == 2
+    assert await collector.count("answers") == 1
+
+
+async def test_of_two_such_ids_at_once_one_is_taken(collector: Collector) -> None:
+    ids = [f"till-{number}" for number in range(8)]
+    posted = [collector.post_answer(answer_id=answer_id, score=3) for one in ids for answer_id in (one, key_of(one))]
+    statuses = [response.status_code for response in await asyncio.gather(*posted)]
+    assert sorted(statuses) == [202] * 8 + [409] * 8
+
+
+async def test_a_campaign_nobody_defined_is_refused_with_those_there_are(collector: Collector) -> None:
+    await collector.consume(campaign(campaign="service-nps"), campaign(campaign="till", active=False))
+    refused = await collector.post_answer(score=9, campaign="no-such")
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["field"] == "campaign"
+    assert "service-nps, till" in refused.json()["detail"]
+    assert (await collector.post_answer(answer_id="a-1", score=9, campaign="till")).status_code == 202
+    assert (await collector.post_answer(answer_id="a-1", score=8, campaign="til")).status_code == 422
+    assert len(await collector.answers()) == 1
 
 
 @pytest.mark.parametrize(

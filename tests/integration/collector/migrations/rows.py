@@ -31,6 +31,10 @@ ROWS: dict[str, Rows] = {
                 "answer_id": "a-2", "revision": 1, "customer_id": None, "body": None,
                 "erased_at": "2026-03-03T12:00:00+00:00",
             },
+            {
+                "answer_id": "5d0b6a52-3f0e-5d0b-9a3c-1d7a7a3e6b51", "revision": 1, "customer_id": None,
+                "body": {"score": 3}, "erased_at": None,
+            },
         ],
         "preferences": [
             {"customer_id": "c-1", "revision": 4, "channels": [{"channel": "email", "state": "unsubscribed"}]}
@@ -52,6 +56,35 @@ ROWS: dict[str, Rows] = {
             {"send_id": "s-6", "wish": "complain", "wished_at": "2026-03-02T12:00:03+00:00"},
         ]
     },
+    "0005": {
+        "answers": [
+            {
+                "answer_id": "till-2", "revision": 1, "customer_id": None, "body": {"score": 9, "order_id": "o-7"},
+                "erased_at": None, "request_digest": "\\x0304",
+                "derived_key": "00000000-0000-5000-8000-000000000002",
+            }
+        ],
+        "erased_orders": [{"order_digest": "\\x0102", "erased_at": "2026-03-03T12:00:00+00:00"}],
+    },
 }  # fmt: skip
 
-AFTER: dict[str, Changed] = {"0003": AFTER_DEAD_LETTER_STATES}
+AFTER: dict[str, Changed] = {
+    "0003": AFTER_DEAD_LETTER_STATES,
+    "0005": {
+        "answers": [
+            {
+                "answer_id": "a-1", "revision": 2, "customer_id": "c-1", "body": {"score": 3}, "erased_at": None,
+                "request_digest": None, "derived_key": "661276dd-3296-5471-94fe-9a44bdaae3aa",
+            },
+            {
+                "answer_id": "a-2", "revision": 1, "customer_id": None, "body": None,
+                "erased_at": "2026-03-03T12:00:00+00:00", "request_digest": None,
+                "derived_key": "0ed4bb54-0803-5d74-ba8e-4786733301f9",
+            },
+            {
+                "answer_id": "5d0b6a52-3f0e-5d0b-9a3c-1d7a7a3e6b51", "revision": 1, "customer_id": None,
+                "body": {"score": 3}, "erased_at": None, "request_digest": None, "derived_key": None,
+            },
+        ]
+    },
+}  # fmt: skip
