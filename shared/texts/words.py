@@ -33,6 +33,11 @@ def load_texts(*folders: Path) -> Texts:
     return texts
 
 
+def survey_language(locale: str | None, *, default_locale: str) -> str:
+    """The language in which a survey is sent and its page is shown: the customer's, or else the campaign's default."""
+    return resolve(locale, default=resolve(default_locale))
+
+
 def own_text(texts: Mapping[str, CampaignTexts], field: Field, *, language: str, locale: str | None) -> str | None:
     """The campaign's own ``field`` for a reader of ``language`` whose ``locale`` is known; None when it has none.
 

@@ -55,7 +55,9 @@ async def test_the_way_out_is_a_link_and_a_header(shop: Shop, visits: Visits) ->
     await expect((await appearing.value).locator("h1")).to_have_text(words("en")["unsubscribe_title"])
 
 
-@pytest.mark.parametrize(("locale", "language"), [("ko", "ko"), ("zh-CN", "zh"), ("pt-BR", "pt"), ("nb-NO", "nb")])
+@pytest.mark.parametrize(
+    ("locale", "language"), [("ko", "ko"), ("zh-CN", "zh"), ("zh-TW", "zh-Hant"), ("pt-BR", "pt"), ("nb-NO", "nb")]
+)
 async def test_each_language_fits_the_narrowest_phone(shop: Shop, visits: Visits, locale: str, language: str) -> None:
     mail = await shop.asked(locale)
     page = await visits.open(shop.url("mailbox", f"/api/messages/{mail.id}/html"), width=NARROWEST)

@@ -135,7 +135,8 @@ async def test_nothing_written_is_lost_when_the_connection_fails(shop: Shop, vis
 
 
 @pytest.mark.parametrize(
-    ("locale", "language"), [("en-GB", "en"), ("ko-KR", "ko"), ("zh-CN", "zh"), ("pt-BR", "pt"), ("no", "nb")]
+    ("locale", "language"),
+    [("en-GB", "en"), ("ko-KR", "ko"), ("zh-CN", "zh"), ("zh-TW", "zh-Hant"), ("pt-BR", "pt"), ("no", "nb")],
 )
 async def test_every_language_fits_the_narrowest_phone(shop: Shop, visits: Visits, locale: str, language: str) -> None:
     """The survey's language, whatever the browser prefers; and no horizontal scrolling at any step."""

@@ -7,6 +7,7 @@ from typing import Literal
 from urllib.parse import urlencode
 
 import structlog
+from babel import Locale
 from babel.dates import format_date
 from fastapi import Request
 from fastapi.responses import HTMLResponse
@@ -20,6 +21,7 @@ from services.collector.web.words import Words
 from shared import metrics
 from shared.links import BrokenLink
 from shared.runtime import Runtime
+from shared.texts.words import survey_language
 from shared.web.pages import templates
 
 log = structlog.get_logger()
@@ -141,9 +143,11 @@ class Rendering:
         campaign = survey.campaign if survey else None
         return language_of(
             asked=request.query_params.get("lang"),
-            survey=survey.send.locale if survey else None,
+            # As in the email, also where we do not speak the customer's language: one survey asks one question.
+            survey=survey_language(survey.send.locale, default_locale=campaign.default_locale if campaign else "en")
+            if survey
+            else None,
             accepted=request.headers.get("accept-language"),
-            default=campaign.default_locale if campaign else "en",
         )
 
 
@@ -163,4 +167,4 @@ def _next_try(request: Request, **parameters: object) -> str | None:
 
 
 def _date(moment: datetime, language: str) -> str:
-    return format_date(moment, format="long", locale=language)
+    return format_date(moment, format="long", locale=Locale.parse(language, sep="-"))

@@ -1,4 +1,4 @@
-"""The texts of customer pages: the campaign's own where it has them, otherwise Hearback's in five languages."""
+"""The texts of customer pages: the campaign's own where it has them, otherwise Hearback's."""
 
 from pathlib import Path
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from shared.contracts import identity
 from shared.contracts.campaigns import CampaignTexts
 from shared.contracts.sends import REMINDED
+from shared.texts.words import survey_language
 from tests.integration.collector.kit import NOON, Collector, broken, campaign, seen, survey
 
 
@@ -372,3 +373,17 @@ async def test_the_last_word_stands_and_revisions_only_grow(
     if mine:
         last = mine[-1].body
         assert {field: last[field] for field in ("score", "comment") if field in last} == expected
+
+
+@pytest.mark.parametrize(
+    ("locale", "default_locale", "language"),
+    [("fr-FR", "nb-NO", "nb"), ("fr-FR", "fr", "en"), ("zh-TW", "en", "zh-Hant"), ("pt-BR", "en", "pt")],
+)
+async def test_the_page_asks_in_the_language_of_the_mail_whatever_the_browser_prefers(
+    collector: Collector, locale: str, default_locale: str, language: str
+) -> None:
+    await collector.consume(campaign(default_locale=default_locale))
+    page = await collector.send(locale=locale)
+    mail = survey_language(locale, default_locale=default_locale)
+    shown = await collector.client.get(page, headers={"Accept-Language": "ko, pt;q=0.5"})
+    assert f'<html lang="{language}"' in shown.text and mail == language

@@ -178,6 +178,7 @@ async def test_an_answers_link_does_not_unsubscribe(collector: Collector) -> Non
         ("pt-BR", "Não quer mais receber pesquisas?"),
         ("ko", "설문을 그만 받으시겠어요?"),
         ("zh-CN", "不想再收到问卷？"),
+        ("zh-Hant-HK", "不想再收到問卷？"),
         ("nb-NO", "Vil du ikke ha flere undersøkelser?"),
     ],
 )

@@ -14,7 +14,7 @@ from shared.locales import SUPPORTED
         (None, "pt-BR", "ko,en;q=0.5", "pt"),
         ("ko", "pt-BR", None, "ko"),
         ("xx", "nn-NO", None, "nb"),
-        (None, "fr", "fr;q=0.9, zh-TW;q=0.8, de", "zh"),
+        (None, "fr", "fr;q=0.9, zh-TW;q=0.8, de", "zh-Hant"),
         (None, "fr", "*", "en"),
         (None, None, "en;q=0, ko;q=0.1", "ko"),
         (None, None, "en;Q=0.1, ko; q=0.2", "ko"),

@@ -36,6 +36,8 @@ OWN = {
     "no": CampaignTexts(question="no?"),
     "nb-NO": CampaignTexts(question="nb-NO?", subject="emne"),
     "fr": CampaignTexts(question="fr?"),
+    "zh-HK": CampaignTexts(question="推薦嗎？"),
+    "zh-CN": CampaignTexts(introduction="你好"),
 }
 
 
@@ -58,6 +60,11 @@ OWN = {
         # A locale we have no texts in: the campaign's own words are the only ones its customers understand.
         ("question", "en", "fr", "fr?"),
         ("question", "ko", None, None),
+        # Another region's words, never another script's.
+        ("question", "zh-Hant", "zh-TW", "推薦嗎？"),
+        ("introduction", "zh-Hant", "zh-TW", None),
+        ("question", "zh", "zh-CN", None),
+        ("introduction", "zh", "zh-SG", "你好"),
     ],
 )
 def test_the_nearest_of_a_campaigns_own_words(field: str, language: str, locale: str | None, text: str | None) -> None:

@@ -6,9 +6,8 @@ from typing import Literal
 
 from shared.contracts.campaigns import CampaignPublished
 from shared.contracts.sends import SurveySent
-from shared.locales import resolve
 from shared.texts.lines import given_name, one_line, product_name
-from shared.texts.words import Texts, filled, own_text, question_of
+from shared.texts.words import Texts, filled, own_text, question_of, survey_language
 
 MAIL_TEXTS = Path(__file__).parent / "texts"
 """The folder of the texts specific to the email."""
@@ -31,7 +30,7 @@ class Wording:
 
 def wording(survey: SurveySent, campaign: CampaignPublished, texts: Texts) -> Wording:
     """The texts for ``survey``: field by field the campaign's, or else ours; ``texts`` are ours by language."""
-    language = resolve(survey.locale, default=resolve(campaign.default_locale))
+    language = survey_language(survey.locale, default_locale=campaign.default_locale)
     ours = texts[language]
     name, product = given_name(survey.recipient.name), product_name(survey.product)
     subject_of_question = campaign.subject_of_question

@@ -12,7 +12,14 @@ from shared.locales import SUPPORTED
 from shared.web.accent import contrast
 from tests.unit.dispatcher.courier.channels.email.kit import TEMPLATE, TEXTS, Page, campaign, mail, part, survey
 
-PRODUCTS = {"en": "Wooden train", "pt": "Trem de madeira", "ko": "나무 기차", "zh": "木制火车", "nb": "Togbane"}
+PRODUCTS = {
+    "en": "Wooden train",
+    "pt": "Trem de madeira",
+    "ko": "나무 기차",
+    "zh": "木制火车",
+    "zh-Hant": "木製火車",
+    "nb": "Togbane",
+}
 
 
 @pytest.mark.parametrize("language", SUPPORTED)
