@@ -91,7 +91,7 @@ const Charts = (() => {
       {
         x: days, y: points.map((point) => point.nps), mode: "lines+markers", connectgaps: false,
         line: { color: accent, width: 3 },
-        marker: { color: accent, size: points.map((point) => (alone.has(point) ? 9 : 0)), line: { width: 0 } },
+        marker: { color: accent, opacity: 1, size: points.map((point) => (alone.has(point) ? 9 : 0)), line: { width: 0 } },
         text: points.map(sentence), hovertemplate: "%{x|%e %B %Y}<br>%{text}<extra></extra>",
       },
     ], layout({
