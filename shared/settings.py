@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.api_keys import read_keys
@@ -42,7 +42,19 @@ class ServiceSettings(BaseSettings):
         8, ge=2, le=200, description="Maximum database connections per process, besides one of the outbox relay."
     )
     topic_prefix: str = Field("", pattern=r"^[a-zA-Z0-9._-]{0,60}$", description="Prefix of every topic name.")
-    topic_replication: int = Field(1, ge=1, le=10, description="Replication factor of the topics this process creates.")
+    topic_replication: int = Field(
+        0,
+        ge=0,
+        le=10,
+        description="Replication factor of topics this process creates; 0 = three, or the number of brokers if fewer.",
+    )
+    topic_min_insync_replicas: int = Field(
+        0,
+        ge=0,
+        le=10,
+        description="Replicas that must have a record before it counts as published, in topics this process creates; "
+        "0 = one fewer than there are, but at least one.",
+    )
     forget_days: Positive = Field(
         FORGET_DAYS, le=90, description="Days within which what was erased, or has aged, has left the disks of Kafka."
     )
@@ -103,6 +115,16 @@ class ServiceSettings(BaseSettings):
     @classmethod
     def _readable_clock(cls, value: str) -> str:
         clock_from(value)
+        return value
+
+    @field_validator("topic_min_insync_replicas")
+    @classmethod
+    def _not_more_than_replicas(cls, value: int, info: ValidationInfo) -> int:
+        replication = info.data.get("topic_replication", 0)
+        if 0 < replication < value:
+            raise ValueError(
+                f"{value} is more than HEARBACK_TOPIC_REPLICATION ({replication}): nothing could be published"
+            )
         return value
 
     @field_validator("timezone")

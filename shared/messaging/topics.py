@@ -1,6 +1,8 @@
 """Creates missing topics of the catalogue, and makes the others forget in time; nothing else creates topics."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -16,6 +18,8 @@ _ALREADY_EXISTS = 36
 # Kafka's ``ConfigSource.DYNAMIC_TOPIC_CONFIG``: set on the topic itself.
 _SET_ON_TOPIC = 1
 _FORGETTING = ("segment.ms", "max.compaction.lag.ms")
+_MIN_INSYNC = "min.insync.replicas"
+_USUAL_REPLICATION = 3
 
 
 def all_topics() -> list[Topic]:
@@ -35,6 +39,21 @@ async def topic_names(settings: ServiceSettings) -> set[str]:
         await admin.close()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copies:
+    """How many brokers have each record of a topic, and how many of them must before it is acknowledged."""
+
+    replication: int
+    min_insync: int
+
+    @classmethod
+    def wanted(cls, settings: ServiceSettings, *, brokers: int) -> "Copies":
+        """As configured; otherwise three, of which one may be away, or what a cluster of fewer brokers can do."""
+        replication = settings.topic_replication or max(1, min(_USUAL_REPLICATION, brokers))
+        min_insync = settings.topic_min_insync_replicas or max(1, replication - 1)
+        return cls(replication=replication, min_insync=min(min_insync, replication))
+
+
 async def ensure_topics(settings: ServiceSettings, topics: Iterable[Topic]) -> list[str]:
     """Creates missing topics and returns their names. An existing topic keeps its settings, but what makes it keep
     erased records longer than ``HEARBACK_FORGET_DAYS`` allows is shortened.
@@ -44,13 +63,16 @@ async def ensure_topics(settings: ServiceSettings, topics: Iterable[Topic]) -> l
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers, client_id="hearback-topics")
     await admin.start()
     try:
-        existing = set(await admin.list_topics())
+        described = {topic["topic"]: topic for topic in await admin.describe_topics()}
+        existing = described.keys()
+        copies = Copies.wanted(settings, brokers=len((await admin.describe_cluster())["brokers"]))
         wanted = {settings.topic(topic.name): topic for topic in topics}
         missing = [topic for name, topic in wanted.items() if name not in existing]
         await _forget_in_time(
             admin,
             {name: topic.configuration(settings.forget_days) for name, topic in wanted.items() if name in existing},
         )
+        _warn_of_few_copies(copies, [described[name] for name in wanted.keys() & existing])
         if not missing:
             return []
         response = await admin.create_topics(
@@ -58,8 +80,11 @@ async def ensure_topics(settings: ServiceSettings, topics: Iterable[Topic]) -> l
                 NewTopic(
                     settings.topic(topic.name),
                     num_partitions=topic.partitions,
-                    replication_factor=settings.topic_replication,
-                    topic_configs=topic.configuration(settings.forget_days),
+                    replication_factor=copies.replication,
+                    topic_configs={
+                        **topic.configuration(settings.forget_days),
+                        _MIN_INSYNC: str(copies.min_insync),
+                    },
                 )
                 for topic in missing
             ]
@@ -73,6 +98,22 @@ async def ensure_topics(settings: ServiceSettings, topics: Iterable[Topic]) -> l
         return created
     finally:
         await admin.close()
+
+
+def _warn_of_few_copies(copies: Copies, described: Iterable[Mapping[str, Any]]) -> None:
+    """A topic is created once: with fewer copies if brokers were missing then, or were added later."""
+    few = [
+        topic["topic"]
+        for topic in described
+        if any(len(partition["replicas"]) < copies.replication for partition in topic["partitions"])
+    ]
+    if few:
+        log.warning(
+            "topics have fewer replicas than wanted; kafka-reassign-partitions adds some",
+            topics=len(few),
+            for_example=min(few),
+            wanted=copies.replication,
+        )
 
 
 async def _forget_in_time(admin: AIOKafkaAdminClient, wanted: Mapping[str, Mapping[str, str]]) -> None:

@@ -23,6 +23,7 @@ def test_defaults_are_enough_but_for_the_secret(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
+        ("HEARBACK_TOPIC_REPLICATION", "11", "less than or equal to 10"),
         ("HEARBACK_HTTP_PORT", "99999", "less than or equal to 65535"),
         ("HEARBACK_SECRET", "short", "at least 32 characters"),
         ("HEARBACK_TIMEZONE", "Atlantis/Center", "is not a time zone"),
@@ -65,3 +66,13 @@ def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
 def test_every_setting_says_what_it_is_for() -> None:
     undescribed = [name for name, field in ServiceSettings.model_fields.items() if not field.description]
     assert undescribed == []
+
+
+def test_no_topic_may_need_more_replicas_than_it_has(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        start(monkeypatch, HEARBACK_TOPIC_REPLICATION="2", HEARBACK_TOPIC_MIN_INSYNC_REPLICAS="3")
+    told = capsys.readouterr().err
+    assert "HEARBACK_TOPIC_MIN_INSYNC_REPLICAS" in told
+    assert "nothing could be published" in told
