@@ -1,12 +1,14 @@
 """What is known about an order from its events, in any order and any number of times.
 
-If something is reported more than once, the earliest time counts, so that a duplicate or a correction never changes
-what has already been decided by it. Folding is commutative, associative and idempotent.
+If something that happened is reported more than once, the earliest time counts, so that a duplicate or a correction
+never changes what has already been decided by it. Of a cancellation the latest counts, because one that was taken back
+may be followed by another. Folding is commutative, associative and idempotent.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from heapq import nsmallest
 
 from shared.contracts import orders
@@ -22,17 +24,31 @@ SHIPMENTS_KEPT = 1_000
 _LIFE = {event_type: rank for rank, event_type in enumerate(orders.TYPES)}
 
 
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """An amount of money, as said ``at`` that time. ``amount`` is a decimal string; empty if no amount was said."""
+
+    at: datetime
+    amount: str
+    currency: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderFacts:
     """When what happened to an order; times are in UTC.
 
-    ``happened`` has the earliest time of each event type but ``order.delivered``, ``delivered`` the earliest
-    delivery of each shipment id (or WHOLE_ORDER), ``shipments`` the highest number of shipments reported by any event.
+    ``happened`` has the earliest time of each event type but ``order.delivered``, and the latest of
+    ``order.cancelled``; ``delivered`` has the earliest delivery of each shipment id (or WHOLE_ORDER). What may change
+    is as it was said last: ``shipments`` (how many there are) at ``shipments_at``, the ``total``, and the ``refund``:
+    how much of it was given back so far.
     """
 
     happened: Mapping[str, datetime] = field(default_factory=dict)
     delivered: Mapping[str, datetime] = field(default_factory=dict)
     shipments: int = 1
+    shipments_at: datetime | None = None
+    total: Sum | None = None
+    refund: Sum | None = None
 
     @property
     def delivered_at(self) -> datetime | None:
@@ -42,31 +58,88 @@ class OrderFacts:
         return earliest(whole, parts[-1] if len(parts) == self.shipments else None)
 
     @property
+    def in_force(self) -> Mapping[str, datetime]:
+        """What happened, but for a cancellation that was taken back and a refund of only a part.
+
+        An order cancelled before it was ever paid, and paid after that, is an order again: shops cancel what waits too
+        long for its money. A refund is of a part if it says how much was given back, and that is less than the total.
+        """
+        cancelled, paid = self.happened.get(orders.CANCELLED), self.happened.get(orders.PAID)
+        ended = set()
+        if cancelled is not None and paid is not None and cancelled < paid:
+            ended.add(orders.CANCELLED)
+        if self.refunded_in_part:
+            ended.add(orders.REFUNDED)
+        return {name: at for name, at in self.happened.items() if name not in ended} if ended else self.happened
+
+    @property
+    def refunded_in_part(self) -> bool:
+        """Whether some of the total was given back, and not all of it. A refund of 0 is one that does not say."""
+        refund, total = self.refund, self.total
+        if refund is None or total is None or not refund.amount or refund.currency != total.currency:
+            return False
+        return 0 < Decimal(refund.amount) < Decimal(total.amount)
+
+    @property
     def status(self) -> str | None:
-        """The latest status, such as ``shipped``; ``delivered`` only once all shipments are.
+        """The latest status in force, such as ``shipped``; ``delivered`` only once all shipments are.
 
         Of two at the same time, the one later in an order's life. None while all that is known is that some of its
         shipments were delivered.
         """
-        moments = dict(self.happened)
+        moments = dict(self.in_force)
         if (delivered_at := self.delivered_at) is not None:
             moments[orders.DELIVERED] = delivered_at
         last = max(moments, key=lambda event_type: (moments[event_type], _LIFE[event_type]), default=None)
         return None if last is None else status_after(last)
 
 
-def fold(facts: OrderFacts, event_type: str, event: OrderEvent) -> OrderFacts:
-    """``facts`` after ``event``."""
+def said_at(event: OrderEvent, *, arrived_at: datetime) -> datetime:
+    """When what an event says counts from: it cannot have been said after it arrived, whatever the shop's clock."""
+    return min(event.occurred_at, arrived_at)
+
+
+def fold(facts: OrderFacts, event_type: str, event: OrderEvent, at: datetime | None = None) -> OrderFacts:
+    """``facts`` after ``event``, whose details were said ``at`` that time, by default when it happened."""
+    at = at or event.occurred_at
     happened, delivered = facts.happened, facts.delivered
     if event_type == orders.DELIVERED:
         delivered = _with(delivered, WHOLE_ORDER if event.shipment is None else event.shipment.id, event.occurred_at)
+    elif event_type == orders.CANCELLED:
+        happened = {**happened, event_type: max(event.occurred_at, happened.get(event_type, event.occurred_at))}
     else:
         happened = _with(happened, event_type, event.occurred_at)
+    shipments, shipments_at = facts.shipments, facts.shipments_at
+    if event.shipment is not None and event.shipment.of is not None:
+        said = at, event.shipment.of
+        if shipments_at is None or said > (shipments_at, shipments):
+            shipments_at, shipments = said
+    total, refund = facts.total, facts.refund
+    if event_type == orders.REFUNDED:
+        refund = _later(refund, _sum(event, at) or Sum(at, "", ""))
+    else:
+        total = _later(total, _sum(event, at))
     return OrderFacts(
         happened=happened,
         delivered=_earliest_deliveries(delivered),
-        shipments=max(facts.shipments, 1 if event.shipment is None else event.shipment.of or 1),
+        shipments=shipments,
+        shipments_at=shipments_at,
+        total=total,
+        refund=refund,
     )
+
+
+def _sum(event: OrderEvent, at: datetime) -> Sum | None:
+    return None if event.total is None else Sum(at, f"{event.total.amount:f}", event.total.currency)
+
+
+def _later(one: Sum | None, other: Sum | None) -> Sum | None:
+    return max((said for said in (one, other) if said is not None), key=_rank, default=None)
+
+
+def _rank(said: Sum) -> tuple[datetime, bool, Decimal, str]:
+    """What was said last; of two at the same time the higher amount, and of a refund that it is of everything."""
+    return said.at, not said.amount, Decimal(said.amount or 0), said.currency
 
 
 def status_after(event_type: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from shared.nps import Counts
@@ -32,6 +33,7 @@ class OrderEvent:
     occurred_at: datetime
     promised_at: datetime | None
     shipment: tuple[str, int | None] | None
+    total: tuple[Decimal, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +21,14 @@ from tools.audit.facts import (
     SurveyRequest,
     TopicFacts,
 )
+from tools.audit.money import amount_of
 from tools.audit.records import Event, Record, any_moment, event_of, moment
 
 if TYPE_CHECKING:
     from tools.audit.topics import Topics
 
 PLAIN_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?!\d)")
+CURRENCY = re.compile(r"[A-Za-z]{3}\Z")
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 MOST_CHARACTERS = 200
 MOST_SHIPMENTS = 1_000
@@ -102,6 +105,7 @@ def _read_order(facts: TopicFacts, record: Record, event: Event) -> None:
         occurred_at=any_moment(body["occurred_at"]),
         promised_at=_promised_at(body),
         shipment=_shipment(body.get("shipment")),
+        total=_total(body.get("total")),
     )
     addresses = {customer[field].strip() for field in ("email", "phone") if isinstance(customer.get(field), str)} - {""}
     facts.orders.append(order_event)
@@ -135,6 +139,14 @@ def _shipment(written: Any) -> tuple[str, int | None] | None:
     except (ValueError, OverflowError):
         count = 0
     return str(shipment_id), int(count) if 1 <= count <= MOST_SHIPMENTS and count == int(count) else None
+
+
+def _total(written: Any) -> tuple[Decimal, str] | None:
+    """Amount and currency; None if one of them is missing, or cannot be understood."""
+    if not isinstance(written, dict) or not isinstance(written.get("currency"), str):
+        return None
+    amount, currency = amount_of(written.get("amount")), written["currency"].strip()
+    return None if amount is None or not CURRENCY.match(currency) else (amount, currency.upper())
 
 
 def _read_request(facts: TopicFacts, record: Record, event: Event) -> None:

@@ -13,6 +13,7 @@ from services.alerter.repository import customers, erasures, orders
 from services.alerter.repository.customers import LockedCustomer
 from services.alerter.settings import AlerterSettings
 from shared.contracts.orders import OrderEvent
+from shared.order_facts import said_at
 from shared.runtime import Runtime
 
 
@@ -31,12 +32,14 @@ async def store(
     known = await orders.read(connection, {event.order_id for _, event in events})
     changed_customers: dict[UUID, Customer] = {}
     changed_orders: dict[str, tuple[UUID, Order]] = {}
+    now = runtime.clock.now()
     for event_type, event in events:
+        at = said_at(event, arrived_at=now)
         key, order_id = keys[event.customer.id], event.order_id
         customer = changed_customers.get(key) or locked[key].customer or Customer(customer_id=event.customer.id)
-        changed_customers[key] = with_order(customer, event)
+        changed_customers[key] = with_order(customer, event, at)
         order = changed_orders[order_id][1] if order_id in changed_orders else known.get(order_id)
-        changed_orders[order_id] = key, with_event(order, event_type, event)
+        changed_orders[order_id] = key, with_event(order, event_type, event, at)
     await customers.save(connection, changed_customers)
     await orders.save(connection, list(changed_orders.values()))
     await publish_completed(connection, runtime, customer_keys=changed_customers, order_ids=changed_orders)
@@ -59,7 +62,7 @@ async def _without_erased(
     for _, event in events:
         key = keys[event.customer.id]
         erased_at = locked[key].erased_at
-        if erased_at is not None and not locked[key].may_keep(event.occurred_at):
+        if erased_at is not None and not locked[key].may_keep(said_at(event, arrived_at=runtime.clock.now())):
             found[event.order_id] = max(erased_at, found.get(event.order_id, erased_at))
             begun_by.add(key)
     if found:

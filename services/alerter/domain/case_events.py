@@ -83,7 +83,7 @@ def _order(answer: Answer | None, order: Order | None) -> followups.CaseOrder | 
         order_id=order.order_id,
         status=order.status,
         placed_at=order.placed_at,
-        promised_at=None if described is None else described.promised_at,
+        promised_at=order.promised_at,
         delivered_at=order.delivered_at,
         total=order.total,
         products=[] if described is None else list(described.products),

@@ -33,11 +33,17 @@ class Customer(BaseModel):
         )
 
 
-def with_order(customer: Customer, event: OrderEvent) -> Customer:
-    """The customer after an event of one of their orders."""
+def with_order(customer: Customer, event: OrderEvent, at: datetime | None = None) -> Customer:
+    """The customer after an event of one of their orders, whose details were said ``at`` that time, by default when it
+    happened."""
     who = event.customer
     return customer.with_details(
-        event.occurred_at, name=who.name, email=who.email, phone=who.phone, locale=who.locale, timezone=who.timezone
+        at or event.occurred_at,
+        name=who.name,
+        email=who.email,
+        phone=who.phone,
+        locale=who.locale,
+        timezone=who.timezone,
     )
 
 

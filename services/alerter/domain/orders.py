@@ -1,15 +1,15 @@
 """What is known about an order: folded from its events, in any order and any number of times."""
 
+from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from pydantic import BaseModel, ConfigDict
 
 from shared.contracts import orders
 from shared.contracts.followups import MAX_PRODUCTS
 from shared.contracts.orders import Money, OrderEvent
-from shared.contracts.types import Amount
-from shared.moments import stamp_of
-from shared.order_facts import WHOLE_ORDER, OrderFacts, fold, status_after
+from shared.order_facts import WHOLE_ORDER, OrderFacts, Sum, fold, status_after
 
 _MAX_PRODUCT_LENGTH = 200
 
@@ -17,22 +17,35 @@ _EVENT_TYPES = {status_after(event_type): event_type for event_type in orders.TY
 
 
 class Description(BaseModel):
-    """The contents of an order, from the latest event that describes them, at ``at``."""
+    """The contents of an order, from the latest event that names them, at ``at``.
+
+    What it costs and when it is promised stood here, too, before each of them was kept by itself.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     at: datetime
     products: tuple[str, ...] = ()
-    amount: Amount | None = None
+    amount: Decimal | None = None
     currency: str | None = None
     promised_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Promise:
+    """``promised_at``, as said ``at`` that time."""
+
+    at: datetime
+    promised_at: datetime
 
 
 class Order(BaseModel):
     """An order as it is stored.
 
-    ``happened`` has the earliest time of each status but ``delivered``; ``parcels`` the earliest delivery of each
-    shipment, of ``parcels_in_all``, with WHOLE_ORDER for a delivery without a shipment.
+    ``happened`` has the earliest time of each status but ``delivered``, and the latest of ``cancelled``; ``parcels``
+    has the earliest delivery of each shipment, with WHOLE_ORDER for one without a shipment. ``parcels_in_all`` is how
+    many there are, as said last at ``parcels_said_at``; ``cost`` and ``refund`` are what it costs and what was given
+    back of it, and ``promise`` for when it is promised, as said last.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -41,6 +54,10 @@ class Order(BaseModel):
     happened: dict[str, datetime] = {}
     parcels: dict[str, datetime] = {}
     parcels_in_all: int = 1
+    parcels_said_at: datetime | None = None
+    cost: Sum | None = None
+    refund: Sum | None = None
+    promise: Promise | None = None
     description: Description | None = None
 
     @property
@@ -49,7 +66,14 @@ class Order(BaseModel):
         # Written before deliveries of whole orders were stored in parcels: it means one, unless there are parcels.
         whole = happened.pop(orders.DELIVERED, None)
         delivered = {WHOLE_ORDER: whole} if whole is not None and not self.parcels else self.parcels
-        return OrderFacts(happened=happened, delivered=delivered, shipments=self.parcels_in_all)
+        return OrderFacts(
+            happened=happened,
+            delivered=delivered,
+            shipments=self.parcels_in_all,
+            shipments_at=self.parcels_said_at,
+            total=self.cost or self.cost_described,
+            refund=self.refund,
+        )
 
     @property
     def placed_at(self) -> datetime | None:
@@ -79,41 +103,60 @@ class Order(BaseModel):
 
     @property
     def total(self) -> Money | None:
-        if self.description is None or self.description.amount is None or self.description.currency is None:
+        cost = self.facts.total
+        return None if cost is None else Money(amount=Decimal(cost.amount), currency=cost.currency)
+
+    @property
+    def promised_at(self) -> datetime | None:
+        promise = self.promise or self.promise_described
+        return None if promise is None else promise.promised_at
+
+    @property
+    def cost_described(self) -> Sum | None:
+        described = self.description
+        if described is None or described.amount is None or described.currency is None:
             return None
-        return Money(amount=self.description.amount, currency=self.description.currency)
+        return Sum(described.at, f"{described.amount:f}", described.currency)
+
+    @property
+    def promise_described(self) -> Promise | None:
+        described = self.description
+        if described is None or described.promised_at is None:
+            return None
+        return Promise(described.at, described.promised_at)
 
 
-def with_event(order: Order | None, event_type: str, event: OrderEvent) -> Order:
-    """The order after one more of its events."""
+def with_event(order: Order | None, event_type: str, event: OrderEvent, at: datetime | None = None) -> Order:
+    """The order after one more of its events, whose details were said ``at`` that time, by default when it happened."""
     known = order or Order(order_id=event.order_id)
-    facts = fold(known.facts, event_type, event)
-    described, description = _description(event), known.description
+    facts = fold(known.facts, event_type, event, at)
+    at = at or event.occurred_at
+    promises = [
+        known.promise or known.promise_described,
+        None if event.promised_at is None else Promise(at, event.promised_at),
+    ]
+    described, description = _description(event, at), known.description
     if described is not None and (description is None or _rank(described) > _rank(description)):
         description = described
     return known.model_copy(
         update={
-            "happened": {status_after(kind): at for kind, at in facts.happened.items()},
+            "happened": {status_after(kind): moment for kind, moment in facts.happened.items()},
             "parcels": dict(facts.delivered),
             "parcels_in_all": facts.shipments,
+            "parcels_said_at": facts.shipments_at,
+            "cost": facts.total,
+            "refund": facts.refund,
+            "promise": max((promise for promise in promises if promise is not None), default=None),
             "description": description,
         }
     )
 
 
-def _description(event: OrderEvent) -> Description | None:
-    if not event.items and event.total is None and event.promised_at is None:
-        return None
+def _description(event: OrderEvent, at: datetime) -> Description | None:
     named = [item.name or item.sku for item in event.items]
     products = tuple(name[:_MAX_PRODUCT_LENGTH] for name in named if name)[:MAX_PRODUCTS]
-    return Description(
-        at=event.occurred_at,
-        products=products,
-        amount=None if event.total is None else event.total.amount,
-        currency=None if event.total is None else event.total.currency,
-        promised_at=event.promised_at,
-    )
+    return Description(at=at, products=products) if products else None
 
 
-def _rank(description: Description) -> tuple[int, bytes]:
-    return stamp_of(description.at), description.model_dump_json().encode()
+def _rank(description: Description) -> tuple[datetime, tuple[str, ...]]:
+    return description.at, description.products

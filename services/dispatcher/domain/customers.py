@@ -68,9 +68,14 @@ def _has_bounced(preference: ChannelPreference, address: str) -> bool:
 
 
 def fold(
-    customer: Customer, event: OrderEvent, order_began_at: datetime | None, mailbox: str | None = None
+    customer: Customer,
+    event: OrderEvent,
+    order_began_at: datetime | None,
+    mailbox: str | None = None,
+    at: datetime | None = None,
 ) -> Customer:
-    """``customer`` after an event of an order of theirs, whose first event was at ``order_began_at``.
+    """``customer`` after an event of an order of theirs, whose first event was at ``order_began_at``. Its details were
+    said ``at`` that time, by default when it happened.
 
     ``mailbox`` is a short digest of the address it names.
 
@@ -91,8 +96,8 @@ def fold(
     }
     return replace(
         customer,
-        details=merge(customer.details, details, event.occurred_at),
-        first_event_at=earliest(customer.first_event_at, event.occurred_at),
+        details=merge(customer.details, details, at or event.occurred_at),
+        first_event_at=earliest(customer.first_event_at, at or event.occurred_at),
         since=earliest(customer.since, described.first_order_at),
         mailboxes=customer.mailboxes if mailbox is None else customer.mailboxes | {mailbox},
     )

@@ -14,10 +14,12 @@ from services.dispatcher.domain.orders import STOP_REASONS, Order
 from services.dispatcher.domain.reasons import Outcome, Reason
 from services.dispatcher.domain.segments import Segmentation
 from services.dispatcher.domain.timers import Effect, Recurrence, Timer
+from shared.contracts import orders
 from shared.contracts.adjustments import Adjustments
 from shared.contracts.cloudevents import Message
 from shared.contracts.orders import OrderEvent
 from shared.digests import CustomerDigests
+from shared.order_facts import said_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +121,8 @@ class OrderBatch:
         """Folds the event into the facts, updates the timers accordingly, and returns the decision."""
         body = event.body
         before = self.orders[body.order_id]
-        order = order_rules.fold(before, event.type, body)
+        at = said_at(body, arrived_at=self.now)
+        order = order_rules.fold(before, event.type, body, at)
         named = body.customer.id
         if event.guest_of_order is not None:
             order = order_rules.of_guest(order, before, named=named, unknown=event.guest_of_order)
@@ -131,7 +134,7 @@ class OrderBatch:
             if one.was_erased_by(order.first_event_at) and not one.was_erased_by(before.first_event_at):
                 self.customers[name] = customer_rules.without_details(one) if before.first_event_at else one
         # The customer the event names, who may differ from the order's, which its newest event determines.
-        sender = customer_rules.fold(self.customers[named], body, order.first_event_at, event.mailbox)
+        sender = customer_rules.fold(self.customers[named], body, order.first_event_at, event.mailbox, at)
         self.customers[sender.customer_id] = sender
         customer = self.customers[order.customer_id]
         if customer.was_erased_by(order.first_event_at):
@@ -141,6 +144,8 @@ class OrderBatch:
         effects = [self._align_with_order(campaign, order, customer, event) for campaign in about_order]
         effects += [self._align_with_customer(campaign, sender) for campaign in recurring(self.campaigns)]
         outcome, reason = outcome_of(event.type, about_order, effects)
+        if reason is Reason.NOTHING_TO_CANCEL and event.type not in order.facts.in_force:
+            reason = _why_not_in_force(event.type)
         return Decision(
             decision_id=event.decision_id,
             customer_id=order.customer_id,
@@ -212,6 +217,11 @@ def outcome_of(event_type: str, campaigns: Sequence[Campaign], effects: Sequence
             awaited = reason is Reason.MILESTONE_AWAITED
             return Outcome.NO_TIMER, Reason.SHIPMENTS_AWAITED if awaited else reason
     return Outcome.NO_TIMER, Reason.NO_CAMPAIGN_MATCHES
+
+
+def _why_not_in_force(event_type: str) -> Reason:
+    """Why an order goes on that was cancelled or refunded (``OrderFacts.in_force``)."""
+    return Reason.CANCELLATION_REVERSED if event_type == orders.CANCELLED else Reason.REFUNDED_IN_PART
 
 
 _UNCHANGED_BY_WEIGHT = (

@@ -59,8 +59,8 @@ class Order:
         return self.facts.happened.get(orders.PLACED, self.first_event_at)
 
     def stopped_by(self, stops: tuple[str, ...]) -> Reason | None:
-        """The reason of the first of ``stops`` (such as ``order.cancelled``) that happened to it."""
-        happened = self.facts.happened
+        """The reason of the first of ``stops`` (such as ``order.cancelled``) that happened to it and is in force."""
+        happened = self.facts.in_force
         stopped = [(happened[stop], stop) for stop in stops if stop in happened]
         return STOP_REASONS[min(stopped)[1]] if stopped else None
 
@@ -71,13 +71,17 @@ class Order:
         return self.promised_at if name == "order.promised" else self.facts.happened.get(name)
 
 
-def fold(order: Order, event_type: str, event: OrderEvent) -> Order:
-    """``order`` after ``event``. Folding is commutative and idempotent: event order and duplicates do not matter."""
+def fold(order: Order, event_type: str, event: OrderEvent, at: datetime | None = None) -> Order:
+    """``order`` after ``event``, whose details were said ``at`` that time, by default when it happened.
+
+    Folding is commutative and idempotent: event order and duplicates do not matter.
+    """
+    at = at or event.occurred_at
     return replace(
         order,
-        first_event_at=earliest(order.first_event_at, event.occurred_at),
-        facts=order_facts.fold(order.facts, event_type, event),
-        details=merge(order.details, _details(event), event.occurred_at),
+        first_event_at=earliest(order.first_event_at, at),
+        facts=order_facts.fold(order.facts, event_type, event, at),
+        details=merge(order.details, _details(event_type, event), at),
     )
 
 
@@ -105,9 +109,11 @@ def without_attributes(order: Order) -> Order:
     return replace(order, details={name: entry for name, entry in order.details.items() if name != "attributes"})
 
 
-def _details(event: OrderEvent) -> dict[str, Value | None]:
+def _details(event_type: str, event: OrderEvent) -> dict[str, Value | None]:
     customer = event.customer
     named = next((item.name for item in event.items if item.name), None)
+    # What a refund gives back is not what the order costs.
+    total = None if event_type == orders.REFUNDED else event.total
     categories = sorted({item.category for item in event.items if item.category})[:MAX_SEGMENT_VALUES]
     return {
         "customer_id": customer.id,
@@ -116,8 +122,8 @@ def _details(event: OrderEvent) -> dict[str, Value | None]:
         "country": customer.country,
         "region": customer.region,
         "tier": customer.tier,
-        "amount": None if event.total is None else str(event.total.amount),
-        "currency": None if event.total is None else event.total.currency,
+        "amount": None if total is None else f"{total.amount:f}",
+        "currency": None if total is None else total.currency,
         "product": named,
         "categories": categories or None,
         "sales_channel": event.channel,

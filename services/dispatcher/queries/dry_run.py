@@ -19,6 +19,7 @@ from services.dispatcher.repository import campaigns, customers, orders, timers
 from services.dispatcher.settings import DispatcherSettings
 from shared.contracts.orders import OrderEvent
 from shared.moments import to_the_minute
+from shared.order_facts import said_at
 from shared.runtime import Runtime
 
 
@@ -61,8 +62,9 @@ async def of_event(
     customer_id, order_id = event.customer.id, event.order_id
     customer = (await customers.read(connection, [customer_id])).get(customer_id, Customer(customer_id=customer_id))
     order = (await orders.read(connection, [order_id])).get(order_id, Order(order_id))
-    order = order_rules.fold(order, event_type, event)
-    customer = customer_rules.fold(customer, event, order.first_event_at)
+    at = said_at(event, arrived_at=now)
+    order = order_rules.fold(order, event_type, event, at)
+    customer = customer_rules.fold(customer, event, order.first_event_at, at=at)
     plan, timer = await _plan(connection, runtime, campaign, customer, order, now)
     if timer is None:
         return DryRun(

@@ -9,7 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.domain.orders import STOPS, Order
-from shared.order_facts import OrderFacts
+from shared.moments import moment_of
+from shared.order_facts import OrderFacts, Sum
 from shared.persistence.columns import Columns
 
 _ROW = Columns(
@@ -116,6 +117,9 @@ def _row(order: Order) -> dict[str, Any]:
         "happened": dict(order.facts.happened),
         "delivered": dict(order.facts.delivered),
         "shipments": order.facts.shipments,
+        "shipments_at": order.facts.shipments_at,
+        "total": order.facts.total,
+        "refund": order.facts.refund,
         "details": dict(order.details),
     }
     return {
@@ -137,9 +141,30 @@ def _order(order_id: str, first_event_at: datetime | None, written: str) -> Orde
             happened=_moments(facts.get("happened", {})),
             delivered=_moments(facts.get("delivered", {})),
             shipments=facts.get("shipments", 1),
+            shipments_at=_moment(facts.get("shipments_at")),
+            total=_sum(facts["total"]) if "total" in facts else _total_said_before(facts.get("details", {})),
+            refund=_sum(facts.get("refund")),
         ),
         details={name: (entry[0], entry[1]) for name, entry in facts.get("details", {}).items()},
     )
+
+
+def _moment(written: str | None) -> datetime | None:
+    return None if written is None else datetime.fromisoformat(written)
+
+
+def _sum(written: Mapping[str, str] | None) -> Sum | None:
+    if written is None:
+        return None
+    return Sum(datetime.fromisoformat(written["at"]), written["amount"], written["currency"])
+
+
+def _total_said_before(details: Mapping[str, Any]) -> Sum | None:
+    """The total of an order that was written when it was only a detail."""
+    amount, currency = details.get("amount"), details.get("currency")
+    if amount is None or currency is None:
+        return None
+    return Sum(moment_of(amount[0]), amount[1], currency[1])
 
 
 def _moments(written: Mapping[str, str]) -> dict[str, datetime]:

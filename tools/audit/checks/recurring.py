@@ -14,11 +14,11 @@ from shared.contracts import orders
 from shared.contracts.identity import timer_id as timer_id_of
 from shared.contracts.requests import REQUESTED
 from shared.guests import PREFIX as GUEST_PREFIX
+from tools.audit.checks.endings import Endings, Total
 from tools.audit.decision_log import DecisionLog
 from tools.audit.facts import CampaignRule, DatabaseFacts, Decision, Timer, TopicFacts
 from tools.audit.report import Check
 
-STOPS = frozenset({orders.CANCELLED, orders.REFUNDED, orders.RETURNED})
 LOG_START = 0
 """Before the log's first position."""
 
@@ -35,6 +35,12 @@ class CustomerEvent:
     type: str
     occurred_at: datetime
     decision: Decision
+    total: Total | None = None
+
+    @property
+    def said_at(self) -> datetime:
+        """When its details count from: not later than when it was handled."""
+        return min(self.occurred_at, self.decision.decided_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +159,7 @@ def _check_erased(
 def _events_by_customer(topics: TopicFacts, database: DatabaseFacts) -> Mapping[str, list[CustomerEvent]]:
     """Each customer's order events, in the order they were handled."""
     customer_of = {event.identity: event.customer_id for event in topics.orders}
+    total_of = {event.identity: event.total for event in topics.orders}
     events_by_customer: defaultdict[str, list[CustomerEvent]] = defaultdict(list)
     for decision in database.decisions:
         if (
@@ -173,6 +180,7 @@ def _events_by_customer(topics: TopicFacts, database: DatabaseFacts) -> Mapping[
                 type=decision.event_type,
                 occurred_at=decision.occurred_at,
                 decision=decision,
+                total=total_of.get(decision.event),
             )
         )
     return events_by_customer
@@ -210,12 +218,16 @@ def _last_occurrence(campaign: CampaignRule, customer_id: str, log: DecisionLog)
 def _ordered_recently(campaign: CampaignRule, events: Sequence[CustomerEvent], fired: Decision) -> bool:
     """Whether the customer's newest order that was not stopped was recent enough when the last occurrence fired."""
     known = [event for event in events if event.decision.position < fired.position]
-    stopped = {event.order_id for event in known if event.type in STOPS}
+    endings: defaultdict[str, Endings] = defaultdict(Endings)
+    for event in known:
+        endings[event.order_id].add(event.type, event.occurred_at, event.total, event.said_at)
+    stopped = {order_id for order_id, ended in endings.items() if ended.in_force()}
     placed: dict[str, datetime] = {}
     first_event_at: dict[str, datetime] = {}
     for event in known:
-        for moments in (first_event_at, placed) if event.type == orders.PLACED else (first_event_at,):
-            moments[event.order_id] = min(event.occurred_at, moments.get(event.order_id, event.occurred_at))
+        first_event_at[event.order_id] = min(event.said_at, first_event_at.get(event.order_id, event.said_at))
+        if event.type == orders.PLACED:
+            placed[event.order_id] = min(event.occurred_at, placed.get(event.order_id, event.occurred_at))
     ordered_at = [at for order_id, at in {**first_event_at, **placed}.items() if order_id not in stopped]
     return bool(ordered_at) and max(ordered_at) + campaign.active_within >= fired.decided_at
 
@@ -234,4 +246,4 @@ def _set_at(campaign: CampaignRule, events_since: Sequence[CustomerEvent], since
 
 
 def _first_event_at(events: Sequence[CustomerEvent]) -> datetime:
-    return min(event.occurred_at for event in events)
+    return min(event.said_at for event in events)

@@ -9,9 +9,18 @@ from operator import itemgetter
 from shared.contracts import orders, requests
 from shared.contracts.identity import event_id as event_id_of
 from shared.contracts.identity import timer_id as timer_id_of
+from tools.audit.checks.endings import Endings
 from tools.audit.checks.orders import DISPATCHER, dead_letters_of
 from tools.audit.decision_log import DecisionLog
-from tools.audit.facts import CampaignRule, DatabaseFacts, OrderEvent, SurveyRequest, Timer, TopicFacts
+from tools.audit.facts import (
+    BEGINNING_OF_TIME,
+    CampaignRule,
+    DatabaseFacts,
+    OrderEvent,
+    SurveyRequest,
+    Timer,
+    TopicFacts,
+)
 from tools.audit.report import Check
 
 WHOLE_ORDER = ""
@@ -25,18 +34,21 @@ class _Order:
 
     happened: dict[str, datetime] = field(default_factory=dict)
     delivered: dict[str, datetime] = field(default_factory=dict)
-    shipments: int = 1
+    shipments: tuple[datetime, int] = (BEGINNING_OF_TIME, 1)
     customer: tuple[datetime, str] | None = None
     promised: tuple[datetime, datetime] | None = None
+    endings: Endings = field(default_factory=Endings)
 
-    def add(self, event: OrderEvent) -> None:
+    def add(self, event: OrderEvent, said_at: datetime) -> None:
+        """``said_at`` is when the event's details count from, which is not later than when it arrived."""
         at = event.occurred_at
         self.happened[event.type] = min(at, self.happened.get(event.type, at))
-        self.customer = max(self.customer or (at, event.customer_id), (at, event.customer_id))
+        self.customer = max(self.customer or (said_at, event.customer_id), (said_at, event.customer_id))
+        self.endings.add(event.type, at, event.total, said_at)
         if event.promised_at is not None:
-            self.promised = max(self.promised or (at, event.promised_at), (at, event.promised_at))
-        if event.shipment is not None:
-            self.shipments = max(self.shipments, event.shipment[1] or 1)
+            self.promised = max(self.promised or (said_at, event.promised_at), (said_at, event.promised_at))
+        if event.shipment is not None and event.shipment[1] is not None:
+            self.shipments = max(self.shipments, (said_at, event.shipment[1]))
         if event.type == orders.DELIVERED:
             shipment = WHOLE_ORDER if event.shipment is None else event.shipment[0]
             self.delivered[shipment] = min(at, self.delivered.get(shipment, at))
@@ -48,13 +60,13 @@ class _Order:
             return self.happened.get(name)
         parts = sorted(at for shipment, at in self.delivered.items() if shipment != WHOLE_ORDER)
         complete = [self.delivered[WHOLE_ORDER]] if WHOLE_ORDER in self.delivered else []
-        if len(parts) >= self.shipments:
-            complete.append(parts[self.shipments - 1])
+        if len(parts) >= self.shipments[1]:
+            complete.append(parts[self.shipments[1] - 1])
         return min(complete, default=None)
 
     def due(self, campaign: CampaignRule) -> datetime | None:
         """When the campaign's survey about this order is due; None when it is not, or no longer, due."""
-        if any(stop in self.happened for stop in campaign.stop_on):
+        if any(stop in self.endings.in_force() for stop in campaign.stop_on):
             return None
         reached = [(self.milestone(after), delay) for after, delay in campaign.triggers]
         return min((at + delay for at, delay in reached if at is not None), default=None)
@@ -67,7 +79,8 @@ def timers_recomputed(topics: TopicFacts, database: DatabaseFacts, log: Decision
     the definition at the time is not recorded.
     """
     check = Check("timers recomputed", 4)
-    folded = fold(topics.orders, dead_letters_of(DISPATCHER, database))
+    handled_at = {decision.event: decision.decided_at for decision in database.decisions if decision.event is not None}
+    folded = fold(topics.orders, dead_letters_of(DISPATCHER, database), handled_at)
     pending = {(timer.campaign, timer.order_id): timer for timer in database.timers if timer.cause == "milestone"}
     incomplete = _incomplete_orders(topics, database)
     campaigns = [campaign for campaign in database.campaigns.values() if campaign.triggers]
@@ -138,14 +151,20 @@ def _incomplete_orders(topics: TopicFacts, database: DatabaseFacts) -> set[str]:
     }
 
 
-def fold(events: Sequence[OrderEvent], dead: set[tuple[str, int, int]]) -> Mapping[str, _Order]:
-    """What is known about each order. Of duplicates of an event only the first counts, even if they differ."""
+def fold(
+    events: Sequence[OrderEvent], dead: set[tuple[str, int, int]], handled_at: Mapping[tuple[str, str], datetime]
+) -> Mapping[str, _Order]:
+    """What is known about each order. Of duplicates of an event only the first counts, even if they differ.
+
+    ``handled_at`` is when the dispatcher handled an event, by its identity.
+    """
     folded: defaultdict[str, _Order] = defaultdict(_Order)
     seen: set[tuple[str, str]] = set()
     for event in sorted(events, key=lambda event: event.location):
         if event.location not in dead and event.identity not in seen:
             seen.add(event.identity)
-            folded[event.order_id].add(event)
+            said_at = min(event.occurred_at, handled_at.get(event.identity, event.occurred_at))
+            folded[event.order_id].add(event, said_at)
     return folded
 
 

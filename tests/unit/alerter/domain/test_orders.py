@@ -88,8 +88,26 @@ def test_an_order_stored_before_whole_deliveries_were_kept_among_the_parcels_is_
 def test_what_was_bought_is_as_the_newest_event_that_tells_of_it_says() -> None:
     old = (orders.PLACED, order(at=NOON, items=[Item(name="train")]))
     new = (orders.PAID, order(at=NOON + timedelta(hours=1), items=[Item(name="doll")]))
-    silent = (orders.SHIPPED, order(at=NOON + timedelta(hours=2), items=[], total=None, promised_at=None))
+    later = NOON + timedelta(hours=2)
+    silent = (orders.SHIPPED, order(at=later, items=[], total=None, promised_at=later))
     for told in ([old, new, silent], [silent, new, old]):
         known = order_after(told)
         assert known is not None and known.description is not None
         assert known.description.products == ("doll",)
+        # One event says what was bought, another what it costs or when it comes: none of them says the others away.
+        assert known.total == Money(amount=Decimal("159.90"), currency="BRL")
+        assert known.promised_at == later
+
+
+def test_an_order_stored_when_its_description_was_one_still_says_it_all() -> None:
+    stored = Order.model_validate_json(
+        b'{"order_id": "1001", "happened": {"placed": "2026-03-02T12:00:00Z"},'
+        b' "description": {"at": "2026-03-02T12:00:00Z", "products": ["train"],'
+        b' "amount": "159.90", "currency": "BRL", "promised_at": "2026-03-05T12:00:00Z"}}'
+    )
+    for known in (
+        stored,
+        with_event(stored, orders.PAID, order(at=NOON, items=[Item(name="doll")], total=None, promised_at=None)),
+    ):
+        assert known.total == Money(amount=Decimal("159.90"), currency="BRL")
+        assert known.promised_at == NOON + timedelta(days=3)

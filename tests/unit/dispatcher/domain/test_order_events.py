@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from hypothesis import given, settings
@@ -17,7 +18,7 @@ from services.dispatcher.domain.segments import Segmentation
 from services.dispatcher.domain.timers import Recurrence
 from services.dispatcher.settings import SHIPPED_CAMPAIGNS, read_campaigns
 from shared.contracts.orders import Customer as TellsOf
-from shared.contracts.orders import OrderEvent, Shipment
+from shared.contracts.orders import Money, OrderEvent, Shipment
 from shared.digests import CustomerDigests
 from tests.kit.messages import message
 
@@ -190,12 +191,48 @@ def test_an_order_that_changes_hands_takes_its_timer_along() -> None:
     assert which.about_order["service-nps", "o-1"].customer_id == "c-2"
 
 
+def test_an_order_cancelled_unpaid_and_paid_after_all_is_asked_about() -> None:
+    which = batch()
+    assert told(which, event("placed", NOW - 3 * HOUR), event("cancelled", NOW - 2 * HOUR), event("paid", NOW)) == [
+        ("timer_set", "milestone_reached"),
+        ("timer_cancelled", "order_cancelled"),
+        ("timer_set", "milestone_reached"),
+    ]
+    assert told(which, event("cancelled", NOW - 2 * HOUR)) == [("no_timer", "cancellation_reversed")]
+
+
+def test_a_delivered_order_refunded_in_part_is_asked_about() -> None:
+    which = batch()
+    total, back = Money(amount=Decimal(100), currency="BRL"), Money(amount=Decimal(5), currency="BRL")
+    decided = told(
+        which,
+        event("placed", NOW - 3 * DAY, total=total),
+        event("delivered", NOW - DAY, total=total),
+        event("refunded", NOW, total=back),
+    )
+    assert decided[-1] == ("no_timer", "refunded_in_part")
+    assert {campaign for campaign, _ in which.about_order} == {"service-nps", "product-nps"}
+    assert told(which, event("refunded", NOW, total=total)) == [("timer_cancelled", "order_refunded")]
+
+
+def test_a_clock_that_is_ahead_freezes_no_detail_and_survives_no_erasure() -> None:
+    which = batch()
+    soon = NOW + 10 * 60 * 1_000_000 * MOMENT
+    assert which.fold(event("placed", soon, channel="web")).occurred_at == soon
+    order, customer = which.orders["o-1"], which.customers["c-1"]
+    assert (order.first_event_at, customer.first_event_at) == (NOW, NOW)
+    assert order.facts.happened == {"order.placed": soon}
+    later = batch(now=soon, orders={**which.orders}, customers={**which.customers})
+    later.fold(event("paid", NOW + MOMENT, channel="app"))
+    assert later.orders["o-1"].details["sales_channel"][1] == "app"
+
+
 def test_an_erased_customers_orders_are_not_asked_about() -> None:
-    erased = Customer(customer_id="c-1", erased_at=NOW)
+    erased = Customer(customer_id="c-1", erased_at=NOW - HOUR)
     which = batch(customers={"c-1": erased, "c-2": Customer(customer_id="c-2")})
     assert told(which, event("placed", NOW - HOUR, attributes={"gift": "for Bo"})) == [("no_timer", "erased")]
     assert "attributes" not in which.orders["o-1"].details
-    assert told(which, event("placed", NOW + HOUR, order_id="o-2")) == [("timer_set", "milestone_reached")]
+    assert told(which, event("placed", NOW, order_id="o-2")) == [("timer_set", "milestone_reached")]
 
 
 def test_after_it_fired_the_next_occurrence_has_another_name() -> None:

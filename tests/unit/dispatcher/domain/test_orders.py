@@ -1,6 +1,7 @@
 """An order's facts are the same whatever the order, number and grouping of its events."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from hypothesis import given
@@ -10,7 +11,7 @@ from services.dispatcher.domain import customers, orders
 from services.dispatcher.domain.customers import Customer
 from services.dispatcher.domain.orders import Order
 from shared.contracts.orders import Customer as TellsOf
-from shared.contracts.orders import Item, OrderEvent, Shipment
+from shared.contracts.orders import Item, Money, OrderEvent, Shipment
 from shared.order_facts import SHIPMENTS_KEPT
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -100,6 +101,13 @@ def test_deliveries_kept_are_bounded_and_still_commutative() -> None:
     forward, backward = folded(*many), folded(*reversed(many))
     assert forward == backward
     assert len(forward.facts.delivered) == SHIPMENTS_KEPT
+
+
+def test_what_a_refund_gives_back_is_not_what_the_order_costs() -> None:
+    bought = ("order.placed", event(0, total=Money(amount=Decimal("159.90"), currency="BRL")))
+    refunded = ("order.refunded", event(1, total=Money(amount=Decimal(20), currency="BRL")))
+    order = folded(bought, refunded)
+    assert (order.details["amount"][1], order.stopped_by(orders.STOPS)) == ("159.90", None)
 
 
 def test_an_order_holds_nothing_that_tells_who_the_person_is() -> None:

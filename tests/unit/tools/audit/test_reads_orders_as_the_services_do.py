@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.contracts.cloudevents import UnreadableRecord, read
 from shared.contracts.orders import OrderEvent
@@ -28,15 +29,8 @@ def seen_by_the_audit(value: bytes, headers: dict[str, str]) -> tuple[object, ..
     if not facts.orders:
         return None
     (event,) = facts.orders
-    return (
-        event.identity,
-        event.type,
-        event.order_id,
-        event.customer_id,
-        event.occurred_at,
-        event.promised_at,
-        event.shipment,
-    )
+    decides = event.occurred_at, event.promised_at, event.shipment, event.total
+    return event.identity, event.type, event.order_id, event.customer_id, *decides
 
 
 def seen_by_the_services(value: bytes, headers: dict[str, str]) -> tuple[object, ...] | None:
@@ -49,13 +43,24 @@ def seen_by_the_services(value: bytes, headers: dict[str, str]) -> tuple[object,
     assert isinstance(body, OrderEvent)
     shipment = None if body.shipment is None else (body.shipment.id, body.shipment.of)
     identity = message.source, message.event_id
-    return identity, message.type, body.order_id, body.customer.id, body.occurred_at, body.promised_at, shipment
+    total = None if body.total is None else (body.total.amount, body.total.currency)
+    decides = body.occurred_at, body.promised_at, shipment, total
+    return identity, message.type, body.order_id, body.customer.id, *decides
 
 
 @given(odd_orders())
 def test_in_whatever_the_optional_fields_hold(body: dict[str, Any]) -> None:
     value = json.dumps(body).encode()
     assert seen_by_the_audit(value, BINARY) == seen_by_the_services(value, BINARY) != None  # noqa: E711
+
+
+written_amounts = st.from_regex(r"-?[0-9]{1,4}([., '][0-9]{1,4}){0,3}", fullmatch=True)
+
+
+@given(written_amounts | st.floats() | st.integers() | st.text("0123456789.,-e+ ", max_size=8))
+def test_in_what_an_order_costs(amount: object) -> None:
+    value = json.dumps({**SMALLEST, "total": {"amount": amount, "currency": "brl"}}).encode()
+    assert seen_by_the_audit(value, BINARY) == seen_by_the_services(value, BINARY)
 
 
 @pytest.mark.parametrize(
