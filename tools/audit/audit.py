@@ -54,6 +54,7 @@ class Installation:
     zone: ZoneInfo = UTC
     quiet_period: timedelta = timedelta(days=90)
     minimum_answers: int = 10
+    case_days: timedelta = timedelta(days=1_100)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Installation":
@@ -82,6 +83,7 @@ class Installation:
             topic_prefix=environment.get("HEARBACK_TOPIC_PREFIX", ""),
             zone=parse("HEARBACK_TIMEZONE", "UTC", ZoneInfo),
             quiet_period=timedelta(days=parse("HEARBACK_QUIET_PERIOD_DAYS", "90", float)),
+            case_days=timedelta(days=parse("HEARBACK_CASE_DAYS", "1100", float)),
             minimum_answers=parse("HEARBACK_MINIMUM_ANSWERS", "10", int),
         )
 
@@ -188,8 +190,8 @@ async def _compare(
         answers.day_counts(by_day, database, delivered_from),
         scores.published(windows, topics.scores, now, zone),
         scores.served(windows, served_scores, zone, installation.minimum_answers),
-        cases.one_per_answer(topics, database),
-        cases.in_right_queue(database),
+        cases.one_per_answer(topics, database, kept_since=now - installation.case_days),
+        cases.in_right_queue(topics, database),
         cases.published(topics, database),
         cases.served(database, served_cases),
         erasure.no_personal_data_left(topics, database),

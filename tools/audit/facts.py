@@ -175,6 +175,34 @@ class CaseState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RoutingRule:
+    """Which answers a rule is for, and their queue. Of each of the ``segments`` an answer must have the value."""
+
+    queue: str
+    scores: frozenset[int]
+    campaign: str | None = None
+    segments: frozenset[Segment] = frozenset()
+
+    def is_for(self, answer: AnswerState) -> bool:
+        return (
+            answer.score in self.scores
+            and self.campaign in (None, answer.campaign)
+            and self.segments <= answer.segments
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutingRules:
+    """The alerter's current rules, in order. What was routed before ``since`` followed other rules."""
+
+    rules: tuple[RoutingRule, ...] = ()
+    since: datetime = BEGINNING_OF_TIME
+
+    def queue_of(self, answer: AnswerState) -> str | None:
+        return next((rule.queue for rule in self.rules if rule.is_for(answer)), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
     """An event's effect on one campaign's timer: ``change`` is set, moved, cancelled or none."""
 
@@ -308,6 +336,7 @@ class DatabaseFacts:
     comments: dict[str, tuple[int, str]] = field(default_factory=dict)
     """The scorer's key of an answer to the score and comment the dashboard shows."""
     cases: dict[str, CaseState] = field(default_factory=dict)
+    routing: RoutingRules = field(default_factory=RoutingRules)
     dead_letters: set[tuple[str, Location]] = field(default_factory=set)
     traces: dict[str, list[str]] = field(default_factory=dict)
     """Erased customer to the tables that still contain one of their addresses."""

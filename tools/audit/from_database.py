@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 import asyncpg
+import yaml
 
 from shared.contracts import deliveries, orders
 from shared.nps import Counts
 from tools.audit.facts import (
+    BEGINNING_OF_TIME,
     EVERYBODY,
     CampaignRule,
     CaseState,
@@ -17,6 +19,7 @@ from tools.audit.facts import (
     DatabaseFacts,
     Decision,
     Effect,
+    RoutingRules,
     ScorerAnswer,
     Segment,
     Send,
@@ -24,6 +27,10 @@ from tools.audit.facts import (
     Totals,
 )
 from tools.audit.from_topics import answer_state, segments_of
+from tools.audit.routing import routing_rules
+
+ROUTING_TOLERANCE = timedelta(seconds=5)
+"""A transaction that read the rules before they changed may open its cases a moment afterwards."""
 
 SCHEMAS = ("dispatcher", "collector", "scorer", "alerter")
 OUTCOME_OF_DELIVERY = {
@@ -189,6 +196,11 @@ async def _alerter(connection: Connection, facts: DatabaseFacts) -> None:
         """
     )
     facts.cases = {row["case_id"]: CaseState(**dict(row)) for row in rows}
+    row = await connection.fetchrow("SELECT document, version, changed_at FROM alerter.routing")
+    if row is not None:
+        # There were no other rules before the first.
+        since = row["changed_at"] + ROUTING_TOLERANCE if row["version"] > 1 else BEGINNING_OF_TIME
+        facts.routing = RoutingRules(rules=routing_rules(yaml.safe_load(row["document"])), since=since)
 
 
 async def _dead_letters(connection: Connection, facts: DatabaseFacts) -> None:

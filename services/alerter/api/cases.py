@@ -16,6 +16,7 @@ from services.alerter.domain.orders import Order
 from services.alerter.domain.routing import UnknownRootCause
 from services.alerter.domain.transitions import CloseReason, ContactWay, Incomplete, Refused, Stale
 from services.alerter.queries import cases as queries
+from services.alerter.queries import routing
 from services.alerter.settings import AlerterSettings
 from shared.api_keys import Caller
 from shared.contracts import followups
@@ -24,6 +25,7 @@ from shared.runtime import Runtime
 from shared.web.auth import require
 from shared.web.forms import storable_text
 from shared.web.paging import CursorQuery, read_cursor, write_cursor
+from shared.web.parameters import known_parameters
 from shared.web.problems import INVALID_REQUEST, Problem
 
 CaseId = Annotated[Identifier, Path(description="The case's id.")]
@@ -118,7 +120,7 @@ class CaseWithHistory(BaseModel):
 
 
 def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
-    router = APIRouter(prefix="/v1/cases")
+    router = APIRouter(prefix="/v1/cases", dependencies=[Depends(known_parameters)])
 
     @router.get("", dependencies=[Depends(require("cases:read"))])
     async def list_cases(
@@ -132,6 +134,10 @@ def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
         """Waiting cases by deadline, the earliest first; closed cases by closing time, the latest first."""
         after = read_cursor(cursor, int, str)
         async with runtime.read_only() as connection:
+            try:
+                await queries.check_queue(connection, (await routing.current(connection)).routing, queue)
+            except queries.NoSuchQueue as error:
+                raise Problem(422, INVALID_REQUEST, detail=f"queue: {error}") from error
             page = await queries.page(
                 connection,
                 runtime.digests,

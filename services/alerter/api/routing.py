@@ -14,6 +14,7 @@ from shared.definitions import InvalidDefinition
 from shared.runtime import Runtime
 from shared.web.auth import require
 from shared.web.limits import limited_text
+from shared.web.parameters import known_parameters
 from shared.web.problems import Problem
 
 
@@ -29,7 +30,7 @@ class ReplacedRouting(CurrentRouting):
 
 
 def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
-    router = APIRouter(prefix="/v1/routing")
+    router = APIRouter(prefix="/v1/routing", dependencies=[Depends(known_parameters)])
 
     @router.get("", dependencies=[Depends(require("cases:read"))])
     async def get_routing() -> CurrentRouting:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerter.domain.case import Case, CaseContext, Entry, existing
+from services.alerter.domain.case import MAX_NAME, Case, CaseContext, Entry, existing
 from services.alerter.domain.case_list import CaseFilter, CaseRow, Cursor
 from services.alerter.domain.orders import Order
 from services.alerter.domain.routing import Routing
@@ -42,6 +42,19 @@ class QueueCount:
     title: str
     waiting: int
     or_more: bool
+
+
+class NoSuchQueue(LookupError):
+    """No rule names the queue, and no case is in it."""
+
+    def __init__(self, queue: str, routing: Routing) -> None:
+        super().__init__(f"{queue[:MAX_NAME]!r} is no queue; queues are {', '.join(routing.queues)}")
+
+
+async def check_queue(connection: AsyncConnection, routing: Routing, queue: str) -> None:
+    """Raises NoSuchQueue for a misspelt one. Cases may still be in a queue that the rules no longer have."""
+    if queue and queue not in routing.queues and not await cases.any_in_queue(connection, queue):
+        raise NoSuchQueue(queue, routing)
 
 
 async def queue_counts(connection: AsyncConnection, routing: Routing) -> list[QueueCount]:

@@ -90,6 +90,7 @@ _PRUNE = text(
     DELETE FROM cases USING old WHERE cases.case_id = old.case_id
     """
 )
+_ANY_IN_QUEUE = text("SELECT EXISTS (SELECT FROM cases WHERE queue = :queue)")
 # Counts are capped where a larger number would not tell staff more, so that counting a full queue stays cheap.
 MAX_COUNTED = 1_000
 _COUNT = text(
@@ -159,6 +160,11 @@ async def count_waiting(connection: AsyncConnection, queues: Sequence[str]) -> d
     """How many cases wait in each queue, up to MAX_COUNTED."""
     rows = await connection.execute(_COUNT, {"queues": list(queues), "most": MAX_COUNTED})
     return {row.queue: row.many for row in rows}
+
+
+async def any_in_queue(connection: AsyncConnection, queue: str) -> bool:
+    """Whether there is a case in this queue, in any state."""
+    return bool((await connection.execute(_ANY_IN_QUEUE, {"queue": queue})).scalar())
 
 
 async def page(connection: AsyncConnection, case_filter: CaseFilter, *, after: Cursor | None, limit: int) -> Page[Case]:

@@ -20,6 +20,7 @@ from shared.api_keys import Caller
 from shared.runtime import Runtime
 from shared.web.pages import Pages
 from shared.web.paging import read_cursor, write_cursor
+from shared.web.problems import INVALID_REQUEST, Problem
 
 _ROWS = 50
 
@@ -92,6 +93,10 @@ class InboxPage:
         self, connection: AsyncConnection, routing: Routing, caller: Caller, filters: Filters
     ) -> dict[str, Any]:
         case_filter = filters.case_filter(next(iter(routing.queues)))
+        try:
+            await queries.check_queue(connection, routing, case_filter.queue)
+        except queries.NoSuchQueue as error:
+            raise Problem(422, INVALID_REQUEST, detail=f"queue: {error}") from error
         after = read_cursor(filters.cursor, int, str)
         page = await queries.page(
             connection, self._runtime.digests, case_filter, after=None if after is None else Cursor(*after), limit=_ROWS

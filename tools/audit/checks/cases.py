@@ -1,18 +1,19 @@
 """Promise 3: each confirmed detractor answer has one case in the right queue, and there are no other cases."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from shared.contracts.followups import topic_of
 from shared.contracts.identity import case_id as case_id_of
-from shared.nps import group_of
 from tools.audit.facts import CaseState, DatabaseFacts, TopicFacts
 from tools.audit.report import Check
 
-QUEUE_OF_GROUP = {"detractor": "detractors", "passive": "passives", "promoter": "promoters"}
 
+def one_per_answer(topics: TopicFacts, database: DatabaseFacts, *, kept_since: datetime) -> Check:
+    """Each answer has exactly one case, with its current revision, score and comment.
 
-def one_per_answer(topics: TopicFacts, database: DatabaseFacts) -> Check:
-    """Each answer has exactly one case, with its current revision, score and comment."""
+    Of an answer from before ``kept_since`` the closed case may have passed its retention.
+    """
     check = Check("one case per answer", 3)
     expected = {case_id_of(answer_id): state for answer_id, state in topics.answers.items()}
     for case_id in expected.keys() | database.cases.keys():
@@ -22,7 +23,9 @@ def one_per_answer(topics: TopicFacts, database: DatabaseFacts) -> Check:
             check.add_difference(f"case {case_id} belongs to no answer")
         elif case is None:
             # Erased before the alerter received it: there is no case to open.
-            if state.score is not None:
+            if state.answered_at is not None and state.answered_at < kept_since:
+                check.left_out += 1
+            elif state.score is not None:
                 check.add_difference(f"the answer of case {case_id}, score {state.score}, has no case")
         elif (case.score, case.revision) != (
             state.score,
@@ -39,17 +42,27 @@ def one_per_answer(topics: TopicFacts, database: DatabaseFacts) -> Check:
     return check
 
 
-def in_right_queue(database: DatabaseFacts, queue_of_group: Mapping[str, str] = QUEUE_OF_GROUP) -> Check:
-    """The detractors' queue holds every detractor, and otherwise only cases that staff had taken before the score
-    changed."""
+def in_right_queue(topics: TopicFacts, database: DatabaseFacts) -> Check:
+    """Each case is in the queue of the first routing rule that its answer matches.
+
+    Otherwise it must be one that staff had taken before its customer was no longer a detractor. An amendment is routed
+    only if it changes the score: one that changes segments may leave the case in any queue for its score. Cases that
+    earlier rules may have routed are left out.
+    """
     check = Check("every detractor in the right queue", 3)
+    rules = database.routing
     for case in database.cases.values():
-        if case.score is None:
+        answer = topics.answers.get(case.answer_id or "")
+        if case.score is None or answer is None or answer.score != case.score:
+            continue
+        if case.opened_at is not None and case.opened_at < rules.since:
+            check.left_out += 1
             continue
         check.compared += 1
-        queue = queue_of_group[group_of(case.score)]
+        queue = rules.queue_of(answer)
         staff_had_started = case.score > 6 and case.status != "open"
-        if case.queue != queue and not staff_had_started:
+        queues = {rule.queue for rule in rules.rules if case.score in rule.scores} if answer.revision > 1 else {queue}
+        if case.queue not in queues and not staff_had_started:
             check.add_difference(
                 f"case {case.case_id}, score {case.score}, {case.status}, is in {case.queue}, not {queue}"
             )

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
+from sqlalchemy import text
 
 from services.alerter.actions import cases as actions
 from shared.contracts import identity, orders, sends
@@ -165,6 +166,28 @@ async def test_lists_are_filtered_and_searched(alerter: Alerter, client: httpx.A
     assert await found(search="颜不") == set()
     assert await found(search="&&&") == set()
     assert "waiting" in (await body(await client.get("/v1/cases?status=lost"), 422))["detail"]
+
+
+async def test_what_a_list_does_not_know_is_refused_with_what_is_possible(
+    alerter: Alerter, client: httpx.AsyncClient
+) -> None:
+    for address, said in (
+        ("/v1/cases?queue=nope", "queues are detractors, passives, promoters"),
+        ("/v1/cases?que=detractors", "possible are cursor, limit, owner, queue, search, status"),
+        ("/v1/cases?status=lost", "waiting"),
+        ("/v1/cases?limit=0", "limit"),
+        (f"/v1/cases/{CASE}?full=1", "there are none here"),
+        ("/v1/routing?version=1", "there are none here"),
+    ):
+        assert said in (await body(await client.get(address), 422))["detail"], address
+    # A queue that the rules no longer have is known as long as there are cases in it.
+    async with alerter.runtime.transaction() as connection:
+        await connection.execute(text("UPDATE cases SET queue = 'former'"))
+    await body(await client.get("/v1/cases?queue=former"), 422)
+    await alerter.receive(answer(3))
+    async with alerter.runtime.transaction() as connection:
+        await connection.execute(text("UPDATE cases SET queue = 'former'"))
+    assert len((await body(await client.get("/v1/cases?queue=former")))["cases"]) == 1
 
 
 async def test_a_case_comes_with_the_customers_history(alerter: Alerter, client: httpx.AsyncClient) -> None:

@@ -51,7 +51,13 @@ async def test_lists_empty_erased_and_unknown_have_their_words(alerter: Alerter,
     await alerter.receive(erased())
     page = await browser.get(f"/cases/{CASE}")
     assert page.status_code == 200 and "data was erased" in page.text and "Secret" not in page.text
-    assert (await browser.get("/?cursor=nonsense")).status_code == 422
+    for wrong, said in (
+        ("cursor=nonsense", "cursor"),
+        ("queue=nope", "queues are detractors"),
+        ("status=x", "waiting"),
+    ):
+        refused = await browser.get(f"/?{wrong}", headers={"Accept": "text/html"})
+        assert refused.status_code == 422 and said in refused.text
 
 
 async def test_pages_and_filters_stay_in_the_address(alerter: Alerter, browser: httpx.AsyncClient) -> None:

@@ -19,6 +19,8 @@ from tools.audit.facts import (
     Decision,
     Effect,
     OrderEvent,
+    RoutingRule,
+    RoutingRules,
     ScorerAnswer,
     Send,
     Timer,
@@ -45,6 +47,13 @@ PRODUCT = CampaignRule(
     stop_on=frozenset({"order.cancelled"}),
     quiet_period=None,
     pair_with="service",
+)
+
+ROUTING = RoutingRules(
+    rules=(
+        RoutingRule(queue="detractors", scores=frozenset(range(7))),
+        RoutingRule(queue="others", scores=frozenset(range(7, 11))),
+    )
 )
 
 
@@ -164,6 +173,7 @@ def consistent_loop() -> tuple[TopicFacts, DatabaseFacts]:
         (segment, "service", NOON.date()): Totals(Counts(), delivered=1, answered=1) for segment in state.counted_in()
     }
     database = DatabaseFacts(
+        routing=ROUTING,
         decisions=[
             decision_about(placed, 1, set_timer("service")),
             decision_about_timer("sent", 2, asked),
@@ -227,8 +237,8 @@ def all_checks(topics: TopicFacts, database: DatabaseFacts, mails: list[str] | N
         answers.stored_by_scorer(topics, database, ZONE),
         answers.comments_shown(topics, database),
         answers.day_counts(answers.totals_by_day(topics, ZONE), database, from_day),
-        cases.one_per_answer(topics, database),
-        cases.in_right_queue(database),
+        cases.one_per_answer(topics, database, kept_since=NOON - timedelta(days=1_100)),
+        cases.in_right_queue(topics, database),
         cases.published(topics, database),
         cases.served(database, dict(database.cases)),
         erasure.no_personal_data_left(topics, database),

@@ -2,19 +2,69 @@
 
 from dataclasses import replace
 
-from tests.unit.tools.audit.checks.loop import (
-    consistent_loop,
-)
+from tests.unit.tools.audit.checks.loop import DAY, NOON, ROUTING, consistent_loop
 from tools.audit.checks import cases
+from tools.audit.facts import CaseState, DatabaseFacts, RoutingRule, RoutingRules, TopicFacts
+from tools.audit.routing import routing_rules
+
+
+def rescored(score: int, **other: object) -> tuple[TopicFacts, DatabaseFacts]:
+    """A consistent loop whose only answer has this score, and whose case has other values."""
+    topics, database = consistent_loop()
+    (case,) = database.cases.values()
+    (answer_id,) = topics.answers
+    topics.answers[answer_id] = replace(topics.answers[answer_id], score=score)
+    changed: CaseState = replace(case, score=score, **other)  # type: ignore[arg-type]
+    database.cases[case.case_id] = changed
+    return topics, database
 
 
 def test_a_case_staff_had_started_may_stay_in_its_queue() -> None:
-    _, database = consistent_loop()
-    (case,) = database.cases.values()
-    database.cases[case.case_id] = replace(case, score=9, status="contacted")
-    assert not cases.in_right_queue(database).differences
-    database.cases[case.case_id] = replace(case, score=9, status="open")
-    assert cases.in_right_queue(database).differences
+    assert not cases.in_right_queue(*rescored(9, status="contacted")).differences
+    assert cases.in_right_queue(*rescored(9, status="open")).differences
+
+
+def test_a_queue_that_the_shop_added_is_right_for_what_its_rules_say() -> None:
+    """Rules changed by ``PUT /v1/routing``: the answers of Brazil have a queue of their own."""
+    topics, database = rescored(3, queue="brazil")
+    (answer_id,) = topics.answers
+    answer = replace(topics.answers[answer_id], revision=1, segments=frozenset({("country", "BR"), ("tier", "gold")}))
+    topics.answers[answer_id] = answer
+    brazil = RoutingRule(queue="brazil", scores=frozenset(range(7)), segments=frozenset({("country", "BR")}))
+    assert cases.in_right_queue(topics, database).differences == 1
+    database.routing = RoutingRules(rules=(brazil, *ROUTING.rules))
+    assert not cases.in_right_queue(topics, database).differences
+    topics.answers[answer_id] = replace(answer, segments=frozenset({("country", "NO")}))
+    assert cases.in_right_queue(topics, database).differences == 1
+
+
+def test_what_earlier_rules_routed_is_left_out_and_said() -> None:
+    topics, database = rescored(3, queue="former")
+    database.routing = replace(ROUTING, since=NOON + DAY)
+    check = cases.in_right_queue(topics, database)
+    assert (check.differences, check.left_out) == (0, 1)
+
+
+def test_rules_are_read_as_they_are_written() -> None:
+    assert routing_rules(
+        {
+            "rules": [
+                {"queue": "a", "scores": {"from": 0, "to": 2}, "campaign": "c", "segments": {"country": "BR"}},
+                {"queue": "b", "group": "passive"},
+            ]
+        }
+    ) == (
+        RoutingRule(queue="a", scores=frozenset({0, 1, 2}), campaign="c", segments=frozenset({("country", "BR")})),
+        RoutingRule(queue="b", scores=frozenset({7, 8})),
+    )
+
+
+def test_a_closed_case_past_its_retention_is_not_missed() -> None:
+    topics, database = consistent_loop()
+    database.cases.clear()
+    assert cases.one_per_answer(topics, database, kept_since=NOON - 400 * DAY).differences == 1
+    check = cases.one_per_answer(topics, database, kept_since=NOON + 400 * DAY)
+    assert (check.differences, check.left_out) == (0, 1)
 
 
 def test_a_case_served_differently_or_not_at_all_is_found() -> None:
