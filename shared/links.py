@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import re
 from base64 import b32encode
+from collections.abc import Sequence
 from typing import Literal
 
 from itsdangerous import BadSignature, Signer
@@ -34,20 +35,24 @@ class BrokenLink(ValueError):
 
 
 class Links:
-    """Makes and verifies the tokens. All services share one secret; the collector serves the URLs."""
+    """Makes and verifies the tokens. All services share the secrets; the collector serves the URLs.
 
-    def __init__(self, *, secret: str, collector_url: str) -> None:
-        self._secret = secret.encode()
+    The first of ``secrets`` signs; a token of any of them is valid.
+    """
+
+    def __init__(self, *, secrets: Sequence[str], collector_url: str) -> None:
+        self._secrets = [secret.encode() for secret in secrets]
         self._collector_url = collector_url.rstrip("/")
         self._earlier_signers = {
-            purpose: Signer(secret, salt=f"hearback.{purpose}", sep=".", key_derivation="hmac") for purpose in _PATHS
+            purpose: [Signer(secret, salt=f"hearback.{purpose}", sep=".", key_derivation="hmac") for secret in secrets]
+            for purpose in _PATHS
         }
 
     def token(self, purpose: Purpose, send_id: str) -> str:
         """Raises ValueError for a send id that has anything but lower-case ASCII letters, digits and hyphens."""
         if not re.fullmatch(_ID, send_id):
             raise ValueError(f"send_id is {send_id!r}; a link's is 1 to 200 of a–z, 0–9 and -, such as a UUID")
-        return f"{send_id}.{self._signature(purpose, send_id)}"
+        return f"{send_id}.{_signature(self._secrets[0], purpose, send_id)}"
 
     def answer_url(self, send_id: str) -> str:
         return f"{self._collector_url}{_PATHS['answer']}{self.token('answer', send_id)}"
@@ -61,22 +66,25 @@ class Links:
         unwrapped = _WRAPPING.sub("", written[:_LONGEST_WRITTEN])
         for found in _TOKEN.finditer(unwrapped.lower()):
             send_id, signature = found.groups()
-            if hmac.compare_digest(signature, self._signature(purpose, send_id)):
-                return send_id
+            for secret in self._secrets:
+                if hmac.compare_digest(signature, _signature(secret, purpose, send_id)):
+                    return send_id
         for found in _EARLIER_TOKEN.finditer(unwrapped):
             if (earlier := self._earlier_send_id(found[0], purpose)) is not None:
                 return earlier
         raise BrokenLink(BROKEN_LINK)
 
-    def _signature(self, purpose: Purpose, send_id: str) -> str:
-        digest = hmac.digest(self._secret, f"hearback.link\x1f{purpose}\x1f{send_id}".encode(), hashlib.sha256)
-        return b32encode(digest[:_SIGNATURE_BYTES]).decode().rstrip("=").lower()
-
     def _earlier_send_id(self, token: str, purpose: Purpose) -> str | None:
-        signer = self._earlier_signers[purpose]
-        try:
-            send_id = signer.unsign(token).decode()
-        except BadSignature:
-            return None
-        # Base64 has several encodings of the same signature (unused last bits); only ours is accepted.
-        return send_id if hmac.compare_digest(token.encode(), signer.sign(send_id)) else None
+        for signer in self._earlier_signers[purpose]:
+            try:
+                send_id = signer.unsign(token).decode()
+            except BadSignature:
+                continue
+            # Base64 has several encodings of the same signature (unused last bits); only ours is accepted.
+            return send_id if hmac.compare_digest(token.encode(), signer.sign(send_id)) else None
+        return None
+
+
+def _signature(secret: bytes, purpose: Purpose, send_id: str) -> str:
+    digest = hmac.digest(secret, f"hearback.link\x1f{purpose}\x1f{send_id}".encode(), hashlib.sha256)
+    return b32encode(digest[:_SIGNATURE_BYTES]).decode().rstrip("=").lower()

@@ -81,8 +81,9 @@ async def open_runtime(name: str, settings: S, *, schema: str | None = None) -> 
             outbox=Outbox(f"/hearback/{name}"),
             relay=Relay(settings, health, name),
             health=health,
-            links=Links(secret=settings.secret.get_secret_value(), collector_url=settings.public_collector_url),
-            digests=CustomerDigests(settings.secret.get_secret_value()),
+            links=Links(secrets=settings.secrets, collector_url=settings.public_collector_url),
+            # Digests are stored and looked up, so theirs is the one secret that never changes.
+            digests=CustomerDigests(settings.secrets[-1]),
             brand=Brand(name=settings.brand_name, logo_url=settings.brand_logo_url or None, color=settings.brand_color),
             reads=reading,
         )

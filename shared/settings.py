@@ -70,6 +70,11 @@ class ServiceSettings(BaseSettings):
         validate_default=True,
         description="Required. Signs answer links and sign-ins; at least 32 characters, the same in every process.",
     )
+    former_secrets: SecretStr = Field(
+        SecretStr(""),
+        description="Earlier values of HEARBACK_SECRET, newest first, separated by commas; their links and sign-ins "
+        "stay valid. Keep the oldest: erased customers are recognised by it.",
+    )
     public_collector_url: str = Field(
         "http://127.0.0.1:8002", description="Public URL of the collector, used in links to customers."
     )
@@ -155,6 +160,19 @@ class ServiceSettings(BaseSettings):
             raise ValueError("must have at least 32 characters; generate one with: openssl rand -hex 32")
         return value
 
+    @field_validator("former_secrets")
+    @classmethod
+    def _long_secrets(cls, value: SecretStr) -> SecretStr:
+        for number, former in enumerate(_listed(value), 1):
+            if len(former) < 32:
+                raise ValueError(f"entry {number} has less than 32 characters; list earlier values of HEARBACK_SECRET")
+        return value
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The secret that signs, then those that were in use before it, newest first."""
+        return (self.secret.get_secret_value(), *_listed(self.former_secrets))
+
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
@@ -162,6 +180,10 @@ class ServiceSettings(BaseSettings):
     def topic(self, name: str) -> str:
         """The topic's name on this cluster."""
         return self.topic_prefix + name
+
+
+def _listed(secrets: SecretStr) -> list[str]:
+    return [part.strip() for part in secrets.get_secret_value().split(",") if part.strip()]
 
 
 def load(settings_type: type[Settings]) -> Settings:

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import math
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
 from urllib.parse import urlencode, urlsplit
 
@@ -31,11 +31,15 @@ _bearer = HTTPBearer(auto_error=False, description="An API key with the scope th
 
 
 class Authenticator:
-    """Checks the keys, and signs the sessions of staff who signed in with one."""
+    """Checks the keys, and signs the sessions of staff who signed in with one.
 
-    def __init__(self, *, keys: str, secret: str) -> None:
+    The first of ``secrets`` signs; a session of any of them is valid.
+    """
+
+    def __init__(self, *, keys: str, secrets: Sequence[str]) -> None:
         self._callers = read_keys(keys)
-        self._sessions = URLSafeTimedSerializer(secret, salt="hearback.session")
+        # itsdangerous signs with the last one.
+        self._sessions = URLSafeTimedSerializer(list(reversed(secrets)), salt="hearback.session")
 
     def caller(self, key: str) -> Caller | None:
         digest = hashlib.sha256(key.encode()).hexdigest()
@@ -125,9 +129,7 @@ def _is_same_site(request: Request) -> bool:
 
 def install(app: FastAPI, settings: ServiceSettings, pages: Pages, brand: Brand) -> None:
     """Adds the authenticator, the sign-in page and sign-out to an application."""
-    app.state.authenticator = Authenticator(
-        keys=settings.api_keys.get_secret_value(), secret=settings.secret.get_secret_value()
-    )
+    app.state.authenticator = Authenticator(keys=settings.api_keys.get_secret_value(), secrets=settings.secrets)
     # Behind a proxy that terminates TLS, every request looks like plain HTTP; the public URLs tell.
     addresses = (settings.dashboard_url, settings.inbox_url)
     app.state.staff_hosts = {urlsplit(address).netloc.lower() for address in addresses}

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from shared.links import BrokenLink, Links, Purpose
 
-LINKS = Links(secret="s" * 32, collector_url="https://survey.example/")
+LINKS = Links(secrets=["s" * 32], collector_url="https://survey.example/")
 SEND = "5d0b6a52-3f0e-5d0b-9a3c-1d7a7a3e6b51"
 EARLIER: dict[Purpose, str] = {
     "answer": f"{SEND}.wXhv-oD83R-8kI0B3Ta1TDFTDgA",
@@ -34,7 +34,7 @@ def test_one_purpose_does_not_open_the_other() -> None:
 def test_another_secret_does_not_open_it() -> None:
     for token in (LINKS.token("answer", SEND), EARLIER["answer"]):
         with pytest.raises(BrokenLink, match="incomplete or was altered"):
-            Links(secret="t" * 32, collector_url="").send_id_of(token, "answer")
+            Links(secrets=["t" * 32], collector_url="").send_id_of(token, "answer")
 
 
 @pytest.mark.parametrize("purpose", ["answer", "unsubscribe"])
@@ -98,3 +98,13 @@ def test_one_changed_letter_closes_an_earlier_one(position: int, letter: str) ->
 def test_an_id_that_would_not_survive_a_mail_gets_no_link(send_id: str) -> None:
     with pytest.raises(ValueError, match="send_id"):
         LINKS.token("answer", send_id)
+
+
+def test_links_outlive_a_new_secret_while_the_former_one_is_listed() -> None:
+    token = LINKS.token("answer", "a1")
+    rotated = Links(secrets=["t" * 32, "s" * 32], collector_url="")
+    assert rotated.send_id_of(token, "answer") == "a1"
+    with pytest.raises(BrokenLink):
+        LINKS.send_id_of(rotated.token("answer", "a1"), "answer")
+    with pytest.raises(BrokenLink):
+        Links(secrets=["t" * 32], collector_url="").send_id_of(token, "answer")

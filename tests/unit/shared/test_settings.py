@@ -32,6 +32,7 @@ def test_defaults_are_enough_but_for_the_secret(monkeypatch: pytest.MonkeyPatch)
         ("HEARBACK_TOPIC_PREFIX", "a b", "pattern"),
         ("HEARBACK_DATABASE_URL", "mysql://u:p@h/d", "must start with postgresql://"),
         ("HEARBACK_API_KEYS", "shop:abc:*", "entry 1 is not name:SHA-256"),
+        ("HEARBACK_FORMER_SECRETS", "s" * 32 + ",short", "entry 2 has less than 32 characters"),
         ("HEARBACK_RETRY_LIMIT_SECONDS", "60", "less than or equal to 45"),
     ],
 )
@@ -52,6 +53,12 @@ def test_no_secret_is_no_start(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     with pytest.raises(SystemExit):
         load(ServiceSettings)
     assert "HEARBACK_SECRET: must have at least 32 characters" in capsys.readouterr().err
+
+
+def test_a_new_secret_signs_and_the_oldest_keys_digests(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = start(monkeypatch, HEARBACK_SECRET="n" * 32, HEARBACK_FORMER_SECRETS=f"{'m' * 32}, {'o' * 32}")
+    assert settings.secrets == ("n" * 32, "m" * 32, "o" * 32)
+    assert start(monkeypatch, HEARBACK_FORMER_SECRETS="").secrets == (SECRET,)
 
 
 def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ DIGEST = sha256(b"the key").hexdigest()
 
 
 def test_a_key_is_known_by_its_hash_and_may_do_what_it_says() -> None:
-    authenticator = Authenticator(keys=f"shop:{DIGEST}:answers:write,scores:read", secret="s" * 32)
+    authenticator = Authenticator(keys=f"shop:{DIGEST}:answers:write,scores:read", secrets=["s" * 32])
     caller = authenticator.caller("the key")
     assert caller is not None
     assert caller.name == "shop"
@@ -23,13 +23,13 @@ def test_a_key_is_known_by_its_hash_and_may_do_what_it_says() -> None:
 
 def test_a_session_ends_with_its_key() -> None:
     entry = f"ana:{DIGEST}:*"
-    session = Authenticator(keys=entry, secret="s" * 32).session_for("the key")
-    caller = Authenticator(keys=entry, secret="s" * 32).caller_of_session(session)
+    session = Authenticator(keys=entry, secrets=["s" * 32]).session_for("the key")
+    caller = Authenticator(keys=entry, secrets=["s" * 32]).caller_of_session(session)
     assert caller is not None
     assert caller.may("cases:write")
-    assert Authenticator(keys="", secret="s" * 32).caller_of_session(session) is None
-    assert Authenticator(keys=entry, secret="t" * 32).caller_of_session(session) is None
-    assert Authenticator(keys=entry, secret="s" * 32).caller_of_session(session[:-2]) is None
+    assert Authenticator(keys="", secrets=["s" * 32]).caller_of_session(session) is None
+    assert Authenticator(keys=entry, secrets=["t" * 32]).caller_of_session(session) is None
+    assert Authenticator(keys=entry, secrets=["s" * 32]).caller_of_session(session[:-2]) is None
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,12 @@ def test_a_bad_entry_is_named(entry: str, complaint: str) -> None:
 def test_a_scope_nobody_can_have_is_a_mistake_in_the_code() -> None:
     with pytest.raises(ValueError, match="is not a scope"):
         require("answers:burn")
+
+
+def test_sessions_outlive_a_new_secret_while_the_former_one_is_listed() -> None:
+    entry = f"ana:{DIGEST}:*"
+    session = Authenticator(keys=entry, secrets=["s" * 32]).session_for("the key")
+    rotated = Authenticator(keys=entry, secrets=["t" * 32, "s" * 32])
+    assert rotated.caller_of_session(session) is not None
+    # The new one signs: sessions are no longer valid where only the former secret is known.
+    assert Authenticator(keys=entry, secrets=["s" * 32]).caller_of_session(rotated.session_for("the key")) is None
