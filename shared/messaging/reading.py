@@ -17,7 +17,6 @@ from typing import Protocol
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared import metrics
@@ -31,7 +30,7 @@ from shared.settings import ServiceSettings
 
 # Real seconds. What was found is good for so long before the broker is asked again.
 _FRESH_SECONDS = 0.1
-_TOLD_AFTER_SECONDS = 60.0
+_TOLD_AFTER_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +42,20 @@ class ReadUntil:
     known_by: datetime
     asked_at: float
 
+    def age(self) -> float:
+        """How many real seconds ago that was."""
+        return time.monotonic() - self.asked_at
+
 
 class Reads(Protocol):
     """What loops that decide need to know; tests without a broker have their own."""
 
     async def until(self) -> ReadUntil | None:
         """The latest moment up to which everything has been read; None while not known."""
+        ...
+
+    async def note(self, *, waiting: bool) -> None:
+        """Whether the caller has something to decide that has to wait for the reading; readiness tells if for long."""
         ...
 
 
@@ -83,6 +90,9 @@ class Reading:
         self._awaited: _Look | None = None
         self._until: ReadUntil | None = None
         self._behind: dict[str, int] = {}
+        self._looked_at: float | None = None
+        self._waiting_since: float | None = None
+        self._told_as = f"reading of the {consumer}"
 
     async def close(self) -> None:
         await self._broker.close()
@@ -98,20 +108,22 @@ class Reading:
     async def until(self) -> ReadUntil | None:
         """The latest moment up to which everything has been read; None while not known.
 
-        Readiness tells when this has not moved for a minute: whoever asks has something to decide. Raises the
-        database's error; while the broker cannot be reached, the moment does not move.
+        Raises the database's error. While the broker cannot be reached, the moment does not move.
         """
-        found = self._until
-        if found is None or time.monotonic() - found.asked_at > _FRESH_SECONDS:
-            try:
+        if self._looked_at is None or time.monotonic() - self._looked_at > _FRESH_SECONDS:
+            with contextlib.suppress(KafkaError, OSError, TimeoutError):  # the consumer tells of it
                 await self._look()
-            except (KafkaError, OSError, TimeoutError) as error:
-                if isinstance(error, SQLAlchemyError):
-                    raise
-                await self._tell(f"Kafka is not responding: {type(error).__name__}")
-                return self._until
-            await self._tell("")
         return self._until
+
+    async def note(self, *, waiting: bool) -> None:
+        """Whether the caller has something to decide that has to wait for the reading; readiness tells if for long."""
+        if not waiting:
+            self._waiting_since = None
+            self._health.well(self._told_as)
+        elif self._waiting_since is None:
+            self._waiting_since = time.monotonic()
+        elif time.monotonic() - self._waiting_since > _TOLD_AFTER_SECONDS:
+            await self._tell()
 
     async def _look(self) -> None:
         async with self._engine.connect() as connection:
@@ -125,6 +137,7 @@ class Reading:
         look = _Look(asked, {TopicPartition(self._names[each.topic], each.partition): ends[each] for each in ends})
         async with self._engine.connect() as connection:
             stored = await positions.load(connection, self.consumer)
+        self._looked_at = time.monotonic()
         behind = dict.fromkeys(self._names.values(), 0)
         for partition, end in look.ends.items():
             behind[partition.topic] += max(0, end - stored.get(partition, 0))
@@ -136,21 +149,14 @@ class Reading:
                 self._until = self._awaited.moment
             self._awaited = look
 
-    async def _tell(self, trouble: str) -> None:
-        waiting_since = self._awaited.moment.asked_at if self._awaited is not None else None
-        if not trouble and (waiting_since is None or time.monotonic() - waiting_since < _TOLD_AFTER_SECONDS):
-            self._health.well(f"{self.consumer} surveys")
-            return
-        if not trouble:
-            async with self._engine.connect() as connection:
-                standing = await stops.standing(connection, self.consumer)
-            unread = ", ".join(f"{topic}: {records}" for topic, records in self._behind.items() if records)
-            trouble = f"records not read yet ({unread})" + "".join(
-                f"; {stop.topic}, partition {stop.partition} stands still" for stop in standing[:5]
-            )
-        read = "nothing" if self._until is None else f"{self._until.moment:%Y-%m-%d %H:%M:%S} UTC"
+    async def _tell(self) -> None:
+        async with self._engine.connect() as connection:
+            standing = await stops.standing(connection, self.consumer)
+        unread = [f"{topic}: {records} records not read yet" for topic, records in self._behind.items() if records]
+        unread += [f"{stop.topic}, partition {stop.partition} stands still" for stop in standing[:5]]
+        read = "unknown" if self._until is None else f"{self._until.moment:%Y-%m-%d %H:%M:%S} UTC"
         self._health.trouble(
-            f"{self.consumer} surveys",
-            sentence=f"what is due waits, so that nobody is asked against what is still unread: {trouble}. "
-            f"Read up to: {read}",
+            self._told_as,
+            sentence="what is due waits, so that nobody is asked against something that is not read yet "
+            f"({'; '.join(unread) or 'the broker or the database does not respond'}); read up to: {read}",
         )

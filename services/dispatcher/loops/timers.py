@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.actions.sends import put_off, send_due
 from services.dispatcher.domain.policy.verdict import Verdict
@@ -15,6 +16,7 @@ from shared import metrics
 from shared.persistence.engine import is_fault_of_data
 from shared.runtime import Runtime
 from shared.timers import Due
+from shared.watermark import Claimed
 
 log = structlog.get_logger()
 
@@ -22,16 +24,48 @@ log = structlog.get_logger()
 _OWN_FAULT = 3
 
 
+class _KnownTimers:
+    """The timers that were set before everything published until then was read."""
+
+    known_by: datetime
+
+    async def next_due(self, connection: AsyncConnection) -> datetime | None:
+        return await timers.next_due(connection)
+
+    async def claim(self, connection: AsyncConnection, *, now: datetime, watermark: datetime, most: int) -> Claimed:
+        return await timers.claim(connection, now=now, watermark=watermark, most=most, known_by=self.known_by)
+
+
 class TimerLoop:
-    """Handles due timers; any number of processes may run it at once."""
+    """Handles due timers; any number of processes may run it at once.
+
+    It never decides ahead of what the dispatcher has not read: a cancellation, an unsubscription or an erasure that
+    was published before a survey was due is known by then, whatever was down in between (``messaging/reading.py``).
+    """
 
     def __init__(self, runtime: Runtime[DispatcherSettings]) -> None:
         self._runtime = runtime
-        self._due = Due(runtime, timers, most=runtime.settings.timer_batch_size)
+        self._known = _KnownTimers()
+        self._due = Due(runtime, self._known, most=runtime.settings.timer_batch_size)
 
     async def step(self) -> bool:
         """Decides one batch. True when more may be due."""
         now = self._runtime.clock.now()
+        async with self._runtime.autocommit() as connection:
+            first = await timers.next_due(connection)
+        due = first is not None and first <= now
+        decided = more = False
+        read = await self._runtime.reads.until() if due else None
+        if read is None:
+            self._report((), now)
+        else:
+            self._known.known_by = read.known_by
+            decided, more = await self._decide(min(now, read.moment))
+        await self._runtime.reads.note(waiting=due and not decided)
+        return more
+
+    async def _decide(self, now: datetime) -> tuple[bool, bool]:
+        """Decides one batch of what is due ``now``. Whether there was one, and whether more may be due."""
         verdicts: Sequence[Verdict] = ()
         claimed: Sequence[str] = ()
         try:
@@ -43,9 +77,9 @@ class TimerLoop:
             if not claimed or not is_fault_of_data(error):
                 raise
             await self._one_at_a_time(claimed, now)
-            return True
+            return True, True
         self._report(verdicts, now)
-        return batch is not None and batch.full
+        return bool(claimed), batch is not None and batch.full
 
     async def _one_at_a_time(self, customer_ids: Sequence[str], now: datetime) -> None:
         """Decides each customer alone, after the data of one of them failed the batch; those at fault are put off.

@@ -42,7 +42,11 @@ _CLAIM = text(
     WITH claimed AS (
         SELECT customers.customer_id, timers.due_at AS check_at
         FROM timers JOIN customers USING (customer_id)
-        WHERE timers.due_at >= :watermark AND timers.due_at <= :now
+        WHERE timers.due_at >= :watermark AND timers.due_at <= :now AND timers.set_at <= :known_by
+          AND NOT EXISTS (
+              SELECT FROM timers AS newer
+              WHERE newer.customer_id = timers.customer_id AND newer.due_at <= :now AND newer.set_at > :known_by
+          )
         ORDER BY timers.due_at
         LIMIT :most
         FOR UPDATE OF customers SKIP LOCKED
@@ -88,7 +92,8 @@ _OF_ERASED = text(
 _PUT = text(
     f"""
     INSERT INTO timers ({_ROW.names}) SELECT {_ROW.values} FROM {_ROW.given}
-    ON CONFLICT (timer_id) DO UPDATE SET milestone_at = excluded.milestone_at, due_at = excluded.due_at
+    ON CONFLICT (timer_id) DO UPDATE
+    SET milestone_at = excluded.milestone_at, due_at = excluded.due_at, set_at = now()
     """  # noqa: S608  # composed of column names, never values
 )
 _REMOVE = text("DELETE FROM timers WHERE timer_id = ANY(CAST(:timer_ids AS uuid[]))")
@@ -113,10 +118,17 @@ async def next_due(connection: AsyncConnection) -> datetime | None:
     return check_at
 
 
-async def claim(connection: AsyncConnection, *, now: datetime, watermark: datetime, most: int) -> Claimed:
-    """Locks the customers of the first ``most`` timers to be checked between ``watermark`` and ``now``."""
+async def claim(
+    connection: AsyncConnection, *, now: datetime, watermark: datetime, most: int, known_by: datetime
+) -> Claimed:
+    """Locks the customers of the first ``most`` timers to be checked between ``watermark`` and ``now``.
+
+    Only of customers all of whose due timers were set by ``known_by``, in the database's time: what had been published
+    until then has been read, and nothing that came later is decided on yet.
+    """
     async with index_walk(connection):
-        rows = await connection.execute(_CLAIM, {"now": now, "watermark": watermark, "most": most})
+        wanted = {"now": now, "watermark": watermark, "most": most, "known_by": known_by}
+        rows = await connection.execute(_CLAIM, wanted)
         return Claimed.of(((row.customer_id, row.check_at) for row in rows), most=most)
 
 

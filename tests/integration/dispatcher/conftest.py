@@ -14,6 +14,7 @@ from services.dispatcher.wiring import build
 from shared.runtime import open_runtime
 from tests.integration.dispatcher.kit import START, Dispatcher, Open
 from tests.kit.clock import ChosenClock
+from tests.kit.reading import EverythingRead
 from tests.kit.settings import api_key, settings_for
 
 
@@ -29,6 +30,7 @@ async def open_dispatcher(database: Database) -> AsyncIterator[Open]:
         opened.append(context)
         clock = ChosenClock(START)
         runtime.clock = clock
+        runtime.reads = EverythingRead(runtime)
         await apply_files(runtime, settings.campaigns)
         service = build(runtime)
         return Dispatcher(runtime, service.handlers, TimerLoop(runtime), clock, service.app)

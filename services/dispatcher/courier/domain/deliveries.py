@@ -108,14 +108,18 @@ def obstacle(
     customer: Customer | None,
     suppressed: Mapping[str, ChannelState],
     *,
+    stopped: str | None,
     channel: str,
     now: datetime,
 ) -> Ending | None:
     """Why this survey is no longer sent by ``channel``; None when it is. ``customer`` None: an unknown customer.
 
-    ``suppressed`` is what the suppression list says about the customer and the survey's address, by channel.
+    ``suppressed`` is what the suppression list says about the customer and the survey's address, by channel;
+    ``stopped`` is why its order is no longer asked about, such as ``order_cancelled``.
     """
     reason = _unreachable(survey, customer or Customer(customer_id=survey.customer_id), suppressed)
+    if reason is None:
+        reason = stopped
     if reason is None and survey.channel != channel:
         reason = CHANNEL_UNSUPPORTED
     # At that moment the link still takes an answer, but no message would arrive in time.

@@ -27,9 +27,11 @@ from services.dispatcher.courier.repository import deliveries as repository
 from services.dispatcher.courier.settings import CourierSettings
 from services.dispatcher.domain.campaigns import StoredCampaign
 from services.dispatcher.domain.customers import Customer
+from services.dispatcher.domain.orders import Order
 from services.dispatcher.domain.suppressions import by_channel, digests_of
 from services.dispatcher.repository import campaigns as campaign_repository
 from services.dispatcher.repository import customers as customer_repository
+from services.dispatcher.repository import orders as order_repository
 from services.dispatcher.repository import suppressions as suppression_repository
 from shared import metrics
 from shared.backoff import Backoff
@@ -42,6 +44,7 @@ from shared.transmission import Kind, TransmissionOutcome
 log = structlog.get_logger()
 
 _FIRST_PAUSE = 0.5
+_READ_WITHIN_SECONDS = 5.0
 _TROUBLES: Mapping[Kind, str] = {
     "unavailable": "unavailable ({reason}); check {settings} and the server",
     "misconfigured": "refuses us ({reason}), so that surveys wait in the queue; check {settings}",
@@ -53,6 +56,10 @@ _TROUBLES: Mapping[Kind, str] = {
 
 class UnreadableCustomer:
     """What is stored about this customer makes no sense to this version."""
+
+
+class UnreadableOrder:
+    """What is stored about this order makes no sense to this version."""
 
 
 class DeliverLoop(Generic[M]):
@@ -78,7 +85,10 @@ class DeliverLoop(Generic[M]):
         async with self._runtime.autocommit() as connection:
             due = await repository.anything_due(connection, self._others)
         if not due:
+            await self._runtime.reads.note(waiting=False)
             await self._channel.rest()
+            return False
+        if not await self._may_send():
             return False
         claim, taken_at = uuid4(), _now()
         taken, messages = await self._take(claim, burst)
@@ -88,6 +98,13 @@ class DeliverLoop(Generic[M]):
         await self._transmit(claim, taken_at, messages)
         await self._write_rest()
         return taken == burst and not self._backoff.failing
+
+    async def _may_send(self) -> bool:
+        """Whether the dispatcher has read, by a few seconds ago, all that could forbid a survey since its decision."""
+        read = await self._runtime.reads.until()
+        current = read is not None and read.age() <= _READ_WITHIN_SECONDS
+        await self._runtime.reads.note(waiting=not current)
+        return current
 
     async def _take(self, claim: UUID, limit: int) -> tuple[int, list[tuple[QueuedDelivery, M]]]:
         """The number taken from the queue, and the deliveries with a message to transmit."""
@@ -118,6 +135,7 @@ class DeliverLoop(Generic[M]):
         """Each delivery with its message, or with its ending if there is none."""
         customers = await self._customers(connection, {each.survey.customer_id for each in queued})
         stored = await campaign_repository.all_of_them(connection)
+        orders = await self._orders(connection, {each.survey.order_id for each in queued if each.survey.order_id})
         digests = self._runtime.digests
         about = {
             each.survey.send_id: digests_of(each.survey.customer_id, each.survey.recipient.address, digests)
@@ -131,13 +149,36 @@ class DeliverLoop(Generic[M]):
             if isinstance(customer, UnreadableCustomer):
                 composed.append((delivery, _put_aside(survey.send_id, "its customer cannot be read")))
                 continue
+            order = orders.get(survey.order_id or "")
+            if isinstance(order, UnreadableOrder):
+                composed.append((delivery, _put_aside(survey.send_id, "its order cannot be read")))
+                continue
+            campaign = stored.get(survey.campaign)
+            stopped = (
+                order.stopped_by(campaign.campaign.stop_on) if order is not None and campaign is not None else None
+            )
             suppressed = by_channel(listed, about[survey.send_id])
-            ending = obstacle(survey, customer, suppressed, channel=self._channel.name, now=now)
+            ending = obstacle(survey, customer, suppressed, stopped=stopped, channel=self._channel.name, now=now)
             if ending is not None:
                 composed.append((delivery, ending))
             else:
                 composed.append((delivery, self._composed(delivery, self._campaign(survey, stored), now)))
         return composed
+
+    async def _orders(
+        self, connection: AsyncConnection, order_ids: Collection[str]
+    ) -> Mapping[str, Order | UnreadableOrder]:
+        """Those that are known, by id."""
+        try:
+            return await order_repository.read(connection, order_ids)
+        except ValueError:
+            found: dict[str, Order | UnreadableOrder] = {}
+            for order_id in order_ids:
+                try:
+                    found |= await order_repository.read(connection, [order_id])
+                except ValueError:
+                    found[order_id] = UnreadableOrder()
+            return found
 
     async def _customers(
         self, connection: AsyncConnection, customer_ids: Collection[str]

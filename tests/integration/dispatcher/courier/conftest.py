@@ -23,6 +23,7 @@ from shared.mail.message import Email
 from shared.runtime import Runtime, open_runtime
 from tests.integration.dispatcher.courier.post_office import PostOffice, open_post_office
 from tests.kit.outbox import published
+from tests.kit.reading import EverythingRead
 from tests.kit.settings import settings_for
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -138,6 +139,7 @@ async def open_office(database: Database, post: PostOffice, clock_file: str) -> 
             }
             loaded = settings_for(CourierSettings, database.service_urls["dispatcher"], **values)
             runtime = await stack.enter_async_context(open_runtime("courier", loaded))
+            runtime.reads = EverythingRead(runtime)
             channel = EmailChannel(loaded)
             stack.push_async_callback(channel.close)
             return Office(runtime, channel, DeliverLoop(runtime, channel), UnresolvedLoop(runtime, channel))

@@ -10,6 +10,7 @@ from shared.watermark import BEGINNING
 from tests.integration.dispatcher.kit import START, Dispatcher
 
 DUE = 20_000
+LATER = START + timedelta(days=10_000)
 
 
 async def load(dispatcher: Dispatcher) -> None:
@@ -36,7 +37,8 @@ async def plan(dispatcher: Dispatcher) -> str:
     async with dispatcher.runtime.engine.begin() as connection:
         async with index_walk(connection):
             rows = await connection.execute(
-                text("EXPLAIN " + timers._CLAIM.text), {"now": START, "watermark": BEGINNING, "most": 500}
+                text("EXPLAIN " + timers._CLAIM.text),
+                {"now": START, "watermark": BEGINNING, "most": 500, "known_by": LATER},
             )
         return "\n".join(row[0] for row in rows)
 
@@ -57,7 +59,7 @@ async def test_the_claim_walks_the_index_with_and_without_statistics(dispatcher:
 async def test_a_claim_takes_the_oldest_and_leaves_the_planner_as_it_was(dispatcher: Dispatcher) -> None:
     await load(dispatcher)
     async with dispatcher.runtime.engine.begin() as connection:
-        claimed = await timers.claim(connection, now=START, watermark=BEGINNING, most=10)
+        claimed = await timers.claim(connection, now=START, watermark=BEGINNING, most=10, known_by=LATER)
         setting = (await connection.execute(text("SHOW enable_sort"))).scalar()
     assert claimed.reached == START - timedelta(seconds=DUE - 9)
     assert claimed.full

@@ -1,8 +1,10 @@
 """The outcomes of a delivery: accepted, deferred, bounced, failed, expired, each published once."""
 
 import asyncio
+import time
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 import pytest
 from sqlalchemy import text
@@ -10,8 +12,12 @@ from structlog.testing import capture_logs
 
 from services.dispatcher.actions import preferences as actions
 from services.dispatcher.courier.domain.deliveries import Ending, QueuedDelivery
+from services.dispatcher.domain.campaigns import Campaign, StoredCampaign
 from services.dispatcher.domain.customers import Customer, fold
-from services.dispatcher.repository import customers
+from services.dispatcher.domain.orders import Order
+from services.dispatcher.domain.orders import fold as fold_order
+from services.dispatcher.repository import campaigns, customers
+from services.dispatcher.repository import orders as known_orders
 from shared.clock import SteppedClock
 from shared.contracts import orders, preferences
 from shared.contracts.campaigns import CampaignPublished
@@ -19,6 +25,7 @@ from shared.contracts.orders import OrderEvent
 from shared.contracts.preferences import ChannelPreference, ChannelState, Preference
 from shared.contracts.sends import Recipient
 from shared.mail.message import Email
+from shared.messaging.reading import ReadUntil
 from shared.transmission import MayBegin, TransmissionOutcome
 from tests.integration.dispatcher.courier.conftest import NOW, Office, Open, survey
 from tests.integration.dispatcher.courier.post_office import PostOffice
@@ -388,3 +395,42 @@ async def test_one_mail_that_hangs_the_server_does_not_hold_up_the_others(open_o
     assert sorted(post.recipients()) == [f"ana-{number}@example.com" for number in range(2, 9)]
     assert (await office.states())["send-1"] == "transmitting"
     forever.set()
+
+
+async def test_an_order_cancelled_since_the_decision_is_not_asked_about(office: Office, post: PostOffice) -> None:
+    campaign = Campaign.model_validate(
+        {"id": "service-nps", "subject_of_question": "service", "trigger": {"after": "order.placed"}}
+    )
+    stored = StoredCampaign(campaign=campaign, version=1, brand=office.runtime.brand)
+    cancelled = OrderEvent(order_id="o-1", occurred_at=NOW, customer=orders.Customer(id="customer-1"))
+    async with office.runtime.transaction() as connection:
+        await campaigns.write(connection, [stored], NOW)
+        await known_orders.lock(connection, {"o-1": "customer-1", "o-2": "customer-2"})
+        await known_orders.write(connection, [fold_order(Order("o-1"), orders.CANCELLED, cancelled)])
+    await office.queue([survey(1, order_id="o-1"), survey(2, order_id="o-2"), survey(3, order_id="o-unknown")])
+    await office.carry()
+    assert sorted(post.recipients()) == ["ana-2@example.com", "ana-3@example.com"]
+    assert ("delivery.failed", "send-1", "order_cancelled") in await office.published()
+
+
+async def test_nothing_is_sent_while_the_dispatcher_has_not_read_what_could_forbid_it(
+    office: Office, post: PostOffice
+) -> None:
+    class Behind:
+        waited: ClassVar[list[bool]] = []
+        age = 60.0
+
+        async def until(self) -> ReadUntil | None:
+            return ReadUntil(NOW, NOW, time.monotonic() - self.age)
+
+        async def note(self, *, waiting: bool) -> None:
+            self.waited.append(waiting)
+
+    reads = office.runtime.reads = Behind()
+    await office.queue([survey(1)])
+    assert await office.deliver.step() is False
+    assert post.mails == []
+    reads.age = 0.5
+    await office.carry()
+    assert post.recipients() == ["ana-1@example.com"]
+    assert reads.waited[:2] == [True, False]
