@@ -63,6 +63,15 @@ def mailbox(address: str) -> Mailbox:
     return Mailbox(f"{written}@{ascii_domain.lower()}")
 
 
+def is_usable(address: str) -> bool:
+    """Whether ``mailbox`` accepts it."""
+    try:
+        mailbox(address)
+    except InvalidAddress:
+        return False
+    return True
+
+
 def comparable(address: str) -> str:
     """The address in the form in which two spellings of one mailbox are equal: as ``mailbox`` has it, in lower case.
 

@@ -9,7 +9,7 @@ from shared.contracts.orders import OrderEvent
 from shared.contracts.preferences import OPTED_OUT, ChannelPreference, ChannelState, Preference
 from shared.erasures import is_erased
 from shared.last_write_wins import LastWrites, merge, newer_than, text_of
-from shared.mail.addresses import comparable
+from shared.mail.addresses import comparable, is_usable
 from shared.moments import earliest
 
 
@@ -53,8 +53,10 @@ class Customer:
         for state in (None if preference is None else preference.state, listed):
             if state in OPTED_OUT:
                 return Reason.UNSUBSCRIBED if state == "unsubscribed" else Reason.COMPLAINED
-        if address is None or "@" not in address:
+        if address is None or not address.strip():
             return Reason.ERASED if self.erased_at is not None else Reason.NO_ADDRESS
+        if not is_usable(address):
+            return Reason.UNUSABLE_ADDRESS
         if listed == "bounced" or (preference is not None and _has_bounced(preference, address)):
             return Reason.BOUNCED
         return None

@@ -90,6 +90,7 @@ class Reason(_Code):
     TOO_LATE = "too_late", "by the time this was known, it was too late to ask"
     UNKNOWN_CAMPAIGN = "unknown_campaign", "there is no campaign with this id"
     UNSUBSCRIBED = "unsubscribed", "the customer unsubscribed"
+    UNUSABLE_ADDRESS = "unusable_address", "the email address has a typo: no mail server takes one like it"
 
 
 def explain(outcome: Outcome, reason: Reason, until: datetime | None = None, because_of: str | None = None) -> str:

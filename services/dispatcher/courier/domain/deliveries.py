@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from services.dispatcher.domain.customers import Customer
+from services.dispatcher.domain.reasons import Reason
 from shared.contracts.preferences import ChannelState
 from shared.contracts.sends import SurveySent
 
@@ -134,4 +135,4 @@ def _unreachable(survey: SurveySent, customer: Customer, suppressed: Mapping[str
         return "erased"
     reason = customer.unreachable_by(survey.channel, suppressed)
     # The survey carries the address it was decided for, which the customer may no longer have.
-    return None if reason == "no_address" else reason
+    return None if reason in (Reason.NO_ADDRESS, Reason.UNUSABLE_ADDRESS) else reason

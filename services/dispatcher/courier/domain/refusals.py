@@ -51,6 +51,22 @@ class Refusals:
         before = self._doubted.get(attempt.send_id)
         return before is not None and before < self._acceptances
 
+    def doubt(self, attempt: Attempt) -> None:
+        """Waits for the next acceptance before a further refusal of this message is believed."""
+        self.forget(attempt)
+        self._doubted[attempt.send_id] = self._acceptances
+        if len(self._doubted) > _MOST_DOUBTED:
+            del self._doubted[next(iter(self._doubted))]
+
+    def believed(self, attempt: Attempt) -> Attempt:
+        """What a refusal that is about the message comes to."""
+        if attempt.outcome.kind != "misconfigured":
+            self.forget(attempt)
+            return attempt
+        # Others are accepted: what looked like our set-up concerns this message, and may be mended while it waits.
+        self.doubt(attempt)
+        return replace(attempt, outcome=TransmissionOutcome("put_off", attempt.outcome.reason))
+
     def forget(self, attempt: Attempt) -> None:
         self._doubted.pop(attempt.send_id, None)
 
@@ -68,10 +84,7 @@ class Refusals:
         if outcome.kind == "bounced" and not common and attempt.put_off_before + 1 >= _TRIES_UNTIL_GONE:
             self.forget(attempt)
             return attempt
-        self.forget(attempt)
-        self._doubted[attempt.send_id] = self._acceptances
-        if len(self._doubted) > _MOST_DOUBTED:
-            del self._doubted[next(iter(self._doubted))]
+        self.doubt(attempt)
         if outcome.kind == "misconfigured":
             return attempt
         return replace(attempt, outcome=TransmissionOutcome("refuses_all" if common else "put_off", outcome.reason))
@@ -89,15 +102,13 @@ class Burst:
         kind = attempt.outcome.kind
         if kind == "accepted":
             self._refusals.accepted()
+            self._refusals.forget(attempt)
             believed, self._doubtful = self._doubtful, []
-            for each in (*believed, attempt):
-                self._refusals.forget(each)
-            return [*(_believed(each) for each in believed), attempt]
+            return [*(self._refusals.believed(each) for each in believed), attempt]
         if kind not in POSSIBLY_ABOUT_US:
             return [attempt]
         if self._refusals.is_believed(attempt):
-            self._refusals.forget(attempt)
-            return [_believed(attempt)]
+            return [self._refusals.believed(attempt)]
         self._doubtful.append(attempt)
         return []
 
@@ -105,10 +116,3 @@ class Burst:
         """What is to be made of the refusals that nothing settled."""
         doubtful, self._doubtful = self._doubtful, []
         return self._refusals.judged(doubtful)
-
-
-def _believed(attempt: Attempt) -> Attempt:
-    """Others are accepted: what looked like our set-up concerns this message, and may be mended while it waits."""
-    if attempt.outcome.kind != "misconfigured":
-        return attempt
-    return replace(attempt, outcome=TransmissionOutcome("put_off", attempt.outcome.reason))

@@ -58,7 +58,12 @@ class UnresolvedLoop:
 
         async def ask(message_id: str) -> bool | None:
             async with slots:
-                return await self._channel.was_accepted(message_id)
+                try:
+                    return await self._channel.was_accepted(message_id)
+                except Exception as error:
+                    # A channel raises only by mistake: this one is asked about again, the others are not held up.
+                    log.error("asking about an email failed unexpectedly", error=type(error).__name__)
+                    return None
 
         receipts = await asyncio.gather(*(ask(delivery.message_id) for delivery in found.values()))
         return dict(zip(found, receipts, strict=True))

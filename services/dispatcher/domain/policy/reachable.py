@@ -8,6 +8,7 @@ REASONS: tuple[Reason, ...] = (
     Reason.SHARED_ID,
     Reason.ERASED,
     Reason.NO_ADDRESS,
+    Reason.UNUSABLE_ADDRESS,
     Reason.UNSUBSCRIBED,
     Reason.BOUNCED,
     Reason.COMPLAINED,

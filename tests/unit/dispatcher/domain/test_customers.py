@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,6 +42,23 @@ def test_a_bounce_is_about_an_address_and_an_unsubscription_about_the_person() -
     assert customer.unreachable_by("email", {"email": "unsubscribed"}) == "unsubscribed"
     assert customer.unreachable_by("email", {"email": "bounced"}) == "bounced"
     assert Customer(customer_id="c-1").unreachable_by("email", {}) == "no_address"
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("a..b@example.jp", None),
+        ("ana＠example.jp", None),
+        ("\u200bana@example.com", None),
+        ("  ", "no_address"),
+        ("ana", "unusable_address"),
+        ("ana@exa mple.com", "unusable_address"),
+        ("ana@example..com", "unusable_address"),
+    ],
+)
+def test_who_can_be_written_to_is_and_the_others_are_told_apart(address: str, reason: str | None) -> None:
+    customer = Customer(customer_id="c-1", details={"email": (0, address)})
+    assert customer.unreachable_by("email", {}) == reason
 
 
 @given(st.lists(st.integers(0, 6), max_size=6), st.integers(0, 6), st.data())

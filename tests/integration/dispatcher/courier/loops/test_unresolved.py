@@ -92,3 +92,23 @@ async def test_receipts_that_do_not_reply_are_asked_again(open_office: Open, pos
     await recover(office)
     assert len(post.mails) == 1
     assert await office.states() == {"send-1": "accepted"}
+
+
+async def test_one_that_cannot_be_asked_about_holds_up_no_other(
+    office: Office, post: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in (1, 2):
+        post.script[f"ana-{number}@example.com"].append("cut")
+    await office.queue([survey(1), survey(2)])
+    await office.carry()
+    await office.at_once()
+    was_accepted = office.channel.was_accepted
+
+    async def fails_for_one(message_id: str) -> bool | None:
+        if "send-1" in message_id:
+            raise ValueError(message_id)
+        return await was_accepted(message_id)
+
+    monkeypatch.setattr(office.channel, "was_accepted", fails_for_one)
+    await office.unresolved.step()
+    assert await office.states() == {"send-1": "transmitting", "send-2": "accepted"}

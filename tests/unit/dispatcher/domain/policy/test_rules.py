@@ -33,6 +33,7 @@ EXAMPLES = {
     Reason.ERASED: due_survey(customer=Customer(customer_id="c-1", erased_at=NOW)),
     Reason.SHARED_ID: due_survey(customer=replace(ANA, several_people=True)),
     Reason.NO_ADDRESS: due_survey(customer=Customer(customer_id="c-1")),
+    Reason.UNUSABLE_ADDRESS: due_survey(customer=replace(ANA, details={"email": (0, "ana@exa mple.com")})),
     Reason.UNSUBSCRIBED: unwilling("unsubscribed"),
     Reason.BOUNCED: unwilling("bounced"),
     Reason.COMPLAINED: unwilling("complained"),
