@@ -8,12 +8,14 @@ from shared.digests import CustomerDigests
 PREFIX = "guest-"
 """Of the ids that tell guests apart."""
 
+_EMPTY_LIKE = "0-_.{} "
+
 
 class Guests:
     """Tells people apart who share a customer id: by their address, or else by their order.
 
-    ``ids`` are those known to be shared. An id without any letter or digit other than 0, such as ``0`` or ``-``, is
-    one of them, too. Case and surrounding blanks do not matter.
+    ``ids`` are those known to be shared. An id of zeros, dashes and the like, such as ``0`` or ``-``, is one of
+    them, too. Case and surrounding blanks do not matter.
     """
 
     def __init__(self, ids: Iterable[str], digests: CustomerDigests) -> None:
@@ -23,7 +25,7 @@ class Guests:
     def shares(self, customer_id: str) -> bool:
         """Whether the id is known to be that of many people."""
         written = _written(customer_id)
-        return written in self._ids or not any(letter.isalnum() and letter != "0" for letter in written)
+        return written in self._ids or not written.strip(_EMPTY_LIKE)
 
     def person(self, customer: Customer, order_id: str) -> str:
         """The id of the person who placed an order under a shared id: the same for every order of one mailbox.

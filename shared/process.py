@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from shared import logs
 from shared.backoff import Backoff
 from shared.contracts.topics import CONSUMED_BY
+from shared.definitions import InvalidDefinition
 from shared.loops import Periodic, wait
 from shared.messaging.consumer import Consumer
 from shared.messaging.handler import Handler
@@ -84,7 +85,7 @@ async def _serve(name: str, settings: S, build: Build[S], schema: str) -> int:
             if await _prepare(runtime, service, schema, stop):
                 return await _work(runtime, service, http, stop)
             return 0
-        except CannotListen as error:
+        except (CannotListen, InvalidDefinition) as error:
             log.error("cannot start", reason=str(error))
             return 1
         finally:

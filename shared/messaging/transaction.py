@@ -24,7 +24,7 @@ from shared.contracts.topics import Topic
 from shared.messaging import stops
 from shared.messaging.dead_letters import set_aside
 from shared.messaging.decoding import LONGEST_EVENT_ID
-from shared.messaging.handler import Handler
+from shared.messaging.handler import Handler, Rejected
 from shared.messaging.records import DeadLetter
 from shared.messaging.repository import dead_letters, positions
 from shared.messaging.repository.positions import Fenced, Positions
@@ -185,6 +185,10 @@ class BatchTransaction:
         cause = error.cause if isinstance(error, HandlerFailed) else error
         if isinstance(cause, Fenced):
             raise cause
+        if isinstance(cause, Rejected):
+            reasons = {id(message): reason for message, reason in cause.messages}
+            log.warning("messages become dead letters", records=len(reasons), reason=cause.messages[0][1])
+            return [[_dead_letter(item, reasons[id(item)]) if id(item) in reasons else item for item in part]]  # type: ignore[arg-type]
         slow = took_too_long(cause, seconds)
         if not slow and not (
             isinstance(error, HandlerFailed) and (is_fault_of_data(cause) or is_fault_of_statement(cause))
@@ -368,6 +372,10 @@ def _where(error: BaseException) -> str:
 
 
 def _as_dead_letter(item: Message, error: Exception) -> DeadLetter:
+    return _dead_letter(item, f"could not be handled: {_name(error)}")
+
+
+def _dead_letter(item: Message, reason: str) -> DeadLetter:
     return DeadLetter(
         topic=item.topic,
         partition=item.partition,
@@ -375,6 +383,6 @@ def _as_dead_letter(item: Message, error: Exception) -> DeadLetter:
         key=item.key,
         value=item.value,
         headers=item.headers,
-        reason=f"could not be handled: {_name(error)}",
+        reason=reason,
         event_id=item.event_id[:LONGEST_EVENT_ID],
     )

@@ -326,6 +326,8 @@ class DatabaseFacts:
     deliveries: dict[str, str] = field(default_factory=dict)
     """Send id to the ``ce_type`` of its outcome, or to one of OPEN_DELIVERIES."""
     campaigns: dict[str, CampaignRule] = field(default_factory=dict)
+    not_reached: set[str] = field(default_factory=set)
+    """The sends of which the courier knows that they did not arrive."""
     shared_ids: set[str] = field(default_factory=set)
     """Customer ids that several people share."""
     erased_customers: dict[str, datetime] = field(default_factory=dict)

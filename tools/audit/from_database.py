@@ -86,6 +86,7 @@ async def _dispatcher(connection: Connection, facts: DatabaseFacts) -> None:
     )
     facts.sends = {row["send_id"]: Send(**dict(row)) for row in rows}
     rows = await connection.fetch("SELECT send_id, state FROM dispatcher.deliveries")
+    facts.not_reached = {row["send_id"] for row in rows if row["state"] in ("bounced", "failed")}
     facts.deliveries = {row["send_id"]: OUTCOME_OF_DELIVERY.get(row["state"], row["state"]) for row in rows}
     rows = await connection.fetch(
         "SELECT definition::text AS definition, version, changed_at FROM dispatcher.campaigns"

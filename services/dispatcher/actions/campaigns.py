@@ -9,11 +9,11 @@ from services.dispatcher.domain.campaigns import MAX_CAMPAIGNS, Campaign, Stored
 from services.dispatcher.repository import campaigns as repository
 from services.dispatcher.settings import SHIPPED_CAMPAIGNS, DispatcherSettings
 from shared.contracts.campaigns import event
-from shared.definitions import file_takes_effect
+from shared.definitions import InvalidDefinition, file_takes_effect
 from shared.runtime import Runtime
 
 
-class TooManyCampaigns(ValueError):
+class TooManyCampaigns(InvalidDefinition):
     """The installation already has the maximum number of campaigns."""
 
 
@@ -21,7 +21,7 @@ async def apply_files(runtime: Runtime[DispatcherSettings], campaigns: Sequence[
     """Applies the campaign files. A file that has not changed does not undo later changes made through the API, and
     those we ship never do.
 
-    A campaign whose file was removed is deactivated.
+    A campaign whose file was removed is deactivated. Raises TooManyCampaigns.
     """
     async with runtime.transaction() as connection:
         await repository.lock(connection)
@@ -41,6 +41,11 @@ async def apply_files(runtime: Runtime[DispatcherSettings], campaigns: Sequence[
             else:
                 wanted.append(before)
         present = {campaign.id for campaign in campaigns}
+        if (number := len(present | stored.keys())) > MAX_CAMPAIGNS:
+            raise TooManyCampaigns(
+                f"with the campaign files there would be {number} campaigns, counting those made through the API and "
+                f"inactive ones; the maximum is {MAX_CAMPAIGNS}, so reuse the id of one that is no longer needed"
+            )
         for name, before in stored.items():
             if name not in present:
                 gone = before.from_file is not None

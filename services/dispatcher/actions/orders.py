@@ -1,11 +1,12 @@
 """Ingests a batch of order events: one read under the locks, folded in memory, one write."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.dispatcher.domain.order_events import IncomingEvent, OrderBatch, incoming
+from services.dispatcher.domain.order_events import IncomingEvent, OrderBatch, incoming, used_again
 from services.dispatcher.domain.orders import Order
 from services.dispatcher.domain.segments import Segmentation
 from services.dispatcher.domain.shared_ids import told_apart
@@ -14,7 +15,10 @@ from services.dispatcher.settings import DispatcherSettings
 from shared.contracts.cloudevents import Message
 from shared.contracts.orders import OrderEvent
 from shared.guests import Guests
+from shared.messaging.handler import Rejected
 from shared.runtime import Runtime
+
+_EVENTS_BETWEEN_YIELDS = 50
 
 
 async def ingest(
@@ -23,13 +27,23 @@ async def ingest(
     received: Sequence[tuple[Message, OrderEvent]],
     segmentation: Segmentation,
 ) -> None:
-    """Writes facts, timers and one decision per event. A duplicate event is a no-op."""
+    """Writes facts, timers and one decision per event. A duplicate event is a no-op.
+
+    Raises Rejected for events whose id is that of an earlier event that said something else.
+    """
     now = runtime.clock.now()
     events = await named(connection, runtime, received)
     batch = await _locked(connection, events, segmentation, now)
     # Only while holding the locks can we be sure that no other replica is ingesting the same event.
     known = await decisions.known(connection, [event.decision_id for event in events])
-    taken = [batch.fold(event) for event in events if event.decision_id not in known]
+    if again := used_again(received, known):
+        raise Rejected(again)
+    taken = []
+    for number, event in enumerate(event for event in events if event.decision_id not in known):
+        taken.append(batch.fold(event))
+        if number % _EVENTS_BETWEEN_YIELDS == 0:
+            # With many campaigns a batch takes seconds: heartbeats and requests have to go on.
+            await asyncio.sleep(0)
     if not taken:
         return
     changes = batch.changes()

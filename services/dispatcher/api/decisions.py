@@ -9,6 +9,7 @@ from services.dispatcher.queries import decisions
 from services.dispatcher.queries.decisions import DecisionEntry
 from services.dispatcher.settings import DispatcherSettings
 from shared.contracts.types import Identifier
+from shared.guests import Guests
 from shared.runtime import Runtime
 from shared.web.auth import require
 from shared.web.paging import CursorQuery, read_cursor, write_cursor
@@ -17,14 +18,32 @@ CustomerId = Annotated[Identifier, Path(description="The customer's id, as in th
 
 
 class DecisionList(BaseModel):
-    """Newest first. ``next_cursor`` is null at the end."""
+    """Newest first. ``next_cursor`` is null at the end.
 
+    ``customer_known`` is false, and ``hint`` says what may be the reason, if nothing that arrived was about this id.
+    """
+
+    customer_known: bool
+    hint: str | None = None
     decisions: list[DecisionEntry]
     next_cursor: str | None
 
 
+def _hint(customer_id: str, guests: Guests) -> str:
+    if guests.shares(customer_id):
+        return (
+            "this id is shared by everybody without an account (HEARBACK_GUEST_IDS), so their decisions are under an "
+            "id for each person, guest-…, which their surveys carry"
+        )
+    return (
+        "no order event, request or preference that could be read was about this id; compare it with customer.id in "
+        "the shop's events, in which case counts, and look for dead letters of orders"
+    )
+
+
 def routes(runtime: Runtime[DispatcherSettings]) -> APIRouter:
     router = APIRouter()
+    guests = Guests(runtime.settings.guest_ids.split(","), runtime.digests)
 
     @router.get("/v1/customers/{customer_id:path}/decisions", dependencies=[Depends(require("decisions:read"))])
     async def list_decisions(
@@ -37,7 +56,10 @@ def routes(runtime: Runtime[DispatcherSettings]) -> APIRouter:
         before = None if position is None else position[0]
         async with runtime.read_only() as connection:
             page = await decisions.of_customer(connection, customer_id, before=before, limit=limit)
+            known = bool(page.entries) or await decisions.is_known(connection, customer_id)
         return DecisionList(
+            customer_known=known,
+            hint=None if known else _hint(customer_id, guests),
             decisions=[entry for _, entry in page.entries],
             next_cursor=None if page.last is None else write_cursor(page.last[0]),
         )

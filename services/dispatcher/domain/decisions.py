@@ -36,6 +36,8 @@ class Decision:
     until: datetime | None = None
     because_of: str | None = None
     effects: Sequence[Effect] = ()
+    content: str | None = None
+    """The digest of what an order event said (``order_events.content_digest``)."""
     adjustments: Adjustments = ()
 
 

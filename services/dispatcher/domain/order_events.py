@@ -1,8 +1,10 @@
 """What an order event changes: facts of the order and its customer, timers, and the decision that records it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import blake2b
+from uuid import UUID
 
 from services.dispatcher.domain import customers as customer_rules
 from services.dispatcher.domain import orders as order_rules
@@ -13,7 +15,7 @@ from services.dispatcher.domain.decisions import Decision, event_decision_id, of
 from services.dispatcher.domain.orders import STOP_REASONS, Order
 from services.dispatcher.domain.reasons import Outcome, Reason
 from services.dispatcher.domain.segments import Segmentation
-from services.dispatcher.domain.timers import Effect, Recurrence, Timer
+from services.dispatcher.domain.timers import Effect, OrderAsked, Recurrence, Timer
 from shared.contracts import orders
 from shared.contracts.adjustments import Adjustments
 from shared.contracts.cloudevents import Message
@@ -38,9 +40,45 @@ class IncomingEvent:
     body: OrderEvent
     traceparent: str | None
     adjustments: Adjustments = ()
+    digest: str | None = None
     mailbox: str | None = None
     guest_of_order: str | None = None
     shared_id: str | None = None
+
+
+def content_digest(event_type: str, body: OrderEvent) -> str:
+    """What an event says, without what describes the person or is free text: UUID-shaped, 16 bytes of BLAKE2b.
+
+    Two events with one id are the same event if theirs are equal.
+    """
+    said = body.model_dump_json(
+        exclude={"customer": {"email", "phone", "name"}, "attributes": True}, exclude_defaults=True
+    )
+    return str(UUID(bytes=blake2b(f"{event_type} {said}".encode(), digest_size=16).digest()))
+
+
+def used_again(
+    received: Iterable[tuple[Message, OrderEvent]], known: Mapping[str, str | None]
+) -> list[tuple[Message, str]]:
+    """The events whose id is that of an earlier event that says something else, each with the reason to reject it.
+
+    ``known`` has the digest of each event decided before, by decision id; None where it was not kept.
+    """
+    first = dict(known)
+    rejected = []
+    for message, body in received:
+        digest = content_digest(message.type, body)
+        name = event_decision_id(source=message.source, event_id=message.event_id)
+        before = first.setdefault(name, digest)
+        if before is not None and before != digest:
+            rejected.append((message, _USED_AGAIN))
+    return rejected
+
+
+_USED_AGAIN = (
+    "its ce_id is that of an earlier event of this ce_source that says something else; "
+    "give every event an id of its own, and repeat the id only to send the same event again"
+)
 
 
 def incoming(received: Iterable[tuple[Message, OrderEvent]], digests: CustomerDigests) -> list[IncomingEvent]:
@@ -58,6 +96,7 @@ def incoming(received: Iterable[tuple[Message, OrderEvent]], digests: CustomerDi
                 body=body,
                 traceparent=message.traceparent,
                 adjustments=message.adjustments,
+                digest=content_digest(message.type, body),
                 mailbox=digests.mailbox(body.customer.email)[:16] if body.customer.email else None,
             ),
         )
@@ -97,11 +136,21 @@ class OrderBatch:
     _orders_before: dict[str, Order] = field(init=False)
     _customers_before: dict[str, Customer] = field(init=False)
     _timers_before: dict[str, Timer] = field(init=False)
+    _about_orders: Sequence[Campaign] = field(init=False)
+    _recurring_campaigns: Sequence[Campaign] = field(init=False)
+    _triggered_by: Mapping[str, Set[str]] = field(init=False)
 
     def __post_init__(self) -> None:
         self._orders_before = dict(self.orders)
         self._customers_before = dict(self.customers)
         self._timers_before = self.timers()
+        self._about_orders = asking_about_orders(self.campaigns)
+        self._recurring_campaigns = recurring(self.campaigns)
+        triggered: dict[str, set[str]] = {}
+        for campaign in self._about_orders:
+            for trigger in campaign.trigger:
+                triggered.setdefault(trigger.after, set()).add(campaign.id)
+        self._triggered_by = triggered
 
     def timers(self) -> dict[str, Timer]:
         """By id."""
@@ -140,10 +189,11 @@ class OrderBatch:
         if customer.was_erased_by(order.first_event_at):
             order = order_rules.without_attributes(order)
         self.orders[order.order_id] = order
-        about_order = asking_about_orders(self.campaigns)
-        effects = [self._align_with_order(campaign, order, customer, event) for campaign in about_order]
-        effects += [self._align_with_customer(campaign, sender) for campaign in recurring(self.campaigns)]
-        outcome, reason = outcome_of(event.type, about_order, effects)
+        asked = OrderAsked(order, customer, self.segmentation, self.now)
+        effects = [self._align_with_order(campaign, asked, event) for campaign in self._about_orders]
+        effects += [self._align_with_customer(campaign, sender) for campaign in self._recurring_campaigns]
+        triggered = self._triggered_by.get(event.type, frozenset())
+        outcome, reason = outcome_of(event.type, triggered, effects)
         if reason is Reason.NOTHING_TO_CANCEL and event.type not in order.facts.in_force:
             reason = _why_not_in_force(event.type)
         return Decision(
@@ -157,8 +207,9 @@ class OrderBatch:
             source=event.source,
             event_id=event.event_id,
             occurred_at=body.occurred_at,
-            effects=[effect for effect in effects if _is_logged(effect, event.type, about_order)],
+            effects=[effect for effect in effects if _is_logged(effect, triggered)],
             adjustments=event.adjustments,
+            content=event.digest,
         )
 
     def _tell_shared(self, customer_id: str) -> None:
@@ -169,9 +220,10 @@ class OrderBatch:
                 del self.recurring[name]
                 self.further_decisions.append(of_cancellation(timer, Reason.SHARED_ID, self.now))
 
-    def _align_with_order(self, campaign: Campaign, order: Order, customer: Customer, event: IncomingEvent) -> Effect:
+    def _align_with_order(self, campaign: Campaign, asked: OrderAsked, event: IncomingEvent) -> Effect:
+        order = asked.order
         name = (campaign.id, order.order_id)
-        plan = timer_rules.plan_order(campaign, order, customer, self.segmentation, self.now)
+        plan = timer_rules.plan_order(campaign, asked)
         effect = timer_rules.order_effect(
             campaign, plan, self.about_order.get(name), order, already_asked=name in self.asked
         )
@@ -193,11 +245,11 @@ class OrderBatch:
         return effect
 
 
-def outcome_of(event_type: str, campaigns: Sequence[Campaign], effects: Sequence[Effect]) -> tuple[Outcome, Reason]:
-    """The outcome and reason of an order event, from its effect on the timer of each of ``campaigns``.
+def outcome_of(event_type: str, triggered: Set[str], effects: Sequence[Effect]) -> tuple[Outcome, Reason]:
+    """The outcome and reason of an order event, from its effect on each campaign's timer.
 
     A cancelled timer outranks a set one, which outranks a moved one. If nothing changed, the reason is the
-    highest-ranking one among the campaigns triggered by this event's milestone.
+    highest-ranking one among the campaigns ``triggered`` by this event's milestone.
     """
     for change in ("cancelled", "set", "moved"):
         for effect in effects:
@@ -208,11 +260,9 @@ def outcome_of(event_type: str, campaigns: Sequence[Campaign], effects: Sequence
     reasons = {effect.campaign: effect.reason for effect in effects}
     if not set(reasons.values()).isdisjoint(STOP_REASONS.values()):
         return Outcome.NO_TIMER, Reason.ALREADY_STOPPED
-    triggered = [
-        reasons[campaign.id] for campaign in campaigns if campaign.id in reasons and _is_triggered(campaign, event_type)
-    ]
+    found = {reason for campaign, reason in reasons.items() if campaign in triggered}
     for reason in _UNCHANGED_BY_WEIGHT:
-        if reason in triggered:
+        if reason in found:
             # An event of the awaited milestone has arrived, so the order's other shipments are what is missing.
             awaited = reason is Reason.MILESTONE_AWAITED
             return Outcome.NO_TIMER, Reason.SHIPMENTS_AWAITED if awaited else reason
@@ -235,12 +285,8 @@ _UNCHANGED_BY_WEIGHT = (
 _WHY_NEVER = frozenset({Reason.TOO_LATE, Reason.NOT_IN_AUDIENCE, Reason.ERASED})
 
 
-def _is_logged(effect: Effect, event_type: str, campaigns: Sequence[Campaign]) -> bool:
+def _is_logged(effect: Effect, triggered: Set[str]) -> bool:
     """By rank: what the event changed, why there can be no survey, and the state of the event's milestone."""
     if effect.change != "none" or effect.reason in _WHY_NEVER:
         return True
-    return any(campaign.id == effect.campaign and _is_triggered(campaign, event_type) for campaign in campaigns)
-
-
-def _is_triggered(campaign: Campaign, event_type: str) -> bool:
-    return any(trigger.after == event_type for trigger in campaign.trigger)
+    return effect.campaign in triggered

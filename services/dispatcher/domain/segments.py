@@ -68,6 +68,22 @@ def taken(
     segmentation: Segmentation, campaign: Campaign, customer: Customer, order: Order | None, now: datetime
 ) -> Segments:
     """Dimension to value, or to values for category. Unknown ones are absent."""
+    segments = of_campaign(campaign, of_order(segmentation, customer, order, now))
+    for one, other in segmentation.pairs:
+        if one in segments and other in segments:
+            values = [f"{a}+{b}" for a, b in product(_several(segments[one]), _several(segments[other]))]
+            cut = list(dict.fromkeys(value[:MAX_LABEL] for value in values))[:MAX_SEGMENT_VALUES]
+            segments[f"{one}+{other}"] = cut[0] if len(cut) == 1 else cut
+    return segments
+
+
+def of_campaign(campaign: Campaign, segments: Segments) -> Segments:
+    """``segments`` of an order with those of the campaign that asks about it."""
+    return {**segments, "survey_channel": campaign.channel, "campaign": campaign.id}
+
+
+def of_order(segmentation: Segmentation, customer: Customer, order: Order | None, now: datetime) -> Segments:
+    """The segments that are the same for every campaign, without pairs."""
     found: dict[str, str | list[str] | None] = {
         "country": _either("country", order, customer),
         "region": _either("region", order, customer),
@@ -76,18 +92,10 @@ def taken(
         "cohort": _cohort(customer),
         "order_value": None if order is None else _band(segmentation, order),
         "sales_channel": None if order is None else text_of(order.details, "sales_channel"),
-        "survey_channel": campaign.channel,
-        "campaign": campaign.id,
         "experiment": _attribute(order, "experiment"),
         "delivery": None if order is None else _delivery(order, now),
     }
-    segments: Segments = {dimension: value for dimension, value in found.items() if value}
-    for one, other in segmentation.pairs:
-        if one in segments and other in segments:
-            values = [f"{a}+{b}" for a, b in product(_several(segments[one]), _several(segments[other]))]
-            cut = list(dict.fromkeys(value[:MAX_LABEL] for value in values))[:MAX_SEGMENT_VALUES]
-            segments[f"{one}+{other}"] = cut[0] if len(cut) == 1 else cut
-    return segments
+    return {dimension: value for dimension, value in found.items() if value}
 
 
 def matches(

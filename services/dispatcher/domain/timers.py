@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Literal
 
 from services.dispatcher.domain.campaigns import Campaign
 from services.dispatcher.domain.customers import Customer
 from services.dispatcher.domain.orders import Order
 from services.dispatcher.domain.reasons import Outcome, Reason
-from services.dispatcher.domain.segments import Segmentation, matches, taken
+from services.dispatcher.domain.segments import Segmentation, Segments, matches, of_campaign, of_order
 from shared.contracts import identity
 from shared.contracts.requests import SurveyRequested
 
@@ -75,23 +76,46 @@ class Effect:
         return _OUTCOME_OF_CHANGE[self.change]
 
 
-def plan_order(campaign: Campaign, order: Order, customer: Customer, segmentation: Segmentation, now: datetime) -> Plan:
-    """When ``campaign`` asks about ``order``: the earliest of its triggers, or why not."""
+class OrderAsked:
+    """An order and its customer as every campaign sees them at ``now``: what is the same for all is computed once."""
+
+    def __init__(self, order: Order, customer: Customer, segmentation: Segmentation, now: datetime) -> None:
+        self.order = order
+        self.now = now
+        self.erased = customer.was_erased_by(order.first_event_at)
+        self._customer = customer
+        self._segmentation = segmentation
+        self._milestones: dict[str, datetime | None] = {}
+
+    def milestone(self, name: str) -> datetime | None:
+        """As ``Order.milestone``."""
+        if name not in self._milestones:
+            self._milestones[name] = self.order.milestone(name)
+        return self._milestones[name]
+
+    @cached_property
+    def segments(self) -> Segments:
+        """As ``segments.of_order``."""
+        return of_order(self._segmentation, self._customer, self.order, self.now)
+
+
+def plan_order(campaign: Campaign, asked: OrderAsked) -> Plan:
+    """When ``campaign`` asks about the order: the earliest of its triggers, or why not."""
     if not campaign.active:
         return Plan(None, Reason.CAMPAIGN_INACTIVE)
-    if customer.was_erased_by(order.first_event_at):
+    if asked.erased:
         return Plan(None, Reason.ERASED)
-    if (stop := order.stopped_by(campaign.stop_on)) is not None:
+    if (stop := asked.order.stopped_by(campaign.stop_on)) is not None:
         return Plan(None, stop)
     reached = (
-        (at + trigger.delay) for trigger in campaign.trigger if (at := order.milestone(trigger.after)) is not None
+        (at + trigger.delay) for trigger in campaign.trigger if (at := asked.milestone(trigger.after)) is not None
     )
     due_at = min(reached, default=None)
     if due_at is None:
         return Plan(None, Reason.MILESTONE_AWAITED)
-    if campaign.audience and not matches(campaign.audience, taken(segmentation, campaign, customer, order, now), order):
+    if campaign.audience and not matches(campaign.audience, of_campaign(campaign, asked.segments), asked.order):
         return Plan(None, Reason.NOT_IN_AUDIENCE)
-    if due_at + campaign.valid_for < now:
+    if due_at + campaign.valid_for < asked.now:
         return Plan(None, Reason.TOO_LATE)
     return Plan(due_at, Reason.MILESTONE_REACHED)
 

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.domain.decisions import Decision
 from services.dispatcher.domain.reasons import Outcome, explain, explain_adjustment
-from services.dispatcher.repository import decisions
+from services.dispatcher.repository import customers, decisions
 from shared.contracts import identity
 from shared.persistence.page import Page
 
@@ -64,6 +64,11 @@ async def of_customer(
     """At most ``limit`` decisions older than position ``before``, newest first, each with its position."""
     page = await decisions.of_customer(connection, customer_id, before=before, limit=limit)
     return page.map(lambda logged: (logged.position, _entry(logged.decision)))
+
+
+async def is_known(connection: AsyncConnection, customer_id: str) -> bool:
+    """Whether anything has been about this customer."""
+    return bool(await customers.read(connection, [customer_id]))
 
 
 def _entry(decision: Decision) -> DecisionEntry:

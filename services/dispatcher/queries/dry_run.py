@@ -13,7 +13,15 @@ from services.dispatcher.domain.customers import Customer
 from services.dispatcher.domain.orders import Order
 from services.dispatcher.domain.policy.engine import Policy
 from services.dispatcher.domain.reasons import Outcome, Reason, explain
-from services.dispatcher.domain.timers import Plan, Timer, order_timer, plan_order, plan_recurrence, recurring_timer
+from services.dispatcher.domain.timers import (
+    OrderAsked,
+    Plan,
+    Timer,
+    order_timer,
+    plan_order,
+    plan_recurrence,
+    recurring_timer,
+)
 from services.dispatcher.queries import situations
 from services.dispatcher.repository import campaigns, customers, orders, timers
 from services.dispatcher.settings import DispatcherSettings
@@ -116,7 +124,7 @@ async def _plan(
 ) -> tuple[Plan, Timer | None]:
     """The plan, and the resulting timer."""
     if campaign.trigger:
-        plan = plan_order(campaign, order, customer, runtime.settings.segmentation, now)
+        plan = plan_order(campaign, OrderAsked(order, customer, runtime.settings.segmentation, now))
         if plan.due_at is None:
             return plan, None
         # The sample's customer is asked, even if a newer event moved the order to another one.

@@ -31,10 +31,14 @@ _ROW = Columns(
     until="timestamptz",
     because_of="text",
     effects="jsonb",
+    content="uuid",
     adjustments="jsonb",
 )
 _KNOWN = text(
-    "SELECT decision_id::text AS decision_id FROM decisions WHERE decision_id = ANY(CAST(:decision_ids AS uuid[]))"
+    """
+    SELECT decision_id::text AS decision_id, content::text AS content
+    FROM decisions WHERE decision_id = ANY(CAST(:decision_ids AS uuid[]))
+    """
 )
 _FINAL = text(
     """
@@ -69,10 +73,10 @@ class LoggedDecision:
     decision: Decision
 
 
-async def known(connection: AsyncConnection, decision_ids: Sequence[str]) -> set[str]:
-    """Which of these decisions already exist."""
+async def known(connection: AsyncConnection, decision_ids: Sequence[str]) -> dict[str, str | None]:
+    """Which of these decisions already exist, each with the digest of its event's content, if it was kept."""
     rows = await connection.execute(_KNOWN, {"decision_ids": list(decision_ids)})
-    return {row.decision_id for row in rows}
+    return {row.decision_id: row.content for row in rows}
 
 
 async def asked_about(connection: AsyncConnection, order_ids: Iterable[str]) -> set[tuple[str, str]]:

@@ -24,8 +24,10 @@ _ROW = Columns(
 )
 _HISTORY = text(
     """
-    SELECT customer_id, campaign, order_id, sent_at
-    FROM sends WHERE customer_id = ANY(CAST(:customer_ids AS text[])) AND sent_at > :since
+    SELECT sends.customer_id, sends.campaign, sends.order_id, sends.sent_at
+    FROM sends LEFT JOIN deliveries ON deliveries.send_id = sends.send_id::text
+    WHERE sends.customer_id = ANY(CAST(:customer_ids AS text[])) AND sends.sent_at > :since
+      AND (deliveries.state IS NULL OR deliveries.state NOT IN ('bounced', 'failed'))
     """
 )
 _OF_TIMERS = text("SELECT timer_id::text AS timer_id FROM sends WHERE timer_id = ANY(CAST(:timer_ids AS uuid[]))")
@@ -37,7 +39,7 @@ _PUT = text(
 async def history(
     connection: AsyncConnection, customer_ids: Sequence[str], since: datetime
 ) -> dict[str, list[PastSend]]:
-    """What each customer was sent after ``since``. To be read under the lock on the customer."""
+    """What each customer was sent after ``since``, and may have arrived. To be read under the lock on the customer."""
     found: dict[str, list[PastSend]] = {}
     for row in await connection.execute(_HISTORY, {"customer_ids": list(customer_ids), "since": since}):
         found.setdefault(row.customer_id, []).append(

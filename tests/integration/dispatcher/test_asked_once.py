@@ -134,3 +134,24 @@ async def test_a_customer_with_hundreds_of_due_orders_is_asked_once_and_holds_no
     while await dispatcher.rows("SELECT 1 FROM timers WHERE due_at <= :now LIMIT 1", now=dispatcher.clock.moment):
         await dispatcher.loop.step()
     assert await assert_asked_once(dispatcher) == 2
+
+
+@pytest.mark.parametrize(
+    ("state", "counts"), [("bounced", False), ("failed", False), ("held", True), ("accepted", True)]
+)
+async def test_who_was_not_reached_was_not_asked(dispatcher: Dispatcher, state: str, counts: bool) -> None:
+    """Of a survey that may have arrived, nobody knows that it did not."""
+    await dispatcher.handle(order_event("placed"))
+    await dispatcher.pass_time(START + HOUR)
+    (survey,) = await dispatcher.published()
+    async with dispatcher.runtime.engine.begin() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO deliveries (send_id, state, message_id, campaign, expires_at)"
+                " VALUES (:send_id, :state, 'm', 'service-nps', now())"
+            ),
+            {"send_id": survey["send_id"], "state": state},
+        )
+    await dispatcher.handle(order_event("placed", "o-2", at=START + DAY, email="ana@new.example"))
+    await dispatcher.pass_time(START + DAY + HOUR)
+    assert (len(await dispatcher.sends()) == 1) is counts

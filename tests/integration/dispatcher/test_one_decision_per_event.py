@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from shared.messaging.handler import Rejected
 from tests.integration.dispatcher.kit import HOUR, START, Dispatcher, order_event
 
 # All but when a row was written.
@@ -70,9 +72,21 @@ async def test_the_same_id_from_another_source_is_another_event(dispatcher: Disp
     assert await dispatcher.outcomes() == [("timer_set", "milestone_reached"), ("no_timer", "no_change")]
 
 
-async def test_an_id_used_again_for_something_else_changes_nothing(dispatcher: Dispatcher) -> None:
-    await dispatcher.handle(order_event("placed", event_id="1"))
-    timers = await dispatcher.timers()
-    await dispatcher.handle(order_event("cancelled", event_id="1"), order_event("placed", "o-2", event_id="1"))
-    assert await dispatcher.timers() == timers
+async def test_an_id_used_again_for_something_else_is_rejected(dispatcher: Dispatcher) -> None:
+    """A shop that takes the order number for the event's id would lose its cancellations without a word."""
+    first = order_event("placed", event_id="1")
+    # In one batch, or later; the same event again is only a duplicate, and so is one that describes the person better.
+    again = [order_event("cancelled", event_id="1"), order_event("placed", "o-2", event_id="1")]
+    with pytest.raises(Rejected) as rejected:
+        await dispatcher.handle(first, *again, order_event("placed", event_id="1", email="ana@new.example"))
+    assert [message for message, _ in rejected.value.messages] == again
+    assert "ce_id" in rejected.value.messages[0][1]
+    assert await dispatcher.outcomes() == [], "the batch is handled again without them"
+    await dispatcher.handle(first, first)
+    with pytest.raises(Rejected) as rejected:
+        await dispatcher.handle(first, *again)
+    assert [message for message, _ in rejected.value.messages] == again
     assert await dispatcher.outcomes() == [("timer_set", "milestone_reached")]
+    await dispatcher.handle(order_event("placed", event_id="1", channel=None))
+    with pytest.raises(Rejected):
+        await dispatcher.handle(order_event("placed", event_id="1", channel="app"))

@@ -14,7 +14,7 @@ def test_ids_that_stand_for_anybody(written: str) -> None:
     assert GUESTS.shares(written)
 
 
-@pytest.mark.parametrize("written", ["1", "10", "c-0", "guest-1", "å", "00a"])
+@pytest.mark.parametrize("written", ["1", "10", "c-0", "guest-1", "å", "00a", "/", "🙂"])
 def test_ids_that_are_someones(written: str) -> None:
     assert not GUESTS.shares(written)
 

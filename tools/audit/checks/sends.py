@@ -13,7 +13,7 @@ OUTCOMES = {deliveries.ACCEPTED, deliveries.BOUNCED, deliveries.FAILED}
 
 def quiet_periods_kept(database: DatabaseFacts, default: timedelta) -> Check:
     """Two sends to one customer are at least the later one's quiet period apart; a declared pair about one order counts
-    as one send.
+    as one send, and one that did not arrive not at all.
 
     ``default`` applies to campaigns that do not set a quiet period. Sends of earlier versions of a campaign are
     left out: their quiet period is not recorded.
@@ -36,6 +36,8 @@ def quiet_periods_kept(database: DatabaseFacts, default: timedelta) -> Check:
                 continue
             quiet = default if campaign.quiet_period is None else campaign.quiet_period
             for earlier in reversed(ordered[:number]):
+                if earlier.send_id in database.not_reached:
+                    continue
                 if later.sent_at - earlier.sent_at >= quiet:
                     break
                 if not _declared_pair(earlier, later, database):

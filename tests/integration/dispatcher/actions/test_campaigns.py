@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+
 from services.dispatcher.actions import campaigns as actions
-from services.dispatcher.domain.campaigns import parse
+from services.dispatcher.domain.campaigns import MAX_CAMPAIGNS, parse
 from services.dispatcher.repository import campaigns
 from services.dispatcher.settings import read_campaigns
 from shared.contracts import topics
@@ -40,3 +42,15 @@ async def test_a_changed_brand_is_published_under_a_new_version(open_dispatcher:
     assert [(each["campaign_version"], each["brand"]["name"]) for each in published] == [(1, "Our shop")] * 3 + [
         (2, "Nordlys")
     ] * 3
+
+
+async def test_files_bring_no_more_campaigns_than_every_batch_can_read(open_dispatcher: Open, tmp_path: Path) -> None:
+    folder = campaign_folder(tmp_path / "campaigns", one="id: one\ntrigger: {after: order.placed}\n")
+    dispatcher = await open_dispatcher(campaigns_dir=folder)
+    for number in range(MAX_CAMPAIGNS - 1):
+        await actions.put(dispatcher.runtime, parse(f"id: api-{number}\nevery: 30 days", where="api"))
+    campaign_folder(folder, two="id: two\nevery: 30 days\n")
+    with pytest.raises(actions.TooManyCampaigns, match="201"):
+        await actions.apply_files(dispatcher.runtime, read_campaigns(folder))
+    (folder / "two.yaml").unlink()
+    await actions.apply_files(dispatcher.runtime, read_campaigns(folder))

@@ -8,7 +8,7 @@ import pytest
 
 from shared.contracts.cloudevents import read
 from shared.contracts.topics import ORDERS
-from tests.integration.dispatcher.kit import HOUR, START, Dispatcher, order_event
+from tests.integration.dispatcher.kit import HOUR, START, Dispatcher, order_event, preference
 
 
 async def test_the_decisions_about_a_customer_come_newest_first_in_pages(
@@ -34,7 +34,21 @@ async def test_the_decisions_about_a_customer_come_newest_first_in_pages(
         "service-nps": "2026-03-01T13:00:00Z",
         "relationship-nps": "2026-05-30T12:00:00Z",
     }
-    assert (await client.get("/v1/customers/nobody/decisions")).json() == {"decisions": [], "next_cursor": None}
+    assert first["customer_known"] is True
+
+
+async def test_an_id_nobody_has_heard_of_is_told_apart(dispatcher: Dispatcher, client: httpx.AsyncClient) -> None:
+    await dispatcher.handle(preference("unsubscribed", "c-2"), order_event("placed", "o-9", "0"))
+
+    async def asked(customer_id: str) -> tuple[list[object], bool, str]:
+        body = (await client.get(f"/v1/customers/{customer_id}/decisions")).json()
+        return body["decisions"], body["customer_known"], body["hint"] or ""
+
+    assert await asked("c-2") == ([], True, "")
+    decisions, known, hint = await asked("C-1")
+    assert (decisions, known) == ([], False) and "case counts" in hint
+    decisions, known, hint = await asked("0")
+    assert (decisions, known) == ([], False) and "guest-" in hint
 
 
 async def test_a_decision_tells_what_was_not_read_as_it_was_sent(

@@ -107,6 +107,17 @@ ROWS: dict[str, Rows] = {
             }
         ]
     },
+    "0007": {
+        "decisions": [
+            {
+                "decision_id": TIMER, "position": 14, "customer_id": "c-1", "decided_at": "2026-03-02T12:00:01+00:00",
+                "outcome": "no_timer", "reason": "no_change", "order_id": "o-1", "event_type": "order.paid",
+                "source": "/shop", "event_id": "e-2", "occurred_at": "2026-03-02T12:00:00+00:00", "timer_id": None,
+                "campaign": None, "until": None, "because_of": None, "effects": None, "adjustments": None,
+                "content": "5f5f5f5f-5f5f-5f5f-5f5f-5f5f5f5f5f5f",
+            }
+        ]
+    },
 }  # fmt: skip
 
 AFTER: dict[str, Changed] = {
@@ -115,5 +126,11 @@ AFTER: dict[str, Changed] = {
     "0005": {"decisions": [{**row, "adjustments": None} for row in ROWS["0001"]["decisions"]]},
     "0006": {
         "customers": [{**row, "mailboxes": [], "several_people": False} for row in ROWS["0001"]["customers"]],
+    },
+    "0007": {
+        "decisions": [
+            *({**row, "adjustments": None, "content": None} for row in ROWS["0001"]["decisions"]),
+            *({**row, "content": None} for row in ROWS["0005"]["decisions"]),
+        ]
     },
 }

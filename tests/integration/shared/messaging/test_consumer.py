@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.contracts.cloudevents import Headers, Message
 from shared.contracts.topics import ORDERS
 from shared.health import Health
+from shared.messaging.handler import Rejected
 from shared.messaging.repository import positions
 from shared.messaging.transaction import BatchTransaction
 from tests.integration.shared.conftest import CONSUMER, Bench, count, running
@@ -202,6 +203,21 @@ async def test_a_message_the_database_refuses_is_found_among_the_good_ones(bench
     del expected["event-7"]
     assert await bench.counted() == expected
     assert await bench.dead_letters() == ["could not be handled: DBAPIError 22012"]
+
+
+async def test_what_a_handler_rejects_is_set_aside_with_its_reason(bench: Bench) -> None:
+    async def reject_seven(connection: AsyncConnection, messages: Sequence[Message]) -> None:
+        await count(connection, messages)
+        if wrong := [(message, "is the seventh") for message in messages if message.event_id == "event-7"]:
+            raise Rejected(wrong)
+
+    await bench.publish(range(40), partition=0)
+    async with running(bench.consumer(reject_seven)):
+        await eventually(lambda: has_counted(bench, 39), "all but one counted")
+    expected = everything_once(range(40))
+    del expected["event-7"]
+    assert await bench.counted() == expected
+    assert await bench.dead_letters() == ["is the seventh"]
 
 
 async def test_a_database_in_trouble_is_never_the_messages_fault(bench: Bench) -> None:

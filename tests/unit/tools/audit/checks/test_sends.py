@@ -41,3 +41,11 @@ def test_a_send_is_held_to_the_quiet_period_of_its_own_version() -> None:
     database.campaigns["service"] = replace(SERVICE, version=2)
     check = sends.quiet_periods_kept(database, NINETY_DAYS)
     assert (check.differences, check.left_out) == (0, 2)
+
+
+def test_a_send_that_did_not_arrive_is_no_send_for_the_quiet_period() -> None:
+    _, database = consistent_loop()
+    first = only(database.sends)
+    database.sends["x"] = send("x", "service", "c1", "o2", NOON + 60 * DAY, "t2")
+    database.not_reached.add(first)
+    assert not sends.quiet_periods_kept(database, NINETY_DAYS).differences
