@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from shared.nps import Counts
+from tools.audit.arithmetic import Counts
 
 Location = tuple[str, int, int]
 """Topic, partition and offset of a record."""

@@ -9,7 +9,7 @@ import asyncpg
 import yaml
 
 from shared.contracts import deliveries, orders
-from shared.nps import Counts
+from tools.audit.arithmetic import Counts
 from tools.audit.facts import (
     BEGINNING_OF_TIME,
     EVERYBODY,

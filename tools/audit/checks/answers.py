@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
 from shared.contracts import deliveries, identity, sends
-from shared.nps import Counts, group_of
+from tools.audit.arithmetic import Counts, group_of
 from tools.audit.facts import (
     EVERYBODY,
     AnswerState,

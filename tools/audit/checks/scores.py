@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from shared.contracts.scores import ANY_CAMPAIGN
-from shared.nps import Counts, change, net_promoter_score
+from tools.audit.arithmetic import Counts, difference, figures
 from tools.audit.facts import ScoreKey, Segment, Totals, TotalsByDay
 from tools.audit.report import Check
 
@@ -108,16 +108,16 @@ def _compare(check: Check, windows: Windows, key: ScoreKey, end: date, given: Ma
     check.expect_equal(_label(key), expected=counts, found=found)
     if found != counts:
         return
-    score = net_promoter_score(counts)
+    score = figures(counts)
     before = windows.totals_before(key, end)
-    difference = change(counts, before=before.counts) if before else None
+    changed = difference(counts, before.counts) if before else None
     values: dict[str, float | None] = {
         "nps": score.nps,
         "low": score.low,
         "high": score.high,
         "n": counts.n,
-        "change": difference.points if difference else None,
-        "change_significant": difference.significant if difference else None,
+        "change": changed[0] if changed else None,
+        "change_significant": changed[1] if changed else None,
     }
     if windows.knows_delivered(key, end):
         values["delivered"] = expected.delivered

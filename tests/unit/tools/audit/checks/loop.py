@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from shared.contracts.identity import answer_id, case_id, send_id, timer_id
-from shared.nps import Counts
+from tools.audit.arithmetic import Counts
 from tools.audit.checks import answers, cases, erasure, orders, sends, timers
 from tools.audit.decision_log import DecisionLog
 from tools.audit.facts import (

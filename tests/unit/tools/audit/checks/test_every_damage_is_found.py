@@ -6,7 +6,6 @@ from datetime import date
 import pytest
 
 from shared.contracts.identity import timer_id
-from shared.nps import Counts
 from tests.unit.tools.audit.checks.loop import (
     DAY,
     HOUR,
@@ -22,6 +21,7 @@ from tests.unit.tools.audit.checks.loop import (
     send,
     set_timer,
 )
+from tools.audit.arithmetic import Counts
 from tools.audit.facts import EVERYBODY, AnswerState, CaseState, StillCounted, Timer, Totals
 
 

@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from shared.nps import Counts, change, net_promoter_score
+from shared import nps
+from tools.audit.arithmetic import Counts
 from tools.audit.checks import scores
 from tools.audit.facts import EVERYBODY, Totals
 
@@ -63,8 +64,9 @@ def test_windows_are_recomputed(key: tuple[str, str, str], end: date, expected: 
 
 
 def as_published(now: Totals, before: Totals | None) -> dict[str, Any]:
-    score = net_promoter_score(now.counts)
-    difference = change(now.counts, before=before.counts) if before else None
+    """As the product reckons it."""
+    score = nps.net_promoter_score(_of_product(now.counts))
+    difference = nps.change(score.counts, before=_of_product(before.counts)) if before else None
     return {
         "nps": score.nps, "low": score.low, "high": score.high, "n": now.counts.n,
         "promoters": now.counts.promoters, "passives": now.counts.passives, "detractors": now.counts.detractors,
@@ -73,6 +75,10 @@ def as_published(now: Totals, before: Totals | None) -> dict[str, Any]:
         "change": difference.points if difference else None,
         "change_significant": difference.significant if difference else None,
     }  # fmt: skip
+
+
+def _of_product(counts: Counts) -> nps.Counts:
+    return nps.Counts(promoters=counts.promoters, passives=counts.passives, detractors=counts.detractors)
 
 
 Scores = dict[tuple[str, str, str], dict[str, Any]]
