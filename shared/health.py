@@ -14,6 +14,8 @@ class Health:
         self._ticks: dict[str, tuple[float, float]] = {}
         self._troubles: dict[str, str] = {}
         self._checks: dict[str, Check] = {}
+        self.essential: frozenset[str] | None = None
+        """The loops and checks without which this process cannot do its work; None for all of them."""
         self.started = False
         self.stopping = False
 
@@ -49,8 +51,18 @@ class Health:
             return {"process": "is shutting down"}
         if not self.started:
             return {"process": "is starting"}
-        found = {**self.dead_loops(), **self._troubles}
+        found = {name: sentence for name, sentence in self._failing().items() if self._is_essential(name)}
         for name, check in self._checks.items():
-            if (sentence := await check()) is not None:
+            if self._is_essential(name) and (sentence := await check()) is not None:
                 found[name] = sentence
         return found
+
+    def degraded(self) -> dict[str, str]:
+        """What is failing although this process is ready, by loop."""
+        return {name: sentence for name, sentence in self._failing().items() if not self._is_essential(name)}
+
+    def _failing(self) -> dict[str, str]:
+        return {**self.dead_loops(), **self._troubles}
+
+    def _is_essential(self, name: str) -> bool:
+        return self.essential is None or name in self.essential

@@ -35,15 +35,21 @@ S = TypeVar("S", bound=ServiceSettings)
 
 # Seconds. Nothing is served before startup is done, and polling backends that are not up yet is cheap.
 _PREPARE_AT_LEAST_EVERY = 1.0
+_DATABASE = "database"
 _LAG_SECONDS = 1.0
 
 
 @dataclass(kw_only=True)
 class Service:
-    """The parts of a service. ``handlers`` has one for each topic of ``contracts.topics.CONSUMED_BY``."""
+    """The parts of a service. ``handlers`` has one for each topic of ``contracts.topics.CONSUMED_BY``.
+
+    A service without ``needs_kafka`` is ready without it: its requests need only PostgreSQL, and what it publishes
+    waits in the outbox.
+    """
 
     handlers: Mapping[str, Handler]
     app: FastAPI
+    needs_kafka: bool = True
     loops: Sequence[Periodic] = ()
     start: Callable[[], Awaitable[None]] | None = None
     close: Callable[[], Awaitable[None]] | None = None
@@ -79,7 +85,9 @@ async def _serve(name: str, settings: S, build: Build[S], schema: str) -> int:
     async with open_runtime(name, settings, schema=schema) as runtime:
         service = build(runtime)
         http = Server(service.app, settings.http_host, settings.http_port)
-        runtime.health.add_check("database", partial(probe, runtime.engine))
+        runtime.health.add_check(_DATABASE, partial(probe, runtime.engine))
+        if not service.needs_kafka:
+            runtime.health.essential = frozenset({_DATABASE})
         try:
             await http.start()
             if await _prepare(runtime, service, schema, stop):
@@ -100,6 +108,7 @@ async def _prepare(runtime: Runtime[S], service: Service, schema: str, stop: asy
     while not stop.is_set():
         try:
             await migrate(schema, runtime.engine)
+            runtime.health.started = not service.needs_kafka
             await ensure_topics(runtime.settings, all_topics())
             if service.start is not None:
                 await service.start()

@@ -33,4 +33,5 @@ def build(runtime: Runtime[CollectorSettings]) -> Service:
         },
         loops=[Periodic("retention", settings.prune_seconds, RetentionLoop(runtime).step)],
         app=app,
+        needs_kafka=False,
     )

@@ -39,9 +39,10 @@ def create_app(runtime: Runtime[Any], title: str) -> FastAPI:
 
     @app.get("/readyz", include_in_schema=False)
     async def readyz() -> JSONResponse:
-        """Whether this process can work now."""
+        """Whether this process can work now. What is degraded takes no requests away from it."""
         obstacles = await runtime.health.obstacles()
-        return JSONResponse({"ready": not obstacles, "obstacles": obstacles}, 503 if obstacles else 200)
+        report = {"ready": not obstacles, "obstacles": obstacles, "degraded": runtime.health.degraded()}
+        return JSONResponse(report, 503 if obstacles else 200)
 
     @app.get("/metrics", include_in_schema=False)
     async def prometheus() -> Response:

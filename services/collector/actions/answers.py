@@ -24,7 +24,7 @@ from services.collector.domain.answers import (
     repeats,
     time_ordered_id,
 )
-from services.collector.domain.surveys import Send, answerable
+from services.collector.domain.surveys import Send, answerable, score_stays
 from services.collector.repository import answers, campaigns, erasures, surveys
 from services.collector.settings import CollectorSettings
 from shared import metrics, tracing
@@ -47,7 +47,8 @@ async def answer_survey(runtime: Runtime[CollectorSettings], send_id: str, given
     answer_id = identity.answer_id(send_id)
     for _ in range(ATTEMPTS):
         async with runtime.transaction() as connection:
-            survey = answerable(await surveys.hold(connection, send_id), runtime.clock.now())
+            held = await surveys.hold(connection, send_id)
+            survey = answerable(held, runtime.clock.now(), score_stays=score_stays(held, given.get("score")))
             if survey.stored is None:
                 given = {**_facts(survey.send), **given}
             answer = await _store(connection, runtime, answer_id, survey.stored, given)

@@ -1,12 +1,15 @@
 """A sent survey, and whether it may still be answered: known here, not erased, not closed."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from services.collector.domain.answers import StoredAnswer
 from shared.contracts.campaigns import CampaignPublished
 from shared.contracts.sends import Channel
 from shared.contracts.types import Segments
+
+COMMENT_GRACE = timedelta(days=1)
+"""How long after a survey has closed a score given in time may still be commented on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,14 +72,27 @@ def known(survey: Survey | None) -> Survey:
     return survey
 
 
-def answerable(survey: Survey | None, now: datetime) -> Survey:
-    """The survey, if an answer to it is accepted at ``now``; ``expires_at`` is inclusive.
+def answerable(survey: Survey | None, now: datetime, *, score_stays: bool = False) -> Survey:
+    """The survey, if an answer to it is accepted at ``now``; ``expires_at`` is inclusive. If there is an answer whose
+    ``score_stays``, whatever else is said about it is accepted for COMMENT_GRACE longer.
 
     Raises UnknownSurvey, ErasedSurvey (also when only the answer was erased) or ClosedSurvey.
     """
     survey = known(survey)
     if survey.stored is not None and survey.stored.answer is None:
         raise ErasedSurvey
-    if now > survey.send.expires_at:
+    grace = COMMENT_GRACE if score_stays and survey.stored is not None else timedelta(0)
+    if now > survey.send.expires_at + grace:
         raise ClosedSurvey(survey)
     return survey
+
+
+def score_stays(survey: Survey | None, score: int | None) -> bool:
+    """Whether the survey has an answer, and ``score`` would not change it; None is no score."""
+    answer = survey.stored.answer if survey and survey.stored else None
+    return answer is not None and score in (None, answer.score)
+
+
+def is_closed(survey: Survey, now: datetime) -> bool:
+    """Whether no score is accepted any more."""
+    return now > survey.send.expires_at

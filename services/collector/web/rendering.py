@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from services.collector.domain.answers import form_score
 from services.collector.domain.languages import direction_of, language_of
-from services.collector.domain.surveys import ClosedSurvey, ErasedSurvey, Survey, UnknownSurvey
+from services.collector.domain.surveys import ClosedSurvey, ErasedSurvey, Survey, UnknownSurvey, is_closed
 from services.collector.settings import CollectorSettings
 from services.collector.web.words import Words
 from shared import metrics
@@ -67,6 +67,7 @@ class Rendering:
             "brand": brand,
             "words": words,
             "address": address(request),
+            "may_change": survey is not None and not is_closed(survey, self._runtime.clock.now()),
             **values,
         }
         for name, key in (("title", "title_key"), ("text", "text_key")):

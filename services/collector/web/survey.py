@@ -42,11 +42,12 @@ def routes(runtime: Runtime[CollectorSettings], rendering: Rendering) -> APIRout
             send_id = runtime.links.send_id_of(token, "answer")
             if repaired := repaired_address(request, runtime.links, "answer", written=token, send_id=send_id):
                 return RedirectResponse(repaired, 303, {"Cache-Control": "no-store"})
-            survey = await _answerable(runtime, send_id)
+            step = request.query_params.get("step")
+            survey = await _answerable(runtime, send_id, only_comments=step in ("comment", "thanks"))
         except UNAVAILABLE as error:
             return rendering.unavailable(request, error)
         metrics.survey_pages.labels("survey").inc()
-        return _step(rendering, request, survey)
+        return _step(rendering, request, survey, step)
 
     @router.post("/s/{token:path}", include_in_schema=False)
     @router.post(
@@ -88,7 +89,7 @@ async def _post_form(
     send_id = runtime.links.send_id_of(token, "answer")
     score, comment = form_score(form.get("score")), storable_text(form.get("comment", "")).strip()
     if len(comment) > MAX_COMMENT:
-        survey = await _answerable(runtime, send_id)
+        survey = await _answerable(runtime, send_id, score=score, only_comments=True)
         if survey.stored and survey.stored.answer:
             return _comment(rendering, request, survey, survey.stored.answer, too_long=comment)
         return _question(rendering, request, survey, score, missing=score is None)
@@ -124,21 +125,23 @@ async def _post_json(runtime: Runtime[CollectorSettings], token: str, body: byte
     return JSONResponse(accepted.model_dump(), 202)
 
 
-async def _answerable(runtime: Runtime[CollectorSettings], send_id: str) -> Survey:
-    """The survey, if it may be answered. Raises UnknownSurvey, ErasedSurvey or ClosedSurvey."""
+async def _answerable(
+    runtime: Runtime[CollectorSettings], send_id: str, *, score: int | None = None, only_comments: bool = False
+) -> Survey:
+    """See ``answerable_survey``. Raises UnknownSurvey, ErasedSurvey or ClosedSurvey."""
+    now = runtime.clock.now()
     async with runtime.read_only() as connection:
-        return await answerable_survey(connection, send_id, runtime.clock.now())
+        return await answerable_survey(connection, send_id, now, score=score, only_comments=only_comments)
 
 
-def _step(rendering: Rendering, request: Request, survey: Survey) -> HTMLResponse:
-    """The step named in the URL, or the question while there is no score."""
+def _step(rendering: Rendering, request: Request, survey: Survey, step: str | None) -> HTMLResponse:
+    """The ``step`` named in the URL, or the question while there is no score."""
     answer = survey.stored.answer if survey.stored else None
-    step = request.query_params.get("step")
     if answer is None or step not in ("comment", "thanks"):
         return _question(rendering, request, survey, form_score(request.query_params.get("score")))
     if step == "comment":
         return _comment(rendering, request, survey, answer)
-    return rendering.page(request, "thanks.html", survey, score=answer.score, change_address=address(request))
+    return rendering.page(request, "thanks.html", survey, score=answer.score)
 
 
 def _question(
@@ -168,7 +171,6 @@ def _comment(
         status=422 if too_long else 200,
         score=answer.score,
         given=answer.score,
-        change_address=address(request),
         has_comment=answer.comment is not None,
         comment=too_long,
         too_long=bool(too_long),

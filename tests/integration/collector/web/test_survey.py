@@ -291,6 +291,36 @@ async def test_a_closed_survey_says_since_when(collector: Collector) -> None:
     assert await collector.count("answers") == 0
 
 
+async def test_a_score_given_in_time_may_be_commented_on_for_a_day_after_the_end(
+    collector: Collector,
+) -> None:
+    """Who scores in the last minute is still asked why, and what they write is taken."""
+    page = await collector.send()
+    other = await collector.send("s-2")
+    collector.clock.pass_time(days=30)
+    scored = await collector.client.post(page, data={"score": "2"})
+    collector.clock.pass_time(days=1)
+    asked = await collector.client.get(scored.headers["location"])
+    assert (asked.status_code, "Change" in seen(asked)) == (200, False)
+    long = await collector.client.post(page, data={"comment": "x" * 5_001})
+    assert long.status_code == 422
+    thanked = await collector.client.post(page, data={"comment": "so late"}, follow_redirects=True)
+    assert (thanked.status_code, "Change" in seen(thanked)) == (200, False)
+    assert (await collector.client.post(page, json={"score": 2, "comment": "too late"})).status_code == 202
+    assert [event.body.get("comment") for event in await collector.answers()] == [None, "so late", "too late"]
+    # Another score is another answer, and a comment without a score is none.
+    for refused in (
+        await collector.client.get(page),
+        await collector.client.post(page, data={"score": "9"}),
+        await collector.client.post(page, json={"score": 9, "comment": "x"}),
+        await collector.client.post(other, data={"comment": "x"}),
+    ):
+        assert refused.status_code == 410
+    collector.clock.pass_time(seconds=1)
+    assert (await collector.client.post(page, data={"comment": "x"})).status_code == 410
+    assert (await collector.client.get(f"{page}?step=comment")).status_code == 410
+
+
 async def test_a_reminder_keeps_the_link_open_and_changes_nothing_else(collector: Collector) -> None:
     page = await collector.send()
     longer = survey(expires_at=NOON + timedelta(days=40))

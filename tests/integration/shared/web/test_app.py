@@ -94,7 +94,7 @@ async def test_readiness_follows_what_the_loops_say(
 ) -> None:
     assert (await client.get("/readyz")).status_code == 503
     runtime.health.started = True
-    assert (await client.get("/readyz")).json() == {"ready": True, "obstacles": {}}
+    assert (await client.get("/readyz")).json() == {"ready": True, "obstacles": {}, "degraded": {}}
     runtime.health.trouble("a loop", sentence="cannot write")
     response = await client.get("/readyz")
     assert response.status_code == 503
@@ -103,6 +103,31 @@ async def test_readiness_follows_what_the_loops_say(
     assert (await client.get("/readyz")).status_code == 200
     runtime.health.stopping = True
     assert (await client.get("/readyz")).status_code == 503
+
+
+async def test_what_a_service_can_do_without_is_told_and_does_not_take_requests_from_it(
+    client: httpx.AsyncClient, runtime: Runtime[ServiceSettings]
+) -> None:
+    asked = []
+
+    async def broker() -> str:
+        asked.append("broker")
+        return "is down"
+
+    async def database() -> str | None:
+        return "is down" if asked else None
+
+    runtime.health.started = True
+    runtime.health.essential = frozenset({"database"})
+    runtime.health.add_check("kafka", broker)
+    runtime.health.add_check("database", database)
+    runtime.health.trouble("a loop", sentence="cannot publish")
+    response = await client.get("/readyz")
+    # The broker is not even asked: waiting for it would make the probe time out.
+    assert (response.status_code, asked) == (200, [])
+    assert response.json()["degraded"] == {"a loop": "cannot publish"}
+    asked.append("database")
+    assert (await client.get("/readyz")).json()["obstacles"] == {"database": "is down"}
 
 
 async def test_a_loop_that_no_longer_ticks_is_dead(
