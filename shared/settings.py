@@ -1,8 +1,10 @@
 """Settings every service shares, from the environment (``HEARBACK_…``) or, for secrets, a mounted file."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -18,6 +20,8 @@ from shared.validation import rule
 PREFIX = "HEARBACK_"
 SECRETS_DIRECTORY = Path("/run/secrets")
 
+# Anything else would have to be quoted differently in redirects, forms and emails.
+_UNSAFE_IN_PATH = re.compile(r"[^A-Za-z0-9:/._~\[\]-]|(?<!:)//")
 Positive = Annotated[float, Field(gt=0)]
 Settings = TypeVar("Settings", bound="ServiceSettings")
 
@@ -76,7 +80,9 @@ class ServiceSettings(BaseSettings):
         "stay valid. Keep the oldest: erased customers are recognised by it.",
     )
     public_collector_url: str = Field(
-        "http://127.0.0.1:8002", description="Public URL of the collector, used in links to customers."
+        "http://127.0.0.1:8002",
+        description="Public URL of the collector, used in links to customers. It may have a path, which a proxy in "
+        "front may pass on or strip.",
     )
     dashboard_url: str = Field("http://127.0.0.1:8003/", description="URL of the dashboard, for staff.")
     inbox_url: str = Field("http://127.0.0.1:8004/", description="URL of the inbox, for staff.")
@@ -132,6 +138,18 @@ class ServiceSettings(BaseSettings):
             )
         return value
 
+    @field_validator("public_collector_url")
+    @classmethod
+    def _public_url(cls, value: str) -> str:
+        try:
+            parts = urlsplit(value)
+            plain = parts.scheme in ("http", "https") and parts.hostname and not (parts.query or parts.fragment)
+        except ValueError:
+            plain = False
+        if not plain or _UNSAFE_IN_PATH.search(value):
+            raise ValueError(f"{value!r} is not a public URL; use one such as https://shop.example/feedback")
+        return value
+
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
@@ -176,6 +194,11 @@ class ServiceSettings(BaseSettings):
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
+
+    @property
+    def collector_base_path(self) -> str:
+        """The path of the collector's public URL, such as ``/feedback``; empty when it has none."""
+        return urlsplit(self.public_collector_url).path.rstrip("/")
 
     def topic(self, name: str) -> str:
         """The topic's name on this cluster."""

@@ -18,7 +18,7 @@ from shared.web.pages import mount_static
 
 def build(runtime: Runtime[CollectorSettings]) -> Service:
     settings = runtime.settings
-    app = create_app(runtime, "Hearback collector")
+    app = create_app(runtime, "Hearback collector", base_path=settings.collector_base_path)
     mount_static(app, Path(__file__).parent)
     rendering = Rendering(runtime)
     app.include_router(answers.routes(runtime))

@@ -24,10 +24,13 @@ MAX_BODY_BYTES = 256 * 1024
 """The longest comment, campaign or set of routing rules fits however it is encoded."""
 
 
-def create_app(runtime: Runtime[Any], title: str) -> FastAPI:
-    """A FastAPI application with the common routes; the service adds its own. Larger bodies are refused unread."""
+def create_app(runtime: Runtime[Any], title: str, *, base_path: str = "") -> FastAPI:
+    """A FastAPI application with the common routes; the service adds its own. Larger bodies are refused unread.
+
+    ``base_path`` is the path of the public URL, such as ``/feedback``; see ``BasePath``.
+    """
     app = FastAPI(title=title, version="1", docs_url=None, redoc_url=None)
-    pages = Pages((SHARED,))
+    pages = Pages((SHARED,), base_path)
     problems.install(app, pages, runtime.brand)
     auth.install(app, runtime.settings, pages, runtime.brand)
 
@@ -68,6 +71,7 @@ def create_app(runtime: Runtime[Any], title: str) -> FastAPI:
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
     app.add_middleware(Observed)
     app.add_middleware(HeadAsGet)
+    app.add_middleware(BasePath, base_path=base_path)
     return app
 
 
@@ -89,6 +93,23 @@ def _failure(request: Request, error: Exception) -> Response:
         detail="the database is not responding; nothing was recorded",
         headers={"Retry-After": "2"},
     )
+
+
+class BasePath:
+    """Serves an application under the path of its public URL, so that redirects, forms and assets keep that path,
+    whether the proxy in front passes it on or strips it."""
+
+    def __init__(self, app: ASGIApp, *, base_path: str) -> None:
+        self._app = app
+        self._base_path = base_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        base = self._base_path
+        if base and scope["type"] == "http":
+            path = scope["path"]
+            public = path if path == base or path.startswith(f"{base}/") else base + path
+            scope = {**scope, "path": public, "root_path": base}
+        await self._app(scope, receive, send)
 
 
 class HeadAsGet:

@@ -40,7 +40,7 @@ class Pages(Jinja2Templates):
     ``brand`` from the context, the origin of whose ``logo_url`` is allowed for images.
     """
 
-    def __init__(self, folders: tuple[Path, ...]) -> None:
+    def __init__(self, folders: tuple[Path, ...], base_path: str = "") -> None:
         environment = Environment(
             loader=FileSystemLoader([folder / "templates" for folder in folders]),
             autoescape=select_autoescape(default=True),
@@ -48,7 +48,7 @@ class Pages(Jinja2Templates):
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        environment.globals.update(static=static_address(folders), accent_style=accent_style)
+        environment.globals.update(static=static_address(folders, base_path), accent_style=accent_style)
         super().__init__(env=environment)
 
     def TemplateResponse(  # type: ignore[override]  # noqa: N802  # Starlette's name; HTMLResponse is what it is
@@ -69,9 +69,10 @@ class Pages(Jinja2Templates):
         )
 
 
-def templates(service_folder: Path) -> Pages:
-    """The pages of the service whose package is ``service_folder``, such as ``Path(__file__).parent``."""
-    return Pages((service_folder / "web", SHARED))
+def templates(service_folder: Path, base_path: str = "") -> Pages:
+    """The pages of the service whose package is ``service_folder``, such as ``Path(__file__).parent``; ``base_path`` is
+    as for ``create_app``."""
+    return Pages((service_folder / "web", SHARED), base_path)
 
 
 def mount_static(app: FastAPI, service_folder: Path) -> None:
@@ -103,9 +104,9 @@ def page_headers(nonce: str, brand: Brand | None = None) -> dict[str, str]:
     }
 
 
-def static_address(folders: tuple[Path, ...]) -> Callable[[str], str]:
-    """A function that returns the URL of a static file, with a hash of the content, so that browsers may cache it
-    permanently. It raises FileNotFoundError for a file that is in none of ``folders``.
+def static_address(folders: tuple[Path, ...], base_path: str = "") -> Callable[[str], str]:
+    """A function that returns the path of a static file's URL, and in its query a hash of the content, so that browsers
+    may cache it permanently. It raises FileNotFoundError for a file that is in none of ``folders``.
     """
 
     @cache
@@ -113,7 +114,7 @@ def static_address(folders: tuple[Path, ...]) -> Callable[[str], str]:
         for folder in folders:
             file = folder / "static" / name
             if file.is_file():
-                return f"{STATIC_PATH}/{name}?v={sha256(file.read_bytes()).hexdigest()[:12]}"
+                return f"{base_path}{STATIC_PATH}/{name}?v={sha256(file.read_bytes()).hexdigest()[:12]}"
         places = ", ".join(str(folder / "static") for folder in folders)
         raise FileNotFoundError(f"no static file {name!r} in {places}")
 

@@ -56,7 +56,8 @@ def reply(
     request: Request, status: int, title: str, *, detail: str, headers: Mapping[str, str] | None = None, **members: Any
 ) -> Response:
     """The problem in the client's format: a page for browsers, problem details otherwise."""
-    if request.url.path.startswith("/v1/") or "text/html" not in request.headers.get("accept", ""):
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    if path.startswith("/v1/") or "text/html" not in request.headers.get("accept", ""):
         return response(status, title, detail=detail, headers=headers, **members)
     pages: Pages = request.app.state.problem_pages
     context = {

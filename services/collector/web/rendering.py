@@ -39,7 +39,7 @@ class Rendering:
 
     def __init__(self, runtime: Runtime[CollectorSettings]) -> None:
         self._runtime = runtime
-        self._pages = templates(Path(__file__).parents[1])
+        self._pages = templates(Path(__file__).parents[1], runtime.settings.collector_base_path)
         self._words = Words()
 
     def page(

@@ -1,6 +1,8 @@
 """Collectors on the real database; see ``kit``."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest_asyncio
 
@@ -16,15 +18,15 @@ from tests.kit.settings import api_key, settings_for
 OTHER_KEY = "another key that is long enough"
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def collector(database: Database) -> AsyncIterator[Collector]:
+@asynccontextmanager
+async def collector_with(database: Database, **values: Any) -> AsyncIterator[Collector]:
+    """A collector with other settings than usual."""
     settings = settings_for(
         CollectorSettings,
         database.service_urls["collector"],
         api_key("shop", "answers:write", "customers:erase"),
         api_key("till", "answers:write", key=OTHER_KEY),
-        prune_batch_size=3,
-        brand_name="Our shop",
+        **{"prune_batch_size": 3, "brand_name": "Our shop", **values},
     )
     async with open_runtime("collector", settings) as runtime:
         runtime.clock = clock = ChosenClock(NOON)
@@ -32,3 +34,9 @@ async def collector(database: Database) -> AsyncIterator[Collector]:
         assert app is not None
         async with client_of(app, raise_app_exceptions=False) as client:
             yield Collector(runtime, clock, client)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def collector(database: Database) -> AsyncIterator[Collector]:
+    async with collector_with(database) as opened:
+        yield opened

@@ -21,6 +21,19 @@ def test_defaults_are_enough_but_for_the_secret(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("http://127.0.0.1:8002", ""),
+        ("https://[::1]:8002/", ""),
+        ("https://shop.example/feedback", "/feedback"),
+        ("https://shop.example/feedback/v2/", "/feedback/v2"),
+    ],
+)
+def test_the_public_url_may_have_a_path(monkeypatch: pytest.MonkeyPatch, url: str, path: str) -> None:
+    assert start(monkeypatch, HEARBACK_PUBLIC_COLLECTOR_URL=url).collector_base_path == path
+
+
+@pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
         ("HEARBACK_TOPIC_REPLICATION", "11", "less than or equal to 10"),
@@ -33,6 +46,10 @@ def test_defaults_are_enough_but_for_the_secret(monkeypatch: pytest.MonkeyPatch)
         ("HEARBACK_DATABASE_URL", "mysql://u:p@h/d", "must start with postgresql://"),
         ("HEARBACK_API_KEYS", "shop:abc:*", "entry 1 is not name:SHA-256"),
         ("HEARBACK_FORMER_SECRETS", "s" * 32 + ",short", "entry 2 has less than 32 characters"),
+        ("HEARBACK_PUBLIC_COLLECTOR_URL", "shop.example/feedback", "is not a public URL"),
+        ("HEARBACK_PUBLIC_COLLECTOR_URL", "https://shop.example/feedback?a=1", "is not a public URL"),
+        ("HEARBACK_PUBLIC_COLLECTOR_URL", "https://shop.example//feedback", "is not a public URL"),
+        ("HEARBACK_PUBLIC_COLLECTOR_URL", "https://shop.example/feed back", "is not a public URL"),
         ("HEARBACK_RETRY_LIMIT_SECONDS", "60", "less than or equal to 45"),
     ],
 )
