@@ -194,3 +194,59 @@ async def ready(health: Health, *, wanted: bool = True) -> bool:
 async def grant(bench: Bench, records: int) -> None:
     async with bench.engine.begin() as connection:
         await dead_letters.grant(connection, CONSUMER, topic="orders", records=records)
+
+
+async def test_a_batch_that_takes_too_long_is_halved_until_it_fits(bench: Bench) -> None:
+    sizes: list[int] = []
+
+    async def slow(connection: AsyncConnection, messages: Sequence[Message]) -> None:
+        sizes.append(len(messages))
+        await connection.execute(text("SET LOCAL statement_timeout = '100ms'"))
+        if len(messages) > 10:
+            await connection.execute(text("SELECT pg_sleep(1)"))
+        await count(connection, messages)
+
+    await bench.publish(range(80), partition=0)
+    async with running(bench.consumer(slow)):
+        await eventually(lambda: counted(bench, *(f"event-{number}" for number in range(80))), "all are handled")
+        await bench.publish(range(80, 85), partition=0)
+        await eventually(lambda: counted(bench, "event-84"), "it goes on")
+    assert await bench.dead_letters() == []
+    assert set((await bench.counted()).values()) == {1}
+    assert max(sizes) > 10 >= min(sizes)
+
+
+async def test_one_message_that_always_takes_too_long_stands_still_by_itself(bench: Bench) -> None:
+    async def slow(connection: AsyncConnection, messages: Sequence[Message]) -> None:
+        await connection.execute(text("SET LOCAL statement_timeout = '50ms'"))
+        if any(message.event_id == "event-3" for message in messages):
+            await connection.execute(text("SELECT pg_sleep(1)"))
+        await count(connection, messages)
+
+    await bench.publish(range(6), partition=0)
+    await bench.publish(range(10, 13), partition=1)
+    async with running(bench.consumer(slow)):
+        await bench.publish_preferences([1])
+        await eventually(lambda: counted(bench, "event-2", "event-12", "preference-1"), "the others go on")
+        await eventually(lambda: stopped(bench), "its partition stands still")
+        assert await bench.stands_still() == [("orders", 0, 3, "own_fault")]
+    assert await bench.dead_letters() == []
+
+
+async def test_two_rows_of_one_batch_for_one_row_of_a_table_are_the_datas_fault(bench: Bench) -> None:
+    async def careless(connection: AsyncConnection, messages: Sequence[Message]) -> None:
+        await connection.execute(
+            text(
+                """
+                INSERT INTO counted (event_id, times) SELECT id, 1 FROM unnest(CAST(:ids AS text[])) AS given (id)
+                ON CONFLICT (event_id) DO UPDATE SET times = counted.times + 1
+                """
+            ),
+            {"ids": [message.event_id for message in messages]},
+        )
+
+    await bench.publish([1, 2, 2, 3], partition=0)
+    async with running(bench.consumer(careless)):
+        await eventually(lambda: counted(bench, "event-3"), "halved, the batch is handled")
+    assert await bench.counted() == {"event-1": 1, "event-2": 2, "event-3": 1}
+    assert await bench.dead_letters() == []

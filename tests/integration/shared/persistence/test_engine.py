@@ -2,17 +2,21 @@
 
 import contextlib
 import struct
+import time
 from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.persistence.engine import (
     IDLE_IN_TRANSACTION_MILLISECONDS,
     STATEMENT_MILLISECONDS,
     TRANSACTION_MILLISECONDS,
+    is_fault_of_data,
     open_engine,
+    took_too_long,
 )
 from tests.integration.shared.conftest import Bench
 from tests.kit.eventually import eventually
@@ -68,3 +72,29 @@ async def test_every_session_of_the_product_is_bounded(bench: Bench) -> None:
     async with bench.engine.connect() as connection:
         limits = [(await connection.execute(text(f"SHOW {name}"))).scalar_one() for name in SOONER]
     assert limits == ["15s", "20s", "30s"]
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+async def test_a_session_ended_at_a_time_limit_is_known_as_such(bench: Bench, blocking: bool) -> None:
+    """asyncpg tells only of a lost connection: in one way when the process was too busy to notice, else in another."""
+    engine = open_engine(bench.settings.database_url.get_secret_value(), name="slow", pool_size=1, **SOONER)
+    try:
+        with pytest.raises(DBAPIError) as raised:
+            async with engine.begin() as connection:
+                pid = (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+                if blocking:
+                    time.sleep(0.6)  # noqa: ASYNC251  # a process too busy for anything else
+                else:
+                    await eventually(lambda: gone(bench, pid), "PostgreSQL to end the session")
+                await connection.execute(text("SELECT 1"))
+    finally:
+        await engine.dispose()
+    assert not is_fault_of_data(raised.value)
+    assert took_too_long(raised.value, 14)
+    assert not took_too_long(raised.value, 0.1)
+
+
+async def gone(bench: Bench, pid: int) -> bool:
+    async with bench.engine.connect() as connection:
+        found = await connection.execute(text("SELECT 1 FROM pg_stat_activity WHERE pid = :pid"), {"pid": pid})
+        return found.first() is None
