@@ -248,6 +248,8 @@ class BatchTransaction:
         async with self._engine.connect() as connection:
             try:
                 await self._handlers[message.topic](connection, [message])
+            except Rejected:
+                return True  # our code works: it knows what is wrong with this one
             except Exception as error:
                 if is_fault_of_data(error) or is_fault_of_statement(error):
                     return False
