@@ -23,6 +23,8 @@ backend_retries = Counter("hearback_backend_retries_total", "Retries after a dat
 published = Counter("hearback_published_total", "Events published.", ["topic"])
 # Turns to publish taken by this process; the relay of another process has it until that one ends or has trouble.
 relay_turns = Counter("hearback_relay_turns_total", "Turns to publish taken.")
+# Events that cannot be published, and those of the same key or topic that wait behind them. Should be 0.
+outbox_set_aside = Gauge("hearback_outbox_set_aside", "Events that cannot be published, or wait behind one.")
 # Age of the oldest unpublished event in real seconds, whichever process publishes; it grows while nothing can be read.
 outbox_age_seconds = Gauge("hearback_outbox_age_seconds", "Age of the oldest unpublished event.")
 # Records skipped because Kafka had deleted them before they were read. Must stay 0.

@@ -193,6 +193,15 @@ CATALOGUE: tuple[Topic, ...] = (
     *(followup_topic(queue) for queue in QUEUES),
 )
 
+_COMPACTED = frozenset(topic.name for topic in CATALOGUE if topic.compacted)
+
+
+def is_compacted(topic: str) -> bool:
+    """Whether a record of this topic replaces those before it of the same key; also for queues from routing rules."""
+    of_a_queue = topic.startswith(followups.TOPIC_PREFIX) and not topic.endswith(DEAD_LETTER_SUFFIX)
+    return topic in _COMPACTED or of_a_queue
+
+
 CONSUMED_BY: dict[str, tuple[Topic, ...]] = {
     "dispatcher": (ORDERS, PREFERENCES, REQUESTS),
     "courier": (SENDS,),

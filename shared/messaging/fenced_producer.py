@@ -13,7 +13,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.client import ConnectionGroup, CoordinationType
-from aiokafka.errors import KafkaError, OutOfOrderSequenceNumber
+from aiokafka.errors import BrokerResponseError, KafkaError, OutOfOrderSequenceNumber, UnknownError
 from aiokafka.producer.sender import InitPIDHandler, Sender, SendProduceReqHandler
 from aiokafka.protocol.transaction import InitProducerIdRequest
 
@@ -21,6 +21,11 @@ from aiokafka.protocol.transaction import InitProducerIdRequest
 _TRANSACTION_MILLISECONDS = 60_000
 # Does not stand still while the machine is suspended, as the monotonic clock does. Only Linux has it.
 _BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+# A topic may have been created a moment ago.
+_METADATA_ATTEMPTS = 3
+_METADATA_PAUSE_SECONDS = 0.1
 
 
 class TooLate(KafkaError):  # type: ignore[misc]  # aiokafka has no types
@@ -52,9 +57,43 @@ class FencedProducer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka has no
         )
         self.opened_at = boot_seconds()
 
+    @property
+    def usable(self) -> bool:
+        """False when it is not known whether the broker has seen a batch; another producer must then be opened."""
+        return self._fenced_sender.usable
+
     def send_until(self, moment: float) -> None:
-        """What has not been handed to the network by then, in ``boot_seconds``, fails with TooLate."""
+        """What has not been handed to the network by then, in ``boot_seconds``, fails with TooLate.
+
+        To be called when nothing is being sent. Partitions that refused something accept records again.
+        """
         self._fenced_sender.until = moment
+        self._fenced_sender.failed.clear()
+
+    async def send_alone(self, topic: str, **record: Any) -> None:
+        """Sends while nothing else is being sent, so that a failure is of this record; returns when acknowledged."""
+        self._fenced_sender.failed.clear()
+        await self.send_and_wait(topic, **record)
+
+    async def obstacle(self, topic: str) -> str | None:
+        """Why nothing can be sent to this topic now, in a few words; None if the broker knows it and its leaders.
+
+        ``send`` instead would wait for the topic, and everything behind it, too.
+        """
+        for attempt in range(_METADATA_ATTEMPTS):
+            cluster = self.client.cluster
+            partitions = cluster.partitions_for_topic(topic)
+            if partitions is not None and len(cluster.available_partitions_for_topic(topic)) == len(partitions):
+                return None
+            if attempt:
+                await asyncio.sleep(_METADATA_PAUSE_SECONDS)
+            await self.client.add_topic(topic)
+            await self.client.force_metadata_update()
+        if topic in self.client.cluster.unauthorized_topics:
+            return "not authorized to write to the topic"
+        if self.client.cluster.partitions_for_topic(topic) is None:
+            return "the topic does not exist"
+        return "a partition of the topic has no leader"
 
     async def abandon(self) -> None:
         """Ends all tasks and connections without waiting for the broker. Nothing is sent afterwards.
@@ -80,8 +119,9 @@ class _FencedSender(Sender):  # type: ignore[misc]  # aiokafka has no types
         self.transactional_id = transactional_id
         self.until = float("inf")
         self._requests: set[asyncio.Task[None]] = set()
-        # Nothing follows a batch that failed; a broker that has not seen this producer before would accept it.
-        self._failed: set[Any] = set()
+        # Partitions of which a batch failed: nothing follows it, so that the order is kept.
+        self.failed: set[Any] = set()
+        self.usable = True
 
     def tasks(self) -> list[asyncio.Task[None]]:
         """All that are running."""
@@ -102,19 +142,30 @@ class _FencedSender(Sender):  # type: ignore[misc]  # aiokafka has no types
             for partition, batch in batches.items():
                 if boot_seconds() > self.until:
                     batch.failure(TooLate())
-                elif partition in self._failed:
+                elif partition in self.failed:
                     batch.failure(OutOfOrderSequenceNumber())
             if going := {partition: batch for partition, batch in batches.items() if not batch.future.done()}:
                 await SendProduceReqHandler(self, going).do(node_id)
-            self._failed |= {
-                partition
-                for partition, batch in batches.items()
-                if batch.future.done() and batch.future.exception() is not None
-            }
+            for partition, batch in batches.items():
+                if batch.future.done() and (error := batch.future.exception()) is not None:
+                    self.failed.add(partition)
+                    self._take_back(partition, batch, error, sent=partition in going)
             self._in_flight.remove(node_id)
             self._muted_partitions -= batches.keys()
         finally:
             self._requests.discard(task)
+
+    def _take_back(self, partition: Any, batch: Any, error: BaseException, *, sent: bool) -> None:
+        """Uses the sequence numbers of a batch again if the broker certainly has none of it.
+
+        As Kafka's own producer does (``TransactionManager.adjustSequencesDueToFailedBatch``). The partition is muted,
+        so no later batch has a sequence number yet.
+        """
+        refused = isinstance(error, BrokerResponseError) and not error.retriable and not isinstance(error, UnknownError)
+        if sent and not (refused and batch.retry_count == 1):
+            self.usable = False
+        else:
+            self._txn_manager.increment_sequence_number(partition, -batch.record_count)
 
 
 class _Introduction(InitPIDHandler):  # type: ignore[misc]  # aiokafka has no types

@@ -20,9 +20,10 @@ from shared.backoff import Backoff
 from shared.contracts.topics import DEAD_LETTER_SUFFIX
 from shared.health import Health
 from shared.messaging.fenced_producer import FencedProducer, boot_seconds
-from shared.messaging.records import Record
-from shared.messaging.repository import outbox
+from shared.messaging.publisher import SEND_SECONDS, Publisher
+from shared.messaging.repository import outbox, set_aside
 from shared.messaging.repository.outbox import Unpublished
+from shared.messaging.set_aside import SetAsideEvents
 from shared.messaging.turn import Turn
 from shared.settings import ServiceSettings
 
@@ -30,7 +31,6 @@ log = structlog.get_logger()
 
 REQUEST_MILLISECONDS = 5_000
 OPEN_SECONDS = 10.0
-SEND_SECONDS = 10.0
 # Until then a record may be sent after it was read: longer than any round takes, and far shorter than brokers remember
 # the epochs that fence an earlier relay (transactional.id.expiration.ms and producer.id.expiration.ms, 7 days and 1).
 STALE_SECONDS = 60.0
@@ -44,7 +44,7 @@ _POLL_SECONDS = 1.0
 # How soon the turn of a relay that ended is taken.
 _ATTEMPT_SECONDS = 0.25
 # A round with nothing to publish but a statement or two; the limits on the other steps are above.
-_ROUND_SECONDS = OPEN_SECONDS + SEND_SECONDS + 10
+_ROUND_SECONDS = OPEN_SECONDS + 2 * SEND_SECONDS + 10
 
 
 class Relay:
@@ -60,6 +60,8 @@ class Relay:
         self._producer: FencedProducer | None = None
         self._limit = settings.outbox_batch_size
         self._age = OutboxAge()
+        self._publisher = Publisher(settings)
+        self._set_aside = SetAsideEvents()
 
     def wake(self) -> None:
         """Signals that there may be something to publish."""
@@ -118,49 +120,47 @@ class Relay:
             if not turn.taken:
                 attempt = await turn.attempt(wake=wake)
                 self._age.set(attempt.age_seconds)
+                metrics.outbox_set_aside.set(attempt.set_aside)
                 if not attempt.taken:
                     return False
                 metrics.relay_turns.inc()
             producer = await self._fenced_producer(turn)
             producer.send_until(boot_seconds() + STALE_SECONDS)
+            await self._set_aside.try_again(turn.connection, producer, self._publisher)
+            if not producer.usable:
+                await self._drop_producer()
+                return True
             waiting = await outbox.oldest(turn.connection, self._limit, most_bytes=_ROUND_BYTES)
             self._age.set(waiting[0].age_seconds if waiting else 0)
             if not waiting:
                 return False
             more = len(waiting) == self._limit or sum(len(each.record.value) for each in waiting) > _ROUND_BYTES // 2
-            await self._publish(turn, producer, waiting)
+            more |= await self._publish(turn, producer, waiting)
             if not more:
                 self._age.set(0)
             return more
 
-    async def _publish(self, turn: Turn, producer: FencedProducer, waiting: Sequence[Unpublished]) -> None:
-        results = await self._send(producer, [each.record for each in waiting])
-        # Of one partition, nothing is acknowledged behind what was not.
-        acknowledged = [each for each, error in zip(waiting, results, strict=True) if error is None]
-        if acknowledged:
-            await outbox.remove(turn.connection, [each.outbox_id for each in acknowledged])
-        for each in acknowledged:
+    async def _publish(self, turn: Turn, producer: FencedProducer, waiting: Sequence[Unpublished]) -> bool:
+        """Whether there is something to look at again at once."""
+        behind = [each.outbox_id for each in waiting if each.waits]
+        outcome = await self._publisher.publish(producer, [each for each in waiting if not each.waits])
+        # Of one key, nothing is acknowledged behind what was not.
+        if outcome.acknowledged:
+            await outbox.remove(turn.connection, [each.outbox_id for each in outcome.acknowledged])
+        for each in outcome.acknowledged:
             metrics.published.labels(_label(each.record.topic)).inc()
-        if (failed := next((error for error in results if error is not None), None)) is not None:
-            if isinstance(failed, TimeoutError):
+        if behind:
+            await set_aside.wait(turn.connection, behind)
+        for each, refused in outcome.refused:
+            await self._set_aside.add(turn.connection, each, refused)
+        if outcome.trouble is not None:
+            if isinstance(outcome.trouble, TimeoutError):
                 self._limit = max(1, self._limit // 2)
-            raise failed
+            raise outcome.trouble
+        if not producer.usable:
+            await self._drop_producer()
         self._limit = min(self._settings.outbox_batch_size, self._limit * 2)
-
-    async def _send(self, producer: FencedProducer, records: Sequence[Record]) -> list[BaseException | None]:
-        """What became of each record; None if it was acknowledged."""
-        sent: list[asyncio.Future[Any]] = []
-        unsent: Exception = TimeoutError()
-        try:
-            async with asyncio.timeout(SEND_SECONDS):
-                for record in records:
-                    topic = self._settings.topic(record.topic)
-                    sent.append(await producer.send(topic, key=record.key, value=record.value, headers=record.headers))
-                await asyncio.wait(sent)
-        except (KafkaError, TimeoutError) as error:
-            unsent = error
-        results: list[BaseException | None] = [future.exception() if future.done() else unsent for future in sent]
-        return [*results, *[unsent] * (len(records) - len(sent))]
+        return len(outcome.acknowledged) < len(waiting)
 
     async def _fenced_producer(self, turn: Turn) -> FencedProducer:
         """Opened by the relay that has the turn, before it reads what to publish."""

@@ -90,6 +90,35 @@ def create_runtime_tables(op: Executes) -> None:
     op.execute("CREATE INDEX dead_letters_recent ON dead_letters (consumer, topic, recorded_at)")
 
 
+def create_outbox_set_aside(op: Executes) -> None:
+    """Events that cannot be published, and those that wait behind one.
+
+    To be called from a migration after the first.
+    """
+    # tries: how often this event itself was tried in vain; 0 if it only waits behind another one. whole_topic: the
+    # fault is the topic's, so all its events wait.
+    op.execute(
+        """
+        CREATE TABLE outbox_set_aside (
+            id           bigint      PRIMARY KEY,
+            topic        text        NOT NULL,
+            key          bytea,
+            headers      text        NOT NULL,
+            value        bytea       NOT NULL,
+            created_at   timestamptz NOT NULL,
+            set_aside_at timestamptz NOT NULL DEFAULT now(),
+            tries        integer     NOT NULL DEFAULT 0,
+            retry_at     timestamptz,
+            reason       text        NOT NULL DEFAULT '',
+            whole_topic  boolean     NOT NULL DEFAULT false
+        )
+        """
+    )
+    # What an event waits behind has its topic and key.
+    op.execute("CREATE INDEX outbox_set_aside_of_key ON outbox_set_aside (topic, key, id)")
+    op.execute("CREATE INDEX outbox_set_aside_due ON outbox_set_aside (retry_at) WHERE tries > 0")
+
+
 def add_dead_letter_states(op: Executes) -> None:
     """What became of each dead letter, how many more are granted, and which partitions stand still, and why.
 

@@ -56,6 +56,16 @@ DEAD_LETTER_STATE_ROWS: Rows = {
     ],
 }  # fmt: skip
 
+SET_ASIDE_ROWS: Rows = {
+    "outbox_set_aside": [
+        {
+            "id": 5, "topic": "nps.scores", "key": "\\x6b", "headers": '[["ce_id","e-5"]]', "value": "\\x7b7d",
+            "created_at": "2026-03-02T12:00:00+00:00", "set_aside_at": "2026-03-02T12:01:00+00:00", "tries": 2,
+            "retry_at": "2026-03-02T12:02:00+00:00", "reason": "too large", "whole_topic": False,
+        }
+    ]
+}  # fmt: skip
+
 AFTER_DEAD_LETTER_STATES: Changed = {
     "dead_letters": [
         {**row, "event_id": None, "records": 1, "state": "set_aside", "changed_at": None}

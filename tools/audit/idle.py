@@ -42,8 +42,8 @@ async def backlog(connection: Connection, ends: Offsets) -> dict[str, int]:
     pending: dict[str, int] = {}
     positions: dict[tuple[str, str, int], int] = {}
     for schema in SCHEMAS:
-        pending[f"events in the outbox of the {schema}"] = await connection.fetchval(
-            f"SELECT count(*) FROM {schema}.outbox"  # noqa: S608  # our own schemas
+        pending[f"events not yet published by the {schema}"] = await connection.fetchval(
+            f"SELECT (SELECT count(*) FROM {schema}.outbox) + (SELECT count(*) FROM {schema}.outbox_set_aside)"  # noqa: S608  # our own schemas
         )
         rows = await connection.fetch(
             f"SELECT consumer, topic, partition, next_offset FROM {schema}.consumer_positions"  # noqa: S608  # likewise

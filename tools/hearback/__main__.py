@@ -3,7 +3,7 @@
 import typer
 
 from deploy.local.terminal import silence_kafka
-from tools.hearback import letters
+from tools.hearback import letters, set_aside
 
 app = typer.Typer(
     add_completion=False,
@@ -14,6 +14,7 @@ app = typer.Typer(
     "which `make up` writes.",
 )
 app.add_typer(letters.app, name="letters")
+app.add_typer(set_aside.app, name="outbox")
 
 
 @app.callback()

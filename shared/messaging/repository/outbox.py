@@ -17,7 +17,12 @@ _PUT = text(
 )
 _OLDEST = text(
     """
-    SELECT id, topic, key, headers, value, EXTRACT(epoch FROM clock_timestamp() - created_at) AS age
+    SELECT id, topic, key, headers, value, EXTRACT(epoch FROM clock_timestamp() - created_at) AS age,
+           CASE WHEN (SELECT EXISTS (SELECT FROM outbox_set_aside)) THEN
+               EXISTS (SELECT FROM outbox_set_aside AS first WHERE first.topic = oldest.topic
+                       AND first.key = oldest.key AND first.id < oldest.id)
+               OR EXISTS (SELECT FROM outbox_set_aside AS first WHERE first.topic = oldest.topic AND first.whole_topic)
+           ELSE false END AS waits
     FROM (
         SELECT *, sum(octet_length(value)) OVER (ORDER BY id) - octet_length(value) AS bytes_before
         FROM outbox
@@ -33,11 +38,12 @@ _REMOVE = text("DELETE FROM outbox WHERE id = ANY(CAST(:ids AS bigint[]))")
 
 @dataclass(frozen=True, slots=True)
 class Unpublished:
-    """A record of the outbox and its age in real seconds."""
+    """A record of the outbox and its age in real seconds; ``waits`` if one that was set aside must come first."""
 
     outbox_id: int
     record: Record
     age_seconds: float
+    waits: bool = False
 
 
 async def put(connection: AsyncConnection, records: Sequence[Record]) -> None:
@@ -56,6 +62,7 @@ async def oldest(connection: AsyncConnection, limit: int, *, most_bytes: int) ->
             row.id,
             Record(topic=row.topic, key=row.key, value=row.value, headers=unpack_headers(row.headers)),
             float(row.age),
+            row.waits,
         )
         for row in rows
     ]

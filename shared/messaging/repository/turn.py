@@ -12,6 +12,7 @@ _TRY = text(
     WITH turn AS MATERIALIZED (SELECT pg_try_advisory_lock(hashtextextended({_NAME}, 0)) AS taken)
     SELECT taken,
            CASE WHEN NOT taken AND :wake THEN CAST(pg_notify({_NAME}, '') AS text) END,
+           (SELECT count(*) FROM (SELECT FROM outbox_set_aside LIMIT 100000) AS them) AS set_aside,
            (SELECT EXTRACT(epoch FROM clock_timestamp() - created_at) FROM outbox ORDER BY id LIMIT 1) AS age
     FROM turn
     """  # noqa: S608  # composed of constants
@@ -21,16 +22,20 @@ _SCHEMA = text("SELECT current_schema()")
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """``age_seconds`` is the age of the oldest record of the outbox, 0 if it is empty."""
+    """``age_seconds`` is the age of the oldest record of the outbox, 0 if it is empty.
+
+    ``set_aside`` is how many records are set aside, at most 100,000.
+    """
 
     taken: bool
     age_seconds: float
+    set_aside: int
 
 
 async def attempt(connection: AsyncConnection, *, wake: bool) -> Attempt:
     """Takes the turn until the session ends, unless another session has it; that one is notified if ``wake``."""
     row = (await connection.execute(_TRY, {"wake": wake})).one()
-    return Attempt(row.taken, float(row.age or 0))
+    return Attempt(row.taken, float(row.age or 0), row.set_aside)
 
 
 async def schema(connection: AsyncConnection) -> str:

@@ -1,6 +1,6 @@
 """Rows of the collector at each revision; see `tests.kit.rows`."""
 
-from tests.kit.rows import AFTER_DEAD_LETTER_STATES, DEAD_LETTER_STATE_ROWS, RUNTIME_ROWS, Changed, Rows
+from tests.kit.rows import AFTER_DEAD_LETTER_STATES, DEAD_LETTER_STATE_ROWS, RUNTIME_ROWS, SET_ASIDE_ROWS, Changed, Rows
 
 ROWS: dict[str, Rows] = {
     "0001": {
@@ -66,6 +66,7 @@ ROWS: dict[str, Rows] = {
         ],
         "erased_orders": [{"order_digest": "\\x0102", "erased_at": "2026-03-03T12:00:00+00:00"}],
     },
+    "0006": SET_ASIDE_ROWS,
 }  # fmt: skip
 
 AFTER: dict[str, Changed] = {

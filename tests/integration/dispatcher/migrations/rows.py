@@ -1,6 +1,6 @@
 """Rows of the dispatcher and its courier at each revision; see `tests.kit.rows`."""
 
-from tests.kit.rows import AFTER_DEAD_LETTER_STATES, DEAD_LETTER_STATE_ROWS, RUNTIME_ROWS, Changed, Rows
+from tests.kit.rows import AFTER_DEAD_LETTER_STATES, DEAD_LETTER_STATE_ROWS, RUNTIME_ROWS, SET_ASIDE_ROWS, Changed, Rows
 
 TIMER, SEND, DECISION = (f"00000000-0000-5000-8000-00000000000{number}" for number in range(3))
 
@@ -118,6 +118,7 @@ ROWS: dict[str, Rows] = {
             }
         ]
     },
+    "0008": SET_ASIDE_ROWS,
 }  # fmt: skip
 
 AFTER: dict[str, Changed] = {

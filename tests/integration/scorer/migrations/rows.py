@@ -1,6 +1,6 @@
 """Rows of the scorer at each revision; see `tests.kit.rows`."""
 
-from tests.kit.rows import AFTER_DEAD_LETTER_STATES, DEAD_LETTER_STATE_ROWS, RUNTIME_ROWS, Changed, Rows
+from tests.kit.rows import AFTER_DEAD_LETTER_STATES, DEAD_LETTER_STATE_ROWS, RUNTIME_ROWS, SET_ASIDE_ROWS, Changed, Rows
 
 ANSWER, ERASED, SURVEY, FORGOTTEN = (f"00000000-0000-5000-8000-00000000000{number}" for number in range(4))
 
@@ -65,6 +65,7 @@ ROWS: dict[str, Rows] = {
             }
         ],
     },
+    "0004": SET_ASIDE_ROWS,
 }  # fmt: skip
 
 AFTER: dict[str, Changed] = {

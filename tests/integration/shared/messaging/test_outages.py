@@ -9,6 +9,7 @@ import pytest
 
 from shared import metrics
 from shared.health import Health
+from shared.messaging import publisher
 from shared.messaging import relay as relay_module
 from shared.messaging.relay import Relay
 from tests.integration.shared.conftest import Bench, running
@@ -39,7 +40,7 @@ async def test_outages_leave_no_task_and_no_socket(bench: Bench, monkeypatch: py
     """The network is cut while records are sent, and while the relay connects; each limit is exceeded several times."""
     monkeypatch.setattr(relay_module, "REQUEST_MILLISECONDS", 200)
     monkeypatch.setattr(relay_module, "OPEN_SECONDS", 0.4)
-    monkeypatch.setattr(relay_module, "SEND_SECONDS", 0.4)
+    monkeypatch.setattr(publisher, "SEND_SECONDS", 0.4)
     async with behind_a_network(bench, monkeypatch) as (relay, network):
         before = asyncio.all_tasks()
         async with running(relay):

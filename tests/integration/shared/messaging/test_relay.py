@@ -20,6 +20,11 @@ def age() -> float:
     return next(iter(metrics.outbox_age_seconds.collect())).samples[0].value
 
 
+def epoch(relay: Relay) -> int:
+    """-1 while a producer is being opened."""
+    return -1 if relay._producer is None else int(relay._producer._txn_manager.producer_epoch)
+
+
 async def turn_of(bench: Bench, name: str) -> None:
     await eventually(lambda: holder(bench.engine), f"{name} to take the turn", wanted=lambda found: found == name)
 
@@ -89,8 +94,8 @@ async def test_the_producer_is_renewed_from_time_to_time(bench: Bench, monkeypat
             await put(bench.engine, [("k", str(number))])
             relay.wake()
             await eventually(lambda: is_empty(bench.engine), "it to be published")
-            assert relay._producer is not None
-            epochs.append(relay._producer._txn_manager.producer_epoch)
+            await until(lambda: epoch(relay) >= 0, "a producer to be open", every=0.001)
+            epochs.append(epoch(relay))
     assert epochs == sorted(set(epochs))
     assert await last_of_each_key(bench.settings) == {"k": "2"}
 
