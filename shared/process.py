@@ -135,6 +135,7 @@ async def _work(runtime: Runtime[S], service: Service, http: Server, stop: async
         settings=settings,
         health=health,
         wake_relay=runtime.relay.wake,
+        clock=runtime.clock,
     )
     reading = Reading(
         runtime.name,

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -114,6 +115,12 @@ class ServiceSettings(BaseSettings):
         ge=0,
         description="Maximum dead letters per topic and hour; where there would be more, that partition waits.",
     )
+    order_clock_skew_minutes: float = Field(
+        15,
+        ge=0,
+        le=100_000_000,
+        description="How far ahead of its arrival an order event may lie (occurred_at); further, it is a dead letter.",
+    )
     guest_ids: str = Field(
         "guest,anonymous,anon,null,none,nil,undefined,unknown,n/a,nan,-1",
         max_length=5_000,
@@ -190,6 +197,10 @@ class ServiceSettings(BaseSettings):
     def secrets(self) -> tuple[str, ...]:
         """The secret that signs, then those that were in use before it, newest first."""
         return (self.secret.get_secret_value(), *_listed(self.former_secrets))
+
+    @property
+    def order_clock_skew(self) -> timedelta:
+        return timedelta(minutes=self.order_clock_skew_minutes)
 
     @property
     def zone(self) -> ZoneInfo:

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -144,6 +144,19 @@ def read(
         headers=headers,
         adjustments=adjustments if time is not None else (_ODD_TIME, *adjustments),
     )
+
+
+def check_arrival(topic: Topic, body: Contract, *, arrived_at: datetime, skew: timedelta) -> None:
+    """Raises UnreadableRecord for what happened more than ``skew`` after it arrived: its clock or its offset is wrong,
+    and what depends on its time would be, too."""
+    if topic.occurred_at is None:
+        return
+    ahead = topic.occurred_at(body) - arrived_at
+    if ahead > skew:
+        raise UnreadableRecord(
+            f"occurred_at: is {ahead / timedelta(minutes=1):,.0f} minutes after the event arrived; check the clock and "
+            "the UTC offset of whoever sends it (HEARBACK_ORDER_CLOCK_SKEW_MINUTES is what is tolerated)"
+        )
 
 
 def read_body(topic: Topic, event_type: str, value: bytes) -> tuple[Contract, Adjustments]:

@@ -266,3 +266,10 @@ class OrderEvent(Contract):
         dict[AttributeName, AttributeValue], Field(max_length=MAX_ATTRIBUTES), _OrNotSaid(_EMPTY_LIST)
     ] = Field(default_factory=dict)
     """Anything else, as text, for the audiences of campaigns (``attributes.vip``). ``experiment`` is also a segment."""
+
+
+def occurred_at(body: Contract) -> datetime:
+    """When the shop says that it happened; TypeError for the body of another topic."""
+    if not isinstance(body, OrderEvent):
+        raise TypeError(f"{type(body).__name__} is not an order event")
+    return body.occurred_at

@@ -4,7 +4,9 @@
 topics from it. No topic is created automatically.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from shared.contracts import answers, campaigns, deliveries, followups, orders, preferences, requests, scores, sends
 from shared.contracts.adjustments import Adjust, adjusted_order
@@ -22,6 +24,7 @@ class Topic:
     """``key`` describes the record key; ``retention_days`` is None if records are kept until compacted.
 
     ``adjust`` brings a body that breaks its contract as close to it as it can; None where our own services publish.
+    ``occurred_at`` says when an event with this body happened, where that may be wrong: by the clock of somebody else.
     """
 
     name: str
@@ -32,6 +35,7 @@ class Topic:
     compacted: bool = False
     summary: str = ""
     adjust: Adjust | None = None
+    occurred_at: Callable[[Contract], datetime] | None = None
 
     def configuration(self, forget_days: float = FORGET_DAYS) -> dict[str, str]:
         """Kafka's topic settings for this entry.
@@ -57,6 +61,7 @@ ORDERS = Topic(
     retention_days=7,
     summary="What happened to an order, as reported by the shop's backend.",
     adjust=adjusted_order,
+    occurred_at=orders.occurred_at,
 )
 CAMPAIGNS = Topic(
     name=campaigns.TOPIC,

@@ -28,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared import metrics
 from shared.backoff import Backoff
+from shared.clock import Clock
 from shared.contracts.cloudevents import Message
 from shared.contracts.topics import Topic
 from shared.health import Health
@@ -98,6 +99,7 @@ class Consumer:
         settings: ServiceSettings,
         health: Health,
         wake_relay: Any,
+        clock: Clock,
     ) -> None:
         self.name = name
         self.loop_name = f"{name} consumer"
@@ -106,6 +108,8 @@ class Consumer:
         self._settings = settings
         self._health = health
         self._wake_relay = wake_relay
+        self._clock = clock
+        self._skew = settings.order_clock_skew
         self._transaction = BatchTransaction(
             name, list(topics), handlers, engine, settings, tick=lambda: health.tick(self.loop_name)
         )
@@ -357,7 +361,9 @@ class Consumer:
             except IllegalStateError:
                 return Batch(generation=_DROPPED)
             if unpacked.following > position:
-                batch.items += decode_raw(self._topics[partition.topic], unpacked.records)
+                batch.items += decode_raw(
+                    self._topics[partition.topic], unpacked.records, arrived_at=self._clock.now(), skew=self._skew
+                )
                 batch.following[partition] = unpacked.following
             elif unpacked.corrupt:
                 told = unreadable_batch(
@@ -385,7 +391,7 @@ class Consumer:
                 # Fetched before the seek took effect, or no longer ours.
                 batch.generation = _DROPPED
                 return
-            batch.items.extend(decode(topic, records))
+            batch.items.extend(decode(topic, records, arrived_at=self._clock.now(), skew=self._skew))
             batch.following[partition] = records[-1].offset + 1
 
     # Commit ----------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Decodes Kafka records into the messages for a handler, one record at a time."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from shared.contracts import cloudevents
@@ -27,21 +28,26 @@ class Record(Protocol):
     def headers(self) -> Headers: ...
 
 
-def decode(topic: Topic, records: Sequence[Record]) -> list[Message | DeadLetter]:
-    """Each record as a message or a dead letter. Never raises: a bad record does not affect others."""
+def decode(
+    topic: Topic, records: Sequence[Record], *, arrived_at: datetime, skew: timedelta
+) -> list[Message | DeadLetter]:
+    """Each record as a message or a dead letter. Never raises: a bad record does not affect others.
+
+    They ``arrived_at`` that time, and may have happened up to ``skew`` after it by the clock of whoever sent them.
+    """
     items: list[Message | DeadLetter] = []
     for record in records:
         try:
-            items.append(
-                cloudevents.read(
-                    topic,
-                    partition=record.partition,
-                    offset=record.offset,
-                    key=record.key,
-                    value=record.value,
-                    headers=record.headers,
-                )
+            message = cloudevents.read(
+                topic,
+                partition=record.partition,
+                offset=record.offset,
+                key=record.key,
+                value=record.value,
+                headers=record.headers,
             )
+            cloudevents.check_arrival(topic, message.body, arrived_at=arrived_at, skew=skew)
+            items.append(message)
         except Exception as error:
             expected = isinstance(error, UnreadableRecord)
             items.append(
@@ -69,12 +75,14 @@ def event_id(headers: Headers) -> str | None:
     return None
 
 
-def decode_raw(topic: Topic, records: Sequence[RawRecord]) -> list[Message | DeadLetter]:
+def decode_raw(
+    topic: Topic, records: Sequence[RawRecord], *, arrived_at: datetime, skew: timedelta
+) -> list[Message | DeadLetter]:
     """The same for records that we unpacked ourselves: those with a fault become dead letters."""
     items: list[Message | DeadLetter] = []
     for record in records:
         if record.fault is None:
-            items += decode(topic, [record])
+            items += decode(topic, [record], arrived_at=arrived_at, skew=skew)
         else:
             items.append(
                 DeadLetter(

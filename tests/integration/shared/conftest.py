@@ -28,13 +28,15 @@ from shared.messaging.topics import ensure_topics
 from shared.persistence.engine import open_engine
 from shared.persistence.migrations import add_dead_letter_states, create_outbox_set_aside, create_runtime_tables
 from shared.settings import ServiceSettings
+from tests.kit.clock import ChosenClock
 from tests.kit.settings import settings_for
 
 CONSUMER = "counter"
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 def order_event(number: int, customer: str = "c-1") -> Event:
-    moment = datetime(2026, 11, 1, tzinfo=UTC)
+    moment = NOW
     body = orders.OrderEvent(
         order_id=str(number), occurred_at=moment, customer=orders.Customer(id=customer), total=None
     )
@@ -115,6 +117,7 @@ class Bench:
             settings=self.settings,
             health=health or Health(),
             wake_relay=lambda: None,
+            clock=ChosenClock(NOW),
         )
 
     def relay(self) -> Relay:

@@ -30,6 +30,7 @@ async def working(collector: Collector, *, publishing: bool = True) -> AsyncIter
         settings=runtime.settings,
         health=runtime.health,
         wake_relay=runtime.relay.wake,
+        clock=runtime.clock,
     )
     stop = asyncio.Event()
     tasks = [asyncio.create_task(consumer.run(stop))]

@@ -126,6 +126,11 @@ async def test_partitions_handed_over_while_a_batch_is_written_harm_nobody(bench
             [("ce_type", b"order.placed"), ("ce_id", b"1"), ("ce_source", b"/shop")],
             "order_id: contains a control character",
         ),
+        (
+            b'{"order_id":"1","occurred_at":"2099-01-01T00:00:00Z","customer":{"id":"c"}}',
+            [("ce_type", b"order.placed"), ("ce_id", b"1"), ("ce_source", b"/shop")],
+            "minutes after the event arrived; check the clock",
+        ),
     ],
     ids=[
         "no-json",
@@ -136,6 +141,7 @@ async def test_partitions_handed_over_while_a_batch_is_written_harm_nobody(bench
         "structured-garbage",
         "header-without-value",
         "unstorable-id",
+        "ahead-of-its-arrival",
     ],
 )
 async def test_poison_is_set_aside_with_its_bytes_and_its_reason(
