@@ -101,6 +101,7 @@ class Shop:
             settings=runtime.settings,
             health=runtime.health,
             wake_relay=lambda: None,
+            clock=runtime.clock,
         )
         stop = asyncio.Event()
         task = asyncio.create_task(consumer.run(stop))
