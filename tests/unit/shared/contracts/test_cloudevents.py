@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from shared.contracts import answers, orders
-from shared.contracts.cloudevents import UnreadableRecord, read, write
-from shared.contracts.topics import ANSWERS, ORDERS
+from shared.contracts import answers, orders, requests
+from shared.contracts.cloudevents import UnreadableRecord, check_arrival, read, write
+from shared.contracts.topics import ANSWERS, ORDERS, REQUESTS
 
 MOMENT = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
 BINARY = [("ce_specversion", b"1.0"), ("ce_id", b"e-1"), ("ce_source", b"/shop"), ("ce_type", b"order.placed")]
@@ -170,3 +170,33 @@ def test_no_bytes_break_the_reader(value: bytes, headers: list[tuple[str, bytes]
     for topic in (ORDERS, ANSWERS):
         with pytest.raises(UnreadableRecord):
             read(topic, partition=0, offset=0, key=None, value=value, headers=headers)
+
+
+SKEW = timedelta(minutes=15)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(days=-400), timedelta(0), SKEW])
+def test_an_order_event_may_lie_a_little_ahead_of_its_arrival(ahead: timedelta) -> None:
+    body = read_order({**SMALLEST, "occurred_at": (MOMENT + ahead).isoformat()})
+    check_arrival(ORDERS, body, arrived_at=MOMENT, skew=SKEW)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "told"), [(SKEW + timedelta(minutes=1), "16 minutes"), (timedelta(days=26_600), "38,304,000 minutes")]
+)
+def test_one_further_ahead_is_refused_with_how_far(ahead: timedelta, told: str) -> None:
+    body = read_order({**SMALLEST, "occurred_at": (MOMENT + ahead).isoformat()})
+    with pytest.raises(UnreadableRecord, match=f"^occurred_at: is {told} after the event arrived; check the clock"):
+        check_arrival(ORDERS, body, arrived_at=MOMENT, skew=SKEW)
+
+
+def test_what_is_meant_to_lie_ahead_may() -> None:
+    request = requests.SurveyRequested(
+        request_id="r-1",
+        customer_id="c-1",
+        campaign="service-nps",
+        requested_by="inbox",
+        requested_at=MOMENT + 2 * SKEW,
+        not_before=MOMENT + timedelta(days=30),
+    )
+    check_arrival(REQUESTS, request, arrived_at=MOMENT, skew=SKEW)
