@@ -4,8 +4,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from services.dispatcher.domain.campaign_review import mistakes
 from services.dispatcher.domain.campaigns import MAX_CAMPAIGNS, Campaign, parse_folder
 from services.dispatcher.domain.segments import Segmentation, parse_pairs, parse_value_bands
 from shared.definitions import InvalidDefinition, read_file
@@ -62,6 +63,13 @@ class DispatcherSettings(ServiceSettings):
     def _readable_bands(cls, value: str) -> str:
         parse_value_bands(value)
         return value
+
+    @model_validator(mode="after")
+    def _campaigns_without_mistakes(self) -> "DispatcherSettings":
+        for campaign in self.campaigns:
+            if found := mistakes(campaign, self.segmentation):
+                raise ValueError(f"{_SETTING}: campaign {campaign.id}: {'; '.join(found)}")
+        return self
 
     @property
     def campaigns(self) -> list[Campaign]:

@@ -9,6 +9,7 @@ import yaml
 
 from shared.contracts.campaigns import CampaignPublished, CampaignTexts
 from shared.locales import SUPPORTED, resolve
+from shared.texts.placeholders import PLACEHOLDERS
 
 COMMON = Path(__file__).parent
 """The folder of the texts shared by all channels: the question, the ends of the scale, the follow-up and thanks."""
@@ -18,7 +19,7 @@ Texts = Mapping[str, Mapping[str, str]]
 
 Field = Literal["subject", "introduction", "question", "follow_up_detractor", "follow_up_passive", "follow_up_promoter"]
 
-_PLACEHOLDER = re.compile(r"(\s*)\{(brand|product|name)\}")
+_PLACEHOLDER = re.compile(rf"(\s*)({'|'.join(map(re.escape, PLACEHOLDERS))})")
 
 
 def load_texts(*folders: Path) -> Texts:
@@ -72,7 +73,7 @@ def filled(text: str, *, brand: str, product: str, name: str) -> str:
 
     An empty value is removed together with the space before it: "Hello {name}, …" becomes "Hello, …".
     """
-    values = {"brand": brand, "product": product, "name": name}
+    values = {"{brand}": brand, "{product}": product, "{name}": name}
 
     def value(found: re.Match[str]) -> str:
         space, placeholder = found.groups()

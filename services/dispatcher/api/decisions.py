@@ -13,6 +13,7 @@ from shared.guests import Guests
 from shared.runtime import Runtime
 from shared.web.auth import require
 from shared.web.paging import CursorQuery, read_cursor, write_cursor
+from shared.web.parameters import known_parameters
 
 CustomerId = Annotated[Identifier, Path(description="The customer's id, as in the shop's order events.")]
 
@@ -42,7 +43,7 @@ def _hint(customer_id: str, guests: Guests) -> str:
 
 
 def routes(runtime: Runtime[DispatcherSettings]) -> APIRouter:
-    router = APIRouter()
+    router = APIRouter(dependencies=[Depends(known_parameters)])
     guests = Guests(runtime.settings.guest_ids.split(","), runtime.digests)
 
     @router.get("/v1/customers/{customer_id:path}/decisions", dependencies=[Depends(require("decisions:read"))])

@@ -93,18 +93,33 @@ class Reason(_Code):
     UNUSABLE_ADDRESS = "unusable_address", "the email address has a typo: no mail server takes one like it"
 
 
-def explain(outcome: Outcome, reason: Reason, until: datetime | None = None, because_of: str | None = None) -> str:
+_AHEAD: Mapping[Outcome, str] = {
+    Outcome.SENT: "Would be sent:",
+    Outcome.DEFERRED: "Would be deferred until {until}:",
+    Outcome.SKIPPED: "Would not be sent:",
+}
+
+
+def explain(
+    outcome: Outcome,
+    reason: Reason,
+    until: datetime | None = None,
+    because_of: str | None = None,
+    *,
+    ahead: bool = False,
+) -> str:
     """The outcome and its reason as one English sentence.
 
     ``until`` is when a deferred survey is checked again, or the earliest an expired one could have been sent;
-    ``because_of`` is the campaign that stands in its way.
+    ``because_of`` is the campaign that stands in its way. ``ahead``: of a moment that is still to come.
     """
+    words = _AHEAD.get(outcome, outcome.words) if ahead else outcome.words
+    if ahead and outcome is Outcome.SENT:
+        return f"{words} no rule would hold it back, as far as is known now."
     moment = "later" if until is None else to_the_minute(until)
     if (outcome, reason) == (Outcome.SKIPPED, Reason.EXPIRED) and until is not None and because_of is not None:
-        return (
-            f"{outcome.words} it would have to wait for {because_of} until {moment}, and by then it is too late to ask."
-        )
-    return f"{outcome.words} {reason.words}.".format(until=moment, because_of=because_of or "another campaign")
+        return f"{words} it would have to wait for {because_of} until {moment}, and by then it is too late to ask."
+    return f"{words} {reason.words}.".format(until=moment, because_of=because_of or "another campaign")
 
 
 def explain_adjustment(adjustment: Adjustment) -> str:

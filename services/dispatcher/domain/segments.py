@@ -1,6 +1,6 @@
 """The segments of a survey, recorded when it is sent and never taken from the answer."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -15,6 +15,9 @@ from shared.moments import earliest
 
 _MAX_PAIRS = 20
 _MAX_BANDS = 20
+
+DELIVERIES = ("on_time", "late")
+"""The values of the segment ``delivery``."""
 
 Segments = dict[str, str | list[str]]
 
@@ -102,6 +105,13 @@ def matches(
     audience: Mapping[str, Iterable[str]], segments: Mapping[str, str | list[str]], order: Order | None
 ) -> bool:
     """Whether each dimension or order attribute in ``audience`` has one of the accepted values."""
+    return next(unmet(audience, segments, order), None) is None
+
+
+def unmet(
+    audience: Mapping[str, Iterable[str]], segments: Mapping[str, str | list[str]], order: Order | None
+) -> Iterator[tuple[str, list[str]]]:
+    """The dimensions that have none of the accepted values, each with those it has."""
     for dimension, wanted in audience.items():
         if dimension.startswith(ATTRIBUTE):
             value = _attribute(order, dimension.removeprefix(ATTRIBUTE))
@@ -109,8 +119,7 @@ def matches(
         else:
             values = _several(segments.get(dimension, []))
         if not set(wanted) & set(values):
-            return False
-    return True
+            yield dimension, values
 
 
 def _several(value: str | list[str]) -> list[str]:
@@ -148,14 +157,21 @@ def _band(segmentation: Segmentation, order: Order) -> str | None:
     amount, currency = text_of(order.details, "amount"), text_of(order.details, "currency")
     if amount is None or currency is None:
         return None
-    limits = segmentation.value_bands.get(currency, segmentation.value_bands.get("*", ()))
-    below = [limit for limit in limits if limit <= Decimal(amount)]
-    above = limits[len(below) :]
+    bands = bands_of(segmentation, currency)
+    return bands[sum(limit <= Decimal(amount) for limit in _limits(segmentation, currency))] if bands else None
+
+
+def bands_of(segmentation: Segmentation, currency: str) -> tuple[str, ...]:
+    """The segments of order value in a currency, from the lowest; empty when it has no limits."""
+    limits = _limits(segmentation, currency)
     if not limits:
-        return None
-    if not below:
-        return f"{currency} under {above[0]}"
-    return f"{currency} {below[-1]}-{above[0]}" if above else f"{currency} {below[-1]} and more"
+        return ()
+    between = (f"{currency} {low}-{high}" for low, high in pairwise(limits))
+    return (f"{currency} under {limits[0]}", *between, f"{currency} {limits[-1]} and more")
+
+
+def _limits(segmentation: Segmentation, currency: str) -> tuple[Decimal, ...]:
+    return segmentation.value_bands.get(currency, segmentation.value_bands.get("*", ()))
 
 
 def _delivery(order: Order, now: datetime) -> str | None:

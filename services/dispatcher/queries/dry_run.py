@@ -8,11 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.domain import customers as customer_rules
 from services.dispatcher.domain import orders as order_rules
+from services.dispatcher.domain.campaign_review import warnings
 from services.dispatcher.domain.campaigns import Campaign
 from services.dispatcher.domain.customers import Customer
 from services.dispatcher.domain.orders import Order
 from services.dispatcher.domain.policy.engine import Policy
+from services.dispatcher.domain.policy.rules import rule_of
 from services.dispatcher.domain.reasons import Outcome, Reason, explain
+from services.dispatcher.domain.segments import taken, unmet
 from services.dispatcher.domain.timers import (
     OrderAsked,
     Plan,
@@ -26,15 +29,26 @@ from services.dispatcher.queries import situations
 from services.dispatcher.repository import campaigns, customers, orders, timers
 from services.dispatcher.settings import DispatcherSettings
 from shared.contracts.orders import OrderEvent
+from shared.guests import Guests
 from shared.moments import to_the_minute
 from shared.order_facts import said_at
 from shared.runtime import Runtime
 
 
+class UnmetCondition(BaseModel):
+    """A dimension of the audience, the values it accepts, and those found."""
+
+    dimension: str
+    accepted: list[str]
+    found: list[str]
+
+
 class DryRun(BaseModel):
     """``due_at`` is when the survey would be due, ``outcome`` what would be decided then, from what is known now.
 
-    Times are in UTC.
+    Times are in UTC. ``segments`` are those the survey would have, ``unmet`` the parts of the audience that the order
+    or customer is not in, ``rule`` the rule of the contact policy that objects, ``warnings`` what is wrong with the
+    campaign whatever the event.
     """
 
     campaign: str
@@ -44,6 +58,15 @@ class DryRun(BaseModel):
     due_at: datetime | None = None
     until: datetime | None = None
     segments: dict[str, str | list[str]] | None = None
+    unmet: list[UnmetCondition] = []
+    rule: str | None = None
+    warnings: list[str] = []
+
+
+async def warned(connection: AsyncConnection, runtime: Runtime[DispatcherSettings], campaign: Campaign) -> list[str]:
+    """What is wrong with ``campaign`` beside the current ones."""
+    others = [stored.campaign for stored in (await campaigns.all_of_them(connection)).values()]
+    return warnings(campaign, others, quiet_period=runtime.settings.quiet_period)
 
 
 def in_general(campaign: Campaign) -> DryRun:
@@ -67,12 +90,19 @@ async def of_event(
 ) -> DryRun:
     """What would happen if ``event`` arrived now, on top of what is known about its order and customer."""
     now = runtime.clock.now()
+    event = Guests(runtime.settings.guest_ids.split(","), runtime.digests).told_apart(event)
     customer_id, order_id = event.customer.id, event.order_id
     customer = (await customers.read(connection, [customer_id])).get(customer_id, Customer(customer_id=customer_id))
     order = (await orders.read(connection, [order_id])).get(order_id, Order(order_id))
     at = said_at(event, arrived_at=now)
     order = order_rules.fold(order, event_type, event, at)
     customer = customer_rules.fold(customer, event, order.first_event_at, at=at)
+    segments = taken(runtime.settings.segmentation, campaign, customer, order, now)
+    missed = [
+        UnmetCondition(dimension=dimension, accepted=list(campaign.audience[dimension]), found=found)
+        for dimension, found in unmet(campaign.audience, segments, order)
+    ]
+    told = await warned(connection, runtime, campaign)
     plan, timer = await _plan(connection, runtime, campaign, customer, order, now)
     if timer is None:
         return DryRun(
@@ -80,6 +110,9 @@ async def of_event(
             outcome=Outcome.NO_TIMER,
             reason=plan.reason,
             explanation=explain(Outcome.NO_TIMER, plan.reason),
+            segments=segments,
+            unmet=missed,
+            warnings=told,
         )
     current = {name: stored.campaign for name, stored in (await campaigns.all_of_them(connection)).items()}
     policy = Policy({**current, campaign.id: campaign}, runtime.settings.quiet_period, runtime.settings.segmentation)
@@ -102,7 +135,7 @@ async def of_event(
         last_ordered_at=order.ordered_at,
     )
     (verdict,) = policy.decide(situation, then)
-    decided = explain(verdict.outcome, verdict.reason, verdict.until, verdict.because_of)
+    decided = explain(verdict.outcome, verdict.reason, verdict.until, verdict.because_of, ahead=True)
     return DryRun(
         campaign=campaign.id,
         outcome=verdict.outcome,
@@ -110,7 +143,10 @@ async def of_event(
         explanation=f"Due at {to_the_minute(timer.due_at)}. {decided}",
         due_at=timer.due_at,
         until=verdict.until,
-        segments=verdict.segments,
+        segments=verdict.segments or segments,
+        unmet=missed,
+        rule=rule_of(verdict.reason),
+        warnings=told,
     )
 
 

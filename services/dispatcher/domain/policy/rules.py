@@ -31,6 +31,15 @@ class Rule(Protocol):
         ...
 
 
+def rule_of(reason: Reason) -> str | None:
+    """The name of the rule that gives ``reason``; None when no rule does."""
+    return next((_name(rule) for rule in RULES if reason in rule.REASONS), None)
+
+
+def _name(rule: Rule) -> str:
+    return str(getattr(rule, "__name__", rule)).rpartition(".")[2]
+
+
 RULES: tuple[Rule, ...] = (
     active,
     stopped,

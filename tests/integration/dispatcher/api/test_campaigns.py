@@ -98,3 +98,85 @@ async def test_a_dry_run_tells_what_would_happen_and_keeps_nothing(
     assert "occurred_at: Field required" in bodiless.json()["detail"]
     wrong = await client.post("/v1/campaigns/service-nps/dry-run", json={"type": "order.eaten", "body": sample["body"]})
     assert wrong.status_code == 422
+
+
+SAMPLE = {
+    "type": "order.placed",
+    "body": {
+        "order_id": "o-7",
+        "occurred_at": "2026-03-01T12:00:00Z",
+        "customer": {"id": "c-1", "email": "ana@example.com", "country": "br"},
+        "total": {"amount": "120.00", "currency": "BRL"},
+    },
+}
+
+
+async def test_a_definition_can_be_tried_before_it_comes_into_force(
+    dispatcher: Dispatcher, client: httpx.AsyncClient
+) -> None:
+    definition = {
+        "id": "gold",
+        "trigger": {"after": "order.placed", "delay": "2 hours"},
+        "audience": {"country": ["BR"], "tier": ["gold", "silver"]},
+    }
+    tried = (await client.post("/v1/campaigns/gold/dry-run", json={**SAMPLE, "definition": definition})).json()
+    assert (tried["outcome"], tried["reason"]) == ("no_timer", "not_in_audience")
+    assert tried["unmet"] == [{"dimension": "tier", "accepted": ["gold", "silver"], "found": []}]
+    assert tried["segments"]["order_value"] == "BRL 100-250"
+    definition["audience"] = {"country": "BR"}
+    tried = (await client.post("/v1/campaigns/gold/dry-run", json={**SAMPLE, "definition": definition})).json()
+    assert tried["explanation"] == (
+        "Due at 2026-03-01 14:00 UTC. Would be sent: no rule would hold it back, as far as is known now."
+    )
+    checked = await client.put("/v1/campaigns/gold?validate=true", json=definition)
+    assert (checked.status_code, checked.json()["applied"]) == (200, False)
+    assert (await client.get("/v1/campaigns/gold")).status_code == 404
+    other = await client.post("/v1/campaigns/silver/dry-run", json={**SAMPLE, "definition": definition})
+    assert other.status_code == 422
+    assert await dispatcher.rows("SELECT * FROM orders") == []
+
+
+async def test_a_campaign_that_another_always_forestalls_is_told_so(client: httpx.AsyncClient) -> None:
+    definition = {"id": "late", "trigger": {"after": "order.placed", "delay": "40 days"}}
+    checked = (await client.put("/v1/campaigns/late?validate=true", json=definition)).json()
+    (warning,) = checked["warnings"]
+    assert "service-nps" in warning and "quiet_period" in warning
+    applied = (await client.put("/v1/campaigns/late", json=definition)).json()
+    assert (applied["applied"], applied["warnings"]) == (True, [warning])
+    tried = (await client.post("/v1/campaigns/late/dry-run", json=SAMPLE)).json()
+    assert tried["warnings"] == [warning]
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ("audience: {country: br}", "audience.country is 'br': write 'BR'"),
+        ('audience: {order_value: ["> 100 BRL"]}', "'BRL 100-250'"),
+        ("audience: {delivery: early}", "on_time, late"),
+        ("texts: {pt: {subject: 'Oi {nome}'}}", "texts.pt.subject has {nome}: possible are {brand}, {product}, {name}"),
+    ],
+)
+async def test_what_could_match_or_fill_nothing_is_refused_with_what_is_possible(
+    client: httpx.AsyncClient, field: str, said: str
+) -> None:
+    response = await client.put("/v1/campaigns/a", content=f"id: a\ntrigger: {{after: order.placed}}\n{field}\n")
+    assert response.status_code == 422
+    assert said in response.json()["detail"]
+
+
+async def test_what_a_definition_may_say_is_listed(client: httpx.AsyncClient) -> None:
+    options = (await client.get("/v1/campaign-options")).json()
+    dimensions = {each["dimension"]: each for each in options["dimensions"]}
+    assert "BRL 50-100" in dimensions["order_value"]["examples"]
+    assert dimensions["delivery"]["values"] == ["on_time", "late"]
+    assert options["placeholders"] == ["{brand}", "{product}", "{name}"]
+    assert "pt" in options["languages"]
+
+
+async def test_parameters_that_do_not_exist_are_refused(client: httpx.AsyncClient) -> None:
+    for path in ("/v1/campaigns?page=2", "/v1/customers/c-1/decisions?limits=3"):
+        response = await client.get(path)
+        assert response.status_code == 422, path
+        assert "is no parameter" in response.json()["detail"]
+    response = await client.put("/v1/campaigns/a?validate=perhaps", content="id: a\nevery: 30 days")
+    assert response.status_code == 422

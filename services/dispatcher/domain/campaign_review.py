@@ -1,0 +1,140 @@
+"""What is wrong with a campaign although it can be read: what can match or fill nothing, and who always goes first.
+
+Applied where a definition comes in, from a file or over HTTP. Definitions that are in force already are still read.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from services.dispatcher.domain.campaigns import ATTRIBUTE, Campaign, Trigger, are_pair
+from services.dispatcher.domain.durations import write
+from services.dispatcher.domain.segments import DELIVERIES, Segmentation, bands_of
+from shared.contracts.orders import country
+from shared.texts.placeholders import PLACEHOLDERS
+
+_BRACES = re.compile(r"\{[^{}]*\}")
+_COHORT = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+
+
+@dataclass(frozen=True, slots=True)
+class Possible:
+    """The values a dimension can have: all of ``values``, or, if those are None, any ``described`` as such."""
+
+    described: str
+    values: tuple[str, ...] | None = None
+    examples: tuple[str, ...] = ()
+
+
+def possible_values(campaign: Campaign | None, segmentation: Segmentation) -> dict[str, Possible]:
+    """By dimension. ``campaign`` None: of any campaign."""
+    bands = tuple(
+        band for currency in segmentation.value_bands for band in bands_of(segmentation, _example_of(currency))
+    )
+    return {
+        "country": Possible("a code of ISO 3166-1 in capitals, or the name the shop sends", None, ("BR", "NO", "KR")),
+        "region": Possible("as the shop sends it", None, ("SP",)),
+        "category": Possible("as the shop sends it, one of the order's", None, ("toys",)),
+        "tier": Possible("as the shop sends it", None, ("gold",)),
+        "cohort": Possible("the month of the customer's first order", None, ("2026-11",)),
+        "order_value": Possible("a currency and one of its bands (HEARBACK_ORDER_VALUE_BANDS)", None, bands),
+        "sales_channel": Possible("as the shop sends it in channel", None, ("web", "app")),
+        "survey_channel": Possible("how the survey is sent", ("email",)),
+        "campaign": Possible("the campaign's own id", None if campaign is None else (campaign.id,)),
+        "experiment": Possible("the order's attribute experiment", None, ("A", "B")),
+        "delivery": Possible("against the promised time", DELIVERIES),
+    }
+
+
+def mistakes(campaign: Campaign, segmentation: Segmentation) -> list[str]:
+    """A sentence for each value that can match nothing and each placeholder that fills nothing."""
+    possible = possible_values(campaign, segmentation)
+    found = []
+    for dimension, accepted in campaign.audience.items():
+        if dimension.startswith(ATTRIBUTE):
+            continue
+        problems = {value: _mismatch(dimension, value, possible[dimension], segmentation) for value in accepted}
+        found += [f"audience.{dimension} is {value!r}: {problem}" for value, problem in problems.items() if problem]
+    for locale, texts in campaign.texts.items():
+        for field, text in texts.model_dump(exclude_none=True).items():
+            unknown = [name for name in _BRACES.findall(text) if name not in PLACEHOLDERS]
+            if unknown:
+                found.append(f"texts.{locale}.{field} has {unknown[0]}: possible are {', '.join(PLACEHOLDERS)}")
+    return found
+
+
+def _mismatch(dimension: str, value: str, possible: Possible, segmentation: Segmentation) -> str | None:
+    if possible.values is not None:
+        return None if value in possible.values else f"possible are {', '.join(possible.values)}"
+    if dimension == "country" and value != (recorded := country(value)):
+        return f"write {recorded!r}, as it is recorded"
+    if dimension == "cohort" and not _COHORT.fullmatch(value):
+        return "write a year and a month, such as '2026-11'"
+    if dimension == "order_value":
+        bands = bands_of(segmentation, value[:3]) if re.match(r"[A-Z]{3} ", value) else ()
+        if value not in bands:
+            written = ", ".join(repr(band) for band in bands or bands_of(segmentation, _guess(value)))
+            return f"possible are {written or 'none, because HEARBACK_ORDER_VALUE_BANDS has none for it'}"
+    return None
+
+
+def _guess(value: str) -> str:
+    """The currency meant by a band that is written otherwise."""
+    code = re.search(r"\b[A-Z]{3}\b", value)
+    return code[0] if code else "EUR"
+
+
+def _example_of(currency: str) -> str:
+    return "BRL" if currency == "*" else currency
+
+
+def warnings(campaign: Campaign, others: Iterable[Campaign], *, quiet_period: timedelta) -> list[str]:
+    """A sentence for each campaign that always asks first, or that this one would always forestall.
+
+    ``quiet_period`` is the setting's. Only those about the same orders can be compared beforehand.
+    """
+    found = []
+    for other in sorted(others, key=lambda each: each.id):
+        if other.id == campaign.id or not (campaign.active and other.active):
+            continue
+        if _always_forestalls(other, campaign, quiet_period):
+            found.append(_told(other, campaign, quiet_period))
+        elif _always_forestalls(campaign, other, quiet_period):
+            found.append(_told(campaign, other, quiet_period))
+    return found
+
+
+def _told(first: Campaign, late: Campaign, default: timedelta) -> str:
+    quiet = write(late.quiet_for(default))
+    return (
+        f"{late.id} will ask nobody: {first.id} asks about the same orders before it, so that {late.id} would have to "
+        f"wait for its quiet_period of {quiet}, and by then its valid_for is over; shorten its quiet_period, make its "
+        "valid_for longer, or make the two a pair (pair_with)"
+    )
+
+
+def _always_forestalls(first: Campaign, late: Campaign, default: timedelta) -> bool:
+    """Whether ``first`` asks about every order that ``late`` would ask about, so early that ``late`` never can."""
+    if are_pair(first, late) or not _covers(first.audience, late.audience):
+        return False
+    if not set(first.stop_on) <= set(late.stop_on):
+        return False
+    quiet = late.quiet_for(default)
+    return bool(late.trigger) and all(
+        any(_forestalls(early, trigger, first, late, quiet) for early in first.trigger) for trigger in late.trigger
+    )
+
+
+def _forestalls(early: Trigger, trigger: Trigger, first: Campaign, late: Campaign, quiet: timedelta) -> bool:
+    gap = trigger.delay - early.delay
+    if early.after != trigger.after or gap < timedelta(0):
+        return False
+    if late.priority < first.priority and gap <= first.look_ahead:
+        return False  # the less important one stands aside
+    return quiet > gap + late.valid_for
+
+
+def _covers(wide: Mapping[str, tuple[str, ...]], narrow: Mapping[str, tuple[str, ...]]) -> bool:
+    """Whether everybody in the ``narrow`` audience is in the ``wide`` one."""
+    return all(dimension in narrow and set(narrow[dimension]) <= set(accepted) for dimension, accepted in wide.items())
