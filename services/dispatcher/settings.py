@@ -34,6 +34,12 @@ class DispatcherSettings(ServiceSettings):
         le=100,
         description="Maximum email addresses of one customer id; with more, it is several people's, told by address.",
     )
+    customer_retention_days: int = Field(
+        1_095,
+        ge=30,
+        le=36_500,
+        description="Days after the last event or survey of a customer until everything about them is deleted.",
+    )
     segment_pairs: str = Field(
         "", description="Pairs of dimensions to segment by together, such as country+tier,region+category."
     )

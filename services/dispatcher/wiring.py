@@ -4,6 +4,7 @@ from services.dispatcher.actions.campaigns import apply_files
 from services.dispatcher.api import campaigns, decisions
 from services.dispatcher.handlers import batch, orders, preferences, requests
 from services.dispatcher.loops.erasures import ErasureLoop
+from services.dispatcher.loops.retention import RetentionLoop
 from services.dispatcher.loops.timers import TimerLoop
 from services.dispatcher.settings import DispatcherSettings
 from shared.contracts import topics
@@ -14,6 +15,8 @@ from shared.web.app import create_app
 
 # Real seconds between looks for an erasure that is not finished.
 _ERASURE_SECONDS = 2.0
+# Real seconds between walks through all customers.
+_RETENTION_SECONDS = 60.0
 
 
 def build(runtime: Runtime[DispatcherSettings]) -> Service:
@@ -35,6 +38,7 @@ def build(runtime: Runtime[DispatcherSettings]) -> Service:
         loops=(
             Periodic("timers", runtime.settings.timer_seconds, TimerLoop(runtime).step),
             Periodic("erasures", _ERASURE_SECONDS, ErasureLoop(runtime).step),
+            Periodic("retention", _RETENTION_SECONDS, RetentionLoop(runtime).step),
         ),
         app=app,
         start=start,

@@ -57,9 +57,14 @@ _WRITE = text(
 
 async def lock(connection: AsyncConnection, customer_ids: Iterable[str]) -> dict[str, Customer]:
     """Locks the customers and returns them by id; unknown ones are created."""
-    wanted = {"customer_ids": sorted(customer_ids)}
-    await connection.execute(_ENSURE, wanted)
-    return {row.customer_id: _customer(row) for row in await connection.execute(_LOCK, wanted)}
+    ids = sorted(set(customer_ids))
+    wanted = {"customer_ids": ids}
+    locked: dict[str, Customer] = {}
+    # What is there when it is looked for may be deleted (``dormant.py``) before it is locked.
+    while len(locked) < len(ids):
+        await connection.execute(_ENSURE, wanted)
+        locked = {row.customer_id: _customer(row) for row in await connection.execute(_LOCK, wanted)}
+    return locked
 
 
 async def read(connection: AsyncConnection, customer_ids: Iterable[str]) -> dict[str, Customer]:

@@ -74,9 +74,14 @@ async def lock(connection: AsyncConnection, customer_of: Mapping[str, str]) -> d
     """Locks the orders and returns them by id; unknown ones are created for the given customer."""
     order_ids = sorted(customer_of)
     new = ({"order_id": order_id, "customer_id": customer_of[order_id]} for order_id in order_ids)
-    await connection.execute(_ENSURE, _NEW_ROW.parameters(new))
-    rows = await connection.execute(_LOCK, {"order_ids": order_ids})
-    return {row.order_id: _order(row.order_id, row.first_event_at, row.facts) for row in rows}
+    given = _NEW_ROW.parameters(new)
+    locked: dict[str, Order] = {}
+    # What is there when it is looked for may be deleted (``dormant.py``) before it is locked.
+    while len(locked) < len(order_ids):
+        await connection.execute(_ENSURE, given)
+        rows = await connection.execute(_LOCK, {"order_ids": order_ids})
+        locked = {row.order_id: _order(row.order_id, row.first_event_at, row.facts) for row in rows}
+    return locked
 
 
 async def ids_of_customers(connection: AsyncConnection, customer_ids: Sequence[str], *, most: int) -> dict[str, str]:

@@ -1,0 +1,115 @@
+"""Nothing is kept for ever: everything about a customer goes once nothing has happened to them for long."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.dispatcher.loops import retention
+from services.dispatcher.loops.retention import RetentionLoop
+from services.dispatcher.repository import customers, orders
+from tests.integration.dispatcher.kit import DAY, HOUR, START, Dispatcher, order_event, preference
+from tests.kit.locks import held_up
+
+TABLES = ("customers", "orders", "timers", "sends", "decisions", "recurrences", "deliveries", "erasures")
+
+
+async def left(dispatcher: Dispatcher) -> dict[str, int]:
+    counts = {}
+    for table in TABLES:
+        ((counts[table],),) = [row.values() for row in await dispatcher.rows(f"SELECT count(*) AS n FROM {table}")]
+    return {table: count for table, count in counts.items() if count}
+
+
+async def pruned(dispatcher: Dispatcher) -> None:
+    loop = RetentionLoop(dispatcher.runtime)
+    async with asyncio.timeout(20):
+        while await loop.step():
+            pass
+
+
+async def test_everything_about_a_customer_goes_together(dispatcher: Dispatcher) -> None:
+    await dispatcher.handle(order_event("placed"), order_event("placed", "o-2", "c-2", email="bob@example.com"))
+    await dispatcher.handle(preference("unsubscribed", "c-1", address="ana@example.com"))
+    await dispatcher.handle(preference("erased", "c-2", at=START + DAY))
+    for day in range(0, 800, 10):
+        await dispatcher.pass_time(START + HOUR + day * DAY)
+    await dispatcher.handle(order_event("placed", "o-3", "c-3", at=START + 800 * DAY, email="eve@example.com"))
+    await pruned(dispatcher)
+    assert {"c-1", "c-2", "c-3"} == {row["customer_id"] for row in await dispatcher.rows("SELECT * FROM customers")}
+    await dispatcher.pass_time(START + 1_600 * DAY)
+    await pruned(dispatcher)
+    assert [row["customer_id"] for row in await dispatcher.rows("SELECT customer_id FROM customers")] == ["c-3"]
+    assert {row["customer_id"] for row in await dispatcher.rows("SELECT customer_id FROM decisions")} == {"c-3"}
+    for day in range(1_600, 4_000, 50):
+        await dispatcher.pass_time(START + day * DAY)
+    await pruned(dispatcher)
+    assert await left(dispatcher) == {}
+    # What they asked for outlives it.
+    await dispatcher.handle(order_event("placed", "o-9", "c-9", at=START + 4_000 * DAY, email="ANA@example.com"))
+    await dispatcher.pass_time(START + 4_000 * DAY + HOUR)
+    assert (await dispatcher.outcomes("c-9"))[-1] == ("skipped", "unsubscribed")
+
+
+async def test_a_customer_with_very_many_rows_goes_in_slices(
+    dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "_ROWS", 10)
+    monkeypatch.setattr(retention, "_CUSTOMERS", 2)
+    await dispatcher.handle(*(order_event("placed", f"o-{number}") for number in range(35)))
+    await dispatcher.handle(*(order_event("placed", f"p-{number}", f"c-{number + 2}") for number in range(5)))
+    await dispatcher.handle(*(preference("erased", f"c-{number + 1}", at=START + DAY) for number in range(6)))
+    dispatcher.clock.moment = START + 4_000 * DAY
+    assert await RetentionLoop(dispatcher.runtime).step()
+    assert 0 < (await left(dispatcher))["orders"] < 40
+    await pruned(dispatcher)
+    assert await left(dispatcher) == {}
+
+
+async def test_an_event_that_comes_while_its_customer_is_deleted_is_handled(dispatcher: Dispatcher) -> None:
+    await dispatcher.handle(order_event("placed"))
+    await dispatcher.handle(preference("erased", at=START + DAY))
+    dispatcher.clock.moment = START + 4_000 * DAY
+    async with dispatcher.runtime.engine.begin() as connection:
+        await connection.execute(text("DELETE FROM orders"))
+        await connection.execute(text("DELETE FROM customers"))
+        arriving = asyncio.create_task(dispatcher.handle(order_event("placed", at=START + 4_000 * DAY)))
+        await held_up(dispatcher.runtime, arriving)
+    await arriving
+    assert (await dispatcher.outcomes())[-1] == ("timer_set", "milestone_reached")
+
+
+class Interrupted:
+    """A connection on which something else happens after the first statement."""
+
+    def __init__(self, connection: AsyncConnection, between: Callable[[], Awaitable[None]]) -> None:
+        self._connection = connection
+        self._between: Callable[[], Awaitable[None]] | None = between
+
+    async def execute(self, *arguments: Any) -> Any:
+        result = await self._connection.execute(*arguments)
+        between, self._between = self._between, None
+        if between is not None:
+            await between()
+        return result
+
+
+async def test_rows_deleted_just_before_they_are_locked_are_made_again(dispatcher: Dispatcher) -> None:
+    await dispatcher.handle(order_event("placed"))
+
+    async def deleted() -> None:
+        async with dispatcher.runtime.engine.begin() as other:
+            await other.execute(text("DELETE FROM orders"))
+            await other.execute(text("DELETE FROM customers"))
+
+    async with dispatcher.runtime.engine.begin() as connection:
+        interrupted = Interrupted(connection, deleted)
+        assert set(await orders.lock(interrupted, {"o-1": "c-1"})) == {"o-1"}  # type: ignore[arg-type]  # as one
+    async with dispatcher.runtime.engine.begin() as connection:
+        await customers.lock(connection, ["c-1"])
+    async with dispatcher.runtime.engine.begin() as connection:
+        interrupted = Interrupted(connection, deleted)
+        assert set(await customers.lock(interrupted, ["c-1"])) == {"c-1"}  # type: ignore[arg-type]  # as one
