@@ -11,6 +11,7 @@ from shared.clock import Clock, clock_from
 from shared.contracts.campaigns import Brand
 from shared.contracts.topics import CONSUMED_BY
 from shared.digests import CustomerDigests
+from shared.guests import Guests
 from shared.health import Health
 from shared.links import Links
 from shared.messaging.outbox import Outbox
@@ -35,6 +36,7 @@ class Runtime(Generic[S]):
     health: Health
     links: Links
     digests: CustomerDigests
+    guests: Guests
     brand: Brand
     reads: Reads
 
@@ -72,6 +74,8 @@ async def open_runtime(name: str, settings: S, *, schema: str | None = None) -> 
     clock = clock_from(settings.clock)
     owner = schema or name
     reading = Reading(owner, CONSUMED_BY.get(owner, ()), engine=engine, settings=settings, clock=clock, health=health)
+    # Digests are stored and looked up, so theirs is the one secret that never changes.
+    digests = CustomerDigests(settings.secrets[-1])
     try:
         yield Runtime(
             name=name,
@@ -82,8 +86,8 @@ async def open_runtime(name: str, settings: S, *, schema: str | None = None) -> 
             relay=Relay(settings, health, name),
             health=health,
             links=Links(secrets=settings.secrets, collector_url=settings.public_collector_url),
-            # Digests are stored and looked up, so theirs is the one secret that never changes.
-            digests=CustomerDigests(settings.secrets[-1]),
+            digests=digests,
+            guests=Guests(settings.guest_ids.split(","), digests),
             brand=Brand(name=settings.brand_name, logo_url=settings.brand_logo_url or None, color=settings.brand_color),
             reads=reading,
         )

@@ -114,7 +114,7 @@ async def store(
     last = {case_id: taken[-1].case for case_id, taken in steps.items() if taken}
     if not last:
         return {}
-    contexts = await case_context.read(connection, runtime.digests, last.values())
+    contexts = await case_context.read(connection, runtime.digests, runtime.guests, last.values())
     rows = {case_id: CaseRow(case, contexts[case_id]) for case_id, case in last.items()}
     added = await cases.insert(connection, [row for case_id, row in rows.items() if case_id not in locked])
     await cases.update(connection, [row for case_id, row in rows.items() if case_id in locked])

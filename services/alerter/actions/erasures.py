@@ -41,13 +41,12 @@ async def erase(
     await repository.remember_orders(connection, runtime.digests, erased_orders)
     await surveys.erase(connection, times)
     await customers.erase(connection, times)
-    known = await cases.lock(connection, await cases.ids_of_customers(connection, times))
+    customer_of = await cases.ids_of_customers(connection, times)
+    known = await cases.lock(connection, sorted(customer_of))
     now = runtime.clock.now()
     steps = {
         case_id: revisions.erase(case, case_id, case.revision, now)
         for case_id, case in known.items()
-        if case.answer is not None
-        and case.answer.customer_id is not None
-        and is_erased(case.answer.received_at, erased_at=times.get(runtime.digests.key(case.answer.customer_id)))
+        if case.answer is not None and is_erased(case.answer.received_at, erased_at=times[customer_of[case_id]])
     }
     await store(connection, runtime, steps, locked=known)

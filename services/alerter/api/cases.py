@@ -141,6 +141,7 @@ def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
             page = await queries.page(
                 connection,
                 runtime.digests,
+                runtime.guests,
                 CaseFilter(queue=queue, status=status, owner=owner, search=search),
                 after=None if after is None else Cursor(*after),
                 limit=limit,
@@ -155,7 +156,7 @@ def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
         """One case, its history, and what else is known about the customer."""
         async with runtime.read_only() as connection:
             with _problems():
-                return _with_history(await queries.detail(connection, runtime.digests, case_id))
+                return _with_history(await queries.detail(connection, runtime.digests, runtime.guests, case_id))
 
     @router.post("/{case_id}/assign")
     async def assign(caller: MayWrite, case_id: CaseId, body: AssignBody) -> followups.Case:

@@ -1,13 +1,23 @@
 """A customer's contact details: folded from orders and sends, in any order."""
 
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from shared.contracts.orders import OrderEvent
 from shared.contracts.sends import SurveySent
 from shared.last_write_wins import merge, text_of
 from shared.moments import moment_of, stamp_of
+from shared.texts.lines import MAX_NAME, given_name, one_line
+
+
+def _called(told: str | None) -> str | None:
+    """The name as staff read it; None for what programs write where there is none, such as ``null``."""
+    name = given_name((told or "")[:MAX_NAME])
+    if name and len(told or "") > MAX_NAME:
+        return one_line(told or "")
+    return name or None
 
 
 class Customer(BaseModel):
@@ -16,7 +26,7 @@ class Customer(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     customer_id: str
-    name: str | None = None
+    name: Annotated[str | None, BeforeValidator(_called)] = None
     email: str | None = None
     phone: str | None = None
     locale: str | None = None
@@ -25,6 +35,8 @@ class Customer(BaseModel):
 
     def with_details(self, at: datetime, **details: str | None) -> "Customer":
         """The customer after ``details`` were reported at ``at``; None and empty ones are ignored."""
+        if "name" in details:
+            details = {**details, "name": _called(details["name"])}
         known = {field: (stamp_of(told_at), getattr(self, field)) for field, told_at in self.told.items()}
         writes = merge(known, {field: value or None for field, value in details.items()}, at)
         values = {field: text_of(writes, field) for field in writes}

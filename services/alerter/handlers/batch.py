@@ -14,7 +14,6 @@ from shared.contracts.cloudevents import Message
 from shared.contracts.orders import OrderEvent
 from shared.contracts.preferences import Preference
 from shared.contracts.sends import SurveySent
-from shared.guests import Guests
 from shared.messaging.handler import Handler
 from shared.runtime import Runtime
 
@@ -22,12 +21,12 @@ from shared.runtime import Runtime
 def handler(runtime: Runtime[AlerterSettings], handlers: Mapping[str, Handler]) -> Handler:
     """The handler of all the topics of ``handlers``: of a batch with several of them, it gets all messages at once."""
 
-    guests = Guests(runtime.settings.guest_ids.split(","), runtime.digests)
-
     async def handle(connection: AsyncConnection, received: Sequence[Message]) -> None:
         # As the dispatcher does: a case must not show the address of another guest of the shop.
         messages = [
-            replace(message, body=guests.told_apart(message.body)) if isinstance(message.body, OrderEvent) else message
+            replace(message, body=runtime.guests.told_apart(message.body))
+            if isinstance(message.body, OrderEvent)
+            else message
             for message in received
         ]
         await locks.take(connection, runtime, _concerned(messages))

@@ -12,6 +12,7 @@ from services.alerter.domain.surveys import Survey
 from services.alerter.queries import case_context
 from services.alerter.repository import case_history, cases, orders, surveys
 from shared.digests import CustomerDigests
+from shared.guests import Guests
 from shared.persistence.page import Page
 
 _MAX_SHOWN = 10
@@ -67,18 +68,24 @@ async def queue_counts(connection: AsyncConnection, routing: Routing) -> list[Qu
 
 
 async def page(
-    connection: AsyncConnection, digests: CustomerDigests, case_filter: CaseFilter, *, after: Cursor | None, limit: int
+    connection: AsyncConnection,
+    digests: CustomerDigests,
+    guests: Guests,
+    case_filter: CaseFilter,
+    *,
+    after: Cursor | None,
+    limit: int,
 ) -> Page[CaseRow]:
     """Up to ``limit`` cases: waiting ones by deadline, then closed ones, the last closed first."""
     found = await cases.page(connection, case_filter, after=after, limit=limit)
-    contexts = await case_context.read(connection, digests, found.entries)
+    contexts = await case_context.read(connection, digests, guests, found.entries)
     return found.map(lambda case: CaseRow(case, contexts[case.case_id]))
 
 
-async def detail(connection: AsyncConnection, digests: CustomerDigests, case_id: str) -> CaseDetail:
+async def detail(connection: AsyncConnection, digests: CustomerDigests, guests: Guests, case_id: str) -> CaseDetail:
     """Raises NoSuchCase."""
     case = existing((await cases.read(connection, [case_id])).get(case_id))
-    context = (await case_context.read(connection, digests, [case]))[case_id]
+    context = (await case_context.read(connection, digests, guests, [case]))[case_id]
     send_id = None if case.answer is None else case.answer.send_id
     key = context.customer_key
     return CaseDetail(

@@ -71,7 +71,9 @@ _OF_CUSTOMER = text(
     WHERE customer_key = :customer_key AND case_id <> :other_than ORDER BY opened_at DESC LIMIT :limit
     """  # noqa: S608  # composed of column names, never values
 )
-_IDS_OF_CUSTOMERS = text("SELECT case_id FROM cases WHERE customer_key = ANY(CAST(:customer_keys AS uuid[]))")
+_IDS_OF_CUSTOMERS = text(
+    "SELECT case_id, customer_key FROM cases WHERE customer_key = ANY(CAST(:customer_keys AS uuid[]))"
+)
 _AWAITING = text(
     """
     SELECT case_id FROM cases WHERE awaits_customer AND customer_key = ANY(CAST(:customer_keys AS uuid[]))
@@ -137,9 +139,10 @@ async def of_customer(connection: AsyncConnection, key: UUID, *, limit: int, oth
     return [_case(row) for row in rows]
 
 
-async def ids_of_customers(connection: AsyncConnection, keys: Iterable[UUID]) -> list[str]:
-    """The ids of these customers' cases."""
-    return list((await connection.execute(_IDS_OF_CUSTOMERS, {"customer_keys": list(keys)})).scalars())
+async def ids_of_customers(connection: AsyncConnection, keys: Iterable[UUID]) -> dict[str, UUID]:
+    """The ids of these customers' cases, each with its customer's key."""
+    rows = await connection.execute(_IDS_OF_CUSTOMERS, {"customer_keys": list(keys)})
+    return {row.case_id: row.customer_key for row in rows}
 
 
 async def awaiting(

@@ -17,6 +17,7 @@ _COLUMNS = Columns(
 _ERASED = Columns(customer_key="uuid", erased_at="timestamptz")
 
 _READ = text("SELECT order_id, document::text AS document FROM customer_orders WHERE order_id = ANY(:ids)")
+_OWNERS = text("SELECT order_id, customer_key FROM customer_orders WHERE order_id = ANY(:ids)")
 _OF_CUSTOMER = text(
     """
     SELECT document::text AS document FROM customer_orders
@@ -52,6 +53,12 @@ async def read(connection: AsyncConnection, order_ids: Iterable[str]) -> dict[st
     """The known ones of these orders, by id."""
     rows = await connection.execute(_READ, {"ids": list(order_ids)})
     return {row.order_id: Order.model_validate_json(row.document) for row in rows}
+
+
+async def owners(connection: AsyncConnection, order_ids: Collection[str]) -> dict[str, UUID]:
+    """The keys of the customers of the known ones of these orders."""
+    rows = await connection.execute(_OWNERS, {"ids": list(order_ids)})
+    return {row.order_id: row.customer_key for row in rows}
 
 
 async def of_customer(connection: AsyncConnection, key: UUID, *, limit: int) -> list[Order]:

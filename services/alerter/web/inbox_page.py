@@ -99,7 +99,12 @@ class InboxPage:
             raise Problem(422, INVALID_REQUEST, detail=f"queue: {error}") from error
         after = read_cursor(filters.cursor, int, str)
         page = await queries.page(
-            connection, self._runtime.digests, case_filter, after=None if after is None else Cursor(*after), limit=_ROWS
+            connection,
+            self._runtime.digests,
+            self._runtime.guests,
+            case_filter,
+            after=None if after is None else Cursor(*after),
+            limit=_ROWS,
         )
         following = "" if page.last is None else write_cursor(*page.last.cursor)
         counts = await queries.queue_counts(connection, routing)
@@ -148,7 +153,7 @@ class InboxPage:
         if case_id is None:
             return context
         try:
-            detail = await queries.detail(connection, self._runtime.digests, case_id)
+            detail = await queries.detail(connection, self._runtime.digests, self._runtime.guests, case_id)
         except NoSuchCase:
             return context
         return context | {"case": case_view(detail, routing, caller.name, self._runtime.clock.now())}

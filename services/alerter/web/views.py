@@ -68,8 +68,7 @@ def row_view(case: Case, context: CaseContext, now: datetime) -> dict[str, Any]:
         "status": case.status,
         "status_word": words.STATUS_WORDS[case.status],
         "time_left": words.time_left(case.time_left(now)),
-        "since": words.SINCE.get(case.status),
-        "since_at": case.changed_at if case.status in words.SINCE else case.opened_at,
+        "since": words.since(case.status, now - case.changed_at),
         "opened_at": case.opened_at,
     }
 

@@ -44,9 +44,6 @@ STATUS_WORDS: dict[str, str] = {
     "any": "All",
 }
 
-SINCE: dict[str, str] = {"contacted": "Contacted", "closed": "Closed"}
-"""What a list says of a case without a deadline to meet, before the time of its last change."""
-
 Urgency = Literal["calm", "soon", "overdue"]
 
 _SOON = timedelta(hours=2)
@@ -68,6 +65,13 @@ def time_left(left: timedelta | None) -> TimeLeft | None:
     if left < _SOON:
         return TimeLeft(f"{span(left)} left", "soon")
     return TimeLeft(f"{span(left)} left", "calm")
+
+
+def since(status: str, length: timedelta) -> str | None:
+    """What a list says of a case without a deadline to meet: ``contacted 3 h ago``; None while nobody has acted."""
+    if status not in ("contacted", "closed"):
+        return None
+    return f"{status} {span(length)} ago" if length >= timedelta(minutes=1) else f"{status} just now"
 
 
 def span(length: timedelta) -> str:

@@ -14,7 +14,6 @@ from services.dispatcher.repository import campaigns, customers, decisions, orde
 from services.dispatcher.settings import DispatcherSettings
 from shared.contracts.cloudevents import Message
 from shared.contracts.orders import OrderEvent
-from shared.guests import Guests
 from shared.messaging.handler import Rejected
 from shared.runtime import Runtime
 
@@ -69,7 +68,7 @@ async def named(
     return told_apart(
         events,
         known,
-        Guests(runtime.settings.guest_ids.split(","), runtime.digests),
+        runtime.guests,
         most=runtime.settings.addresses_per_customer,
     )
 

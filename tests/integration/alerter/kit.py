@@ -62,7 +62,7 @@ class Alerter:
     async def detail(self, case_id: str) -> CaseDetail:
         """Raises NoSuchCase."""
         async with self.runtime.read_only() as connection:
-            return await queries.detail(connection, self.runtime.digests, case_id)
+            return await queries.detail(connection, self.runtime.digests, self.runtime.guests, case_id)
 
     async def published(self) -> list[Published]:
         """Everything published so far, in order."""

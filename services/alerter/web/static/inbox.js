@@ -117,6 +117,7 @@ reading.addEventListener("input", ({ target }) => {
     over > 0 ? `${words(over)} characters too many: at most ${words(most)}`
     : over > -500 ? `${words(-over)} characters left`
     : `At most ${words(most)} characters`;
+  document.getElementById(target.getAttribute("aria-describedby")).toggleAttribute("data-over", over > 0);
   target.setCustomValidity(over > 0 ? `Shorten this by ${words(over)} characters.` : "");
 });
 

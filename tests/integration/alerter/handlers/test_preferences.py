@@ -26,6 +26,7 @@ async def test_what_was_told_of_a_customer_before_the_erasure_does_not_come_back
     await alerter.receive(answer(1, customer_id="c-42", comment="Secret"))
     await alerter.assert_nowhere("ana", "secret", "c-42", "train")
     assert await alerter.published() == []
+    alerter.clock.pass_time(days=3)
     await alerter.handle("orders", (orders.PLACED, order("1002", at=NOON + timedelta(days=3))))
     await alerter.handle("customers.preferences", (preferences.ERASED, erased_customer()))
     assert len(await alerter.query("SELECT 1 FROM customer_orders")) == 1
@@ -75,6 +76,7 @@ LATER = NOON + timedelta(days=1)
 async def test_what_happens_to_an_old_order_after_the_erasure_brings_nothing_back(alerter: Alerter) -> None:
     await alerter.handle("orders", (orders.PLACED, order(at=NOON - timedelta(days=3))))
     await alerter.handle("customers.preferences", (preferences.ERASED, erased_customer()))
+    alerter.clock.moment = LATER
     await alerter.handle("orders", (orders.DELIVERED, order(at=LATER)))
     await alerter.handle("surveys.sends", (sends.SENT, send(at=LATER)))
     await alerter.receive(answer(1, customer_id="c-42", order_id="1001", received_at=LATER))
@@ -87,6 +89,7 @@ async def test_what_happens_to_an_old_order_after_the_erasure_brings_nothing_bac
 async def test_a_new_order_after_the_erasure_counts_like_any_other(alerter: Alerter) -> None:
     await alerter.handle("orders", (orders.PLACED, order(at=NOON - timedelta(days=3))))
     await alerter.handle("customers.preferences", (preferences.ERASED, erased_customer()))
+    alerter.clock.moment = LATER
     await alerter.handle("orders", (orders.DELIVERED, order("1002", at=LATER)))
     await alerter.receive(answer(1, customer_id="c-42", order_id="1002", received_at=LATER))
     (told,) = await alerter.published()
@@ -95,12 +98,14 @@ async def test_a_new_order_after_the_erasure_counts_like_any_other(alerter: Aler
 
 async def test_an_order_that_turns_out_to_be_old_takes_what_it_told_along(alerter: Alerter) -> None:
     await alerter.handle("customers.preferences", (preferences.ERASED, erased_customer()))
+    alerter.clock.moment = LATER
     await alerter.handle("orders", (orders.DELIVERED, order(at=LATER)))
     await alerter.handle("orders", (orders.PLACED, order(at=NOON - timedelta(days=3))))
     await alerter.assert_nowhere("ana", "train", "5550")
 
 
 async def test_an_erasure_that_comes_late_keeps_the_order_that_began_after_it(alerter: Alerter) -> None:
+    alerter.clock.moment = LATER
     await alerter.handle(
         "orders", (orders.PLACED, order(at=NOON - timedelta(days=3))), (orders.PLACED, order("1002", at=LATER))
     )

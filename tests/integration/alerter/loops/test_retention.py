@@ -43,6 +43,7 @@ async def test_a_closed_case_goes_with_its_history_when_its_time_has_come(alerte
 
 async def test_customers_of_whom_nothing_is_left_go_whether_or_not_they_were_ever_erased(alerter: Alerter) -> None:
     await alerter.handle("customers.preferences", (preferences.ERASED, erased_customer()))
+    alerter.clock.pass_time(days=1)
     back = NOON + timedelta(days=1)
     await alerter.handle("orders", (orders.PLACED, order("1002", at=back)))
     await alerter.receive(answer(9, customer_id="c-7"))

@@ -1,5 +1,6 @@
 """How to reach a customer does not depend on the order in which it was told."""
 
+import json
 from datetime import timedelta
 
 from hypothesis import given
@@ -44,3 +45,12 @@ def test_the_address_of_a_send_counts_as_its_channel_says() -> None:
 def test_a_customer_reads_back_as_stored() -> None:
     known = with_order(Customer(customer_id="c-42"), order())
     assert Customer.model_validate_json(known.model_dump_json(exclude_none=True)) == known
+
+
+def test_what_programs_write_for_no_name_is_none() -> None:
+    known = Customer(customer_id="c-42").with_details(NOON, name="Ana Prado")
+    for told in ("null", "undefined", "N/A", "-", "\u200b", "", "guest"):
+        assert known.with_details(NOON + timedelta(hours=1), name=told).name == "Ana Prado", told
+        assert Customer.model_validate_json(json.dumps({"customer_id": "c-42", "name": told})).name is None, told
+    long = "Maria " + "da Conceição " * 6
+    assert known.with_details(NOON + timedelta(hours=1), name=long).name == long.strip()
