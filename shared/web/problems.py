@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from shared import tracing
@@ -19,6 +20,30 @@ INVALID_REQUEST = "Invalid request"
 """The title of every 422 about a field of a request."""
 TRY_AGAIN = "Try again shortly"
 """The title of every 503 about something that passes."""
+
+_NOT_AN_OBJECT = ("missing", "model_type", "model_attributes_type", "dict_type")
+_OBJECT_NEEDED = "must be a JSON object, sent with the header Content-Type: application/json"
+# FastAPI's, when a body is no text in any encoding that JSON may have, or nested too deeply.
+_UNREADABLE_BODY = "There was an error parsing the body"
+_UNREADABLE = "the body cannot be read as JSON; send an object, encoded as UTF-8"
+
+
+class ProblemDetails(BaseModel):
+    """An error (RFC 9457). ``detail`` names the field, the rule and the way out; ``trace`` finds it in the logs."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[dict[str, str]] = []
+    trace: str | None = None
+
+
+def declared(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The ``responses`` of an operation that may end in these problems, and in those of every operation."""
+    content = {MEDIA_TYPE: {"schema": ProblemDetails.model_json_schema()}}
+    every = sorted({*statuses, 408, 413, 422, 503})
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in every}
 
 
 class Problem(Exception):
@@ -83,14 +108,29 @@ def install(app: FastAPI, pages: Pages, brand: Brand) -> None:
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> Response:
         # Names and rules, not values: those may be personal data and would end up in a client's logs.
-        errors = [
-            {"field": field_name(violation["loc"][1:]) or "body", "message": rule(violation["msg"])}
-            for violation in error.errors()[:20]
-        ]
+        errors = [_violation(violation) for violation in error.errors()[:20]]
         detail = "; ".join(f"{entry['field']}: {entry['message']}" for entry in errors[:MAX_EXPLAINED])
         return reply(request, 422, INVALID_REQUEST, detail=detail, errors=errors)
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
         title = error.title if isinstance(error, BodyProblem) else HTTPStatus(error.status_code).phrase
-        return reply(request, error.status_code, title, detail=str(error.detail), headers=error.headers)
+        detail = _UNREADABLE if error.detail == _UNREADABLE_BODY else str(error.detail)
+        return reply(request, error.status_code, title, detail=detail, headers=error.headers)
+
+
+def _violation(violation: Mapping[str, Any]) -> dict[str, str]:
+    """Field and rule. What is wrong with the whole body is said in our words: the library's are about its types."""
+    location = violation["loc"][1:]
+    kind = violation["type"]
+    if kind == "json_invalid":
+        # FastAPI gives the place as the location, pydantic in its message.
+        place = f" at character {location[0]}" if location else ""
+        reason = violation.get("ctx", {}).get("error") or rule(violation["msg"]).removeprefix("Invalid JSON: ")
+        return {"field": "body", "message": f"is not JSON: {reason}{place}"}
+    if violation["loc"] == ("body",) and kind in _NOT_AN_OBJECT:
+        return {
+            "field": "body",
+            "message": "must be a JSON object, sent with the header Content-Type: application/json",
+        }
+    return {"field": field_name(location) or "body", "message": rule(violation["msg"])}

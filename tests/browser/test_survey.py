@@ -65,6 +65,20 @@ async def test_a_scanner_that_runs_scripts_and_follows_every_link_says_nothing(s
     await expect(still.get_by_role("button", name=words("en")["unsubscribe"], exact=True)).to_be_visible()
 
 
+async def test_a_scanner_that_presses_every_button_gives_one_answer_and_no_comment(shop: Shop, visits: Visits) -> None:
+    """Pressing the page's button is all that a person does, so such a machine cannot be told from one. This is what it
+    can do at most: give the score of the link it followed. It has one answer, as everybody has, and writes nothing."""
+    mail = await shop.asked()
+    for score in (10, 0):
+        page = await visits.open(f"{mail.answer_url}?score={score}")
+        for button in ("send", "send_comment"):
+            await page.get_by_role("button", name=words("en")[button], exact=True).click()
+        await expect(page.locator("button")).to_have_count(0)
+    answer = (await shop.case(answer_of(mail), revision=2))["answer"]
+    assert (answer["revision"], answer["score"], answer["comment"]) == (2, 0, None)
+    assert await shop.answers(mail) == 2
+
+
 async def test_the_whole_way_by_keyboard(shop: Shop, visits: Visits) -> None:
     mail, comment = await shop.asked(), new_word()
     page = await visits.open(f"{mail.answer_url}?score=9")

@@ -24,7 +24,8 @@ from shared.api_keys import Caller
 from shared.contracts.types import Identifier
 from shared.runtime import Runtime
 from shared.web.auth import require
-from shared.web.problems import INVALID_REQUEST, TRY_AGAIN, Problem
+from shared.web.parameters import known_parameters
+from shared.web.problems import INVALID_REQUEST, TRY_AGAIN, Problem, declared
 
 IdempotencyKey = Annotated[
     Identifier | None,
@@ -36,9 +37,9 @@ IdempotencyKey = Annotated[
 
 
 def routes(runtime: Runtime[CollectorSettings]) -> APIRouter:
-    router = APIRouter(prefix="/v1")
+    router = APIRouter(prefix="/v1", dependencies=[Depends(known_parameters)])
 
-    @router.post("/answers", status_code=202)
+    @router.post("/answers", status_code=202, responses=declared(400, 401, 403, 409, 410))
     async def post_answer(
         body: DirectAnswer,
         caller: Annotated[Caller, Depends(require("answers:write"))],

@@ -12,6 +12,8 @@ from services.collector.settings import CollectorSettings
 from shared.contracts.types import Identifier
 from shared.runtime import Runtime
 from shared.web.auth import require
+from shared.web.parameters import known_parameters
+from shared.web.problems import declared
 
 MAX_ORDERS = 500
 OrderIds = Annotated[
@@ -35,9 +37,13 @@ class ErasureDone(BaseModel):
 
 
 def routes(runtime: Runtime[CollectorSettings]) -> APIRouter:
-    router = APIRouter(prefix="/v1")
+    router = APIRouter(prefix="/v1", dependencies=[Depends(known_parameters)])
 
-    @router.delete("/customers/{customer_id:path}", dependencies=[Depends(require("customers:erase"))])
+    @router.delete(
+        "/customers/{customer_id:path}",
+        dependencies=[Depends(require("customers:erase"))],
+        responses=declared(401, 403),
+    )
     async def delete_customer(customer_id: CustomerId, order_id: OrderIds = ()) -> ErasureDone:
         """Erases a customer's personal data, here and in every service. Idempotent."""
         done = await erase_customer(runtime, customer_id, order_id)

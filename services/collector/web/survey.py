@@ -29,7 +29,7 @@ from shared.contracts.types import MAX_COMMENT
 from shared.links import BrokenLink
 from shared.runtime import Runtime
 from shared.web.forms import is_json, read_form, read_json, storable_text
-from shared.web.problems import INVALID_REQUEST, TRY_AGAIN, Problem
+from shared.web.problems import INVALID_REQUEST, TRY_AGAIN, Problem, declared
 
 
 def routes(runtime: Runtime[CollectorSettings], rendering: Rendering) -> APIRouter:
@@ -54,7 +54,7 @@ def routes(runtime: Runtime[CollectorSettings], rendering: Rendering) -> APIRout
         "/s/{token}",
         status_code=202,
         response_model=AnswerAccepted,
-        responses={303: {"description": "A form was posted: redirect to the next step."}},
+        responses={**declared(404, 410), 303: {"description": "A form was posted: redirect to the next step."}},
         openapi_extra={
             "requestBody": {
                 "content": {

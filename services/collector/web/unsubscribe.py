@@ -13,7 +13,7 @@ from services.collector.web.rendering import UNAVAILABLE, Rendering, address
 from shared.links import BrokenLink
 from shared.runtime import Runtime
 from shared.web.forms import FORM_TYPES, is_json, read_form
-from shared.web.problems import INVALID_REQUEST, Problem
+from shared.web.problems import INVALID_REQUEST, Problem, declared
 
 _WISHES: dict[str, PreferenceChange] = {"unsubscribe": "unsubscribe", "resubscribe": "resubscribe"}
 _ACCEPTED = (
@@ -57,6 +57,7 @@ def routes(runtime: Runtime[CollectorSettings], rendering: Rendering) -> APIRout
     @router.post(
         "/unsubscribe/{token}",
         responses={
+            **declared(404, 410),
             200: {"description": "A mail program's one-click request: done."},
             202: {"description": "The same for a survey that is not known here yet: pending until it is."},
             303: {"description": "The page's form was posted: redirect to the page with the result."},

@@ -11,10 +11,10 @@ from datetime import date, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from services.scorer.domain.keys import key_of
 from services.scorer.domain.tally import Tally, answer_place
 from services.scorer.domain.windows import day_of
 from shared.contracts.answers import Answer, AnswerErased, StillCounted, supersedes
+from shared.contracts.identity import key_of
 from shared.nps import Group, group_of
 
 NO_CAMPAIGN = ""

@@ -12,12 +12,12 @@ from functools import reduce
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from services.scorer.domain.keys import key_of
 from services.scorer.domain.tally import Tally, answered_place, delivered_place
 from services.scorer.domain.windows import day_of
 from shared.contracts import deliveries
 from shared.contracts.answers import Answer, AnswerErased
 from shared.contracts.deliveries import Delivery
+from shared.contracts.identity import key_of
 from shared.contracts.sends import SurveySent
 
 _REACHED = (deliveries.ACCEPTED, deliveries.DELIVERED)

@@ -11,6 +11,7 @@ from shared.contracts.identity import key_of
 from tests.integration.collector.conftest import OTHER_KEY
 from tests.integration.collector.kit import Collector, campaign
 from tests.kit.http import bearer
+from tests.kit.settings import KEY
 
 
 async def test_an_answer_from_elsewhere_is_taken_as_given(collector: Collector) -> None:
@@ -200,14 +201,69 @@ async def test_without_a_key_nothing_is_taken(collector: Collector, headers: dic
     assert await collector.outbox() == []
 
 
-async def test_not_json_is_a_problem_too(collector: Collector) -> None:
-    response = await collector.post_answer()
-    assert response.status_code == 422
-    headers = {"Authorization": response.request.headers["authorization"], "Content-Type": "application/json"}
-    for content in (b"{", b"\xff\xfe", b"[" * 10_000, b'"9"'):
-        refused = await collector.client.post("/v1/answers", content=content, headers=headers)
-        assert refused.status_code in (400, 422)
-        assert refused.headers["content-type"] == "application/problem+json"
+JSON = "application/json"
+
+
+@pytest.mark.parametrize(
+    ("content", "media_type", "detail"),
+    [
+        (b"{", JSON, "body: is not JSON: Expecting property name enclosed in double quotes at character 1"),
+        (b"score=9", JSON, "body: is not JSON: Expecting value at character 0"),
+        (b'"9"', JSON, "body: must be a JSON object, sent with the header Content-Type: application/json"),
+        (b"[]", JSON, "body: must be a JSON object, sent with the header Content-Type: application/json"),
+        (b"", JSON, "body: must be a JSON object, sent with the header Content-Type: application/json"),
+        (b"score=9", "application/x-www-form-urlencoded", "body: must be a JSON object, sent with the header"),
+        (b'{"score": 9}', "text/plain", "body: must be a JSON object, sent with the header"),
+        (b"\x80{", JSON, "the body cannot be read as JSON; send an object, encoded as UTF-8"),
+        (b"[" * 10_000, JSON, "the body cannot be read as JSON; send an object, encoded as UTF-8"),
+    ],
+)
+async def test_what_is_not_json_is_told_so_in_plain_words(
+    collector: Collector, content: bytes, media_type: str, detail: str
+) -> None:
+    headers = {**bearer(KEY), "Content-Type": media_type}
+    refused = await collector.client.post("/v1/answers", content=content, headers=headers)
+    assert refused.status_code in (400, 422)
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert refused.json()["detail"].startswith(detail)
+
+
+async def test_a_parameter_nobody_knows_is_refused(collector: Collector) -> None:
+    posted = await collector.client.post("/v1/answers?campain=till", json={"score": 9}, headers=bearer(KEY))
+    erased = await collector.client.delete("/v1/customers/c-1?orderid=1001", headers=bearer(KEY))
+    assert (posted.status_code, erased.status_code) == (422, 422)
+    assert "campain" in posted.json()["detail"]
+    assert "possible are order_id" in erased.json()["detail"]
+    assert await collector.outbox() == []
+
+
+async def test_the_document_of_the_api_declares_the_errors_that_come(collector: Collector) -> None:
+    paths = (await collector.client.get("/openapi.json")).json()["paths"]
+    declared = {
+        path: {status for operation in operations.values() for status in operation["responses"]}
+        for path, operations in paths.items()
+    }
+    always = {"408", "413", "422", "503"}
+    assert declared["/v1/answers"] == {"202", "400", "401", "403", "409", "410", *always}
+    assert declared["/v1/customers/{customer_id}"] == {"200", "401", "403", *always}
+    assert declared["/s/{token}"] == {"202", "303", "404", "410", *always}
+    assert declared["/unsubscribe/{token}"] == {"200", "202", "303", "404", "410", *always}
+    for operations in paths.values():
+        for operation in operations.values():
+            for status, response in operation["responses"].items():
+                if int(status) >= 400:
+                    assert list(response["content"]) == ["application/problem+json"]
+
+
+async def test_what_is_about_a_customer_is_not_cached(collector: Collector) -> None:
+    page = await collector.send()
+    for response in (
+        await collector.post_answer(score=9),
+        await collector.post_answer(score=99),
+        await collector.client.post(page, json={"score": 9}),
+        await collector.erase("c-42"),
+    ):
+        assert response.headers["cache-control"] == "no-store"
 
 
 async def test_an_answer_of_a_survey_can_be_amended_by_its_id(collector: Collector) -> None:

@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.scorer.domain.keys import key_of
 from services.scorer.domain.windows import EARLIEST, Days
 from services.scorer.repository import answers
 from shared.contracts.answers import Answer, StillCounted
+from shared.contracts.identity import key_of
 from shared.nps import group_of
 from tests.integration.scorer.kit import START, Event, Scorer, StartScorer, answer, erased
 from tests.kit.messages import message

@@ -3,9 +3,9 @@
 from itertools import product
 
 from services.scorer.domain.answers import batch_of, newest_revisions
-from services.scorer.domain.keys import key_of
 from services.scorer.repository import answers
 from shared.contracts.answers import Answer, AnswerErased, StillCounted, supersedes
+from shared.contracts.identity import key_of
 from tests.integration.scorer.kit import START, Scorer, answer, erased
 
 COUNTED = StillCounted(group="promoter", day=START.date(), surveyed=False)

@@ -14,9 +14,9 @@ from services.scorer.domain.answers import (
     newest_revisions,
     rounds,
 )
-from services.scorer.domain.keys import key_of
 from services.scorer.domain.tally import DayChange, Tally
 from shared.contracts.answers import Answer, AnswerErased, StillCounted
+from shared.contracts.identity import key_of
 
 NOW = datetime(2026, 3, 1, 1, 30, tzinfo=UTC)
 DAY = date(2026, 2, 28)

@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.scorer.domain.keys import key_of
 from services.scorer.domain.surveys import (
     SurveyChange,
     SurveyFacts,
@@ -22,6 +21,7 @@ from services.scorer.domain.tally import DayChange, Tally
 from shared.contracts import deliveries
 from shared.contracts.answers import Answer, AnswerErased
 from shared.contracts.deliveries import Delivery
+from shared.contracts.identity import key_of
 from shared.contracts.sends import Recipient, SurveySent
 
 NOW = datetime(2026, 3, 1, 1, 30, tzinfo=UTC)

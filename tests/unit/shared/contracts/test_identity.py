@@ -1,5 +1,7 @@
 """Ids are the same for the same thing, and different for different ones."""
 
+from uuid import uuid4
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,3 +19,15 @@ def test_identities_are_stable_and_never_meet(pair: list[tuple[str, str, str | N
     assert first != second
     assert first == again
     assert len({identity.send_id(first), identity.answer_id(first), identity.case_id(first), first}) == 4
+
+
+def test_a_canonical_uuid_is_its_own_key_and_other_spellings_are_other_ids() -> None:
+    canonical = str(uuid4())
+    assert identity.key_of(canonical) == canonical
+    spellings = [canonical, canonical.upper(), canonical.replace("-", ""), f"{{{canonical}}}", f"{canonical} ", "42"]
+    assert len({identity.key_of(spelling) for spelling in spellings}) == len(spellings)
+
+
+def test_the_key_of_a_known_id() -> None:
+    """Rows are stored under it."""
+    assert identity.key_of("a-1") == identity.derived_key("a-1") == "661276dd-3296-5471-94fe-9a44bdaae3aa"
