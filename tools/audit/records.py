@@ -5,11 +5,12 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
+_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _JSON_TYPE = re.compile(r"$|[^;]*\bjson *(;|$)|(text/plain|application/octet-stream) *(;|$)")
 
 Offsets = dict[tuple[str, int], int]
@@ -108,9 +109,13 @@ def moment(text: str) -> datetime:
 
 
 def any_moment(text: str, like: str = "") -> datetime:
-    """A timestamp as shops write it, without an offset in that of ``like``. Raises ValueError like ``moment``."""
+    """A timestamp as shops write it, without an offset in that of ``like``. Raises ValueError like ``moment``, and for
+    what is outside the years 1970 to 2199, which is nobody's order."""
     found = datetime.fromisoformat(text.strip().upper())
     zone = datetime.fromisoformat(like.strip().upper()).tzinfo if like else None
     if found.tzinfo is None and zone is None:
         raise ValueError(f"{text!r} has no offset")
-    return found if found.tzinfo is not None else found.replace(tzinfo=zone)
+    found = found if found.tzinfo is not None else found.replace(tzinfo=zone)
+    if not _EARLIEST <= found < _LATEST:
+        raise ValueError(f"{text!r} is outside the years 1970 to 2199")
+    return found
