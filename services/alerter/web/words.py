@@ -68,10 +68,11 @@ def time_left(left: timedelta | None) -> TimeLeft | None:
 
 
 def since(status: str, length: timedelta) -> str | None:
-    """What a list says of a case without a deadline to meet: ``contacted 3 h ago``; None while nobody has acted."""
+    """What a list says of a case without a deadline to meet: ``Contacted 3 h ago``; None while nobody has acted."""
     if status not in ("contacted", "closed"):
         return None
-    return f"{status} {span(length)} ago" if length >= timedelta(minutes=1) else f"{status} just now"
+    ago = f"{span(length)} ago" if length >= timedelta(minutes=1) else "just now"
+    return f"{STATUS_WORDS[status]} {ago}"
 
 
 def span(length: timedelta) -> str:

@@ -54,3 +54,10 @@ def test_first_words_are_one_short_line(text: str, most: int) -> None:
 )
 def test_first_words_are_cut_between_words_where_that_leaves_half(text: str, line: str) -> None:
     assert words.first_words(text, 20) == line
+
+
+def test_a_list_says_how_long_ago_somebody_was_in_touch() -> None:
+    assert words.since("contacted", timedelta(hours=3)) == "Contacted 3 h ago"
+    assert words.since("closed", timedelta(days=3)) == "Closed 3 days ago"
+    assert words.since("closed", timedelta(seconds=59)) == "Closed just now"
+    assert words.since("open", timedelta(hours=3)) is None
