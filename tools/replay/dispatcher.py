@@ -49,6 +49,14 @@ class Dispatcher:
 
         await until(decided, f"the dispatcher to decide what is due at {now.isoformat()}")
 
+    async def wait_until_delivered(self, moment: datetime) -> None:
+        """Returns when every survey sent at ``moment``, or later, has been delivered, or has failed. Raises Stuck."""
+
+        async def delivered() -> bool:
+            return await self._with_retries(lambda: self._undelivered(moment)) == 0
+
+        await until(delivered, f"the courier to deliver what was sent at {moment.isoformat()}")
+
     async def _end(self) -> int:
         if self._consumer is None:
             self._consumer = AIOKafkaConsumer(self._topic, bootstrap_servers=self._bootstrap_servers)
@@ -71,6 +79,17 @@ class Dispatcher:
     async def _due(self, now: datetime) -> int:
         found = await (await self._database()).fetchval(
             "SELECT count(*) FROM dispatcher.timers WHERE due_at <= $1", now
+        )
+        return int(found)
+
+    async def _undelivered(self, moment: datetime) -> int:
+        found = await (await self._database()).fetchval(
+            """
+            SELECT count(*) FROM dispatcher.sends
+            LEFT JOIN dispatcher.deliveries ON deliveries.send_id = sends.send_id::text
+            WHERE sends.sent_at >= $1 AND coalesce(deliveries.state IN ('queued', 'transmitting'), true)
+            """,
+            moment,
         )
         return int(found)
 

@@ -72,6 +72,8 @@ class Driver:
             moment = self._plan.steps.moment(number)
             self._clock.step_to(moment)
             await self._dispatcher.wait_until_decided(moment)
+            # The courier looks again before it sends: what happens next must not be known to it yet.
+            await self._dispatcher.wait_until_delivered(moment)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._answer(number))
                 if following is not None:

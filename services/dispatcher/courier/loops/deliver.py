@@ -153,10 +153,8 @@ class DeliverLoop(Generic[M]):
             if isinstance(order, UnreadableOrder):
                 composed.append((delivery, _put_aside(survey.send_id, "its order cannot be read")))
                 continue
-            campaign = stored.get(survey.campaign)
-            stopped = (
-                order.stopped_by(campaign.campaign.stop_on) if order is not None and campaign is not None else None
-            )
+            stops = () if (campaign := stored.get(survey.campaign)) is None else campaign.campaign.stop_on
+            stopped = None if order is None else order.stopped_by(stops)
             suppressed = by_channel(listed, about[survey.send_id])
             ending = obstacle(survey, customer, suppressed, stopped=stopped, channel=self._channel.name, now=now)
             if ending is not None:

@@ -38,6 +38,11 @@ class Loop:
         assert self.clock.now() == now
         self.decided.append(now)
 
+    async def wait_until_delivered(self, moment: datetime) -> None:
+        assert self.decided[-1] == self.clock.now() == moment
+        # What happens next must not be known to a courier that still has something to send.
+        assert [number for number in self.published if STEPS.moment(int(number)) > moment] == []
+
     async def new(self) -> list[Any]:
         return []
 
