@@ -96,7 +96,12 @@ class Dispatcher:
     app: FastAPI
 
     async def handle(self, *messages: Message) -> None:
-        """Handles the messages as one batch, as the consumer would: topic by topic, and each handler once."""
+        """Handles the messages as one batch, as the consumer would: topic by topic, and each handler once.
+
+        Nothing arrives before it has happened: the clock is then at least at the latest of them.
+        """
+        happened = [one.body.occurred_at for one in messages if isinstance(one.body, OrderEvent | Preference)]
+        self.clock.moment = max([self.clock.moment, *happened])
         in_order = [each.name for each in topics.CONSUMED_BY["dispatcher"]]
         of_handlers: dict[Handler, list[Message]] = {}
         for one in sorted(messages, key=lambda message: in_order.index(message.topic)):
