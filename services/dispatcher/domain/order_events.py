@@ -29,8 +29,8 @@ class IncomingEvent:
     """An order event, identified by its source and id, regardless of the partition.
 
     ``mailbox`` is a short digest of the email address it names. If its customer id is one that several people share,
-    its body names the person instead, ``guest_of_order`` is the id of somebody of whom only this order is known, and
-    ``shared_id`` the shared one, if that was not known to be shared before.
+    its body names the person instead of ``given_id``, ``guest_of_order`` is somebody of whom only this order is known,
+    and ``shared_id`` the shared one, if that was not known to be shared before.
     """
 
     decision_id: str
@@ -43,6 +43,7 @@ class IncomingEvent:
     digest: str | None = None
     mailbox: str | None = None
     guest_of_order: str | None = None
+    given_id: str | None = None
     shared_id: str | None = None
 
 
@@ -174,7 +175,7 @@ class OrderBatch:
         order = order_rules.fold(before, event.type, body, at)
         named = body.customer.id
         if event.guest_of_order is not None:
-            order = order_rules.of_guest(order, before, named=named, unknown=event.guest_of_order)
+            order = order_rules.of_guest(order, before, named=named, unknown=event.guest_of_order, given=event.given_id)
             named = order.customer_id if named == event.guest_of_order else named
         if event.shared_id is not None:
             self._tell_shared(event.shared_id)

@@ -85,14 +85,14 @@ def fold(order: Order, event_type: str, event: OrderEvent, at: datetime | None =
     )
 
 
-def of_guest(order: Order, before: Order, *, named: str, unknown: str) -> Order:
+def of_guest(order: Order, before: Order, *, named: str, unknown: str, given: str | None) -> Order:
     """``order`` after an event under a customer id that several people share, which was found to be ``named``'s.
 
     ``unknown`` is the customer for an order of which no event has named an address yet: one that does counts for the
-    whole order, whichever came last.
+    whole order, whichever came last. So it does for an order that still belongs to the shared id ``given``.
     """
     owner = before.customer_id if named == unknown else named
-    if owner in ("", unknown) or order.customer_id not in (named, unknown) or "customer_id" not in order.details:
+    if owner in ("", unknown) or order.customer_id not in (named, unknown, given) or "customer_id" not in order.details:
         return order
     return replace(order, details={**order.details, "customer_id": (order.details["customer_id"][0], owner)})
 

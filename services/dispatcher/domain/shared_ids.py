@@ -55,5 +55,6 @@ def _of_person(event: IncomingEvent, guests: Guests, *, found_out: bool) -> Inco
         event,
         body=event.body.model_copy(update={"customer": person}),
         guest_of_order=guests.of_order(order_id),
+        given_id=customer.id,
         shared_id=customer.id if found_out else None,
     )
