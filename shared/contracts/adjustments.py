@@ -282,12 +282,9 @@ def _attributes(value: object, told: set[Adjustment]) -> dict[str, str]:
         return {}
     attributes: dict[str, str] = {}
     for name in field.at_most(list(value), orders.MAX_ATTRIBUTES):
-        if (
-            not isinstance(name, str)
-            or not orders.said(name)
-            or len(name) > MAX_LABEL
-            or CONTROL_CHARACTERS.search(name)
-        ):
+        if isinstance(name, str) and not orders.said(name):
+            continue  # a blank name says nothing
+        if not isinstance(name, str) or len(name) > MAX_LABEL or CONTROL_CHARACTERS.search(name):
             field.left_out()
             continue
         given = value[name]

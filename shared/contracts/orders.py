@@ -139,8 +139,8 @@ class _OrNotSaid:
 _NULL = {"type": "null"}
 _BLANK = {"type": "string", "pattern": r"^\s*$"}
 _EMPTY_LIST = {"type": "array", "maxItems": 0}
-_NO_CONTROL_CHARACTER = {"not": {"pattern": r"[\u0000-\u001f\u007f]"}}
-_NO_NULL_CHARACTER = {"not": {"pattern": r"\u0000"}}
+_NO_CONTROL_CHARACTER = {"not": {"type": "string", "pattern": r"[\u0000-\u001f\u007f]"}}
+_NO_NULL_CHARACTER = {"not": {"type": "string", "pattern": r"\u0000"}}
 _LABEL_SCHEMA = WithJsonSchema({"type": "string", "maxLength": MAX_LABEL, **_NO_CONTROL_CHARACTER})
 _TEXT_SCHEMA = WithJsonSchema({"type": "string", "maxLength": MAX_TEXT, **_NO_NULL_CHARACTER})
 
