@@ -25,14 +25,15 @@ class Stop:
         return self.topic == topic and (self.whole_topic or self.partition == partition)
 
 
-def limit_reached(topic: str, consumer: str, *, limit: int, reasons: Mapping[str, int]) -> str:
-    """``reasons`` of the hour's dead letters with how often each occurred, the most frequent first."""
-    told = "; ".join(f"{count} × {reason[:200]}" for reason, count in reasons.items())
+def limit_reached(topic: str, consumer: str, *, limit: int, reasons: Mapping[str, int], reason: str) -> str:
+    """``reasons`` of the hour's dead letters with how often each occurred, the most frequent first; ``reason`` is why
+    the record it stands at would be one more."""
+    told = "; ".join(f"{count} × {each[:200]}" for each, count in reasons.items())
     return (
-        f"{topic} stands still at a record that cannot be read: it has had {limit} dead letters within an hour, as "
-        f"many as HEARBACK_DEAD_LETTER_LIMIT allows ({told or 'none yet'}). It continues as the hour passes. Look at "
-        f"{dead_letter_topic(topic, service=consumer).name} and fix the producer; to go on at once, grant more dead "
-        "letters or raise the limit"
+        f"{topic} stands still at a record that cannot be read ({reason[:200]}): it has had as many dead letters in "
+        f"an hour as HEARBACK_DEAD_LETTER_LIMIT allows, {limit} ({told or 'none yet'}). It continues as the hour "
+        f"passes. Look at {dead_letter_topic(topic, service=consumer).name} and fix the producer; to go on at once, "
+        f"allow more: ./hearback letters allow {consumer} {topic} 10000"
     )
 
 

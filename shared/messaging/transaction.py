@@ -16,7 +16,7 @@ from pathlib import Path
 import structlog
 from aiokafka import TopicPartition
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared import metrics
 from shared.contracts.cloudevents import Message
@@ -148,11 +148,7 @@ class BatchTransaction:
             letters = [item for item in kept if isinstance(item, DeadLetter)]
             if letters:
                 await set_aside(connection, self._consumer, letters)
-            found = []
-            for topic in sorted({letter.topic for letter in full}):
-                reasons = await dead_letters.reasons(connection, self._consumer, topic=topic)
-                told = stops.limit_reached(topic, self._consumer, limit=self._limit, reasons=reasons)
-                found += [_stop_at(letter, "dead_letter_limit", told) for letter in full if letter.topic == topic]
+            found = [await self._at_limit(connection, letter) for letter in full]
         expected.update(target)
         for topic, handled in messages.items():
             metrics.messages.labels(topic).inc(len(handled))
@@ -162,6 +158,13 @@ class BatchTransaction:
         for letter in letters:
             metrics.dead_letters.labels(letter.topic).inc()
         return found
+
+    async def _at_limit(self, connection: AsyncConnection, letter: DeadLetter) -> Stop:
+        reasons = await dead_letters.reasons(connection, self._consumer, topic=letter.topic)
+        told = stops.limit_reached(
+            letter.topic, self._consumer, limit=self._limit, reasons=reasons, reason=letter.short_reason
+        )
+        return _stop_at(letter, "dead_letter_limit", told)
 
     def _by_handler(self, messages: Mapping[str, Sequence[Message]]) -> Iterator[tuple[Handler, list[Message]]]:
         """The messages of each handler, in the order of topics."""

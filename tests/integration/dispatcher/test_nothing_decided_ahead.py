@@ -143,8 +143,8 @@ async def test_after_a_stop_of_any_length(shop: Shop) -> None:
     async with shop.consuming():
         await shop.order()
         await shop.timers_set()
-    await shop.change_their_minds()
     shop.due()
+    await shop.change_their_minds()
     await shop.nobody_is_asked()
     async with shop.consuming():
         await shop.only_who_stays_is_asked()
@@ -153,8 +153,8 @@ async def test_after_a_stop_of_any_length(shop: Shop) -> None:
 async def test_after_a_crash_before_anything_was_read(shop: Shop) -> None:
     """The order itself is read only now, with a survey that was due long ago."""
     await shop.order()
-    await shop.change_their_minds()
     shop.due()
+    await shop.change_their_minds()
     await shop.nobody_is_asked()
     async with shop.consuming():
         await shop.only_who_stays_is_asked()
@@ -174,8 +174,8 @@ async def test_while_the_consumer_lags(shop: Shop) -> None:
     async with shop.consuming(slow):
         await shop.order()
         await shop.timers_set()
-        await shop.change_their_minds()
         shop.due()
+        await shop.change_their_minds()
         await shop.nobody_is_asked()
         caught_up.set()
         await shop.only_who_stays_is_asked()
@@ -187,8 +187,8 @@ async def test_while_a_topic_stands_still_at_its_dead_letter_limit(shop: Shop) -
         await shop.timers_set()
         for topic in (ORDERS.name, PREFERENCES.name):
             await shop.raw(topic, b"{not json", [])
-        await shop.change_their_minds()
         shop.due()
+        await shop.change_their_minds()
         await shop.nobody_is_asked()
         async with shop.dispatcher.runtime.engine.begin() as connection:
             for topic in (ORDERS.name, PREFERENCES.name):
@@ -210,8 +210,8 @@ async def test_while_the_consumer_cannot_write(shop: Shop) -> None:
     async with shop.consuming(away):
         await shop.order()
         await shop.timers_set()
-        await shop.change_their_minds()
         shop.due()
+        await shop.change_their_minds()
         await shop.nobody_is_asked()
         back.set()
         await shop.only_who_stays_is_asked()
@@ -239,8 +239,8 @@ async def test_waiting_for_long_is_told(shop: Shop, monkeypatch: pytest.MonkeyPa
     async with shop.consuming():
         await shop.order()
         await shop.timers_set()
-    await shop.change_their_minds()
     shop.due()
+    await shop.change_their_minds()
     await shop.nobody_is_asked()
     health = shop.dispatcher.runtime.health
     health.started = True
@@ -263,8 +263,8 @@ async def test_a_transaction_of_the_shop_that_is_open_or_aborted_holds_up_nobody
     async with shop.consuming():
         await shop.order()
         await shop.timers_set()
-        await shop.change_their_minds()
         shop.due()
+        await shop.change_their_minds()
         await shop.only_who_stays_is_asked()
         assert await unread(shop) == 0
 
