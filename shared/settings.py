@@ -32,6 +32,8 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
+        # A variable set to nothing, as in a compose file, is one that is not set.
+        env_ignore_empty=True,
         secrets_dir=SECRETS_DIRECTORY if SECRETS_DIRECTORY.is_dir() else None,
         extra="ignore",
         hide_input_in_errors=True,

@@ -78,6 +78,12 @@ def test_a_new_secret_signs_and_the_oldest_keys_digests(monkeypatch: pytest.Monk
     assert start(monkeypatch, HEARBACK_FORMER_SECRETS="").secrets == (SECRET,)
 
 
+def test_a_variable_set_to_nothing_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = start(monkeypatch, HEARBACK_DATABASE_URL="", HEARBACK_HTTP_PORT="")
+    assert settings.http_port == 8_000
+    assert settings.database_url.get_secret_value().startswith("postgresql://")
+
+
 def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     settings = start(monkeypatch, HEARBACK_SECRET="k" * 40, HEARBACK_DATABASE_URL="postgresql://u:hunter2@h/d")
     assert "k" * 40 not in repr(settings)

@@ -13,6 +13,7 @@ from services.alerter.settings import DEFAULT_ROUTING
 from shared.messaging.topics import topic_names
 from tests.integration.alerter.api.body import body
 from tests.integration.alerter.kit import ROUTING_KEY, WRITE_KEY, Alerter
+from tests.kit.eventually import eventually
 from tests.kit.http import bearer, client_of
 from tests.unit.alerter.examples import answer, routing
 
@@ -83,8 +84,11 @@ async def test_topics_made_for_new_queues_are_told_and_bounded(
     problem = await body(refused, 422)
     assert "2 new queues" in problem["detail"] and f"of {len(existing)};" in problem["detail"]
     await body(await client.put("/v1/routing", json=rules_with({"detractors": "Old", "second-new": "2"})))
-    names = await topic_names(alerter.runtime.settings)
-    assert "followups.second-new" in names and not names & {"followups.third-new", "followups.stale"}
+    # A broker tells of a new topic once its metadata has caught up.
+    names = await eventually(
+        lambda: topic_names(alerter.runtime.settings), "the topic", wanted=lambda found: "followups.second-new" in found
+    )
+    assert not names & {"followups.third-new", "followups.stale"}
 
 
 async def test_an_upgrade_does_not_replace_rules_set_through_the_api_and_a_file_of_ones_own_does(
