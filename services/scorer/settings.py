@@ -22,10 +22,10 @@ class ScorerSettings(ServiceSettings):
         365, ge=1, le=36_500, description="Days for which a comment is kept for the dashboard, from when it was given."
     )
     surveys_kept_days: int = Field(
-        90,
+        400,
         ge=31,
         le=3_650,
         description="Days for which the scorer can still tell which survey was delivered or answered, for the response "
-        "rate; at least 31, as Kafka retains sends and deliveries for 30. Counts are kept.",
+        "rate; longer than any campaign's valid_for. Counts are kept.",
     )
     stream_clients: int = Field(200, ge=1, le=10_000, description="Maximum number of live streams per process.")

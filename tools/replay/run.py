@@ -32,6 +32,8 @@ SETTINGS = {
     "HEARBACK_BRAND_NAME": "Olist",
     # A step's events are published before the clock moves to its end: they lie ahead of it, by as much as a year.
     "HEARBACK_ORDER_CLOCK_SKEW_MINUTES": "100000000",
+    # Some answered long after their survey, which is open for ten years here.
+    "HEARBACK_SURVEYS_KEPT_DAYS": "3650",
     # The driver waits for each step's timers, so the replay's speed mostly depends on polling them often.
     "HEARBACK_TIMER_SECONDS": "0.02",
 }
