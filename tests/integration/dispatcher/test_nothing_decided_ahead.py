@@ -61,8 +61,6 @@ class Shop:
 
     async def change_their_minds(self) -> None:
         at = START + HOUR / 2
-        # Nothing arrives before it has happened.
-        self.dispatcher.clock.moment = max(self.dispatcher.clock.moment, at)
         await self.publish(order_event("cancelled", "o-cancels", "cancels", at=at))
         await self.publish(preference("unsubscribed", "unsubscribes", at=at), preference("erased", "is-erased", at=at))
 
