@@ -34,7 +34,14 @@ from deploy.local.supervisor import ProcessRecord, Supervisor, end_leftovers
 from deploy.local.topics import provide_topics, require_acceptable
 
 BACKENDS = ("kafka", "postgresql")
-_AUDIT_SETTINGS = ("HEARBACK_TIMEZONE", "HEARBACK_QUIET_PERIOD_DAYS", "HEARBACK_MINIMUM_ANSWERS")
+_AUDIT_SETTINGS = (
+    "HEARBACK_TIMEZONE",
+    "HEARBACK_QUIET_PERIOD_DAYS",
+    "HEARBACK_MINIMUM_ANSWERS",
+    "HEARBACK_COMMENTS_KEPT",
+    "HEARBACK_COMMENTS_KEPT_DAYS",
+    "HEARBACK_CASE_DAYS",
+)
 
 
 @dataclass(kw_only=True)

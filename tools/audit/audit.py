@@ -13,7 +13,7 @@ import httpx
 
 from deploy.local.backends import CONNECTION_ERRORS
 from tools.audit import from_database, from_topics, served
-from tools.audit.checks import answers, cases, erasure, orders, recurring, scores, sends, timers
+from tools.audit.checks import answers, cases, erasure, keys, orders, recurring, scores, sends, timers
 from tools.audit.decision_log import DecisionLog
 from tools.audit.facts import DatabaseFacts, TopicFacts
 from tools.audit.from_database import Connection
@@ -28,8 +28,8 @@ KEEP_ALIVE_SECONDS = 2
 """Less than the 5 idle seconds after which the services close a connection."""
 NEW_INPUT = "new input arrived during every attempt; run the audit again when the system is less busy."
 UTC = ZoneInfo("UTC")
-PROMISES = (4, 1, 2, 3)
-"""In the order of the loop: order events, surveys, answers, cases."""
+PROMISES = (4, 1, 2, 3, 6)
+"""In the order of the loop: order events, surveys, answers, cases; then what holds on every topic."""
 UNREACHABLE = (*CONNECTION_ERRORS, httpx.HTTPError, UnknownTopic)
 
 T = TypeVar("T")
@@ -55,6 +55,8 @@ class Installation:
     quiet_period: timedelta = timedelta(days=90)
     minimum_answers: int = 10
     case_days: timedelta = timedelta(days=1_100)
+    comments_kept: int = 1_000
+    comments_kept_for: timedelta = timedelta(days=365)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Installation":
@@ -85,6 +87,8 @@ class Installation:
             quiet_period=timedelta(days=parse("HEARBACK_QUIET_PERIOD_DAYS", "90", float)),
             case_days=timedelta(days=parse("HEARBACK_CASE_DAYS", "1100", float)),
             minimum_answers=parse("HEARBACK_MINIMUM_ANSWERS", "10", int),
+            comments_kept=parse("HEARBACK_COMMENTS_KEPT", "1000", int),
+            comments_kept_for=timedelta(days=parse("HEARBACK_COMMENTS_KEPT_DAYS", "365", int)),
         )
 
 
@@ -139,6 +143,7 @@ async def _attempt(
         before = await ends()
         progress("reading the topics")
         from_kafka = await from_topics.read_facts(topics, names)
+        from_kafka.ends = before
         progress("reading the tables")
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             # Work that has become due since the loop was idle may be in progress in this snapshot.
@@ -186,15 +191,20 @@ async def _compare(
         sends.surveys_answerable(topics, database, now),
         answers.published(topics, database),
         answers.stored_by_scorer(topics, database, zone),
-        answers.comments_shown(topics, database),
+        answers.comments_shown(
+            topics, database, kept=installation.comments_kept, kept_since=now - installation.comments_kept_for
+        ),
+        keys.keys_of_their_own(topics, database),
         answers.day_counts(by_day, database, delivered_from),
-        scores.published(windows, topics.scores, now, zone),
+        scores.published(windows, topics.scores, now, zone, installation.minimum_answers),
         scores.served(windows, served_scores, zone, installation.minimum_answers),
         cases.one_per_answer(topics, database, kept_since=now - installation.case_days),
         cases.in_right_queue(topics, database),
-        cases.published(topics, database),
+        cases.published(topics, database, kept_since=now - installation.case_days),
         cases.served(database, served_cases),
         erasure.no_personal_data_left(topics, database),
+        keys.last_is_newest(topics),
+        keys.numbers_go_up(topics, database),
     ]
     if installation.mailbox_url is not None:
         mails = await served.survey_mails(client, installation.mailbox_url)

@@ -7,9 +7,8 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from tools.audit.arithmetic import Counts
-
-Location = tuple[str, int, int]
-"""Topic, partition and offset of a record."""
+from tools.audit.histories import Histories, Misplaced
+from tools.audit.records import Location, Offsets
 
 Segment = tuple[str, str]
 """Dimension and value; every answer is also in EVERYBODY."""
@@ -79,6 +78,24 @@ class CollectorSend:
     expires_at: datetime
     segments: frozenset[Segment]
     erased: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelState:
+    """What a customer allows on a channel since ``changed_at``; ``address`` is the one it was said about, if known."""
+
+    channel: str
+    state: str
+    changed_at: datetime
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preferences:
+    """Every channel's state of one customer, at ``revision``."""
+
+    revision: int
+    channels: tuple[ChannelState, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,6 +312,11 @@ class TopicFacts:
     cases: dict[str, dict[str, CaseState]] = field(default_factory=dict)
     erased_customers: dict[str, datetime] = field(default_factory=dict)
     dead_letters: set[tuple[str, Location]] = field(default_factory=set)
+    histories: Histories = field(default_factory=dict)
+    """What the records of each key on the compacted topics say, one after the other."""
+    misplaced: list[Misplaced] = field(default_factory=list)
+    ends: Offsets = field(default_factory=dict)
+    """Where each partition ends."""
     retained_since: dict[str, datetime] = field(default_factory=dict)
     """Topics whose oldest records Kafka has deleted, with the time since which they are complete."""
     addresses: dict[str, set[str]] = field(default_factory=dict)
@@ -335,6 +357,12 @@ class DatabaseFacts:
     answers: dict[str, AnswerState] = field(default_factory=dict)
     scorer_answers: dict[str, ScorerAnswer] = field(default_factory=dict)
     day_counts: dict[tuple[Segment, str, date], Totals] = field(default_factory=dict)
+    preferences: dict[str, Preferences] = field(default_factory=dict)
+    """What customers allow, as the collector has it: it is the one who is told."""
+    score_sequences: dict[str, int] = field(default_factory=dict)
+    """The key of a score to the sequence of its last publication."""
+    positions: dict[tuple[str, str, int], int] = field(default_factory=dict)
+    """Consumer, topic and partition to the offset it handles next."""
     comments: dict[str, tuple[int, str]] = field(default_factory=dict)
     """The scorer's key of an answer to the score and comment the dashboard shows."""
     cases: dict[str, CaseState] = field(default_factory=dict)

@@ -9,16 +9,19 @@ import asyncpg
 import yaml
 
 from shared.contracts import deliveries, orders
+from shared.contracts.scores import score_key
 from tools.audit.arithmetic import Counts
 from tools.audit.facts import (
     BEGINNING_OF_TIME,
     EVERYBODY,
     CampaignRule,
     CaseState,
+    ChannelState,
     CollectorSend,
     DatabaseFacts,
     Decision,
     Effect,
+    Preferences,
     RoutingRules,
     ScorerAnswer,
     Segment,
@@ -27,6 +30,7 @@ from tools.audit.facts import (
     Totals,
 )
 from tools.audit.from_topics import answer_state, segments_of
+from tools.audit.records import moment
 from tools.audit.routing import routing_rules
 
 ROUTING_TOLERANCE = timedelta(seconds=5)
@@ -53,6 +57,7 @@ async def read_facts(connection: Connection, erased: dict[str, set[str]]) -> Dat
     await _scorer(connection, facts)
     await _alerter(connection, facts)
     await _dead_letters(connection, facts)
+    await _positions(connection, facts)
     facts.traces = await _traces(connection, erased)
     return facts
 
@@ -153,6 +158,25 @@ async def _collector(connection: Connection, facts: DatabaseFacts) -> None:
         send_id, segments = fields.pop("send_id"), segments_of(json.loads(fields.pop("segments")))
         facts.collector_sends[send_id] = CollectorSend(**fields, segments=segments)
 
+    rows = await connection.fetch("SELECT customer_id, revision, channels::text AS channels FROM collector.preferences")
+    facts.preferences = {
+        row["customer_id"]: Preferences(revision=row["revision"], channels=channel_states(json.loads(row["channels"])))
+        for row in rows
+    }
+
+
+def channel_states(channels: list[dict[str, Any]]) -> tuple[ChannelState, ...]:
+    """Parses the channels of a customer's preferences."""
+    return tuple(
+        ChannelState(
+            channel=channel["channel"],
+            state=channel["state"],
+            changed_at=moment(channel["changed_at"]),
+            address=channel.get("address"),
+        )
+        for channel in channels
+    )
+
 
 async def _scorer(connection: Connection, facts: DatabaseFacts) -> None:
     campaigns = {row["id"]: row["name"] for row in await connection.fetch("SELECT id, name FROM scorer.campaigns")}
@@ -185,6 +209,17 @@ async def _scorer(connection: Connection, facts: DatabaseFacts) -> None:
         facts.day_counts[cell] = Totals(counts, delivered=row["delivered"], answered=row["answered"])
     rows = await connection.fetch("SELECT key::text AS key, score, comment FROM scorer.comments")
     facts.comments = {row["key"]: (row["score"], row["comment"]) for row in rows}
+    rows = await connection.fetch(
+        """
+        SELECT body::jsonb->>'campaign' AS campaign, body::jsonb->>'window' AS window,
+               body::jsonb->>'segment' AS segment, sequence
+        FROM scorer.scores
+        """
+    )
+    facts.score_sequences = {
+        score_key(campaign=row["campaign"], window=row["window"], segment=row["segment"]): row["sequence"]
+        for row in rows
+    }
 
 
 async def _alerter(connection: Connection, facts: DatabaseFacts) -> None:
@@ -212,6 +247,14 @@ async def _dead_letters(connection: Connection, facts: DatabaseFacts) -> None:
         facts.dead_letters |= {
             (row["consumer"], (row["topic"], row["partition"], row["record_offset"])) for row in rows
         }
+
+
+async def _positions(connection: Connection, facts: DatabaseFacts) -> None:
+    for schema in SCHEMAS:
+        rows = await connection.fetch(
+            f"SELECT consumer, topic, partition, next_offset FROM {schema}.consumer_positions"  # noqa: S608  # our own schemas
+        )
+        facts.positions |= {(row["consumer"], row["topic"], row["partition"]): row["next_offset"] for row in rows}
 
 
 async def _traces(connection: Connection, erased: dict[str, set[str]]) -> dict[str, list[str]]:

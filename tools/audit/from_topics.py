@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from shared.contracts import answers, deliveries, followups, orders, preferences, requests, scores, sends
+from shared.contracts import answers, campaigns, deliveries, followups, orders, preferences, requests, scores, sends
 from shared.contracts.topics import DEAD_LETTER_SUFFIX
 from tools.audit.facts import (
     AnswerState,
@@ -21,6 +21,7 @@ from tools.audit.facts import (
     SurveyRequest,
     TopicFacts,
 )
+from tools.audit.histories import add_record
 from tools.audit.money import amount_of
 from tools.audit.records import Event, Record, any_moment, event_of, moment
 
@@ -71,6 +72,9 @@ def read_record(facts: TopicFacts, record: Record, reader: RecordReader) -> None
         if event is None:
             raise ValueError("not a CloudEvent")
         reader(facts, record, event)
+        misplaced = add_record(facts.histories, record, event)
+        if misplaced is not None:
+            facts.misplaced.append(misplaced)
     except (KeyError, TypeError, ValueError, AttributeError):
         facts.unreadable.add(record.location)
 
@@ -280,6 +284,11 @@ def _read_preference(facts: TopicFacts, _record: Record, event: Event) -> None:
         facts.erased_customers[event.body["customer_id"]] = moment(event.body["occurred_at"])
 
 
+def _read_campaign(_facts: TopicFacts, _record: Record, event: Event) -> None:
+    """Only its version is compared; the definition is in the dispatcher's table."""
+    event.body["campaign"], event.body["campaign_version"]
+
+
 def _read_dead_letter(facts: TopicFacts, record: Record) -> None:
     topic, partition, offset, consumer = (
         record.header(f"hearback-{name}") for name in ("topic", "partition", "offset", "consumer")
@@ -296,4 +305,5 @@ _READERS: dict[str, RecordReader] = {
     answers.TOPIC: _read_answer,
     scores.TOPIC: _read_score,
     preferences.TOPIC: _read_preference,
+    campaigns.TOPIC: _read_campaign,
 }

@@ -13,6 +13,9 @@ import orjson
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _JSON_TYPE = re.compile(r"$|[^;]*\bjson *(;|$)|(text/plain|application/octet-stream) *(;|$)")
 
+Location = tuple[str, int, int]
+"""Topic, partition and offset of a record."""
+
 Offsets = dict[tuple[str, int], int]
 """By topic and partition. An end offset is the one the next record will get."""
 
@@ -29,7 +32,7 @@ class Record:
     headers: Sequence[tuple[str, bytes | None]]
 
     @property
-    def location(self) -> tuple[str, int, int]:
+    def location(self) -> Location:
         return self.topic, self.partition, self.offset
 
     def header(self, name: str) -> str | None:

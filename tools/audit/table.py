@@ -3,6 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
+from tools.audit.advice import ADVICE
 from tools.audit.report import Report
 
 
@@ -16,8 +17,10 @@ def print_report(report: Report, console: Console) -> None:
             table.add_row(str(check.promise), check.name, f"{check.compared:,}", mark)
         console.print(table)
     for check in report.checks:
+        if check.differences:
+            console.print(f"{check.name}: {ADVICE[check.name]}", highlight=False, markup=False, soft_wrap=True)
         for example in check.examples:
-            console.print(f"  {check.name}: {example}", style="red", highlight=False, markup=False, soft_wrap=True)
+            console.print(f"  {example}", style="red", highlight=False, markup=False, soft_wrap=True)
     left_out = ", ".join(f"{check.left_out:,} of “{check.name}”" for check in report.checks if check.left_out)
     if left_out:
         console.print(

@@ -55,14 +55,30 @@ def stored_by_scorer(topics: TopicFacts, database: DatabaseFacts, zone: ZoneInfo
     return check
 
 
-def comments_shown(topics: TopicFacts, database: DatabaseFacts) -> Check:
-    """The comments on the dashboard are those of current answers, and none is of an erased answer."""
+def comments_shown(topics: TopicFacts, database: DatabaseFacts, *, kept: int, kept_since: datetime) -> Check:
+    """The comments on the dashboard are those of the answers, erased ones have none, and none is missing.
+
+    Only the newest ``kept`` comments of answers given since ``kept_since`` are: once there have been more, those older
+    than every one that is shown may be gone.
+    """
     check = Check("comments match answers", 2)
-    given = {scorer_key(answer_id): (state.score, state.comment) for answer_id, state in topics.answers.items()}
+    given = {scorer_key(answer_id): state for answer_id, state in topics.answers.items()}
     for key, comment in database.comments.items():
         check.compared += 1
-        if given.get(key) != comment:
+        if key not in given or (given[key].score, given[key].comment) != comment:
             check.add_difference(f"the comment of answer {key} does not match the answer")
+    written = [
+        (state.answered_at, key)
+        for key, state in given.items()
+        if state.comment and not state.comment.isspace() and state.answered_at is not None
+        if state.answered_at >= kept_since
+    ]
+    complete = len(written) <= kept
+    oldest = min((at for at, key in written if key in database.comments), default=LAST_DAY)
+    for at, key in written if kept else ():
+        check.compared += 1
+        if key not in database.comments and (complete or at > oldest):
+            check.add_difference(f"the comment of answer {key} is not shown")
     return check
 
 

@@ -4,7 +4,8 @@ from collections import defaultdict
 
 from shared.contracts import orders, requests
 from shared.contracts.topics import CONSUMED_BY
-from tools.audit.facts import DatabaseFacts, Decision, Location, OrderEvent, SurveyRequest, TopicFacts
+from tools.audit.facts import DatabaseFacts, Decision, OrderEvent, SurveyRequest, TopicFacts
+from tools.audit.records import Location
 from tools.audit.report import Check
 
 DISPATCHER = "dispatcher"

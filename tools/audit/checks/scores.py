@@ -71,8 +71,14 @@ def segment_text(segment: Segment) -> str:
     return f"{dimension.replace('%', '%25').replace(':', '%3A')}:{value}"
 
 
-def published(windows: Windows, scores: Mapping[ScoreKey, Mapping[str, Any]], now: datetime, zone: ZoneInfo) -> Check:
-    """The last record of every key on ``nps.scores`` is correct today.
+def published(
+    windows: Windows,
+    scores: Mapping[ScoreKey, Mapping[str, Any]],
+    now: datetime,
+    zone: ZoneInfo,
+    minimum_answers: int,
+) -> Check:
+    """The last record of every key on ``nps.scores`` is correct today; below ``minimum_answers`` it is held back.
 
     If it was published on an earlier day, the days since then must not have changed the score.
     """
@@ -80,7 +86,7 @@ def published(windows: Windows, scores: Mapping[ScoreKey, Mapping[str, Any]], no
     today = now.astimezone(zone).date()
     for key in set(windows.keys) | scores.keys():
         if key in scores:
-            _compare(check, windows, key, today, scores[key])
+            _compare(check, windows, key, today, scores[key], minimum_answers)
         else:
             check.expect_equal(
                 f"{_label(key)}, which was never published", expected=windows.totals(key, today), found=Totals()
@@ -95,13 +101,13 @@ def served(
     check = Check("scores served over HTTP", 2)
     for key, given in responses.items():
         end = datetime.fromisoformat(given["at"]).astimezone(zone).date()
-        _compare(check, windows, key, end, given)
-        if given["held_back"] != (given["n"] < minimum_answers):
-            check.add_difference(f"{_label(key)}: n is {given['n']}, but held_back is {given['held_back']}")
+        _compare(check, windows, key, end, given, minimum_answers)
     return check
 
 
-def _compare(check: Check, windows: Windows, key: ScoreKey, end: date, given: Mapping[str, Any]) -> None:
+def _compare(
+    check: Check, windows: Windows, key: ScoreKey, end: date, given: Mapping[str, Any], minimum_answers: int
+) -> None:
     expected = windows.totals(key, end)
     counts = expected.counts
     found = Counts(promoters=given["promoters"], passives=given["passives"], detractors=given["detractors"])
@@ -116,6 +122,7 @@ def _compare(check: Check, windows: Windows, key: ScoreKey, end: date, given: Ma
         "low": score.low,
         "high": score.high,
         "n": counts.n,
+        "held_back": counts.n < minimum_answers,
         "change": changed[0] if changed else None,
         "change_significant": changed[1] if changed else None,
     }

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from shared.contracts.identity import answer_id, case_id, send_id, timer_id
 from tools.audit.arithmetic import Counts
-from tools.audit.checks import answers, cases, erasure, orders, sends, timers
+from tools.audit.checks import answers, cases, erasure, keys, orders, sends, timers
 from tools.audit.decision_log import DecisionLog
 from tools.audit.facts import (
     AnswerState,
@@ -27,6 +27,7 @@ from tools.audit.facts import (
     TopicFacts,
     Totals,
 )
+from tools.audit.histories import KeyHistory
 from tools.audit.report import Check
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -105,6 +106,14 @@ def decision_about_timer(
     )
 
 
+def history(*numbers: int) -> KeyHistory:
+    """A key whose records carry these numbers; equal numbers are one record, published again."""
+    found = KeyHistory(newest=numbers[0], last=numbers[0], content=numbers[0])
+    for number in numbers[1:]:
+        found.add(number, number)
+    return found
+
+
 def set_timer(campaign: str) -> Effect:
     return Effect(campaign=campaign, change="set", reason="milestone_reached")
 
@@ -166,6 +175,12 @@ def consistent_loop() -> tuple[TopicFacts, DatabaseFacts]:
         outcomes={survey: {"delivery.accepted", "delivery.opened"}},
         answers={answer: state},
         cases={"detractors": {case.case_id: case}},
+        histories={
+            ("surveys.answers", 0): {answer: history(1, 2)},
+            ("followups.detractors", 0): {case.case_id: history(1, 2, 1, 2)},
+            ("surveys.campaigns", 0): {"service": history(1), "product": history(1)},
+        },
+        ends={("orders", 0): 2},
     )
     later = NOON + 33 * DAY
     day_counts = {(segment, "service", day): Totals(Counts(detractors=1)) for segment in state.counted_in()}
@@ -214,6 +229,7 @@ def consistent_loop() -> tuple[TopicFacts, DatabaseFacts]:
         },
         day_counts=day_counts,
         comments={answers.scorer_key(answer): (3, "Late")},
+        positions={("dispatcher", "orders", 0): 2},
         cases={case.case_id: case},
     )
     return topics, database
@@ -235,13 +251,16 @@ def all_checks(topics: TopicFacts, database: DatabaseFacts, mails: list[str] | N
         sends.mail_delivered_once(database, list(database.sends) if mails is None else mails, complete=True),
         answers.published(topics, database),
         answers.stored_by_scorer(topics, database, ZONE),
-        answers.comments_shown(topics, database),
+        answers.comments_shown(topics, database, kept=1_000, kept_since=NOON - timedelta(days=365)),
+        keys.keys_of_their_own(topics, database),
         answers.day_counts(answers.totals_by_day(topics, ZONE), database, from_day),
         cases.one_per_answer(topics, database, kept_since=NOON - timedelta(days=1_100)),
         cases.in_right_queue(topics, database),
-        cases.published(topics, database),
+        cases.published(topics, database, kept_since=NOON - timedelta(days=1_100)),
         cases.served(database, dict(database.cases)),
         erasure.no_personal_data_left(topics, database),
+        keys.last_is_newest(topics),
+        keys.numbers_go_up(topics, database),
     ]
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from tests.unit.tools.audit.checks.loop import DAY, NOON, ROUTING, consistent_loop
 from tools.audit.checks import cases
 from tools.audit.facts import CaseState, DatabaseFacts, RoutingRule, RoutingRules, TopicFacts
+from tools.audit.report import Check
 from tools.audit.routing import routing_rules
 
 
@@ -72,3 +73,30 @@ def test_a_case_served_differently_or_not_at_all_is_found() -> None:
     (case,) = database.cases.values()
     for given in ({}, {case.case_id: replace(case, owner="x")}, {case.case_id: case, "x": case}):
         assert cases.served(database, given).differences == 1
+
+
+def test_a_case_that_its_topic_has_forgotten_is_left_out() -> None:
+    """Topics of queues keep a case for 90 days after its last change."""
+    topics, database = consistent_loop()
+    topics.cases.clear()
+    topics.retained_since["followups.detractors"] = NOON + DAY
+    check = published(topics, database)
+    assert (check.differences, check.left_out) == (0, 1)
+    topics.retained_since["followups.detractors"] = NOON - DAY
+    assert published(topics, database).differences == 1
+
+
+def test_a_closed_case_that_the_alerter_has_forgotten_is_left_out() -> None:
+    topics, database = consistent_loop()
+    (case_id,) = database.cases
+    topics.cases["detractors"][case_id] = replace(
+        topics.cases["detractors"][case_id], status="closed", changed_at=NOON - 1_100 * DAY - DAY
+    )
+    database.cases.clear()
+    assert published(topics, database).differences == 0
+    topics.cases["detractors"][case_id] = replace(topics.cases["detractors"][case_id], changed_at=NOON)
+    assert published(topics, database).differences == 1
+
+
+def published(topics: TopicFacts, database: DatabaseFacts) -> Check:
+    return cases.published(topics, database, kept_since=NOON - 1_100 * DAY)

@@ -16,13 +16,16 @@ from tests.unit.tools.audit.checks.loop import (
     decision_about_timer,
     found_after,
     found_by,
+    history,
     only,
     order_event,
     send,
     set_timer,
 )
 from tools.audit.arithmetic import Counts
-from tools.audit.facts import EVERYBODY, AnswerState, CaseState, StillCounted, Timer, Totals
+from tools.audit.checks.answers import scorer_key
+from tools.audit.facts import EVERYBODY, AnswerState, CaseState, Preferences, StillCounted, Timer, Totals
+from tools.audit.histories import Misplaced
 
 
 def test_a_loop_that_is_consistent_is_clean() -> None:
@@ -128,6 +131,49 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
         "comments match answers", lambda _t, d: d.comments.update({only(d.comments): (3, "Early")})),
     "a comment of no answer": (
         "comments match answers", lambda _t, d: d.comments.update(x=(3, "Late"))),
+    "a comment that is shown nowhere": (
+        "comments match answers", lambda _t, d: d.comments.clear()),
+    "a comment of two answers, of which one is missing": (
+        "comments match answers",
+        lambda t, _d: t.answers.update(x=replace(t.answers[only(t.answers)], comment="Early"))),
+    "two answers under one key of the scorer": (
+        "each answer has a key of its own",
+        lambda t, _d: t.answers.update({"till-1": AnswerState(revision=1, score=3)} | {
+            scorer_key("till-1"): AnswerState(revision=1, score=4)})),
+    "two acknowledged answers under one key of the scorer": (
+        "each answer has a key of its own",
+        lambda _t, d: d.answers.update({"till-1": AnswerState(revision=1, score=3)} | {
+            scorer_key("till-1"): AnswerState(revision=1, score=4)})),
+    "a record under the key of another": (
+        "the last record of a key is its newest",
+        lambda t, _d: t.misplaced.append(Misplaced(("surveys.answers", 0, 9), "a9"))),
+    "an old answer written over its amendment": (
+        "the last record of a key is its newest",
+        lambda t, _d: t.histories["surveys.answers", 0].update({only(t.answers): history(1, 2, 1)})),
+    "a score written over a newer one": (
+        "the last record of a key is its newest",
+        lambda t, _d: t.histories.update({("nps.scores", 2): {"a\x1f7d\x1feverybody": history(4, 5, 4)}})),
+    "preferences written over newer ones": (
+        "the last record of a key is its newest",
+        lambda t, _d: t.histories.update({("customers.preferences", 2): {"c1": history(2, 3, 1)}})),
+    "an old case written over a newer one": (
+        "the last record of a key is its newest",
+        lambda t, _d: t.histories["followups.detractors", 0].update({only(t.cases["detractors"]): history(2, 1)})),
+    "a campaign written over a newer version": (
+        "the last record of a key is its newest",
+        lambda t, _d: t.histories["surveys.campaigns", 0].update(service=history(1, 2, 1))),
+    "a number used for something else": (
+        "no number goes back",
+        lambda t, _d: t.histories["surveys.answers", 0][only(t.answers)].add(2, 999)),
+    "a campaign set back to an earlier version": (
+        "no number goes back", lambda t, _d: t.histories["surveys.campaigns", 0].update(service=history(1, 2))),
+    "a score set back to an earlier sequence": (
+        "no number goes back",
+        lambda t, d: (t.histories.update({("nps.scores", 0): {"k": history(5)}}), d.score_sequences.update(k=4))),
+    "preferences that were never published": (
+        "no number goes back", lambda _t, d: d.preferences.update(c1=Preferences(revision=3))),
+    "a topic that was made anew": (
+        "no number goes back", lambda _t, d: d.positions.update({("dispatcher", "orders", 0): 3})),
     "an answer the scorer missed": (
         "published answers are in the scorer", lambda _t, d: d.scorer_answers.clear()),
     "an answer on the wrong day": (

@@ -91,7 +91,7 @@ def right(windows: scores.Windows, end: date) -> Scores:
 def differences(windows: scores.Windows, given: Scores) -> tuple[int, int]:
     """Of the scores as published, and of the same as served."""
     return (
-        scores.published(windows, given, NOW, ZONE).differences,
+        scores.published(windows, given, NOW, ZONE, MINIMUM).differences,
         scores.served(windows, given, ZONE, MINIMUM).differences,
     )
 
@@ -114,6 +114,7 @@ def test_scores_that_are_right_are_clean() -> None:
         {"delivered": None},
         {"response_rate": 0.5},
         {"response_rate": None},
+        {"held_back": False},
     ],
     ids=str,
 )
@@ -139,6 +140,7 @@ def test_a_score_held_back_contrary_to_the_setting_is_found() -> None:
     windows = scores.Windows(BY_DAY)
     given = right(windows, NOW.date())
     assert scores.served(windows, given, ZONE, 2).differences > 0
+    assert scores.published(windows, given, NOW, ZONE, 2).differences > 0
 
 
 def test_response_rates_are_left_out_where_kafka_has_deleted_the_surveys() -> None:
@@ -146,18 +148,18 @@ def test_response_rates_are_left_out_where_kafka_has_deleted_the_surveys() -> No
     given = right(windows, NOW.date())
     for key in (KEY, ("a", "30d", "everybody"), ("a", "all", "everybody")):
         given[key] = {**given[key], "delivered": 99}
-    check = scores.published(windows, given, NOW, ZONE)
+    check = scores.published(windows, given, NOW, ZONE, MINIMUM)
     assert check.differences == 1  # of the seven days that are known
     assert check.left_out > 0
 
 
 def test_a_score_not_republished_after_the_day_changed_is_found() -> None:
     windows = scores.Windows(BY_DAY)
-    assert scores.published(windows, right(windows, date(2026, 3, 7)), NOW, ZONE).differences > 0
+    assert scores.published(windows, right(windows, date(2026, 3, 7)), NOW, ZONE, MINIMUM).differences > 0
 
 
 def test_a_score_that_was_never_published_is_found() -> None:
     windows = scores.Windows(BY_DAY)
     published = right(windows, NOW.date())
     del published["a", "all", "region:SP"]
-    assert scores.published(windows, published, NOW, ZONE).differences == 1
+    assert scores.published(windows, published, NOW, ZONE, MINIMUM).differences == 1

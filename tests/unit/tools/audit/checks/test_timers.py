@@ -16,6 +16,7 @@ from tests.unit.tools.audit.checks.loop import (
     decision_about_timer,
     found_after,
     found_by,
+    history,
     order_event,
     set_timer,
 )
@@ -45,6 +46,7 @@ def test_a_changed_campaign_applies_from_the_next_event_of_an_order() -> None:
     topics, database = consistent_loop()
     sooner = replace(PRODUCT, triggers=(("order.delivered", DAY),), version=2, changed_at=NOON + 4 * DAY)
     database.campaigns["product"] = sooner
+    topics.histories["surveys.campaigns", 0]["product"] = history(1, 2)
     assert found_by(topics, database) == set()
     database.campaigns["product"] = replace(sooner, changed_at=NOON + 2 * DAY)
     assert found_by(topics, database) == {"timers recomputed"}
