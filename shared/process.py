@@ -23,6 +23,7 @@ from shared.loops import Periodic, wait
 from shared.messaging.consumer import Consumer
 from shared.messaging.handler import Handler
 from shared.messaging.reading import Reading
+from shared.messaging.segments import SegmentLoop
 from shared.messaging.topics import all_topics, ensure_topics
 from shared.persistence.engine import is_fault_of_data, probe
 from shared.persistence.migrations import migrate
@@ -145,7 +146,12 @@ async def _work(runtime: Runtime[S], service: Service, http: Server, stop: async
         clock=runtime.clock,
         health=health,
     )
-    loops = [*service.loops, Periodic("lag", _LAG_SECONDS, reading.step)]
+    segments = SegmentLoop(settings, runtime.name)
+    loops = [
+        *service.loops,
+        Periodic("lag", _LAG_SECONDS, reading.step),
+        Periodic("segments", segments.look_seconds, segments.step),
+    ]
     relay_stop = asyncio.Event()
     relay = asyncio.create_task(runtime.relay.run(relay_stop), name=runtime.relay.name)
     workers = [asyncio.create_task(consumer.run(stop), name=consumer.loop_name)] + [

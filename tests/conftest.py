@@ -87,6 +87,17 @@ def kafka(pytestconfig: pytest.Config) -> str:
 
 
 @pytest.fixture(scope="session")
+def kafka_disk(pytestconfig: pytest.Config, kafka: str) -> Path:
+    """Where the broker of `kafka` keeps its partitions; skips the test if it is not ours."""
+    from tests.kit import backends
+
+    folder = backends.kafka_disk(pytestconfig.stash[SESSION])
+    if folder is None:
+        pytest.skip(f"the disks of {kafka} cannot be read")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def postgresql(pytestconfig: pytest.Config) -> str:
     """The owner's URL of a PostgreSQL that all tests share; `database` isolates a test."""
     from tests.kit import backends

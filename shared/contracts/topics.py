@@ -4,7 +4,7 @@
 topics from it. No topic is created automatically.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,6 +17,11 @@ FORGET_DAYS = 3.0
 """The default bound for what was erased, or has aged, to have left Kafka's disks."""
 DEAD_LETTER_SUFFIX = ".dlq"
 QUEUES = ("detractors", "passives", "promoters")
+
+
+def segment_seconds(forget_days: float) -> float:
+    """After how long a segment is closed, and how often one that is quiet is looked at; real time."""
+    return forget_days * DAY_MILLISECONDS / 3_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,14 +46,15 @@ class Topic:
         """Kafka's topic settings for this entry.
 
         ``forget_days`` bounds how long a record stays on disk after a newer one with its key has replaced it, or after
-        ``retention_days``. Kafka compacts and deletes whole segments, and never the newest one of a partition, so
-        segments must be short, too: a third of the time to close one, a third to compact it, and a third to spare.
+        ``retention_days``. Kafka compacts closed segments only, so these must be short, too, and closed even where
+        nothing is written (``shared/messaging/segments.py``). That takes up to two thirds of the time, and the last is
+        for Kafka to compact them.
         """
         policy = "compact" if self.compacted else "delete"
         if self.compacted and self.retention_days is not None:
             policy = "compact,delete"
         retention = -1 if self.retention_days is None else self.retention_days * DAY_MILLISECONDS
-        third = str(int(forget_days * DAY_MILLISECONDS / 3))
+        third = str(int(segment_seconds(forget_days) * 1_000))
         settings = {"cleanup.policy": policy, "retention.ms": str(retention), "segment.ms": third}
         return settings | ({"max.compaction.lag.ms": third} if self.compacted else {})
 
@@ -205,6 +211,19 @@ def is_compacted(topic: str) -> bool:
     """Whether a record of this topic replaces those before it of the same key; also for queues from routing rules."""
     of_a_queue = topic.startswith(followups.TOPIC_PREFIX) and not topic.endswith(DEAD_LETTER_SUFFIX)
     return topic in _COMPACTED or of_a_queue
+
+
+_PUBLISHES_COMPACTED = {
+    CAMPAIGNS.name: "dispatcher",
+    ANSWERS.name: "collector",
+    PREFERENCES.name: "collector",
+    SCORES.name: "scorer",
+}
+
+
+def compacted_topics_of(service: str, names: Iterable[str]) -> list[str]:
+    """Those among the names of topics that this service publishes to and that are compacted, in order."""
+    return sorted(name for name in names if is_compacted(name) and _PUBLISHES_COMPACTED.get(name, "alerter") == service)
 
 
 CONSUMED_BY: dict[str, tuple[Topic, ...]] = {

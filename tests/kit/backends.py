@@ -50,6 +50,11 @@ def address(backend: str, session: Session) -> str:
     return file.read_text()
 
 
+def kafka_disk(session: Session) -> Path | None:
+    """The folder of Kafka's partitions; None if the session uses another broker than its own."""
+    return None if os.environ.get(VARIABLES["kafka"]) else session.folder / "kafka" / "data"
+
+
 def _start_keeper(backend: str, session: Session, file: Path) -> None:
     _remove_leftovers()
     log_file = session.folder / f"{backend}.keeper.log"

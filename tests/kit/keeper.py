@@ -21,12 +21,19 @@ from tests.kit.ports import use_range_of_keeper
 from tests.kit.session import Session
 
 OWNER_POLL_SECONDS = 0.2
+FORGETS_QUICKLY = {
+    "log.cleaner.backoff.ms": 300,
+    "log.retention.check.interval.ms": 1_000,
+    "log.initial.task.delay.ms": 1_000,
+    "log.segment.delete.delay.ms": 100,
+}
+"""Only the pauses are shorter than a broker's defaults: what is deleted, and when, is up to the topics."""
 
 
 async def start_kafka(supervisor: Supervisor, folder: Path) -> str:
     jars = await fetch_jars(read_lock())
     port, controller_port = free_ports(2)
-    node = KafkaNode(folder=folder, port=port, controller_port=controller_port)
+    node = KafkaNode(folder=folder, port=port, controller_port=controller_port, settings=FORGETS_QUICKLY)
     await node.prepare(jars)
     await supervisor.start(node.program(jars, folder / "kafka.log"))
     return node.bootstrap_servers

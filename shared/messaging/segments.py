@@ -1,0 +1,150 @@
+"""Lets Kafka compact partitions to which nothing is written any more, so that what was erased leaves its disks.
+
+Kafka compacts only closed segments, and closes one by its age only when something is appended to the partition: the
+last records of a quiet partition stay for ever, also those that a newer one, such as an erasure, has replaced. So a
+transaction without records is committed now and then. Its marker is appended to every partition, and closes what has
+to be closed; it delays no reader, and no consumer sees it.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
+from aiokafka.errors import (
+    ConcurrentTransactions,
+    GroupCoordinatorNotAvailableError,
+    InvalidProducerEpoch,
+    KafkaError,
+    NoError,
+    NotCoordinatorForGroupError,
+    OperationNotAttempted,
+    ProducerFenced,
+    for_code,
+)
+from aiokafka.protocol.transaction import AddPartitionsToTxnRequest, EndTxnRequest, InitProducerIdRequest
+
+from shared.contracts.topics import compacted_topics_of, segment_seconds
+from shared.messaging.topics import topic_names
+from shared.settings import ServiceSettings
+
+log = structlog.get_logger()
+
+_RETRY_SECONDS = 60.0
+_SECONDS = 30.0
+_REQUEST_MILLISECONDS = 10_000
+# When the broker gives up a transaction whose process has died.
+_TRANSACTION_MILLISECONDS = 10_000
+# Another process does the same at this moment, or the coordinator moves: not worth a line in the log.
+_PASSING = (
+    ConcurrentTransactions,
+    GroupCoordinatorNotAvailableError,
+    InvalidProducerEpoch,
+    NotCoordinatorForGroupError,
+    ProducerFenced,
+)
+
+
+class SegmentLoop:
+    """Of the compacted topics to which ``service`` publishes, all replicas alike."""
+
+    def __init__(self, settings: ServiceSettings, service: str) -> None:
+        self._settings = settings
+        self._service = service
+        self._every = segment_seconds(settings.forget_days)
+        self._done_at: float | None = None
+
+    @property
+    def look_seconds(self) -> float:
+        """How often to call ``step``, which does something once in the time after which segments are closed."""
+        return min(_RETRY_SECONDS, self._every)
+
+    async def step(self) -> bool:
+        """One round of a loop: never more to do.
+
+        Whatever the broker refuses is tried again at the next step; nothing else depends on it, so it is only logged.
+        """
+        if self._done_at is None or time.monotonic() - self._done_at > self._every:
+            now = time.monotonic()
+            try:
+                async with asyncio.timeout(_SECONDS):
+                    await self._append_markers()
+                self._done_at = now
+            except _PASSING:
+                pass
+            except (KafkaError, OSError, TimeoutError) as error:
+                log.warning(
+                    "cannot close old segments, so erased records of quiet partitions stay on Kafka's disks",
+                    error=type(error).__name__,
+                )
+        return False
+
+    async def _append_markers(self) -> None:
+        names = compacted_topics_of(self._service, await topic_names(self._settings))
+        if not names:
+            return
+        client = AIOKafkaClient(
+            bootstrap_servers=self._settings.kafka_bootstrap_servers,
+            client_id=f"hearback-{self._service}-segments",
+            request_timeout_ms=_REQUEST_MILLISECONDS,
+        )
+        try:
+            await client.bootstrap()
+            topics = [self._settings.topic(name) for name in names]
+            await client.set_topics(topics)
+            known = {topic: client.cluster.partitions_for_topic(topic) for topic in topics}
+            partitions = {topic: sorted(numbers) for topic, numbers in known.items() if numbers}
+            transactional_id = f"hearback.{self._settings.topic(self._service)}.segments"
+            await EmptyTransaction(client, transactional_id).commit(partitions)
+        finally:
+            await client.close()
+
+
+class EmptyTransaction:
+    """Of a transactional id; a later one fences those before it. Every request may raise a KafkaError."""
+
+    def __init__(self, client: AIOKafkaClient, transactional_id: str) -> None:
+        self._client = client
+        self._transactional_id = transactional_id
+        self._coordinator = -1
+
+    async def commit(self, partitions: dict[str, list[int]]) -> None:
+        """Appends a marker to these partitions, by topic. Topics we may not write to are left out, and told of."""
+        self._coordinator = await self._client.coordinator_lookup(CoordinationType.TRANSACTION, self._transactional_id)
+        await self._client.ready(self._coordinator, group=ConnectionGroup.COORDINATION)
+        begun = await self._ask(InitProducerIdRequest(self._transactional_id, _TRANSACTION_MILLISECONDS))
+        _check(begun.error_code)
+        producer = (self._transactional_id, begun.producer_id, begun.producer_epoch)
+        while partitions:
+            response = await self._ask(AddPartitionsToTxnRequest(*producer, list(partitions.items())))
+            refused = _refused(response.errors)
+            if not refused:
+                _check((await self._ask(EndTxnRequest(*producer, True))).error_code)
+                return
+            log.warning("cannot close old segments of some topics", reasons=refused)
+            partitions = {topic: numbers for topic, numbers in partitions.items() if topic not in refused}
+
+    async def _ask(self, request: Any) -> Any:
+        return await self._client.send(self._coordinator, request, group=ConnectionGroup.COORDINATION)
+
+
+def _refused(errors: Sequence[tuple[str, Sequence[tuple[int, int]]]]) -> dict[str, str]:
+    """Why partitions cannot be part of a transaction, by topic. Raises the KafkaError of a transaction that cannot."""
+    refused: dict[str, str] = {}
+    for topic, codes in errors:
+        for _partition, code in codes:
+            error = for_code(code)
+            if error is NoError or error is OperationNotAttempted:  # because another was refused
+                continue
+            if issubclass(error, _PASSING):
+                raise error
+            refused[topic] = error.__name__
+    return refused
+
+
+def _check(code: int) -> None:
+    error = for_code(code)
+    if error is not NoError:
+        raise error

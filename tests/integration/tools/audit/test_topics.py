@@ -1,0 +1,36 @@
+"""The audit reads topics to their ends, whatever their ends are made of."""
+
+import asyncio
+
+from aiokafka import AIOKafkaProducer
+
+from shared.contracts.topics import ANSWERS
+from shared.messaging.segments import SegmentLoop
+from shared.messaging.topics import ensure_topics
+from shared.settings import ServiceSettings
+from tests.kit.eventually import eventually
+from tests.kit.settings import settings_for
+from tools.audit.topics import STALL_SECONDS, Topics
+
+
+async def test_a_topic_that_ends_in_transaction_markers_is_read_without_waiting_for_more(
+    kafka: str, topic_prefix: str
+) -> None:
+    """Every partition of a quiet compacted topic ends so (``shared/messaging/segments.py``)."""
+    settings = settings_for(
+        ServiceSettings, "postgresql://h/d", kafka_bootstrap_servers=kafka, topic_prefix=topic_prefix
+    )
+    await ensure_topics(settings, [ANSWERS])
+    topics = Topics(kafka, prefix=topic_prefix)
+    async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
+        await producer.send_and_wait(settings.topic(ANSWERS.name), b"last", key=b"k", partition=0)
+    loop = SegmentLoop(settings, "collector")
+
+    async def marked() -> bool:
+        await loop.step()
+        async with topics.ends([ANSWERS.name]) as ends:
+            return sorted((await ends()).values()) == [1, 1, 1, 1, 1, 2]
+
+    await eventually(marked, "a marker in each partition")
+    async with asyncio.timeout(STALL_SECONDS / 3):
+        assert [record.value async for record in topics.read([ANSWERS.name])] == [b"last"]
