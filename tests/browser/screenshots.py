@@ -231,7 +231,6 @@ async def main(folder: Path, readme: Path | None) -> None:
             visits = Visits(browser)
             page = await visits.open(shop.url("scorer", f"/sign-in?next=/#key={shop.stack.api_key}"))
             await page.get_by_role("button", name="Sign in").click()
-            await page.get_by_role("button", name="Sign in").click()
             await page.wait_for_selector("#dashboard")
             album = Album(shop, visits, folder, await page.context.storage_state())
             if readme is not None:
