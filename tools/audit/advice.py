@@ -25,6 +25,22 @@ ADVICE: Mapping[str, str] = {
     "quiet periods kept": (
         "A customer was asked twice within the quiet period: compare the two decisions, and report it as an error."
     ),
+    "nobody is asked against their will": (
+        "Somebody was asked although they had said no, or could not be reached: apologise to them, compare the send "
+        "with the customer's decisions, and report it."
+    ),
+    "preferences are known where surveys are decided": (
+        "The dispatcher has other preferences of a customer than were published, and may ask them against their will: "
+        "look at its dead letters of customers.preferences, and report it."
+    ),
+    "sent surveys were due": (
+        "A survey was sent at another time than its campaign says: compare the send with the decisions about its "
+        "order, and report it."
+    ),
+    "sent recurring surveys were due": (
+        "A recurring survey was sent at another time than its campaign says: compare the send with the customer's "
+        "decisions, and report it."
+    ),
     "sends match decisions": (
         "What was sent is not what was decided: compare the send with the customer's decisions, and report it."
     ),

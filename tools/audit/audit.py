@@ -13,7 +13,7 @@ import httpx
 
 from deploy.local.backends import CONNECTION_ERRORS
 from tools.audit import from_database, from_topics, served
-from tools.audit.checks import answers, cases, erasure, keys, orders, recurring, scores, sends, timers
+from tools.audit.checks import answers, cases, consent, erasure, keys, orders, recurring, scores, sends, timers
 from tools.audit.decision_log import DecisionLog
 from tools.audit.facts import DatabaseFacts, TopicFacts
 from tools.audit.from_database import Connection
@@ -186,7 +186,11 @@ async def _compare(
         timers.requests_recomputed(topics, database, log),
         orders.dead_letters_published(topics, database),
         sends.quiet_periods_kept(database, installation.quiet_period),
+        consent.nobody_against_their_will(topics, database, log),
+        consent.preferences_known(topics, database),
         sends.sends_match_decisions(topics, database),
+        timers.surveys_were_due(topics, database, log),
+        recurring.surveys_were_due(topics, database, log),
         outcomes,
         sends.surveys_answerable(topics, database, now),
         answers.published(topics, database),

@@ -51,7 +51,8 @@ class SurveyRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Send:
-    """A survey that was decided to be sent. Only the topic has its segments, only the send ledger its timer."""
+    """A survey that was decided to be sent. Only the topic has its segments and its address, and when it was published;
+    only the send ledger its timer."""
 
     send_id: str
     campaign: str
@@ -64,6 +65,18 @@ class Send:
     expires_at: datetime
     timer_id: str | None = None
     segments: frozenset[Segment] = frozenset()
+    address: str | None = None
+    published: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A survey that came back, or was complained about: the event's type, and when that was, by the loop's clock and,
+    ``published``, in real time."""
+
+    type: str
+    at: datetime
+    published: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +105,11 @@ class ChannelState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preferences:
-    """Every channel's state of one customer, at ``revision``."""
+    """Every channel's state of one customer, at ``revision``; a record was ``published`` at that real time."""
 
     revision: int
     channels: tuple[ChannelState, ...] = ()
+    published: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -310,7 +324,12 @@ class TopicFacts:
     answers: dict[str, AnswerState] = field(default_factory=dict)
     scores: dict[ScoreKey, dict[str, Any]] = field(default_factory=dict)
     cases: dict[str, dict[str, CaseState]] = field(default_factory=dict)
+    refused: dict[str, list[Refusal]] = field(default_factory=dict)
+    preferences: dict[str, list[Preferences]] = field(default_factory=dict)
+    """Every revision of a customer's preferences that is still there."""
     erased_customers: dict[str, datetime] = field(default_factory=dict)
+    erasure_published: dict[str, datetime] = field(default_factory=dict)
+    """Erased customer to when that was published, in real time."""
     dead_letters: set[tuple[str, Location]] = field(default_factory=set)
     histories: Histories = field(default_factory=dict)
     """What the records of each key on the compacted topics say, one after the other."""
@@ -359,6 +378,8 @@ class DatabaseFacts:
     day_counts: dict[tuple[Segment, str, date], Totals] = field(default_factory=dict)
     preferences: dict[str, Preferences] = field(default_factory=dict)
     """What customers allow, as the collector has it: it is the one who is told."""
+    known_preferences: dict[str, Preferences] = field(default_factory=dict)
+    """The same, as the dispatcher knows it."""
     score_sequences: dict[str, int] = field(default_factory=dict)
     """The key of a score to the sequence of its last publication."""
     positions: dict[tuple[str, str, int], int] = field(default_factory=dict)

@@ -1,7 +1,7 @@
 """Reads the facts from the four schemas, as the owner of the database."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
@@ -16,7 +16,6 @@ from tools.audit.facts import (
     EVERYBODY,
     CampaignRule,
     CaseState,
-    ChannelState,
     CollectorSend,
     DatabaseFacts,
     Decision,
@@ -29,8 +28,7 @@ from tools.audit.facts import (
     Timer,
     Totals,
 )
-from tools.audit.from_topics import answer_state, segments_of
-from tools.audit.records import moment
+from tools.audit.from_topics import answer_state, channel_states, segments_of
 from tools.audit.routing import routing_rules
 
 ROUTING_TOLERANCE = timedelta(seconds=5)
@@ -100,6 +98,13 @@ async def _dispatcher(connection: Connection, facts: DatabaseFacts) -> None:
     facts.campaigns = {rule.id: rule for rule in rules}
     rows = await connection.fetch("SELECT customer_id, erased_at FROM dispatcher.customers WHERE erased_at IS NOT NULL")
     facts.erased_customers = {row["customer_id"]: row["erased_at"] for row in rows}
+    rows = await connection.fetch(
+        """
+        SELECT customer_id, preference_revision AS revision, channels::text AS channels
+        FROM dispatcher.customers WHERE preference_revision > 0
+        """
+    )
+    facts.known_preferences = _preferences(rows)
     rows = await connection.fetch("SELECT customer_id FROM dispatcher.customers WHERE several_people")
     facts.shared_ids = {row["customer_id"] for row in rows}
 
@@ -159,23 +164,14 @@ async def _collector(connection: Connection, facts: DatabaseFacts) -> None:
         facts.collector_sends[send_id] = CollectorSend(**fields, segments=segments)
 
     rows = await connection.fetch("SELECT customer_id, revision, channels::text AS channels FROM collector.preferences")
-    facts.preferences = {
+    facts.preferences = _preferences(rows)
+
+
+def _preferences(rows: Iterable[Mapping[str, Any]]) -> dict[str, Preferences]:
+    return {
         row["customer_id"]: Preferences(revision=row["revision"], channels=channel_states(json.loads(row["channels"])))
         for row in rows
     }
-
-
-def channel_states(channels: list[dict[str, Any]]) -> tuple[ChannelState, ...]:
-    """Parses the channels of a customer's preferences."""
-    return tuple(
-        ChannelState(
-            channel=channel["channel"],
-            state=channel["state"],
-            changed_at=moment(channel["changed_at"]),
-            address=channel.get("address"),
-        )
-        for channel in channels
-    )
 
 
 async def _scorer(connection: Connection, facts: DatabaseFacts) -> None:

@@ -12,9 +12,13 @@ import orjson
 from shared.contracts import answers, campaigns, deliveries, followups, orders, preferences, requests, scores, sends
 from shared.contracts.topics import DEAD_LETTER_SUFFIX
 from tools.audit.facts import (
+    BEGINNING_OF_TIME,
     AnswerState,
     CaseState,
+    ChannelState,
     OrderEvent,
+    Preferences,
+    Refusal,
     Segment,
     Send,
     StillCounted,
@@ -169,7 +173,7 @@ def _read_request(facts: TopicFacts, record: Record, event: Event) -> None:
     )
 
 
-def _read_send(facts: TopicFacts, _record: Record, event: Event) -> None:
+def _read_send(facts: TopicFacts, record: Record, event: Event) -> None:
     if event.type == sends.SENT:
         body = event.body
         address = body["recipient"]["address"]
@@ -184,12 +188,17 @@ def _read_send(facts: TopicFacts, _record: Record, event: Event) -> None:
             sent_at=moment(body["sent_at"]),
             expires_at=moment(body["expires_at"]),
             segments=segments_of(body["segments"]),
+            address=address,
+            published=record.published,
         )
         facts.addresses.setdefault(body["customer_id"], set()).add(address)
 
 
-def _read_delivery(facts: TopicFacts, _record: Record, event: Event) -> None:
+def _read_delivery(facts: TopicFacts, record: Record, event: Event) -> None:
     facts.outcomes.setdefault(event.body["send_id"], set()).add(event.type)
+    if event.type in (deliveries.BOUNCED, deliveries.COMPLAINED):
+        refusal = Refusal(type=event.type, at=moment(event.body["occurred_at"]), published=record.published)
+        facts.refused.setdefault(event.body["send_id"], []).append(refusal)
 
 
 def _read_answer(facts: TopicFacts, _record: Record, event: Event) -> None:
@@ -279,9 +288,31 @@ def case_state(body: dict[str, Any]) -> CaseState:
     )
 
 
-def _read_preference(facts: TopicFacts, _record: Record, event: Event) -> None:
+def _read_preference(facts: TopicFacts, record: Record, event: Event) -> None:
+    body = event.body
+    told = Preferences(
+        revision=body["revision"], channels=channel_states(body.get("channels") or []), published=record.published
+    )
+    facts.preferences.setdefault(body["customer_id"], []).append(told)
     if event.type == preferences.ERASED:
-        facts.erased_customers[event.body["customer_id"]] = moment(event.body["occurred_at"])
+        at = moment(body["occurred_at"])
+        if at > facts.erased_customers.get(body["customer_id"], BEGINNING_OF_TIME):
+            facts.erased_customers[body["customer_id"]] = at
+            if record.published is not None:
+                facts.erasure_published[body["customer_id"]] = record.published
+
+
+def channel_states(channels: Iterable[dict[str, Any]]) -> tuple[ChannelState, ...]:
+    """Parses the channels of a customer's preferences."""
+    return tuple(
+        ChannelState(
+            channel=channel["channel"],
+            state=channel["state"],
+            changed_at=moment(channel["changed_at"]),
+            address=channel.get("address"),
+        )
+        for channel in channels
+    )
 
 
 def _read_campaign(_facts: TopicFacts, _record: Record, event: Event) -> None:

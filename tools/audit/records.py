@@ -30,6 +30,8 @@ class Record:
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes | None]]
+    published: datetime | None = None
+    """When its producer, or the broker, says that it was written, in real time."""
 
     @property
     def location(self) -> Location:

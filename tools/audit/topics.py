@@ -2,16 +2,23 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from tools.audit.records import Offsets, Record
 
 STALL_SECONDS = 30
+_NO_TIME = datetime(2200, 1, 1, tzinfo=UTC).timestamp() * 1000
 
 
 class UnknownTopic(Exception):
     """The cluster has no partitions of a topic; the message names it."""
+
+
+def _real_time(milliseconds: int) -> datetime | None:
+    """None for a record without a timestamp, or with one that is no time."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC) if 0 < milliseconds < _NO_TIME else None
 
 
 class Topics:
@@ -68,6 +75,7 @@ class Topics:
                                 key=record.key,
                                 value=record.value,
                                 headers=record.headers,
+                                published=_real_time(record.timestamp),
                             )
                 # By position rather than by the last record: a compacted topic may end in offsets without a record.
                 done = {at for at in unfinished if await consumer.position(at) >= ends[at]}

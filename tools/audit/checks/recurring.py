@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import count
 
 from shared.contracts import orders
 from shared.contracts.identity import timer_id as timer_id_of
@@ -114,6 +115,54 @@ def expected_timer(
     if overdue > timedelta(0):
         due_at += -(-overdue // campaign.every) * campaign.every
     return ExpectedTimer(occurrence=occurrence + 1, due_at=due_at, set_at=_set_at(campaign, events_since, since))
+
+
+def surveys_were_due(topics: TopicFacts, database: DatabaseFacts, log: DecisionLog) -> Check:
+    """Each recurring survey was due when it says, by what was known when it was decided; and it was not decided before.
+
+    Left out are the same customers as of timers, and surveys under earlier versions of a campaign.
+    """
+    check = Check("sent recurring surveys were due", 1)
+    events_by_customer = _events_by_customer(topics, database)
+    not_recomputed = _customers_of_shared_orders(events_by_customer) | database.shared_ids
+    not_recomputed |= database.erased_customers.keys() | topics.erased_customers.keys()
+    for send_id, sent in database.sends.items():
+        campaign, customer_id = database.campaigns.get(sent.campaign), sent.customer_id or ""
+        verdict = log.verdicts.get(sent.timer_id or "")
+        if campaign is None or campaign.every is None or sent.order_id is not None or verdict is None:
+            continue
+        last = _occurrence_before(campaign, customer_id, verdict, log)
+        events = [each for each in events_by_customer.get(customer_id, ()) if each.decision.position < verdict.position]
+        if (
+            not events
+            or customer_id in not_recomputed
+            or sent.campaign_version != campaign.version
+            or not _planned_under_current_version(campaign, events, last)
+        ):
+            check.left_out += 1
+            continue
+        expected = expected_timer(campaign, events, last)
+        subject = f"send {send_id} of {sent.campaign}"
+        check.expect_equal(
+            f"{subject}, when it was due", expected=expected.due_at if expected else None, found=sent.due_at
+        )
+        if sent.sent_at < sent.due_at:
+            check.add_difference(f"{subject}: decided at {sent.sent_at}, but due at {sent.due_at}")
+    return check
+
+
+def _occurrence_before(
+    campaign: CampaignRule, customer_id: str, verdict: Decision, log: DecisionLog
+) -> PastOccurrence | None:
+    """The occurrence before the one with this verdict."""
+    last = None
+    for occurrence in count(1):
+        timer_id = timer_id_of(campaign=campaign.id, customer_id=customer_id, order_id=None, occurrence=occurrence)
+        found = log.verdicts.get(timer_id)
+        if found is None or found.position >= verdict.position:
+            return last
+        last = occurrence, found
+    return last
 
 
 def _compare(

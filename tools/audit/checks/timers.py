@@ -101,6 +101,64 @@ def timers_recomputed(topics: TopicFacts, database: DatabaseFacts, log: Decision
     return check
 
 
+def surveys_were_due(topics: TopicFacts, database: DatabaseFacts, log: DecisionLog) -> Check:
+    """Each survey about an order, or that somebody requested, was due when it says, by what was known when it was
+    decided; and it was not decided before.
+
+    Left out are the same as of timers, surveys under earlier versions of a campaign, and orders that changed hands.
+    """
+    check = Check("sent surveys were due", 1)
+    handled = _handled_events(topics, database, log)
+    incomplete = _incomplete_orders(topics, database)
+    requested = _accepted_requests(topics, log)
+    due: datetime | None
+    for send_id, sent in database.sends.items():
+        verdict = log.verdicts.get(sent.timer_id or "")
+        campaign = database.campaigns.get(sent.campaign)
+        if verdict is None or campaign is None:
+            continue  # Both are differences of other checks.
+        of_request = [(at, request) for at, request in requested.get(sent.timer_id or "", ()) if at < verdict.position]
+        if of_request:
+            due = max(of_request, key=itemgetter(0))[1].not_before
+        elif sent.order_id is None or not campaign.triggers:
+            continue  # Recurring, or requested so long ago that the request is gone.
+        else:
+            known = [each for each in handled.get(sent.order_id, ()) if each[0] < verdict.position]
+            if (
+                not known
+                or sent.order_id in incomplete
+                or sent.campaign_version != campaign.version
+                or known[-1][2] < campaign.changed_at
+                or sent.timer_id
+                != timer_id_of(campaign=sent.campaign, customer_id=sent.customer_id or "", order_id=sent.order_id)
+                or len({event.customer_id for _, event, _ in known}) > 1
+            ):
+                check.left_out += 1
+                continue
+            order = _Order()
+            for _, event, decided_at in known:
+                order.add(event, min(event.occurred_at, decided_at))
+            due = order.due(campaign)
+        subject = f"send {send_id} of {sent.campaign}"
+        check.expect_equal(f"{subject}, when it was due", expected=due, found=sent.due_at)
+        if sent.sent_at < sent.due_at:
+            check.add_difference(f"{subject}: decided at {sent.sent_at}, but due at {sent.due_at}")
+    return check
+
+
+def _handled_events(
+    topics: TopicFacts, database: DatabaseFacts, log: DecisionLog
+) -> Mapping[str, list[tuple[int, OrderEvent, datetime]]]:
+    """Each order's events, as they were handled: position, event and time. Of copies, the first."""
+    dead = dead_letters_of(DISPATCHER, database)
+    found: defaultdict[str, dict[tuple[str, str], tuple[int, OrderEvent, datetime]]] = defaultdict(dict)
+    for event in sorted(topics.orders, key=lambda event: event.location):
+        decision = log.by_event.get(event.identity)
+        if event.location not in dead and decision is not None:
+            found[event.order_id].setdefault(event.identity, (decision.position, event, decision.decided_at))
+    return {order_id: sorted(events.values(), key=itemgetter(0)) for order_id, events in found.items()}
+
+
 def _compare(
     check: Check,
     subject: str,
@@ -168,20 +226,24 @@ def fold(
     return folded
 
 
+def _accepted_requests(topics: TopicFacts, log: DecisionLog) -> Mapping[str, list[tuple[int, SurveyRequest]]]:
+    """The requests of each timer that were accepted, with the positions of the decisions."""
+    accepted: defaultdict[str, list[tuple[int, SurveyRequest]]] = defaultdict(list)
+    for request in topics.requests:
+        decision = log.by_event.get(request.identity)
+        if decision is not None and decision.outcome == "timer_set":
+            timer_id = event_id_of("timer.requested", request.requested_by, request.request_id)
+            accepted[timer_id].append((decision.position, request))
+    return accepted
+
+
 def requests_recomputed(topics: TopicFacts, database: DatabaseFacts, log: DecisionLog) -> Check:
     """Each accepted request has a timer at the requested time, or a verdict; each such timer has a request."""
     check = Check("requested surveys recomputed", 4)
     pending = {timer.timer_id: timer for timer in database.timers if timer.cause == "request"}
-    accepted: dict[str, tuple[int, SurveyRequest]] = {}
-    for request in topics.requests:
-        decision = log.by_event.get(request.identity)
-        if decision is not None and decision.outcome == "timer_set":
-            # Duplicates of a request are one survey, at the time requested last.
-            timer_id = event_id_of("timer.requested", request.requested_by, request.request_id)
-            accepted[timer_id] = max(
-                accepted.get(timer_id, (0, request)), (decision.position, request), key=itemgetter(0)
-            )
-    for timer_id, (position, request) in accepted.items():
+    for timer_id, accepted in _accepted_requests(topics, log).items():
+        # Duplicates of a request are one survey, at the time requested last.
+        position, request = max(accepted, key=itemgetter(0))
         check.compared += 1
         timer = pending.pop(timer_id, None)
         subject = f"request {request.request_id}"

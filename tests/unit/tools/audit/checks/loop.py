@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from shared.contracts.identity import answer_id, case_id, send_id, timer_id
 from tools.audit.arithmetic import Counts
-from tools.audit.checks import answers, cases, erasure, keys, orders, sends, timers
+from tools.audit.checks import answers, cases, consent, erasure, keys, orders, recurring, sends, timers
 from tools.audit.decision_log import DecisionLog
 from tools.audit.facts import (
     AnswerState,
@@ -171,7 +171,7 @@ def consistent_loop() -> tuple[TopicFacts, DatabaseFacts]:
     day = date(2026, 3, 11)
     topics = TopicFacts(
         orders=[placed, delivered],
-        sends={survey: replace(sent, timer_id=None, segments=in_segments)},
+        sends={survey: replace(sent, timer_id=None, segments=in_segments, address="ana@example.com")},
         outcomes={survey: {"delivery.accepted", "delivery.opened"}},
         answers={answer: state},
         cases={"detractors": {case.case_id: case}},
@@ -245,7 +245,11 @@ def all_checks(topics: TopicFacts, database: DatabaseFacts, mails: list[str] | N
         timers.requests_recomputed(topics, database, log),
         orders.dead_letters_published(topics, database),
         sends.quiet_periods_kept(database, NINETY_DAYS),
+        consent.nobody_against_their_will(topics, database, log),
+        consent.preferences_known(topics, database),
         sends.sends_match_decisions(topics, database),
+        timers.surveys_were_due(topics, database, log),
+        recurring.surveys_were_due(topics, database, log),
         sends.outcomes_recorded(topics, database)[0],
         sends.surveys_answerable(topics, database, NOON + DAY),
         sends.mail_delivered_once(database, list(database.sends) if mails is None else mails, complete=True),

@@ -24,7 +24,17 @@ from tests.unit.tools.audit.checks.loop import (
 )
 from tools.audit.arithmetic import Counts
 from tools.audit.checks.answers import scorer_key
-from tools.audit.facts import EVERYBODY, AnswerState, CaseState, Preferences, StillCounted, Timer, Totals
+from tools.audit.facts import (
+    EVERYBODY,
+    AnswerState,
+    CaseState,
+    DatabaseFacts,
+    Preferences,
+    StillCounted,
+    Timer,
+    TopicFacts,
+    Totals,
+)
 from tools.audit.histories import Misplaced
 
 
@@ -34,6 +44,12 @@ def test_a_loop_that_is_consistent_is_clean() -> None:
 
 
 ANSWERED_ON = date(2026, 3, 11)
+
+
+def cancelled_before_it_was_sent(topics: TopicFacts, database: DatabaseFacts) -> None:
+    cancelled = order_event("order.cancelled", NOON + HOUR / 2, offset=2)
+    topics.orders.append(cancelled)
+    database.decisions.insert(1, decision_about(cancelled, 1))
 
 
 DAMAGES: dict[str, tuple[str, Damage]] = {
@@ -95,6 +111,16 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
     "a send published as another": (
         "sends match decisions",
         lambda t, _d: t.sends.update({only(t.sends): replace(t.sends[only(t.sends)], customer_id="c2")})),
+    "a survey sent at another time than its campaign says": (
+        "sent surveys were due",
+        lambda t, d: (d.sends.update({only(d.sends): replace(d.sends[only(d.sends)], due_at=NOON)}),
+                      t.sends.update({only(t.sends): replace(t.sends[only(t.sends)], due_at=NOON)}))),
+    "a survey sent before it was due": (
+        "sent surveys were due",
+        lambda _t, d: d.sends.update({only(d.sends): replace(d.sends[only(d.sends)], sent_at=NOON)})),
+    "a survey about an order that had been cancelled": (
+        "sent surveys were due",
+        lambda t, d: cancelled_before_it_was_sent(t, d)),
     "a send whose link is open longer than was told": (
         "sends match decisions",
         lambda _t, d: d.sends.update({only(d.sends): replace(d.sends[only(d.sends)], expires_at=NOON + 99 * DAY)})),

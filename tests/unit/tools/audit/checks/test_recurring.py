@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.contracts.identity import timer_id
-from tools.audit.checks.recurring import recurring_recomputed
+from tools.audit.checks.recurring import recurring_recomputed, surveys_were_due
 from tools.audit.decision_log import DecisionLog
-from tools.audit.facts import CampaignRule, DatabaseFacts, Decision, Effect, OrderEvent, Timer, TopicFacts
+from tools.audit.facts import CampaignRule, DatabaseFacts, Decision, Effect, OrderEvent, Send, Timer, TopicFacts
 from tools.audit.report import Check
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -236,3 +236,41 @@ def test_a_recurrence_that_differs_from_the_log_is_found() -> None:
     for wrong in ({}, {("again", "c1"): (1, START)}, {("again", "c1"): (2, START + QUARTER)}):
         history.database.recurrences = wrong
         assert history.check().differences == 1
+
+
+def sent(history: History, occurrence: int, due_at: datetime, sent_at: datetime) -> Check:
+    """What is found about a survey of the ``occurrence``-th time."""
+    history.database.sends["s"] = Send(
+        send_id="s",
+        campaign="again",
+        campaign_version=1,
+        channel="email",
+        customer_id="c1",
+        order_id=None,
+        due_at=due_at,
+        sent_at=sent_at,
+        expires_at=sent_at + 30 * DAY,
+        timer_id=timer_of(occurrence),
+    )
+    return surveys_were_due(history.topics, history.database, DecisionLog.of(history.database.decisions))
+
+
+def test_a_recurring_survey_was_due_one_interval_after_the_first_order_or_the_last_time() -> None:
+    first = History().ordered(START).fired(1, START + QUARTER)
+    assert sent(first, 1, START + QUARTER, START + QUARTER).differences == 0
+    assert sent(first, 1, START + QUARTER - DAY, START + QUARTER).differences == 1
+    again = first.ordered(START + QUARTER + DAY, "o2").fired(2, START + 2 * QUARTER)
+    assert sent(again, 2, START + 2 * QUARTER, START + 2 * QUARTER).differences == 0
+    assert sent(again, 2, START + QUARTER + DAY, START + 2 * QUARTER).differences == 1
+
+
+def test_a_recurring_survey_decided_before_it_was_due_is_found() -> None:
+    early = History().ordered(START).fired(1, START + QUARTER - DAY)
+    assert sent(early, 1, START + QUARTER, START + QUARTER - DAY).differences == 1
+
+
+def test_a_recurring_survey_of_an_erased_customer_is_left_out() -> None:
+    history = History().ordered(START).fired(1, START + QUARTER)
+    history.topics.erased_customers["c1"] = START + 2 * QUARTER
+    check = sent(history, 1, START, START + QUARTER)
+    assert (check.differences, check.left_out) == (0, 1)
