@@ -5,7 +5,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import pytest_asyncio
@@ -18,7 +18,7 @@ from shared.contracts.topics import CONSUMED_BY, ORDERS, PREFERENCES
 from shared.messaging.consumer import Consumer
 from shared.messaging.handler import Handler
 from shared.messaging.reading import Reading
-from shared.messaging.repository import dead_letters
+from shared.messaging.repository import dead_letters, positions
 from shared.messaging.topics import all_topics, ensure_topics
 from tests.integration.dispatcher.kit import HOUR, START, Dispatcher, Open, order_event, preference
 from tests.kit.eventually import eventually
@@ -71,12 +71,38 @@ class Shop:
         rows = await self.dispatcher.rows("SELECT customer_id FROM sends ORDER BY customer_id")
         return [row["customer_id"] for row in rows]
 
+    @property
+    def reading(self) -> Reading:
+        reading = self.dispatcher.runtime.reads
+        assert isinstance(reading, Reading)
+        return reading
+
+    async def everything_read(self) -> None:
+        """Up to now; what is published from here on is not."""
+        begun = await self.database_time()
+
+        async def read() -> bool:
+            found = await self.reading.until()
+            return found is not None and found.known_by > begun
+
+        await eventually(read, "everything to be read")
+
+    async def database_time(self) -> datetime:
+        async with self.dispatcher.runtime.engine.connect() as connection:
+            return await positions.now(connection)
+
     async def nobody_is_asked(self) -> None:
-        """The loop has had every opportunity."""
-        for _ in range(10):
+        """However often the loop looks: the broker is asked anew several times."""
+        looks = set()
+
+        async def looked() -> int:
+            await self.reading.until()
             await self.dispatcher.decide()
             assert await self.asked() == []
-            await asyncio.sleep(0.02)
+            looks.add(self.reading._looked_at)
+            return len(looks)
+
+        await eventually(looked, "the broker to be asked again", wanted=lambda number: number > 3, every=0.02)
 
     async def only_who_stays_is_asked(self) -> None:
         async def asked() -> list[str]:
@@ -141,6 +167,7 @@ async def test_after_a_stop_of_any_length(shop: Shop) -> None:
     async with shop.consuming():
         await shop.order()
         await shop.timers_set()
+        await shop.everything_read()
     shop.due()
     await shop.change_their_minds()
     await shop.nobody_is_asked()
@@ -158,24 +185,47 @@ async def test_after_a_crash_before_anything_was_read(shop: Shop) -> None:
         await shop.only_who_stays_is_asked()
 
 
-async def test_while_the_consumer_lags(shop: Shop) -> None:
-    caught_up = asyncio.Event()
+def held_up(until: asyncio.Event, error: Exception | None = None) -> Callable[[Handler], Handler]:
+    """Whatever is not a new order waits ``until`` then, or fails with the error until then."""
 
-    def slow(handler: Handler) -> Handler:
+    def wrap(handler: Handler) -> Handler:
         async def handle(connection: AsyncConnection, messages: Sequence[Message]) -> None:
-            if any(message.type != "order.placed" for message in messages):
-                await caught_up.wait()
+            if not until.is_set() and any(message.type != "order.placed" for message in messages):
+                if error is not None:
+                    raise error
+                await until.wait()
             await handler(connection, messages)
 
         return handle
 
-    async with shop.consuming(slow):
+    return wrap
+
+
+@pytest.mark.parametrize("error", [None, ConnectionRefusedError("the database is away")], ids=["lags", "cannot-write"])
+async def test_while_the_consumer_does_not_get_on(shop: Shop, error: Exception | None) -> None:
+    over = asyncio.Event()
+    async with shop.consuming(held_up(over, error)):
         await shop.order()
+        await shop.timers_set()
+        await shop.everything_read()
+        shop.due()
+        await shop.change_their_minds()
+        await shop.nobody_is_asked()
+        over.set()
+        await shop.only_who_stays_is_asked()
+
+
+async def test_what_is_published_after_a_look_at_the_broker_is_not_covered_by_it(shop: Shop) -> None:
+    """Between two looks the consumer reaches the ends of the first, and records come that only the second knows of."""
+    over = asyncio.Event()
+    await shop.order()
+    await eventually(lambda: unread(shop), "the orders to be published", wanted=lambda found: found == len(CUSTOMERS))
+    async with shop.consuming(held_up(over)):
         await shop.timers_set()
         shop.due()
         await shop.change_their_minds()
         await shop.nobody_is_asked()
-        caught_up.set()
+        over.set()
         await shop.only_who_stays_is_asked()
 
 
@@ -191,27 +241,6 @@ async def test_while_a_topic_stands_still_at_its_dead_letter_limit(shop: Shop) -
         async with shop.dispatcher.runtime.engine.begin() as connection:
             for topic in (ORDERS.name, PREFERENCES.name):
                 await dead_letters.grant(connection, "dispatcher", topic=topic, records=1)
-        await shop.only_who_stays_is_asked()
-
-
-async def test_while_the_consumer_cannot_write(shop: Shop) -> None:
-    back = asyncio.Event()
-
-    def away(handler: Handler) -> Handler:
-        async def handle(connection: AsyncConnection, messages: Sequence[Message]) -> None:
-            if not back.is_set() and any(message.type != "order.placed" for message in messages):
-                raise ConnectionRefusedError("the database is away")
-            await handler(connection, messages)
-
-        return handle
-
-    async with shop.consuming(away):
-        await shop.order()
-        await shop.timers_set()
-        shop.due()
-        await shop.change_their_minds()
-        await shop.nobody_is_asked()
-        back.set()
         await shop.only_who_stays_is_asked()
 
 
@@ -268,7 +297,5 @@ async def test_a_transaction_of_the_shop_that_is_open_or_aborted_holds_up_nobody
 
 
 async def unread(shop: Shop) -> int:
-    reading = shop.dispatcher.runtime.reads
-    assert isinstance(reading, Reading)
-    await reading._look()
-    return sum(reading._behind.values())
+    await shop.reading.step()
+    return sum(shop.reading._behind.values())

@@ -1,10 +1,14 @@
-"""Claiming due timers is always an index walk in order, whatever the planner's statistics."""
+"""Claiming due timers: an index walk in order, whatever the planner's statistics; nothing set after the reading."""
 
+from dataclasses import replace
 from datetime import timedelta
+from uuid import uuid4
 
 from sqlalchemy import text
 
-from services.dispatcher.repository import timers
+from services.dispatcher.domain.timers import Timer
+from services.dispatcher.repository import customers, timers
+from shared.messaging.repository import positions
 from shared.persistence.planner import index_walk
 from shared.watermark import BEGINNING
 from tests.integration.dispatcher.kit import START, Dispatcher
@@ -65,3 +69,43 @@ async def test_a_claim_takes_the_oldest_and_leaves_the_planner_as_it_was(dispatc
     assert claimed.full
     assert len(claimed.ids) == 6
     assert setting == "on"
+
+
+def due_timer(customer_id: str, campaign: str = "service-nps", due: timedelta = timedelta(hours=1)) -> Timer:
+    due_at = START - due
+    return Timer(
+        timer_id=str(uuid4()),
+        campaign=campaign,
+        customer_id=customer_id,
+        order_id=f"o-{customer_id}",
+        cause="milestone",
+        occurrence=0,
+        due_at=due_at,
+        check_at=due_at,
+        traceparent=None,
+    )
+
+
+async def test_no_customer_is_claimed_with_a_due_timer_that_was_set_or_moved_after_the_reading(
+    dispatcher: Dispatcher,
+) -> None:
+    """All timers of a claimed customer are decided, also one whose cancellation may not have been read yet."""
+    engine = dispatcher.runtime.engine
+    names = ["known", "moved-since", "one-more-since", "one-more-to-come"]
+    known = [due_timer(name) for name in names]
+    async with engine.begin() as connection:
+        await customers.lock(connection, [*names, "set-since"])
+        await timers.put(connection, known)
+    async with engine.connect() as connection:
+        known_by = await positions.now(connection)
+    since = [
+        due_timer("set-since"),
+        replace(known[1], due_at=START - timedelta(hours=2), check_at=START - timedelta(hours=2)),
+        due_timer("one-more-since", campaign="product-nps"),
+        due_timer("one-more-to-come", campaign="product-nps", due=timedelta(hours=-1)),
+    ]
+    async with engine.begin() as connection:
+        await timers.put(connection, since)
+    async with engine.begin() as connection:
+        claimed = await timers.claim(connection, now=START, watermark=BEGINNING, most=10, known_by=known_by)
+    assert sorted(claimed.ids) == ["known", "one-more-to-come"]
