@@ -57,6 +57,7 @@ MAX_SHIPMENTS = 1_000
 """Of one order."""
 
 _INVISIBLE = "\u00ad\u200b\u200c\u200d\u2060\ufeff"
+_SOMETHING_TO_SEE = r"[^\s" + "".join(rf"\u{ord(each):04x}" for each in _INVISIBLE) + "]"
 
 
 def said(text: str) -> str | None:
@@ -136,6 +137,14 @@ class _OrNotSaid:
         return {"anyOf": [*known, _NULL, *self._schemas]}
 
 
+class _NamesOfAttributes:
+    """In the schema: a blank name says nothing, any other is one line of up to 100 characters."""
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        label = {"maxLength": MAX_LABEL, **_NO_CONTROL_CHARACTER}
+        return {**handler(core), "propertyNames": {"anyOf": [{"not": {"pattern": _SOMETHING_TO_SEE}}, label]}}
+
+
 _NULL = {"type": "null"}
 _BLANK = {"type": "string", "pattern": r"^\s*$"}
 _EMPTY_LIST = {"type": "array", "maxItems": 0}
@@ -165,7 +174,8 @@ AttributeName = Annotated[
     str,
     StringConstraints(min_length=1, max_length=MAX_LABEL),
     AfterValidator(_identifier),
-    WithJsonSchema({"maxLength": MAX_LABEL, "pattern": r"\S", **_NO_CONTROL_CHARACTER}),
+    # Beside a pattern, which says whose values are looked at, pydantic leaves out what else is said of a name.
+    WithJsonSchema({"pattern": _SOMETHING_TO_SEE}),
 ]
 AttributeValue = Annotated[
     str,
@@ -263,7 +273,10 @@ class OrderEvent(Contract):
     channel: SaidLabel | None = None
     """The segment ``sales_channel``: where it was ordered, such as ``web`` or ``app``."""
     attributes: Annotated[
-        dict[AttributeName, AttributeValue], Field(max_length=MAX_ATTRIBUTES), _OrNotSaid(_EMPTY_LIST)
+        dict[AttributeName, AttributeValue],
+        Field(max_length=MAX_ATTRIBUTES),
+        _NamesOfAttributes(),
+        _OrNotSaid(_EMPTY_LIST),
     ] = Field(default_factory=dict)
     """Anything else, as text, for the audiences of campaigns (``attributes.vip``). ``experiment`` is also a segment."""
 

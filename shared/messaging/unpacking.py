@@ -56,7 +56,9 @@ def unpack(partition: TopicPartition, fetched: Fetched, offset: int, *, most: in
     It ends before a batch that is corrupt, unless ``give_up``: then the batch is one record with its fault.
     """
     found = Unpacked(following=offset)
+    transactions = _AbortedTransactions(fetched.aborted)
     for batch in _batches(fetched.data):
+        aborted = transactions.has(batch)
         if batch.following <= offset:
             continue
         if len(found.records) >= most:
@@ -64,7 +66,7 @@ def unpack(partition: TopicPartition, fetched: Fetched, offset: int, *, most: in
         fault = batch.damage()
         if fault is None:
             try:
-                found.records += batch.records(partition.partition, found.following, fetched.aborted)
+                found.records += batch.records(partition.partition, found.following) if not aborted else []
             except Exception as error:
                 fault = f"the batch cannot be unpacked: {type(error).__name__}"
         if fault is not None:
@@ -106,13 +108,9 @@ class _Batch:
             return "the batch fails its checksum"
         return None
 
-    def records(self, partition: int, offset: int, aborted: Sequence[tuple[int, int]]) -> list[RawRecord]:
+    def records(self, partition: int, offset: int) -> list[RawRecord]:
         """Raises whatever decompressing and reading lengths raises."""
         if self.attributes & _CONTROL:
-            return []
-        if self.attributes & _TRANSACTIONAL and any(
-            producer == self.producer and first <= self.base for producer, first in aborted
-        ):
             return []
         body = self.data[_HEADER.size :]
         codec = self.attributes & 0x07
@@ -130,6 +128,24 @@ class _Batch:
             if read.offset >= offset:
                 found.append(read)
         return found
+
+
+class _AbortedTransactions:
+    """Told apart from others of the same producers: each lasts from its first offset to its producer's next marker."""
+
+    def __init__(self, aborted: Sequence[tuple[int, int]]) -> None:
+        """``aborted`` has producers, each with the first offset of a transaction."""
+        self._to_begin = sorted(aborted, key=lambda each: each[1], reverse=True)
+        self._open: set[int] = set()
+
+    def has(self, batch: _Batch) -> bool:
+        """Whether the batch belongs to one; to be asked about every batch, in order."""
+        while self._to_begin and self._to_begin[-1][1] < batch.following:
+            self._open.add(self._to_begin.pop()[0])
+        if batch.attributes & _CONTROL:
+            self._open.discard(batch.producer)
+            return False
+        return bool(batch.attributes & _TRANSACTIONAL) and batch.producer in self._open
 
 
 def _batches(data: bytes) -> Iterator[_Batch]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
+from aiokafka.codec import gzip_encode, lz4_encode, snappy_encode, zstd_encode
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
@@ -12,7 +13,12 @@ from aiokafka.record.util import calc_crc32c
 from shared.contracts.cloudevents import Headers
 from tests.kit.eventually import eventually
 
+CODECS = {"gzip": (1, gzip_encode), "snappy": (2, snappy_encode), "lz4": (3, lz4_encode), "zstd": (4, zstd_encode)}
+"""Each with Kafka's number for it."""
+
+_BEFORE_LENGTH_ENDS = 12
 _CHECKED_FROM = 21
+_RECORDS_FROM = 61
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +30,10 @@ class Raw:
     key: bytes = b"k"
 
 
-def batch_of(*records: Raw, replace: tuple[bytes, bytes] = (b"", b""), compression: int = 0) -> bytes:
+def batch_of(*records: Raw, replace: tuple[bytes, bytes] = (b"", b""), codec: str | None = None) -> bytes:
     """A batch of records as Kafka keeps it, with every occurrence of ``replace[0]`` replaced and the checksum right.
 
-    ``compression`` is Kafka's number of the codec that the batch claims to have; nothing is compressed.
+    ``codec`` is one of ``CODECS``, by which the records are then compressed.
     """
     builder = DefaultRecordBatchBuilder(
         magic=2,
@@ -45,7 +51,11 @@ def batch_of(*records: Raw, replace: tuple[bytes, bytes] = (b"", b""), compressi
         assert len(replace[0]) == len(replace[1])
         assert replace[0] in data
         data = data.replace(*replace)
-    data[22] |= compression
+    if codec is not None:
+        number, compress = CODECS[codec]
+        data[_RECORDS_FROM:] = compress(bytes(data[_RECORDS_FROM:]))
+        data[22] |= number
+        struct.pack_into(">i", data, 8, len(data) - _BEFORE_LENGTH_ENDS)
     struct.pack_into(">I", data, 17, calc_crc32c(bytes(data[_CHECKED_FROM:])))
     return bytes(data)
 

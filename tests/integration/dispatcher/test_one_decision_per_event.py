@@ -1,5 +1,6 @@
 """Promise 4 on the real database: one decision per event, whatever the batches, order of arrival and duplicates."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from services.dispatcher.domain.decisions import Decision
+from services.dispatcher.domain.order_events import IncomingEvent, OrderBatch
 from shared.messaging.handler import Rejected
 from tests.integration.dispatcher.kit import HOUR, START, Dispatcher, order_event
 
@@ -62,6 +65,34 @@ async def test_any_batching_of_any_reordering_stores_the_same_and_one_decision_a
     assert await stored() == at_once
     decided = await dispatcher.rows("SELECT event_id FROM decisions WHERE event_type LIKE 'order.%'")
     assert sorted(row["event_id"] for row in decided) == sorted(message.event_id for message in messages)
+
+
+async def test_other_work_goes_on_while_a_batch_is_folded(
+    dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With many campaigns it takes seconds, in which heartbeats have to go out and requests to be answered."""
+    rounds, seen = 0, []
+    fold = OrderBatch.fold
+
+    async def other_work() -> None:
+        nonlocal rounds
+        while True:
+            rounds += 1
+            await asyncio.sleep(0)
+
+    def noted(batch: OrderBatch, event: IncomingEvent) -> Decision:
+        seen.append(rounds)
+        return fold(batch, event)
+
+    monkeypatch.setattr(OrderBatch, "fold", noted)
+    working = asyncio.create_task(other_work())
+    try:
+        await dispatcher.handle(*(order_event("placed", f"o-{number}", f"c-{number}") for number in range(300)))
+    finally:
+        working.cancel()
+    assert len(seen) == 300
+    longest = max(seen.count(round_) for round_ in set(seen))
+    assert longest <= 60, f"{longest} events without a pause"
 
 
 async def test_the_same_id_from_another_source_is_another_event(dispatcher: Dispatcher) -> None:

@@ -5,11 +5,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 
 from shared.contracts.cloudevents import write
 from shared.health import Health
+from shared.messaging.broker import Broker, Fetched
 from shared.messaging.repository import dead_letters
+from shared.messaging.unpacking import unpack
 from tests.conftest import SESSION
 from tests.integration.shared.conftest import CONSUMER, Bench, order_event, running
 from tests.integration.shared.messaging.test_consumer import read_one
@@ -88,7 +90,6 @@ async def test_a_batch_damaged_on_disk_is_one_dead_letter_after_some_tries(
 
 
 async def test_aborted_records_beside_a_bad_one_stay_unread(bench: Bench) -> None:
-    await publish(bench, batch_of(raw(0, ("bad-name", b"x")), raw(1), replace=(b"bad-name", b"b\xff\xfe-name")))
     producer = AIOKafkaProducer(
         bootstrap_servers=bench.settings.kafka_bootstrap_servers, transactional_id=bench.settings.topic("shop")
     )
@@ -99,9 +100,26 @@ async def test_aborted_records_beside_a_bad_one_stay_unread(bench: Bench) -> Non
         await producer.send_and_wait(bench.topic, value=value, headers=headers, partition=0)
         await (producer.abort_transaction() if aborted else producer.commit_transaction())
     await producer.stop()
+    await publish(bench, batch_of(raw(0, ("bad-name", b"x")), raw(1), replace=(b"bad-name", b"b\xff\xfe-name")))
+    broker = Broker(bench.settings, [bench.topic], "test")
+    end = TopicPartition(bench.topic, 0)
+    await eventually(broker.ends, "the transactions to have ended", wanted=lambda ends: ends[end] == 6)
+    await broker.close()
     async with running(bench.consumer()):
         await eventually(partial(counted, bench, [1, 3]), "what was committed is handled")
     assert await bench.counted() == {"event-1": 1, "event-3": 1}
+
+
+@pytest.mark.parametrize("codec", raw_records.CODECS)
+def test_a_bad_record_in_a_compressed_batch_costs_only_itself(codec: str) -> None:
+    headers = ("bad-name", b"x")
+    odd = batch_of(raw(0), raw(1, headers), raw(2), replace=(b"bad-name", b"b\xff\xfe-name"), codec=codec)
+    fetched = Fetched(data=odd, aborted=(), end=3)
+    unpacked = unpack(TopicPartition("orders", 0), fetched, 0, most=10, give_up=False)
+    assert [(record.value, record.fault is None) for record in unpacked.records] == [
+        (raw(number).value, number != 1) for number in range(3)
+    ]
+    assert (unpacked.following, unpacked.corrupt) == (3, False)
 
 
 async def waits(health: Health) -> bool:

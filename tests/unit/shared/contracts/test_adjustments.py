@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
@@ -246,6 +246,9 @@ changed_bodies = st.sampled_from(ONE_FIELD).flatmap(lambda one: one[1]().map(lam
 
 @settings(max_examples=500)
 @given(changed_bodies | bodies)
+@example(with_field("attributes", {"x" * 101: "a"}))
+@example(with_field("attributes", {"a\x01": "b"}))
+@example(with_field("attributes", {"\n": 5, "\u00ad": 5, " " * 101: 5}))
 def test_the_schema_allows_exactly_what_is_read_as_it_was_sent(body: dict[str, Any]) -> None:
     violated = [".".join(str(part) for part in error.absolute_path) for error in VALIDATOR.iter_errors(body)]
     try:
