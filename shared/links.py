@@ -18,7 +18,7 @@ from itsdangerous import BadSignature, Signer
 
 Purpose = Literal["answer", "unsubscribe"]
 BROKEN_LINK = "this link is incomplete or was altered; use the one in the email"
-_PATHS: dict[Purpose, str] = {"answer": "/s/", "unsubscribe": "/unsubscribe/"}
+PATHS: dict[Purpose, str] = {"answer": "/s/", "unsubscribe": "/unsubscribe/"}
 
 _SIGNATURE_BYTES = 16
 _ID = "[0-9a-z-]{1,200}"
@@ -45,7 +45,7 @@ class Links:
         self._collector_url = collector_url.rstrip("/")
         self._earlier_signers = {
             purpose: [Signer(secret, salt=f"hearback.{purpose}", sep=".", key_derivation="hmac") for secret in secrets]
-            for purpose in _PATHS
+            for purpose in PATHS
         }
 
     def token(self, purpose: Purpose, send_id: str) -> str:
@@ -55,10 +55,10 @@ class Links:
         return f"{send_id}.{_signature(self._secrets[0], purpose, send_id)}"
 
     def answer_url(self, send_id: str) -> str:
-        return f"{self._collector_url}{_PATHS['answer']}{self.token('answer', send_id)}"
+        return f"{self._collector_url}{PATHS['answer']}{self.token('answer', send_id)}"
 
     def unsubscribe_url(self, send_id: str) -> str:
-        return f"{self._collector_url}{_PATHS['unsubscribe']}{self.token('unsubscribe', send_id)}"
+        return f"{self._collector_url}{PATHS['unsubscribe']}{self.token('unsubscribe', send_id)}"
 
     def send_id_of(self, written: str, purpose: Purpose) -> str:
         """The send of the token in ``written``: the token we issued for this purpose, in upper or lower case, wrapped,

@@ -15,6 +15,7 @@ RFC_3339 = re.compile(RFC_3339_PATTERN)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+_OUTSIDE = "is outside the years 1970 to 2199; send the actual time"
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _WRITTEN = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt_ ]([0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?)"
@@ -38,16 +39,16 @@ def to_the_minute(moment: datetime) -> str:
 
 
 def in_utc(moment: datetime) -> datetime:
-    """The same moment in UTC. ValueError for one without an offset, or outside 1970 to 2200, where arithmetic with
-    offsets may overflow."""
+    """The same moment in UTC. ValueError for one without an offset, or outside 1970 to 2199, as arithmetic with
+    offsets may overflow at the ends of the calendar."""
     if moment.tzinfo is None:
         raise ValueError("has no UTC offset; write one, as in 2026-11-01T09:30:00-03:00")
     try:
         instant = moment.astimezone(UTC)
     except OverflowError as error:
-        raise ValueError("is outside the years 1970 to 2200; send the actual time") from error
+        raise ValueError(_OUTSIDE) from error
     if not _EPOCH <= instant < _LATEST:
-        raise ValueError("is outside the years 1970 to 2200; send the actual time")
+        raise ValueError(_OUTSIDE)
     return instant
 
 
@@ -74,13 +75,23 @@ def parse_date(text: str) -> date | None:
 
 
 def start_of(day: date, zone: tzinfo) -> datetime:
-    """The first moment of the day in that zone, in UTC. ValueError outside 1970 to 2200."""
-    return in_utc(datetime.combine(day, time.min, zone))
+    """The first moment of the day in that zone, in UTC. ValueError outside 1970 to 2199."""
+    return in_utc(datetime.combine(_in_range(day), time.min, zone))
 
 
 def end_of(day: date, zone: tzinfo) -> datetime:
-    """The last moment of the day in that zone, in UTC. ValueError outside 1970 to 2200."""
-    return in_utc(datetime.combine(day, time.max, zone))
+    """The last microsecond of the day in that zone, in UTC. ValueError outside 1970 to 2199.
+
+    It is taken from the next midnight, as the last hour of a day may come twice.
+    """
+    following = _in_range(day) + timedelta(days=1)
+    return in_utc(datetime.combine(following, time.min, zone).astimezone(UTC) - timedelta(microseconds=1))
+
+
+def _in_range(day: date) -> date:
+    if not _EPOCH.date() <= day < _LATEST.date():
+        raise ValueError(_OUTSIDE)
+    return day
 
 
 def earliest(one: datetime | None, other: datetime | None) -> datetime | None:

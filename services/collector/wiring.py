@@ -7,6 +7,7 @@ from services.collector.handlers import campaigns, deliveries, sends
 from services.collector.loops.retention import RetentionLoop
 from services.collector.settings import CollectorSettings
 from services.collector.web import survey, unsubscribe
+from services.collector.web.damaged_links import AnyCase
 from services.collector.web.rendering import Rendering
 from shared.contracts import topics
 from shared.loops import Periodic
@@ -19,6 +20,7 @@ from shared.web.pages import mount_static
 def build(runtime: Runtime[CollectorSettings]) -> Service:
     settings = runtime.settings
     app = create_app(runtime, "Hearback collector", base_path=settings.collector_base_path)
+    app.add_middleware(AnyCase, base_path=settings.collector_base_path)
     mount_static(app, Path(__file__).parent)
     rendering = Rendering(runtime)
     app.include_router(answers.routes(runtime))

@@ -21,7 +21,7 @@ from services.collector.domain.answers import (
 from services.collector.domain.surveys import ClosedSurvey, ErasedSurvey, Survey, UnknownSurvey
 from services.collector.queries.surveys import answerable_survey
 from services.collector.settings import CollectorSettings
-from services.collector.web.links import broken_link_problem, repaired_address
+from services.collector.web.damaged_links import broken_link_problem, repaired_address
 from services.collector.web.rendering import REFRESH_SECONDS, UNAVAILABLE, Rendering, address
 from shared import metrics
 from shared.contracts.answers import Answer

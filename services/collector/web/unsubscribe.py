@@ -8,7 +8,7 @@ from services.collector.domain.preferences import PreferenceChange
 from services.collector.domain.surveys import Survey
 from services.collector.queries.preferences import read_subscription
 from services.collector.settings import CollectorSettings
-from services.collector.web.links import broken_link_problem, repaired_address
+from services.collector.web.damaged_links import broken_link_problem, repaired_address
 from services.collector.web.rendering import UNAVAILABLE, Rendering, address
 from shared.links import BrokenLink
 from shared.runtime import Runtime

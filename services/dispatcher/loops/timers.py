@@ -72,7 +72,7 @@ class TimerLoop:
             async with self._due.batch(now) as batch:
                 if batch is not None:
                     claimed = batch.ids
-                    verdicts = await send_due(batch.connection, self._runtime, batch.ids, now)
+                    verdicts = await self._send_due(batch.connection, batch.ids, now)
         except Exception as error:
             if not claimed or not is_fault_of_data(error):
                 raise
@@ -80,6 +80,19 @@ class TimerLoop:
             return True, True
         self._report(verdicts, now)
         return bool(claimed), batch is not None and batch.full
+
+    async def _send_due(
+        self, connection: AsyncConnection, customer_ids: Sequence[str], now: datetime
+    ) -> Sequence[Verdict]:
+        known = await self._known_ones(connection, customer_ids, now)
+        return await send_due(connection, self._runtime, known, now) if known else []
+
+    async def _known_ones(
+        self, connection: AsyncConnection, customer_ids: Sequence[str], now: datetime
+    ) -> Sequence[str]:
+        """Those of locked customers of whom nothing is due that was set after the reading; the others come again."""
+        ahead = await timers.ahead_of_reading(connection, customer_ids, now=now, known_by=self._known.known_by)
+        return [customer_id for customer_id in customer_ids if customer_id not in ahead]
 
     async def _one_at_a_time(self, customer_ids: Sequence[str], now: datetime) -> None:
         """Decides each customer alone, after the data of one of them failed the batch; those at fault are put off.
@@ -91,7 +104,7 @@ class TimerLoop:
             try:
                 async with self._runtime.engine.begin() as connection:
                     await customers.lock(connection, [customer_id])
-                    verdicts = await send_due(connection, self._runtime, [customer_id], now)
+                    verdicts = await self._send_due(connection, [customer_id], now)
             except Exception as error:
                 if not is_fault_of_data(error):
                     raise
@@ -103,7 +116,8 @@ class TimerLoop:
         for customer_id, fault in at_fault.items():
             async with self._runtime.engine.begin() as connection:
                 await customers.lock(connection, [customer_id])
-                verdicts = await put_off(connection, customer_id, now)
+                known = await self._known_ones(connection, [customer_id], now)
+                verdicts = await put_off(connection, customer_id, now) if known else []
             for verdict in verdicts:
                 log.error(
                     "a timer cannot be decided and is put off",

@@ -54,6 +54,12 @@ _CLAIM = text(
     SELECT customer_id, check_at FROM claimed
     """
 )
+_AHEAD_OF_READING = text(
+    """
+    SELECT DISTINCT customer_id FROM timers
+    WHERE customer_id = ANY(CAST(:customer_ids AS text[])) AND due_at <= :now AND set_at > :known_by
+    """
+)
 _OF_CUSTOMERS = text(
     f"""
     SELECT ahead.*
@@ -130,6 +136,17 @@ async def claim(
         wanted = {"now": now, "watermark": watermark, "most": most, "known_by": known_by}
         rows = await connection.execute(_CLAIM, wanted)
         return Claimed.of(((row.customer_id, row.check_at) for row in rows), most=most)
+
+
+async def ahead_of_reading(
+    connection: AsyncConnection, customer_ids: Sequence[str], *, now: datetime, known_by: datetime
+) -> frozenset[str]:
+    """Those of locked customers who meanwhile have a timer, due ``now``, that was set after ``known_by``.
+
+    ``claim`` passes them over; this finds whose timers were set between its snapshot and the lock, or since.
+    """
+    wanted = {"customer_ids": list(customer_ids), "now": now, "known_by": known_by}
+    return frozenset((await connection.execute(_AHEAD_OF_READING, wanted)).scalars())
 
 
 async def of_customers(connection: AsyncConnection, customer_ids: Sequence[str], until: datetime) -> list[Timer]:

@@ -46,6 +46,9 @@ async def test_every_address_keeps_the_path(behind_a_path: Collector, stripped: 
     repaired = await collector.client.get(asked(f"{page}.?score=3"))
     assert repaired.headers["location"] == f"{page}?score=3"
 
+    in_upper_case = await collector.client.get(asked(f"{BASE}{page.removeprefix(BASE).upper()}"))
+    assert in_upper_case.headers["location"] == page
+
     leave = links.unsubscribe_url("s-1").removeprefix("https://shop.example")
     assert f'action="{leave}"' in (await collector.client.get(asked(leave))).text
     left = await collector.client.post(asked(leave), data={"wish": "unsubscribe"})

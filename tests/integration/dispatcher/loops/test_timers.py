@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -9,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from services.dispatcher.loops.timers import TimerLoop
 from tests.integration.dispatcher.kit import DAY, HOUR, START, Dispatcher, order_event, preference, request
+from tests.kit.reading import ReadAsOfNow
 
 
 async def test_a_survey_is_sent_when_its_moment_comes(dispatcher: Dispatcher) -> None:
@@ -178,6 +180,33 @@ async def test_a_customer_who_is_always_at_fault_is_given_up_once_it_is_too_late
     outcomes = await dispatcher.outcomes()
     assert outcomes.count(("deferred", "fault")) == 14
     assert outcomes[-1] == ("skipped", "fault")
+
+
+async def test_after_a_data_error_too_nothing_is_decided_that_was_set_after_the_reading(
+    dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An order comes while the batch fails: what was published beside it may not have been read yet."""
+    await dispatcher.handle(*(order_event("placed", f"o-{name}", f"c-{name}") for name in ("1", "2", "bad")))
+    await refuse(dispatcher, "c-bad")
+    dispatcher.runtime.reads = ReadAsOfNow(dispatcher.runtime)
+    fails = dispatcher.loop._one_at_a_time
+
+    async def meanwhile(*given: Any) -> None:
+        await dispatcher.handle(
+            order_event("placed", "o-new", "c-1", at=START), order_event("placed", "o-new-bad", "c-bad")
+        )
+        await fails(*given)
+
+    dispatcher.clock.moment = START + HOUR
+    with monkeypatch.context() as patched:
+        patched.setattr(dispatcher.loop, "_one_at_a_time", meanwhile)
+        await dispatcher.loop.step()
+    assert [order for _, order, _ in await dispatcher.sends()] == ["o-2"]
+    assert not {"sent", "deferred", "skipped"} & {outcome for outcome, _ in await dispatcher.outcomes("c-1")}
+    assert ("deferred", "fault") not in await dispatcher.outcomes("c-bad")
+    await dispatcher.decide()
+    assert "c-1" in {row["customer_id"] for row in await dispatcher.rows("SELECT customer_id FROM sends")}
+    assert ("deferred", "fault") in await dispatcher.outcomes("c-bad")
 
 
 async def test_a_fault_that_concerns_everybody_is_nobodys_own(dispatcher: Dispatcher) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from services.scorer.domain.times import BadTime, read_end
 
+SANTIAGO = ZoneInfo("America/Santiago")
 NEW_YORK = ZoneInfo("America/New_York")
 
 
@@ -24,6 +25,11 @@ NEW_YORK = ZoneInfo("America/New_York")
 )
 def test_a_time_or_a_day_is_understood(written: str, meant: datetime) -> None:
     assert read_end(written, NEW_YORK) == meant
+
+
+def test_a_day_whose_last_hour_comes_twice_ends_with_the_second_one() -> None:
+    """In Chile, clocks go back from midnight to 23:00."""
+    assert read_end("2026-04-04", SANTIAGO) == datetime(2026, 4, 5, 3, 59, 59, 999_999, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(

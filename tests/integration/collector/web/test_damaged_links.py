@@ -37,11 +37,26 @@ async def test_a_link_with_something_behind_it_opens_and_is_repaired(collector: 
 )
 async def test_the_number_that_was_chosen_in_the_email_is_marked(collector: Collector, query: str, score: str) -> None:
     page = await collector.send()
-    for address in (page, page.upper().replace("/S/", "/s/")):
+    for address in (page, page.upper()):
         shown = await collector.client.get(address + quote(query, safe="?=%"), follow_redirects=True)
         assert shown.url.path == page
         assert checked(shown) == [score]
     assert await collector.answers() == []
+
+
+async def test_a_path_in_upper_case_opens(collector: Collector) -> None:
+    """Some mail programs write a whole link in upper case, and so do people who copy one from paper."""
+    page, leave = await collector.send(), collector.unsubscribe_page()
+    for address in (page, leave):
+        token = address.rpartition("/")[2]
+        in_upper_case = address.upper()
+        repaired = await collector.client.get(in_upper_case)
+        assert (repaired.status_code, repaired.headers["location"]) == (303, address)
+        only_path = in_upper_case.replace(token.upper(), token)
+        assert (await collector.client.get(only_path)).status_code == 200
+    assert (await collector.client.post(page.upper(), json={"score": 9})).status_code == 202
+    assert (await collector.client.post(leave.upper(), data=ONE_CLICK)).status_code == 200
+    assert (await collector.client.get("/HEALTHZ")).status_code == 404
 
 
 async def test_a_repaired_link_leads_to_the_same_step_and_language(collector: Collector) -> None:
@@ -57,7 +72,9 @@ async def test_a_link_that_is_fine_is_not_redirected(collector: Collector) -> No
         assert (await collector.client.get(page + query)).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/s/", "/s/s-1.", "/s/%2F..%2Fmetrics", "/s/%00", "/unsubscribe/", "/unsubscribe/x/"])
+@pytest.mark.parametrize(
+    "path", ["/s/", "/s/s-1.", "/s/%2F..%2Fmetrics", "/s/%00", "/unsubscribe/", "/unsubscribe/x/", "/S/x"]
+)
 async def test_a_link_without_its_token_is_a_page_too(collector: Collector, path: str) -> None:
     await collector.send()
     for response in (await collector.client.get(path), await collector.client.post(path, data={"score": "1"})):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.collector.domain.links import score_in_link
+from services.collector.domain.damaged_links import score_in_link
 from shared.nps import SCORES
 
 TOKEN = "5d0b6a52-3f0e-5d0b-9a3c-1d7a7a3e6b51.abcdefghijklmnopqrstuvwxyz"

@@ -1,14 +1,32 @@
 """Links as mail programs left them: opened where the token can be found, and repaired before a page is shown."""
 
 from fastapi import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.collector.domain.answers import form_score
-from services.collector.domain.links import score_in_link
+from services.collector.domain.damaged_links import score_in_link
 from services.collector.web.rendering import address
-from shared.links import BROKEN_LINK, Links, Purpose
+from shared.links import BROKEN_LINK, PATHS, Links, Purpose
 from shared.web.problems import Problem
 
 _KEPT = ("step", "tries")
+
+
+class AnyCase:
+    """Serves customers' links whose path is in upper case, as ``/S/…``; some mail programs write a whole link so."""
+
+    def __init__(self, app: ASGIApp, *, base_path: str) -> None:
+        self._app = app
+        self._beginnings = [start + path for start in dict.fromkeys((base_path, "")) for path in PATHS.values()]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            path: str = scope["path"]
+            for beginning in self._beginnings:
+                if path[: len(beginning)].lower() == beginning.lower():
+                    scope = {**scope, "path": beginning + path[len(beginning) :]}
+                    break
+        await self._app(scope, receive, send)
 
 
 def repaired_address(request: Request, links: Links, purpose: Purpose, *, written: str, send_id: str) -> str | None:
