@@ -1,5 +1,7 @@
 """The dashboard over HTTP, without a network or JavaScript."""
 
+import re
+
 import httpx
 
 from shared.contracts.identity import case_id
@@ -17,7 +19,8 @@ async def test_the_dashboard_answers_how_whether_and_where_without_a_script(
     served: Scorer, client: httpx.AsyncClient
 ) -> None:
     await fill(served)
-    await served.take("surveys.answers", answer("x", 2, comment="<b>Too late</b> & broken", segments={"country": "BR"}))
+    await served.take("surveys.answers", answer("x", 2, comment="<b>Too late</b> & broken", segments={"country": "BR"},
+                                               campaign="service-nps"))  # fmt: skip
     response = await client.get("/?window=90d&by=country")
     assert response.status_code == 200
     page = response.text
@@ -29,6 +32,7 @@ async def test_the_dashboard_answers_how_whether_and_where_without_a_script(
         assert f">{country}</a></th>" in page
     assert "&lt;b&gt;Too late&lt;/b&gt; &amp; broken" in page
     assert f'href="http://127.0.0.1:8004/cases/{case_id("x")}"' in page
+    assert re.search(r"service-nps</span>\s+<a[^>]*>Open the case", page)
     assert "Lumen &amp; Leaf" in page
     policy = response.headers["content-security-policy"]
     assert "script-src 'self';" in policy
