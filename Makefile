@@ -8,7 +8,7 @@ CODE := $(wildcard shared services deploy tools benchmarks tests)
 GENERATED := shared.contracts.generate tools.settings_table
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit up down status replay audit check fix bench lock clean
+.PHONY: help demo test unit faults up down status replay audit check fix bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ test: $(INSTALLED) ## run all tests, on a real Kafka and PostgreSQL, or some: AR
 
 unit: $(INSTALLED) ## run the unit tests only, in seconds, without Kafka or PostgreSQL
 	@$(BIN)/python -m pytest -p tests.kit.without_backends tests/unit $(ARGS)
+
+faults: $(INSTALLED) ## run the product under faults at random for 20 minutes, then check everything (SEED=7, FAULT_SECONDS=120)
+	@$(BIN)/python -m tests.faults.soak
 
 check: $(INSTALLED) ## check lint, format, types, import rules, and that generated files are up to date
 	@$(BIN)/ruff check .

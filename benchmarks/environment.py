@@ -58,7 +58,7 @@ async def environment() -> AsyncIterator[Environment]:
     end_leftovers(STATE / "processes.json")
     try:
         backends = await start_backends(
-            supervisor, STATE, StackPorts.free(), "benchmark", External.from_environment(), unreported
+            supervisor, STATE, StackPorts.free(), "benchmark", External.from_environment(), unreported, {}
         )
         prefix = f"bench-{secrets.token_hex(4)}."
         async with temporary_database(backends.database_url) as database:

@@ -1,7 +1,7 @@
 """Kafka and PostgreSQL for a stack: its own, or existing ones."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -52,12 +52,15 @@ async def start_backends(
     password: str,
     external: External,
     report: Report,
+    proxied: Mapping[int, int],
 ) -> Backends:
     """Starts what `external` does not name, with data and logs under `folder`, and returns when both are ready.
 
-    `password` is the database owner's, the same on every start. Raises StackError.
+    `password` is the database owner's, the same on every start; `proxied` is Kafka's. Raises StackError.
     """
-    kafka = KafkaNode(folder=folder / "kafka", port=ports.kafka, controller_port=ports.kafka_controller)
+    kafka = KafkaNode(
+        folder=folder / "kafka", port=ports.kafka, controller_port=ports.kafka_controller, proxied=proxied
+    )
     postgres = PostgresServer(folder / "postgresql", ports.postgresql, password)
 
     async def start_kafka() -> str:

@@ -22,6 +22,8 @@ class KafkaNode:
     """A node and its data folder. Ports may change between starts; the data is kept.
 
     ``settings`` go before our own.
+    proxied: further ports to listen on, each with the port of the proxy in front of it: a client that connects through
+    the proxy is told to come back through it.
     """
 
     folder: Path
@@ -29,6 +31,7 @@ class KafkaNode:
     controller_port: int
     heap_megabytes: int = 512
     settings: Mapping[str, str | int] = field(default_factory=dict)
+    proxied: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def bootstrap_servers(self) -> str:
@@ -83,12 +86,17 @@ class KafkaNode:
         )
 
     def _settings(self) -> dict[str, str | int]:
+        listeners = {"CLIENT": self.port} | {f"PROXIED{port}": port for port in self.proxied}
         return {
             "process.roles": "broker,controller",
             "node.id": 1,
             "controller.quorum.bootstrap.servers": f"{HOST}:{self.controller_port}",
-            "listeners": f"CLIENT://{HOST}:{self.port},CONTROLLER://{HOST}:{self.controller_port}",
-            "listener.security.protocol.map": "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listeners": _addresses({**listeners, "CONTROLLER": self.controller_port}),
+            "advertised.listeners": _addresses(
+                {name: self.proxied.get(port, port) for name, port in listeners.items()}
+                | {"CONTROLLER": self.controller_port}
+            ),
+            "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in (*listeners, "CONTROLLER")),
             "controller.listener.names": "CONTROLLER",
             "inter.broker.listener.name": "CLIENT",
             "log.dirs": str(self._data),
@@ -128,3 +136,7 @@ class KafkaNode:
                 f"Kafka's data folder {self._data} could not be prepared ({last_line}): "
                 "`make clean` removes it, then try again."
             )
+
+
+def _addresses(ports: Mapping[str, int]) -> str:
+    return ",".join(f"{name}://{HOST}:{port}" for name, port in ports.items())

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
+from urllib.parse import urlsplit, urlunsplit
 
 from deploy.local.backends import Backends, Report, all_or_none, start_backends, unreported
 from deploy.local.errors import StackError
@@ -44,6 +45,18 @@ _AUDIT_SETTINGS = (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """The proxies on this machine through which a process reaches its backends.
+
+    `kafka` is in front of the broker's port `kafka_listener`, `postgresql` in front of the database's own.
+    """
+
+    kafka: int
+    kafka_listener: int
+    postgresql: int
+
+
 @dataclass(kw_only=True)
 class Stack:
     """One running stack. All its files are under `state`; a state folder can be used by one stack at a time.
@@ -51,6 +64,7 @@ class Stack:
     clock: the value of HEARBACK_CLOCK for every process. campaigns: a folder of campaign files.
     environment: additional settings for every process; `environment_of`: for single processes, by name.
     replicas: number of instances by process name; the second scorer is called "scorer-2".
+    routes: by instance, such as "scorer-2", the proxies between it and the stack's own backends.
     processes: which of PROCESSES to start. external: an existing Kafka or PostgreSQL to use instead of the stack's own.
     """
 
@@ -62,6 +76,7 @@ class Stack:
     environment: Mapping[str, str] = field(default_factory=dict)
     environment_of: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     replicas: Mapping[str, int] = field(default_factory=dict)
+    routes: Mapping[str, Route] = field(default_factory=dict)
     processes: Sequence[str] = PROCESSES
     external: External = field(default_factory=External)
     report: Report = unreported
@@ -103,6 +118,7 @@ class Stack:
                 self._secrets.database_owner,
                 self.external.other_than(self.ports),
                 self.report,
+                {route.kafka_listener: route.kafka for route in self.routes.values()},
             )
             self.report("database", "creating schemas and roles")
             self.database = await provision(self._backends.database_url, self._secrets.services)
@@ -191,18 +207,31 @@ class Stack:
     def _service_program(self, process: str, number: int) -> Program:
         name = process if number == 1 else f"{process}-{number}"
         port = getattr(self.ports, process) if number == 1 else free_port()
+        service = "dispatcher" if process == "courier" else process
         module = ["services.dispatcher", "courier"] if process == "courier" else [f"services.{process}"]
         return Program(
             name=name,
             command=(sys.executable, "-m", *module),
             log_file=self.log_file(name),
             environment={
-                **self._service_environment("dispatcher" if process == "courier" else process, port),
+                **self._service_environment(service, port),
+                **self._routed(name, service),
                 **self.environment_of.get(process, {}),
                 **self.environment_of.get(name, {}),
             },
             ready=lambda: answers_ready(port),
         )
+
+    def _routed(self, name: str, service: str) -> dict[str, str]:
+        route = self.routes.get(name)
+        if route is None:
+            return {}
+        url = urlsplit(self.database.service_urls[service])
+        through = url._replace(netloc=f"{url.netloc.rpartition(':')[0]}:{route.postgresql}")
+        return {
+            "HEARBACK_KAFKA_BOOTSTRAP_SERVERS": f"{HOST}:{route.kafka}",
+            "HEARBACK_DATABASE_URL": urlunsplit(through),
+        }
 
     def _service_environment(self, service: str, port: int) -> dict[str, str]:
         return {

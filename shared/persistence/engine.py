@@ -1,6 +1,7 @@
 """Connections to PostgreSQL through SQLAlchemy and asyncpg."""
 
 import asyncio
+import socket
 from typing import Any
 
 import asyncpg
@@ -20,6 +21,9 @@ from shared.persistence.urls import driver_url
 IDLE_IN_TRANSACTION_MILLISECONDS = 15_000
 STATEMENT_MILLISECONDS = 20_000
 TRANSACTION_MILLISECONDS = 30_000
+# Nor does a database that vanishes without a word (its host died, or a firewall forgot the connection) keep us waiting
+# for a reply that will never come: the kernel ends the connection after so long.
+SILENT_SECONDS = 20
 _PROBE_SECONDS = 3
 _CONNECT_SECONDS = 10
 
@@ -39,7 +43,9 @@ def open_engine(url: str, *, name: str, pool_size: int = 8, **server_settings: s
 
     async def connect() -> Any:
         # asyncpg reads the URL itself: SQLAlchemy would pass sslmode on as a parameter asyncpg does not have.
-        return await asyncpg.connect(readable, timeout=_CONNECT_SECONDS, server_settings=settings)
+        return await asyncpg.connect(
+            readable, timeout=_CONNECT_SECONDS, server_settings=settings, connection_class=_WatchedConnection
+        )
 
     return create_async_engine(
         "postgresql+asyncpg://",
@@ -52,6 +58,29 @@ def open_engine(url: str, *, name: str, pool_size: int = 8, **server_settings: s
         # An error's text would hold the names and addresses of a statement's parameters, and end up in a log.
         hide_parameters=True,
     )
+
+
+class _WatchedConnection(asyncpg.Connection):  # type: ignore[misc]  # a library without types
+    """Ends when the server has acknowledged nothing for ``SILENT_SECONDS``: neither what was sent nor, in a silence,
+    the kernel's probes. Whoever uses it then gets the error of a lost connection."""
+
+    def __init__(self, protocol: Any, transport: asyncio.Transport, *rest: Any) -> None:
+        super().__init__(protocol, transport, *rest)
+        connected = transport.get_extra_info("socket")
+        if connected is None or connected.family not in (socket.AF_INET, socket.AF_INET6):
+            return
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in _PROBES.items():
+            if (number := getattr(socket, option, None)) is not None:  # not every system has them
+                connected.setsockopt(socket.IPPROTO_TCP, number, value)
+
+
+_PROBES = {
+    "TCP_KEEPIDLE": SILENT_SECONDS // 2,
+    "TCP_KEEPINTVL": SILENT_SECONDS // 4,
+    "TCP_KEEPCNT": 2,
+    "TCP_USER_TIMEOUT": SILENT_SECONDS * 1_000,
+}
 
 
 async def probe(engine: AsyncEngine) -> str | None:

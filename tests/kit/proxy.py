@@ -111,6 +111,9 @@ class Proxy:
                 if not self._accepting:
                     await self._open.wait()
                 writer.write(chunk)
+        if not self._accepting:
+            await self._open.wait()
+        writer.close()
 
 
 @asynccontextmanager

@@ -19,7 +19,8 @@ class RunningClock:
 
     def __init__(self, path: Path, start: datetime, speed: float) -> None:
         self._clock = SteppedClock.create(path, start)
-        self._speed = speed
+        self.speed = speed
+        """May be changed while it runs."""
         self.setting = f"file:{path}"
 
     def now(self) -> datetime:
@@ -33,4 +34,4 @@ class RunningClock:
             now = time.monotonic()
             passed = min(now - before, 10 * TICK_SECONDS)
             before = now
-            self._clock.step_to(self._clock.now() + timedelta(seconds=passed * self._speed))
+            self._clock.step_to(self._clock.now() + timedelta(seconds=passed * self.speed))

@@ -1,6 +1,7 @@
 """PostgreSQL releases a stalled process's locks to other processes, wherever it stalled."""
 
 import contextlib
+import socket
 import struct
 import time
 from collections.abc import AsyncIterator
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.persistence.engine import (
     IDLE_IN_TRANSACTION_MILLISECONDS,
+    SILENT_SECONDS,
     STATEMENT_MILLISECONDS,
     TRANSACTION_MILLISECONDS,
     is_fault_of_data,
@@ -98,3 +100,18 @@ async def gone(bench: Bench, pid: int) -> bool:
     async with bench.engine.connect() as connection:
         found = await connection.execute(text("SELECT 1 FROM pg_stat_activity WHERE pid = :pid"), {"pid": pid})
         return found.first() is None
+
+
+async def test_a_database_that_vanishes_without_a_word_is_noticed(bench: Bench) -> None:
+    async with bench.engine.connect() as connection:
+        raw = await connection.get_raw_connection()
+        assert raw.driver_connection is not None
+        connected = raw.driver_connection._transport.get_extra_info("socket")
+        probes = [
+            connected.getsockopt(socket.IPPROTO_TCP, option)
+            for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        ]
+        in_a_silence = probes[0] + probes[1] * probes[2]
+        assert connected.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        assert in_a_silence == SILENT_SECONDS
+        assert connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == SILENT_SECONDS * 1_000
