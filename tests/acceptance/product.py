@@ -160,10 +160,12 @@ class Product:
         decisions: list[dict[str, Any]] = body["decisions"]
         return decisions
 
+    def installation(self, **elsewhere: str) -> Installation:
+        """This product for an audit; ``elsewhere`` has settings to override."""
+        return Installation.from_environment({**self.stack.client_environment(), **elsewhere})
+
     async def audited(self, **elsewhere: str) -> Report:
-        """An installation of this product; ``elsewhere`` has settings to override."""
-        settings = {**self.stack.client_environment(), **elsewhere}
-        return await audit(Installation.from_environment(settings), within=PATIENCE_SECONDS)
+        return await audit(self.installation(**elsewhere), within=PATIENCE_SECONDS)
 
 
 def _answer_of(case: dict[str, Any]) -> str | None:

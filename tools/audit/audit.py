@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import asyncpg
@@ -15,7 +15,7 @@ from deploy.local.backends import CONNECTION_ERRORS
 from tools.audit import from_database, from_topics, served
 from tools.audit.checks import answers, cases, consent, erasure, keys, orders, recurring, scores, sends, timers
 from tools.audit.decision_log import DecisionLog
-from tools.audit.facts import DatabaseFacts, TopicFacts
+from tools.audit.facts import CaseState, DatabaseFacts, ScoreKey, TopicFacts, TotalsByDay
 from tools.audit.from_database import Connection
 from tools.audit.idle import backlog, wait_until_idle, work_in_progress
 from tools.audit.report import Report
@@ -92,6 +92,20 @@ class Installation:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Everything an audit compares, at ``now`` by the services' clock; ``mails`` is None without a mailbox."""
+
+    now: datetime
+    topics: TopicFacts
+    database: DatabaseFacts
+    by_day: TotalsByDay
+    windows: scores.Windows
+    served_scores: Mapping[ScoreKey, Mapping[str, Any]]
+    served_cases: Mapping[str, CaseState]
+    mails: served.SurveyMails | None
+
+
 def ignore_progress(_step: str) -> None:
     """The default for callers that do not show progress."""
 
@@ -102,24 +116,35 @@ async def audit(installation: Installation, *, within: float = 60, progress: Pro
     Waits up to ``within`` seconds until the loop is idle; if it does not become idle, the report is inconclusive.
     Raises CannotAudit when Kafka, PostgreSQL or a service cannot be reached.
     """
+    gathered = await gather(installation, within=within, progress=progress)
+    if isinstance(gathered, Report):
+        return gathered
+    progress("comparing")
+    return await asyncio.to_thread(compared, gathered, installation)
+
+
+async def gather(
+    installation: Installation, *, within: float = 60, progress: Progress = ignore_progress
+) -> Evidence | Report:
+    """Everything an audit compares; a report that says why, if it is inconclusive. Waits and raises as ``audit``."""
     try:
-        return await _audit(installation, within, progress)
+        return await _gather(installation, within, progress)
     except UNREACHABLE as error:
         reason = f"{type(error).__name__} ({error})" if str(error) else type(error).__name__
         raise CannotAudit(f"Cannot audit: {reason}. Is the stack up? `make status` shows it.") from error
 
 
-async def _audit(installation: Installation, within: float, progress: Progress) -> Report:
+async def _gather(installation: Installation, within: float, progress: Progress) -> Evidence | Report:
     headers = {"Authorization": f"Bearer {installation.api_key}"}
     limits = httpx.Limits(keepalive_expiry=KEEP_ALIVE_SECONDS)
     async with httpx.AsyncClient(headers=headers, timeout=HTTP_SECONDS, limits=limits) as client:
         connection: Connection = await asyncpg.connect(installation.database_url, timeout=30)
         try:
             for _ in range(MAX_ATTEMPTS):
-                report = await _attempt(installation, client, connection, within, progress)
-                if report.inconclusive != NEW_INPUT:
+                gathered = await _attempt(installation, client, connection, within, progress)
+                if not isinstance(gathered, Report) or gathered.inconclusive != NEW_INPUT:
                     break
-            return report
+            return gathered
         finally:
             await connection.close()
 
@@ -130,7 +155,7 @@ async def _attempt(
     connection: Connection,
     within: float,
     progress: Progress,
-) -> Report:
+) -> Evidence | Report:
     topics = Topics(installation.kafka_bootstrap_servers, prefix=installation.topic_prefix)
     names = from_topics.audited_topics(await topics.names())
     now = await served.now(client, installation.scorer_url)
@@ -148,17 +173,17 @@ async def _attempt(
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             # Work that has become due since the loop was idle may be in progress in this snapshot.
             in_progress = await work_in_progress(connection, before, now, installation.zone)
-            stored = await from_database.read_facts(connection, erasure.erased_addresses(from_kafka))
+            stored = await from_database.read_facts(connection, from_kafka)
         if in_progress:
             return Report(inconclusive=NEW_INPUT)
-        progress("comparing")
-        report = await _compare(installation, client, from_kafka, stored)
+        progress("asking the services")
+        evidence = await _with_what_is_served(installation, client, from_kafka, stored)
         after = await ends()
         day_changed = _day(await served.now(client, installation.scorer_url), installation) != _day(now, installation)
         if after != before or day_changed or await backlog(connection, after):
-            # The differences may only be input that arrived between two reads.
+            # Differences might only be input that arrived between two reads.
             return Report(inconclusive=NEW_INPUT)
-    return report
+    return evidence
 
 
 def _day(moment: datetime, installation: Installation) -> date:
@@ -166,18 +191,36 @@ def _day(moment: datetime, installation: Installation) -> date:
     return moment.astimezone(installation.zone).date()
 
 
-async def _compare(
+async def _with_what_is_served(
     installation: Installation, client: httpx.AsyncClient, topics: TopicFacts, database: DatabaseFacts
-) -> Report:
-    zone = installation.zone
-    log = DecisionLog.of(database.decisions)
-    delivered_from = answers.delivered_from(topics, zone)
-    by_day = answers.totals_by_day(topics, zone)
+) -> Evidence:
+    by_day = answers.totals_by_day(topics, installation.zone)
+    delivered_from = answers.delivered_from(topics, installation.zone)
     windows = await asyncio.to_thread(scores.Windows, by_day, delivered_from)
     served_scores = await served.scores(client, installation.scorer_url, windows.keys)
     now = await served.now(client, installation.scorer_url)
     served_cases = await served.cases(client, installation.alerter_url)
+    mails = None
+    if installation.mailbox_url is not None:
+        mails = await served.survey_mails(client, installation.mailbox_url)
+    return Evidence(
+        now=now,
+        topics=topics,
+        database=database,
+        by_day=by_day,
+        windows=windows,
+        served_scores=served_scores,
+        served_cases=served_cases,
+        mails=mails,
+    )
+
+
+def compared(evidence: Evidence, installation: Installation) -> Report:
+    """Every check of what was gathered. Pure."""
+    topics, database, now, zone = evidence.topics, evidence.database, evidence.now, installation.zone
+    log = DecisionLog.of(database.decisions)
     outcomes, undelivered = sends.outcomes_recorded(topics, database)
+    cases_since, comments_since = now - installation.case_days, now - installation.comments_kept_for
     checks = [
         orders.events_accounted_for(topics, database),
         orders.unreadable_dead_lettered(topics, database),
@@ -188,31 +231,28 @@ async def _compare(
         sends.quiet_periods_kept(database, installation.quiet_period),
         consent.nobody_against_their_will(topics, database, log),
         consent.preferences_known(topics, database),
-        sends.sends_match_decisions(topics, database),
         timers.surveys_were_due(topics, database, log),
         recurring.surveys_were_due(topics, database, log),
+        sends.sends_match_decisions(topics, database),
         outcomes,
         sends.surveys_answerable(topics, database, now),
         answers.published(topics, database),
         answers.stored_by_scorer(topics, database, zone),
-        answers.comments_shown(
-            topics, database, kept=installation.comments_kept, kept_since=now - installation.comments_kept_for
-        ),
+        answers.comments_shown(topics, database, kept=installation.comments_kept, kept_since=comments_since),
         keys.keys_of_their_own(topics, database),
-        answers.day_counts(by_day, database, delivered_from),
-        scores.published(windows, topics.scores, now, zone, installation.minimum_answers),
-        scores.served(windows, served_scores, zone, installation.minimum_answers),
-        cases.one_per_answer(topics, database, kept_since=now - installation.case_days),
+        answers.day_counts(evidence.by_day, database, answers.delivered_from(topics, zone)),
+        scores.published(evidence.windows, topics.scores, now, zone, installation.minimum_answers),
+        scores.served(evidence.windows, evidence.served_scores, zone, installation.minimum_answers),
+        cases.one_per_answer(topics, database, kept_since=cases_since),
         cases.in_right_queue(topics, database),
-        cases.published(topics, database, kept_since=now - installation.case_days),
-        cases.served(database, served_cases),
+        cases.published(topics, database, kept_since=cases_since),
+        cases.served(database, evidence.served_cases),
         erasure.no_personal_data_left(topics, database),
         keys.last_is_newest(topics),
         keys.numbers_go_up(topics, database),
     ]
-    if installation.mailbox_url is not None:
-        mails = await served.survey_mails(client, installation.mailbox_url)
-        checks.append(sends.mail_delivered_once(database, mails.send_ids, complete=mails.complete))
+    if evidence.mails is not None:
+        checks.append(sends.mail_delivered_once(database, evidence.mails.send_ids, complete=evidence.mails.complete))
     waiting = sum(timer.check_at > now for timer in database.timers)
     checks.sort(key=lambda check: PROMISES.index(check.promise))
     pending = {"timers not yet due": waiting, "emails waiting for a retry": undelivered}

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from tools.audit.arithmetic import Counts
 from tools.audit.histories import Histories, Misplaced
 from tools.audit.records import Location, Offsets
+from tools.audit.traces import Detail
 
 Segment = tuple[str, str]
 """Dimension and value; every answer is also in EVERYBODY."""
@@ -33,6 +34,8 @@ class OrderEvent:
     promised_at: datetime | None
     shipment: tuple[str, int | None] | None
     total: tuple[Decimal, str] | None = None
+    details: tuple[tuple[str, str], ...] = ()
+    """What it says about its customer: kind and comparable text (``traces.Detail``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +54,8 @@ class SurveyRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Send:
-    """A survey that was decided to be sent. Only the topic has its segments and its address, and when it was published;
-    only the send ledger its timer."""
+    """A survey that was decided to be sent. Only the topic has its segments, address and name, and when it was
+    published; only the send ledger its timer."""
 
     send_id: str
     campaign: str
@@ -66,6 +69,7 @@ class Send:
     timer_id: str | None = None
     segments: frozenset[Segment] = frozenset()
     address: str | None = None
+    name: str | None = None
     published: datetime | None = None
 
 
@@ -338,8 +342,10 @@ class TopicFacts:
     """Where each partition ends."""
     retained_since: dict[str, datetime] = field(default_factory=dict)
     """Topics whose oldest records Kafka has deleted, with the time since which they are complete."""
-    addresses: dict[str, set[str]] = field(default_factory=dict)
-    """Customer to every address and phone number ever published, to check that those of erased customers are gone."""
+    erased_comments: dict[str, set[Detail]] = field(default_factory=dict)
+    """Erased customer to what they wrote before, where Kafka has not compacted it yet."""
+    traces: dict[tuple[str, int, str], set[Detail]] = field(default_factory=dict)
+    """What the last record of a key says about erased customers, by topic, partition and key; on compacted topics."""
 
     def complete(self, *topics: str) -> bool:
         """Whether everything ever published to these topics is still there."""
@@ -389,5 +395,9 @@ class DatabaseFacts:
     cases: dict[str, CaseState] = field(default_factory=dict)
     routing: RoutingRules = field(default_factory=RoutingRules)
     dead_letters: set[tuple[str, Location]] = field(default_factory=set)
-    traces: dict[str, list[str]] = field(default_factory=dict)
-    """Erased customer to the tables that still contain one of their addresses."""
+    traces: dict[str, set[Detail]] = field(default_factory=dict)
+    """Table to what it says about erased customers."""
+    described_customers: set[str] = field(default_factory=set)
+    """Erased customers of whom the dispatcher has details."""
+    details_of_others: set[tuple[str, str]] = field(default_factory=set)
+    """Kind and text of what was searched for and belongs to a customer who was not erased, too."""

@@ -11,6 +11,7 @@ import yaml
 from shared.contracts import deliveries, orders
 from shared.contracts.scores import score_key
 from tools.audit.arithmetic import Counts
+from tools.audit.checks.erasure import details_to_search
 from tools.audit.facts import (
     BEGINNING_OF_TIME,
     EVERYBODY,
@@ -26,13 +27,17 @@ from tools.audit.facts import (
     Segment,
     Send,
     Timer,
+    TopicFacts,
     Totals,
 )
 from tools.audit.from_topics import answer_state, channel_states, segments_of
 from tools.audit.routing import routing_rules
+from tools.audit.traces import ADDRESS, ID, NAME, Detail, Search
 
 ROUTING_TOLERANCE = timedelta(seconds=5)
 """A transaction that read the rules before they changed may open its cases a moment afterwards."""
+
+ROWS_AT_ONCE = 2_000
 
 SCHEMAS = ("dispatcher", "collector", "scorer", "alerter")
 OUTCOME_OF_DELIVERY = {
@@ -46,9 +51,11 @@ OUTCOME_OF_DELIVERY = {
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
-async def read_facts(connection: Connection, erased: dict[str, set[str]]) -> DatabaseFacts:
-    """Reads everything; within one transaction it is one snapshot. ``erased`` maps erased customers to the addresses
-    that no table may contain any more."""
+async def read_facts(connection: Connection, topics: TopicFacts) -> DatabaseFacts:
+    """Reads everything; within one transaction it is one snapshot. ``topics`` tell what must be gone from the tables.
+
+    Must be called within a transaction.
+    """
     facts = DatabaseFacts()
     await _dispatcher(connection, facts)
     await _collector(connection, facts)
@@ -56,7 +63,7 @@ async def read_facts(connection: Connection, erased: dict[str, set[str]]) -> Dat
     await _alerter(connection, facts)
     await _dead_letters(connection, facts)
     await _positions(connection, facts)
-    facts.traces = await _traces(connection, erased)
+    await _traces(connection, facts, topics)
     return facts
 
 
@@ -96,8 +103,14 @@ async def _dispatcher(connection: Connection, facts: DatabaseFacts) -> None:
     )
     rules = [campaign_rule(json.loads(row["definition"]), row["version"], row["changed_at"]) for row in rows]
     facts.campaigns = {rule.id: rule for rule in rules}
-    rows = await connection.fetch("SELECT customer_id, erased_at FROM dispatcher.customers WHERE erased_at IS NOT NULL")
+    rows = await connection.fetch(
+        """
+        SELECT customer_id, erased_at, details <> '{}' AS described
+        FROM dispatcher.customers WHERE erased_at IS NOT NULL
+        """
+    )
     facts.erased_customers = {row["customer_id"]: row["erased_at"] for row in rows}
+    facts.described_customers = {row["customer_id"] for row in rows if row["described"]}
     rows = await connection.fetch(
         """
         SELECT customer_id, preference_revision AS revision, channels::text AS channels
@@ -253,31 +266,48 @@ async def _positions(connection: Connection, facts: DatabaseFacts) -> None:
         facts.positions |= {(row["consumer"], row["topic"], row["partition"]): row["next_offset"] for row in rows}
 
 
-async def _traces(connection: Connection, erased: dict[str, set[str]]) -> dict[str, list[str]]:
-    """Tables that still contain an address of an erased customer, in any column."""
-    found: dict[str, list[str]] = {}
-    if not any(erased.values()):
-        return found
-    customer_of = {address.lower(): customer for customer, addresses in erased.items() for address in addresses}
-    for schema, table in await _tables(connection):
-        rows = await connection.fetch(
-            f"""
-            SELECT DISTINCT erased.address FROM {schema}.{table} AS scanned
-            JOIN unnest($1::text[]) AS erased (address) ON strpos(lower(scanned::text), erased.address) > 0
-            """,  # noqa: S608  # our own tables, from the catalogue
-            list(customer_of),
+async def _traces(connection: Connection, facts: DatabaseFacts, topics: TopicFacts) -> None:
+    """Every table is searched for what must be gone. Rows are read in batches, and none is kept."""
+    wanted = details_to_search(topics, facts)
+    if not wanted:
+        return
+    facts.details_of_others = await _details_of_others(connection, wanted)
+    search = Search(details_to_search(topics, facts))
+    for schema, table in await _tables_with_text(connection):
+        keeps_ids = schema == "dispatcher" and table != "deliveries"
+        rows = connection.cursor(
+            f"SELECT to_jsonb(scanned)::text AS document FROM {schema}.{table} AS scanned",  # noqa: S608  # our own tables, from the catalogue
+            prefetch=ROWS_AT_ONCE,
         )
-        for row in rows:
-            found.setdefault(customer_of[row["address"]], []).append(f"{schema}.{table}")
+        async for row in rows:
+            for detail in search.found_in(row["document"]):
+                if not (detail.kind == ID and keeps_ids):
+                    facts.traces.setdefault(f"{schema}.{table}", set()).add(detail)
+
+
+async def _details_of_others(connection: Connection, wanted: Iterable[Detail]) -> set[tuple[str, str]]:
+    """Of the addresses and names, those that a customer who was not erased has, too."""
+    found: set[tuple[str, str]] = set()
+    for kind, field in ((ADDRESS, "email"), (NAME, "name")):
+        rows = await connection.fetch(
+            """
+            SELECT DISTINCT lower(trim(details->$1->>1)) AS text FROM dispatcher.customers
+            WHERE erased_at IS NULL AND lower(trim(details->$1->>1)) = ANY($2::text[])
+            """,
+            field,
+            sorted({detail.text for detail in wanted if detail.kind == kind}),
+        )
+        found |= {(kind, row["text"]) for row in rows}
     return found
 
 
-async def _tables(connection: Connection) -> Iterable[tuple[str, str]]:
+async def _tables_with_text(connection: Connection) -> Iterable[tuple[str, str]]:
     rows = await connection.fetch(
         """
-        SELECT schemaname, tablename FROM pg_tables WHERE schemaname = ANY($1::text[])
-        ORDER BY schemaname, tablename
+        SELECT DISTINCT table_schema, table_name FROM information_schema.columns
+        WHERE table_schema = ANY($1::text[]) AND data_type IN ('text', 'character varying', 'json', 'jsonb', 'ARRAY')
+        ORDER BY table_schema, table_name
         """,
         list(SCHEMAS),
     )
-    return [(row["schemaname"], row["tablename"]) for row in rows]
+    return [(row["table_schema"], row["table_name"]) for row in rows]

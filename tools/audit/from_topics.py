@@ -1,7 +1,8 @@
 """Reads the facts from the topics. Each record is read once; on compacted topics the latest of each key counts."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from hashlib import blake2b
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from shared.contracts import answers, campaigns, deliveries, followups, orders, preferences, requests, scores, sends
-from shared.contracts.topics import DEAD_LETTER_SUFFIX
+from shared.contracts.topics import DEAD_LETTER_SUFFIX, is_compacted
+from tools.audit.checks.erasure import details_of_erased
 from tools.audit.facts import (
     BEGINNING_OF_TIME,
     AnswerState,
@@ -28,6 +30,7 @@ from tools.audit.facts import (
 from tools.audit.histories import add_record
 from tools.audit.money import amount_of
 from tools.audit.records import Event, Record, any_moment, event_of, moment
+from tools.audit.traces import ADDRESS, COMMENT, NAME, Detail, Search, comparable
 
 if TYPE_CHECKING:
     from tools.audit.topics import Topics
@@ -47,18 +50,45 @@ async def read_facts(topics: "Topics", names: Sequence[str]) -> TopicFacts:
     facts = TopicFacts()
     readers = {name: reader_for(name) for name in names if not name.endswith(DEAD_LETTER_SUFFIX)}
     first_kept: dict[tuple[str, int], datetime] = {}
-    async for record in topics.read(names):
-        if (record.topic, record.partition) not in first_kept:
-            first_kept[record.topic, record.partition] = _published_at(record)
-        if record.topic in readers:
-            read_record(facts, record, readers[record.topic])
-        else:
-            _read_dead_letter(facts, record)
+    search = Search()
+    for together in _in_order(names):
+        async for record in topics.read(together):
+            if (record.topic, record.partition) not in first_kept:
+                first_kept[record.topic, record.partition] = _published_at(record)
+            if record.topic in readers:
+                read_record(facts, record, readers[record.topic])
+                _search_record(facts, record, search)
+            else:
+                _read_dead_letter(facts, record)
+        search.add(details_of_erased(facts))
+        search.add(detail for written in facts.erased_comments.values() for detail in written)
     for (topic, partition), beginning in (await topics.beginnings(names)).items():
         if beginning > 0:
             kept_from = first_kept.get((topic, partition), NEVER)
             facts.retained_since[topic] = max(kept_from, facts.retained_since.get(topic, kept_from))
     return facts
+
+
+def _in_order(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Who was erased is read first, then what is known about them, then what they wrote, then where it may still be."""
+    left = list(names)
+    for together in ([preferences.TOPIC], [orders.TOPIC, sends.TOPIC], [answers.TOPIC]):
+        if present := [name for name in together if name in left]:
+            yield present
+            left = [name for name in left if name not in present]
+    if left:
+        yield left
+
+
+def _search_record(facts: TopicFacts, record: Record, search: Search) -> None:
+    """Notes what the record says about erased customers, instead of what an earlier one under its key did."""
+    if not search or not is_compacted(record.topic) or record.key is None or record.value is None:
+        return
+    at = record.topic, record.partition, record.key.decode("utf-8", "replace")
+    if found := search.found_in(record.value.decode("utf-8", "replace")):
+        facts.traces[at] = found
+    else:
+        facts.traces.pop(at, None)
 
 
 def _published_at(record: Record) -> datetime:
@@ -114,10 +144,13 @@ def _read_order(facts: TopicFacts, record: Record, event: Event) -> None:
         promised_at=_promised_at(body),
         shipment=_shipment(body.get("shipment")),
         total=_total(body.get("total")),
+        details=tuple(
+            (kind, sys.intern(comparable(customer[field])))
+            for field, kind in (("email", ADDRESS), ("phone", ADDRESS), ("name", NAME))
+            if isinstance(customer.get(field), str) and customer[field].strip()
+        ),
     )
-    addresses = {customer[field].strip() for field in ("email", "phone") if isinstance(customer.get(field), str)} - {""}
     facts.orders.append(order_event)
-    facts.addresses.setdefault(order_event.customer_id, set()).update(addresses)
 
 
 def _promised_at(body: dict[str, Any]) -> datetime | None:
@@ -176,7 +209,7 @@ def _read_request(facts: TopicFacts, record: Record, event: Event) -> None:
 def _read_send(facts: TopicFacts, record: Record, event: Event) -> None:
     if event.type == sends.SENT:
         body = event.body
-        address = body["recipient"]["address"]
+        recipient = body["recipient"]
         facts.sends[body["send_id"]] = Send(
             send_id=body["send_id"],
             campaign=body["campaign"],
@@ -188,10 +221,10 @@ def _read_send(facts: TopicFacts, record: Record, event: Event) -> None:
             sent_at=moment(body["sent_at"]),
             expires_at=moment(body["expires_at"]),
             segments=segments_of(body["segments"]),
-            address=address,
+            address=recipient["address"],
+            name=recipient.get("name"),
             published=record.published,
         )
-        facts.addresses.setdefault(body["customer_id"], set()).add(address)
 
 
 def _read_delivery(facts: TopicFacts, record: Record, event: Event) -> None:
@@ -203,6 +236,10 @@ def _read_delivery(facts: TopicFacts, record: Record, event: Event) -> None:
 
 def _read_answer(facts: TopicFacts, _record: Record, event: Event) -> None:
     state = answer_state(event.body, erased=event.type == answers.ERASED)
+    erased_at = facts.erased_customers.get(state.customer_id or "")
+    if erased_at is not None and state.comment and state.answered_at is not None and state.answered_at <= erased_at:
+        written = Detail(state.customer_id or "", COMMENT, comparable(state.comment))
+        facts.erased_comments.setdefault(written.customer_id, set()).add(written)
     known = facts.answers.get(event.body["answer_id"])
     if known is None or (state.revision, state.score is None) > (known.revision, known.score is None):
         facts.answers[event.body["answer_id"]] = state
