@@ -5,18 +5,24 @@ import logging
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from deploy.local import commands
+from deploy.local.addresses import sign_in_link
+from deploy.local.environment import not_used
 from deploy.local.errors import StackError
-from deploy.local.ports import StackPorts
+from deploy.local.ports import HOST, StackPorts
 from deploy.local.programs import PROJECT
 from deploy.local.progress import Display
+from deploy.local.replicas import every_name, replica_ports, replicas_from_environment
+from deploy.local.secrets_file import load_or_create
 from deploy.local.status import DEFAULT_STATE, read_status
 from deploy.local.terminal import fail
 
@@ -43,7 +49,9 @@ def up(state: State = DEFAULT_STATE) -> None:
     began = time.monotonic()
     state = state.resolve()
     try:
-        StackPorts.from_environment()  # an error is reported here, not in the supervisor's log
+        # An error is reported here, not in the supervisor's log.
+        replicas = replicas_from_environment()
+        replica_ports(StackPorts.from_environment(), replicas)
         with commands.brought_up(state, Display(console)) as how:
             show_addresses(state)
             seconds = time.monotonic() - began
@@ -53,6 +61,8 @@ def up(state: State = DEFAULT_STATE) -> None:
                 "was up": "Already up; nothing to do. It runs the code it was started with.",
             }
             console.print(f"{said[how]} `make down` stops it.", highlight=False, soft_wrap=True)
+            for note in notes(state, replicas):
+                console.print(note, highlight=False, markup=False, soft_wrap=True)
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # too late to undo what was just reported
     except StackError as error:
         fail(str(error), exit_code=1)
@@ -74,15 +84,23 @@ def down(state: State = DEFAULT_STATE) -> None:
 
 @app.command(epilog="Example: python -m deploy.local status || echo 'not all ready'")
 def status(state: State = DEFAULT_STATE) -> None:
-    """Show every process. Exit code 0: all are ready; 1: some are not; 3: nothing is running."""
-    parts = asyncio.run(commands.inspect(state.resolve()))
+    """Show every process, and why it is not ready. Exit code 0: all are ready; 1: some are not; 3: nothing runs."""
+    state = state.resolve()
+    parts = asyncio.run(commands.inspect(state))
     if not parts:
-        console.print("Nothing is running. `make up` starts it.")
+        console.print(commands.why_nothing_runs(state), highlight=False, markup=False, soft_wrap=True)
         raise typer.Exit(NOT_RUNNING)
-    table = Table("process", "pid", "MB", "ready", box=None)
+    table = Table("process", "pid", "MB", "restarts", "ready", box=None)
     for part in parts:
-        table.add_row(part.name, str(part.pid), str(part.memory), "yes" if part.ready else "no")
-    console.print(table)
+        table.add_row(
+            part.name,
+            str(part.pid or "–"),
+            str(part.memory or "–"),
+            str(part.restarts),
+            Text("yes" if part.ready else f"no: {part.reason}"),
+        )
+    # At a terminal as wide as it is; in a pipe, a line per process.
+    console.print(table, soft_wrap=not console.is_terminal)
     raise typer.Exit(0 if all(part.ready for part in parts) else 1)
 
 
@@ -127,18 +145,34 @@ def show_addresses(state: Path) -> None:
     if running is None:  # stopped by another command just now
         return
     ports = running.ports
-    table = Table.grid(padding=(0, 2))
-    for what, port in (
-        ("dashboard", ports.scorer),
-        ("support inbox", ports.alerter),
-        ("mailbox", ports.mailbox),
-        ("collector API", ports.collector),
-        ("dispatcher API", ports.dispatcher),
-    ):
-        table.add_row(what, f"http://127.0.0.1:{port}/")
-    table.add_row("for a client", f"source {state / 'env'}")
-    table.add_row("logs", str(state / "logs"))
-    console.print(table)
+    api_key = load_or_create(state / "secrets.json").api_key
+    addresses = {
+        "dashboard": sign_in_link(ports.scorer, api_key),
+        "support inbox": sign_in_link(ports.alerter, api_key),
+        "mailbox": f"http://{HOST}:{ports.mailbox}/",
+        "collector API": f"http://{HOST}:{ports.collector}/",
+        "dispatcher API": f"http://{HOST}:{ports.dispatcher}/",
+        "for a client": f"source {state / 'env'}",
+        "logs": str(state / "logs"),
+    }
+    for what, where in addresses.items():
+        # Whole lines, however narrow the terminal is: a link that is cut in two cannot be opened.
+        console.print(f"{what:<16}{where}", highlight=False, markup=False, soft_wrap=True)
+    console.print(
+        "The links to the dashboard and the inbox have the API key in them. Without it, the sign-in page asks for one: "
+        f"it is the value of HEARBACK_API_KEY in {state / 'env'}.",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def notes(state: Path, replicas: Mapping[str, int]) -> list[str]:
+    """What whoever runs `up` may have expected otherwise."""
+    found = [commands.other_replicas(state, every_name(replicas))]
+    if unused := not_used():
+        found.append(f"Not used: {', '.join(unused)}. HEARBACK_PORT_BASE moves all ports; all are on {HOST}.")
+    return [note for note in found if note]
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +17,9 @@ from typing import Literal
 from deploy.local.errors import StackError
 from deploy.local.install_folder import remove_data
 from deploy.local.ports import accepts_connections
-from deploy.local.programs import PROJECT
+from deploy.local.programs import BACKENDS, PROJECT
 from deploy.local.progress import Display
-from deploy.local.readiness import answers_ready
+from deploy.local.readiness import why_not_ready
 from deploy.local.status import Status, read_status, status_file
 from deploy.local.supervisor import end_leftovers, last_lines, read_records, start_time
 
@@ -100,30 +100,77 @@ def remove_state(state: Path) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A running process as shown by `status`; memory is resident, in MB."""
+    """A process as shown by `status`; `memory` is resident, in MB, `restarts` since `make up`.
+
+    `reason` says why it is not ready; empty when it is. `pid` is None while it is being restarted.
+    """
 
     name: str
-    pid: int
-    ready: bool
+    pid: int | None
     memory: int
+    restarts: int
+    reason: str
+
+    @property
+    def ready(self) -> bool:
+        return not self.reason
 
 
 async def inspect(state: Path) -> list[Part]:
-    """Every process of the stack in `state`, and whether it is ready now; empty when nothing is running."""
+    """Every process that should be running in `state`, and why it is not ready now; empty when nothing is running."""
     status = read_status(state)
     if status is None or not status.alive:
         return []
-    ports = status.ports
+    records = {record.name: record for record in read_records(state / "processes.json")}
+    # Before it is started, a process has no part in the status.
+    wanted = [name for name in (*BACKENDS, *status.http_ports) if name in records or name in status.parts]
 
-    async def part(name: str, pid: int) -> Part:
-        if name in ("kafka", "postgresql"):
-            ready = await accepts_connections(getattr(ports, name))
+    async def part(name: str) -> Part | None:
+        record = records.get(name)
+        if record is None:
+            if status.parts[name].startswith("using "):
+                return None
+            why = f"is not running; {state / 'logs' / name}.log says why"
+            return Part(name=name, pid=None, memory=0, restarts=0, reason=why)
+        if name in BACKENDS:
+            ready = await accepts_connections(getattr(status.ports, name))
+            reason = "" if ready else "does not accept connections"
         else:
-            ready = await answers_ready(getattr(ports, name))
-        return Part(name=name, pid=pid, ready=ready, memory=_resident_megabytes(pid))
+            reason = await why_not_ready(status.http_ports[name])
+        return Part(
+            name=name, pid=record.pid, memory=_resident_megabytes(record.pid), restarts=record.restarts, reason=reason
+        )
 
-    records = [record for record in read_records(state / "processes.json") if hasattr(ports, record.name)]
-    return list(await asyncio.gather(*(part(record.name, record.pid) for record in records)))
+    return [found for found in await asyncio.gather(*(part(name) for name in wanted)) if found is not None]
+
+
+def why_nothing_runs(state: Path) -> str:
+    """A sentence for when `inspect` found nothing."""
+    status = read_status(state)
+    if status is None:
+        return "Nothing is running. `make up` starts it."
+    if status.alive:
+        return "Nothing is running; the stack is stopping." if status.phase == "stopping" else "Nothing is running yet."
+    if status.phase == "failed":
+        return f"Nothing is running; the last start failed: {status.sentence}"
+    return (
+        f"Nothing is running: the supervisor ended unexpectedly. `make up` starts it again; "
+        f"{state / 'logs' / 'supervisor.log'} may say why it ended."
+    )
+
+
+def other_replicas(state: Path, wanted: Collection[str]) -> str:
+    """Says how the running stack's processes differ from those wanted now; empty when they do not."""
+    status = read_status(state)
+    running = set(status.http_ports) - {"mailbox"} if status else set()
+    if not running or running == set(wanted):
+        return ""
+    parts = [
+        f"{word} {', '.join(sorted(names))}"
+        for word, names in (("without", set(wanted) - running), ("with", running - set(wanted)))
+        if names
+    ]
+    return f"It runs {' and '.join(parts)}: `make down`, then `make up`, to change that."
 
 
 def _start_supervisor(state: Path) -> "subprocess.Popen[bytes]":

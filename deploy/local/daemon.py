@@ -6,20 +6,25 @@ import os
 import signal
 from pathlib import Path
 
+from deploy.local.environment import settings_from_environment
 from deploy.local.errors import StackError
 from deploy.local.external import External
 from deploy.local.ports import StackPorts
-from deploy.local.stack import Stack, settings_from_environment
+from deploy.local.replicas import replica_ports, replicas_from_environment
+from deploy.local.stack import Stack
 from deploy.local.status import StatusFile
 
 log = logging.getLogger(__name__)
 
 
 def stack_from_environment(state: Path, ports: StackPorts) -> Stack:
-    """The stack configured by the environment's HEARBACK_ settings."""
+    """The stack configured by the environment's HEARBACK_ settings. Raises StackError for an invalid one."""
+    replicas = replicas_from_environment()
     return Stack(
         state=state,
         ports=ports,
+        replicas=replicas,
+        replica_ports=replica_ports(ports, replicas),
         topic_prefix=os.environ.get("HEARBACK_TOPIC_PREFIX", ""),
         environment=settings_from_environment(),
         external=External.from_environment(),
@@ -28,7 +33,7 @@ def stack_from_environment(state: Path, ports: StackPorts) -> Stack:
 
 async def supervise(stack: Stack) -> int:
     """Runs `stack` until SIGTERM or SIGINT. Returns the exit code; a failed start is reported in the status file."""
-    status = StatusFile(stack.state, stack.ports)
+    status = StatusFile(stack.state, stack.ports, stack.http_ports)
     stack.report = status.report
     status.enter("starting")
     asked_to_stop = asyncio.Event()

@@ -13,6 +13,7 @@ from deploy.local.errors import StackError
 HOST = "127.0.0.1"
 DEFAULT_BASE = 8000
 HIGHEST_BASE = 65_000
+HIGHEST_PORT = 65_535
 FREE_FROM, FREE_UNTIL = 10_000, 28_000
 
 

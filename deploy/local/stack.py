@@ -12,7 +12,6 @@
 
 import asyncio
 import fcntl
-import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -26,15 +25,15 @@ from deploy.local.backends import Backends, Report, all_or_none, start_backends,
 from deploy.local.errors import StackError
 from deploy.local.external import External
 from deploy.local.ports import HOST, StackPorts, free_port, require_free
-from deploy.local.programs import PROCESSES, PROJECT, SERVICES, Program
+from deploy.local.programs import BACKENDS, PROCESSES, PROJECT, SERVICES, Program
 from deploy.local.provision import Database, provision
 from deploy.local.readiness import answers_ready
+from deploy.local.replicas import instances
 from deploy.local.secrets_file import StackSecrets, load_or_create, write_private
 from deploy.local.status import ports_of_running_stack
 from deploy.local.supervisor import ProcessRecord, Supervisor, end_leftovers
 from deploy.local.topics import provide_topics, require_acceptable
 
-BACKENDS = ("kafka", "postgresql")
 _AUDIT_SETTINGS = (
     "HEARBACK_TIMEZONE",
     "HEARBACK_QUIET_PERIOD_DAYS",
@@ -63,7 +62,8 @@ class Stack:
 
     clock: the value of HEARBACK_CLOCK for every process. campaigns: a folder of campaign files.
     environment: additional settings for every process; `environment_of`: for single processes, by name.
-    replicas: number of instances by process name; the second scorer is called "scorer-2".
+    replicas: number of instances by process name; the second scorer is called "scorer-2". `replica_ports`: the ports of
+    all but the first instances, by that name; one that is not named gets a free one.
     routes: by instance, such as "scorer-2", the proxies between it and the stack's own backends.
     processes: which of PROCESSES to start. external: an existing Kafka or PostgreSQL to use instead of the stack's own.
     """
@@ -76,6 +76,7 @@ class Stack:
     environment: Mapping[str, str] = field(default_factory=dict)
     environment_of: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     replicas: Mapping[str, int] = field(default_factory=dict)
+    replica_ports: Mapping[str, int] = field(default_factory=dict)
     routes: Mapping[str, Route] = field(default_factory=dict)
     processes: Sequence[str] = PROCESSES
     external: External = field(default_factory=External)
@@ -84,6 +85,11 @@ class Stack:
     def __post_init__(self) -> None:
         self.state = self.state.resolve()
         self._supervisor = Supervisor(self.state / "processes.json")
+        self.http_ports = {
+            name: getattr(self.ports, process) if name == process else self.replica_ports.get(name) or free_port()
+            for process in self.processes
+            for name in instances(process, self.replicas.get(process, 1))
+        } | {"mailbox": self.ports.mailbox}
         self._stopped: dict[str, Program] = {}
         self._lock: IO[str] | None = None
         self._secrets: StackSecrets
@@ -164,8 +170,8 @@ class Stack:
         return self._supervisor.processes
 
     def url(self, name: str) -> str:
-        """The HTTP address of "dispatcher", "collector", "scorer", "alerter", "courier" or "mailbox"."""
-        return f"http://{HOST}:{getattr(self.ports, name)}"
+        """The HTTP address of a process, such as "collector", "scorer-2" or "mailbox"."""
+        return f"http://{HOST}:{self.http_ports.get(name) or getattr(self.ports, name)}"
 
     @property
     def kafka_bootstrap_servers(self) -> str:
@@ -199,14 +205,13 @@ class Stack:
 
     def _service_programs(self) -> list[Program]:
         return [
-            self._service_program(process, number)
+            self._service_program(process, name)
             for process in self.processes
-            for number in range(1, self.replicas.get(process, 1) + 1)
+            for name in instances(process, self.replicas.get(process, 1))
         ]
 
-    def _service_program(self, process: str, number: int) -> Program:
-        name = process if number == 1 else f"{process}-{number}"
-        port = getattr(self.ports, process) if number == 1 else free_port()
+    def _service_program(self, process: str, name: str) -> Program:
+        port = self.http_ports[name]
         service = "dispatcher" if process == "courier" else process
         module = ["services.dispatcher", "courier"] if process == "courier" else [f"services.{process}"]
         return Program(
@@ -240,7 +245,6 @@ class Stack:
             "HEARBACK_TOPIC_PREFIX": self.topic_prefix,
             "HEARBACK_HTTP_HOST": HOST,
             "HEARBACK_HTTP_PORT": str(port),
-            "HEARBACK_API_KEYS": self._secrets.api_keys_setting,
             "HEARBACK_SECRET": self._secrets.signing,
             "HEARBACK_PUBLIC_COLLECTOR_URL": self.url("collector"),
             "HEARBACK_DASHBOARD_URL": f"{self.url('scorer')}/",
@@ -249,6 +253,10 @@ class Stack:
             "HEARBACK_SMTP_URL": f"smtp://{HOST}:{self.ports.smtp}",
             "HEARBACK_SMTP_RECEIPTS_URL": f"{self.url('mailbox')}/api/receipts",
             **self._overrides(),
+            # Beside the user's own keys: the clients of this stack, such as the audit, have the local one.
+            "HEARBACK_API_KEYS": ";".join(
+                filter(None, (self.environment.get("HEARBACK_API_KEYS"), self._secrets.api_keys_setting))
+            ),
         }
 
     def _overrides(self) -> dict[str, str]:
@@ -273,8 +281,8 @@ class Stack:
 
     def _require_ports(self) -> None:
         """Checks only what this stack will listen on: an external cluster may be on our ports."""
-        needed = {f"the {process}": getattr(self.ports, process) for process in self.processes}
-        needed |= {"the mailbox": self.ports.mailbox, "the mailbox's SMTP": self.ports.smtp}
+        needed = {f"the {name}": port for name, port in self.http_ports.items()}
+        needed["the mailbox's SMTP"] = self.ports.smtp
         external = self.external.other_than(self.ports)
         if not external.kafka_bootstrap_servers:
             needed |= {"Kafka": self.ports.kafka, "Kafka's controller": self.ports.kafka_controller}
@@ -297,21 +305,3 @@ class Stack:
                 f"Another stack is using {self.state}: stop it with `make down`, or use another folder."
             ) from error
         self._lock = lock
-
-
-def settings_from_environment() -> dict[str, str]:
-    """The user's HEARBACK_ settings (brand, clock, log format, …), passed on to every process of the stack.
-
-    Leaves out those the stack sets itself.
-    """
-    set_by_stack = {
-        "HEARBACK_KAFKA_BOOTSTRAP_SERVERS", "HEARBACK_DATABASE_URL", "HEARBACK_HTTP_HOST", "HEARBACK_HTTP_PORT",
-        "HEARBACK_PORT_BASE", "HEARBACK_STATE", "HEARBACK_CACHE_DIR", "HEARBACK_API_KEYS", "HEARBACK_API_KEY",
-        "HEARBACK_SECRET", "HEARBACK_PUBLIC_COLLECTOR_URL", "HEARBACK_MAILBOX_URL", "HEARBACK_DISPATCHER_URL",
-        "HEARBACK_COLLECTOR_URL", "HEARBACK_SCORER_URL", "HEARBACK_ALERTER_URL", "HEARBACK_TOPIC_PREFIX",
-    }  # fmt: skip
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if name.startswith("HEARBACK_") and name not in set_by_stack and value
-    }

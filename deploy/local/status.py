@@ -1,7 +1,10 @@
 """The background supervisor's status file, rewritten at every step and read by the commands."""
 
+import contextlib
 import json
+import logging
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -9,6 +12,8 @@ from typing import Literal
 from deploy.local.ports import StackPorts
 from deploy.local.programs import PROJECT
 from deploy.local.supervisor import start_time
+
+log = logging.getLogger(__name__)
 
 DEFAULT_STATE = PROJECT / ".hearback"
 
@@ -19,12 +24,14 @@ Phase = Literal["starting", "ready", "failed", "stopping"]
 class Status:
     """`parts` maps each part of the stack to its status; `sentence` says why the start failed.
 
+    `http_ports` has a port for each of the product's processes, replicas included, and for the mailbox.
     It includes the ports, because a later command may run with another HEARBACK_PORT_BASE.
     """
 
     pid: int
     started: int
     ports: StackPorts
+    http_ports: dict[str, int] = field(default_factory=dict)
     phase: Phase = "starting"
     parts: dict[str, str] = field(default_factory=dict)
     sentence: str = ""
@@ -38,9 +45,11 @@ class Status:
 class StatusFile:
     """Writes the status, inside the supervisor."""
 
-    def __init__(self, state: Path, ports: StackPorts) -> None:
+    def __init__(self, state: Path, ports: StackPorts, http_ports: Mapping[str, int] | None = None) -> None:
         self._file = status_file(state)
-        self._status = Status(pid=os.getpid(), started=start_time(os.getpid()) or 0, ports=ports)
+        self._status = Status(
+            pid=os.getpid(), started=start_time(os.getpid()) or 0, ports=ports, http_ports=dict(http_ports or {})
+        )
 
     def report(self, part: str, status: str) -> None:
         self._status.parts[part] = status
@@ -52,13 +61,18 @@ class StatusFile:
         self._write()
 
     def remove(self) -> None:
-        self._file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._file.unlink(missing_ok=True)
 
     def _write(self) -> None:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        draft = self._file.with_suffix(".new")
-        draft.write_text(json.dumps(asdict(self._status), indent=1))
-        draft.replace(self._file)
+        """A status that cannot be written (a full disk, say) must not keep the stack from starting or stopping."""
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            draft = self._file.with_suffix(".new")
+            draft.write_text(json.dumps(asdict(self._status), indent=1))
+            draft.replace(self._file)
+        except OSError as error:
+            log.error("%s cannot be written: %s", self._file, error.strerror)
 
 
 def status_file(state: Path) -> Path:
@@ -82,4 +96,6 @@ def status_of_local_stack() -> Status | None:
 def ports_of_running_stack() -> tuple[int, ...]:
     """Of the stack that `make up` started; empty if none is running, and for the supervisor that is starting it."""
     status = status_of_local_stack()
-    return astuple(status.ports) if status and status.alive and status.pid != os.getpid() else ()
+    if status is None or not status.alive or status.pid == os.getpid():
+        return ()
+    return (*astuple(status.ports), *status.http_ports.values())

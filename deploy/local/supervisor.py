@@ -5,7 +5,9 @@ crashed one without ever signalling an unrelated process that reuses a process i
 """
 
 import asyncio
+import contextlib
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -31,14 +33,20 @@ POLL = 0.03
 READY_POLL = 0.1
 LOG_CHECK = 5.0
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessRecord:
-    """A running process as recorded in the state file; `started` is in clock ticks since boot."""
+    """A running process as recorded in the state file; `started` is in clock ticks since boot.
+
+    `restarts` is how often this supervisor has started it again.
+    """
 
     name: str
     pid: int
     started: int
+    restarts: int = 0
 
 
 class Supervisor:
@@ -48,6 +56,7 @@ class Supervisor:
         self._state_file = state_file
         self._managed: dict[str, _ManagedProgram] = {}
         self._log_rotation: asyncio.Task[None] | None = None
+        self._cannot_write_state = False
 
     @property
     def processes(self) -> dict[str, ProcessRecord]:
@@ -109,16 +118,32 @@ class Supervisor:
         if self._log_rotation is not None:
             self._log_rotation.cancel()
             self._log_rotation = None
-        self._state_file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._state_file.unlink(missing_ok=True)
 
     def _write_state(self) -> None:
-        write_records(self._state_file, list(self.processes.values()))
+        """Nobody's life depends on the file: while it cannot be written (a full disk, say), all else goes on."""
+        try:
+            write_records(self._state_file, list(self.processes.values()))
+        except OSError as error:
+            if not self._cannot_write_state:
+                log.error(
+                    "%s cannot be written (%s): `make status` may be out of date; processes are still restarted",
+                    self._state_file,
+                    error.strerror,
+                )
+            self._cannot_write_state = True
+        else:
+            if self._cannot_write_state:
+                log.info("%s can be written again", self._state_file)
+            self._cannot_write_state = False
 
     async def _rotate_logs(self) -> None:
         while True:
             await asyncio.sleep(LOG_CHECK)
             for log_file in {managed.program.log_file for managed in self._managed.values()}:
-                await asyncio.to_thread(_rotate, log_file)
+                with contextlib.suppress(OSError):  # next time, when there is room again
+                    await asyncio.to_thread(_rotate, log_file)
 
 
 class _ManagedProgram:
@@ -132,24 +157,44 @@ class _ManagedProgram:
         self._process: subprocess.Popen[bytes] | None = None
         self._changed = changed
         self._was_ready = False
+        self._restarts = 0
 
     async def keep_running(self) -> None:
+        """Raises OSError only if the program could never be started."""
+        name = self.program.name
         delay = FIRST_RESTART_DELAY
         while True:
             began = time.monotonic()
-            self._process = spawn(self.program)
-            self.record = ProcessRecord(
-                name=self.program.name, pid=self._process.pid, started=start_time(self._process.pid) or 0
-            )
-            self._changed()
-            await _wait_until_dead(self._process)
-            self.record = None
-            self._changed()
-            if not self._was_ready:
-                hopeless = self._process.returncode == BAD_SETTING
-                self.deaths_before_ready += DEATHS_WHILE_STARTING if hopeless else 1
-            if time.monotonic() - began > STABLE_AFTER:
-                delay = FIRST_RESTART_DELAY
+            try:
+                self._process = spawn(self.program)
+            except OSError as error:
+                if not self._was_ready:
+                    raise
+                log.error("%s cannot be started (%s); next try in %.2g s", name, error, delay)
+            else:
+                self.record = ProcessRecord(
+                    name=name,
+                    pid=self._process.pid,
+                    started=start_time(self._process.pid) or 0,
+                    restarts=self._restarts,
+                )
+                self._changed()
+                await _wait_until_dead(self._process)
+                self.record = None
+                self._changed()
+                if not self._was_ready:
+                    hopeless = self._process.returncode == BAD_SETTING
+                    self.deaths_before_ready += DEATHS_WHILE_STARTING if hopeless else 1
+                if time.monotonic() - began > STABLE_AFTER:
+                    delay = FIRST_RESTART_DELAY
+                self._restarts += 1
+                log.warning(
+                    "%s %s; restart %d, in %.2g s",
+                    name,
+                    how_it_ended(self._process.returncode),
+                    self._restarts,
+                    delay,
+                )
             await asyncio.sleep(delay)
             delay = min(delay * 2, MAX_RESTART_DELAY)
 
@@ -188,6 +233,16 @@ class _ManagedProgram:
     def last_log_lines(self) -> str:
         lines = dict.fromkeys(last_lines(self.program.log_file, 3))
         return f"{' / '.join(lines) or 'no log output'} (log: {self.program.log_file})"
+
+
+def how_it_ended(status: int) -> str:
+    """In words; `status` is as in `subprocess`, where a signal is negative."""
+    if status >= 0:
+        return f"exited with status {status}"
+    try:
+        return f"was ended by {signal.Signals(-status).name}"
+    except ValueError:  # a real-time signal has no name
+        return f"was ended by signal {-status}"
 
 
 async def _wait_until_dead(process: "subprocess.Popen[bytes]") -> None:

@@ -41,7 +41,7 @@ async def delete_topics(bootstrap_servers: str, *, prefix: str) -> None:
 
 def require_acceptable(environment: Mapping[str, str]) -> None:
     """Raises StackError naming the first setting that every service would reject, before anything is started."""
-    _settings_in({**environment, "HEARBACK_SECRET": "a placeholder; the stack generates one later"})
+    _settings_in({"HEARBACK_SECRET": "a placeholder; the stack generates one later", **environment})
 
 
 def _settings_in(environment: Mapping[str, str]) -> ServiceSettings:

@@ -151,6 +151,8 @@ def install(app: FastAPI, settings: ServiceSettings, pages: Pages, brand: Brand)
             "brand": brand,
             "target": _own_path(target),
             "failed": failed,
+            # Whoever reads this sits at the machine it runs on; there, `make up` has made a key.
+            "local": request.url.hostname in ("127.0.0.1", "localhost"),
             "max_key": MAX_KEY,
             "session_hours": SESSION_SECONDS // 3_600,
         }

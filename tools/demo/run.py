@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.parse import quote
 
 import httpx
 from rich.console import Console
 from rich.live import Live
 
+from deploy.local.addresses import sign_in_link
 from deploy.local.commands import remove_state
 from deploy.local.external import External
 from deploy.local.ports import StackPorts
@@ -177,11 +177,10 @@ class Demo:
 
 
 def links_to(stack: Stack) -> dict[str, str]:
-    """The URLs to open. The key is in the fragment, which browsers do not send."""
-    key = f"#key={quote(stack.api_key)}"
+    """The URLs to open."""
     return {
-        "dashboard": f"{stack.url('scorer')}/sign-in?next=/{key}",
-        "support inbox": f"{stack.url('alerter')}/sign-in?next=/{key}",
+        "dashboard": sign_in_link(stack.ports.scorer, stack.api_key),
+        "support inbox": sign_in_link(stack.ports.alerter, stack.api_key),
         "customers' mail": f"{stack.url('mailbox')}/",
     }
 

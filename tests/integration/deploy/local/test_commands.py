@@ -2,10 +2,11 @@
 
 import asyncio
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -20,6 +21,7 @@ from deploy.local.status import read_status
 from deploy.local.supervisor import read_records, start_time
 from tests.kit.eventually import until
 from tests.kit.ports import free_base
+from tests.kit.settings import KEY, api_key
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,9 @@ UP = "__main__.app(['up'])"
 
 
 async def test_a_day_with_the_stack(terminal: Terminal) -> None:
+    terminal.environment["HEARBACK_REPLICAS"] = "scorer=2"
+    terminal.environment["HEARBACK_API_KEYS"] = api_key("mine", "scores:read")
+    base = int(terminal.environment["HEARBACK_PORT_BASE"])
     code, said = await terminal.run("status")
     assert (code, said) == (3, "Nothing is running. `make up` starts it.\n")
 
@@ -89,24 +94,41 @@ async def test_a_day_with_the_stack(terminal: Terminal) -> None:
     assert code == 0, said
     assert "Up in" in said and "\x1b" not in said, "plain where it is no terminal"
     first = terminal.running()
-    assert set(first) == {*PROCESSES, "mailbox"}, "Kafka and PostgreSQL are somebody else's, and left alone"
+    assert set(first) == {*PROCESSES, "scorer-2", "mailbox"}, "Kafka and PostgreSQL are somebody else's, and left alone"
     environment = dict(
         line.removeprefix("export ").split("=", 1) for line in (terminal.state / "env").read_text().splitlines()
     )
     async with httpx.AsyncClient() as client:
         for service in ("DISPATCHER", "COLLECTOR", "SCORER", "ALERTER", "MAILBOX"):
             assert (await client.get(f"{environment[f'HEARBACK_{service}_URL']}/readyz")).status_code == 200
+        assert (await client.get(f"http://127.0.0.1:{base + 103}/readyz")).status_code == 200, "the second scorer"
         scores = f"{environment['HEARBACK_SCORER_URL']}/v1/nps"
-        key = {"Authorization": f"Bearer {environment['HEARBACK_API_KEY']}"}
-        assert (await client.get(scores, headers=key)).status_code == 200
+        for key in (environment["HEARBACK_API_KEY"], KEY):
+            assert (await client.get(scores, headers={"Authorization": f"Bearer {key}"})).status_code == 200
+            assert "HEARBACK_API_KEY" in said
+        for service in ("SCORER", "ALERTER"):
+            link = f"{environment[f'HEARBACK_{service}_URL']}/sign-in?next=/#key={environment['HEARBACK_API_KEY']}"
+            assert link in said.split(), "one that can be opened, whatever the terminal's width"
+            assert "HEARBACK_API_KEY" in (await client.get(link)).text
         assert (await client.get(scores, headers={"Authorization": "Bearer hb_wrong"})).status_code == 401
 
     code, said = await terminal.run("up")
-    assert code == 0 and "Already up" in said
+    assert code == 0 and "Already up" in said and "It runs with" not in said
+    assert terminal.running() == first
+    others = {**terminal.environment, "HEARBACK_REPLICAS": "alerter=2"}
+    code, said = await replace(terminal, environment=others).run("up")
+    assert code == 0 and "It runs without alerter-2 and with scorer-2: `make down`" in said
     assert terminal.running() == first
     code, said = await terminal.run("-c", f"{CTRL_C}atexit.register(ctrl_c); {UP}")
     assert code == 0 and said.splitlines()[-1].startswith("Already up"), "what was said stands, Ctrl-C or not"
     assert terminal.running() == first
+
+    os.kill(first["scorer-2"], signal.SIGSTOP)
+    code, said = await terminal.run("status")
+    os.kill(first["scorer-2"], signal.SIGCONT)
+    assert code == 1
+    assert re.search(r"^ *scorer-2 +\d+ +\d+ +0 +no: does not respond within 2 s *$", said, re.MULTILINE), said
+    assert said.count(" yes") == len(first) - 1
 
     for pid in first.values():
         os.kill(pid, signal.SIGKILL)
@@ -117,6 +139,9 @@ async def test_a_day_with_the_stack(terminal: Terminal) -> None:
     elsewhere = Terminal(terminal.state, {**terminal.environment, "HEARBACK_PORT_BASE": "8000"})
     code, said = await elsewhere.run("status")
     assert code == 0, "whoever asks may have forgotten the port base"
+    assert re.search(r"^ *scorer-2 +\d+ +\d+ +1 +yes", said, re.MULTILINE), "one restart"
+    log = (terminal.state / "logs" / "supervisor.log").read_text()
+    assert "scorer-2 was ended by SIGKILL; restart 1" in log
 
     supervisor = read_status(terminal.state)
     code, said = await terminal.run("down")
@@ -164,8 +189,15 @@ async def test_a_service_that_cannot_start_is_told_with_its_own_words_and_nothin
     assert terminal.running() == {}
 
 
-async def test_a_port_base_that_is_none_is_told_in_one_sentence(terminal: Terminal) -> None:
-    terminal.environment["HEARBACK_PORT_BASE"] = "eighty"
-    code, said = await terminal.run("up")
-    assert code == 1
-    assert said == "HEARBACK_PORT_BASE is 'eighty', which is not a port number: use one such as 18000.\n"
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("PORT_BASE", "eighty", "HEARBACK_PORT_BASE is 'eighty', which is not a port number: use one such as 18000."),
+        ("REPLICAS", "scorer=0", "HEARBACK_REPLICAS asks for scorer=0: use a number from 1 to 9."),
+    ],
+)
+async def test_a_setting_of_the_stack_that_makes_no_sense_is_told_in_one_sentence(
+    terminal: Terminal, name: str, value: str, sentence: str
+) -> None:
+    terminal.environment[f"HEARBACK_{name}"] = value
+    assert await terminal.run("up") == (1, f"{sentence}\n")

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -172,3 +173,58 @@ async def test_a_program_gets_its_own_settings_and_none_of_ours(
     await supervisor.start(replace(python(code, tmp_path), environment={"HEARBACK_CLOCK": "real"}))
     await until(lambda: "}" in (tmp_path / "worker.log").read_text(), "its settings")
     assert json.loads((tmp_path / "worker.log").read_text()) == {"HEARBACK_CLOCK": "real"}
+
+
+async def test_each_restart_is_logged_with_how_the_process_ended_and_how_often(
+    supervisor: Supervisor, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await supervisor.start(python(SLEEP, tmp_path))
+    await supervisor.kill("worker")
+    await supervisor.ready("worker")
+    os.kill(supervisor.processes["worker"].pid, signal.SIGTERM)
+    await until(lambda: "restart 2" in caplog.text, "the second restart to be told")
+    await supervisor.ready("worker")
+    supervisor.launch(python("import sys; sys.exit(7)", tmp_path, "other"))
+    await until(lambda: "other" in caplog.text, "its restart to be told")
+    assert [line.rpartition(", in ")[0] for line in caplog.messages[:3]] == [
+        "worker was ended by SIGKILL; restart 1",
+        "worker was ended by SIGTERM; restart 2",
+        "other exited with status 7; restart 1",
+    ]
+    [worker] = [record for record in read_records(tmp_path / "processes.json") if record.name == "worker"]
+    assert worker.restarts == 2
+
+
+async def test_while_its_state_file_cannot_be_written_processes_are_restarted_all_the_same(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "state"
+    supervisor = Supervisor(folder / "processes.json")
+    try:
+        await supervisor.start(python(SLEEP, tmp_path))
+        shutil.rmtree(folder)
+        folder.write_text("in the way")
+        for _ in range(2):
+            await supervisor.kill("worker")
+            await supervisor.ready("worker")
+        assert caplog.text.count("cannot be written") == 1
+        folder.unlink()
+        await supervisor.kill("worker")
+        await supervisor.ready("worker")
+        assert read_records(folder / "processes.json") == [supervisor.processes["worker"]]
+    finally:
+        await supervisor.stop_all()
+
+
+async def test_a_program_that_cannot_be_started_again_yet_is_tried_until_it_can(
+    supervisor: Supervisor, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As on a full disk, where its log cannot be opened."""
+    logs = tmp_path / "logs"
+    await supervisor.start(python(SLEEP, logs))
+    shutil.rmtree(logs)
+    logs.write_text("in the way")
+    await supervisor.kill("worker")
+    await until(lambda: "worker cannot be started" in caplog.text, "its failure to be told")
+    logs.unlink()
+    await supervisor.ready("worker")

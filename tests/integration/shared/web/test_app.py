@@ -192,7 +192,11 @@ async def test_staff_sign_in_once_and_are_led_back(client: httpx.AsyncClient) ->
     response = await client.get("/page?window=30d")
     assert response.status_code == 303
     assert response.headers["location"] == "/sign-in?next=%2Fpage%3Fwindow%3D30d"
-    assert "Sign in" in (await client.get(response.headers["location"])).text
+    page = (await client.get(response.headers["location"])).text
+    assert "Sign in" in page
+    assert "Whoever runs Hearback for you can give you one." in page and "HEARBACK_API_KEY" not in page
+    on_this_machine = await client.get("http://127.0.0.1:8003/sign-in")
+    assert "HEARBACK_API_KEY" in on_this_machine.text, "which key it wants"
     refused = await client.post("/sign-in", data={"key": "wrong", "next": "/page"}, follow_redirects=True)
     assert refused.status_code == 401
     assert "Unknown API key" in refused.text

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.commands import why_nothing_runs
 from deploy.local.ports import StackPorts
 from deploy.local.status import StatusFile, ports_of_running_stack
 
@@ -47,3 +48,21 @@ def test_a_stack_that_is_starting_does_not_take_itself_for_another(state: Path) 
     assert ports_of_running_stack() == ()
     StatusFile(state, PORTS).enter("starting")
     assert ports_of_running_stack() == ()
+
+
+def test_why_nothing_runs(state: Path, supervisor: "subprocess.Popen[bytes]") -> None:
+    assert why_nothing_runs(state / "never") == "Nothing is running. `make up` starts it."
+    assert why_nothing_runs(state) == "Nothing is running yet."
+    supervisor.kill()
+    supervisor.wait()
+    assert "the supervisor ended unexpectedly" in why_nothing_runs(state)
+    assert str(state / "logs" / "supervisor.log") in why_nothing_runs(state)
+
+
+def test_a_start_that_failed_is_remembered(state: Path, supervisor: "subprocess.Popen[bytes]") -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "getpid", lambda: supervisor.pid)
+        StatusFile(state, PORTS).enter("failed", "Port 8001 is already in use.")
+    supervisor.kill()
+    supervisor.wait()
+    assert why_nothing_runs(state) == "Nothing is running; the last start failed: Port 8001 is already in use."
