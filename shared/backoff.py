@@ -1,6 +1,7 @@
-"""Exponential backoff: how long to wait before trying something again."""
+"""Exponential backoff: how long to wait before trying something again, or saying it again."""
 
 import math
+from collections.abc import Callable
 
 
 def pause_after(failures: int, *, first: float, longest: float) -> float:
@@ -35,3 +36,26 @@ class Backoff:
 
     def succeeded(self) -> None:
         self._failures = 0
+
+
+class Reminders:
+    """When to say something that goes on: at once if it is new, then again after pauses that double, in seconds.
+
+    ``now`` is a monotonic clock.
+    """
+
+    def __init__(self, *, first: float, longest: float, now: Callable[[], float]) -> None:
+        self._pauses = Backoff(first=first, longest=longest)
+        self._now = now
+        self._said = ""
+        self._next = 0.0
+
+    def due(self, sentence: str) -> bool:
+        """Whether to say it now; the caller then does."""
+        if sentence != self._said:
+            self._pauses.succeeded()
+        elif self._now() < self._next:
+            return False
+        self._said = sentence
+        self._next = self._now() + self._pauses.failed()
+        return True

@@ -50,7 +50,7 @@ class Health:
         if self.stopping:
             return {"process": "is shutting down"}
         if not self.started:
-            return {"process": "is starting"}
+            return self._failing() or {"process": "is starting"}
         found = {name: sentence for name, sentence in self._failing().items() if self._is_essential(name)}
         for name, check in self._checks.items():
             if self._is_essential(name) and (sentence := await check()) is not None:

@@ -10,9 +10,11 @@ import structlog
 from shared import tracing
 from shared.settings import ServiceSettings
 
-# aiokafka logs every coordinator change; we log the relevant ones ourselves.
+# aiokafka logs every coordinator change, and each vain attempt to connect (by the logger of its whole package); we log
+# the relevant ones ourselves.
 _QUIET = {"aiokafka": logging.ERROR, "uvicorn.access": logging.ERROR, "alembic": logging.WARNING}
 _OUR_PACKAGES = ("shared", "services", "deploy", "tools")
+_NOTHING = logging.Filter("nothing by this name")
 _MAX_CHAIN = 8
 _MAX_FRAMES = 30
 
@@ -89,4 +91,5 @@ def configure(service: str, settings: ServiceSettings) -> None:
     root.setLevel(settings.log_level.upper())
     for name, level in _QUIET.items():
         logging.getLogger(name).setLevel(level)
+    logging.getLogger("aiokafka").addFilter(_NOTHING)
     structlog.contextvars.bind_contextvars(service=service)

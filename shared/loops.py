@@ -10,7 +10,7 @@ import structlog
 from shared import metrics
 from shared.backoff import Backoff
 from shared.health import Health
-from shared.persistence.engine import is_fault_of_data
+from shared.persistence.engine import is_fault_of_data, what_failed
 
 log = structlog.get_logger()
 
@@ -40,8 +40,8 @@ class Periodic:
                     raise
                 pause = backoff.failed()
                 metrics.backend_retries.labels(self.name).inc()
-                health.trouble(self.name, sentence=f"is failing: {type(error).__name__}")
-                log.warning("a loop failed, retrying", loop=self.name, error=type(error).__name__, seconds=pause)
+                health.trouble(self.name, sentence=f"is failing: {what_failed(error)}")
+                log.warning("a loop failed, retrying", loop=self.name, error=what_failed(error), seconds=pause)
                 await wait(stop, pause)
                 continue
             health.well(self.name)

@@ -7,21 +7,24 @@ On SIGTERM the consumer and the loops finish what is in progress, the relay publ
 import asyncio
 import gc
 import signal
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 import structlog
+from aiokafka.errors import KafkaError
 from fastapi import FastAPI
 
 from shared import logs
-from shared.backoff import Backoff
+from shared.backoff import Backoff, Reminders
 from shared.contracts.topics import CONSUMED_BY
 from shared.definitions import InvalidDefinition
 from shared.loops import Periodic, wait
 from shared.messaging.consumer import Consumer
 from shared.messaging.handler import Handler
+from shared.messaging.reachability import why_failing
 from shared.messaging.reading import Reading
 from shared.messaging.segments import SegmentLoop
 from shared.messaging.topics import all_topics, ensure_topics
@@ -37,6 +40,7 @@ S = TypeVar("S", bound=ServiceSettings)
 # Seconds. Nothing is served before startup is done, and polling backends that are not up yet is cheap.
 _PREPARE_AT_LEAST_EVERY = 1.0
 _DATABASE = "database"
+_KAFKA = "kafka"
 _LAG_SECONDS = 1.0
 
 
@@ -105,21 +109,29 @@ async def _serve(name: str, settings: S, build: Build[S], schema: str) -> int:
 
 async def _prepare(runtime: Runtime[S], service: Service, schema: str, stop: asyncio.Event) -> bool:
     """Sets up schema, topics and the service itself; waits for backends that are not up yet. False when stopped."""
-    backoff = Backoff(first=0.1, longest=min(_PREPARE_AT_LEAST_EVERY, runtime.settings.retry_limit_seconds))
+    settings, health = runtime.settings, runtime.health
+    pauses = Backoff(first=0.1, longest=min(_PREPARE_AT_LEAST_EVERY, settings.retry_limit_seconds))
+    reminders = Reminders(first=1, longest=settings.retry_limit_seconds, now=time.monotonic)
     while not stop.is_set():
         try:
             await migrate(schema, runtime.engine)
-            runtime.health.started = not service.needs_kafka
-            await ensure_topics(runtime.settings, all_topics())
+            health.well(_DATABASE)
+            health.started = not service.needs_kafka
+            await ensure_topics(settings, all_topics())
+            health.well(_KAFKA)
             if service.start is not None:
                 await service.start()
         except Exception as error:
             if is_fault_of_data(error):
                 raise
-            pause = backoff.failed()
-            log.warning("waiting for the database and the broker", error=type(error).__name__, seconds=pause)
-            await wait(stop, pause)
+            backend = _KAFKA if isinstance(error, KafkaError) else _DATABASE
+            reason = await why_failing(error, settings.kafka_bootstrap_servers)
+            health.trouble(backend, sentence=reason)
+            if reminders.due(reason):
+                log.warning("waiting for a backend", backend=backend, reason=reason)
+            await wait(stop, pauses.failed())
             continue
+        health.well(_DATABASE)
         return True
     return False
 

@@ -23,7 +23,6 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared import metrics
@@ -36,6 +35,7 @@ from shared.loops import wait
 from shared.messaging.broker import Broker
 from shared.messaging.decoding import decode, decode_raw
 from shared.messaging.handler import Handler
+from shared.messaging.reachability import why_failing
 from shared.messaging.records import DeadLetter
 from shared.messaging.repository import dead_letters, stops
 from shared.messaging.repository.positions import Fenced, Positions
@@ -44,7 +44,7 @@ from shared.messaging.starting import starting_positions, stored_name
 from shared.messaging.stops import Stop, unreadable_batch
 from shared.messaging.transaction import BatchTransaction, remaining
 from shared.messaging.unpacking import unpack
-from shared.persistence.engine import is_fault_of_data
+from shared.persistence.engine import is_fault_of_data, what_failed
 from shared.settings import ServiceSettings
 
 log = structlog.get_logger()
@@ -380,7 +380,7 @@ class Consumer:
                 self._kafka.pause(partition)
         if not at_fault:
             raise error
-        log.warning("records that could not be unpacked", error=_name(error), records=len(batch.items))
+        log.warning("records that could not be unpacked", error=what_failed(error), records=len(batch.items))
         return batch
 
     def _take(self, fetched: Mapping[TopicPartition, Sequence[ConsumerRecord[Any, Any]]], batch: Batch) -> None:
@@ -424,9 +424,9 @@ class Consumer:
                     raise
                 batch.items = remaining(batch.items, before)
                 metrics.backend_retries.labels("consumer").inc()
-                self._health.trouble(self.loop_name, sentence=f"cannot write: {type(error).__name__}")
+                self._health.trouble(self.loop_name, sentence=f"cannot write: {what_failed(error)}")
                 pause = backoff.failed()
-                log.warning("writing a batch failed, retrying", error=_name(error), seconds=pause)
+                log.warning("writing a batch failed, retrying", error=what_failed(error), seconds=pause)
                 await wait(stop, pause)
                 self._health.tick(self.loop_name)
             else:
@@ -469,11 +469,7 @@ class Consumer:
     async def _meet_trouble(self, error: Exception, pause: float, stop: asyncio.Event) -> None:
         metrics.backend_retries.labels("consumer").inc()
         self._health.tick(self.loop_name)
-        self._health.trouble(self.loop_name, sentence=f"cannot read: {type(error).__name__}")
-        log.warning("consuming failed, retrying", error=_name(error), seconds=pause)
+        reason = await why_failing(error, self._settings.kafka_bootstrap_servers)
+        self._health.trouble(self.loop_name, sentence=f"cannot read: {reason}")
+        log.warning("consuming failed, retrying", error=reason, seconds=pause)
         await wait(stop, pause)
-
-
-def _name(error: BaseException) -> str:
-    original = getattr(error, "orig", None) if isinstance(error, SQLAlchemyError) else None
-    return type(error if original is None else original.__cause__ or original).__name__

@@ -21,6 +21,7 @@ from shared.contracts.topics import DEAD_LETTER_SUFFIX
 from shared.health import Health
 from shared.messaging.fenced_producer import FencedProducer, boot_seconds
 from shared.messaging.publisher import SEND_SECONDS, Publisher
+from shared.messaging.reachability import why_failing
 from shared.messaging.repository import outbox, set_aside
 from shared.messaging.repository.outbox import Unpublished
 from shared.messaging.set_aside import SetAsideEvents
@@ -103,9 +104,11 @@ class Relay:
         """Another relay may have better luck: this one gives up the turn, and leaves nothing running."""
         metrics.backend_retries.labels(self.name).inc()
         self._health.tick(self.name)
-        self._health.trouble(self.name, sentence=f"cannot publish: {type(error).__name__}")
-        log.warning("publishing failed, retrying", error=type(error).__name__)
+        # First of all, so that another relay need not wait for the explanation.
         await self._let_go(turn)
+        reason = await why_failing(error, self._settings.kafka_bootstrap_servers)
+        self._health.trouble(self.name, sentence=f"cannot publish: {reason}")
+        log.warning("publishing failed, retrying", error=reason)
 
     async def _let_go(self, turn: Turn) -> None:
         # The producer first: what it still has in its buffers must not go out once another relay has the turn.

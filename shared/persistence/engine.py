@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from shared.persistence.connecting import CannotConnect, why_not_connected
 from shared.persistence.urls import driver_url
 
 # A hanging transaction means a stalled process: PostgreSQL ends it, so that its locks are released to other replicas.
@@ -30,7 +31,7 @@ _CONNECT_SECONDS = 10
 
 def open_engine(url: str, *, name: str, pool_size: int = 8, **server_settings: str) -> AsyncEngine:
     """An engine whose sessions are named, have timeouts, and use UTC. ``url`` is a ``postgresql://`` URL, as
-    ``urls.driver_url`` reads it."""
+    ``urls.driver_url`` reads it. Its connections raise ``CannotConnect`` when they cannot be made."""
     readable = driver_url(url)
     settings = {
         "application_name": f"hearback-{name}",
@@ -43,9 +44,12 @@ def open_engine(url: str, *, name: str, pool_size: int = 8, **server_settings: s
 
     async def connect() -> Any:
         # asyncpg reads the URL itself: SQLAlchemy would pass sslmode on as a parameter asyncpg does not have.
-        return await asyncpg.connect(
-            readable, timeout=_CONNECT_SECONDS, server_settings=settings, connection_class=_WatchedConnection
-        )
+        try:
+            return await asyncpg.connect(
+                readable, timeout=_CONNECT_SECONDS, server_settings=settings, connection_class=_WatchedConnection
+            )
+        except (PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError) as error:
+            raise CannotConnect(why_not_connected(error, readable)) from error
 
     return create_async_engine(
         "postgresql+asyncpg://",
@@ -89,8 +93,22 @@ async def probe(engine: AsyncEngine) -> str | None:
         async with asyncio.timeout(_PROBE_SECONDS), engine.connect() as connection:
             await connection.execute(text("SELECT 1"))
     except (SQLAlchemyError, OSError, TimeoutError) as error:
-        return f"is not responding: {type(error).__name__}"
+        return f"is not responding: {what_failed(error)}"
     return None
+
+
+def what_failed(error: BaseException) -> str:
+    """An error of a backend for logs and readiness: what we know to say about it, or its kind.
+
+    Never the text of a database's or a library's error: it may quote personal data.
+    """
+    if isinstance(error, CannotConnect):
+        return str(error)
+    if isinstance(error, DBAPIError):
+        cause = error.orig.__cause__ if error.orig is not None else None
+        code = _sqlstate(error)
+        return type(cause or error.orig or error).__name__ + (f" {code}" if code != "None" else "")
+    return "no response in time" if isinstance(error, TimeoutError) else type(error).__name__
 
 
 def _dumps(value: Any) -> str:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.backoff import Backoff, pause_after, total_of_pauses
+from shared.backoff import Backoff, Reminders, pause_after, total_of_pauses
 
 
 def test_pauses_double_up_to_the_limit() -> None:
@@ -32,3 +32,18 @@ def test_even_the_millionth_failure_has_a_pause() -> None:
 def test_the_total_is_the_sum_of_the_pauses(first: float, longest: float, failures: int) -> None:
     pauses = [pause_after(number, first=first, longest=longest) for number in range(1, failures + 1)]
     assert total_of_pauses(failures, first=first, longest=longest) == pytest.approx(sum(pauses))
+
+
+def test_what_goes_on_is_said_at_growing_distances_and_what_is_new_at_once() -> None:
+    now = [0.0]
+    reminders = Reminders(first=1, longest=4, now=lambda: now[0])
+    said = []
+    for second in range(12):
+        now[0] = second
+        if reminders.due("wrong password"):
+            said.append(second)
+    assert said == [0, 1, 3, 7, 11]
+    assert reminders.due("unknown database")
+    assert not reminders.due("unknown database")
+    now[0] += 1
+    assert reminders.due("unknown database"), "the distances begin anew"
