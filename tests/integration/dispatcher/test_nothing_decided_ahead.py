@@ -116,7 +116,10 @@ class Shop:
         await eventually(self.dispatcher.timers, "timers to be set", wanted=lambda found: len(found) >= len(CUSTOMERS))
 
     @asynccontextmanager
-    async def consuming(self, wrap: Callable[[Handler], Handler] = lambda handler: handler) -> AsyncIterator[None]:
+    async def consuming(
+        self, wrap: Callable[[Handler], Handler] = lambda handler: handler, over: asyncio.Event | None = None
+    ) -> AsyncIterator[None]:
+        """``over`` is set at the end, whatever happens: what waits for it could not be stopped."""
         runtime = self.dispatcher.runtime
         handlers: Mapping[str, Handler] = {name: wrap(each) for name, each in self.dispatcher.handlers.items()}
         consumer = Consumer(
@@ -134,6 +137,8 @@ class Shop:
         try:
             yield
         finally:
+            if over is not None:
+                over.set()
             stop.set()
             await asyncio.wait_for(task, 20)
 
@@ -204,7 +209,7 @@ def held_up(until: asyncio.Event, error: Exception | None = None) -> Callable[[H
 @pytest.mark.parametrize("error", [None, ConnectionRefusedError("the database is away")], ids=["lags", "cannot-write"])
 async def test_while_the_consumer_does_not_get_on(shop: Shop, error: Exception | None) -> None:
     over = asyncio.Event()
-    async with shop.consuming(held_up(over, error)):
+    async with shop.consuming(held_up(over, error), over):
         await shop.order()
         await shop.timers_set()
         await shop.everything_read()
@@ -220,7 +225,7 @@ async def test_what_is_published_after_a_look_at_the_broker_is_not_covered_by_it
     over = asyncio.Event()
     await shop.order()
     await eventually(lambda: unread(shop), "the orders to be published", wanted=lambda found: found == len(CUSTOMERS))
-    async with shop.consuming(held_up(over)):
+    async with shop.consuming(held_up(over), over):
         await shop.timers_set()
         shop.due()
         await shop.change_their_minds()

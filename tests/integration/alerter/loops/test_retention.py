@@ -2,8 +2,12 @@
 
 from datetime import timedelta
 
+import pytest
+
 from services.alerter.actions import cases as actions
+from services.alerter.loops import retention
 from services.alerter.loops.retention import RetentionLoop
+from services.alerter.repository import orders as order_repository
 from shared.contracts import identity, orders, preferences, sends
 from tests.integration.alerter.kit import Alerter
 from tests.unit.alerter.examples import CASE, NOON, answer, erased_customer, order, send
@@ -57,3 +61,35 @@ async def test_customers_of_whom_nothing_is_left_go_whether_or_not_they_were_eve
     assert await alerter.query("SELECT 1 FROM customers") == []
     # That they were erased stays known, and from which orders on they may be known again.
     assert len(await alerter.query("SELECT 1 FROM erasures")) == 1
+
+
+async def test_a_customer_whose_case_came_when_their_orders_had_gone_is_kept_for_it(alerter: Alerter) -> None:
+    await alerter.handle("orders", (orders.PLACED, order()))
+    alerter.clock.pass_time(days=1 + alerter.runtime.settings.customer_history_days)
+    async with alerter.runtime.transaction() as connection:
+        assert await order_repository.prune(connection, alerter.clock.now() - timedelta(days=1), limit=10) == 1
+    await alerter.receive(answer(3, customer_id="c-42"))
+    await RetentionLoop(alerter.runtime).step()
+    assert len(await alerter.query("SELECT 1 FROM customers WHERE document IS NOT NULL")) == 1
+
+
+async def test_which_orders_were_erased_is_forgotten_when_nothing_can_come_for_them_any_more(alerter: Alerter) -> None:
+    await alerter.handle("orders", (orders.PLACED, order()))
+    await alerter.handle("customers.preferences", (preferences.ERASED, erased_customer()))
+    days = alerter.runtime.settings.customer_history_days
+    for passed, kept in ((days - 1, 1), (2, 0)):
+        alerter.clock.pass_time(days=passed)
+        await RetentionLoop(alerter.runtime).step()
+        assert len(await alerter.query("SELECT 1 FROM erased_orders")) == kept
+
+
+async def test_what_is_more_than_a_step_may_delete_goes_in_the_next(
+    alerter: Alerter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "_MAX_ROWS", 2)
+    monkeypatch.setattr(retention, "_MAX_CASES", 2)
+    await alerter.handle("orders", *((orders.PLACED, order(str(number), f"c-{number}")) for number in range(3)))
+    alerter.clock.pass_time(days=1 + alerter.runtime.settings.customer_history_days)
+    loop = RetentionLoop(alerter.runtime)
+    assert [await loop.step(), await loop.step()] == [True, False]
+    assert await alerter.query("SELECT 1 FROM customer_orders") == []

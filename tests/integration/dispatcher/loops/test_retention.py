@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.dispatcher.loops import retention
 from services.dispatcher.loops.retention import RetentionLoop
 from services.dispatcher.repository import customers, orders
-from tests.integration.dispatcher.kit import DAY, HOUR, START, Dispatcher, order_event, preference
+from tests.integration.dispatcher.kit import DAY, HOUR, START, Dispatcher, Open, order_event, preference
 from tests.kit.locks import held_up
 
 TABLES = ("customers", "orders", "timers", "sends", "decisions", "recurrences", "deliveries", "erasures")
@@ -33,6 +33,17 @@ async def pruned(dispatcher: Dispatcher) -> None:
 
 async def test_everything_about_a_customer_goes_together(dispatcher: Dispatcher) -> None:
     await dispatcher.handle(order_event("placed"), order_event("placed", "o-2", "c-2", email="bob@example.com"))
+    await dispatcher.pass_time(START + HOUR)
+    async with dispatcher.runtime.engine.begin() as connection:
+        await connection.execute(
+            text(
+                """
+                INSERT INTO deliveries (send_id, state, message_id, campaign, expires_at)
+                SELECT send_id::text, 'accepted', send_id::text, campaign, expires_at FROM sends
+                """
+            )
+        )
+    assert (await left(dispatcher))["deliveries"] == 2
     await dispatcher.handle(preference("unsubscribed", "c-1", address="ana@example.com"))
     await dispatcher.handle(preference("erased", "c-2", at=START + DAY))
     for day in range(0, 800, 10):
@@ -52,6 +63,17 @@ async def test_everything_about_a_customer_goes_together(dispatcher: Dispatcher)
     await dispatcher.handle(order_event("placed", "o-9", "c-9", at=START + 4_000 * DAY, email="ANA@example.com"))
     await dispatcher.pass_time(START + 4_000 * DAY + HOUR)
     assert (await dispatcher.outcomes("c-9"))[-1] == ("skipped", "unsubscribed")
+
+
+async def test_what_a_quiet_period_is_decided_by_is_kept_for_as_long(open_dispatcher: Open) -> None:
+    dispatcher = await open_dispatcher(customer_retention_days=30, quiet_period_days=60)
+    await dispatcher.handle(order_event("placed"))
+    await dispatcher.pass_time(START + HOUR)
+    await dispatcher.handle(preference("erased", at=START + DAY))
+    for days, kept in ((59, True), (62, False)):
+        dispatcher.clock.moment = START + days * DAY
+        await pruned(dispatcher)
+        assert ("sends" in await left(dispatcher)) is kept
 
 
 async def test_a_customer_with_very_many_rows_goes_in_slices(
