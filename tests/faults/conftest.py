@@ -76,7 +76,7 @@ class Traffic:
                 elif score == 6:
                     told = await self._visitor.answer(mail.answer_url, 6, comment="Too late")
                 self.acknowledged[told.answer_id] = told.revision
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # until the mailbox is asked again: it cannot tell of new mail by itself
 
     async def some_answered(self) -> None:
         """Returns once traffic is flowing."""

@@ -79,6 +79,7 @@ async def test_decisions_are_found_under_whatever_id_the_shop_gives(
 ) -> None:
     await dispatcher.handle(order_event("placed", customer_id=customer))
     found = await client.get(f"/v1/customers/{quote(customer, safe='')}/decisions")
+    assert found.status_code == 200, found.text
     assert [entry["outcome"] for entry in found.json()["decisions"]] == ["timer_set"]
 
 

@@ -93,7 +93,7 @@ async def test_a_process_that_was_stalled_wakes_up_to_write_nothing(bench: Bench
             newer = [(f"{number}-{key}", "newest") for key in range(50)]
             await put(bench.engine, older)
             await wake(bench.engine)
-            await asyncio.sleep(pauses.uniform(0, 0.03))  # at any moment of publishing, or before or after it
+            await asyncio.sleep(pauses.uniform(0, 0.03))  # only time can tell: no event marks every moment
             os.kill(pids[name], signal.SIGSTOP)
             try:
                 await end_sessions(bench.engine, name)

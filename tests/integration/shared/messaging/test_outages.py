@@ -67,7 +67,7 @@ async def test_an_outage_longer_than_every_limit(bench: Bench, monkeypatch: pyte
             network.cut()
             await put(bench.engine, [("k", "during")])
             relay.wake()
-            await asyncio.sleep(seconds)  # the outage
+            await asyncio.sleep(seconds)  # the outage: only time passes every limit
             assert len(client_sockets(network)) <= 2, client_sockets(network)
             await network.heal()
             await put(bench.engine, [("k", "after")])
