@@ -26,7 +26,8 @@ class Recipient(Contract):
 
 class SurveySent(Contract):
     """``due_at`` is when the milestone came due, ``sent_at`` when the send was decided, ``expires_at`` when the
-    link closes."""
+    link closes. ``order_began_at`` is the time of the order's first event, by which it is known whether the order is
+    from before its customer's erasure; a survey about no order does not have it."""
 
     send_id: Identifier
     campaign: Identifier
@@ -43,6 +44,7 @@ class SurveySent(Contract):
     due_at: Instant
     sent_at: Instant
     expires_at: Instant
+    order_began_at: Instant | None = None
 
 
 def event(survey: SurveySent, *, traceparent: str | None = None) -> Event:

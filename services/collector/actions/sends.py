@@ -16,15 +16,17 @@ from shared.runtime import Runtime
 async def store(
     connection: AsyncConnection, runtime: Runtime[CollectorSettings], surveys: Sequence[SurveySent]
 ) -> None:
-    """Stores the surveys, without the personal data of customers erased after they were sent: the erasure may have
-    arrived first. So may a preference change, which is applied here."""
+    """Stores the surveys, without the personal data of customers erased after they were sent, or after their order
+    began: the erasure may have arrived first, or too late for the dispatcher. So may a preference change, which is
+    applied here."""
     digest = runtime.digests.digest
     digests = {survey.customer_id: digest(survey.customer_id) for survey in surveys}
     erased_at = await erasures.erased_among(connection, sorted(set(digests.values())))
     erased = {
         survey.send_id: moment
         for survey in surveys
-        if (moment := erased_at.get(digests[survey.customer_id])) and is_erased(survey.sent_at, erased_at=moment)
+        if (moment := erased_at.get(digests[survey.customer_id]))
+        and is_erased(survey.order_began_at or survey.sent_at, erased_at=moment)
     }
     await pending_preferences.hold_off_changes(connection)
     await sends.put(connection, surveys, erased)

@@ -131,6 +131,7 @@ def _survey(
         due_at=timer.due_at,
         sent_at=now,
         expires_at=now + timedelta(days=stored.campaign.answer_within_days),
+        order_began_at=None if order is None else order.first_event_at,
     )
 
 

@@ -274,7 +274,12 @@ class Customers:
     async def _unsubscribe(self, mail: Mail) -> None:
         assert mail.unsubscribe_url is not None
         begun_at = self._journal.now()
-        await self._visitor.unsubscribe(mail.unsubscribe_url)
+        try:
+            await self._visitor.unsubscribe(mail.unsubscribe_url)
+        except NotAcknowledged:
+            if mail.to in self._gone:
+                return
+            raise
         self._journal.write("unsubscribed", send_id=mail.send_id, address=mail.to, begun_at=begun_at)
 
     # Somebody outside

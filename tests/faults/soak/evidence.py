@@ -35,7 +35,7 @@ class Record:
 class Evidence:
     """``records`` are by topic, in the order of each partition; ``mails`` the send id of each survey received;
     ``scores`` what ``/v1/nps`` serves, by window, segment ("" for everybody) and campaign ("" for all);
-    ``decisions`` by customer id; ``leaks`` names each log file with personal data and how many lines have it."""
+    ``decisions`` by customer id; ``leaks`` is how many lines of each log file have personal data."""
 
     entries: Sequence[Entry]
     records: Mapping[str, Sequence[Record]]

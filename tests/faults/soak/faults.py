@@ -22,6 +22,8 @@ CUT_SECONDS = (1.0, 25.0)
 DOWN_SECONDS = (0.5, 12.0)
 MOOD_SECONDS = (3.0, 15.0)
 
+_MAIL_SERVER = "mail server: "
+
 Fault = Callable[[str], Awaitable[None]]
 
 
@@ -62,7 +64,7 @@ class Faults:
             "cut off from PostgreSQL": (self._cut_postgresql, instances),
             "stopped and started": (self._restart, ("kafka", "postgresql")),
             "killed at once": (self._kill_backend, ("kafka", "postgresql")),
-            "in a mood": (self._spoil_mail, ("mail server",)),
+            "in a mood": (self._spoil_mail, tuple(f"{_MAIL_SERVER}{mood}" for mood in MOODS)),
             **{name: (fault, (name,)) for name, fault in others.items()},
         }
 
@@ -81,7 +83,7 @@ class Faults:
             await asyncio.sleep(self._random.uniform(*PAUSE_SECONDS))
             while len(self._running) >= AT_ONCE:
                 await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
-            free = [card for card in deck if card[1] not in self._busy]
+            free = [card for card in deck if _place(card[1]) not in self._busy]
             if free:
                 deck.remove(free[0])
                 task = asyncio.create_task(self._suffer(*free[0]))
@@ -110,13 +112,13 @@ class Faults:
 
     async def _suffer(self, name: str, target: str) -> None:
         fault, _ = self._faults[name]
-        self._busy.add(target)
+        self._busy.add(_place(target))
         try:
             await fault(target)
         except Exception as error:
             self._failure = self._failure or error
         finally:
-            self._busy.discard(target)
+            self._busy.discard(_place(target))
 
     async def _last(self, seconds: float) -> None:
         """Less, when everything is to heal."""
@@ -185,9 +187,9 @@ class Faults:
         await self._stack.ready(target)
 
     async def _spoil_mail(self, target: str) -> None:
-        self._smtp.mood = self._random.choice(MOODS)
+        self._smtp.mood = next(mood for mood in MOODS if target == f"{_MAIL_SERVER}{mood}")
         seconds = self._random.uniform(*MOOD_SECONDS)
-        self._tell("in a mood", f"{target} ({self._smtp.mood})", seconds)
+        self._tell("in a mood", target, seconds)
         try:
             await self._last(seconds)
         finally:
@@ -196,3 +198,8 @@ class Faults:
     def tell_other(self, name: str, what: str) -> None:
         """Of a fault from outside, once it has happened."""
         self._tell(name, what)
+
+
+def _place(target: str) -> str:
+    """Where only one fault happens at a time: the mail server has one mood."""
+    return _MAIL_SERVER if target.startswith(_MAIL_SERVER) else target

@@ -180,6 +180,5 @@ def leaks(folder: Path, words: Sequence[str]) -> dict[str, int]:
         if log.name.partition(".")[0] in ("kafka", "postgresql", "mailbox"):
             continue  # not the product's
         with log.open(encoding="utf-8", errors="replace") as lines:
-            if count := sum(any(word in line for word in words) for line in lines):
-                found[log.name] = count
+            found[log.name] = sum(any(word in line for word in words) for line in lines)
     return found

@@ -138,6 +138,17 @@ async def test_who_comes_back_is_a_customer_again(collector: Collector) -> None:
     assert told[-1] == ("preference.unsubscribed", 3)
 
 
+async def test_a_survey_about_an_order_from_before_the_erasure_brings_nobody_back(collector: Collector) -> None:
+    """It was decided before the dispatcher could read that they were erased."""
+    await collector.erase("c-42")
+    collector.clock.pass_time(days=1)
+    began_at = NOON - timedelta(days=3)
+    page = await collector.send("s-3", sent_at=collector.clock.now(), order_began_at=began_at)
+    assert (await collector.client.get(page)).status_code == 410
+    assert (await collector.client.post(collector.unsubscribe_page("s-3"), data=ONE_CLICK)).status_code == 410
+    assert await traces(collector) == []
+
+
 async def test_answering_and_consuming_while_being_erased_leaves_nothing(collector: Collector) -> None:
     for number in range(6):
         await collector.send(f"s-{number}")

@@ -1,7 +1,7 @@
 """From order events to surveys sent, on the real database: asked once, and nothing vanishes."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -23,6 +23,7 @@ async def test_a_survey_is_sent_when_its_moment_comes(dispatcher: Dispatcher) ->
     assert survey["recipient"] == {"address": "ana@example.com", "name": "Ana"}
     assert survey["locale"] == "pt"
     assert survey["product"] == "A wooden train"
+    assert datetime.fromisoformat(survey["order_began_at"]) == START
     assert survey["segments"] == {
         "country": "BR",
         "category": "toys",
