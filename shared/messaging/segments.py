@@ -15,13 +15,14 @@ import structlog
 from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
 from aiokafka.errors import (
     ConcurrentTransactions,
-    GroupCoordinatorNotAvailableError,
     InvalidProducerEpoch,
+    InvalidTopicError,
     KafkaError,
     NoError,
-    NotCoordinatorForGroupError,
     OperationNotAttempted,
     ProducerFenced,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
     for_code,
 )
 from aiokafka.protocol.transaction import AddPartitionsToTxnRequest, EndTxnRequest, InitProducerIdRequest
@@ -37,14 +38,9 @@ _SECONDS = 30.0
 _REQUEST_MILLISECONDS = 10_000
 # When the broker gives up a transaction whose process has died.
 _TRANSACTION_MILLISECONDS = 10_000
-# Another process does the same at this moment, or the coordinator moves: not worth a line in the log.
-_PASSING = (
-    ConcurrentTransactions,
-    GroupCoordinatorNotAvailableError,
-    InvalidProducerEpoch,
-    NotCoordinatorForGroupError,
-    ProducerFenced,
-)
+# Another process does the same at this moment.
+_FENCED = (ConcurrentTransactions, InvalidProducerEpoch, ProducerFenced)
+_OF_TOPICS = (InvalidTopicError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError)
 
 
 class SegmentLoop:
@@ -72,13 +68,12 @@ class SegmentLoop:
                 async with asyncio.timeout(_SECONDS):
                     await self._append_markers()
                 self._done_at = now
-            except _PASSING:
-                pass
             except (KafkaError, OSError, TimeoutError) as error:
-                log.warning(
-                    "cannot close old segments, so erased records of quiet partitions stay on Kafka's disks",
-                    error=type(error).__name__,
-                )
+                if not _is_passing(error):
+                    log.warning(
+                        "cannot close old segments, so erased records of quiet partitions stay on Kafka's disks",
+                        error=type(error).__name__,
+                    )
         return False
 
     async def _append_markers(self) -> None:
@@ -130,6 +125,11 @@ class EmptyTransaction:
         return await self._client.send(self._coordinator, request, group=ConnectionGroup.COORDINATION)
 
 
+def _is_passing(error: Exception) -> bool:
+    """Whether it is not worth a line in the log: brokers that move or start are told of by all that needs them."""
+    return isinstance(error, _FENCED) or (isinstance(error, KafkaError) and bool(error.retriable))
+
+
 def _refused(errors: Sequence[tuple[str, Sequence[tuple[int, int]]]]) -> dict[str, str]:
     """Why partitions cannot be part of a transaction, by topic. Raises the KafkaError of a transaction that cannot."""
     refused: dict[str, str] = {}
@@ -138,7 +138,7 @@ def _refused(errors: Sequence[tuple[str, Sequence[tuple[int, int]]]]) -> dict[st
             error = for_code(code)
             if error is NoError or error is OperationNotAttempted:  # because another was refused
                 continue
-            if issubclass(error, _PASSING):
+            if not issubclass(error, _OF_TOPICS):
                 raise error
             refused[topic] = error.__name__
     return refused

@@ -1,5 +1,6 @@
 """Reads whole topics, from the first retained record to the last, with the audit's own decoder."""
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from tools.audit.records import Offsets, Record
 
 STALL_SECONDS = 30
 _NO_TIME = datetime(2200, 1, 1, tzinfo=UTC).timestamp() * 1000
+_POLL_MILLISECONDS = 200
 
 
 class UnknownTopic(Exception):
@@ -62,8 +64,11 @@ class Topics:
             beginnings = await consumer.beginning_offsets(partitions)
             ends = await consumer.end_offsets(partitions)
             unfinished = {at for at in partitions if beginnings[at] < ends[at]}
+            positions: dict[TopicPartition, int] = {}
+            progress_at = time.monotonic()
             while unfinished:
-                batches = await consumer.getmany(*unfinished, timeout_ms=STALL_SECONDS * 1000, max_records=10_000)
+                # Returns early only for records, and not for the transaction markers in which a partition may end.
+                batches = await consumer.getmany(*unfinished, timeout_ms=_POLL_MILLISECONDS, max_records=10_000)
                 for at, records in batches.items():
                     topic = at.topic.removeprefix(self._prefix)
                     for record in records:
@@ -78,8 +83,11 @@ class Topics:
                                 published=_real_time(record.timestamp),
                             )
                 # By position rather than by the last record: a compacted topic may end in offsets without a record.
-                done = {at for at in unfinished if await consumer.position(at) >= ends[at]}
-                if not batches and not done:
+                before, positions = positions, {at: await consumer.position(at) for at in unfinished}
+                done = {at for at in unfinished if positions[at] >= ends[at]}
+                if batches or positions != before:
+                    progress_at = time.monotonic()
+                elif time.monotonic() - progress_at > STALL_SECONDS:
                     topics = ", ".join(sorted({at.topic for at in unfinished}))
                     raise TimeoutError(f"no records arrived for {STALL_SECONDS} s from {topics}")
                 unfinished -= done

@@ -1,4 +1,4 @@
-"""What an erasure removes besides the customer's details: their orders' free attributes and their timers.
+"""What an erasure removes besides the customer's details: what was ordered, and their timers.
 
 An id may have very many orders. The first of them are handled with the erasure itself, the rest in slices by
 ``loops/erasures.py``; nothing is sent meanwhile, because the customer's address is gone, and
@@ -80,7 +80,7 @@ async def carry_on(runtime: Runtime[DispatcherSettings]) -> bool:
 
 async def _clear(connection: AsyncConnection, erased: Mapping[str, Customer], found: Sequence[Order]) -> None:
     emptied = [
-        order_rules.without_attributes(order)
+        order_rules.erase(order)
         for order in found
         if order.customer_id in erased and erased[order.customer_id].was_erased_by(order.first_event_at)
     ]

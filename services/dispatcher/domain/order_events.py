@@ -188,7 +188,7 @@ class OrderBatch:
         self.customers[sender.customer_id] = sender
         customer = self.customers[order.customer_id]
         if customer.was_erased_by(order.first_event_at):
-            order = order_rules.without_attributes(order)
+            order = order_rules.erase(order)
         self.orders[order.order_id] = order
         asked = OrderAsked(order, customer, self.segmentation, self.now)
         effects = [self._align_with_order(campaign, asked, event) for campaign in self._about_orders]

@@ -25,6 +25,9 @@ STOP_REASONS: Mapping[str, Reason] = {
 }
 """The reason each of them gives."""
 
+# The money tells a partial refund from a full one.
+_KEPT_OF_ERASED = frozenset({"customer_id", "promised_at", "amount", "currency"})
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -104,9 +107,12 @@ def went_on_after(order: Order, moment: datetime) -> bool:
     return began and written is not None and written[0] > stamp_of(moment)
 
 
-def without_attributes(order: Order) -> Order:
-    """A shop may write anything into the attributes, so none are kept after the customer's erasure."""
-    return replace(order, details={name: entry for name, entry in order.details.items() if name != "attributes"})
+def erase(order: Order) -> Order:
+    """``order`` after its customer's erasure: whose it was and what happened to it, but not what it was.
+
+    A shop may write anything into the attributes, and the name of a product may say for whom it was made.
+    """
+    return replace(order, details={name: entry for name, entry in order.details.items() if name in _KEPT_OF_ERASED})
 
 
 def _details(event_type: str, event: OrderEvent) -> dict[str, Value | None]:

@@ -114,4 +114,4 @@ def test_an_order_holds_nothing_that_tells_who_the_person_is() -> None:
     person = {"email": "ana@example.com", "name": "Ana", "phone": "+5511", "locale": "pt", "timezone": "UTC"}
     order = folded(("order.placed", event(customer=person, items=[Item(name="Train")], attributes={"note": "hi"})))
     assert set(order.details) == {"customer_id", "product", "attributes"}
-    assert set(orders.without_attributes(order).details) == {"customer_id", "product"}
+    assert set(orders.erase(order).details) == {"customer_id"}
