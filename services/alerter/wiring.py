@@ -13,6 +13,7 @@ from shared.contracts import topics
 from shared.loops import Periodic
 from shared.process import Service
 from shared.runtime import Runtime
+from shared.web import sessions
 from shared.web.app import create_app
 from shared.web.pages import mount_static, templates
 
@@ -21,7 +22,7 @@ _RETENTION_SECONDS = 60
 
 
 def build(runtime: Runtime[AlerterSettings]) -> Service:
-    app = create_app(runtime, "Hearback alerter")
+    app = create_app(runtime, "Hearback alerter", staff_pages=True)
     mount_static(app, _FOLDER)
     app.include_router(cases.routes(runtime))
     app.include_router(routing.routes(runtime))
@@ -40,7 +41,10 @@ def build(runtime: Runtime[AlerterSettings]) -> Service:
         await routing_rules.start(runtime)
 
     return Service(
-        handlers=dict.fromkeys(handlers, batch.handler(runtime, handlers)),
+        handlers={
+            topics.SESSIONS.name: sessions.handler(),
+            **dict.fromkeys(handlers, batch.handler(runtime, handlers)),
+        },
         loops=(Periodic("customer history", _RETENTION_SECONDS, RetentionLoop(runtime).step),),
         app=app,
         start=start,

@@ -15,6 +15,7 @@ from shared.contracts import topics
 from shared.loops import Periodic
 from shared.process import Service
 from shared.runtime import Runtime
+from shared.web import sessions
 from shared.web.app import create_app
 from shared.web.pages import mount_static
 from shared.web.stream import Stream
@@ -26,7 +27,7 @@ _RETENTION_SECONDS = 60.0
 def build(runtime: Runtime[ScorerSettings]) -> Service:
     names = Names(runtime.engine)
     live = Stream[ScoreUpdate](runtime.settings.stream_clients)
-    app = create_app(runtime, "Hearback scorer")
+    app = create_app(runtime, "Hearback scorer", staff_pages=True)
     app.include_router(nps.routes(runtime))
     app.include_router(segments.routes(runtime))
     app.include_router(sample_size.routes(runtime))
@@ -35,7 +36,12 @@ def build(runtime: Runtime[ScorerSettings]) -> Service:
     app.include_router(chart_library.routes(runtime))
     mount_static(app, Path(__file__).parent)
     return Service(
-        handlers=dict.fromkeys((topic.name for topic in topics.CONSUMED_BY["scorer"]), surveys.handler(runtime, names)),
+        handlers={
+            topics.SESSIONS.name: sessions.handler(),
+            **dict.fromkeys(
+                (topics.SENDS.name, topics.DELIVERIES.name, topics.ANSWERS.name), surveys.handler(runtime, names)
+            ),
+        },
         loops=(
             Periodic("score publisher", runtime.settings.publish_seconds, ScoreLoop(runtime).step),
             Periodic("live stream", _STREAM_SECONDS, StreamLoop(runtime, live).step),

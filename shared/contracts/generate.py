@@ -12,7 +12,18 @@ from typing import Any
 import orjson
 import yaml
 
-from shared.contracts import answers, campaigns, deliveries, followups, orders, preferences, requests, scores, sends
+from shared.contracts import (
+    answers,
+    campaigns,
+    deliveries,
+    followups,
+    orders,
+    preferences,
+    requests,
+    scores,
+    sends,
+    sessions,
+)
 from shared.contracts.topics import CATALOGUE, CONSUMED_BY, Topic
 from shared.contracts.types import Contract
 
@@ -26,6 +37,7 @@ _PUBLISHED_BY = {
     answers.TOPIC: "the collector",
     scores.TOPIC: "the scorer",
     preferences.TOPIC: "the collector",
+    sessions.TOPIC: "the scorer and the alerter",
     requests.TOPIC: "nobody yet; backends may use it to request surveys",
 }
 _HEADERS = {

@@ -8,7 +8,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.contracts import answers, campaigns, deliveries, followups, orders, preferences, requests, scores, sends
+from shared.contracts import (
+    answers,
+    campaigns,
+    deliveries,
+    followups,
+    orders,
+    preferences,
+    requests,
+    scores,
+    sends,
+    sessions,
+)
 from shared.contracts.adjustments import Adjust, adjusted_order
 from shared.contracts.types import Contract
 
@@ -154,6 +165,15 @@ REQUESTS = Topic(
     summary="Requests to survey a customer, such as after a resolved case.",
 )
 
+SESSIONS = Topic(
+    name=sessions.TOPIC,
+    key="session id",
+    bodies={sessions.ENDED: sessions.SessionEnded},
+    partitions=1,
+    retention_days=1,
+    summary="Sessions of staff who signed out, for every service with pages.",
+)
+
 _CASE_BODIES: dict[str, type[Contract]] = dict.fromkeys(
     (
         followups.OPENED,
@@ -201,6 +221,7 @@ CATALOGUE: tuple[Topic, ...] = (
     SCORES,
     PREFERENCES,
     REQUESTS,
+    SESSIONS,
     *(followup_topic(queue) for queue in QUEUES),
 )
 
@@ -231,7 +252,7 @@ CONSUMED_BY: dict[str, tuple[Topic, ...]] = {
     "courier": (SENDS,),
     # Deliveries need the stronger lock on what waits for its send (services/collector/actions/deliveries.py).
     "collector": (CAMPAIGNS, DELIVERIES, SENDS),
-    "scorer": (SENDS, DELIVERIES, ANSWERS),
-    "alerter": (PREFERENCES, ORDERS, SENDS, ANSWERS),
+    "scorer": (SESSIONS, SENDS, DELIVERIES, ANSWERS),
+    "alerter": (SESSIONS, PREFERENCES, ORDERS, SENDS, ANSWERS),
 }
 """Which service reads which topics, in the order in which a batch is handled: facts before what depends on them."""

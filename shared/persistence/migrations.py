@@ -119,6 +119,15 @@ def create_outbox_set_aside(op: Executes) -> None:
     op.execute("CREATE INDEX outbox_set_aside_due ON outbox_set_aside (retry_at) WHERE tries > 0")
 
 
+def create_withdrawn_sessions(op: Executes) -> None:
+    """Sessions of staff that were signed out of, for as long as their cookies could be used.
+
+    To be called from a migration after the first, by a service with pages for staff.
+    """
+    op.execute("CREATE TABLE withdrawn_sessions (session_id text PRIMARY KEY, expires_at timestamptz NOT NULL)")
+    op.execute("CREATE INDEX withdrawn_sessions_expired ON withdrawn_sessions (expires_at)")
+
+
 def add_dead_letter_states(op: Executes) -> None:
     """What became of each dead letter, how many more are granted, and which partitions stand still, and why.
 

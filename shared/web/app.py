@@ -24,15 +24,16 @@ MAX_BODY_BYTES = 256 * 1024
 """The longest comment, campaign or set of routing rules fits however it is encoded."""
 
 
-def create_app(runtime: Runtime[Any], title: str, *, base_path: str = "") -> FastAPI:
+def create_app(runtime: Runtime[Any], title: str, *, base_path: str = "", staff_pages: bool = False) -> FastAPI:
     """A FastAPI application with the common routes; the service adds its own. Larger bodies are refused unread.
 
-    ``base_path`` is the path of the public URL, such as ``/feedback``; see ``BasePath``.
+    ``base_path`` is the path of the public URL, such as ``/feedback``; see ``BasePath``. A service with
+    ``staff_pages`` has the sign-in page and takes its sessions; it has the table of withdrawn ones, and their handler.
     """
     app = FastAPI(title=title, version="1", docs_url=None, redoc_url=None)
     pages = Pages((SHARED,), base_path)
     problems.install(app, pages, runtime.brand)
-    auth.install(app, runtime.settings, pages, runtime.brand)
+    auth.install(app, runtime, pages, staff_pages=staff_pages)
 
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> JSONResponse:

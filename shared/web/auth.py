@@ -7,58 +7,90 @@ import hashlib
 import hmac
 import math
 import re
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
 from urllib.parse import urlencode, urlsplit
 
 from fastapi import Depends, FastAPI, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from shared.api_keys import SCOPES, Caller, read_keys
-from shared.contracts.campaigns import Brand
-from shared.settings import ServiceSettings
+from shared.runtime import Runtime
+from shared.web import sessions
 from shared.web.pages import Pages
 from shared.web.problems import Problem
+from shared.web.sessions import SESSION_SECONDS, Cookies, Session
 from shared.web.throttle import Failures
 
 COOKIE = "hearback_session"
-SESSION_SECONDS = 12 * 3_600
 MAX_KEY = 500
 
 _bearer = HTTPBearer(auto_error=False, description="An API key with the scope the operation names.")
 
 
 class Authenticator:
-    """Checks the keys, and signs the sessions of staff who signed in with one.
+    """Knows the keys, as ``HEARBACK_API_KEYS`` has them."""
 
-    The first of ``secrets`` signs; a session of any of them is valid.
-    """
-
-    def __init__(self, *, keys: str, secrets: Sequence[str]) -> None:
+    def __init__(self, keys: str) -> None:
         self._callers = read_keys(keys)
-        # itsdangerous signs with the last one.
-        self._sessions = URLSafeTimedSerializer(list(reversed(secrets)), salt="hearback.session")
 
     def caller(self, key: str) -> Caller | None:
-        digest = hashlib.sha256(key.encode()).hexdigest()
+        """The caller with this key; None if it is unknown."""
+        digest = digest_of(key)
         found = None
         for known, caller in self._callers.items():
             if hmac.compare_digest(known, digest):
                 found = caller
         return found
 
-    def session_for(self, key: str) -> str:
-        return self._sessions.dumps(hashlib.sha256(key.encode()).hexdigest())
+    def caller_of(self, session: Session) -> Caller | None:
+        """The caller who began the session; None if the key was removed."""
+        return self._callers.get(session.key_digest)
 
-    def caller_of_session(self, session: str) -> Caller | None:
-        """None when it is forged, expired, or its key was revoked."""
-        try:
-            digest = self._sessions.loads(session, max_age=SESSION_SECONDS)
-        except BadSignature:
+
+def digest_of(key: str) -> str:
+    """The SHA-256 of a key, in hexadecimal."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class StaffSessions:
+    """What a service with pages needs to take sessions. ``hosts`` are those its pages are served at."""
+
+    runtime: Runtime[Any]
+    cookies: Cookies
+    hosts: frozenset[str]
+
+    async def caller(self, request: Request, authenticator: Authenticator) -> Caller | None:
+        """Whose session the request has, if it is valid and, for a change, one of our pages sent the request."""
+        session = self.of(request)
+        if session is None or not self.is_same_site(request):
             return None
-        return self._callers.get(digest) if isinstance(digest, str) else None
+        caller = authenticator.caller_of(session)
+        if caller is None or await sessions.is_withdrawn(self.runtime, session):
+            return None
+        return caller
+
+    def of(self, request: Request) -> Session | None:
+        """The session of the request's cookie, if it is signed and has not expired."""
+        cookie = request.cookies.get(COOKIE)
+        return None if cookie is None else self.cookies.read(cookie)
+
+    def is_same_site(self, request: Request) -> bool:
+        """CSRF protection: a session is only valid for changes that one of our pages sends, according to the browser.
+
+        Browsers send Sec-Fetch-Site only over TLS and to this machine, but Origin with every such request (Fetch
+        standard, "append a request `Origin` header").
+        """
+        if request.method in ("GET", "HEAD", "OPTIONS"):
+            return True
+        site = request.headers.get("sec-fetch-site")
+        if site is not None:
+            return site in ("same-origin", "none")
+        host = urlsplit(request.headers.get("origin", "")).netloc.lower()
+        return bool(host) and (host == request.headers.get("host", "").lower() or host in self.hosts)
 
 
 class SignInNeeded(Exception):
@@ -73,7 +105,7 @@ def require(scope: str) -> Callable[..., Awaitable[Caller]]:
     async def check(
         request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
     ) -> Caller:
-        caller = _caller(request, credentials)
+        caller = await caller_of(request, credentials)
         if caller is None:
             raise Problem(
                 401,
@@ -81,58 +113,60 @@ def require(scope: str) -> Callable[..., Awaitable[Caller]]:
                 detail="send the header Authorization: Bearer <key>; keys are configured in HEARBACK_API_KEYS",
                 headers={"WWW-Authenticate": "Bearer"},
             )
-        if not caller.may(scope):
-            raise Problem(403, "Access denied", detail=f"this needs the scope {scope}")
-        return caller
+        return _permitted(caller, scope)
 
     return check
 
 
 def staff(scope: str) -> Callable[..., Awaitable[Caller]]:
     """A dependency for pages: like ``require``, but without a session it redirects to the sign-in page."""
-    checked = require(scope)
+    if scope not in SCOPES:
+        raise ValueError(f"{scope!r} is not a scope; scopes are {', '.join(SCOPES)}")
 
     async def check(
         request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
     ) -> Caller:
-        if _caller(request, credentials) is None:
+        caller = await caller_of(request, credentials)
+        if caller is None:
             raise SignInNeeded
-        return await checked(request, credentials)
+        return _permitted(caller, scope)
 
     return check
 
 
-def _caller(request: Request, credentials: HTTPAuthorizationCredentials | None) -> Caller | None:
+async def caller_of(request: Request, credentials: HTTPAuthorizationCredentials | None = None) -> Caller | None:
+    """Whose key, or otherwise session, the request has; None without a valid one. Costs a read for a session."""
     authenticator: Authenticator = request.app.state.authenticator
     if credentials is not None:
         return authenticator.caller(credentials.credentials)
-    session = request.cookies.get(COOKIE)
-    if session is None or not _is_same_site(request):
-        return None
-    return authenticator.caller_of_session(session)
+    staff_sessions: StaffSessions | None = request.app.state.staff_sessions
+    return None if staff_sessions is None else await staff_sessions.caller(request, authenticator)
 
 
-def _is_same_site(request: Request) -> bool:
-    """CSRF protection: a session is only valid for changes that one of our pages sends, according to the browser.
-
-    Browsers send Sec-Fetch-Site only over TLS and to this machine, but Origin with every such request (Fetch standard,
-    "append a request `Origin` header").
-    """
-    if request.method in ("GET", "HEAD", "OPTIONS"):
-        return True
-    site = request.headers.get("sec-fetch-site")
-    if site is not None:
-        return site in ("same-origin", "none")
-    host = urlsplit(request.headers.get("origin", "")).netloc.lower()
-    return bool(host) and (host == request.headers.get("host", "").lower() or host in request.app.state.staff_hosts)
+async def may_still_listen(request: Request) -> bool:
+    """Whether an accepted request that goes on for long is still its caller's: a session may have ended meanwhile."""
+    return "authorization" in request.headers or await caller_of(request) is not None
 
 
-def install(app: FastAPI, settings: ServiceSettings, pages: Pages, brand: Brand) -> None:
-    """Adds the authenticator, the sign-in page and sign-out to an application."""
-    app.state.authenticator = Authenticator(keys=settings.api_keys.get_secret_value(), secrets=settings.secrets)
+def _permitted(caller: Caller, scope: str) -> Caller:
+    if not caller.may(scope):
+        raise Problem(403, "Access denied", detail=f"this needs the scope {scope}")
+    return caller
+
+
+def install(app: FastAPI, runtime: Runtime[Any], pages: Pages, *, staff_pages: bool) -> None:
+    """Adds the authenticator to an application and, if it has pages for staff, the sign-in page and sign-out."""
+    app.state.authenticator = Authenticator(runtime.settings.api_keys.get_secret_value())
+    app.state.staff_sessions = None
+    if staff_pages:
+        _install_sign_in(app, runtime, pages)
+
+
+def _install_sign_in(app: FastAPI, runtime: Runtime[Any], pages: Pages) -> None:
     # Behind a proxy that terminates TLS, every request looks like plain HTTP; the public URLs tell.
-    addresses = (settings.dashboard_url, settings.inbox_url)
-    app.state.staff_hosts = {urlsplit(address).netloc.lower() for address in addresses}
+    addresses = (runtime.settings.dashboard_url, runtime.settings.inbox_url)
+    hosts = frozenset(urlsplit(address).netloc.lower() for address in addresses)
+    staff_sessions = app.state.staff_sessions = StaffSessions(runtime, Cookies(runtime.settings.secrets), hosts)
     failures = Failures()
     secure = any(address.startswith("https:") for address in addresses)
 
@@ -148,7 +182,7 @@ def install(app: FastAPI, settings: ServiceSettings, pages: Pages, brand: Brand)
         request: Request, target: Annotated[str, Query(alias="next")] = "/", failed: bool = False
     ) -> HTMLResponse:
         context = {
-            "brand": brand,
+            "brand": runtime.brand,
             "target": _own_path(target),
             "failed": failed,
             # Whoever reads this sits at the machine it runs on; there, `make up` has made a key.
@@ -164,7 +198,7 @@ def install(app: FastAPI, settings: ServiceSettings, pages: Pages, brand: Brand)
         key: Annotated[str, Form(max_length=MAX_KEY)],
         target: Annotated[str, Form(alias="next")] = "/",
     ) -> Response:
-        if not _is_same_site(request):
+        if not staff_sessions.is_same_site(request):
             raise Problem(
                 403,
                 "Cross-site sign-in rejected",
@@ -185,7 +219,7 @@ def install(app: FastAPI, settings: ServiceSettings, pages: Pages, brand: Brand)
         response = RedirectResponse(_own_path(target), 303)
         response.set_cookie(
             COOKIE,
-            authenticator.session_for(key),
+            staff_sessions.cookies.begin(digest_of(key)),
             max_age=SESSION_SECONDS,
             httponly=True,
             samesite="lax",
@@ -196,7 +230,9 @@ def install(app: FastAPI, settings: ServiceSettings, pages: Pages, brand: Brand)
     @app.post("/sign-out", include_in_schema=False)
     async def sign_out(request: Request) -> Response:
         response = RedirectResponse("/sign-in", 303)
-        if _is_same_site(request):
+        if staff_sessions.is_same_site(request):
+            if (session := staff_sessions.of(request)) is not None:
+                await sessions.end(runtime, session)
             response.delete_cookie(COOKIE)
         return response
 

@@ -66,6 +66,10 @@ SET_ASIDE_ROWS: Rows = {
     ]
 }  # fmt: skip
 
+WITHDRAWN_SESSION_ROWS: Rows = {
+    "withdrawn_sessions": [{"session_id": "s-1", "expires_at": "2026-03-02T12:00:00+00:00"}]
+}
+
 AFTER_DEAD_LETTER_STATES: Changed = {
     "dead_letters": [
         {**row, "event_id": None, "records": 1, "state": "set_aside", "changed_at": None}

@@ -1,10 +1,12 @@
 """``/v1/stream``: score changes as server-sent events (WHATWG HTML, section 9.2)."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -16,7 +18,7 @@ from services.scorer.queries.scores import last_change
 from services.scorer.settings import ScorerSettings
 from shared.contracts.scores import Window
 from shared.runtime import Runtime
-from shared.web.auth import require
+from shared.web.auth import may_still_listen, require
 from shared.web.parameters import known_parameters
 from shared.web.problems import Problem
 from shared.web.stream import Listener, Stream
@@ -26,6 +28,9 @@ SegmentsQuery = Annotated[
     Query(alias="segment", max_length=MAX_SEGMENTS, description="`dimension:value`; when repeated, any of them."),
 ]
 
+# Real seconds. A heartbeat comes as often when nothing else does.
+_ALLOWED_SECONDS = 14.0
+
 
 def routes(runtime: Runtime[ScorerSettings], stream: Stream[ScoreUpdate]) -> APIRouter:
     router = APIRouter(
@@ -34,6 +39,7 @@ def routes(runtime: Runtime[ScorerSettings], stream: Stream[ScoreUpdate]) -> API
 
     @router.get("", response_class=StreamingResponse)
     async def stream_scores(
+        request: Request,
         segments: SegmentsQuery = [],  # noqa: B006  # FastAPI copies defaults
         window: Window | None = None,
         campaign: CampaignQuery = None,
@@ -75,7 +81,7 @@ def routes(runtime: Runtime[ScorerSettings], stream: Stream[ScoreUpdate]) -> API
                 detail="try again later, or on another replica",
                 headers={"Retry-After": "30"},
             )
-        return LiveResponse(stream, listener)
+        return LiveResponse(stream, listener, partial(may_still_listen, request))
 
     return router
 
@@ -83,10 +89,12 @@ def routes(runtime: Runtime[ScorerSettings], stream: Stream[ScoreUpdate]) -> API
 class LiveResponse(StreamingResponse):
     """The stream of one listener, which is removed however the stream ends."""
 
-    def __init__(self, stream: Stream[ScoreUpdate], listener: Listener[ScoreUpdate]) -> None:
+    def __init__(
+        self, stream: Stream[ScoreUpdate], listener: Listener[ScoreUpdate], allowed: Callable[[], Awaitable[bool]]
+    ) -> None:
         self._stream = stream
         self._listener = listener
-        self.events = _events(listener.updates())
+        self.events = _events(listener.updates(), allowed)
         super().__init__(
             self.events,
             media_type="text/event-stream",
@@ -103,9 +111,17 @@ class LiveResponse(StreamingResponse):
             self._stream.leave(self._listener)
 
 
-async def _events(updates: AsyncGenerator[ScoreUpdate | None, None]) -> AsyncGenerator[bytes, None]:
+async def _events(
+    updates: AsyncGenerator[ScoreUpdate | None, None], allowed: Callable[[], Awaitable[bool]]
+) -> AsyncGenerator[bytes, None]:
+    """Ends within ``_ALLOWED_SECONDS`` after the listener is no longer ``allowed``, as who signed out is."""
     yield b"retry: 2000\n\n"
+    checked = time.monotonic()
     async for update in updates:
+        if time.monotonic() - checked >= _ALLOWED_SECONDS:
+            if not await allowed():
+                return
+            checked = time.monotonic()
         if update is None:
             yield b": still here\n\n"
         else:

@@ -1,6 +1,14 @@
 """Rows of the alerter at each revision; see `tests.kit.rows`."""
 
-from tests.kit.rows import AFTER_DEAD_LETTER_STATES, DEAD_LETTER_STATE_ROWS, RUNTIME_ROWS, SET_ASIDE_ROWS, Changed, Rows
+from tests.kit.rows import (
+    AFTER_DEAD_LETTER_STATES,
+    DEAD_LETTER_STATE_ROWS,
+    RUNTIME_ROWS,
+    SET_ASIDE_ROWS,
+    WITHDRAWN_SESSION_ROWS,
+    Changed,
+    Rows,
+)
 
 CUSTOMER = "00000000-0000-5000-8000-000000000001"
 NOON = "2026-03-02T12:00:00+00:00"
@@ -69,6 +77,7 @@ ROWS: dict[str, Rows] = {
     },
     "0005": {},
     "0006": SET_ASIDE_ROWS,
+    "0007": WITHDRAWN_SESSION_ROWS,
 }  # fmt: skip
 
 AFTER: dict[str, Changed] = {

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import orjson
+import pytest
 from starlette.types import Message
 
 from services.scorer.api.stream import LiveResponse
@@ -20,6 +21,10 @@ STREAM = {
     "query_string": b"",
     "headers": [(b"authorization", f"Bearer {KEY}".encode())],
 }
+
+
+async def always() -> bool:
+    return True
 
 
 async def test_one_listener_too_many_is_refused_however_many_come_at_once(served: Scorer) -> None:
@@ -68,7 +73,7 @@ async def test_a_client_that_takes_nothing_does_not_keep_the_process_from_stoppi
 
     async with asyncio.timeout(20):
         scope = {"type": "http", "asgi": {"spec_version": "2.3"}}
-        response = asyncio.create_task(LiveResponse(scorer.stream, listener)(scope, silent, stuck))
+        response = asyncio.create_task(LiveResponse(scorer.stream, listener, always)(scope, silent, stuck))
         await took_the_first_bytes.wait()
         await scorer.stream.close()
         await response
@@ -78,7 +83,7 @@ async def test_a_client_that_takes_nothing_does_not_keep_the_process_from_stoppi
 
 async def test_stream_events_are_server_sent_events(scorer: Scorer) -> None:
     listener = await scorer.listener(lambda update: update.window == "all")
-    response = LiveResponse(scorer.stream, listener)
+    response = LiveResponse(scorer.stream, listener, always)
     async with asyncio.timeout(20):
         text = response.events
         assert await anext(text) == b"retry: 2000\n\n"
@@ -92,3 +97,23 @@ async def test_stream_events_are_server_sent_events(scorer: Scorer) -> None:
     assert lines[1] == "event: score.updated"
     assert orjson.loads(lines[2].removeprefix("data: "))["passives"] == 1
     assert lines[3:] == ["", ""]
+
+
+async def test_the_stream_of_who_signed_out_ends(scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.scorer.api.stream._ALLOWED_SECONDS", 0.0)
+    listener = await scorer.listener(lambda update: update.window == "all")
+    signed_in = [True, False]
+
+    async def allowed() -> bool:
+        return signed_in.pop(0)
+
+    async with asyncio.timeout(20):
+        text = LiveResponse(scorer.stream, listener, allowed).events
+        assert await anext(text) == b"retry: 2000\n\n"
+        for number in range(2):
+            await scorer.take("surveys.answers", answer(f"a-{number}", 7))
+            await scorer.publish()
+            await StreamLoop(scorer.runtime, scorer.stream).step()
+            if number == 0:
+                assert (await anext(text)).startswith(b"id: ")
+        assert [rest async for rest in text] == []

@@ -1,6 +1,14 @@
 """Rows of the scorer at each revision; see `tests.kit.rows`."""
 
-from tests.kit.rows import AFTER_DEAD_LETTER_STATES, DEAD_LETTER_STATE_ROWS, RUNTIME_ROWS, SET_ASIDE_ROWS, Changed, Rows
+from tests.kit.rows import (
+    AFTER_DEAD_LETTER_STATES,
+    DEAD_LETTER_STATE_ROWS,
+    RUNTIME_ROWS,
+    SET_ASIDE_ROWS,
+    WITHDRAWN_SESSION_ROWS,
+    Changed,
+    Rows,
+)
 
 ANSWER, ERASED, SURVEY, FORGOTTEN = (f"00000000-0000-5000-8000-00000000000{number}" for number in range(4))
 
@@ -66,6 +74,7 @@ ROWS: dict[str, Rows] = {
         ],
     },
     "0004": SET_ASIDE_ROWS,
+    "0005": WITHDRAWN_SESSION_ROWS,
 }  # fmt: skip
 
 AFTER: dict[str, Changed] = {

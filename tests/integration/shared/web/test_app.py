@@ -1,7 +1,9 @@
 """What every service serves: probes, problem details, API keys, sign-in."""
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -14,13 +16,19 @@ from sqlalchemy import text
 
 from deploy.local.provision import Database
 from shared.api_keys import Caller
+from shared.contracts.sessions import SessionEnded
+from shared.contracts.topics import SESSIONS
 from shared.runtime import Runtime, open_runtime
 from shared.settings import ServiceSettings
+from shared.web import sessions
 from shared.web.app import MAX_BODY_BYTES, create_app
-from shared.web.auth import require, staff
+from shared.web.auth import COOKIE, require, staff
 from shared.web.pages import mount_static
 from shared.web.problems import Problem
+from shared.web.repository import sessions as repository
 from tests.kit.http import bearer, client_of
+from tests.kit.messages import message
+from tests.kit.outbox import published
 from tests.kit.settings import KEY, api_key, settings_for
 
 
@@ -38,7 +46,7 @@ async def runtime(database: Database) -> AsyncIterator[Runtime[ServiceSettings]]
 
 @pytest.fixture
 def app(runtime: Runtime[ServiceSettings]) -> FastAPI:
-    app = create_app(runtime, "Test")
+    app = create_app(runtime, "Test", staff_pages=True)
     mount_static(app, Path(__file__).parent)
 
     @app.get("/v1/scores")
@@ -211,6 +219,80 @@ async def test_staff_sign_in_once_and_are_led_back(client: httpx.AsyncClient) ->
     assert (await client.get("/page")).status_code == 303
 
 
+async def cookie_of(client: httpx.AsyncClient) -> dict[str, str]:
+    """The header with the cookie of somebody who has just signed in, as a thief might have copied it."""
+    await client.post("/sign-in", data={"key": KEY})
+    return {"Cookie": f"{COOKIE}={client.cookies[COOKIE]}"}
+
+
+def page_of(runtime: Runtime[ServiceSettings]) -> FastAPI:
+    """The application of another replica or service, with a page of its own."""
+    app = create_app(runtime, "Test", staff_pages=True)
+
+    @app.get("/page")
+    async def page(caller: Annotated[Caller, Depends(staff("scores:read"))]) -> str:
+        return caller.name
+
+    return app
+
+
+async def test_signing_out_ends_the_session_in_every_replica(
+    client: httpx.AsyncClient, runtime: Runtime[ServiceSettings]
+) -> None:
+    copied = await cookie_of(client)
+    async with client_of(page_of(runtime)) as replica, client_of(page_of(runtime)) as colleague:
+        assert (await replica.get("/page", headers=copied)).status_code == 200
+        await colleague.post("/sign-in", data={"key": KEY})
+        await client.post("/sign-out")
+        for each in (client, replica):
+            assert (await each.get("/page", headers=copied)).status_code == 303
+        assert (await colleague.get("/page")).status_code == 200
+        refused = await replica.get("/v1/scores", headers=copied)
+        assert refused.status_code in (401, 404)
+    assert (await client.get("/v1/scores", headers=copied)).status_code == 401
+
+
+async def test_signing_out_ends_the_session_in_other_services(
+    client: httpx.AsyncClient, runtime: Runtime[ServiceSettings], database: Database
+) -> None:
+    copied = await cookie_of(client)
+    settings = settings_for(ServiceSettings, database.service_urls["alerter"], api_key("reader", "scores:read"))
+    async with open_runtime("alerter", settings) as other, client_of(page_of(other)) as elsewhere:
+        assert (await elsewhere.get("/page", headers=copied)).status_code == 200
+        for _ in range(2):
+            await client.post("/sign-out", headers=copied)
+        (told,) = await published(runtime, SESSIONS.name)
+        ended = message(told.topic, told.type, SessionEnded.model_validate_json(json.dumps(told.body)))
+        async with other.transaction() as connection:
+            await sessions.handler()(connection, [ended, ended])
+        assert (await elsewhere.get("/page", headers=copied)).status_code == 303
+
+
+async def test_what_is_remembered_of_ended_sessions_is_forgotten_with_their_cookies(
+    runtime: Runtime[ServiceSettings],
+) -> None:
+    now = datetime.now(UTC)
+    async with runtime.transaction() as connection:
+        await repository.withdraw(connection, {"expired": now - timedelta(hours=2), "valid": now})
+        await repository.withdraw(connection, {"new": now})
+        rows = await connection.execute(text("SELECT session_id FROM withdrawn_sessions ORDER BY 1"))
+        assert list(rows.scalars()) == ["new", "valid"]
+
+
+async def test_a_service_without_pages_takes_no_sessions(
+    client: httpx.AsyncClient, runtime: Runtime[ServiceSettings]
+) -> None:
+    app = create_app(runtime, "Test")
+
+    @app.get("/v1/scores")
+    async def scores(_caller: Annotated[Caller, Depends(require("scores:read"))]) -> None: ...
+
+    copied = await cookie_of(client)
+    async with client_of(app) as without:
+        assert (await without.get("/v1/scores", headers=copied)).status_code == 401
+        assert (await without.get("/sign-in")).status_code == 404
+
+
 @pytest.mark.parametrize(
     "target",
     [
@@ -304,7 +386,7 @@ async def test_what_was_being_sent_is_not_where_signing_in_leads_to(client: http
 
 async def test_a_session_keeps_to_tls_where_staff_come_by_it(runtime: Runtime[ServiceSettings]) -> None:
     settings = runtime.settings.model_copy(update={"inbox_url": "https://inbox.example/"})
-    app = create_app(replace(runtime, settings=settings), "Test")
+    app = create_app(replace(runtime, settings=settings), "Test", staff_pages=True)
     async with client_of(app) as client:
         accepted = await client.post("/sign-in", data={"key": KEY})
     assert "Secure" in accepted.headers["set-cookie"].split("; ")

@@ -5,7 +5,18 @@ from typing import Any
 
 import pytest
 
-from shared.contracts import answers, campaigns, deliveries, followups, identity, preferences, requests, scores, sends
+from shared.contracts import (
+    answers,
+    campaigns,
+    deliveries,
+    followups,
+    identity,
+    preferences,
+    requests,
+    scores,
+    sends,
+    sessions,
+)
 from shared.contracts.cloudevents import read, write
 from shared.contracts.events import Event
 from shared.contracts.topics import CATALOGUE, followup_topic
@@ -61,6 +72,7 @@ SCORE = scores.ScoreUpdated(
     held_back=True,
 )
 CASE = followups.Case(case_id="k-1", queue="vip", status="open", sequence=5, opened_at=NOON, changed_at=LATER)
+SESSION = sessions.SessionEnded(session_id="x-1", ended_at=LATER, expires_at=LATER)
 
 EVENTS = {
     "recorded": answers.event(answer(1), traceparent=TRACE),
@@ -73,6 +85,7 @@ EVENTS = {
     "request": requests.event(REQUEST, traceparent=TRACE),
     "score": scores.event(SCORE),
     "case": followups.event(followups.OPENED, CASE),
+    "session": sessions.event(SESSION),
 }
 
 
@@ -89,6 +102,7 @@ EVENTS = {
         ("request", "surveys.requests", "c-42", "survey.requested", ("r-1",)),
         ("score", "nps.scores", "*\x1f30d\x1fcountry:BR", "score.updated", ("*\x1f30d\x1fcountry:BR", 7)),
         ("case", "followups.vip", "k-1", "case.opened", ("vip", "k-1", 5)),
+        ("session", "staff.sessions", "x-1", "session.ended", ("x-1",)),
     ],
 )
 def test_an_event_is_named_by_its_contract(name: str, topic: str, key: str, kind: str, parts: tuple[Any, ...]) -> None:
@@ -121,4 +135,5 @@ def test_ids_stay_the_same_across_releases() -> None:
         "request": "ea2b01df-03f9-50c1-8cba-097455c53831",
         "score": "77ead680-efad-5351-9df9-72231459373a",
         "case": "f1799439-a305-5937-8a0f-507120868091",
+        "session": "9d23f355-0cab-5432-abee-72687161848a",
     }

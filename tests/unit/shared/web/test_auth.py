@@ -1,17 +1,20 @@
 """API keys: read strictly, compared by hash, limited to their scopes."""
 
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 import pytest
+from itsdangerous import URLSafeTimedSerializer
 
 from shared.api_keys import read_keys
-from shared.web.auth import Authenticator, require
+from shared.web.auth import Authenticator, digest_of, require
+from shared.web.sessions import Cookies
 
 DIGEST = sha256(b"the key").hexdigest()
 
 
 def test_a_key_is_known_by_its_hash_and_may_do_what_it_says() -> None:
-    authenticator = Authenticator(keys=f"shop:{DIGEST}:answers:write,scores:read", secrets=["s" * 32])
+    authenticator = Authenticator(f"shop:{DIGEST}:answers:write,scores:read")
     caller = authenticator.caller("the key")
     assert caller is not None
     assert caller.name == "shop"
@@ -22,14 +25,33 @@ def test_a_key_is_known_by_its_hash_and_may_do_what_it_says() -> None:
 
 
 def test_a_session_ends_with_its_key() -> None:
-    entry = f"ana:{DIGEST}:*"
-    session = Authenticator(keys=entry, secrets=["s" * 32]).session_for("the key")
-    caller = Authenticator(keys=entry, secrets=["s" * 32]).caller_of_session(session)
+    cookies = Cookies(["s" * 32])
+    session = cookies.read(cookies.begin(digest_of("the key")))
+    assert session is not None
+    caller = Authenticator(f"ana:{DIGEST}:*").caller_of(session)
     assert caller is not None
     assert caller.may("cases:write")
-    assert Authenticator(keys="", secrets=["s" * 32]).caller_of_session(session) is None
-    assert Authenticator(keys=entry, secrets=["t" * 32]).caller_of_session(session) is None
-    assert Authenticator(keys=entry, secrets=["s" * 32]).caller_of_session(session[:-2]) is None
+    assert Authenticator("").caller_of(session) is None
+
+
+def test_a_cookie_that_was_altered_or_signed_by_others_is_no_session() -> None:
+    cookies = Cookies(["s" * 32])
+    cookie = cookies.begin(DIGEST)
+    assert cookies.read(cookie[:-2]) is None
+    assert Cookies(["t" * 32]).read(cookie) is None
+
+
+def test_every_session_has_an_id_of_its_own_and_lasts_twelve_hours() -> None:
+    cookies = Cookies(["s" * 32])
+    one, other = (cookies.read(cookies.begin(DIGEST)) for _ in range(2))
+    assert one is not None and other is not None and one.session_id != other.session_id
+    assert abs(one.expires_at - datetime.now(UTC) - timedelta(hours=12)) < timedelta(minutes=1)
+
+
+def test_a_cookie_of_an_earlier_release_is_no_session() -> None:
+    """It has no id, so nobody could sign out of it."""
+    earlier = URLSafeTimedSerializer("s" * 32, salt="hearback.session").dumps(DIGEST)
+    assert Cookies(["s" * 32]).read(earlier) is None
 
 
 @pytest.mark.parametrize(
@@ -51,9 +73,7 @@ def test_a_scope_nobody_can_have_is_a_mistake_in_the_code() -> None:
 
 
 def test_sessions_outlive_a_new_secret_while_the_former_one_is_listed() -> None:
-    entry = f"ana:{DIGEST}:*"
-    session = Authenticator(keys=entry, secrets=["s" * 32]).session_for("the key")
-    rotated = Authenticator(keys=entry, secrets=["t" * 32, "s" * 32])
-    assert rotated.caller_of_session(session) is not None
+    former, rotated = Cookies(["s" * 32]), Cookies(["t" * 32, "s" * 32])
+    assert rotated.read(former.begin(DIGEST)) is not None
     # The new one signs: sessions are no longer valid where only the former secret is known.
-    assert Authenticator(keys=entry, secrets=["s" * 32]).caller_of_session(rotated.session_for("the key")) is None
+    assert former.read(rotated.begin(DIGEST)) is None

@@ -1,0 +1,1 @@
+"""Statements about the tables of ``shared.web``."""
