@@ -1,5 +1,7 @@
 """Who may call the APIs: keys by their SHA-256, and their scopes, as ``HEARBACK_API_KEYS`` has them."""
 
+import hashlib
+import hmac
 import re
 from dataclasses import dataclass
 
@@ -45,3 +47,28 @@ def read_keys(setting: str) -> dict[str, Caller]:
             )
         callers[digest] = Caller(name, scopes)
     return callers
+
+
+class Authenticator:
+    """Knows the keys, as ``HEARBACK_API_KEYS`` has them."""
+
+    def __init__(self, keys: str) -> None:
+        self._callers = read_keys(keys)
+
+    def caller(self, key: str) -> Caller | None:
+        """The caller with this key; None if it is unknown."""
+        digest = digest_of(key)
+        found = None
+        for known, caller in self._callers.items():
+            if hmac.compare_digest(known, digest):
+                found = caller
+        return found
+
+    def caller_of(self, key_digest: str) -> Caller | None:
+        """The caller whose key has this SHA-256, as a session names it; None if the key was removed."""
+        return self._callers.get(key_digest)
+
+
+def digest_of(key: str) -> str:
+    """The SHA-256 of a key, in hexadecimal."""
+    return hashlib.sha256(key.encode()).hexdigest()

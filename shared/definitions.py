@@ -24,22 +24,22 @@ class InvalidDefinition(ValueError):
     """An invalid definition. The message names its location, the field, its value and how to fix it."""
 
 
-def parse(text: str, model: type[Model], *, where: str, max_bytes: int, aliases: bool = False) -> Model:
+def parse(text: str, model: type[Model], *, where: str, max_bytes: int, stored: bool = False) -> Model:
     """The definition in a text. Raises InvalidDefinition with a line for each violation.
 
-    ``where`` names the text in that message, such as its file. ``aliases`` are accepted only in a text that was
-    accepted before they were refused.
+    ``where`` names the text in that message, such as its file. A ``stored`` text was accepted before, perhaps by
+    another release: it may have aliases, and fields that are unknown here are ignored, as ``persistence.stored`` does.
     """
     if len(text.encode("utf-8", "replace")) > max_bytes:
         raise InvalidDefinition(f"{where}: is larger than {max_bytes:,} bytes; shorten it")
     try:
-        written = yaml.load(text, yaml.SafeLoader if aliases else _PlainLoader)  # noqa: S506  # both are safe
+        written = yaml.load(text, yaml.SafeLoader if stored else _PlainLoader)  # noqa: S506  # both are safe
     except _UNREADABLE as error:
         raise InvalidDefinition(f"{where}: {_unreadable(error)}") from error
     if not isinstance(written, Mapping):
         raise InvalidDefinition(f"{where}: must be a mapping of field to value, such as `name: value`")
     try:
-        return model.model_validate(written)
+        return model.model_validate(written, extra="ignore" if stored else None)
     except ValidationError as error:
         raise InvalidDefinition("\n".join(f"{where}: {sentence}" for sentence in explain(error))) from error
 

@@ -3,8 +3,6 @@
 Only the SHA-256 of a key is stored: keys are long and random, so a slow hash would not make them safer.
 """
 
-import hashlib
-import hmac
 import math
 import re
 from collections.abc import Awaitable, Callable
@@ -16,43 +14,18 @@ from fastapi import Depends, FastAPI, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from shared.api_keys import SCOPES, Caller, read_keys
+from shared.api_keys import SCOPES, Authenticator, Caller, digest_of
 from shared.runtime import Runtime
 from shared.web import sessions
+from shared.web.cookies import SESSION_SECONDS, Cookies, Session
 from shared.web.pages import Pages
 from shared.web.problems import Problem
-from shared.web.sessions import SESSION_SECONDS, Cookies, Session
 from shared.web.throttle import Failures
 
 COOKIE = "hearback_session"
 MAX_KEY = 500
 
 _bearer = HTTPBearer(auto_error=False, description="An API key with the scope the operation names.")
-
-
-class Authenticator:
-    """Knows the keys, as ``HEARBACK_API_KEYS`` has them."""
-
-    def __init__(self, keys: str) -> None:
-        self._callers = read_keys(keys)
-
-    def caller(self, key: str) -> Caller | None:
-        """The caller with this key; None if it is unknown."""
-        digest = digest_of(key)
-        found = None
-        for known, caller in self._callers.items():
-            if hmac.compare_digest(known, digest):
-                found = caller
-        return found
-
-    def caller_of(self, session: Session) -> Caller | None:
-        """The caller who began the session; None if the key was removed."""
-        return self._callers.get(session.key_digest)
-
-
-def digest_of(key: str) -> str:
-    """The SHA-256 of a key, in hexadecimal."""
-    return hashlib.sha256(key.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +41,7 @@ class StaffSessions:
         session = self.of(request)
         if session is None or not self.is_same_site(request):
             return None
-        caller = authenticator.caller_of(session)
+        caller = authenticator.caller_of(session.key_digest)
         if caller is None or await sessions.is_withdrawn(self.runtime, session):
             return None
         return caller

@@ -5,12 +5,9 @@ was signed out of is listed in the database of the service until its cookie expi
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, cast
-from uuid import uuid4
 
-from itsdangerous import BadSignature, URLSafeTimedSerializer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts import sessions as contract
@@ -18,41 +15,8 @@ from shared.contracts.cloudevents import Message
 from shared.contracts.sessions import SessionEnded
 from shared.messaging.handler import Handler
 from shared.runtime import Runtime
+from shared.web.cookies import Session
 from shared.web.repository import sessions as repository
-
-SESSION_SECONDS = 12 * 3_600
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """What a valid cookie says. ``key_digest`` is the SHA-256 of the key in hexadecimal; ``expires_at`` is in UTC."""
-
-    session_id: str
-    key_digest: str
-    expires_at: datetime
-
-
-class Cookies:
-    """Signs and reads the cookies. The first of ``secrets`` signs; a cookie of any of them is valid."""
-
-    def __init__(self, secrets: Sequence[str]) -> None:
-        # itsdangerous signs with the last one.
-        self._signer = URLSafeTimedSerializer(list(reversed(secrets)), salt="hearback.session")
-
-    def begin(self, key_digest: str) -> str:
-        """The cookie of a new session."""
-        return self._signer.dumps([str(uuid4()), key_digest])
-
-    def read(self, cookie: str) -> Session | None:
-        """None when it is forged or expired, or of a release whose sessions had no id."""
-        try:
-            said, signed_at = self._signer.loads(cookie, max_age=SESSION_SECONDS, return_timestamp=True)
-        except BadSignature:
-            return None
-        if not isinstance(said, list) or len(said) != 2:
-            return None
-        session_id, key_digest = said
-        return Session(session_id, key_digest, signed_at.astimezone(UTC) + timedelta(seconds=SESSION_SECONDS))
 
 
 async def is_withdrawn(runtime: Runtime[Any], session: Session) -> bool:

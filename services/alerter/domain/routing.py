@@ -155,8 +155,9 @@ def parse(text: str, *, where: str) -> Routing:
 
 
 def parse_stored(text: str) -> Routing:
-    """The rules in a stored text: an earlier version may have accepted it with aliases and with up to 400,000 bytes."""
-    return definitions.parse(text, Routing, where="the current routing rules", max_bytes=400_000, aliases=True)
+    """The rules in a stored text: another version may have accepted it, an earlier one with aliases and with up to
+    400,000 bytes, a newer one with fields that are unknown here."""
+    return definitions.parse(text, Routing, where="the current routing rules", max_bytes=400_000, stored=True)
 
 
 def _includes(values: str | list[str] | None, wanted: str) -> bool:

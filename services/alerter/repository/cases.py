@@ -15,6 +15,7 @@ from services.alerter.repository import search
 from shared.contracts.answers import Answer
 from shared.persistence.columns import Columns
 from shared.persistence.page import Page
+from shared.persistence.stored import read_stored
 
 _COLUMNS = Columns(
     case_id="text",
@@ -239,7 +240,7 @@ def _case(row: Row[Any]) -> Case:
     return Case(
         case_id=row.case_id,
         revision=row.revision,
-        answer=None if row.answer is None else Answer.model_validate_json(row.answer, extra="ignore"),
+        answer=None if row.answer is None else read_stored(Answer, row.answer),
         queue=row.queue,
         rule=row.rule,
         status=row.status,

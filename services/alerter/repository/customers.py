@@ -19,6 +19,7 @@ from shared.digests import CustomerDigests
 from shared.erasures import is_erased
 from shared.moments import latest
 from shared.persistence.columns import Columns
+from shared.persistence.stored import read_stored
 
 _COLUMNS = Columns(customer_key="uuid", document="jsonb", told_at="timestamptz")
 
@@ -110,7 +111,7 @@ async def lock(
     erased = await erasures.of_customers(connection, digests, wanted["keys"])
     return {
         row.customer_key: LockedCustomer(
-            None if row.document is None else Customer.model_validate_json(row.document),
+            None if row.document is None else read_stored(Customer, row.document),
             latest(row.erased_at, erased.get(row.customer_key)),
         )
         for row in rows
@@ -135,7 +136,7 @@ async def save(connection: AsyncConnection, customers: Mapping[UUID, Customer]) 
 async def read(connection: AsyncConnection, keys: Iterable[UUID]) -> dict[UUID, Customer]:
     """The known ones of these customers, by key."""
     rows = await connection.execute(_READ, {"keys": list(keys)})
-    return {row.customer_key: Customer.model_validate_json(row.document) for row in rows}
+    return {row.customer_key: read_stored(Customer, row.document) for row in rows}
 
 
 async def erase(connection: AsyncConnection, keys: Collection[UUID]) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.alerter.domain.orders import Order
 from services.alerter.repository.cases import NO_CASE_WAITING
 from shared.persistence.columns import Columns
+from shared.persistence.stored import read_stored
 
 _COLUMNS = Columns(
     order_id="text", customer_key="uuid", document="jsonb", told_at="timestamptz", began_at="timestamptz"
@@ -52,7 +53,7 @@ _PRUNE = text(
 async def read(connection: AsyncConnection, order_ids: Iterable[str]) -> dict[str, Order]:
     """The known ones of these orders, by id."""
     rows = await connection.execute(_READ, {"ids": list(order_ids)})
-    return {row.order_id: Order.model_validate_json(row.document) for row in rows}
+    return {row.order_id: read_stored(Order, row.document) for row in rows}
 
 
 async def owners(connection: AsyncConnection, order_ids: Collection[str]) -> dict[str, UUID]:
@@ -64,7 +65,7 @@ async def owners(connection: AsyncConnection, order_ids: Collection[str]) -> dic
 async def of_customer(connection: AsyncConnection, key: UUID, *, limit: int) -> list[Order]:
     """A customer's latest orders."""
     rows = await connection.execute(_OF_CUSTOMER, {"key": key, "limit": limit})
-    return [Order.model_validate_json(document) for document in rows.scalars()]
+    return [read_stored(Order, document) for document in rows.scalars()]
 
 
 async def save(connection: AsyncConnection, orders: Sequence[tuple[UUID, Order]]) -> None:

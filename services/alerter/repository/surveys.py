@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.alerter.domain.surveys import Survey
 from services.alerter.repository.cases import NO_CASE_WAITING
 from shared.persistence.columns import Columns
+from shared.persistence.stored import read_stored
 
 _COLUMNS = Columns(send_id="text", customer_key="uuid", document="jsonb", sent_at="timestamptz")
 _ERASED = Columns(customer_key="uuid", erased_at="timestamptz")
@@ -46,13 +47,13 @@ _PRUNE = text(
 async def read(connection: AsyncConnection, send_id: str) -> Survey | None:
     """The survey of a send, None while it is unknown."""
     document = (await connection.execute(_READ, {"send_id": send_id})).scalar()
-    return None if document is None else Survey.model_validate_json(document)
+    return None if document is None else read_stored(Survey, document)
 
 
 async def of_customer(connection: AsyncConnection, key: UUID, *, limit: int) -> list[Survey]:
     """The surveys a customer was sent, newest first."""
     rows = await connection.execute(_OF_CUSTOMER, {"key": key, "limit": limit})
-    return [Survey.model_validate_json(document) for document in rows.scalars()]
+    return [read_stored(Survey, document) for document in rows.scalars()]
 
 
 async def save(connection: AsyncConnection, surveys: Sequence[tuple[UUID, Survey]]) -> None:

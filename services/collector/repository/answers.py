@@ -11,6 +11,7 @@ from services.collector.domain.answers import StoredAnswer
 from shared.contracts import identity
 from shared.contracts.answers import Answer
 from shared.persistence.columns import Columns
+from shared.persistence.stored import read_stored
 
 _READ = text("SELECT revision, body::text AS body, request_digest FROM answers WHERE answer_id = :answer_id")
 
@@ -75,5 +76,5 @@ async def is_key_taken(connection: AsyncConnection, answer_id: str) -> bool:
 
 def stored_answer(revision: int, body: str | None, request_digest: bytes | None = None) -> StoredAnswer:
     """A row's revision and body; the body is null once erased."""
-    answer = None if body is None else Answer.model_validate_json(body, extra="ignore")
+    answer = None if body is None else read_stored(Answer, body)
     return StoredAnswer(revision, answer, request_digest)

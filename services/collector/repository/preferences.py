@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.collector.domain.preferences import Preferences
 from shared.contracts.preferences import ChannelPreference
 from shared.persistence.columns import Columns
+from shared.persistence.stored import read_stored
 
 _CHANNELS = TypeAdapter(list[ChannelPreference])
 
@@ -23,7 +24,9 @@ _READ = text(
 async def read(connection: AsyncConnection, customer_ids: Sequence[str]) -> dict[str, Preferences]:
     """The preferences of those customers who have any."""
     rows = await connection.execute(_READ, {"customer_ids": customer_ids})
-    return {row.customer_id: Preferences(row.revision, _CHANNELS.validate_json(row.channels)) for row in rows}
+    return {
+        row.customer_id: Preferences(row.revision, read_stored(list[ChannelPreference], row.channels)) for row in rows
+    }
 
 
 _COLUMNS = Columns(customer_id="text", revision="integer", channels="jsonb")

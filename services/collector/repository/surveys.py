@@ -10,6 +10,7 @@ from services.collector.domain.surveys import Send, Survey
 from services.collector.repository.answers import stored_answer
 from shared.contracts import identity
 from shared.contracts.campaigns import CampaignPublished
+from shared.persistence.stored import read_stored
 
 # The campaign is the version the survey was sent under, or the latest known until that one has been consumed.
 _SURVEY = """
@@ -51,6 +52,6 @@ async def _survey(connection: AsyncConnection, statement: TextClause, send_id: s
     definition = row["definition"]
     return Survey(
         Send(**{column: row[column] for column in _PLAIN_COLUMNS}, segments=orjson.loads(row["segments"])),
-        None if definition is None else CampaignPublished.model_validate_json(definition, extra="ignore"),
+        None if definition is None else read_stored(CampaignPublished, definition),
         None if row["answer_revision"] is None else stored_answer(row["answer_revision"], row["answer_body"]),
     )

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import orjson
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.domain.campaigns import MAX_CAMPAIGNS, Campaign, StoredCampaign
 from shared.contracts.campaigns import Brand
 from shared.persistence.columns import Columns
+from shared.persistence.stored import read_stored
 
 _ROW = Columns(campaign="text", version="integer", definition="jsonb", brand="jsonb", file_definition="jsonb")
 _ALL = text(
@@ -58,7 +58,7 @@ def _stored(row: Row[Any]) -> StoredCampaign:
     return StoredCampaign(
         campaign=_campaign(row.definition),
         version=row.version,
-        brand=Brand.model_validate_json(row.brand),
+        brand=read_stored(Brand, row.brand),
         from_file=None if row.from_file is None else _campaign(row.from_file),
     )
 
@@ -72,5 +72,5 @@ def _campaign(written: str) -> Campaign:
     if known is None:
         if len(_READ) > 2 * MAX_CAMPAIGNS:
             _READ.clear()
-        known = _READ[written] = Campaign.model_validate(orjson.loads(written))
+        known = _READ[written] = read_stored(Campaign, written)
     return known

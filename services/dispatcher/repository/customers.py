@@ -11,6 +11,7 @@ from services.dispatcher.domain.customers import Customer
 from services.dispatcher.domain.shared_ids import KnownMailboxes
 from shared.contracts.preferences import ChannelPreference
 from shared.persistence.columns import Columns
+from shared.persistence.stored import read_stored
 
 _ROW = Columns(
     customer_id="text",
@@ -102,7 +103,7 @@ def _row(customer: Customer) -> dict[str, Any]:
 
 
 def _customer(row: Row[Any]) -> Customer:
-    channels = (ChannelPreference.model_validate_json(orjson.dumps(entry)) for entry in orjson.loads(row.channels))
+    channels = read_stored(list[ChannelPreference], row.channels)
     return Customer(
         customer_id=row.customer_id,
         details={name: (entry[0], entry[1]) for name, entry in orjson.loads(row.details).items()},

@@ -22,6 +22,7 @@ from services.dispatcher.courier.domain.deliveries import (
 )
 from shared.contracts.sends import SurveySent
 from shared.persistence.columns import Columns
+from shared.persistence.stored import read_stored
 
 _NEW = Columns(
     send_id="text",
@@ -156,8 +157,7 @@ async def take(
     unreadable: list[str] = []
     for row in await connection.execute(_TAKE, {"limit": limit, "others": list(others)}):
         try:
-            # A newer version's courier may have queued it, with fields unknown to this one.
-            survey = SurveySent.model_validate_json(row.survey, extra="ignore")
+            survey = read_stored(SurveySent, row.survey)
         except ValidationError:
             unreadable.append(row.send_id)
         else:

@@ -174,6 +174,11 @@ async def test_a_key_opens_what_its_scope_covers(
         assert detail in response.json()["detail"]
 
 
+def test_a_scope_nobody_can_have_is_a_mistake_in_the_code() -> None:
+    with pytest.raises(ValueError, match="is not a scope"):
+        require("answers:burn")
+
+
 async def test_a_key_without_the_scope_is_told_which(client: httpx.AsyncClient) -> None:
     response = await client.get("/v1/cases", headers=bearer(KEY))
     assert response.status_code == 403
