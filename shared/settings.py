@@ -87,8 +87,8 @@ class ServiceSettings(BaseSettings):
         description="Public URL of the collector, used in links to customers. It may have a path, which a proxy in "
         "front may pass on or strip.",
     )
-    dashboard_url: str = Field("http://127.0.0.1:8003/", description="URL of the dashboard, for staff.")
-    inbox_url: str = Field("http://127.0.0.1:8004/", description="URL of the inbox, for staff.")
+    dashboard_url: str = Field("http://127.0.0.1:8003/", description="URL of the dashboard, for staff; no path.")
+    inbox_url: str = Field("http://127.0.0.1:8004/", description="URL of the inbox, for staff; no path.")
     clock: str = Field("", description="Simulated clock: TIME@REALTIMExSPEED or file:PATH; empty = real time.")
     timezone: str = Field("UTC", description="The shop's time zone; decides when a day begins and ends.")
     brand_name: str = Field(
@@ -157,6 +157,21 @@ class ServiceSettings(BaseSettings):
             plain = False
         if not plain or _UNSAFE_IN_PATH.search(value):
             raise ValueError(f"{value!r} is not a public URL; use one such as https://shop.example/feedback")
+        return value
+
+    @field_validator("dashboard_url", "inbox_url")
+    @classmethod
+    def _own_host(cls, value: str) -> str:
+        try:
+            parts = urlsplit(value)
+            plain = parts.scheme in ("http", "https") and parts.hostname and parts.path in ("", "/")
+        except ValueError:
+            plain = False
+        if not plain or parts.query or parts.fragment or parts.username is not None:
+            raise ValueError(
+                f"{value!r} is not the URL of a host; these pages are served at / of a host or port of their own, such "
+                "as https://nps.shop.example/"
+            )
         return value
 
     @field_validator("timezone")

@@ -37,6 +37,10 @@ def test_the_public_url_may_have_a_path(monkeypatch: pytest.MonkeyPatch, url: st
     ("name", "value", "sentence"),
     [
         ("HEARBACK_TOPIC_REPLICATION", "11", "less than or equal to 10"),
+        ("HEARBACK_DASHBOARD_URL", "https://shop.example/nps", "a host or port of their own"),
+        ("HEARBACK_INBOX_URL", "https://shop.example/inbox/", "a host or port of their own"),
+        ("HEARBACK_INBOX_URL", "https://shop.example/?queue=vip", "a host or port of their own"),
+        ("HEARBACK_INBOX_URL", "shop.example", "a host or port of their own"),
         ("HEARBACK_HTTP_PORT", "99999", "less than or equal to 65535"),
         ("HEARBACK_SECRET", "short", "at least 32 characters"),
         ("HEARBACK_TIMEZONE", "Atlantis/Center", "is not a time zone"),
