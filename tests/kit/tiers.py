@@ -19,11 +19,10 @@ FOLDERS_WITH_ONE_STACK = ("tests/acceptance", "tests/browser")
 """Folders whose tests share a running stack."""
 
 LONGEST_FIRST = (
-    "tests/faults/test_kills.py",
+    "tests/faults/test_soak.py",
     "tests/browser",
     "tests/faults/test_replay_kills.py",
     "tests/acceptance",
-    "tests/faults/test_replicas.py",
     "tests/integration/deploy/local/test_stack.py",
     "tests/integration/deploy/local/test_commands.py",
 )

@@ -1,6 +1,7 @@
 """`python -m tests.faults.soak`, run by `make faults`: the soak, with a line per fault, and a verdict."""
 
 import asyncio
+import os
 import secrets
 import signal
 import sys
@@ -37,6 +38,8 @@ def main(
 
     Exit code 0: nothing lost, nothing twice, nothing stale; 1: differences; 2: something ended it before.
     """
+    # Kafka starts again and again: compiling its code thoroughly takes longer than it saves.
+    os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
     chosen = secrets.randbelow(1_000_000) if seed is None else seed
     try:
         verdict = asyncio.run(_interruptible(Soak(STATE, chosen, seconds, say)))

@@ -9,19 +9,23 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from random import Random
 
+from deploy.local.errors import StackError
+from deploy.local.programs import BACKENDS, PROCESSES
 from deploy.local.stack import Stack
 from tests.faults.soak.journal import Journal
 from tests.kit.proxy import Proxy
 from tests.kit.smtp_proxy import MOODS, SmtpProxy
 
 AT_ONCE = 3
-PAUSE_SECONDS = (0.5, 6.0)
+PAUSE_SECONDS = (0.3, 4.0)
 FROZEN_SECONDS = (2.0, 24.0)
 """Up to more than every lease and session."""
 CUT_SECONDS = (1.0, 25.0)
 DOWN_SECONDS = (0.5, 12.0)
 MOOD_SECONDS = (3.0, 15.0)
 
+READY_ATTEMPTS = 4
+"""Of a minute each."""
 _MAIL_SERVER = "mail server: "
 
 Fault = Callable[[str], Awaitable[None]]
@@ -62,8 +66,8 @@ class Faults:
             "frozen": (self._freeze, instances),
             "cut off from Kafka": (self._cut_kafka, instances),
             "cut off from PostgreSQL": (self._cut_postgresql, instances),
-            "stopped and started": (self._restart, ("kafka", "postgresql")),
-            "killed at once": (self._kill_backend, ("kafka", "postgresql")),
+            "stopped and started": (self._restart, BACKENDS),
+            "killed at once": (self._kill_backend, BACKENDS),
             "in a mood": (self._spoil_mail, tuple(f"{_MAIL_SERVER}{mood}" for mood in MOODS)),
             **{name: (fault, (name,)) for name, fault in others.items()},
         }
@@ -73,11 +77,11 @@ class Faults:
         while True:
             self.check()
             if not deck:
-                # The first round has each fault once, so that a short run has all of them; later ones, each target.
+                first = not self._journal.counts.get("fault")
                 deck = [
                     (name, target)
                     for name, (_, targets) in self._faults.items()
-                    for target in (targets if self._journal.counts.get("fault") else [self._random.choice(targets)])
+                    for target in (self._enough(name, targets) if first else targets)
                 ]
                 self._random.shuffle(deck)
             await asyncio.sleep(self._random.uniform(*PAUSE_SECONDS))
@@ -90,16 +94,31 @@ class Faults:
                 self._running.add(task)
                 task.add_done_callback(self._running.discard)
 
+    def _enough(self, name: str, targets: tuple[str, ...]) -> tuple[str, ...]:
+        """For the first round, so that a short run has every fault: both backends and a kill of each process, of any
+        other fault one."""
+        if name == "killed":
+            return tuple(self._random.choice((process, f"{process}-2")) for process in PROCESSES)
+        return targets if targets == BACKENDS else (self._random.choice(targets),)
+
     async def heal(self) -> None:
         """Ends what has not ended yet, and returns when every process is ready."""
         self._ending.set()
         await asyncio.gather(*self._running)
         self.check()
-        await self._stack.ready("kafka", "postgresql")
+        await self._ready(*BACKENDS)
         for doors in self._proxies.values():
             for proxy in doors.values():
                 await proxy.heal()
-        await self._stack.ready()
+        await self._ready()
+
+    async def _ready(self, *names: str) -> None:
+        """A busy machine may take longer than a stack usually waits, above all after a kill."""
+        for _ in range(READY_ATTEMPTS - 1):
+            with contextlib.suppress(StackError):
+                await self._stack.ready(*names)
+                return
+        await self._stack.ready(*names)
 
     def thaw(self) -> None:
         for name in list(self._frozen):
@@ -175,7 +194,9 @@ class Faults:
         self._tell("stopped and started", target, seconds)
         await self._stack.stop(target)
         await self._last(seconds)
-        await self._stack.start(target)
+        with contextlib.suppress(StackError):  # not yet
+            await self._stack.start(target)
+        await self._ready(target)
 
     async def _kill_backend(self, target: str) -> None:
         self._tell("killed at once", target)
@@ -184,7 +205,7 @@ class Faults:
         elif (running := self._stack.running.get(target)) is not None:
             # PostgreSQL's immediate shutdown: what a crash is, but its sessions' processes end as well.
             os.kill(running.pid, signal.SIGQUIT)
-        await self._stack.ready(target)
+        await self._ready(target)
 
     async def _spoil_mail(self, target: str) -> None:
         self._smtp.mood = next(mood for mood in MOODS if target == f"{_MAIL_SERVER}{mood}")

@@ -82,7 +82,7 @@ class Verdict:
 class Soak:
     """``state`` is deleted first, and again after a clean end; otherwise it keeps the journal and the logs."""
 
-    def __init__(self, state: Path, seed: int, seconds: float, say: Say, orders_per_second: float = 1.5) -> None:
+    def __init__(self, state: Path, seed: int, seconds: float, say: Say, orders_per_second: float = 1.0) -> None:
         self._state = state.resolve()
         self._seed = seed
         self._seconds = seconds
