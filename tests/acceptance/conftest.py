@@ -14,6 +14,13 @@ from tests.kit.stacks import running_stack
 from tools.replay.dispatcher import Dispatcher
 from tools.simulation.shop import ShopBackend
 
+HASTE = {"HEARBACK_TIMER_SECONDS": "0.02", "HEARBACK_PUBLISH_SECONDS": "0.1"}
+SHORT_MEMORY = {
+    "HEARBACK_CASE_DAYS": "200",
+    "HEARBACK_CUSTOMER_RETENTION_DAYS": "200",
+    "HEARBACK_COMMENTS_KEPT_DAYS": "200",
+}
+"""So that the tables, too, forget something within the time that passes here."""
 OPENS = datetime(2026, 1, 5, 9, tzinfo=UTC)
 
 
@@ -27,7 +34,7 @@ async def product(backends: Backends, tmp_path_factory: pytest.TempPathFactory) 
             folder,
             on=backends,
             clock=f"file:{folder / 'clock'}",
-            environment={"HEARBACK_TIMER_SECONDS": "0.02", "HEARBACK_PUBLISH_SECONDS": "0.1"},
+            environment=HASTE | SHORT_MEMORY,
         ) as stack,
         http_client() as visitors,
         http_client(key=stack.api_key) as staff,

@@ -55,6 +55,7 @@ class Installation:
     quiet_period: timedelta = timedelta(days=90)
     minimum_answers: int = 10
     case_days: timedelta = timedelta(days=1_100)
+    customer_days: timedelta = timedelta(days=1_095)
     comments_kept: int = 1_000
     comments_kept_for: timedelta = timedelta(days=365)
 
@@ -87,6 +88,7 @@ class Installation:
             quiet_period=timedelta(days=parse("HEARBACK_QUIET_PERIOD_DAYS", "90", float)),
             case_days=timedelta(days=parse("HEARBACK_CASE_DAYS", "1100", float)),
             minimum_answers=parse("HEARBACK_MINIMUM_ANSWERS", "10", int),
+            customer_days=timedelta(days=parse("HEARBACK_CUSTOMER_RETENTION_DAYS", "1095", float)),
             comments_kept=parse("HEARBACK_COMMENTS_KEPT", "1000", int),
             comments_kept_for=timedelta(days=parse("HEARBACK_COMMENTS_KEPT_DAYS", "365", int)),
         )
@@ -235,7 +237,7 @@ def compared(evidence: Evidence, installation: Installation) -> Report:
         recurring.surveys_were_due(topics, database, log),
         sends.sends_match_decisions(topics, database),
         outcomes,
-        sends.surveys_answerable(topics, database, now),
+        sends.surveys_answerable(topics, database, now, decided_since=now - installation.customer_days),
         answers.published(topics, database),
         answers.stored_by_scorer(topics, database, zone),
         answers.comments_shown(topics, database, kept=installation.comments_kept, kept_since=comments_since),
@@ -252,7 +254,13 @@ def compared(evidence: Evidence, installation: Installation) -> Report:
         keys.numbers_go_up(topics, database),
     ]
     if evidence.mails is not None:
-        checks.append(sends.mail_delivered_once(database, evidence.mails.send_ids, complete=evidence.mails.complete))
+        mail = sends.mail_delivered_once(
+            database,
+            evidence.mails.send_ids,
+            complete=evidence.mails.complete,
+            decided_since=now - installation.customer_days,
+        )
+        checks.append(mail)
     waiting = sum(timer.check_at > now for timer in database.timers)
     checks.sort(key=lambda check: PROMISES.index(check.promise))
     pending = {"timers not yet due": waiting, "emails waiting for a retry": undelivered}

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from shared.contracts import deliveries, sends
-from tools.audit.facts import CollectorSend, DatabaseFacts, Send, TopicFacts
+from tools.audit.facts import BEGINNING_OF_TIME, LATEST, CollectorSend, DatabaseFacts, Send, TopicFacts
 from tools.audit.report import Check
 
 OUTCOMES = {deliveries.ACCEPTED, deliveries.BOUNCED, deliveries.FAILED}
@@ -69,8 +69,13 @@ def sends_match_decisions(topics: TopicFacts, database: DatabaseFacts) -> Check:
     return check
 
 
-def surveys_answerable(topics: TopicFacts, database: DatabaseFacts, now: datetime) -> Check:
-    """Each published survey can be answered: the collector stores it as sent, at least until its link expires."""
+def surveys_answerable(
+    topics: TopicFacts, database: DatabaseFacts, now: datetime, *, decided_since: datetime = BEGINNING_OF_TIME
+) -> Check:
+    """Each published survey can be answered: the collector stores it as sent, at least until its link expires.
+
+    The dispatcher may have forgotten a survey from before ``decided_since`` with its customer.
+    """
     check = Check("sent surveys can be answered", 1)
     for send_id, sent in topics.sends.items():
         held = database.collector_sends.get(send_id)
@@ -89,14 +94,25 @@ def surveys_answerable(topics: TopicFacts, database: DatabaseFacts, now: datetim
         else:
             check.expect_equal(f"send {send_id}", expected=_collector_fields(sent), found=_collector_fields(held))
     for send_id in database.collector_sends.keys() - database.sends.keys():
+        if database.collector_sends[send_id].sent_at < decided_since:
+            check.left_out += 1
+            continue
         check.add_difference(f"the collector accepts answers to {send_id}, which was never decided to be sent")
     return check
 
 
-def mail_delivered_once(database: DatabaseFacts, message_send_ids: Iterable[str], *, complete: bool) -> Check:
+def mail_delivered_once(
+    database: DatabaseFacts,
+    message_send_ids: Iterable[str],
+    *,
+    complete: bool,
+    decided_since: datetime = BEGINNING_OF_TIME,
+) -> Check:
     """The received mail: no survey twice, none that was not decided, and every one the courier recorded as accepted.
 
-    A mailbox may keep only the newest emails; missing ones are a difference only when it is ``complete``.
+    A mailbox may keep only the newest emails; missing ones are a difference only when it is ``complete``. Emails are in
+    the order in which they arrived: one that came before another from before ``decided_since`` may be about a survey
+    that the dispatcher has forgotten with its customer.
     """
     check = Check("mail delivered once", 1)
     arrived = list(message_send_ids)
@@ -105,7 +121,17 @@ def mail_delivered_once(database: DatabaseFacts, message_send_ids: Iterable[str]
         accepted = {send_id for send_id, state in database.deliveries.items() if state == deliveries.ACCEPTED}
         for send_id in accepted - set(arrived):
             check.add_difference(f"the email of send {send_id} was accepted, but did not arrive")
-    for send_id in set(arrived) - database.sends.keys():
+    unknown: set[str] = set()
+    no_later_than = LATEST
+    for send_id in reversed(arrived):
+        sent = database.sends.get(send_id)
+        if sent is not None:
+            no_later_than = min(no_later_than, sent.sent_at)
+        elif no_later_than < decided_since:
+            check.left_out += 1
+        else:
+            unknown.add(send_id)
+    for send_id in unknown:
         check.add_difference(f"an email arrived for {send_id}, which was never decided to be sent")
     return check
 

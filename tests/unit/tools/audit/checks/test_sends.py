@@ -49,3 +49,25 @@ def test_a_send_that_did_not_arrive_is_no_send_for_the_quiet_period() -> None:
     database.sends["x"] = send("x", "service", "c1", "o2", NOON + 60 * DAY, "t2")
     database.not_reached.add(first)
     assert not sends.quiet_periods_kept(database, NINETY_DAYS).differences
+
+
+def test_a_survey_the_dispatcher_has_forgotten_with_its_customer_is_left_out() -> None:
+    topics, database = consistent_loop()
+    topics.sends.clear()
+    (sent,) = database.sends.values()
+    database.sends.clear()
+    for since, differences in ((sent.sent_at + DAY, 0), (sent.sent_at, 1)):
+        check = sends.surveys_answerable(topics, database, NOON + 300 * DAY, decided_since=since)
+        assert (check.differences, check.left_out) == (differences, 1 - differences)
+
+
+def test_mail_about_a_forgotten_survey_is_left_out_if_later_mail_is_old_enough() -> None:
+    _, database = consistent_loop()
+    (sent,) = database.sends.values()
+    for arrived, since, differences in (
+        (["x", sent.send_id], sent.sent_at + DAY, 0),
+        (["x", sent.send_id], sent.sent_at, 1),
+        ([sent.send_id, "x"], sent.sent_at + DAY, 1),
+    ):
+        check = sends.mail_delivered_once(database, arrived, complete=True, decided_since=since)
+        assert (check.differences, check.left_out) == (differences, 1 - differences)
