@@ -4,6 +4,7 @@ They come from files and over HTTP, so their size is limited, and YAML aliases a
 gigabytes. The limit of each kind stands beside its model, in ``domain/campaigns.py`` and ``domain/routing.py``.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -16,6 +17,7 @@ from shared.validation import explain
 Model = TypeVar("Model", bound=BaseModel)
 Said = TypeVar("Said")
 
+_BOOLEAN = "tag:yaml.org,2002:bool"
 # Besides its own errors, PyYAML lets through whatever converting a value raises: `!!bool x`, `2026-13-45`.
 _UNREADABLE = (yaml.YAMLError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
 
@@ -33,7 +35,7 @@ def parse(text: str, model: type[Model], *, where: str, max_bytes: int, stored: 
     if len(text.encode("utf-8", "replace")) > max_bytes:
         raise InvalidDefinition(f"{where}: is larger than {max_bytes:,} bytes; shorten it")
     try:
-        written = yaml.load(text, yaml.SafeLoader if stored else _PlainLoader)  # noqa: S506  # both are safe
+        written = yaml.load(text, _Loader if stored else _PlainLoader)  # noqa: S506  # both are safe
     except _UNREADABLE as error:
         raise InvalidDefinition(f"{where}: {_unreadable(error)}") from error
     if not isinstance(written, Mapping):
@@ -67,7 +69,19 @@ def file_takes_effect(says: Said, *, said_last: Said | None, shipped: bool, chan
     return says != said_last and not (shipped and changed_by_api)
 
 
-class _PlainLoader(yaml.SafeLoader):
+class _Loader(yaml.SafeLoader):
+    """Only ``true`` and ``false`` are booleans, as in YAML 1.2: Norway is ``NO``, and stays a text."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  # as in PyYAML
+        start: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOLEAN]
+        for start, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+_Loader.add_implicit_resolver(_BOOLEAN, re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+
+
+class _PlainLoader(_Loader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             mark = self.current_event.start_mark

@@ -12,23 +12,11 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from services.alerter.settings import AlerterSettings
-from services.collector.settings import CollectorSettings
-from services.dispatcher.courier.settings import CourierSettings
-from services.dispatcher.settings import DispatcherSettings
-from services.scorer.settings import ScorerSettings
+from deploy.local.environment import SETTINGS_OF_PROCESS
 from shared.settings import PREFIX, ServiceSettings
 
 README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- settings: begin -->", "<!-- settings: end -->"
-
-_SETTINGS_OF_PROCESS: dict[str, type[ServiceSettings]] = {
-    "dispatcher": DispatcherSettings,
-    "courier": CourierSettings,
-    "collector": CollectorSettings,
-    "scorer": ScorerSettings,
-    "alerter": AlerterSettings,
-}
 
 
 def table() -> str:
@@ -36,7 +24,7 @@ def table() -> str:
     lines = ["| setting | default | for | meaning |", "|---|---|---|---|"]
     common = ServiceSettings.model_fields
     lines += [_line(name, field, "all") for name, field in common.items()]
-    for service, settings in _SETTINGS_OF_PROCESS.items():
+    for service, settings in SETTINGS_OF_PROCESS.items():
         own = {name: field for name, field in settings.model_fields.items() if name not in common}
         lines += [_line(name, field, service) for name, field in own.items()]
     return "\n".join(lines)

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from deploy.local import commands
 from deploy.local.addresses import sign_in_link
-from deploy.local.environment import not_used
+from deploy.local.environment import not_used, unknown
 from deploy.local.errors import StackError
 from deploy.local.ports import HOST, StackPorts
 from deploy.local.programs import PROJECT
@@ -58,7 +58,7 @@ def up(state: State = DEFAULT_STATE) -> None:
             said = {
                 "started": f"Up in {seconds:.1f} s.",
                 "came back": f"Some processes had died; all are up again after {seconds:.1f} s.",
-                "was up": "Already up; nothing to do. It runs the code it was started with.",
+                "was up": "Already up; nothing to do. It runs the code and the settings it was started with.",
             }
             console.print(f"{said[how]} `make down` stops it.", highlight=False, soft_wrap=True)
             for note in notes(state, replicas):
@@ -172,6 +172,8 @@ def notes(state: Path, replicas: Mapping[str, int]) -> list[str]:
     found = [commands.other_replicas(state, every_name(replicas))]
     if unused := not_used():
         found.append(f"Not used: {', '.join(unused)}. HEARBACK_PORT_BASE moves all ports; all are on {HOST}.")
+    for name, likeliest in unknown().items():
+        found.append(f"{name} is not a setting." + (f" Is it {likeliest}?" if likeliest else ""))
     return [note for note in found if note]
 
 

@@ -69,7 +69,9 @@ async def start_backends(
             return external.kafka_bootstrap_servers
         jars = await fetch_jars(
             read_lock(),
-            progress=lambda done, wanted: report("kafka", f"fetching jars, {done} of {wanted}"),
+            progress=lambda done, wanted: report(
+                "kafka", f"verifying jars, fetching those that are missing: {done} of {wanted}"
+            ),
         )
         report("kafka", "starting")
         await kafka.prepare(jars)

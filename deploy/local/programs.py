@@ -35,7 +35,7 @@ class Program:
     """Its working directory."""
     user: str | None = None
     ready: Callable[[], Awaitable[bool]] = _always_ready
-    ready_within: float = 60.0
+    ready_within: float = 180.0
     stop_signal: signal.Signals = signal.SIGTERM
     stop_within: float = 20.0
     orphan_signal: signal.Signals = signal.SIGKILL

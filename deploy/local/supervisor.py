@@ -94,7 +94,8 @@ class Supervisor:
                 raise StackError(f"{name} exits right after starting: {managed.last_log_lines()}")
             if time.monotonic() > deadline:
                 raise StackError(
-                    f"{name} was not ready within {managed.program.ready_within:.0f} s: {managed.last_log_lines()}"
+                    f"{name} was not ready within {managed.program.ready_within:.0f} s; if the machine is busy, try "
+                    f"again. Its log ends: {managed.last_log_lines()}"
                 )
             await asyncio.sleep(READY_POLL)
 

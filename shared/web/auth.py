@@ -83,7 +83,10 @@ def require(scope: str) -> Callable[..., Awaitable[Caller]]:
             raise Problem(
                 401,
                 "API key required",
-                detail="send the header Authorization: Bearer <key>; keys are configured in HEARBACK_API_KEYS",
+                detail="send the header Authorization: Bearer <key>; keys are configured in HEARBACK_API_KEYS"
+                if credentials is None
+                else "the key after Authorization: Bearer is unknown; send the key itself, not its SHA-256 "
+                "from HEARBACK_API_KEYS, which is read at the start",
                 headers={"WWW-Authenticate": "Bearer"},
             )
         return _permitted(caller, scope)

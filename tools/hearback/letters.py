@@ -14,12 +14,12 @@ import click
 import typer
 from aiokafka.errors import KafkaError
 from rich.console import Console
-from rich.table import Table
 
 from deploy.local.terminal import fail
 from tools.environment import installation_environment
 from tools.hearback.letter_records import LetterRecord, LetterRecords, RecordGone
 from tools.hearback.letter_table import STATES, Filter, Letter, LetterTable, NoSuchLetter
+from tools.hearback.output import list_of, print_list
 
 NOT_DONE = 1
 CANNOT = 2
@@ -59,7 +59,7 @@ def list_letters(
 
     async def run(on: Installation) -> None:
         found = await on.table.find(wanted, limit=limit + 1)
-        table = Table("id", "set aside", "ce_id", "state", "reason", show_edge=False, box=None, pad_edge=False)
+        table = list_of("id", "set aside", "ce_id", "state", "reason")
         for letter in found[:limit]:
             table.add_row(
                 letter.letter_id + (f" (+{letter.records - 1})" if letter.records > 1 else ""),
@@ -69,8 +69,7 @@ def list_letters(
                 letter.reason,
             )
         if found:
-            # At a terminal as wide as it is; in a pipe, a line per letter.
-            console.print(table, markup=False, soft_wrap=not console.is_terminal)
+            print_list(console, table)
         else:
             console.print("No dead letters.")
         if len(found) > limit:

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import asyncpg
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from deploy.local.terminal import fail
 from tools.environment import installation_environment
+from tools.hearback.output import list_of, print_list
 
 NOT_DONE = 1
 CANNOT = 2
@@ -29,9 +29,7 @@ def list_events(
     themselves: when the reason is gone, they are published, and what waits follows in its order."""
 
     async def run(connection: Any, schemas: list[str]) -> None:
-        table = Table(show_edge=False, box=None)
-        for column in ("id", "set aside", "topic", "waiting", "tries", "next", "reason"):
-            table.add_column(column, overflow="fold")
+        table = list_of("id", "set aside", "topic", "waiting", "tries", "next", "reason")
         for schema in schemas:
             rows = await connection.fetch(
                 f"""
@@ -55,7 +53,7 @@ def list_events(
                     row["reason"],
                 )
         if table.row_count:
-            console.print(table, markup=False, soft_wrap=not console.is_terminal)
+            print_list(console, table)
         else:
             console.print("Every event can be published.")
 

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 
 from services.alerter.actions import routing as actions
 from services.alerter.domain.routing import MAX_BYTES, Routing
@@ -29,6 +29,11 @@ class ReplacedRouting(CurrentRouting):
     topics_created: list[str]
 
 
+def _without_quotes(version: str | None) -> str | None:
+    """HTTP has the values of this header in double quotes, and many clients add them."""
+    return None if version is None else version.strip().removeprefix('"').removesuffix('"')
+
+
 def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
     router = APIRouter(prefix="/v1/routing", dependencies=[Depends(known_parameters)])
 
@@ -43,7 +48,11 @@ def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
     async def put_routing(
         request: Request,
         caller: Annotated[Caller, Depends(require("routing:write"))],
-        version: Annotated[int | None, Header(alias="If-Match", description="The version that was read.")] = None,
+        version: Annotated[
+            int | None,
+            BeforeValidator(_without_quotes),
+            Header(alias="If-Match", description="The version that was read, with or without quotes."),
+        ] = None,
     ) -> ReplacedRouting:
         """Replaces the rules with those in the body, YAML or JSON. They apply to answers from now on; existing cases
         stay in their queues. Topics are created for new queues."""

@@ -18,6 +18,8 @@ class Example(BaseModel):
     name: str
     priority: Annotated[int, Field(ge=1)] = 1
     texts: dict[str, str] = {}
+    countries: list[str] = []
+    active: bool = True
 
 
 def read(text: str) -> Example:
@@ -26,6 +28,15 @@ def read(text: str) -> Example:
 
 def test_yaml_and_json_are_read() -> None:
     assert read("name: a\ntexts: {en: hi}\n") == read('{"name": "a", "texts": {"en": "hi"}}')
+
+
+def test_norway_is_a_country() -> None:
+    assert read("name: on\ncountries: [BR, NO, no]").countries == ["BR", "NO", "no"]
+
+
+@pytest.mark.parametrize("written", ["false", "False", "FALSE", "no", "off"])
+def test_whether_it_is_active_may_be_written_as_people_do(written: str) -> None:
+    assert not read(f"name: a\nactive: {written}").active
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ async def test_topics_made_for_new_queues_are_told_and_bounded(
     assert made["topics_created"] == [alerter.runtime.settings.topic("followups.first-new")]
     again = await body(await client.put("/v1/routing", json=rules_with({"first-new": "Same"})))
     assert again["topics_created"] == []
-    stale = {"If-Match": str(made["version"])}
+    stale = {"If-Match": f'"{made["version"]}"'}
     await body(await client.put("/v1/routing", json=rules_with({"stale": "Stale"}), headers=stale), 409)
     existing = {name for name in await topic_names(alerter.runtime.settings) if name.startswith("followups.")}
     monkeypatch.setattr(actions, "MAX_QUEUE_TOPICS", len(existing) + 1)
