@@ -114,7 +114,7 @@ class Consumer:
             name, list(topics), handlers, engine, settings, tick=lambda: health.tick(self.loop_name)
         )
         self._standing = Standing(self.loop_name, health, settings.retry_limit_seconds)
-        self._broker = Broker(settings, self._topics, name)
+        self._broker = Broker(settings.kafka_bootstrap_servers, self._topics, client=name)
         self._assignments = _Assignments()
         self._synchronized = _NEVER
         self._next: Positions = {}

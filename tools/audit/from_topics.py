@@ -103,7 +103,7 @@ def read_record(facts: TopicFacts, record: Record, reader: RecordReader) -> None
     """Adds the record's facts, or its location to the unreadable ones."""
     event = event_of(record)
     try:
-        if event is None:
+        if event is None or record.damaged:
             raise ValueError("not a CloudEvent")
         reader(facts, record, event)
         misplaced = add_record(facts.histories, record, event)

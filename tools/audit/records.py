@@ -32,6 +32,8 @@ class Record:
     headers: Sequence[tuple[str, bytes | None]]
     published: datetime | None = None
     """When its producer, or the broker, says that it was written, in real time."""
+    damaged: bool = False
+    """Whether Kafka's clients cannot unpack it, so that this is what can be had of it."""
 
     @property
     def location(self) -> Location:

@@ -1,17 +1,22 @@
 """Reads whole topics, from the first retained record to the last, with the audit's own decoder."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 
+from shared.messaging.broker import Broker
+from shared.messaging.unpacking import unpack
 from tools.audit.records import Offsets, Record
 
 STALL_SECONDS = 30
 _NO_TIME = datetime(2200, 1, 1, tzinfo=UTC).timestamp() * 1000
 _POLL_MILLISECONDS = 200
+_MOST_RECORDS = 10_000
+_FETCH_BYTES = 4 * 1024 * 1024
 
 
 class UnknownTopic(Exception):
@@ -64,24 +69,20 @@ class Topics:
             beginnings = await consumer.beginning_offsets(partitions)
             ends = await consumer.end_offsets(partitions)
             unfinished = {at for at in partitions if beginnings[at] < ends[at]}
-            positions: dict[TopicPartition, int] = {}
+            positions = {at: beginnings[at] for at in unfinished}
             progress_at = time.monotonic()
             while unfinished:
                 # Returns early only for records, and not for the transaction markers in which a partition may end.
-                batches = await consumer.getmany(*unfinished, timeout_ms=_POLL_MILLISECONDS, max_records=10_000)
+                try:
+                    batches = await self._fetch(consumer, unfinished)
+                except (KafkaError, TimeoutError):
+                    raise
+                except Exception as error:
+                    batches = await self._unpack(consumer, positions, error)
                 for at, records in batches.items():
-                    topic = at.topic.removeprefix(self._prefix)
                     for record in records:
                         if record.offset < ends[at]:
-                            yield Record(
-                                topic=topic,
-                                partition=at.partition,
-                                offset=record.offset,
-                                key=record.key,
-                                value=record.value,
-                                headers=record.headers,
-                                published=_real_time(record.timestamp),
-                            )
+                            yield record
                 # By position rather than by the last record: a compacted topic may end in offsets without a record.
                 before, positions = positions, {at: await consumer.position(at) for at in unfinished}
                 done = {at for at in unfinished if positions[at] >= ends[at]}
@@ -91,6 +92,60 @@ class Topics:
                     topics = ", ".join(sorted({at.topic for at in unfinished}))
                     raise TimeoutError(f"no records arrived for {STALL_SECONDS} s from {topics}")
                 unfinished -= done
+
+    async def _fetch(
+        self, consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
+    ) -> dict[TopicPartition, list[Record]]:
+        fetched = await consumer.getmany(*partitions, timeout_ms=_POLL_MILLISECONDS, max_records=_MOST_RECORDS)
+        return {
+            at: [
+                Record(
+                    topic=at.topic.removeprefix(self._prefix),
+                    partition=at.partition,
+                    offset=record.offset,
+                    key=record.key,
+                    value=record.value,
+                    headers=record.headers,
+                    published=_real_time(record.timestamp),
+                )
+                for record in records
+            ]
+            for at, records in fetched.items()
+        }
+
+    async def _unpack(
+        self, consumer: AIOKafkaConsumer, positions: Mapping[TopicPartition, int], error: Exception
+    ) -> dict[TopicPartition, list[Record]]:
+        """What follows these positions, unpacked as the services do when aiokafka cannot, as it just could not.
+
+        Such records have no time of publication. Raises ``error`` when it gets no further either.
+        """
+        broker = Broker(self._bootstrap_servers, {at.topic for at in positions}, client="audit")
+        found: dict[TopicPartition, list[Record]] = {}
+        further = False
+        try:
+            for at, position in positions.items():
+                fetched = await broker.fetch(at, position, most_bytes=_FETCH_BYTES)
+                unpacked = unpack(at, fetched, position, most=_MOST_RECORDS, give_up=True)
+                consumer.seek(at, unpacked.following)
+                further |= unpacked.following > position
+                found[at] = [
+                    Record(
+                        topic=at.topic.removeprefix(self._prefix),
+                        partition=at.partition,
+                        offset=record.offset,
+                        key=record.key,
+                        value=record.value,
+                        headers=record.headers,
+                        damaged=record.fault is not None,
+                    )
+                    for record in unpacked.records
+                ]
+        finally:
+            await broker.close()
+        if not further:
+            raise error
+        return found
 
     def _partitions(self, consumer: AIOKafkaConsumer, names: Sequence[str]) -> list[TopicPartition]:
         """All assigned partitions. Raises UnknownTopic for a topic without any, whose records would be missed."""
@@ -112,7 +167,7 @@ class Topics:
             # Records of aborted transactions were never visible to any consumer.
             isolation_level="read_committed",
             fetch_max_wait_ms=50,
-            max_partition_fetch_bytes=4 * 1024 * 1024,
+            max_partition_fetch_bytes=_FETCH_BYTES,
         )
         await consumer.start()
         try:

@@ -9,6 +9,7 @@ from shared.messaging.segments import SegmentLoop
 from shared.messaging.topics import ensure_topics
 from shared.settings import ServiceSettings
 from tests.kit.eventually import eventually
+from tests.kit.raw_records import Raw, batch_of, publish
 from tests.kit.settings import settings_for
 from tools.audit.topics import STALL_SECONDS, Topics
 
@@ -38,3 +39,24 @@ async def test_a_topic_that_ends_in_transaction_markers_is_read_without_waiting_
     await eventually(ends, "markers in each partition", wanted=lambda end: end >= 3, every=0.2)
     async with asyncio.timeout(STALL_SECONDS / 3):
         assert [record.value async for record in topics.read([ANSWERS.name])] == [b"last"]
+
+
+async def test_a_record_that_clients_cannot_unpack_costs_only_itself(kafka: str, topic_prefix: str) -> None:
+    settings = settings_for(
+        ServiceSettings, "postgresql://h/d", kafka_bootstrap_servers=kafka, topic_prefix=topic_prefix
+    )
+    await ensure_topics(settings, [ANSWERS])
+    topic = settings.topic(ANSWERS.name)
+    odd = Raw(b"odd", (("bad-name", b"x"),))
+    for partition in (0, 1):
+        await publish(kafka, topic, partition, batch_of(Raw(b"before", ())))
+        mixed = batch_of(Raw(b"beside", ()), odd, Raw(b"behind", ()), replace=(b"bad-name", b"b\xff\xfe-name"))
+        await publish(kafka, topic, partition, mixed)
+        await publish(kafka, topic, partition, batch_of(Raw(b"after", ())))
+    records = [record async for record in Topics(kafka, prefix=topic_prefix).read([ANSWERS.name])]
+    values = [b"before", b"beside", b"odd", b"behind", b"after"]
+    for partition in (0, 1):
+        read = [record for record in records if record.partition == partition]
+        assert [record.value for record in read] == values
+        assert [record.offset for record in read] == list(range(5))
+        assert [record.value for record in read if record.damaged] == [b"odd"]

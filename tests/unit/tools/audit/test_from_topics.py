@@ -40,6 +40,12 @@ def test_an_order_event_is_read() -> None:
     assert facts.unreadable == set()
 
 
+def test_an_event_that_clients_cannot_unpack_is_unreadable_though_its_body_is_not() -> None:
+    facts = TopicFacts()
+    read_record(facts, replace(record("orders", ORDER), damaged=True), reader_for("orders"))
+    assert facts.unreadable == {("orders", 0, 7)} and not facts.orders
+
+
 def test_the_last_of_duplicate_headers_counts_and_one_without_a_value_does_not() -> None:
     original = record("orders", ORDER)
     repeated = replace(original, headers=[*original.headers, ("ce_id", b"2"), ("baggage", None)])
