@@ -150,8 +150,8 @@ def show_addresses(state: Path) -> None:
         "dashboard": sign_in_link(ports.scorer, api_key),
         "support inbox": sign_in_link(ports.alerter, api_key),
         "mailbox": f"http://{HOST}:{ports.mailbox}/",
-        "collector API": f"http://{HOST}:{ports.collector}/",
-        "dispatcher API": f"http://{HOST}:{ports.dispatcher}/",
+        "collector API": f"http://{HOST}:{ports.collector}/openapi.json",
+        "dispatcher API": f"http://{HOST}:{ports.dispatcher}/openapi.json",
         "for a client": f"source {state / 'env'}",
         "logs": str(state / "logs"),
     }

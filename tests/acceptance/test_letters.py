@@ -26,7 +26,7 @@ async def hearback(product: Product, *arguments: str, exit_code: int = 0) -> str
         "letters",
         *arguments,
         cwd=PROJECT,
-        env={**os.environ, **product.stack.client_environment(), "COLUMNS": "200"},
+        env={**os.environ, **product.stack.client_environment()},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

@@ -24,16 +24,24 @@ OrderIds = Annotated[
         "customer, if no survey was sent about the order.",
     ),
 ]
+_OF_GUESTS = (
+    "this id is shared by everybody without an account (HEARBACK_GUEST_IDS), so that nobody who ordered under it is "
+    "erased by it; erase each person under their own id, guest-…, which their survey.sent, answers and cases carry"
+)
 CustomerId = Annotated[Identifier, Path(description="The customer's id in the order events.")]
 
 
 class ErasureDone(BaseModel):
-    """How many answers and surveys held the customer's data. Other services follow within seconds."""
+    """How many answers and surveys held the customer's data. Other services follow within seconds.
+
+    ``hint`` is there for an id that guests share: nobody who ordered under it is erased by it.
+    """
 
     customer_id: str
     answers_erased: int
     surveys_erased: int
     erased_at: datetime
+    hint: str | None = None
 
 
 def routes(runtime: Runtime[CollectorSettings]) -> APIRouter:
@@ -52,6 +60,7 @@ def routes(runtime: Runtime[CollectorSettings]) -> APIRouter:
             answers_erased=done.answers,
             surveys_erased=done.sends,
             erased_at=done.erased_at,
+            hint=_OF_GUESTS if runtime.guests.shares(customer_id) else None,
         )
 
     return router

@@ -38,7 +38,7 @@ def _hint(customer_id: str, guests: Guests) -> str:
         )
     return (
         "no order event, request or preference that could be read was about this id; compare it with customer.id in "
-        "the shop's events, in which case counts, and look for dead letters of orders"
+        "the shop's events, in which case counts, and look for dead letters of orders (./hearback letters list)"
     )
 
 

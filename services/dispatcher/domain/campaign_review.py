@@ -12,9 +12,12 @@ from services.dispatcher.domain.campaigns import ATTRIBUTE, Campaign, Trigger, a
 from services.dispatcher.domain.durations import write
 from services.dispatcher.domain.segments import DELIVERIES, Segmentation, bands_of
 from shared.contracts.orders import country
+from shared.locales import resolve
 from shared.texts.placeholders import PLACEHOLDERS
+from shared.texts.words import own_text
 
 _BRACES = re.compile(r"\{[^{}]*\}")
+_LOCALE = re.compile(r"[A-Za-z]{2,3}([-_.@][A-Za-z0-9]+)*")
 _COHORT = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 
 
@@ -48,7 +51,7 @@ def possible_values(campaign: Campaign | None, segmentation: Segmentation) -> di
 
 
 def mistakes(campaign: Campaign, segmentation: Segmentation) -> list[str]:
-    """A sentence for each value that can match nothing and each placeholder that fills nothing."""
+    """A sentence for each value or locale that can match nothing and each placeholder that fills nothing."""
     possible = possible_values(campaign, segmentation)
     found = []
     for dimension, accepted in campaign.audience.items():
@@ -56,6 +59,12 @@ def mistakes(campaign: Campaign, segmentation: Segmentation) -> list[str]:
             continue
         problems = {value: _mismatch(dimension, value, possible[dimension], segmentation) for value in accepted}
         found += [f"audience.{dimension} is {value!r}: {problem}" for value, problem in problems.items() if problem]
+    for where, locale in (
+        ("default_locale", campaign.default_locale),
+        *((f"texts.{key}", key) for key in campaign.texts),
+    ):
+        if not _LOCALE.fullmatch(locale.strip()):
+            found.append(f"{where}: {locale!r} is no locale; write the language by its code, such as 'pt' or 'pt-BR'")
     for locale, texts in campaign.texts.items():
         for field, text in texts.model_dump(exclude_none=True).items():
             unknown = [name for name in _BRACES.findall(text) if name not in PLACEHOLDERS]
@@ -90,11 +99,12 @@ def _example_of(currency: str) -> str:
 
 
 def warnings(campaign: Campaign, others: Iterable[Campaign], *, quiet_period: timedelta) -> list[str]:
-    """A sentence for each campaign that always asks first, or that this one would always forestall.
+    """A sentence for each campaign that always asks first, or that this one would always forestall, and for a default
+    language in which the campaign's own question is missing.
 
     ``quiet_period`` is the setting's. Only those about the same orders can be compared beforehand.
     """
-    found = []
+    found = _without_question(campaign)
     for other in sorted(others, key=lambda each: each.id):
         if other.id == campaign.id or not (campaign.active and other.active):
             continue
@@ -103,6 +113,21 @@ def warnings(campaign: Campaign, others: Iterable[Campaign], *, quiet_period: ti
         elif _always_forestalls(campaign, other, quiet_period):
             found.append(_told(campaign, other, quiet_period))
     return found
+
+
+def _without_question(campaign: Campaign) -> list[str]:
+    """Customers of no known language would be asked Hearback's question, others the campaign's: as a rule, a slip."""
+    asked_in = sorted(locale for locale, texts in campaign.texts.items() if texts.question)
+    default = campaign.default_locale
+    language = resolve(default)
+    if not asked_in or own_text(campaign.texts, "question", language=language, locale=default):
+        return []
+    problem = (
+        f"texts has a question in {', '.join(asked_in)}, but none for default_locale, {default!r}: customers whose "
+        f"language is not known will be asked Hearback's own question, in {language!r}; add texts.{default}.question, "
+        "or change default_locale"
+    )
+    return [problem]
 
 
 def _told(first: Campaign, late: Campaign, default: timedelta) -> str:

@@ -37,6 +37,39 @@ def test_values_that_match_nothing(audience: dict[str, object], told: str | None
     assert (found == []) if told is None else (len(found) == 1 and told in found[0])
 
 
+@pytest.mark.parametrize("locale", ["pt", "pt-BR", "pt_BR", "zh-Hant", "de", "gsw"])
+def test_a_text_may_be_in_any_language(locale: str) -> None:
+    assert mistakes(campaign(default_locale=locale, texts={locale: {"question": "?"}}), SEGMENTATION) == []
+
+
+@pytest.mark.parametrize("locale", ["portuguese", "Português", "p", "pt,en", "pt-"])
+def test_a_text_under_what_is_no_language_would_never_be_shown(locale: str) -> None:
+    told_of_texts, *others = mistakes(campaign(texts={locale: {"question": "?"}}), SEGMENTATION)
+    assert told_of_texts.startswith(f"texts.{locale}: ") and "'pt-BR'" in told_of_texts and not others
+    (told_of_default,) = mistakes(campaign(default_locale=locale), SEGMENTATION)
+    assert told_of_default.startswith("default_locale: ")
+
+
+@pytest.mark.parametrize(
+    ("default_locale", "texts", "told"),
+    [
+        ("de", {"pt": {"question": "?"}}, "a question in pt, but none for default_locale, 'de'"),
+        ("en", {"pt": {"question": "?"}, "nb": {"question": "?"}}, "a question in nb, pt, but none for"),
+        ("en", {"pt": {"question": "?"}, "en": {"subject": "!"}}, "none for default_locale, 'en'"),
+        ("de", {"de": {"question": "?"}}, None),
+        ("pt-PT", {"pt-BR": {"question": "?"}}, None),
+        ("pt", {"pt": {"question": "?"}, "en": {"subject": "!"}}, None),
+        ("en", {"pt": {"subject": "!"}}, None),
+        ("en", {}, None),
+    ],
+)
+def test_a_question_that_is_missing_in_the_default_language(
+    default_locale: str, texts: dict[str, object], told: str | None
+) -> None:
+    found = warnings(campaign(default_locale=default_locale, texts=texts), [], quiet_period=QUIET)
+    assert (found == []) if told is None else (len(found) == 1 and told in found[0])
+
+
 def test_the_shipped_campaigns_have_no_mistakes_and_do_not_forestall_each_other() -> None:
     shipped = read_campaigns(SHIPPED_CAMPAIGNS)
     for each in shipped:
