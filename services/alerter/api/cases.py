@@ -26,7 +26,7 @@ from shared.web.auth import require
 from shared.web.forms import storable_text
 from shared.web.paging import CursorQuery, read_cursor, write_cursor
 from shared.web.parameters import known_parameters
-from shared.web.problems import INVALID_REQUEST, Problem
+from shared.web.problems import INVALID_REQUEST, Problem, declared
 
 CaseId = Annotated[Identifier, Path(description="The case's id.")]
 FilterQuery = Annotated[str, Query(max_length=MAX_SEARCH)]
@@ -120,7 +120,7 @@ class CaseWithHistory(BaseModel):
 
 
 def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
-    router = APIRouter(prefix="/v1/cases", dependencies=[Depends(known_parameters)])
+    router = APIRouter(prefix="/v1/cases", dependencies=[Depends(known_parameters)], responses=declared(401, 403))
 
     @router.get("", dependencies=[Depends(require("cases:read"))])
     async def list_cases(
@@ -151,21 +151,21 @@ def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
             next_cursor=None if page.last is None else write_cursor(*page.last.cursor),
         )
 
-    @router.get("/{case_id}", dependencies=[Depends(require("cases:read"))])
+    @router.get("/{case_id}", dependencies=[Depends(require("cases:read"))], responses=declared(404))
     async def get_case(case_id: CaseId) -> CaseWithHistory:
         """One case, its history, and what else is known about the customer."""
         async with runtime.read_only() as connection:
             with _problems():
                 return _with_history(await queries.detail(connection, runtime.digests, runtime.guests, case_id))
 
-    @router.post("/{case_id}/assign")
+    @router.post("/{case_id}/assign", responses=declared(404, 409))
     async def assign(caller: MayWrite, case_id: CaseId, body: AssignBody) -> followups.Case:
         """Assigns the case to an owner."""
         with _problems():
             row = await actions.assign(runtime, case_id, sequence=body.sequence, actor=caller.name, owner=body.owner)
         return case_events.body(row.case, row.context)
 
-    @router.post("/{case_id}/contact")
+    @router.post("/{case_id}/contact", responses=declared(404, 409))
     async def contact(caller: MayWrite, case_id: CaseId, body: ContactBody) -> followups.Case:
         """Records that the customer was contacted."""
         with _problems():
@@ -174,14 +174,14 @@ def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
             )
         return case_events.body(row.case, row.context)
 
-    @router.post("/{case_id}/note")
+    @router.post("/{case_id}/note", responses=declared(404, 409))
     async def note(caller: MayWrite, case_id: CaseId, body: NoteBody) -> followups.Case:
         """Adds a note."""
         with _problems():
             row = await actions.note(runtime, case_id, sequence=body.sequence, actor=caller.name, text=body.text)
         return case_events.body(row.case, row.context)
 
-    @router.post("/{case_id}/close")
+    @router.post("/{case_id}/close", responses=declared(404, 409))
     async def close(caller: MayWrite, case_id: CaseId, body: CloseBody) -> followups.Case:
         """Closes the case."""
         with _problems():
@@ -196,7 +196,7 @@ def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
             )
         return case_events.body(row.case, row.context)
 
-    @router.post("/{case_id}/reopen")
+    @router.post("/{case_id}/reopen", responses=declared(404, 409))
     async def reopen(caller: MayWrite, case_id: CaseId, body: ReopenBody) -> followups.Case:
         """Reopens a closed case, with a new deadline if its routing rule has one."""
         with _problems():

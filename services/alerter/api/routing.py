@@ -15,7 +15,7 @@ from shared.runtime import Runtime
 from shared.web.auth import require
 from shared.web.limits import limited_text
 from shared.web.parameters import known_parameters
-from shared.web.problems import Problem
+from shared.web.problems import Problem, declared
 
 
 class CurrentRouting(BaseModel):
@@ -35,7 +35,7 @@ def _without_quotes(version: str | None) -> str | None:
 
 
 def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
-    router = APIRouter(prefix="/v1/routing", dependencies=[Depends(known_parameters)])
+    router = APIRouter(prefix="/v1/routing", dependencies=[Depends(known_parameters)], responses=declared(401, 403))
 
     @router.get("", dependencies=[Depends(require("cases:read"))])
     async def get_routing() -> CurrentRouting:
@@ -44,7 +44,7 @@ def routes(runtime: Runtime[AlerterSettings]) -> APIRouter:
             current = await queries.current(connection)
         return CurrentRouting(version=current.version, routing=current.routing)
 
-    @router.put("")
+    @router.put("", responses=declared(409))
     async def put_routing(
         request: Request,
         caller: Annotated[Caller, Depends(require("routing:write"))],

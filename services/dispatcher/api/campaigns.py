@@ -28,7 +28,7 @@ from shared.texts.placeholders import PLACEHOLDERS
 from shared.web.auth import require
 from shared.web.limits import limited_text
 from shared.web.parameters import known_parameters
-from shared.web.problems import INVALID_REQUEST, Problem
+from shared.web.problems import INVALID_REQUEST, Problem, declared
 
 CampaignId = Annotated[str, Path(min_length=1, max_length=63, description="The campaign's id, such as service-nps.")]
 
@@ -95,7 +95,7 @@ class DryRunRequest(BaseModel):
 
 
 def routes(runtime: Runtime[DispatcherSettings]) -> APIRouter:
-    router = APIRouter(dependencies=[Depends(known_parameters)])
+    router = APIRouter(dependencies=[Depends(known_parameters)], responses=declared(401, 403))
 
     @router.get("/v1/campaigns", dependencies=[Depends(require("campaigns:read"))])
     async def list_campaigns() -> CampaignList:
@@ -103,7 +103,9 @@ def routes(runtime: Runtime[DispatcherSettings]) -> APIRouter:
         async with runtime.read_only() as connection:
             return CampaignList(campaigns=[_current(stored) for stored in await queries.every(connection)])
 
-    @router.get("/v1/campaigns/{campaign_id}", dependencies=[Depends(require("campaigns:read"))])
+    @router.get(
+        "/v1/campaigns/{campaign_id}", dependencies=[Depends(require("campaigns:read"))], responses=declared(404)
+    )
     async def get_campaign(campaign_id: CampaignId) -> CurrentCampaign:
         """One current campaign."""
         return _current(await _stored(runtime, campaign_id))
@@ -111,6 +113,7 @@ def routes(runtime: Runtime[DispatcherSettings]) -> APIRouter:
     @router.put(
         "/v1/campaigns/{campaign_id}",
         dependencies=[Depends(require("campaigns:write"))],
+        responses=declared(409),
         openapi_extra={
             "requestBody": {
                 "required": True,
@@ -160,7 +163,11 @@ def routes(runtime: Runtime[DispatcherSettings]) -> APIRouter:
             languages=list(SUPPORTED),
         )
 
-    @router.post("/v1/campaigns/{campaign_id}/dry-run", dependencies=[Depends(require("campaigns:read"))])
+    @router.post(
+        "/v1/campaigns/{campaign_id}/dry-run",
+        dependencies=[Depends(require("campaigns:read"))],
+        responses=declared(404),
+    )
     async def dry_run_campaign(campaign_id: CampaignId, sample: DryRunRequest | None = None) -> DryRun:
         """What the campaign, or the definition in the body, would do about an order event if it arrived now.
 

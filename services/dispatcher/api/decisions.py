@@ -14,6 +14,7 @@ from shared.runtime import Runtime
 from shared.web.auth import require
 from shared.web.paging import CursorQuery, read_cursor, write_cursor
 from shared.web.parameters import known_parameters
+from shared.web.problems import declared
 
 CustomerId = Annotated[Identifier, Path(description="The customer's id, as in the shop's order events.")]
 
@@ -43,7 +44,7 @@ def _hint(customer_id: str, guests: Guests) -> str:
 
 
 def routes(runtime: Runtime[DispatcherSettings]) -> APIRouter:
-    router = APIRouter(dependencies=[Depends(known_parameters)])
+    router = APIRouter(dependencies=[Depends(known_parameters)], responses=declared(401, 403))
     guests = Guests(runtime.settings.guest_ids.split(","), runtime.digests)
 
     @router.get("/v1/customers/{customer_id:path}/decisions", dependencies=[Depends(require("decisions:read"))])

@@ -27,6 +27,7 @@ from shared.runtime import Runtime
 from shared.web.auth import require
 from shared.web.paging import CursorQuery, invalid_cursor, read_cursor, write_cursor
 from shared.web.parameters import known_parameters
+from shared.web.problems import declared
 
 
 class ScoreBody(BaseModel):
@@ -87,7 +88,10 @@ class ComparisonBody(BaseModel):
 
 def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
     router = APIRouter(
-        prefix="/v1/nps", tags=["scores"], dependencies=[Depends(require("scores:read")), Depends(known_parameters)]
+        prefix="/v1/nps",
+        tags=["scores"],
+        dependencies=[Depends(require("scores:read")), Depends(known_parameters)],
+        responses=declared(401, 403),
     )
     minimum = runtime.settings.minimum_answers
     asked = Depends(score_query(runtime))

@@ -12,6 +12,7 @@ from shared.nps import CONFIDENCE, LARGEST_VARIANCE, adjusted_variance, sample_s
 from shared.runtime import Runtime
 from shared.web.auth import require
 from shared.web.parameters import known_parameters
+from shared.web.problems import declared
 
 
 class SampleSizeBody(QueryBody):
@@ -31,6 +32,7 @@ def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
         prefix="/v1/sample-size",
         tags=["scores"],
         dependencies=[Depends(require("scores:read")), Depends(known_parameters)],
+        responses=declared(401, 403),
     )
     asked = Depends(score_query(runtime))
 

@@ -13,6 +13,7 @@ from shared.runtime import Runtime
 from shared.web.auth import require
 from shared.web.paging import CursorQuery, read_cursor, write_cursor
 from shared.web.parameters import known_parameters
+from shared.web.problems import declared
 
 
 class SegmentBody(BaseModel):
@@ -31,6 +32,7 @@ def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
         prefix="/v1/segments",
         tags=["scores"],
         dependencies=[Depends(require("scores:read")), Depends(known_parameters)],
+        responses=declared(401, 403),
     )
 
     @router.get("")

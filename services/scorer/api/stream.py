@@ -20,7 +20,7 @@ from shared.contracts.scores import Window
 from shared.runtime import Runtime
 from shared.web.auth import may_still_listen, require
 from shared.web.parameters import known_parameters
-from shared.web.problems import Problem
+from shared.web.problems import Problem, declared
 from shared.web.stream import Listener, Stream
 
 SegmentsQuery = Annotated[
@@ -34,7 +34,10 @@ _ALLOWED_SECONDS = 14.0
 
 def routes(runtime: Runtime[ScorerSettings], stream: Stream[ScoreUpdate]) -> APIRouter:
     router = APIRouter(
-        prefix="/v1/stream", tags=["scores"], dependencies=[Depends(require("scores:read")), Depends(known_parameters)]
+        prefix="/v1/stream",
+        tags=["scores"],
+        dependencies=[Depends(require("scores:read")), Depends(known_parameters)],
+        responses=declared(401, 403),
     )
 
     @router.get("", response_class=StreamingResponse)

@@ -15,6 +15,7 @@ from tests.integration.alerter.api.body import body
 from tests.integration.alerter.kit import ROUTING_KEY, WRITE_KEY, Alerter
 from tests.kit.eventually import eventually
 from tests.kit.http import bearer, client_of
+from tests.kit.openapi import ALWAYS, declared_statuses
 from tests.unit.alerter.examples import answer, routing
 
 
@@ -115,3 +116,13 @@ async def test_an_upgrade_does_not_replace_rules_set_through_the_api_and_a_file_
 def test_nobody_is_asked_for_a_review_by_their_score() -> None:
     actions_suggested = " ".join(rule.suggested_action for rule in routing().rules).lower()
     assert "review" not in actions_suggested
+
+
+async def test_the_document_of_the_api_declares_the_errors_that_come(client: httpx.AsyncClient) -> None:
+    declared = await declared_statuses(client)
+    keyed = {"200", "401", "403", *ALWAYS}
+    assert declared["GET /v1/routing"] == declared["GET /v1/cases"] == keyed
+    assert declared["PUT /v1/routing"] == keyed | {"409"}
+    assert declared["GET /v1/cases/{case_id}"] == keyed | {"404"}
+    for change in ("assign", "contact", "note", "close", "reopen"):
+        assert declared[f"POST /v1/cases/{{case_id}}/{change}"] == keyed | {"404", "409"}

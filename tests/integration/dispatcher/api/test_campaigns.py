@@ -5,6 +5,7 @@ import pytest
 
 from shared.contracts import topics
 from tests.integration.dispatcher.kit import HOUR, START, Dispatcher, order_event
+from tests.kit.openapi import ALWAYS, declared_statuses
 
 
 @pytest.mark.parametrize(
@@ -180,3 +181,13 @@ async def test_parameters_that_do_not_exist_are_refused(client: httpx.AsyncClien
         assert "is no parameter" in response.json()["detail"]
     response = await client.put("/v1/campaigns/a?validate=perhaps", content="id: a\nevery: 30 days")
     assert response.status_code == 422
+
+
+async def test_the_document_of_the_api_declares_the_errors_that_come(client: httpx.AsyncClient) -> None:
+    declared = await declared_statuses(client)
+    keyed = {"200", "401", "403", *ALWAYS}
+    assert declared["GET /v1/campaigns"] == keyed
+    assert declared["GET /v1/campaigns/{campaign_id}"] == keyed | {"404"}
+    assert declared["PUT /v1/campaigns/{campaign_id}"] == keyed | {"409"}
+    assert declared["POST /v1/campaigns/{campaign_id}/dry-run"] == keyed | {"404"}
+    assert declared["GET /v1/customers/{customer_id}/decisions"] == keyed

@@ -6,6 +6,7 @@ import pytest
 from services.scorer.wiring import build
 from tests.integration.scorer.kit import Scorer, StartScorer, answer
 from tests.kit.http import client_of
+from tests.kit.openapi import ALWAYS, declared_statuses
 from tests.kit.settings import KEY, api_key
 
 
@@ -84,3 +85,10 @@ async def test_a_dimension_that_was_never_counted_is_refused_with_those_that_wer
         response = await client.get(path)
         assert response.status_code == 422
         assert "planet" in response.json()["detail"] and "country, tier" in response.json()["detail"]
+
+
+async def test_the_document_of_the_api_declares_the_errors_that_come(client: httpx.AsyncClient) -> None:
+    declared = await declared_statuses(client)
+    for operation, statuses in declared.items():
+        assert statuses == {"200", "401", "403", *ALWAYS}, operation
+    assert {"GET /v1/nps", "GET /v1/segments", "GET /v1/sample-size", "GET /v1/stream"} <= declared.keys()
