@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Coroutine
 from datetime import datetime, timedelta
+from itertools import chain
 from random import Random
 from typing import Any
 
@@ -13,6 +14,7 @@ from aiokafka.errors import KafkaError
 
 from deploy.local.stack import Stack
 from tests.faults.soak.journal import Journal
+from tests.faults.soak.outside import next_records
 from tests.faults.soak.shop import Order, Planned, Shop
 from tests.kit.http import bearer
 from tools.simulation.clock import RunningClock
@@ -293,10 +295,12 @@ class Customers:
             )  # fmt: skip
             try:
                 await consumer.start()
-                async for record in consumer:
-                    headers = dict(record.headers)
-                    kind = (headers.get("ce_type") or b"").decode("utf-8", "replace")
-                    self._journal.write("seen", key=(record.key or b"").decode("utf-8", "replace"), type=kind)
+                while True:
+                    batches = await next_records(consumer, consumer.assignment())
+                    for record in chain.from_iterable(batches.values()):
+                        headers = dict(record.headers)
+                        kind = (headers.get("ce_type") or b"").decode("utf-8", "replace")
+                        self._journal.write("seen", key=(record.key or b"").decode("utf-8", "replace"), type=kind)
             except (KafkaError, OSError):
                 await asyncio.sleep(0.5)
             finally:

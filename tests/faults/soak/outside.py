@@ -68,11 +68,7 @@ async def read_topics(bootstrap_servers: str) -> dict[str, list[Record]]:
         ends = await consumer.end_offsets(list(consumer.assignment()))
         unread = {at for at, end in ends.items() if end > 0}
         while unread:
-            try:
-                batches = await consumer.getmany(*unread, timeout_ms=1_000, max_records=5_000)
-            except UnicodeDecodeError:
-                batches = await _one_by_one(consumer, unread)
-            for at, records in batches.items():
+            for at, records in (await next_records(consumer, unread)).items():
                 found[at.topic] += [_record(record) for record in records]
             unread -= {at for at in unread if await consumer.position(at) >= ends[at]}
         return found
@@ -80,18 +76,25 @@ async def read_topics(bootstrap_servers: str) -> dict[str, list[Record]]:
         await consumer.stop()
 
 
-async def _one_by_one(
+async def next_records(
     consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
 ) -> dict[TopicPartition, list[ConsumerRecord]]:
-    """The next record of each partition. The client cannot unpack a header whose name is not UTF-8: such a record,
-    alone in its batch, is passed over."""
-    found: dict[TopicPartition, list[ConsumerRecord]] = {}
-    for at in partitions:
-        try:
-            found |= await consumer.getmany(at, timeout_ms=200, max_records=1)
-        except UnicodeDecodeError:
-            consumer.seek(at, await consumer.position(at) + 1)
-    return found
+    """What can be read next, if anything comes within a second. The client cannot unpack a header whose name is not
+    UTF-8, and loses what it had read with it: then one record of each partition is read, and such a record, alone in
+    its batch, is passed over."""
+    before = {at: await consumer.position(at) for at in partitions}
+    try:
+        return dict(await consumer.getmany(*before, timeout_ms=1_000, max_records=5_000))
+    except UnicodeDecodeError:
+        found: dict[TopicPartition, list[ConsumerRecord]] = {}
+        for at, position in before.items():
+            consumer.seek(at, position)
+        for at, position in before.items():
+            try:
+                found |= await consumer.getmany(at, timeout_ms=200, max_records=1)
+            except UnicodeDecodeError:
+                consumer.seek(at, position + 1)
+        return found
 
 
 def _record(record: ConsumerRecord) -> Record:
