@@ -6,6 +6,7 @@ On SIGTERM the consumer and the loops finish what is in progress, the relay publ
 
 import asyncio
 import gc
+import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -22,6 +23,7 @@ from shared.backoff import Backoff, Reminders
 from shared.contracts.topics import CONSUMED_BY
 from shared.definitions import InvalidDefinition
 from shared.loops import Periodic, wait
+from shared.messaging import retention
 from shared.messaging.consumer import Consumer
 from shared.messaging.handler import Handler
 from shared.messaging.reachability import why_failing
@@ -32,6 +34,7 @@ from shared.persistence.engine import is_fault_of_data, probe
 from shared.persistence.migrations import migrate
 from shared.runtime import Runtime, open_runtime
 from shared.settings import ServiceSettings, load
+from shared.unknown_settings import unknown_settings
 from shared.web.server import CannotListen, Server
 
 log = structlog.get_logger()
@@ -70,6 +73,8 @@ def run(name: str, settings_type: type[S], build: Build[S], *, schema: str | Non
     """
     settings = load(settings_type)
     logs.configure(name, settings)
+    for sentence in unknown_settings(os.environ):
+        log.warning(sentence)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         raise SystemExit(runner.run(_serve(name, settings, build, schema or name)))
 
@@ -159,10 +164,12 @@ async def _work(runtime: Runtime[S], service: Service, http: Server, stop: async
         health=health,
     )
     segments = SegmentLoop(settings, runtime.name)
+    dead_letters = retention.DeadLetterRetention(runtime.engine, runtime.name, days=settings.dead_letter_days)
     loops = [
         *service.loops,
         Periodic("lag", _LAG_SECONDS, reading.step),
         Periodic("segments", segments.look_seconds, segments.step),
+        Periodic("dead letter retention", retention.SECONDS, dead_letters.step),
     ]
     relay_stop = asyncio.Event()
     relay = asyncio.create_task(runtime.relay.run(relay_stop), name=runtime.relay.name)

@@ -117,6 +117,13 @@ class ServiceSettings(BaseSettings):
         ge=0,
         description="Maximum dead letters per topic and hour; where there would be more, that partition waits.",
     )
+    dead_letter_days: int = Field(
+        90,
+        # The dead-letter topics keep them for 30, and the audit compares the two.
+        ge=31,
+        le=36_500,
+        description="Days that a dead letter is listed, with its reason; Kafka has its bytes for 30.",
+    )
     order_clock_skew_minutes: float = Field(
         15,
         ge=0,

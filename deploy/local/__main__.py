@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 import time
@@ -16,7 +17,7 @@ from rich.text import Text
 
 from deploy.local import commands
 from deploy.local.addresses import sign_in_link
-from deploy.local.environment import not_used, unknown
+from deploy.local.environment import not_used
 from deploy.local.errors import StackError
 from deploy.local.ports import HOST, StackPorts
 from deploy.local.programs import PROJECT
@@ -25,6 +26,7 @@ from deploy.local.replicas import every_name, replica_ports, replicas_from_envir
 from deploy.local.secrets_file import load_or_create
 from deploy.local.status import DEFAULT_STATE, read_status
 from deploy.local.terminal import fail
+from shared.unknown_settings import unknown_settings
 
 NOT_RUNNING = 3
 INTERRUPTED = 130
@@ -172,9 +174,7 @@ def notes(state: Path, replicas: Mapping[str, int]) -> list[str]:
     found = [commands.other_replicas(state, every_name(replicas))]
     if unused := not_used():
         found.append(f"Not used: {', '.join(unused)}. HEARBACK_PORT_BASE moves all ports; all are on {HOST}.")
-    for name, likeliest in unknown().items():
-        found.append(f"{name} is not a setting." + (f" Is it {likeliest}?" if likeliest else ""))
-    return [note for note in found if note]
+    return [note for note in (*found, *unknown_settings(os.environ)) if note]
 
 
 if __name__ == "__main__":

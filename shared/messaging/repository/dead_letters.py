@@ -43,6 +43,16 @@ _ADD = text(
     ON CONFLICT DO NOTHING
     """  # noqa: S608  # composed of column names, never values
 )
+_PRUNE = text(
+    """
+    DELETE FROM dead_letters
+    WHERE (consumer, topic, partition, record_offset) IN (
+        SELECT consumer, topic, partition, record_offset FROM dead_letters
+        WHERE consumer = :consumer AND recorded_at < now() - make_interval(secs => :seconds)
+        LIMIT :limit FOR UPDATE SKIP LOCKED
+    )
+    """
+)
 
 
 async def room(connection: AsyncConnection, consumer: str, *, topic: str, limit: int) -> int:
@@ -70,6 +80,15 @@ async def add(connection: AsyncConnection, consumer: str, letters: Sequence[Dead
         for letter in letters
     )
     await connection.execute(_ADD, {**_ROW.parameters(rows), "consumer": consumer})
+
+
+async def prune(connection: AsyncConnection, consumer: str, *, days: float, limit: int) -> int:
+    """Deletes up to ``limit`` letters set aside more than ``days`` (of real time) ago; returns how many.
+
+    The clock is the database's, by which they were recorded.
+    """
+    wanted = {"consumer": consumer, "seconds": days * 86_400, "limit": limit}
+    return (await connection.execute(_PRUNE, wanted)).rowcount
 
 
 async def grant(connection: AsyncConnection, consumer: str, *, topic: str, records: int) -> None:

@@ -26,6 +26,7 @@ def environment_of(database_url: str, kafka: str, port: int) -> dict[str, str]:
         "HEARBACK_KAFKA_BOOTSTRAP_SERVERS": kafka,
         "HEARBACK_HTTP_PORT": str(port),
         "HEARBACK_SECRET": SECRET,
+        "HEARBACK_QUIET_PERIOD_DAY": "40",
     }
 
 
@@ -58,7 +59,8 @@ async def test_it_says_what_it_waits_for(database: Database, backends: Backends,
             await eventually(lambda: _twice(log), "the reason to be told again", within=10)
             assert set(await obstacles()) == {backend}
     lines = [json.loads(line) for line in log.read_text().splitlines()]
-    warnings = [line for line in lines if line["level"] != "info"]
+    misspelt, *warnings = [line for line in lines if line["level"] != "info"]
+    assert misspelt["event"].startswith("HEARBACK_QUIET_PERIOD_DAY is not known; did you mean"), "once, and first"
     assert {line["event"] for line in warnings} == {"waiting for a backend"}, "aiokafka's own would come each second"
     assert all(sentence in line["reason"] for line in warnings) and len(warnings) <= 4
     assert WRONG not in log.read_text()

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from deploy.local.environment import not_used, settings_from_environment, unknown
+from deploy.local.environment import not_used, settings_from_environment
 
 
 @pytest.fixture(autouse=True)
@@ -42,25 +42,3 @@ def test_what_nobody_gets_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEARBACK_HTTP_PORT", "80")
     assert settings_from_environment() == {}
     assert not_used() == ["HEARBACK_HTTP_PORT"]
-
-
-@pytest.mark.parametrize(
-    ("name", "likeliest"),
-    [("HEARBACK_QUIT_PERIOD_DAYS", "HEARBACK_QUIET_PERIOD_DAYS"), ("HEARBACK_PORTBASE", "HEARBACK_PORT_BASE"),
-     ("HEARBACK_WEATHER", "")],
-)  # fmt: skip
-def test_what_is_not_a_setting_is_told_with_what_was_probably_meant(
-    monkeypatch: pytest.MonkeyPatch, name: str, likeliest: str
-) -> None:
-    monkeypatch.setenv(name, "theirs")
-    assert unknown() == {name: likeliest}
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["HEARBACK_STATE", "HEARBACK_API_KEY", "HEARBACK_MAILBOX_RULES", "HEARBACK_HTTP_PORT", "HEARBACK_SECRET",
-     "HEARBACK_SMTP_URL", "HEARBACK_CASE_DAYS"],
-)  # fmt: skip
-def test_what_somebody_reads_is_not_unknown(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setenv(name, "theirs")
-    assert unknown() == {}
