@@ -1,7 +1,9 @@
 """One running product for the whole folder, on a clock that stands still until a test lets time pass."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -15,26 +17,24 @@ from tools.replay.dispatcher import Dispatcher
 from tools.simulation.shop import ShopBackend
 
 HASTE = {"HEARBACK_TIMER_SECONDS": "0.02", "HEARBACK_PUBLISH_SECONDS": "0.1"}
-SHORT_MEMORY = {
-    "HEARBACK_CASE_DAYS": "200",
-    "HEARBACK_CUSTOMER_RETENTION_DAYS": "200",
-    "HEARBACK_COMMENTS_KEPT_DAYS": "200",
-}
-"""So that the tables, too, forget something within the time that passes here."""
 OPENS = datetime(2026, 1, 5, 9, tzinfo=UTC)
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def product(backends: Backends, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Product]:
     """Every test has its own customers; they share the processes, because starting those takes longest."""
-    folder = tmp_path_factory.mktemp("acceptance")
+    async with running_product(backends, tmp_path_factory.mktemp("acceptance")) as running:
+        yield running
+
+
+@asynccontextmanager
+async def running_product(
+    backends: Backends, folder: Path, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[Product]:
     clock = SteppedClock.create(folder / "clock", OPENS)
     async with (
         running_stack(
-            folder,
-            on=backends,
-            clock=f"file:{folder / 'clock'}",
-            environment=HASTE | SHORT_MEMORY,
+            folder, on=backends, clock=f"file:{folder / 'clock'}", environment=HASTE | dict(environment or {})
         ) as stack,
         http_client() as visitors,
         http_client(key=stack.api_key) as staff,

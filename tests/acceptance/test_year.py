@@ -1,22 +1,41 @@
 """An installation that is more than a year old, whose topics have aged and whose tables have forgotten, is healthy."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
+import pytest
+import pytest_asyncio
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
+from deploy.local.backends import Backends
 from shared.contracts.followups import TOPIC_PREFIX
 from shared.contracts.topics import CATALOGUE, DEAD_LETTER_SUFFIX, followup_topic
+from tests.acceptance.conftest import running_product
 from tests.acceptance.product import DAY, HOUR, Buyer, Product
 from tools.audit.records import Record
 from tools.audit.topics import Topics
 
+SHORT_MEMORY = {
+    "HEARBACK_CASE_DAYS": "200",
+    "HEARBACK_CUSTOMER_RETENTION_DAYS": "200",
+    "HEARBACK_COMMENTS_KEPT_DAYS": "200",
+}
+"""So that the tables, too, forget something within the time that passes here."""
 MONTHS = 14
 SCORES = (2, 9, 7, 10, 5)
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def product(backends: Backends, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Product]:
+    """One of its own: what it forgets while time passes, other tests still ask for."""
+    async with running_product(backends, tmp_path_factory.mktemp("year"), SHORT_MEMORY) as running:
+        yield running
+
+
+@pytest.mark.slow
 async def test_a_year_of_orders_answers_and_cases_leaves_nothing_to_find(product: Product) -> None:
     silent, gone, forgotten, returning, former = (Buyer() for _ in range(5))
     for month in range(MONTHS):
