@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaProducer
 
 from tests.acceptance.product import HOUR, Buyer, Product
 from tests.kit.eventually import eventually
+from tools.hearback.database import open_database
 from tools.hearback.letter_table import Filter, LetterTable
 
 PROJECT = Path(__file__).parents[2]
@@ -61,7 +62,8 @@ async def listed(product: Product, letter_id: str, *more: str) -> str:
     That is asked of the database: to start the command takes seconds on a busy machine.
     """
     state = more[more.index("--state") + 1] if "--state" in more else "set_aside"
-    async with LetterTable.open(product.stack.database.owner_url) as table:
+    async with open_database("dead_letters", product.stack.database.owner_url) as found:
+        table = LetterTable(found)
 
         async def is_there() -> bool:
             return letter_id in {letter.letter_id for letter in await table.find(Filter(state=state), limit=1_000)}

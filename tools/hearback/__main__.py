@@ -4,8 +4,10 @@ import typer
 
 from deploy.local.terminal import silence_kafka
 from tools.hearback import letters, set_aside
+from tools.hearback.commands import Commands
 
 app = typer.Typer(
+    cls=Commands,
     add_completion=False,
     pretty_exceptions_enable=False,
     no_args_is_help=True,

@@ -1,13 +1,13 @@
 """Dead letters as PostgreSQL has them: which there are, and what became of each."""
 
 import re
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import asyncpg
+from shared.messaging.repository.stops import standing_partitions
+from tools.hearback.database import Database
 
 STATES = ("set_aside", "put_back", "skipped")
 _ID = re.compile(r"(?P<service>[a-z]+)/(?P<topic>[A-Za-z0-9._-]+)/(?P<partition>\d+)/(?P<offset>\d+)")
@@ -22,7 +22,6 @@ class Letter:
     """A row of ``dead_letters``. ``service`` set it aside; ``topic`` is the catalogue's name, ``event_id`` the record's
     ``ce_id`` if it could be read. It stands for ``records`` records from ``offset`` on."""
 
-    schema: str
     service: str
     topic: str
     partition: int
@@ -68,22 +67,9 @@ class StandingPartition:
 class LetterTable:
     """Every service's table of dead letters, whichever schema it is in."""
 
-    def __init__(self, connection: Any, schemas: Sequence[str]) -> None:
-        self._connection = connection
-        self._schemas = schemas
-
-    @classmethod
-    @asynccontextmanager
-    async def open(cls, database_url: str) -> AsyncIterator["LetterTable"]:
-        """Connects as a role that may read and change the services' schemas."""
-        connection: Any = await asyncpg.connect(database_url, timeout=10, command_timeout=60)
-        try:
-            rows = await connection.fetch(
-                "SELECT table_schema FROM information_schema.tables WHERE table_name = 'dead_letters' ORDER BY 1"
-            )
-            yield cls(connection, [row["table_schema"] for row in rows])
-        finally:
-            await connection.close()
+    def __init__(self, database: Database) -> None:
+        self._connection = database.connection
+        self._schemas = database.schemas
 
     async def find(self, wanted: Filter, *, limit: int) -> list[Letter]:
         """The oldest first, at most ``limit``."""
@@ -136,7 +122,7 @@ class LetterTable:
         for schema in self._schemas:
             done = await self._connection.execute(
                 f"""
-                UPDATE {_quoted(schema)}.dead_letters AS letter SET state = $4, changed_at = now()
+                UPDATE {schema}.dead_letters AS letter SET state = $4, changed_at = now()
                 FROM unnest($1::text[], $2::integer[], $3::bigint[]) AS given (topic, partition, record_offset)
                 WHERE letter.topic = given.topic AND letter.partition = given.partition
                   AND letter.record_offset = given.record_offset
@@ -153,14 +139,14 @@ class LetterTable:
         """Lets the service set aside so many more of the topic's records within the next hour."""
         for schema in self._schemas:
             known = await self._connection.fetchval(
-                f"SELECT count(*) FROM {_quoted(schema)}.consumer_positions WHERE consumer = $1 AND topic = $2",  # noqa: S608  # as above
+                f"SELECT count(*) FROM {schema}.consumer_positions WHERE consumer = $1 AND topic = $2",  # noqa: S608  # as above
                 service,
                 topic,
             )
             if known:
                 await self._connection.execute(
                     f"""
-                    INSERT INTO {_quoted(schema)}.dead_letter_grants (consumer, topic, records) VALUES ($1, $2, $3)
+                    INSERT INTO {schema}.dead_letter_grants (consumer, topic, records) VALUES ($1, $2, $3)
                     ON CONFLICT (consumer, topic) DO UPDATE SET granted_at = now(), records = excluded.records
                     """,  # noqa: S608  # as above
                     service,
@@ -174,14 +160,7 @@ class LetterTable:
         """The partitions that stand still now."""
         found = []
         for schema in self._schemas:
-            rows = await self._connection.fetch(
-                f"""
-                SELECT stopped.* FROM {_quoted(schema)}.stopped_partitions AS stopped
-                LEFT JOIN {_quoted(schema)}.consumer_positions AS position USING (consumer, topic, partition)
-                WHERE coalesce(position.next_offset, 0) <= stopped.record_offset
-                ORDER BY topic, partition
-                """  # noqa: S608  # as above
-            )
+            rows = await self._connection.fetch(f"{standing_partitions(schema)} ORDER BY topic, partition")
             found += [
                 StandingPartition(
                     service=row["consumer"],
@@ -197,14 +176,13 @@ class LetterTable:
 
     def _everywhere(self) -> str:
         return " UNION ALL ".join(
-            f"SELECT {_literal(schema)} AS schema, * FROM {_quoted(schema)}.dead_letters"  # noqa: S608  # as above
+            f"SELECT * FROM {schema}.dead_letters"  # noqa: S608  # as above
             for schema in self._schemas
         )
 
 
 def _letter(row: Any) -> Letter:
     return Letter(
-        schema=row["schema"],
         service=row["consumer"],
         topic=row["topic"],
         partition=row["partition"],
@@ -215,11 +193,3 @@ def _letter(row: Any) -> Letter:
         records=row["records"],
         state=row["state"],
     )
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(name: str) -> str:
-    return "'" + name.replace("'", "''") + "'"

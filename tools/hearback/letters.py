@@ -1,32 +1,31 @@
 """`hearback letters`: look at dead letters, mend them, put them back to their topic, or skip them."""
 
-import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-import asyncpg
 import click
 import typer
-from aiokafka.errors import KafkaError
 from rich.console import Console
 
 from deploy.local.terminal import fail
 from tools.environment import installation_environment
+from tools.hearback import database
+from tools.hearback.commands import Commands
+from tools.hearback.database import CANNOT, NOT_DONE
 from tools.hearback.letter_records import LetterRecord, LetterRecords, RecordGone
 from tools.hearback.letter_table import STATES, Filter, Letter, LetterTable, NoSuchLetter
 from tools.hearback.output import list_of, print_list
 
-NOT_DONE = 1
-CANNOT = 2
 _MOST_AT_ONCE = 1_000
 _EVERY = "any"
 
-app = typer.Typer(no_args_is_help=True, help="Records that could not be read or handled, each with its reason.")
+app = typer.Typer(
+    cls=Commands, no_args_is_help=True, help="Records that could not be read or handled, each with its reason."
+)
 console = Console(soft_wrap=True)
 T = TypeVar("T")
 
@@ -271,31 +270,16 @@ def _count(letters: Sequence[Letter]) -> str:
     return f"{len(letters):,} {'dead letter' if len(letters) == 1 else 'dead letters'}"
 
 
-def _with_installation(run: Callable[[Installation], Awaitable[None]]) -> None:
+def _with_installation(command: Callable[[Installation], Awaitable[None]]) -> None:
     """Runs the command, and ends with a sentence when the installation cannot be reached or knows no such letter."""
+
+    async def opened() -> None:
+        kafka = database.setting("HEARBACK_KAFKA_BOOTSTRAP_SERVERS")
+        prefix = installation_environment().get("HEARBACK_TOPIC_PREFIX", "")
+        async with database.open_database("dead_letters") as found:
+            await command(Installation(LetterTable(found), LetterRecords(kafka, prefix=prefix)))
+
     try:
-        asyncio.run(_run(run))
+        database.run(opened)
     except (NoSuchLetter, RecordGone) as error:
         fail(f"{str(error)[:1].upper()}{str(error)[1:].rstrip('.')}.", exit_code=NOT_DONE)
-    except (OSError, TimeoutError, KafkaError, asyncpg.PostgresError) as error:
-        fail(
-            f"Cannot reach the installation: {type(error).__name__} ({error}). `make status` shows it.",
-            exit_code=CANNOT,
-        )
-
-
-async def _run(run: Callable[[Installation], Awaitable[None]]) -> None:
-    async with _installation(installation_environment()) as on:
-        await run(on)
-
-
-@asynccontextmanager
-async def _installation(environment: Mapping[str, str]) -> AsyncIterator[Installation]:
-    for name in ("HEARBACK_DATABASE_URL", "HEARBACK_KAFKA_BOOTSTRAP_SERVERS"):
-        if not environment.get(name):
-            fail(f"{name} is not set: start the stack with `make up`, or set it.", exit_code=CANNOT)
-    async with LetterTable.open(environment["HEARBACK_DATABASE_URL"]) as table:
-        records = LetterRecords(
-            environment["HEARBACK_KAFKA_BOOTSTRAP_SERVERS"], prefix=environment.get("HEARBACK_TOPIC_PREFIX", "")
-        )
-        yield Installation(table, records)

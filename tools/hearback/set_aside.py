@@ -1,23 +1,20 @@
 """`hearback outbox`: events that a service cannot publish, and what waits behind them."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any
 
-import asyncpg
 import typer
 from rich.console import Console
 
 from deploy.local.terminal import fail
-from tools.environment import installation_environment
+from tools.hearback import database
+from tools.hearback.commands import Commands
+from tools.hearback.database import CANNOT, NOT_DONE
 from tools.hearback.output import list_of, print_list
 
-NOT_DONE = 1
-CANNOT = 2
 _MOST_LISTED = 1_000
 
-app = typer.Typer(no_args_is_help=True, help="Events that cannot be published, each with its reason.")
+app = typer.Typer(cls=Commands, no_args_is_help=True, help="Events that cannot be published, each with its reason.")
 console = Console(soft_wrap=True)
 
 
@@ -25,10 +22,12 @@ console = Console(soft_wrap=True)
 def list_events(
     limit: Annotated[int, typer.Option(min=1, max=_MOST_LISTED, help="At most so many per service.")] = 50,
 ) -> None:
-    """List events that cannot be published, oldest first, and how many wait behind each. They are tried again by
-    themselves: when the reason is gone, they are published, and what waits follows in its order."""
+    """List events that cannot be published, oldest first, and how many wait behind each.
 
-    async def run(connection: Any, schemas: list[str]) -> None:
+    They are tried again by themselves: when the reason is gone, they are published, and what waits follows in order.
+    """
+
+    async def run(connection: Any, schemas: Sequence[str]) -> None:
         table = list_of("id", "set aside", "topic", "waiting", "tries", "next", "reason")
         for schema in schemas:
             rows = await connection.fetch(
@@ -64,7 +63,7 @@ def list_events(
 def retry() -> None:
     """Try all of them again within a second, instead of when it is their turn."""
 
-    async def run(connection: Any, schemas: list[str]) -> None:
+    async def run(connection: Any, schemas: Sequence[str]) -> None:
         for schema in schemas:
             await connection.execute(
                 f"UPDATE {schema}.outbox_set_aside SET retry_at = now() WHERE tries > 0"  # noqa: S608  # likewise
@@ -78,7 +77,7 @@ def retry() -> None:
 def drop(event_id: Annotated[str, typer.Argument(help="An id as `list` shows it, such as scorer/1234.")]) -> None:
     """Delete one event that will never be published, so that what waits behind it is."""
 
-    async def run(connection: Any, schemas: list[str]) -> None:
+    async def run(connection: Any, schemas: Sequence[str]) -> None:
         schema, _, number = event_id.partition("/")
         if schema not in schemas or not number.isdecimal() or len(number) > 18:
             fail(f"{event_id!r} is not an id such as scorer/1234; `hearback outbox list` shows them.", exit_code=CANNOT)
@@ -93,29 +92,9 @@ def drop(event_id: Annotated[str, typer.Argument(help="An id as `list` shows it,
     _with_database(run)
 
 
-def _with_database(run: Callable[[Any, list[str]], Awaitable[None]]) -> None:
-    try:
-        asyncio.run(_run(run))
-    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
-        fail(f"Cannot reach the database: {type(error).__name__} ({error}). `make status` shows it.", exit_code=CANNOT)
+def _with_database(command: Callable[[Any, Sequence[str]], Awaitable[None]]) -> None:
+    async def opened() -> None:
+        async with database.open_database("outbox_set_aside") as found:
+            await command(found.connection, found.schemas)
 
-
-async def _run(run: Callable[[Any, list[str]], Awaitable[None]]) -> None:
-    url = installation_environment().get("HEARBACK_DATABASE_URL")
-    if not url:
-        fail("HEARBACK_DATABASE_URL is not set: start the stack with `make up`, or set it.", exit_code=CANNOT)
-    async with _connected(url) as connection:
-        rows = await connection.fetch(
-            "SELECT quote_ident(table_schema) AS name FROM information_schema.tables "
-            "WHERE table_name = 'outbox_set_aside' ORDER BY 1"
-        )
-        await run(connection, [row["name"] for row in rows])
-
-
-@asynccontextmanager
-async def _connected(url: str) -> AsyncIterator[Any]:
-    connection: Any = await asyncpg.connect(url, timeout=10, command_timeout=60)
-    try:
-        yield connection
-    finally:
-        await connection.close()
+    database.run(opened)

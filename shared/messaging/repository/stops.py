@@ -27,15 +27,24 @@ _REMOVE = text(
     WHERE stopped.consumer = :consumer AND stopped.topic = given.topic AND stopped.partition = given.partition
     """
 )
-# A row that a crash left behind is recognised by its position, which has moved on.
+
+
+def standing_partitions(schema: str = "") -> str:
+    """The query for every partition that stands still now, whoever consumes it; its columns are the table's.
+
+    ``schema`` (quoted) is where the tables are, if not in the session's own.
+    """
+    within = f"{schema}." if schema else ""
+    # A row that a crash left behind is recognised by its position, which has moved on.
+    return f"""
+        SELECT stopped.* FROM {within}stopped_partitions AS stopped
+        LEFT JOIN {within}consumer_positions AS position USING (consumer, topic, partition)
+        WHERE coalesce(position.next_offset, 0) <= stopped.record_offset
+    """  # noqa: S608  # composed of schema names, never values
+
+
 _STANDING = text(
-    """
-    SELECT stopped.topic, stopped.partition, stopped.record_offset, stopped.cause, stopped.explanation
-    FROM stopped_partitions AS stopped
-    LEFT JOIN consumer_positions AS position USING (consumer, topic, partition)
-    WHERE stopped.consumer = :consumer AND coalesce(position.next_offset, 0) <= stopped.record_offset
-    ORDER BY stopped.topic, stopped.partition
-    """
+    f"SELECT * FROM ({standing_partitions()}) AS standing WHERE consumer = :consumer ORDER BY topic, partition"  # noqa: S608  # as above
 )
 
 

@@ -1,0 +1,86 @@
+"""The installation's database, as the commands use it: connected to, and asked which services have a table."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+from aiokafka.errors import KafkaError
+
+from deploy.local.terminal import fail
+from shared.messaging.reachability import why_failing
+from shared.persistence.connecting import CannotConnect, why_not_connected
+from shared.persistence.urls import driver_url
+from tools.environment import installation_environment
+
+NOT_DONE = 1
+CANNOT = 2
+_CONNECT_SECONDS = 10
+_STATEMENT_SECONDS = 60
+
+
+class NotSet(ValueError):
+    """A setting that a command needs is missing or cannot be read; the message names it and the way out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """``connection`` is asyncpg's; ``schemas`` are those that have the table asked for, quoted for use in SQL."""
+
+    connection: Any
+    schemas: Sequence[str]
+
+
+@asynccontextmanager
+async def open_database(table: str, database_url: str = "") -> AsyncIterator[Database]:
+    """Connects to ``database_url``, by default HEARBACK_DATABASE_URL.
+
+    Its role must be able to read and change the services' schemas.
+    Raises NotSet, or CannotConnect when there is no connection to be had.
+    """
+    try:
+        url = driver_url(database_url or setting("HEARBACK_DATABASE_URL"))
+    except NotSet:
+        raise
+    except ValueError as error:
+        raise NotSet(f"HEARBACK_DATABASE_URL {error}.") from error
+    try:
+        connection: Any = await asyncpg.connect(url, timeout=_CONNECT_SECONDS, command_timeout=_STATEMENT_SECONDS)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        raise CannotConnect(why_not_connected(error, url)) from error
+    try:
+        rows = await connection.fetch(
+            "SELECT quote_ident(table_schema) AS name FROM information_schema.tables WHERE table_name = $1 ORDER BY 1",
+            table,
+        )
+        yield Database(connection, [row["name"] for row in rows])
+    finally:
+        await connection.close()
+
+
+def setting(name: str) -> str:
+    """The value that the shell or the running stack has. Raises NotSet."""
+    value = installation_environment().get(name)
+    if not value:
+        raise NotSet(f"{name} is not set: start the stack with `make up`, or set it.")
+    return value
+
+
+def run(command: Callable[[], Awaitable[None]]) -> None:
+    """Runs a command, and ends it with a sentence when the installation cannot be reached."""
+    try:
+        asyncio.run(_explained(command))
+    except NotSet as error:
+        fail(str(error), exit_code=CANNOT)
+
+
+async def _explained(command: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await command()
+    except asyncpg.PostgresError as error:
+        fail(f"PostgreSQL refuses: {error}. Has this role the rights of the services' owner?", exit_code=CANNOT)
+    except (OSError, TimeoutError, KafkaError) as error:
+        servers = installation_environment().get("HEARBACK_KAFKA_BOOTSTRAP_SERVERS", "")
+        fail(f"{await why_failing(error, servers)}. `make status` shows what runs.", exit_code=CANNOT)
