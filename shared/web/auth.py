@@ -72,8 +72,7 @@ class SignInNeeded(Exception):
 
 def require(scope: str) -> Callable[..., Awaitable[Caller]]:
     """A dependency that returns the caller, whose API key has ``scope``; a 401 or 403 problem otherwise."""
-    if scope not in SCOPES:
-        raise ValueError(f"{scope!r} is not a scope; scopes are {', '.join(SCOPES)}")
+    _require_known(scope)
 
     async def check(
         request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
@@ -96,8 +95,7 @@ def require(scope: str) -> Callable[..., Awaitable[Caller]]:
 
 def staff(scope: str) -> Callable[..., Awaitable[Caller]]:
     """A dependency for pages: like ``require``, but without a session it redirects to the sign-in page."""
-    if scope not in SCOPES:
-        raise ValueError(f"{scope!r} is not a scope; scopes are {', '.join(SCOPES)}")
+    _require_known(scope)
 
     async def check(
         request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
@@ -122,6 +120,11 @@ async def caller_of(request: Request, credentials: HTTPAuthorizationCredentials 
 async def may_still_listen(request: Request) -> bool:
     """Whether an accepted request that goes on for long is still its caller's: a session may have ended meanwhile."""
     return "authorization" in request.headers or await caller_of(request) is not None
+
+
+def _require_known(scope: str) -> None:
+    if scope not in SCOPES:
+        raise ValueError(f"{scope!r} is not a scope; scopes are {', '.join(SCOPES)}")
 
 
 def _permitted(caller: Caller, scope: str) -> Caller:

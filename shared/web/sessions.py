@@ -6,13 +6,14 @@ was signed out of is listed in the database of the service until its cookie expi
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts import sessions as contract
 from shared.contracts.cloudevents import Message
 from shared.contracts.sessions import SessionEnded
+from shared.messaging.bodies import bodies
 from shared.messaging.handler import Handler
 from shared.runtime import Runtime
 from shared.web.cookies import Session
@@ -38,7 +39,7 @@ def handler() -> Handler:
     """The handler of ``staff.sessions``, for each service with pages."""
 
     async def handle(connection: AsyncConnection, messages: Sequence[Message]) -> None:
-        ended = [cast("SessionEnded", message.body) for message in messages]
+        ended = bodies(messages, SessionEnded)
         await repository.withdraw(connection, {body.session_id: body.expires_at for body in ended})
 
     return handle

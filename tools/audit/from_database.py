@@ -272,7 +272,7 @@ async def _traces(connection: Connection, facts: DatabaseFacts, topics: TopicFac
     if not wanted:
         return
     facts.details_of_others = await _details_of_others(connection, wanted)
-    search = Search(details_to_search(topics, facts))
+    search = Search(detail for detail in wanted if (detail.kind, detail.text) not in facts.details_of_others)
     for schema, table in await _tables_with_text(connection):
         keeps_ids = schema == "dispatcher" and table != "deliveries"
         rows = connection.cursor(

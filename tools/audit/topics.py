@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from shared.messaging.broker import Broker
-from shared.messaging.unpacking import unpack
+from shared.messaging.unpacking import RawRecord, unpack
 from tools.audit.records import Offsets, Record
 
 STALL_SECONDS = 30
@@ -98,18 +98,7 @@ class Topics:
     ) -> dict[TopicPartition, list[Record]]:
         fetched = await consumer.getmany(*partitions, timeout_ms=_POLL_MILLISECONDS, max_records=_MOST_RECORDS)
         return {
-            at: [
-                Record(
-                    topic=at.topic.removeprefix(self._prefix),
-                    partition=at.partition,
-                    offset=record.offset,
-                    key=record.key,
-                    value=record.value,
-                    headers=record.headers,
-                    published=_real_time(record.timestamp),
-                )
-                for record in records
-            ]
+            at: [self._record(at, record, published=_real_time(record.timestamp)) for record in records]
             for at, records in fetched.items()
         }
 
@@ -129,23 +118,31 @@ class Topics:
                 unpacked = unpack(at, fetched, position, most=_MOST_RECORDS, give_up=True)
                 consumer.seek(at, unpacked.following)
                 further |= unpacked.following > position
-                found[at] = [
-                    Record(
-                        topic=at.topic.removeprefix(self._prefix),
-                        partition=at.partition,
-                        offset=record.offset,
-                        key=record.key,
-                        value=record.value,
-                        headers=record.headers,
-                        damaged=record.fault is not None,
-                    )
-                    for record in unpacked.records
-                ]
+                found[at] = [self._record(at, record, damaged=record.fault is not None) for record in unpacked.records]
         finally:
             await broker.close()
         if not further:
             raise error
         return found
+
+    def _record(
+        self,
+        at: TopicPartition,
+        record: "ConsumerRecord[bytes, bytes] | RawRecord",
+        *,
+        published: datetime | None = None,
+        damaged: bool = False,
+    ) -> Record:
+        return Record(
+            topic=at.topic.removeprefix(self._prefix),
+            partition=at.partition,
+            offset=record.offset,
+            key=record.key,
+            value=record.value,
+            headers=record.headers,
+            published=published,
+            damaged=damaged,
+        )
 
     def _partitions(self, consumer: AIOKafkaConsumer, names: Sequence[str]) -> list[TopicPartition]:
         """All assigned partitions. Raises UnknownTopic for a topic without any, whose records would be missed."""

@@ -45,7 +45,6 @@ def _hint(customer_id: str, guests: Guests) -> str:
 
 def routes(runtime: Runtime[DispatcherSettings]) -> APIRouter:
     router = APIRouter(dependencies=[Depends(known_parameters)], responses=declared(401, 403))
-    guests = Guests(runtime.settings.guest_ids.split(","), runtime.digests)
 
     @router.get("/v1/customers/{customer_id:path}/decisions", dependencies=[Depends(require("decisions:read"))])
     async def list_decisions(
@@ -61,7 +60,7 @@ def routes(runtime: Runtime[DispatcherSettings]) -> APIRouter:
             known = bool(page.entries) or await decisions.is_known(connection, customer_id)
         return DecisionList(
             customer_known=known,
-            hint=None if known else _hint(customer_id, guests),
+            hint=None if known else _hint(customer_id, runtime.guests),
             decisions=[entry for _, entry in page.entries],
             next_cursor=None if page.last is None else write_cursor(page.last[0]),
         )

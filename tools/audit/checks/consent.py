@@ -10,6 +10,7 @@ from shared.contracts.requests import REQUESTED
 from tools.audit.decision_log import DecisionLog
 from tools.audit.facts import LATEST, ChannelState, DatabaseFacts, Preferences, Send, TopicFacts
 from tools.audit.report import Check
+from tools.audit.traces import comparable
 
 ON_ITS_WAY = timedelta(seconds=5)
 """What was published so shortly before a survey, in real time, was not yet known where the survey was decided."""
@@ -52,7 +53,7 @@ def nobody_against_their_will(topics: TopicFacts, database: DatabaseFacts, log: 
             if state in OPTED_OUT:
                 check.add_difference(f"send {send_id} was decided at {sent.sent_at}, after {REASON[state]}")
                 continue
-        state = _in_force(of_address.get((_mailbox(published.address), sent.channel), ()), published)
+        state = _in_force(of_address.get((comparable(published.address or ""), sent.channel), ()), published)
         if state is not None:
             check.add_difference(f"send {send_id} was decided at {sent.sent_at}, after {REASON[state]}")
             continue
@@ -109,11 +110,11 @@ def _of_addresses(topics: TopicFacts, erased_at: Mapping[str, _Said]) -> Mapping
         for told in all_:
             for said in told.channels:
                 if said.address:
-                    found[_mailbox(said.address), said.channel].append(_said(said, told))
+                    found[comparable(said.address), said.channel].append(_said(said, told))
     for send_id, refused in topics.refused.items():
         sent = topics.sends.get(send_id)
         if sent is not None and sent.address:
-            found[_mailbox(sent.address), sent.channel] += [
+            found[comparable(sent.address), sent.channel] += [
                 _Said(each.at, "complained" if each.type == deliveries.COMPLAINED else "bounced", each.published)
                 for each in refused
                 if (erased := erased_at.get(sent.customer_id or "")) is None or each.at < erased.since
@@ -146,10 +147,6 @@ def _is_after(said: _Said, sent: Send) -> bool:
     if said.published is None or sent.published is None:
         return sent.sent_at - said.since > ON_ITS_WAY_BY_THE_LEDGER
     return sent.published - said.published > ON_ITS_WAY
-
-
-def _mailbox(address: str | None) -> str:
-    return (address or "").strip().lower()
 
 
 def _erasures(topics: TopicFacts, database: DatabaseFacts) -> Mapping[str, _Said]:
