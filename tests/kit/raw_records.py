@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.codec import gzip_encode, lz4_encode, snappy_encode, zstd_encode
+from aiokafka.errors import LeaderNotAvailableError
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
@@ -71,6 +72,9 @@ async def publish(bootstrap_servers: str, topic: str, partition: int, batch: byt
 
         async def send() -> int:
             leader = client.cluster.leader_for_partition(TopicPartition(topic, partition))
+            if leader is None or leader < 0:
+                await client.force_metadata_update()
+                return int(LeaderNotAvailableError.errno)
             response = await client.send(leader, request)
             ((_, ((_, error, *_),)),) = response.topics
             return int(error)
