@@ -64,7 +64,7 @@ def up(state: State = DEFAULT_STATE) -> None:
             }
             console.print(f"{said[how]} `make down` stops it.", highlight=False, soft_wrap=True)
             for note in notes(state, replicas):
-                console.print(note, highlight=False, markup=False, soft_wrap=True)
+                say(note)
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # too late to undo what was just reported
     except StackError as error:
         fail(str(error), exit_code=1)
@@ -90,7 +90,7 @@ def status(state: State = DEFAULT_STATE) -> None:
     state = state.resolve()
     parts = asyncio.run(commands.inspect(state))
     if not parts:
-        console.print(commands.why_nothing_runs(state), highlight=False, markup=False, soft_wrap=True)
+        say(commands.why_nothing_runs(state))
         raise typer.Exit(NOT_RUNNING)
     table = Table("process", "pid", "MB", "restarts", "ready", box=None)
     for part in parts:
@@ -158,15 +158,16 @@ def show_addresses(state: Path) -> None:
         "logs": str(state / "logs"),
     }
     for what, where in addresses.items():
-        # Whole lines, however narrow the terminal is: a link that is cut in two cannot be opened.
-        console.print(f"{what:<16}{where}", highlight=False, markup=False, soft_wrap=True)
-    console.print(
+        say(f"{what:<16}{where}")
+    say(
         "The links to the dashboard and the inbox have the API key in them. Without it, the sign-in page asks for one: "
-        f"it is the value of HEARBACK_API_KEY in {state / 'env'}.",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
+        f"it is the value of HEARBACK_API_KEY in {state / 'env'}."
     )
+
+
+def say(sentence: str) -> None:
+    """Prints a whole line, however narrow the terminal is: a link that is cut in two cannot be opened."""
+    console.print(sentence, highlight=False, markup=False, soft_wrap=True)
 
 
 def notes(state: Path, replicas: Mapping[str, int]) -> list[str]:

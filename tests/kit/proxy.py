@@ -2,17 +2,16 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import aiokafka.client
 import pytest
 
 from tests.kit.eventually import until
+from tests.kit.forwarding import Forwarder
 
 
-class Proxy:
+class Proxy(Forwarder):
     """Forwards connections to ``host:port``. ``address`` is what clients connect to.
 
     ``hold`` keeps back what clients send from a content on, as a network does in which packets are on their way: it is
@@ -21,19 +20,12 @@ class Proxy:
     """
 
     def __init__(self, target: str) -> None:
-        self._host, _, port = target.rpartition(":")
-        self._port = int(port)
+        super().__init__(target)
         self._open = asyncio.Event()
         self._open.set()
         self._accepting = True
         self._content: bytes | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
         self._pending = 0
-        self.address = ("", 0)
-
-    async def start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.address = self._server.sockets[0].getsockname()
 
     def hold(self, content: bytes) -> None:
         self._content = content
@@ -55,31 +47,9 @@ class Proxy:
         self._open.set()
         await until(lambda: self._pending == 0, "the proxy to deliver what it held", within=10, every=0.005)
 
-    @property
-    def tasks(self) -> set[asyncio.Task[None]]:
-        """Its own."""
-        return self._tasks
-
-    async def stop(self) -> None:
-        self._server.close()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        try:
-            if self._accepting:
-                await self._forward(reader, writer)
-        except (asyncio.CancelledError, OSError):
-            pass  # asyncio would report it as an error of this callback
-        finally:
-            writer.close()
-            self._tasks.discard(task)
-
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not self._accepting:
+            return
         broker_reader, broker = await asyncio.open_connection(self._host, self._port)
         back = asyncio.create_task(self._copy_back(broker_reader, writer))
         self._tasks.add(back)
@@ -114,16 +84,6 @@ class Proxy:
         if not self._accepting:
             await self._open.wait()
         writer.close()
-
-
-@asynccontextmanager
-async def proxy(target: str) -> AsyncIterator[Proxy]:
-    running = Proxy(target)
-    await running.start()
-    try:
-        yield running
-    finally:
-        await running.stop()
 
 
 def reroute(monkeypatch: pytest.MonkeyPatch, proxies: dict[str, Proxy]) -> None:

@@ -2,10 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from random import Random
 from typing import Literal
+
+from tests.kit.forwarding import Forwarder
 
 Mood = Literal["fine", "4xx", "5xx", "421", "slow", "closes_during_content", "closes_before_reply"]
 MOODS: tuple[Mood, ...] = ("4xx", "5xx", "421", "slow", "closes_during_content", "closes_before_reply")
@@ -17,7 +17,7 @@ _REPLIES = {
 }
 
 
-class SmtpProxy:
+class SmtpProxy(Forwarder):
     """Forwards SMTP to ``host:port``. While its ``mood`` is not fine, it spoils most emails in that way.
 
     ``slow`` holds every reply back for some seconds; ``closes_before_reply`` breaks the connection after the server has
@@ -25,36 +25,11 @@ class SmtpProxy:
     """
 
     def __init__(self, target: str, random: Random) -> None:
-        self._host, _, port = target.rpartition(":")
-        self._port = int(port)
+        super().__init__(target)
         self._random = random
-        self._tasks: set[asyncio.Task[None]] = set()
         self.mood: Mood = "fine"
         self.spoilt = 0
         """Emails and replies so far."""
-        self.port = 0
-
-    async def start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def stop(self) -> None:
-        self._server.close()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        try:
-            await self._forward(reader, writer)
-        except (asyncio.CancelledError, OSError, asyncio.IncompleteReadError):
-            pass  # asyncio would report it as an error of this callback
-        finally:
-            writer.close()
-            self._tasks.discard(task)
 
     async def _forward(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         server, to_server = await asyncio.open_connection(self._host, self._port)
@@ -113,13 +88,3 @@ class SmtpProxy:
                 break
         with contextlib.suppress(ConnectionError):
             await to_client.drain()
-
-
-@asynccontextmanager
-async def smtp_proxy(target: str, random: Random) -> AsyncIterator[SmtpProxy]:
-    running = SmtpProxy(target, random)
-    await running.start()
-    try:
-        yield running
-    finally:
-        await running.stop()

@@ -26,8 +26,8 @@ from tests.faults.soak.poison import TOPICS, Poison
 from tests.faults.soak.recomputation import Comparison, recompute, segments_to_ask
 from tests.faults.soak.shop import DOMAIN, FAMILY_NAME
 from tests.kit.http import http_client
-from tests.kit.proxy import Proxy, proxy
-from tests.kit.smtp_proxy import SmtpProxy, smtp_proxy
+from tests.kit.proxy import Proxy
+from tests.kit.smtp_proxy import SmtpProxy
 from tools.audit.audit import Installation, audit
 from tools.audit.report import Report
 from tools.simulation.clock import RunningClock
@@ -106,7 +106,7 @@ class Soak:
                     clock=clock.setting,
                     campaigns=self._state / "campaigns",
                     environment=SETTINGS,
-                    environment_of={"courier": {"HEARBACK_SMTP_URL": f"smtp://127.0.0.1:{smtp.port}"}},
+                    environment_of={"courier": {"HEARBACK_SMTP_URL": f"smtp://127.0.0.1:{smtp.address[1]}"}},
                     replicas=dict.fromkeys(PROCESSES, REPLICAS),
                     routes=routes,
                 )
@@ -279,11 +279,11 @@ async def proxies_for(
             for number in range(1, REPLICAS + 1):
                 name = process if number == 1 else f"{process}-{number}"
                 listener = free_port()
-                kafka = await running.enter_async_context(proxy(f"127.0.0.1:{listener}"))
-                postgresql = await running.enter_async_context(proxy(f"127.0.0.1:{ports.postgresql}"))
+                kafka = await running.enter_async_context(Proxy(f"127.0.0.1:{listener}"))
+                postgresql = await running.enter_async_context(Proxy(f"127.0.0.1:{ports.postgresql}"))
                 routes[name] = Route(kafka=kafka.address[1], kafka_listener=listener, postgresql=postgresql.address[1])
                 proxies[name] = {"kafka": kafka, "postgresql": postgresql}
-        smtp = await running.enter_async_context(smtp_proxy(f"127.0.0.1:{ports.smtp}", random))
+        smtp = await running.enter_async_context(SmtpProxy(f"127.0.0.1:{ports.smtp}", random))
         yield routes, proxies, smtp
 
 

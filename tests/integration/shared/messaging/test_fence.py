@@ -18,7 +18,7 @@ from shared.messaging.relay import Relay
 from tests.integration.shared.conftest import Bench, running
 from tests.kit.eventually import eventually, until
 from tests.kit.processes import process
-from tests.kit.proxy import Proxy, proxy, reroute
+from tests.kit.proxy import Proxy, reroute
 from tests.kit.relays import end_sessions, holder, is_empty, last_of_each_key, put, wake
 
 TAKEOVERS = 50
@@ -39,7 +39,7 @@ async def two_relays(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
     async with AsyncExitStack() as opened:
         halves = []
         for name in ("a", "b"):
-            network = await opened.enter_async_context(proxy(bench.settings.kafka_bootstrap_servers))
+            network = await opened.enter_async_context(Proxy(bench.settings.kafka_bootstrap_servers))
             halves.append(Half(name, Relay(bench.settings, Health(), name), network))
         reroute(monkeypatch, {f"hearback-{half.name}": half.network for half in halves})
         for half in halves:

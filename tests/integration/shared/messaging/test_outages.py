@@ -14,7 +14,7 @@ from shared.messaging import relay as relay_module
 from shared.messaging.relay import Relay
 from tests.integration.shared.conftest import Bench, running
 from tests.kit.eventually import eventually, until
-from tests.kit.proxy import Proxy, proxy, reroute
+from tests.kit.proxy import Proxy, reroute
 from tests.kit.relays import is_empty, last_of_each_key, put
 
 OUTAGES = 4
@@ -22,7 +22,7 @@ OUTAGES = 4
 
 @asynccontextmanager
 async def behind_a_network(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Relay, Proxy]]:
-    async with proxy(bench.settings.kafka_bootstrap_servers) as network:
+    async with Proxy(bench.settings.kafka_bootstrap_servers) as network:
         reroute(monkeypatch, {"hearback-test": network})
         yield Relay(bench.settings, Health(), "test"), network
 

@@ -12,7 +12,7 @@ from shared.messaging.relay import Relay
 from shared.messaging.turn import Turn
 from tests.integration.shared.conftest import Bench, running
 from tests.kit.eventually import eventually, until
-from tests.kit.proxy import proxy, reroute
+from tests.kit.proxy import Proxy, reroute
 from tests.kit.relays import end_sessions, holder, is_empty, last_of_each_key, put
 
 
@@ -118,7 +118,7 @@ async def test_the_age_of_the_outbox_is_known_to_relays_without_the_turn(bench: 
 async def test_the_age_of_the_outbox_grows_while_the_broker_is_away(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with proxy(bench.settings.kafka_bootstrap_servers) as network:
+    async with Proxy(bench.settings.kafka_bootstrap_servers) as network:
         reroute(monkeypatch, {"hearback-test": network})
         network.cut()
         async with running(bench.relay()):
