@@ -42,16 +42,21 @@ class Periodic:
                 metrics.backend_retries.labels(self.name).inc()
                 health.trouble(self.name, sentence=f"is failing: {what_failed(error)}")
                 log.warning("a loop failed, retrying", loop=self.name, error=what_failed(error), seconds=pause)
-                await wait(stop, pause)
+                await self._rest(stop, health, pause)
                 continue
             health.well(self.name)
             backoff.succeeded()
             if not more:
-                await wait(stop, self.seconds)
+                await self._rest(stop, health, self.seconds)
             else:
                 # Yields to heartbeats and requests between steps that never had to wait.
                 await asyncio.sleep(0)
         health.forget(self.name)
+
+    async def _rest(self, stop: asyncio.Event, health: Health, seconds: float) -> None:
+        """Waits for the next round, which is not due before: a loop that rests longer than a step may take is alive."""
+        health.tick(self.name, seconds + self.allowed_seconds)
+        await wait(stop, seconds)
 
 
 async def wait(stop: asyncio.Event, seconds: float) -> None:

@@ -339,7 +339,8 @@ class Consumer:
                     batch.following[partition] = read
 
     async def _unpack(self, error: Exception) -> Batch:
-        """Unpacks the next records ourselves, because aiokafka could not; raises its error if we find nothing wrong."""
+        """Unpacks the next records ourselves, because aiokafka could not. Raises its error if nothing is wrong with
+        them, and the broker's if the records cannot be fetched again."""
         assert self._kafka is not None
         batch = Batch(generation=self._assignments.generation, fetched_at=time.monotonic())
         waiting = self._standing.waiting()
@@ -348,10 +349,7 @@ class Consumer:
             name = stored_name(self._topics, partition)
             if name in waiting:
                 continue
-            try:
-                fetched = await self._broker.fetch(partition, position, most_bytes=_FETCH_BYTES)
-            except (KafkaError, OSError, TimeoutError):
-                raise error from None
+            fetched = await self._broker.fetch(partition, position, most_bytes=_FETCH_BYTES)
             most = max(1, self._transaction.size - len(batch.items))
             give_up = self._standing.tries(name, position) >= _CORRUPT_TRIES
             unpacked = unpack(partition, fetched, position, most=most, give_up=give_up)

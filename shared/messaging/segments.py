@@ -90,7 +90,9 @@ class SegmentLoop:
             topics = [self._settings.topic(name) for name in names]
             await client.set_topics(topics)
             known = {topic: client.cluster.partitions_for_topic(topic) for topic in topics}
-            partitions = {topic: sorted(numbers) for topic, numbers in known.items() if numbers}
+            if not all(known.values()):
+                raise UnknownTopicOrPartitionError("a topic made a moment ago is not known to every broker")
+            partitions = {topic: sorted(numbers) for topic, numbers in known.items()}
             transactional_id = f"hearback.{self._settings.topic(self._service)}.segments"
             await EmptyTransaction(client, transactional_id).commit(partitions)
         finally:

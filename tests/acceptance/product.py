@@ -1,7 +1,7 @@
 """The product from outside, in the terms of its tests: orders, time, mail, answers, scores, cases."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -13,6 +13,7 @@ from shared.clock import SteppedClock
 from tests.kit.eventually import eventually
 from tools.audit.audit import Installation, audit
 from tools.audit.report import Report
+from tools.audit.topics import Topics
 from tools.replay.dispatcher import Dispatcher
 from tools.simulation.mailbox import Mail, MailboxReader
 from tools.simulation.shop import ShopBackend
@@ -163,6 +164,11 @@ class Product:
     def installation(self, **elsewhere: str) -> Installation:
         """This product for an audit; ``elsewhere`` has settings to override."""
         return Installation.from_environment({**self.stack.client_environment(), **elsewhere})
+
+    async def marked(self, topics: Sequence[str]) -> None:
+        """Waits until every partition of these has the marker (``shared/messaging/segments.py``) of its publisher."""
+        async with Topics(self.stack.kafka_bootstrap_servers, prefix=self.stack.topic_prefix).ends(topics) as ends:
+            await eventually(ends, "a marker in each partition", wanted=lambda found: min(found.values()) >= 1)
 
     async def audited(self, **elsewhere: str) -> Report:
         return await audit(self.installation(**elsewhere), within=PATIENCE_SECONDS)

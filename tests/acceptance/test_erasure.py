@@ -20,7 +20,6 @@ from tests.kit.disk import words_on_disk
 from tests.kit.eventually import eventually
 from tests.kit.settings import settings_for
 from tests.kit.traces import words_in_tables
-from tools.audit.topics import Topics
 
 MINUTE = timedelta(minutes=1)
 LEDGERS = {
@@ -154,15 +153,7 @@ async def forgetting_within_seconds(product: Product) -> AsyncIterator[ServiceSe
 
 async def test_partitions_nobody_writes_to_are_looked_after(product: Product) -> None:
     """Their only records are the markers (``shared/messaging/segments.py``) of the service that publishes to them."""
-    quiet = "followups.passives"
-
-    async def ends() -> list[int]:
-        async with Topics(product.stack.kafka_bootstrap_servers, prefix=product.stack.topic_prefix).ends(
-            [quiet]
-        ) as now:
-            return list((await now()).values())
-
-    await eventually(ends, "a marker in each partition", wanted=lambda found: min(found) >= 1)
+    await product.marked(["followups.passives"])
 
 
 async def test_a_whole_life_is_forgotten(product: Product, kafka_disk: Path) -> None:

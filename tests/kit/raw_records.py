@@ -1,6 +1,7 @@
 """Record batches that no client library would write, published as they are."""
 
 import struct
+import time
 from dataclasses import dataclass
 
 from aiokafka import TopicPartition
@@ -46,7 +47,8 @@ def batch_of(*records: Raw, replace: tuple[bytes, bytes] = (b"", b""), codec: st
         batch_size=1_000_000,
     )
     for number, record in enumerate(records):
-        builder.append(number, 1_700_000_000_000, record.key, record.value, list(record.headers))
+        # Now: what is older than its topic's retention may be deleted before anybody has read it.
+        builder.append(number, time.time_ns() // 1_000_000, record.key, record.value, list(record.headers))
     data = bytearray(bytes(builder.build()))
     if replace[0]:
         assert len(replace[0]) == len(replace[1])

@@ -23,8 +23,9 @@ def test_a_unit_is_a_folder_with_one_stack_or_a_services_unit_tests_or_else_a_fi
 
 def test_long_units_come_first_and_the_others_stay_in_order() -> None:
     short = ["tests/integration/b.py::test_b", "tests/integration/a.py::test_a"]
-    long = [f"{tiers.LONGEST_FIRST[1]}/test_c.py::test_c", f"{tiers.LONGEST_FIRST[0]}::test_d"]
-    assert sorted([*short, *long], key=tiers.rank) == [*reversed(long), *short]
+    long = [f"{tiers.LONGEST_FIRST[1]}::test_c", f"{tiers.LONGEST_FIRST[0]}/test_d.py::test_d"]
+    heavy = [f"{tiers.LAST[0]}::test_e"]
+    assert sorted([*heavy, *short, *long], key=tiers.rank) == [*reversed(long), *short, *heavy]
 
 
 @pytest.mark.parametrize("several", [["tests"], ["tests/integration"], ["tests/unit", "tests/faults"], ["."]])
@@ -42,5 +43,5 @@ def test_single_files_and_folders_get_no_workers(one: list[str]) -> None:
 
 
 def test_every_named_unit_exists() -> None:
-    named = {*tiers.FOLDERS_WITH_ONE_STACK, *tiers.LONGEST_FIRST}
+    named = {*tiers.FOLDERS_WITH_ONE_STACK, *tiers.LONGEST_FIRST, *tiers.LAST}
     assert [name for name in sorted(named) if not (PROJECT / name).exists()] == []

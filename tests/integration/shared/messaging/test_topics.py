@@ -29,6 +29,10 @@ async def _configuration(admin: AIOKafkaAdminClient, name: str) -> dict[str, str
     return {entry[0]: entry[1] for entry in entries}
 
 
+async def _are_listed(admin: AIOKafkaAdminClient, names: set[str]) -> bool:
+    return names <= set(await admin.list_topics())
+
+
 async def _described(admin: AIOKafkaAdminClient, name: str) -> dict[str, Any]:
     """The topic, when the broker knows the partitions it has just created."""
     (topic,) = await eventually(
@@ -50,6 +54,7 @@ async def test_existing_topics_forget_in_time_and_keep_what_was_set(kafka: str, 
         await admin.create_topics(
             [NewTopic(answers, 1, 1, topic_configs=before), NewTopic(orders, 1, 1, topic_configs=quick)]
         )
+        await eventually(lambda: _are_listed(admin, {answers, orders}), "both topics to be listed")
         assert await ensure_topics(settings, [ANSWERS, ORDERS]) == []
         now = await _configuration(admin, answers)
         assert (now["segment.ms"], now["max.compaction.lag.ms"]) == (THIRD, THIRD)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaConnectionError
 
 from shared.contracts.cloudevents import write
 from shared.health import Health
@@ -49,6 +50,24 @@ async def test_a_header_name_that_is_not_utf_8_costs_only_its_record(bench: Benc
     assert (told["hearback-offset"], letter.value) == (b"6", raw(6).value)
     assert told["b\\xff\\xfe-name"] == b"x"
     assert told["ce_id"] == b"event-6"
+
+
+async def test_a_broker_that_does_not_respond_just_then_is_asked_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch, failures = Broker.fetch, [KafkaConnectionError("away")]
+
+    async def fails_once(self: Broker, partition: TopicPartition, offset: int, *, most_bytes: int) -> Fetched:
+        if failures:
+            raise failures.pop()
+        return await fetch(self, partition, offset, most_bytes=most_bytes)
+
+    monkeypatch.setattr(Broker, "fetch", fails_once)
+    await publish(bench, batch_of(raw(0, ("bad-name", b"x")), replace=(b"bad-name", b"b\xff\xfe-name")))
+    await bench.publish([1], partition=0)
+    async with running(bench.consumer()):
+        await eventually(partial(counted, bench, [1]), "what is behind it is handled")
+    assert len(await bench.dead_letters()) == 1 and not failures
 
 
 async def test_a_fetch_full_of_such_records_stands_still_at_the_limit_and_nowhere_else(bench: Bench) -> None:
