@@ -182,7 +182,7 @@ async def _work(runtime: Runtime[S], service: Service, http: Server, stop: async
     log.info("started", http=f"http://{settings.http_host}:{settings.http_port}")
     everything = [relay, *workers, http.task]
     await asyncio.wait([stopping, *everything], return_when=asyncio.FIRST_COMPLETED)
-    failed = [task for task in everything if task.done()]
+    failed = ended_early(everything, stop)
     health.stopping = True
     stop.set()
     stopping.cancel()
@@ -197,6 +197,11 @@ async def _work(runtime: Runtime[S], service: Service, http: Server, stop: async
             log.error("a loop failed", loop=task.get_name(), exc_info=error)
             status = 1
     return 1 if failed else status
+
+
+def ended_early(tasks: Sequence[asyncio.Task[None]], stop: asyncio.Event) -> list[asyncio.Task[None]]:
+    """Those that are done though nobody asked for it. Once ``stop`` is set every loop may end, also before we look."""
+    return [] if stop.is_set() else [task for task in tasks if task.done()]
 
 
 def _spare_the_garbage_collector() -> None:
