@@ -38,6 +38,9 @@ _SECONDS = 30.0
 # A topic made a moment ago is not known to every broker yet.
 _METADATA_SECONDS = 10.0
 _METADATA_EVERY = 0.2
+# A broker's first transaction ever waits until the topic of transactions has been made.
+_PASSING_SECONDS = 1.0
+_ATTEMPTS = 8
 _REQUEST_MILLISECONDS = 10_000
 # When the broker gives up a transaction whose process has died.
 _TRANSACTION_MILLISECONDS = 10_000
@@ -65,13 +68,14 @@ class SegmentLoop:
     async def step(self) -> bool:
         """One round of a loop: never more to do.
 
-        Whatever the broker refuses is tried again at the next step; nothing else depends on it, so it is only logged.
+        Whatever the broker refuses for longer than a moment is tried again at the next step; nothing else depends on
+        it, so it is only logged.
         """
         if self._done_at is None or time.monotonic() - self._done_at > self._every:
             now = time.monotonic()
             try:
                 async with asyncio.timeout(_SECONDS):
-                    await self._append_markers()
+                    await self._until_appended()
                 self._done_at = now
             except (KafkaError, OSError, TimeoutError) as error:
                 if not _is_passing(error):
@@ -80,6 +84,16 @@ class SegmentLoop:
                         error=type(error).__name__,
                     )
         return False
+
+    async def _until_appended(self) -> None:
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return await self._append_markers()
+            except KafkaError as error:
+                if not _is_passing(error):
+                    raise
+            await asyncio.sleep(_PASSING_SECONDS)
+        await self._append_markers()
 
     async def _append_markers(self) -> None:
         # What was made a moment ago may not be listed yet; queues for followups are known by the list alone.
