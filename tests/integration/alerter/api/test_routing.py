@@ -16,7 +16,7 @@ from tests.integration.alerter.kit import ROUTING_KEY, WRITE_KEY, Alerter
 from tests.kit.eventually import eventually
 from tests.kit.http import bearer, client_of
 from tests.kit.openapi import ALWAYS, declared_statuses
-from tests.unit.alerter.examples import answer, routing
+from tests.unit.alerter.examples import answer
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -111,11 +111,6 @@ async def test_an_upgrade_does_not_replace_rules_set_through_the_api_and_a_file_
     own = tmp_path / "own.yaml"
     own.write_text(text)
     assert await queues_after_a_start_with(own) == ["detractors", "passives", "promoters"]
-
-
-def test_nobody_is_asked_for_a_review_by_their_score() -> None:
-    actions_suggested = " ".join(rule.suggested_action for rule in routing().rules).lower()
-    assert "review" not in actions_suggested
 
 
 async def test_the_document_of_the_api_declares_the_errors_that_come(client: httpx.AsyncClient) -> None:

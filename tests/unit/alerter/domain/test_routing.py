@@ -28,6 +28,11 @@ def test_the_rules_shipped_route_every_score(score: int) -> None:
     assert rule.sla_hours == (4 if score <= 2 else 24 if score <= 6 else None)
 
 
+def test_nobody_is_asked_for_a_review_by_their_score() -> None:
+    suggested = " ".join(rule.suggested_action for rule in routing().rules).lower()
+    assert "review" not in suggested
+
+
 @pytest.mark.parametrize(
     ("given", "queue"),
     [

@@ -55,7 +55,8 @@ def test_a_comment_keeps_the_day_of_the_score() -> None:
     assert (answer.revision, answer.answered_at, answer.received_at) == (2, NOON, LATER)
 
 
-def test_an_erased_answer_is_a_count_on_the_shops_day_and_nothing_personal() -> None:
+@pytest.mark.parametrize("send_id", [None, "s-1"])
+def test_an_erased_answer_is_a_count_on_the_shops_day_and_nothing_personal(send_id: str | None) -> None:
     given: AnswerParts = {
         "score": 7,
         "answered_at": datetime(2026, 11, 2, 1, 30, tzinfo=UTC),
@@ -67,6 +68,8 @@ def test_an_erased_answer_is_a_count_on_the_shops_day_and_nothing_personal() -> 
         "campaign": "till",
         "segments": {"country": "BR"},
     }
+    if send_id is not None:
+        given["send_id"] = send_id
     erased = erased_answer(recorded(given), LATER, ZoneInfo("America/Sao_Paulo"))
     assert erased.model_dump(mode="json") == {
         "answer_id": "a-1",
@@ -76,7 +79,7 @@ def test_an_erased_answer_is_a_count_on_the_shops_day_and_nothing_personal() -> 
             "group": "passive",
             "day": "2026-11-01",
             "campaign": "till",
-            "surveyed": False,
+            "surveyed": send_id is not None,
             "segments": {"country": "BR"},
         },
     }
