@@ -226,3 +226,11 @@ def test_ids_follow_time() -> None:
     assert ids == sorted(ids)
     assert len({time_ordered_id(moments[0], randomness=secrets.randbits(74)) for _ in range(1000)}) == 1000
     assert UUID(ids[0]).version == 7
+
+
+def test_segments_of_a_direct_answer_are_spelt_as_an_orders_are() -> None:
+    written = '{"score": 9, "segments": {"country": "br", "region": "Sa\u0303o Paulo", "category": [" toys", "toys"]}}'
+    body = DirectAnswer.model_validate_json(written)
+    assert body.parts()["segments"] == {"country": "BR", "region": "São Paulo", "category": ["toys"]}
+    spelt = '{"score": 9, "segments": {"country": "BR", "region": "São Paulo", "category": ["toys"]}}'
+    assert body.digest() == DirectAnswer.model_validate_json(spelt).digest()
