@@ -90,6 +90,10 @@ async def test_topics_made_for_new_queues_are_told_and_bounded(
         lambda: topic_names(alerter.runtime.settings), "the topic", wanted=lambda found: "followups.second-new" in found
     )
     assert not names & {"followups.third-new", "followups.stale"}
+    # More than there may be, since the limit was higher: rules that need no further topic can still be replaced.
+    monkeypatch.setattr(actions, "MAX_QUEUE_TOPICS", 1)
+    await body(await client.put("/v1/routing", json=rules_with({"detractors": "Old", "second-new": "Two"})))
+    await body(await client.put("/v1/routing", json=rules_with({"fourth-new": "4"})), 422)
 
 
 async def test_an_upgrade_does_not_replace_rules_set_through_the_api_and_a_file_of_ones_own_does(
