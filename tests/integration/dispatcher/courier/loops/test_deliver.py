@@ -165,6 +165,14 @@ async def test_in_its_pause_the_courier_asks_nothing_and_after_it_begins_with_on
     assert len(post.mails) == 20, "it goes on one by one"
 
 
+async def test_a_server_that_takes_some_of_a_burst_is_not_waited_for(office: Office, post: PostOffice) -> None:
+    post.script["ana-1@example.com"].extend(["421 4.3.0 Not this one"] * 5)
+    await office.queue([survey(number) for number in range(1, 11)])
+    await office.carry()
+    assert len(post.mails) == 9
+    assert office.runtime.health._troubles == {} and office.deliver._resume_at == 0
+
+
 async def test_dead_mailboxes_among_living_ones_stop_nobody(office: Office, post: PostOffice) -> None:
     dead = range(1, 21, 2)
     for number in dead:
