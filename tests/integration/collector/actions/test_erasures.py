@@ -118,8 +118,7 @@ async def test_a_customer_nobody_knows_is_erased_everywhere_all_the_same(collect
 
 
 async def test_erasing_an_id_that_guests_share_says_that_it_erases_none_of_them(collector: Collector) -> None:
-    assert "guest-" in (await collector.erase("0")).json()["hint"]
-    assert (await collector.erase("c-42")).json()["hint"] is None
+    assert "nobody who ordered under it" in (await collector.erase("0")).json()["hint"]
 
 
 async def test_a_survey_that_was_on_its_way_brings_nothing_back(collector: Collector) -> None:

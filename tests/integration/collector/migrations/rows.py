@@ -67,6 +67,7 @@ ROWS: dict[str, Rows] = {
         "erased_orders": [{"order_digest": "\\x0102", "erased_at": "2026-03-03T12:00:00+00:00"}],
     },
     "0006": SET_ASIDE_ROWS,
+    "0007": {},
 }  # fmt: skip
 
 AFTER: dict[str, Changed] = {
