@@ -2,20 +2,22 @@
 
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from shared.contracts.orders import said
 from shared.contracts.types import Identifier, ShortText
 
 MAX_ORDERS = 500
 
 
-def _no_blank(value: str) -> str:
-    if not value.strip():
+def _as_ordered(value: str) -> str:
+    address = said(value)
+    if address is None:
         raise ValueError("is blank")
-    return value
+    return address
 
 
-_Address = Annotated[ShortText, StringConstraints(min_length=1), AfterValidator(_no_blank)]
+_Address = Annotated[ShortText, AfterValidator(_as_ordered)]
 
 
 class GuestKnownBy(BaseModel):

@@ -285,6 +285,8 @@ async def test_looking_for_answers_about_an_order_walks_the_index(collector: Col
         about = erasures.WIPE_ANSWERS_ABOUT
         plan = await connection.execute(text(f"EXPLAIN {about}"), {"order_ids": ["o-7", "o-9"], "now": NOON})
         assert "answers_about_order" in "".join(plan.scalars())
+        plan = await connection.execute(text(f"EXPLAIN {erasures.NAMED_WITH}"), {"order_ids": ["o-7", "o-8"]})
+        assert "answers_of_order" in (told := "".join(plan.scalars())) and "sends_to_guests" in told
 
 
 async def test_orders_of_erased_customers_are_forgotten_in_time(collector: Collector) -> None:
