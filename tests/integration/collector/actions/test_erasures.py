@@ -281,7 +281,15 @@ async def test_looking_for_answers_about_an_order_walks_the_index(collector: Col
                 " FROM generate_series(1, 20000) AS n"
             )
         )
-        await connection.execute(text("ANALYZE answers"))
+        await connection.execute(
+            text(
+                "INSERT INTO sends (send_id, campaign, campaign_version, channel, locale, customer_id, order_id, segments,"
+                " sent_at, expires_at) SELECT n::text, 'a', 1, 'email', 'en',"
+                " CASE WHEN n % 2 = 0 THEN 'c-' ELSE 'guest-' END || n, 'o-' || n, '{}', now(), now()"
+                " FROM generate_series(1, 20000) AS n"
+            )
+        )
+        await connection.execute(text("ANALYZE answers, sends"))
         about = erasures.WIPE_ANSWERS_ABOUT
         plan = await connection.execute(text(f"EXPLAIN {about}"), {"order_ids": ["o-7", "o-9"], "now": NOON})
         assert "answers_about_order" in "".join(plan.scalars())
