@@ -55,6 +55,12 @@ def test_what_was_written_behind_it_does_not_close_it(tail: str) -> None:
         assert LINKS.send_id_of(token + tail, "answer") == SEND
 
 
+@pytest.mark.parametrize("front", ["<", "(", "“", "«", "/", "http://shop.example/s/"])
+def test_what_was_written_in_front_of_it_does_not_close_it(front: str) -> None:
+    for token in (LINKS.token("answer", SEND), EARLIER["answer"]):
+        assert LINKS.send_id_of(front + token, "answer") == SEND
+
+
 @pytest.mark.parametrize("gap", [" ", "\r\n", "=\r\n", "\t", "\xad", "\u200b"])
 @given(st.integers(0, 62))
 def test_a_line_break_in_it_does_not_close_it(gap: str, position: int) -> None:

@@ -33,6 +33,9 @@ def test_a_change_is_said_with_its_size_and_whether_it_is_significant() -> None:
     assert words.change_sentence(up, "7d") == "Up 160 points from the previous 7 days: a significant change."
     slight = scored(Counts(promoters=50, detractors=50), Counts(promoters=51, detractors=50))
     assert words.change_sentence(slight, "7d") == "Down 1 point from the previous 7 days: could be chance."
+    halves = Counts(promoters=1, passives=199), Counts(promoters=5, passives=195)
+    assert words.change_sentence(scored(halves[0], Counts(passives=200)), "7d").startswith("Up 1 point ")
+    assert words.change_sentence(scored(Counts(passives=200), halves[1]), "7d").startswith("Down 3 points ")
     same = scored(Counts(promoters=50, detractors=50), Counts(promoters=50, detractors=50))
     assert words.change_sentence(same, "30d") == "Practically unchanged from the previous 30 days."
 

@@ -38,6 +38,33 @@ async def test_a_body_that_dribbles_is_not_waited_for() -> None:
     assert (response.status_code, response.headers["connection"]) == (408, "close")
 
 
+async def test_a_body_that_keeps_dribbling_is_not_waited_for_either() -> None:
+    """Each part comes soon enough; all of them together do not."""
+
+    async def dribble() -> AsyncIterator[bytes]:
+        yield b"a="
+        for _ in range(60):
+            await asyncio.sleep(0.05)
+            yield b"x"
+
+    async with client_of(_echo) as client:
+        assert (await client.post("/", content=dribble())).status_code == 408
+
+
+async def test_nothing_is_read_of_a_body_that_is_announced_as_too_large() -> None:
+    read = 0
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal read
+        for _ in range(20):
+            read += 100
+            yield b"x" * 100
+
+    async with client_of(_echo) as client:
+        response = await client.post("/", content=body(), headers={"Content-Length": str(MAX_BYTES + 1)})
+    assert (response.status_code, read) == (413, 0)
+
+
 async def test_a_long_answer_may_take_longer_than_a_body() -> None:
     """What is waited for after the body is the client's leaving."""
 

@@ -64,6 +64,20 @@ async def test_headers_that_dribble_are_not_waited_for(port: int) -> None:
     writer.close()
 
 
+async def test_headers_that_keep_dribbling_are_not_waited_for_either(port: int) -> None:
+    """Each letter comes soon enough; all of them together do not."""
+    reader, writer = await asyncio.open_connection(HOST, port)
+    writer.write(b"GET / HTTP/1.1\r\nX-Slow: ")
+    refused = asyncio.create_task(_rest(reader))
+    for _ in range(60):
+        if refused.done():
+            break
+        writer.write(b"a")
+        await asyncio.sleep(0.05)
+    assert refused.done() and b" 408 " in refused.result()
+    writer.close()
+
+
 async def test_headers_without_end_are_refused(port: int) -> None:
     reader, writer = await asyncio.open_connection(HOST, port)
     writer.write(b"GET / HTTP/1.1\r\nX-Long: " + b"a" * (MAX_HEADER_BYTES + 1_000))
