@@ -3,6 +3,8 @@
 import re
 
 import httpx
+import pytest
+from sqlalchemy import event
 
 from shared.contracts.identity import case_id
 from shared.nps import rounded
@@ -37,6 +39,37 @@ async def test_the_dashboard_answers_how_whether_and_where_without_a_script(
     policy = response.headers["content-security-policy"]
     assert "script-src 'self';" in policy
     assert "unsafe" not in policy and " style=" not in page
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/?by=country",
+        "/?segment=country:BR&by=category",
+        "/v1/nps",
+        "/v1/nps/trend",
+        "/v1/nps/compare?dimension=country",
+    ],
+)
+async def test_whatever_is_shown_together_is_read_in_one_transaction(
+    served: Scorer, client: httpx.AsyncClient, path: str
+) -> None:
+    """Of two, the second could see answers that the first did not: the parts of a page would contradict each other."""
+    await served.take("surveys.answers", answer("a", 9, segments={"country": "BR", "category": "toys"}))
+    begun = []
+
+    @event.listens_for(served.runtime.engine.sync_engine, "begin")
+    def _begun(*_: object) -> None:
+        begun.append(1)
+
+    assert (await client.get(path)).status_code == 200
+    assert begun == [1]
+
+
+async def test_the_shares_of_the_groups_add_up_to_100(served: Scorer, client: httpx.AsyncClient) -> None:
+    await served.take("surveys.answers", answer("a", 10), answer("b", 8), answer("c", 0))
+    shown = re.findall(r'<span class="figures">(\d+)% <span class="quiet">1</span>', (await client.get("/")).text)
+    assert shown == ["34", "33", "33"]
 
 
 async def test_the_dashboard_keeps_filters_in_the_address(served: Scorer, client: httpx.AsyncClient) -> None:
