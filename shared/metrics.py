@@ -29,6 +29,8 @@ outbox_set_aside = Gauge("hearback_outbox_set_aside", "Events that cannot be pub
 outbox_age_seconds = Gauge("hearback_outbox_age_seconds", "Age of the oldest unpublished event.")
 # Records skipped because Kafka had deleted them before they were read. Must stay 0.
 lost_records = Counter("hearback_lost_records_total", "Records Kafka deleted before they were read.", ["topic"])
+# Topics found to have been deleted and made again, and so read from their beginning; once per assigned process.
+topics_made_anew = Counter("hearback_topics_made_anew_total", "Topics that were deleted and made again.", ["topic"])
 # HTTP requests by route template, method and status class.
 http_requests = Counter("hearback_http_requests_total", "HTTP requests.", ["route", "method", "status"])
 http_seconds = Histogram("hearback_http_seconds", "HTTP response time.", ["route"], buckets=_LATENCY)

@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from shared.api_keys import read_keys
 from shared.clock import clock_from
 from shared.contracts.campaigns import COLOR_PATTERN, DEFAULT_COLOR
-from shared.contracts.topics import FORGET_DAYS
+from shared.contracts.topics import FORGET_DAYS, LONGEST_RETENTION_DAYS, segment_seconds
 from shared.persistence.urls import driver_url
 from shared.validation import rule
 
@@ -64,6 +64,14 @@ class ServiceSettings(BaseSettings):
     )
     forget_days: Positive = Field(
         FORGET_DAYS, le=90, description="Days within which what was erased, or has aged, has left the disks of Kafka."
+    )
+    erased_id_days: int = Field(
+        40,
+        ge=1,
+        le=3_650,
+        description="Days after an erasure until the shop's id of the customer itself goes, from Kafka and from the "
+        "dispatcher's ledgers; at the earliest when topics have nothing from before it, about a month, and in the "
+        "ledgers after the longest quiet period.",
     )
     http_host: str = Field("127.0.0.1", description="Address the HTTP server listens on.")
     http_port: int = Field(8000, ge=0, le=65_535, description="Port the HTTP server listens on.")
@@ -225,6 +233,13 @@ class ServiceSettings(BaseSettings):
     @property
     def order_clock_skew(self) -> timedelta:
         return timedelta(minutes=self.order_clock_skew_minutes)
+
+    @property
+    def erased_id_period(self) -> timedelta:
+        """After an erasure, how long the customer's id stays so that it can be told whom to forget: at least until
+        nothing from before it is left on the topics that forget by age."""
+        segments = timedelta(seconds=segment_seconds(self.forget_days))
+        return max(timedelta(days=self.erased_id_days), timedelta(days=LONGEST_RETENTION_DAYS + 1) + segments)
 
     @property
     def zone(self) -> ZoneInfo:

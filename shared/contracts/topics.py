@@ -67,7 +67,9 @@ class Topic:
         retention = -1 if self.retention_days is None else self.retention_days * DAY_MILLISECONDS
         third = str(int(segment_seconds(forget_days) * 1_000))
         settings = {"cleanup.policy": policy, "retention.ms": str(retention), "segment.ms": third}
-        return settings | ({"max.compaction.lag.ms": third} if self.compacted else {})
+        # A record that removes its key is itself removed after the last of these.
+        compacting = ("max.compaction.lag.ms", "delete.retention.ms")
+        return settings | (dict.fromkeys(compacting, third) if self.compacted else {})
 
 
 ORDERS = Topic(
@@ -224,6 +226,8 @@ CATALOGUE: tuple[Topic, ...] = (
     SESSIONS,
     *(followup_topic(queue) for queue in QUEUES),
 )
+
+LONGEST_RETENTION_DAYS = max(topic.retention_days or 0 for topic in CATALOGUE if not topic.compacted)
 
 _COMPACTED = frozenset(topic.name for topic in CATALOGUE if topic.compacted)
 

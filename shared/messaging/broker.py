@@ -11,6 +11,8 @@ from aiokafka.errors import KafkaConnectionError, LeaderNotAvailableError, NoErr
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.offset import OffsetRequest
 
+from shared.messaging.topic_identity import TopicIdentity, identities
+
 _LATEST = -1
 _EARLIEST = -2
 _READ_COMMITTED = 1
@@ -58,6 +60,11 @@ class Broker:
     async def ends(self) -> dict[TopicPartition, int]:
         """The end of what can be read of each partition: open transactions and what follows them are not included."""
         return await self._offsets(await self.partitions(), _LATEST)
+
+    async def identities(self) -> dict[str, TopicIdentity]:
+        """Of the topics that exist, by name; none from a broker that knows none."""
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            return await identities(await self._open(), self._topics)
 
     async def beginnings(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """The first offset that Kafka still has."""

@@ -42,6 +42,7 @@ from shared.messaging.repository.positions import Fenced, Positions
 from shared.messaging.standing import Standing
 from shared.messaging.starting import starting_positions, stored_name
 from shared.messaging.stops import Stop, unreadable_batch
+from shared.messaging.topic_identity import TopicIdentity
 from shared.messaging.transaction import BatchTransaction, remaining
 from shared.messaging.unpacking import unpack
 from shared.persistence.engine import is_fault_of_data, what_failed
@@ -56,6 +57,8 @@ _MAX_POLL_MILLISECONDS = 120_000
 _PROBE_SECONDS = 2.0
 _POLL_SECONDS = 10.0
 _FETCH_BYTES = 2_097_152
+# How often to look whether a topic was deleted and made again without a rebalance.
+_LOOK_AT_TOPICS_SECONDS = 60.0
 # How often a batch that cannot be unpacked is fetched before it becomes a dead letter.
 _CORRUPT_TRIES = 5
 # Generations count from 0.
@@ -124,6 +127,8 @@ class Consumer:
         self._committed: Positions = {}
         self._committing: asyncio.Task[None] | None = None
         self._committed_at = 0.0
+        self._identities: Mapping[str, TopicIdentity] = {}
+        self._looked_at = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Runs until ``stop``, and finishes the batch in progress. Raises only what a restart might fix."""
@@ -162,6 +167,8 @@ class Consumer:
             # A fetch stalls for this long when another partition is idle; the default of 500 ms is noticeable.
             fetch_max_wait_ms=50,
             max_partition_fetch_bytes=_FETCH_BYTES,
+            # How soon a topic that was away for a moment, or has more partitions, is assigned.
+            metadata_max_age_ms=int(_LOOK_AT_TOPICS_SECONDS * 1_000),
         )
         kafka.subscribe(topics=list(self._topics), listener=self._assignments)
         self._kafka = kafka
@@ -192,6 +199,7 @@ class Consumer:
                         running = None
                     await self._synchronize()
                 await self._try_again()
+                await self._look_at_topics()
                 batch = await self._fetch()
                 if running is not None and (batch.following or running.done()):
                     await self._finish(running)
@@ -239,7 +247,11 @@ class Consumer:
         self._next = {}
         self._standing.keep_only({stored_name(self._topics, partition) for partition in assigned})
         if assigned:
-            start = await starting_positions(self._kafka, self._engine, self.name, self._topics, assigned)
+            self._identities = await self._broker.identities()
+            self._looked_at = time.monotonic()
+            start = await starting_positions(
+                self._kafka, self._engine, self.name, self._topics, assigned, self._identities
+            )
             for partition, position in start.positions.items():
                 try:
                     self._kafka.seek(partition, position)
@@ -255,6 +267,19 @@ class Consumer:
         self._synchronized = generation
         self._health.well(self.loop_name)
         self._rejoining.succeeded()
+
+    async def _look_at_topics(self) -> None:
+        """Has the positions looked at again if a topic turns out to be another one than when we began to read."""
+        if time.monotonic() - self._looked_at < _LOOK_AT_TOPICS_SECONDS:
+            return
+        self._looked_at = time.monotonic()
+        try:
+            found = await self._broker.identities()
+        except (KafkaError, OSError, TimeoutError):
+            await self._broker.close()
+            return  # reading tells of a broker in trouble
+        if any(found[topic] != before for topic, before in self._identities.items() if topic in found):
+            self._synchronized = _NEVER
 
     # What stands still -----------------------------------------------------------------------------------------
 

@@ -23,3 +23,8 @@ class Outbox:
             headers, value = cloudevents.write(event, self.source)
             records.append(Record(topic=event.topic, key=event.key.encode(), value=value, headers=headers))
         await repository.put(connection, records)
+
+    async def remove(self, connection: AsyncConnection, topic: str, keys: Sequence[str]) -> None:
+        """Adds that nothing is to remain of these keys of a compacted topic: a record without a value each."""
+        records = [Record(topic=topic, key=key.encode(), value=None, headers=()) for key in keys]
+        await repository.put(connection, records)

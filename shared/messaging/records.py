@@ -9,12 +9,17 @@ _LONGEST_REASON = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """A record to publish. ``topic`` is the catalogue's name."""
+    """A record to publish. ``topic`` is the catalogue's name. Without a value, compaction removes its key."""
 
     topic: str
     key: bytes | None
-    value: bytes
+    value: bytes | None
     headers: Headers
+
+    @property
+    def size(self) -> int:
+        """The bytes of its value."""
+        return len(self.value or b"")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -137,7 +137,7 @@ class Relay:
             self._age.set(waiting[0].age_seconds if waiting else 0)
             if not waiting:
                 return False
-            more = len(waiting) == self._limit or sum(len(each.record.value) for each in waiting) > _ROUND_BYTES // 2
+            more = len(waiting) == self._limit or sum(each.record.size for each in waiting) > _ROUND_BYTES // 2
             more |= await self._publish(turn, producer, waiting)
             if not more:
                 self._age.set(0)

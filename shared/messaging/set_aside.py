@@ -106,7 +106,7 @@ def _about(outbox_id: int, record: Record, refused: Refused) -> dict[str, object
         "outbox_id": outbox_id,
         "topic": record.topic,
         "ce_id": event_id.decode("utf-8", "replace")[:100],
-        "bytes": len(record.value),
+        "bytes": record.size,
         "reason": refused.reason,
         "whole_topic": refused.whole_topic,
     }

@@ -11,7 +11,8 @@ from shared import metrics
 from shared.contracts.topics import Topic
 from shared.messaging.repository import positions, stops
 from shared.messaging.repository.positions import Fenced, Positions
-from shared.messaging.stops import Stop, topic_replaced
+from shared.messaging.stops import Stop, another_cluster, topic_replaced
+from shared.messaging.topic_identity import TopicIdentity
 
 log = structlog.get_logger()
 
@@ -30,17 +31,21 @@ async def starting_positions(
     consumer: str,
     topics: Mapping[str, Topic],
     assigned: set[TopicPartition],
+    identities: Mapping[str, TopicIdentity],
 ) -> Start:
     """The next offset of every assigned partition; for one never seen before, the topic's beginning, now stored.
 
-    ``topics`` has the catalogue's topics by their name on this cluster. Records that Kafka deleted unread are counted
-    and logged, once. A partition that ends before our position stands still: it was recreated, or this is another
-    cluster, and it stays so even when it has grown past the position, until an operator has moved that.
+    ``topics`` and ``identities`` have the catalogue's topics, and which they are, by their name on this cluster.
+    Records that Kafka deleted unread are counted and logged, once. A topic that was deleted and made again begins at
+    its beginning. A partition of another cluster stands still, and so does one that ends before our position although
+    nothing else tells that it is another: it stays so even when it has grown past the position, until an operator has
+    moved that.
     """
     # Positions before ends: a replica that is still running moves both, and in the reverse order a position read late
     # could appear to be beyond an end read early.
     async with engine.connect() as connection:
         stored = await positions.load(connection, consumer)
+        known = await positions.load_identities(connection, consumer)
         replaced = {
             (stop.topic, stop.partition): stop
             for stop in await stops.standing(connection, consumer)
@@ -59,27 +64,57 @@ async def starting_positions(
         stored = {**unseen, **stored}
     starting: Positions = {}
     found: list[Stop] = []
+    anew: Positions = {}
+    as_before: list[TopicPartition] = []
+    now = {
+        stored_name(topics, partition): identities[partition.topic]
+        for partition in assigned
+        if partition.topic in identities
+    }
     for partition in assigned:
         topic, name = topics[partition.topic], stored_name(topics, partition)
         position = starting[partition] = stored[name]
         standing = replaced.get(name)
-        if position > ends[partition] or (standing is not None and standing.offset == position):
-            found.append(standing or _replaced(name, consumer, position=position, end=ends[partition]))
-        elif position < beginnings[partition]:
-            starting[partition] = beginnings[partition]
-            await _skip_deleted(engine, consumer, name, position, beginnings[partition], compacted=topic.compacted)
+        before, identity = known.get(name), now.get(name)
+        if before is not None and identity is not None and before.cluster_id != identity.cluster_id:
+            told = another_cluster(name.topic, consumer, partition=name.partition, position=position)
+            found.append(_replaced(name, position, told))
+        elif before is not None and identity is not None and before != identity:
+            anew[name] = starting[partition] = beginnings[partition]
+        elif position > ends[partition] or (standing is not None and standing.offset == position and before is None):
+            told = topic_replaced(
+                name.topic, consumer, partition=name.partition, position=position, end=ends[partition]
+            )
+            found.append(standing or _replaced(name, position, told))
+        else:
+            as_before.append(name)
+            if position < beginnings[partition]:
+                starting[partition] = beginnings[partition]
+                await _skip_deleted(engine, consumer, name, position, beginnings[partition], compacted=topic.compacted)
+    async with engine.begin() as connection:
+        await positions.identify(
+            connection, consumer, {name: now[name] for name in as_before if name in now.keys() - known.keys()}
+        )
+        moved = await positions.begin_again(connection, consumer, anew, now)
+        await stops.remove(connection, consumer, [*anew, *(replaced.keys() & set(as_before))])
+    for made_anew in sorted({name.topic for name in moved}):
+        metrics.topics_made_anew.labels(made_anew).inc()
+        log.error(
+            "a topic was deleted and made again; it is read from its beginning, and what nobody had read of the former "
+            "one is lost",
+            topic=made_anew,
+            positions={name.partition: stored[name] for name in sorted(moved) if name.topic == made_anew},
+        )
     return Start(starting, found)
 
 
-def _replaced(partition: TopicPartition, consumer: str, *, position: int, end: int) -> Stop:
+def _replaced(partition: TopicPartition, position: int, explanation: str) -> Stop:
     return Stop(
         topic=partition.topic,
         partition=partition.partition,
         offset=position,
         cause="topic_replaced",
-        explanation=topic_replaced(
-            partition.topic, consumer, partition=partition.partition, position=position, end=end
-        ),
+        explanation=explanation,
     )
 
 

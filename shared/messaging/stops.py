@@ -64,3 +64,12 @@ def topic_replaced(topic: str, consumer: str, *, partition: int, position: int, 
         "recreated, or this is another cluster. Point HEARBACK_KAFKA_BOOTSTRAP_SERVERS at the right one, or delete "
         "the rows of consumer_positions to read from the beginning"
     )
+
+
+def another_cluster(topic: str, consumer: str, *, partition: int, position: int) -> str:
+    return (
+        f"{topic} is in another cluster than the one that {consumer} has read up to {position} of partition "
+        f"{partition}. Point HEARBACK_KAFKA_BOOTSTRAP_SERVERS at the right one. If the topics were moved on purpose, "
+        "delete the rows of consumer_positions to read from the beginning; if every record has kept its offset, set "
+        "their topic_id to NULL instead. Then restart"
+    )

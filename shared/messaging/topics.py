@@ -17,7 +17,7 @@ log = structlog.get_logger()
 _ALREADY_EXISTS = 36
 # Kafka's ``ConfigSource.DYNAMIC_TOPIC_CONFIG``: set on the topic itself.
 _SET_ON_TOPIC = 1
-_FORGETTING = ("segment.ms", "max.compaction.lag.ms")
+_FORGETTING = ("segment.ms", "max.compaction.lag.ms", "delete.retention.ms")
 _MIN_INSYNC = "min.insync.replicas"
 _USUAL_REPLICATION = 3
 

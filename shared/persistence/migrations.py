@@ -119,6 +119,20 @@ def create_outbox_set_aside(op: Executes) -> None:
     op.execute("CREATE INDEX outbox_set_aside_due ON outbox_set_aside (retry_at) WHERE tries > 0")
 
 
+def add_topic_identities(op: Executes) -> None:
+    """Which topic, of which cluster, a position is in; unknown until the consumer has asked.
+
+    To be called from a migration after the first.
+    """
+    op.execute("ALTER TABLE consumer_positions ADD COLUMN cluster_id text, ADD COLUMN topic_id uuid")
+
+
+def allow_records_without_value(op: Executes) -> None:
+    """For a service that removes keys from compacted topics; to be called after ``create_outbox_set_aside``."""
+    for table in ("outbox", "outbox_set_aside"):
+        op.execute(f"ALTER TABLE {table} ALTER COLUMN value DROP NOT NULL")
+
+
 def create_withdrawn_sessions(op: Executes) -> None:
     """Sessions of staff that were signed out of, for as long as their cookies could be used.
 

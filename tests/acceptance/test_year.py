@@ -1,8 +1,10 @@
 """An installation that is more than a year old, whose topics have aged and whose tables have forgotten, is healthy."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +14,14 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from deploy.local.backends import Backends
 from shared.contracts.followups import TOPIC_PREFIX
-from shared.contracts.topics import CATALOGUE, DEAD_LETTER_SUFFIX, followup_topic
+from shared.contracts.topics import CATALOGUE, DEAD_LETTER_SUFFIX, PREFERENCES, followup_topic
+from shared.messaging.segments import SegmentLoop
 from tests.acceptance.conftest import running_product
 from tests.acceptance.product import DAY, HOUR, Buyer, Product
+from tests.acceptance.test_erasure import forgetting_within_seconds
+from tests.kit.disk import words_on_disk
+from tests.kit.eventually import eventually
+from tests.kit.traces import words_in_tables
 from tools.audit.records import Record
 from tools.audit.topics import Topics
 
@@ -28,6 +35,22 @@ MONTHS = 14
 SCORES = (2, 9, 7, 10, 5)
 
 
+class Unremarkable(Buyer):
+    """In no segment of their own, because segments outlive who was in them."""
+
+    @property
+    def region(self) -> str:
+        return "nowhere in particular"
+
+
+class Mailbox(Unremarkable):
+    """Of a shop that takes the email address for the customer's id."""
+
+    @property
+    def address(self) -> str:
+        return self.id
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def product(backends: Backends, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Product]:
     """One of its own: what it forgets while time passes, other tests still ask for."""
@@ -36,8 +59,10 @@ async def product(backends: Backends, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.mark.slow
-async def test_a_year_of_orders_answers_and_cases_leaves_nothing_to_find(product: Product) -> None:
-    silent, gone, forgotten, returning, former = (Buyer() for _ in range(5))
+async def test_a_year_of_orders_answers_and_cases_leaves_nothing_to_find(product: Product, kafka_disk: Path) -> None:
+    silent, returning, former = (Buyer() for _ in range(3))
+    gone = Unremarkable()
+    forgotten = Mailbox(id=f"m-{secrets.token_hex(4)}@customers.example")
     for month in range(MONTHS):
         buyer = Buyer()
         order = await product.order(buyer)
@@ -60,6 +85,14 @@ async def test_a_year_of_orders_answers_and_cases_leaves_nothing_to_find(product
             await product.tell("order.delivered", buyer, order)
         await product.after(15 * DAY)
         former = buyer
+    # Nobody is left of those erased long ago when one of their orders goes on.
+    await product.stack.kill("dispatcher")
+    await product.stack.ready()
+    await eventually(
+        lambda: words_in_tables(product.stack.database.owner_url, [gone.id, forgotten.id]),
+        "the tables to forget even the ids",
+        wanted=lambda found: not found,
+    )
     # Some of last week: an order that began long ago goes on, also that of somebody who was erased; one orders again.
     await product.tell("order.delivered", former, f"{former.id}-1")
     await product.tell("order.returned", gone, f"{gone.id}-1")
@@ -72,6 +105,16 @@ async def test_a_year_of_orders_answers_and_cases_leaves_nothing_to_find(product
     assert report.check("one case per answer").left_out > 0
     assert report.check("timers recomputed").left_out > 0
     assert report.check("no personal data of erased customers").left_out > 0
+    # Not even the id is left of whoever was erased and stayed away, and nothing came back of the other.
+    assert await words_in_tables(product.stack.database.owner_url, [forgotten.id, gone.address]) == {}
+
+    async def on_disk() -> set[str]:
+        await SegmentLoop(quick, "collector").step()
+        found = words_on_disk(kafka_disk, [forgotten.id, returning.id], prefix=product.stack.topic_prefix)
+        return found.get(PREFERENCES.name, set())
+
+    async with forgetting_within_seconds(product) as quick:
+        await eventually(on_disk, "the disks to forget the id", wanted=lambda ids: forgotten.id not in ids, every=0.5)
 
 
 async def closed(product: Product, case: dict[str, Any]) -> None:

@@ -12,7 +12,8 @@ from shared.runtime import Runtime
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A record in the outbox; ``topic`` without the installation's prefix."""
+    """A record in the outbox; ``topic`` without the installation's prefix. One without a value, which forgets its key,
+    has no type, id and body."""
 
     topic: str
     key: str
@@ -28,8 +29,8 @@ async def published(runtime: Runtime[Any], topic: str | None = None) -> list[Pub
     found = []
     for row in rows:
         headers = {name: (value or b"").decode() for name, value in unpack_headers(row.headers)}
-        body = orjson.loads(row.value)
-        found.append(Published(row.topic, row.key.decode(), headers["ce_type"], headers["ce_id"], body))
+        body = {} if row.value is None else orjson.loads(row.value)
+        found.append(Published(row.topic, row.key.decode(), headers.get("ce_type", ""), headers.get("ce_id", ""), body))
     return [one for one in found if topic is None or one.topic == topic]
 
 

@@ -77,6 +77,22 @@ AFTER_DEAD_LETTER_STATES: Changed = {
     ]
 }
 
+TOPIC_IDENTITY_ROWS: Rows = {
+    "consumer_positions": [
+        {
+            "consumer": "c", "topic": "orders", "partition": 3, "next_offset": 7,
+            "cluster_id": "MkU3OEVBNTcwNTJENDM2Qg", "topic_id": "00000000-0000-4000-8000-000000000003",
+            "changed_at": "2026-03-02T12:00:00+00:00",
+        }
+    ]
+}  # fmt: skip
+
+
+def after_topic_identities(rows: Mapping[str, Rows]) -> Changed:
+    """``rows`` are a service's, by revision."""
+    before = rows["0001"]["consumer_positions"]
+    return {"consumer_positions": [{**row, "cluster_id": None, "topic_id": None} for row in before]}
+
 
 def differences(before: Rows, after: Rows, expected: Changed) -> list[str]:
     """What is wrong after a migration, in words.

@@ -56,6 +56,7 @@ class Installation:
     minimum_answers: int = 10
     case_days: timedelta = timedelta(days=1_100)
     customer_days: timedelta = timedelta(days=1_095)
+    erased_id_days: timedelta = timedelta(days=40)
     comments_kept: int = 1_000
     comments_kept_for: timedelta = timedelta(days=365)
 
@@ -89,6 +90,7 @@ class Installation:
             case_days=timedelta(days=parse("HEARBACK_CASE_DAYS", "1100", float)),
             minimum_answers=parse("HEARBACK_MINIMUM_ANSWERS", "10", int),
             customer_days=timedelta(days=parse("HEARBACK_CUSTOMER_RETENTION_DAYS", "1095", float)),
+            erased_id_days=timedelta(days=parse("HEARBACK_ERASED_ID_DAYS", "40", float)),
             comments_kept=parse("HEARBACK_COMMENTS_KEPT", "1000", int),
             comments_kept_for=timedelta(days=parse("HEARBACK_COMMENTS_KEPT_DAYS", "365", int)),
         )
@@ -258,7 +260,9 @@ def compared(evidence: Evidence, installation: Installation) -> Report:
             database,
             evidence.mails.send_ids,
             complete=evidence.mails.complete,
-            decided_since=now - installation.customer_days,
+            # Of customers who were erased, less is kept.
+            decided_since=now
+            - min(installation.customer_days, max(installation.erased_id_days, installation.quiet_period)),
         )
         checks.append(mail)
     waiting = sum(timer.check_at > now for timer in database.timers)

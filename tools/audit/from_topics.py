@@ -55,7 +55,9 @@ async def read_facts(topics: "Topics", names: Sequence[str]) -> TopicFacts:
         async for record in topics.read(together):
             if (record.topic, record.partition) not in first_kept:
                 first_kept[record.topic, record.partition] = _published_at(record)
-            if record.topic in readers:
+            if record.value is None and record.header("ce_type") is None and is_compacted(record.topic):
+                _remove_key(facts, record)
+            elif record.topic in readers:
                 read_record(facts, record, readers[record.topic])
                 _search_record(facts, record, search)
             else:
@@ -84,11 +86,22 @@ def _search_record(facts: TopicFacts, record: Record, search: Search) -> None:
     """Notes what the record says about erased customers, instead of what an earlier one under its key did."""
     if not search or not is_compacted(record.topic) or record.key is None or record.value is None:
         return
-    at = record.topic, record.partition, record.key.decode("utf-8", "replace")
+    at = _key_of(record)
     if found := search.found_in(record.value.decode("utf-8", "replace")):
         facts.traces[at] = found
     else:
         facts.traces.pop(at, None)
+
+
+def _remove_key(facts: TopicFacts, record: Record) -> None:
+    """A record without a value: nothing is to remain of what those before it under its key said."""
+    facts.traces.pop(_key_of(record), None)
+    if record.topic == preferences.TOPIC and record.key is not None:
+        facts.preferences.pop(record.key.decode("utf-8", "replace"), None)
+
+
+def _key_of(record: Record) -> tuple[str, int, str]:
+    return record.topic, record.partition, (record.key or b"").decode("utf-8", "replace")
 
 
 def _published_at(record: Record) -> datetime:

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from services.alerter.repository import cases, customers, erasures, orders, surveys
+from services.alerter.repository import cases, customers, orders, surveys
 from services.alerter.settings import AlerterSettings
 from shared.runtime import Runtime
 
@@ -34,8 +34,6 @@ class RetentionLoop:
             removed.append(await customers.prune(connection, history_before, limit=_MAX_ROWS))
         async with runtime.transaction() as connection:
             removed.append(await customers.prune_empty(connection, runtime.digests, limit=_MAX_ROWS))
-        async with runtime.transaction() as connection:
-            removed.append(await erasures.prune_orders(connection, history_before, limit=_MAX_ROWS))
         async with runtime.transaction() as connection:
             removed.append(await cases.prune(connection, cases_before, limit=_MAX_CASES))
         return max(removed) >= _MAX_CASES

@@ -31,13 +31,6 @@ _REMEMBER_ORDERS = text(
     ON CONFLICT (order_digest) DO UPDATE SET erased_at = GREATEST(erased_orders.erased_at, excluded.erased_at)
     """  # noqa: S608  # composed of column names, never values
 )
-_PRUNE_ORDERS = text(
-    """
-    DELETE FROM erased_orders WHERE order_digest IN (
-        SELECT order_digest FROM erased_orders WHERE erased_at < :before
-        ORDER BY erased_at LIMIT :limit FOR UPDATE SKIP LOCKED)
-    """
-)
 
 
 async def of_customers(
@@ -71,8 +64,3 @@ async def remember_orders(connection: AsyncConnection, digests: CustomerDigests,
     if times:
         rows = ({"order_digest": digests.order(order_id), "erased_at": at} for order_id, at in times.items())
         await connection.execute(_REMEMBER_ORDERS, _ORDERS.parameters(rows))
-
-
-async def prune_orders(connection: AsyncConnection, before: datetime, *, limit: int) -> int:
-    """Deletes up to ``limit`` of the orders erased before ``before``; returns how many."""
-    return (await connection.execute(_PRUNE_ORDERS, {"before": before, "limit": limit})).rowcount

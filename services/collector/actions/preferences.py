@@ -15,7 +15,7 @@ from services.collector.domain.preferences import (
     preferences_after,
 )
 from services.collector.domain.surveys import ErasedSurvey, known
-from services.collector.repository import erasures, pending_preferences, preferences, surveys
+from services.collector.repository import erased_ids, erasures, pending_preferences, preferences, surveys
 from services.collector.settings import CollectorSettings
 from shared import metrics, tracing
 from shared.contracts import preferences as contract
@@ -59,6 +59,7 @@ async def apply(
         if not changed:
             return
         written = await preferences.put(connection, changed)
+        await erased_ids.remove(connection, written)
         events = [_event(waiting[customer_id], changed[customer_id]) for customer_id in sorted(written)]
         await runtime.outbox.put(connection, events)
         waiting = {customer_id: waiting[customer_id] for customer_id in changed.keys() - written}

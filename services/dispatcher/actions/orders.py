@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.dispatcher.domain.customers import Customer
 from services.dispatcher.domain.order_events import IncomingEvent, OrderBatch, incoming, used_again
 from services.dispatcher.domain.orders import Order
 from services.dispatcher.domain.segments import Segmentation
 from services.dispatcher.domain.shared_ids import told_apart
-from services.dispatcher.repository import campaigns, customers, decisions, orders, timers
+from services.dispatcher.repository import campaigns, customers, decisions, erased_digests, orders, timers
 from services.dispatcher.settings import DispatcherSettings
 from shared.contracts.cloudevents import Message
 from shared.contracts.orders import OrderEvent
@@ -32,7 +34,7 @@ async def ingest(
     """
     now = runtime.clock.now()
     events = await named(connection, runtime, received)
-    batch = await _locked(connection, events, segmentation, now)
+    batch = await _locked(connection, runtime, events, segmentation, now)
     # Only while holding the locks can we be sure that no other replica is ingesting the same event.
     known = await decisions.known(connection, [event.decision_id for event in events])
     if again := used_again(received, known):
@@ -82,13 +84,18 @@ def customers_of(events: Sequence[IncomingEvent], known_orders: Mapping[str, Ord
 
 
 async def _locked(
-    connection: AsyncConnection, events: Sequence[IncomingEvent], segmentation: Segmentation, now: datetime
+    connection: AsyncConnection,
+    runtime: Runtime[DispatcherSettings],
+    events: Sequence[IncomingEvent],
+    segmentation: Segmentation,
+    now: datetime,
 ) -> OrderBatch:
     """Locks the orders, then their current and their newly named customers, and reads the rest."""
     current = await campaigns.all_of_them(connection)
     known_orders = await orders.lock(connection, {event.body.order_id: event.body.customer.id for event in events})
     customer_ids = customers_of(events, known_orders)
     known_customers = await customers.lock(connection, customer_ids)
+    await _recall_erasures(connection, runtime, events, known_orders, known_customers)
     pending = await timers.set_by_orders(connection, order_ids=known_orders, customer_ids=customer_ids)
     return OrderBatch(
         orders=known_orders,
@@ -101,3 +108,28 @@ async def _locked(
         segmentation=segmentation,
         now=now,
     )
+
+
+async def _recall_erasures(
+    connection: AsyncConnection,
+    runtime: Runtime[DispatcherSettings],
+    events: Sequence[IncomingEvent],
+    known_orders: dict[str, Order],
+    known_customers: dict[str, Customer],
+) -> None:
+    """Adds to locked customers, and to their orders, that they were erased so long ago that all else about them is
+    deleted."""
+    unheard = [name for name, one in known_customers.items() if one.first_event_at is None and one.erased_at is None]
+    if not unheard:
+        return
+    erased = await erased_digests.of_customers(connection, runtime.digests, unheard)
+    if not erased:
+        return
+    recalled = {name: replace(known_customers[name], erased_at=at) for name, at in erased.items()}
+    known_customers.update(recalled)
+    await customers.write(connection, list(recalled.values()))
+    theirs = {event.body.order_id for event in events if event.body.customer.id in erased}
+    new = [order_id for order_id in theirs if known_orders[order_id].first_event_at is None]
+    for order_id, at in (await erased_digests.of_orders(connection, runtime.digests, new)).items():
+        # It had begun by then, which is all that matters. The event will write it.
+        known_orders[order_id] = replace(known_orders[order_id], first_event_at=at)

@@ -1,4 +1,7 @@
-"""Deletes everything about customers to whom nothing has happened for long, a slice at a time."""
+"""Deletes everything about customers to whom nothing has happened for long, a slice at a time.
+
+Whoever was erased goes earlier, and leaves a digest, by which late events still find that they were.
+"""
 
 from datetime import timedelta
 
@@ -24,10 +27,13 @@ class RetentionLoop:
             # What the quiet period is decided by is kept as long as any campaign looks back.
             current = (await campaigns.all_of_them(connection)).values()
             quiet = max((each.campaign.quiet_for(settings.quiet_period) for each in current), default=timedelta(0))
-            before = now - max(timedelta(days=settings.customer_retention_days), quiet)
-            found = await dormant.look(connection, after=self._after, before=before, most=_CUSTOMERS)
+            bounds = dormant.Bounds(
+                before=now - max(timedelta(days=settings.customer_retention_days), quiet),
+                erased_before=now - max(settings.erased_id_period, quiet),
+            )
+            found = await dormant.look(connection, after=self._after, bounds=bounds, most=_CUSTOMERS)
             if found.customer_ids and not await dormant.delete(
-                connection, found.customer_ids, before=before, most=_ROWS
+                connection, self._runtime.digests, found.customer_ids, bounds=bounds, most=_ROWS
             ):
                 return True  # the same ones again: there was more than one slice, or some of it was locked
         self._after = found.reached or ""

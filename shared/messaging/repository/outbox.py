@@ -24,7 +24,8 @@ _OLDEST = text(
                OR EXISTS (SELECT FROM outbox_set_aside AS first WHERE first.topic = oldest.topic AND first.whole_topic)
            ELSE false END AS waits
     FROM (
-        SELECT *, sum(octet_length(value)) OVER (ORDER BY id) - octet_length(value) AS bytes_before
+        SELECT *, coalesce(sum(octet_length(value)) OVER (ORDER BY id), 0) - coalesce(octet_length(value), 0)
+            AS bytes_before
         FROM outbox
         ORDER BY id
         LIMIT :limit

@@ -85,6 +85,10 @@ class Collector:
             for event in await self.outbox(topics.PREFERENCES.name)
         ]
 
+    async def preferences_of(self, customer_id: str) -> list[str]:
+        """The type of each record of the customer's preferences; empty for one that forgets them."""
+        return [event.type for event in await self.outbox(topics.PREFERENCES.name) if event.key == customer_id]
+
     async def count(self, table: str) -> int:
         async with self.runtime.read_only() as connection:
             return int((await connection.execute(text(f"SELECT count(*) FROM {table}"))).scalar_one())

@@ -26,7 +26,13 @@ from shared.messaging.relay import Relay
 from shared.messaging.repository import stops
 from shared.messaging.topics import ensure_topics
 from shared.persistence.engine import open_engine
-from shared.persistence.migrations import add_dead_letter_states, create_outbox_set_aside, create_runtime_tables
+from shared.persistence.migrations import (
+    add_dead_letter_states,
+    add_topic_identities,
+    allow_records_without_value,
+    create_outbox_set_aside,
+    create_runtime_tables,
+)
 from shared.settings import ServiceSettings
 from tests.kit.clock import ChosenClock
 from tests.kit.settings import settings_for
@@ -170,6 +176,8 @@ async def bench(kafka: str, empty_database: Database, topic_prefix: str) -> Asyn
         create_runtime_tables(operations)
         add_dead_letter_states(operations)
         create_outbox_set_aside(operations)
+        add_topic_identities(operations)
+        allow_records_without_value(operations)
         connection.execute(text("CREATE TABLE counted (event_id text PRIMARY KEY, times integer NOT NULL)"))
 
     async with engine.begin() as connection:

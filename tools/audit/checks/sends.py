@@ -74,7 +74,8 @@ def surveys_answerable(
 ) -> Check:
     """Each published survey can be answered: the collector stores it as sent, at least until its link expires.
 
-    The dispatcher may have forgotten a survey from before ``decided_since`` with its customer.
+    The dispatcher may have forgotten a survey from before ``decided_since``, or of an erased customer, with its
+    customer.
     """
     check = Check("sent surveys can be answered", 1)
     for send_id, sent in topics.sends.items():
@@ -94,7 +95,8 @@ def surveys_answerable(
         else:
             check.expect_equal(f"send {send_id}", expected=_collector_fields(sent), found=_collector_fields(held))
     for send_id in database.collector_sends.keys() - database.sends.keys():
-        if database.collector_sends[send_id].sent_at < decided_since:
+        held = database.collector_sends[send_id]
+        if held.erased or held.sent_at < decided_since:
             check.left_out += 1
             continue
         check.add_difference(f"the collector accepts answers to {send_id}, which was never decided to be sent")

@@ -5,9 +5,11 @@ from tests.kit.rows import (
     DEAD_LETTER_STATE_ROWS,
     RUNTIME_ROWS,
     SET_ASIDE_ROWS,
+    TOPIC_IDENTITY_ROWS,
     WITHDRAWN_SESSION_ROWS,
     Changed,
     Rows,
+    after_topic_identities,
 )
 
 CUSTOMER = "00000000-0000-5000-8000-000000000001"
@@ -78,6 +80,8 @@ ROWS: dict[str, Rows] = {
     "0005": {},
     "0006": SET_ASIDE_ROWS,
     "0007": WITHDRAWN_SESSION_ROWS,
+    "0008": {},
+    "0009": TOPIC_IDENTITY_ROWS,
 }  # fmt: skip
 
 AFTER: dict[str, Changed] = {
@@ -105,4 +109,5 @@ AFTER: dict[str, Changed] = {
             {"case_id": "erased", "searched": ""},
         ]
     },
+    "0009": after_topic_identities(ROWS),
 }  # fmt: skip

@@ -1,6 +1,15 @@
 """Rows of the collector at each revision; see `tests.kit.rows`."""
 
-from tests.kit.rows import AFTER_DEAD_LETTER_STATES, DEAD_LETTER_STATE_ROWS, RUNTIME_ROWS, SET_ASIDE_ROWS, Changed, Rows
+from tests.kit.rows import (
+    AFTER_DEAD_LETTER_STATES,
+    DEAD_LETTER_STATE_ROWS,
+    RUNTIME_ROWS,
+    SET_ASIDE_ROWS,
+    TOPIC_IDENTITY_ROWS,
+    Changed,
+    Rows,
+    after_topic_identities,
+)
 
 ROWS: dict[str, Rows] = {
     "0001": {
@@ -67,7 +76,8 @@ ROWS: dict[str, Rows] = {
         "erased_orders": [{"order_digest": "\\x0102", "erased_at": "2026-03-03T12:00:00+00:00"}],
     },
     "0006": SET_ASIDE_ROWS,
-    "0007": {},
+    "0007": {"erased_ids": [{"customer_id": "c-9", "erased_at": "2026-03-03T12:00:00+00:00"}]},
+    "0008": TOPIC_IDENTITY_ROWS,
 }  # fmt: skip
 
 AFTER: dict[str, Changed] = {
@@ -89,4 +99,5 @@ AFTER: dict[str, Changed] = {
             },
         ]
     },
+    "0008": after_topic_identities(ROWS),
 }  # fmt: skip

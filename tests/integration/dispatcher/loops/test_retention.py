@@ -50,7 +50,7 @@ async def test_everything_about_a_customer_goes_together(dispatcher: Dispatcher)
         await dispatcher.pass_time(START + HOUR + day * DAY)
     await dispatcher.handle(order_event("placed", "o-3", "c-3", at=START + 800 * DAY, email="eve@example.com"))
     await pruned(dispatcher)
-    assert {"c-1", "c-2", "c-3"} == {row["customer_id"] for row in await dispatcher.rows("SELECT * FROM customers")}
+    assert {"c-1", "c-3"} == {row["customer_id"] for row in await dispatcher.rows("SELECT * FROM customers")}
     await dispatcher.pass_time(START + 1_600 * DAY)
     await pruned(dispatcher)
     assert [row["customer_id"] for row in await dispatcher.rows("SELECT customer_id FROM customers")] == ["c-3"]
@@ -74,6 +74,57 @@ async def test_what_a_quiet_period_is_decided_by_is_kept_for_as_long(open_dispat
         dispatcher.clock.moment = START + days * DAY
         await pruned(dispatcher)
         assert ("sends" in await left(dispatcher)) is kept
+
+
+async def test_an_erasure_outlives_all_that_is_kept_about_the_customer(dispatcher: Dispatcher) -> None:
+    await dispatcher.handle(order_event("placed"))
+    await dispatcher.handle(preference("erased", at=START + DAY))
+    dispatcher.clock.moment = START + 4_000 * DAY
+    await pruned(dispatcher)
+    assert await left(dispatcher) == {}
+    # An order from before it, which is not known any more, and one that only comes now.
+    await dispatcher.handle(order_event("delivered", at=START + 4_001 * DAY))
+    await dispatcher.handle(order_event("paid", "o-2", at=START), order_event("delivered", "o-2", at=START + DAY))
+    (customer,) = await dispatcher.rows("SELECT details::text AS details, first_event_at FROM customers")
+    assert customer == {"details": "{}", "first_event_at": None}
+    assert {outcome for outcome, _ in await dispatcher.outcomes()} == {"no_timer"}
+    # Who comes back is a customer like any other.
+    await dispatcher.handle(order_event("placed", "o-3", at=START + 4_002 * DAY))
+    assert (await dispatcher.outcomes())[-1] == ("timer_set", "milestone_reached")
+
+
+async def test_the_id_of_who_was_erased_does_not_wait_for_the_retention_of_customers(open_dispatcher: Open) -> None:
+    dispatcher = await open_dispatcher(quiet_period_days=50, erased_id_days=60)
+    for who in ("erased@example.com", "back@example.com"):
+        await dispatcher.handle(order_event("placed", f"o-{who}", who, email=who))
+    await dispatcher.pass_time(START + HOUR)
+    for who in ("erased@example.com", "back@example.com", "stranger@example.com"):
+        await dispatcher.handle(preference("erased", who, at=START + DAY))
+    await dispatcher.handle(order_event("placed", "o-back", "back@example.com", at=START + 2 * DAY, email=None))
+    async with dispatcher.runtime.engine.begin() as connection:
+        await connection.execute(text("DELETE FROM outbox"))  # as the relay does once Kafka has it
+    for days, kept in ((59, True), (62, False)):
+        dispatcher.clock.moment = START + days * DAY
+        await pruned(dispatcher)
+        found = await said_anywhere(dispatcher, "erased@example.com", "stranger@example.com")
+        assert bool(found) is kept, found
+        assert await said_anywhere(dispatcher, "back@example.com")
+
+
+async def said_anywhere(dispatcher: Dispatcher, *words: str) -> list[str]:
+    """The tables with a row that contains any of the words."""
+    tables = await dispatcher.rows(
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
+    )
+    return [
+        row["table_name"]
+        for row in tables
+        if any(
+            word in one["whole"]
+            for one in await dispatcher.rows(f"SELECT t::text AS whole FROM {row['table_name']} AS t")
+            for word in words
+        )
+    ]
 
 
 async def test_a_customer_with_very_many_rows_goes_in_slices(

@@ -1,6 +1,15 @@
 """Rows of the dispatcher and its courier at each revision; see `tests.kit.rows`."""
 
-from tests.kit.rows import AFTER_DEAD_LETTER_STATES, DEAD_LETTER_STATE_ROWS, RUNTIME_ROWS, SET_ASIDE_ROWS, Changed, Rows
+from tests.kit.rows import (
+    AFTER_DEAD_LETTER_STATES,
+    DEAD_LETTER_STATE_ROWS,
+    RUNTIME_ROWS,
+    SET_ASIDE_ROWS,
+    TOPIC_IDENTITY_ROWS,
+    Changed,
+    Rows,
+    after_topic_identities,
+)
 
 TIMER, SEND, DECISION = (f"00000000-0000-5000-8000-00000000000{number}" for number in range(3))
 
@@ -119,6 +128,11 @@ ROWS: dict[str, Rows] = {
         ]
     },
     "0008": SET_ASIDE_ROWS,
+    "0009": {
+        "erased_customers": [{"customer_digest": "\\x01", "erased_at": "2026-03-03T12:00:00+00:00"}],
+        "erased_orders": [{"order_digest": "\\x02", "erased_at": "2026-03-03T12:00:00+00:00"}],
+    },
+    "0010": TOPIC_IDENTITY_ROWS,
 }  # fmt: skip
 
 AFTER: dict[str, Changed] = {
@@ -134,4 +148,5 @@ AFTER: dict[str, Changed] = {
             *({**row, "content": None} for row in ROWS["0005"]["decisions"]),
         ]
     },
+    "0010": after_topic_identities(ROWS),
 }

@@ -58,10 +58,11 @@ async def test_only_whoever_nothing_happened_to_lately_is_dormant_and_only_they_
         await connection.execute(TIMER, {"id": uuid4(), "who": "something-is-due", "at": LONG_AGO})
         await customer("still-being-erased")
         await connection.execute(ERASURE, {"who": "still-being-erased"})
+    bounds = dormant.Bounds(before=BEFORE, erased_before=BEFORE)
     async with dispatcher.runtime.engine.begin() as connection:
-        found = await dormant.look(connection, after="", before=BEFORE, most=10)
+        found = await dormant.look(connection, after="", bounds=bounds, most=10)
         everybody = (await connection.execute(text("SELECT customer_id FROM customers"))).scalars().all()
-        assert await dormant.delete(connection, everybody, before=BEFORE, most=100)
+        assert await dormant.delete(connection, dispatcher.runtime.digests, everybody, bounds=bounds, most=100)
         left = (await connection.execute(text("SELECT customer_id FROM customers"))).scalars().all()
     assert found.customer_ids == ["nothing-lately"]
     assert set(everybody) - set(left) == {"nothing-lately"}

@@ -5,6 +5,7 @@ from tests.kit.rows import (
     DEAD_LETTER_STATE_ROWS,
     RUNTIME_ROWS,
     SET_ASIDE_ROWS,
+    TOPIC_IDENTITY_ROWS,
     WITHDRAWN_SESSION_ROWS,
     Changed,
     Rows,
@@ -75,6 +76,7 @@ ROWS: dict[str, Rows] = {
     },
     "0004": SET_ASIDE_ROWS,
     "0005": WITHDRAWN_SESSION_ROWS,
+    "0006": TOPIC_IDENTITY_ROWS,
 }  # fmt: skip
 
 AFTER: dict[str, Changed] = {
@@ -92,5 +94,8 @@ AFTER: dict[str, Changed] = {
         ],
         "comments": [{"key": ANSWER, "comment": "Lovely 👏🏽", "answer_id": None}],
         "consumer_positions": [{"topic": "orders", "next_offset": 41}],
+    },
+    "0006": {
+        "consumer_positions": [{"topic": "orders", "next_offset": 41, "cluster_id": None, "topic_id": None}],
     },
 }

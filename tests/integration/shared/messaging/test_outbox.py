@@ -5,7 +5,7 @@ import asyncio
 from sqlalchemy import text
 
 from shared.contracts.cloudevents import read
-from shared.contracts.topics import ORDERS
+from shared.contracts.topics import ORDERS, PREFERENCES
 from tests.integration.shared.conftest import Bench, order_event, running
 from tests.kit.eventually import eventually
 from tools.audit.topics import Topics
@@ -49,6 +49,27 @@ async def test_what_is_left_at_the_end_is_still_published(bench: Bench) -> None:
         await bench.outbox.put(connection, [order_event(1)])
     await asyncio.wait_for(bench.relay().run(stop), 20)
     assert await published(bench) == ["event-1"]
+
+
+async def test_a_key_that_is_removed_is_published_without_a_value_and_nobody_stumbles_over_it(bench: Bench) -> None:
+    relay = bench.relay()
+    async with running(relay):
+        async with bench.engine.begin() as connection:
+            await bench.outbox.remove(connection, PREFERENCES.name, ["c-1", "c-2"])
+        relay.wake()
+        await eventually(lambda: is_empty(bench), "the outbox is empty")
+    topics = Topics(bench.settings.kafka_bootstrap_servers, prefix=bench.settings.topic_prefix)
+    assert {(record.key, record.value) async for record in topics.read([PREFERENCES.name])} == {
+        (b"c-1", None), (b"c-2", None),
+    }  # fmt: skip
+    await bench.publish_preferences([7])
+    async with running(bench.consumer()):
+
+        async def is_counted() -> bool:
+            return "preference-7" in await bench.counted()
+
+        await eventually(is_counted, "the next record of the key is handled")
+    assert await bench.dead_letters() == []
 
 
 async def is_empty(bench: Bench) -> bool:

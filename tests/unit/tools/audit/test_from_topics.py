@@ -162,6 +162,13 @@ async def test_only_the_last_record_of_a_key_counts() -> None:
     assert (await read_all(emptied, told, NAMED, ERASURE)).traces != {}
 
 
+async def test_a_record_without_a_value_removes_what_was_said_under_its_key() -> None:
+    told = record("followups.q", {**THEIR_CASE, "note": "ana@x.example"}, ce_type="case.opened")
+    facts = await read_all(told, replace(told, value=None, headers=(), offset=told.offset + 1), NAMED, ERASURE)
+    assert facts.traces == {}
+    assert facts.unreadable == set()
+
+
 async def test_nothing_is_noted_of_who_was_not_erased() -> None:
     told = record("followups.q", {**THEIR_CASE, "note": "ana@x.example"}, ce_type="case.opened")
     assert (await read_all(told, NAMED)).traces == {}
