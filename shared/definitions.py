@@ -5,7 +5,9 @@ gigabytes. The limit of each kind stands beside its model, in ``domain/campaigns
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,12 +24,43 @@ _BOOLEAN = "tag:yaml.org,2002:bool"
 _UNREADABLE = (yaml.YAMLError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
 
 
+@dataclass(frozen=True, slots=True)
+class Faulty:
+    """A definition of which some fields break a rule: those at ``places``."""
+
+    written: Mapping[str, object]
+    places: Sequence[tuple[str | int, ...]]
+
+    def is_readable(self, *place: str | int) -> bool:
+        """Whether nothing is wrong at the place and within it."""
+        return not any(faulty[: len(place)] == place for faulty in self.places)
+
+    def readable(self) -> dict[str, object]:
+        """What is left without what is wrong."""
+        rest = deepcopy(dict(self.written))
+        # From the end of each list, so that the places of what comes before stay.
+        for place in sorted(filter(None, self.places), key=_in_order, reverse=True):
+            _take_out(rest, place)
+        return rest
+
+
 class InvalidDefinition(ValueError):
     """An invalid definition. The message names its location, the field, its value and how to fix it."""
 
 
-def parse(text: str, model: type[Model], *, where: str, max_bytes: int, stored: bool = False) -> Model:
+def parse(
+    text: str,
+    model: type[Model],
+    *,
+    where: str,
+    max_bytes: int,
+    stored: bool = False,
+    besides: Callable[[Faulty], Iterable[str]] = lambda _faulty: (),
+) -> Model:
     """The definition in a text. Raises InvalidDefinition with a line for each violation.
+
+    Where fields break a rule, the rules between fields are not tried: ``besides`` says what else is wrong with the
+    rest, so that an author need not find out one by one.
 
     ``where`` names the text in that message, such as its file. A ``stored`` text was accepted before, perhaps by
     another release: it may have aliases, and fields that are unknown here are ignored, as ``persistence.stored`` does.
@@ -43,7 +76,42 @@ def parse(text: str, model: type[Model], *, where: str, max_bytes: int, stored: 
     try:
         return model.model_validate(written, extra="ignore" if stored else None)
     except ValidationError as error:
-        raise InvalidDefinition("\n".join(f"{where}: {sentence}" for sentence in explain(error))) from error
+        faulty = Faulty(written, [violation["loc"] for violation in error.errors(include_url=False)])
+        told = [*explain(error), *besides(faulty)]
+        raise InvalidDefinition(in_lines(told, where=where)) from error
+
+
+def in_lines(sentences: Iterable[str], *, where: str) -> str:
+    """The message of an InvalidDefinition: a line for each sentence, none of them twice."""
+    lines = dict.fromkeys(line for sentence in sentences for line in sentence.splitlines())
+    return "\n".join(f"{where}: {line}" for line in lines)
+
+
+def _in_order(place: Sequence[str | int]) -> list[tuple[bool, str | int]]:
+    return [(isinstance(part, int), part) for part in place]
+
+
+def _take_out(rest: dict[str, object], place: Sequence[str | int]) -> None:
+    """Deletes what is at the place; if that is not there, because it is missing, the whole field it is missing in."""
+    inside: object = rest
+    # pydantic ends a mapping's own key with "[key]".
+    *way, last = (part for part in place if part != "[key]")
+    for part in way:
+        inside = _at(inside, part)
+    if isinstance(inside, dict) and last in inside:
+        del inside[last]
+    elif isinstance(inside, list) and isinstance(last, int) and last < len(inside):
+        inside.pop(last)
+    else:
+        rest.pop(str(place[0]), None)
+
+
+def _at(inside: object, part: str | int) -> object:
+    if isinstance(inside, Mapping):
+        return inside.get(part)
+    if isinstance(inside, list) and isinstance(part, int) and part < len(inside):
+        return inside[part]
+    return None
 
 
 def read_file(path: Path, *, setting: str) -> str:

@@ -33,7 +33,7 @@ class Guests:
         It does not contain the address. Without one, the person is known by this order only.
         """
         address = customer.email or customer.phone
-        return self.of_order(order_id) if not address else PREFIX + self._digests.mailbox(address)[:32]
+        return self.of_order(order_id) if not address else self.of_mailbox(address)
 
     def told_apart(self, event: OrderEvent) -> OrderEvent:
         """The event as of the person who ordered, if its customer id is known to be shared."""
@@ -41,6 +41,10 @@ class Guests:
             return event
         person = self.person(event.customer, event.order_id)
         return event.model_copy(update={"customer": event.customer.model_copy(update={"id": person})})
+
+    def of_mailbox(self, address: str) -> str:
+        """The id of whoever orders with this email address, or with this phone number and no email address."""
+        return PREFIX + self._digests.mailbox(address)[:32]
 
     def of_order(self, order_id: str) -> str:
         """The id of a guest of whom no more is known than their order."""

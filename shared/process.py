@@ -163,26 +163,18 @@ async def _work(runtime: Runtime[S], service: Service, http: Server, stop: async
         clock=runtime.clock,
         health=health,
     )
-    segments = SegmentLoop(settings, runtime.name)
-    dead_letters = retention.DeadLetterRetention(runtime.engine, runtime.name, days=settings.dead_letter_days)
-    loops = [
-        *service.loops,
-        Periodic("lag", _LAG_SECONDS, reading.step),
-        Periodic("segments", segments.look_seconds, segments.step),
-        Periodic("dead letter retention", retention.SECONDS, dead_letters.step),
-    ]
     relay_stop = asyncio.Event()
     relay = asyncio.create_task(runtime.relay.run(relay_stop), name=runtime.relay.name)
     workers = [asyncio.create_task(consumer.run(stop), name=consumer.loop_name)] + [
         asyncio.create_task(periodic.run(stop, health, settings.retry_limit_seconds), name=periodic.name)
-        for periodic in loops
+        for periodic in background_loops(runtime, service, reading)
     ]
     stopping = asyncio.create_task(stop.wait(), name="stop")
     health.started = True
     log.info("started", http=f"http://{settings.http_host}:{settings.http_port}")
     everything = [relay, *workers, http.task]
     await asyncio.wait([stopping, *everything], return_when=asyncio.FIRST_COMPLETED)
-    failed = [task for task in everything if task.done()]
+    failed = ended_early(everything, stop)
     health.stopping = True
     stop.set()
     stopping.cancel()
@@ -197,6 +189,24 @@ async def _work(runtime: Runtime[S], service: Service, http: Server, stop: async
             log.error("a loop failed", loop=task.get_name(), exc_info=error)
             status = 1
     return 1 if failed else status
+
+
+def ended_early(tasks: Sequence[asyncio.Task[None]], stop: asyncio.Event) -> list[asyncio.Task[None]]:
+    """Those that are done though nobody asked for it. Once ``stop`` is set every loop may end, also before we look."""
+    return [] if stop.is_set() else [task for task in tasks if task.done()]
+
+
+def background_loops(runtime: Runtime[S], service: Service, reading: Reading) -> list[Periodic]:
+    """The service's own loops, and those of every process."""
+    settings = runtime.settings
+    segments = SegmentLoop(settings, runtime.name)
+    dead_letters = retention.DeadLetterRetention(runtime.engine, runtime.name, days=settings.dead_letter_days)
+    return [
+        *service.loops,
+        Periodic("lag", _LAG_SECONDS, reading.step),
+        Periodic("segments", segments.look_seconds, segments.step),
+        Periodic("dead letter retention", retention.SECONDS, dead_letters.step),
+    ]
 
 
 def _spare_the_garbage_collector() -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from services.dispatcher.domain.campaign_review import mistakes
 from services.dispatcher.domain.campaigns import MAX_CAMPAIGNS, Campaign, parse_folder
@@ -19,9 +19,6 @@ _SETTING = PREFIX + "CAMPAIGNS_DIR"
 
 class DispatcherSettings(ServiceSettings):
     http_port: int = Field(8001, ge=0, le=65_535, description="Port the HTTP server listens on.")
-    campaigns_dir: Path = Field(
-        SHIPPED_CAMPAIGNS, validate_default=True, description="Directory of the campaign YAML files."
-    )
     quiet_period_days: int = Field(
         90,
         ge=0,
@@ -47,16 +44,13 @@ class DispatcherSettings(ServiceSettings):
         "*:50,100,250",
         description="Limits of the order value bands by currency, * for any other: BRL:100,300;NOK:500,1000",
     )
+    campaigns_dir: Path = Field(
+        SHIPPED_CAMPAIGNS, validate_default=True, description="Directory of the campaign YAML files."
+    )
     timer_batch_size: int = Field(500, ge=1, le=10_000, description="Maximum due timers per transaction.")
     timer_seconds: Annotated[float, Field(gt=0, le=60)] = Field(
         0.1, description="Real seconds between checks for due timers."
     )
-
-    @field_validator("campaigns_dir")
-    @classmethod
-    def _readable_campaigns(cls, value: Path) -> Path:
-        read_campaigns(value)
-        return value
 
     @field_validator("segment_pairs")
     @classmethod
@@ -70,12 +64,14 @@ class DispatcherSettings(ServiceSettings):
         parse_value_bands(value)
         return value
 
-    @model_validator(mode="after")
-    def _campaigns_without_mistakes(self) -> "DispatcherSettings":
-        for campaign in self.campaigns:
-            if found := mistakes(campaign, self.segmentation):
-                raise ValueError(f"{_SETTING}: campaign {campaign.id}: {'; '.join(found)}")
-        return self
+    @field_validator("campaigns_dir")
+    @classmethod
+    def _campaigns_without_mistakes(cls, value: Path, info: ValidationInfo) -> Path:
+        # The settings above, which campaigns may refer to, if they are right themselves.
+        pairs, bands = info.data.get("segment_pairs"), info.data.get("order_value_bands")
+        known = None if pairs is None or bands is None else Segmentation(parse_pairs(pairs), parse_value_bands(bands))
+        read_campaigns(value, segmentation=known)
+        return value
 
     @property
     def campaigns(self) -> list[Campaign]:
@@ -91,8 +87,9 @@ class DispatcherSettings(ServiceSettings):
         return Segmentation(parse_pairs(self.segment_pairs), parse_value_bands(self.order_value_bands))
 
 
-def read_campaigns(folder: Path) -> list[Campaign]:
-    """The campaigns in the folder's ``*.yaml`` files, by file name. Raises InvalidDefinition."""
+def read_campaigns(folder: Path, *, segmentation: Segmentation | None = None) -> list[Campaign]:
+    """The campaigns in the folder's ``*.yaml`` files, by file name. Raises InvalidDefinition; with ``segmentation``,
+    also for what could never match or be filled."""
     if not folder.is_dir():
         raise InvalidDefinition(f"{str(folder)!r} is not a directory; {_SETTING} names the one with the campaigns")
     files = sorted(folder.glob("*.yaml"))
@@ -104,4 +101,7 @@ def read_campaigns(folder: Path) -> list[Campaign]:
         raise InvalidDefinition(
             f"{folder}: has {len(files)} files; the maximum is {MAX_CAMPAIGNS} campaigns in {_SETTING}"
         )
-    return parse_folder({file.name: read_file(file, setting=_SETTING) for file in files})
+    texts = {file.name: read_file(file, setting=_SETTING) for file in files}
+    if segmentation is None:
+        return parse_folder(texts)
+    return parse_folder(texts, review=lambda campaign: mistakes(campaign, segmentation))

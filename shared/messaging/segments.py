@@ -27,7 +27,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.transaction import AddPartitionsToTxnRequest, EndTxnRequest, InitProducerIdRequest
 
-from shared.contracts.topics import compacted_topics_of, segment_seconds
+from shared.contracts.topics import CATALOGUE, compacted_topics_of, segment_seconds
 from shared.messaging.topics import topic_names
 from shared.settings import ServiceSettings
 
@@ -35,12 +35,20 @@ log = structlog.get_logger()
 
 _RETRY_SECONDS = 60.0
 _SECONDS = 30.0
+# A topic made a moment ago is not known to every broker yet.
+_METADATA_SECONDS = 10.0
+_METADATA_EVERY = 0.2
+# A broker's first transaction ever waits until the topic of transactions has been made.
+_PASSING_SECONDS = 1.0
+_ATTEMPTS = 8
 _REQUEST_MILLISECONDS = 10_000
 # When the broker gives up a transaction whose process has died.
 _TRANSACTION_MILLISECONDS = 10_000
 # Another process does the same at this moment.
 _FENCED = (ConcurrentTransactions, InvalidProducerEpoch, ProducerFenced)
 _OF_TOPICS = (InvalidTopicError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError)
+
+_SOME_NOT_CLOSED = "cannot close old segments of some topics"
 
 
 class SegmentLoop:
@@ -60,13 +68,14 @@ class SegmentLoop:
     async def step(self) -> bool:
         """One round of a loop: never more to do.
 
-        Whatever the broker refuses is tried again at the next step; nothing else depends on it, so it is only logged.
+        Whatever the broker refuses for longer than a moment is tried again at the next step; nothing else depends on
+        it, so it is only logged.
         """
         if self._done_at is None or time.monotonic() - self._done_at > self._every:
             now = time.monotonic()
             try:
                 async with asyncio.timeout(_SECONDS):
-                    await self._append_markers()
+                    await self._until_appended()
                 self._done_at = now
             except (KafkaError, OSError, TimeoutError) as error:
                 if not _is_passing(error):
@@ -76,9 +85,23 @@ class SegmentLoop:
                     )
         return False
 
+    async def _until_appended(self) -> None:
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                await self._append_markers()
+            except KafkaError as error:
+                if not _is_passing(error):
+                    raise
+            else:
+                return
+            await asyncio.sleep(_PASSING_SECONDS)
+        await self._append_markers()
+
     async def _append_markers(self) -> None:
-        names = compacted_topics_of(self._service, await topic_names(self._settings))
-        if not names:
+        # What was made a moment ago may not be listed yet; queues for followups are known by the list alone.
+        names = {topic.name for topic in CATALOGUE} | await topic_names(self._settings)
+        topics = [self._settings.topic(name) for name in compacted_topics_of(self._service, names)]
+        if not topics:
             return
         client = AIOKafkaClient(
             bootstrap_servers=self._settings.kafka_bootstrap_servers,
@@ -87,12 +110,9 @@ class SegmentLoop:
         )
         try:
             await client.bootstrap()
-            topics = [self._settings.topic(name) for name in names]
-            await client.set_topics(topics)
-            known = {topic: client.cluster.partitions_for_topic(topic) for topic in topics}
-            if not all(known.values()):
-                raise UnknownTopicOrPartitionError("a topic made a moment ago is not known to every broker")
-            partitions = {topic: sorted(numbers) for topic, numbers in known.items()}
+            partitions = await _partitions(client, topics)
+            if missing := sorted(set(topics) - partitions.keys()):
+                log.warning(_SOME_NOT_CLOSED, reasons=dict.fromkeys(missing, UnknownTopicOrPartitionError.__name__))
             transactional_id = f"hearback.{self._settings.topic(self._service)}.segments"
             await EmptyTransaction(client, transactional_id).commit(partitions)
         finally:
@@ -120,11 +140,22 @@ class EmptyTransaction:
             if not refused:
                 _check((await self._ask(EndTxnRequest(*producer, True))).error_code)
                 return
-            log.warning("cannot close old segments of some topics", reasons=refused)
+            log.warning(_SOME_NOT_CLOSED, reasons=refused)
             partitions = {topic: numbers for topic, numbers in partitions.items() if topic not in refused}
 
     async def _ask(self, request: Any) -> Any:
         return await self._client.send(self._coordinator, request, group=ConnectionGroup.COORDINATION)
+
+
+async def _partitions(client: AIOKafkaClient, topics: Sequence[str]) -> dict[str, list[int]]:
+    """The partitions of each topic, in order, without topics that stay unknown. Raises a KafkaError."""
+    await client.set_topics(topics)
+    deadline = time.monotonic() + _METADATA_SECONDS
+    while not all(client.cluster.partitions_for_topic(topic) for topic in topics) and time.monotonic() < deadline:
+        await asyncio.sleep(_METADATA_EVERY)
+        await client.force_metadata_update()
+    known = {topic: client.cluster.partitions_for_topic(topic) for topic in topics}
+    return {topic: sorted(numbers) for topic, numbers in known.items() if numbers}
 
 
 def _is_passing(error: Exception) -> bool:

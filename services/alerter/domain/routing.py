@@ -3,17 +3,21 @@
 The first match wins. Rules are written in YAML and validated as a whole when loaded, so that every answer has a queue.
 """
 
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from services.alerter.domain.case import Case
 from shared import definitions
 from shared.contracts.answers import Answer
 from shared.contracts.types import Label, Score
+from shared.definitions import Faulty
 from shared.nps import SCORES, Group, group_of
+from shared.segment_values import value_as_recorded
+from shared.validation import MAX_EXPLAINED
 
 MAX_BYTES = 100_000
 MAX_QUEUE_TOPICS = 100
@@ -44,6 +48,10 @@ class ScoreRange(_Strict):
         return self
 
 
+def _as_recorded(segments: dict[str, str]) -> dict[str, str]:
+    return {dimension: value_as_recorded(dimension, value) or value for dimension, value in segments.items()}
+
+
 class Rule(_Strict):
     """Matches an answer by its ``group`` or ``scores``, and by ``campaign`` and ``segments`` where given.
 
@@ -56,7 +64,7 @@ class Rule(_Strict):
     group: Group | None = None
     scores: ScoreRange | None = None
     campaign: Label | None = None
-    segments: dict[Label, Label] = {}
+    segments: Annotated[dict[Label, Label], AfterValidator(_as_recorded)] = {}
     sla_hours: Annotated[float, Field(gt=0, le=8_760)] | None = None
     suggested_action: _Text
 
@@ -100,29 +108,15 @@ class Routing(_Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        names: set[str] = set()
-        covered: set[int] = set()
-        for rule in self.rules:
-            if rule.name in names:
-                raise ValueError(f"two rules are named {rule.name!r}; rule names must be unique")
-            names.add(rule.name)
-            if rule.queue not in self.queues:
-                raise ValueError(f"rule {rule.name!r} names the queue {rule.queue!r}, which is not listed in queues")
-            scores = rule.covers()
-            if scores <= covered:
-                raise ValueError(
-                    f"rule {rule.name!r} can never apply: rules above it match all its scores; move it up or remove it"
-                )
-            if rule.sla_hours is None and any(group_of(score) == "detractor" for score in scores):
-                raise ValueError(f"rule {rule.name!r} matches detractors and has no sla_hours; add it, such as 24")
-            if rule.unconditional:
-                covered |= scores
-        missing = sorted(set(SCORES) - covered)
+        found = _inconsistencies(self.rules, self.queues)
+        missing = sorted(set(SCORES).difference(*(rule.covers() for rule in self.rules if rule.unconditional)))
         if missing:
-            raise ValueError(
+            found.append(
                 f"no rule matches every answer with score {', '.join(map(str, missing))}; "
                 "add one for them without campaign and segments"
             )
+        if found:
+            raise ValueError("\n".join(found[:MAX_EXPLAINED]))
         return self
 
     def rule_for(self, answer: Answer) -> Rule:
@@ -151,13 +145,48 @@ class RoutingVersion:
 
 def parse(text: str, *, where: str) -> Routing:
     """The rules in a YAML (or JSON) text. ``where`` is its file, for the message of InvalidDefinition."""
-    return definitions.parse(text, Routing, where=where, max_bytes=MAX_BYTES)
+    return definitions.parse(text, Routing, where=where, max_bytes=MAX_BYTES, besides=_between_readable_rules)
 
 
 def parse_stored(text: str) -> Routing:
     """The rules in a stored text: another version may have accepted it, an earlier one with aliases and with up to
     400,000 bytes, a newer one with fields that are unknown here."""
     return definitions.parse(text, Routing, where="the current routing rules", max_bytes=400_000, stored=True)
+
+
+def _inconsistencies(rules: Iterable[Rule], queues: Collection[str] | None) -> list[str]:
+    """What is wrong between rules, also if there are more; ``queues`` None: not known."""
+    found = []
+    names: set[str] = set()
+    covered: set[int] = set()
+    for rule in rules:
+        if rule.name in names:
+            found.append(f"two rules are named {rule.name!r}; rule names must be unique")
+        names.add(rule.name)
+        if queues is not None and rule.queue not in queues:
+            found.append(f"rule {rule.name!r} names the queue {rule.queue!r}, which is not listed in queues")
+        scores = rule.covers()
+        if scores <= covered:
+            found.append(
+                f"rule {rule.name!r} can never apply: rules above it match all its scores; move it up or remove it"
+            )
+        if rule.sla_hours is None and any(group_of(score) == "detractor" for score in scores):
+            found.append(f"rule {rule.name!r} matches detractors and has no sla_hours; add it, such as 24")
+        if rule.unconditional:
+            covered |= scores
+    return found
+
+
+def _between_readable_rules(faulty: Faulty) -> Sequence[str]:
+    """What is wrong between the rules that can be read, while something else cannot."""
+    rules, queues = faulty.written.get("rules"), faulty.written.get("queues")
+    readable = [
+        Rule.model_validate(rule)
+        for place, rule in enumerate(rules if isinstance(rules, list) else ())
+        if faulty.is_readable("rules", place)
+    ]
+    known = queues if isinstance(queues, dict) and faulty.is_readable("queues") else None
+    return _inconsistencies(readable, known)[:MAX_EXPLAINED]
 
 
 def _includes(values: str | list[str] | None, wanted: str) -> bool:

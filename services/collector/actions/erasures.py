@@ -7,15 +7,27 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.collector.domain.answers import erased_answer
+from services.collector.domain.guests import GuestKnownBy
 from services.collector.repository import erased_ids, erasures
 from services.collector.settings import CollectorSettings
 from shared import tracing
 from shared.contracts import answers, preferences
 from shared.contracts.preferences import Preference
+from shared.guests import PREFIX
 from shared.runtime import Runtime
 
 ORDERS_REMEMBERED_DAYS = 30
 """How late an answer given before an erasure may be posted and still be refused by its order alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestErasure:
+    """The ids of guests that were erased, and how many answers and sends held their data."""
+
+    customer_ids: tuple[str, ...]
+    answers: int
+    sends: int
+    erased_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,19 +40,23 @@ class Erasure:
 
 
 async def erase_customer(
-    runtime: Runtime[CollectorSettings], customer_id: str, order_ids: Collection[str] = ()
+    runtime: Runtime[CollectorSettings],
+    customer_id: str,
+    order_ids: Collection[str] = (),
+    *,
+    shared_ids: Collection[str] = (),
 ) -> Erasure:
     """Wipes the customer's data and publishes the erasure. A repeated call wipes what arrived since and publishes
     again, because other services may hold orders that never came here.
 
-    Answers that name an order and no customer are wiped, too, if the order is one of ``order_ids``, or known as the
-    customer's from a survey or another answer.
+    Answers that name an order and no customer, or one of the ``shared_ids``, are wiped, too, if the order is one of
+    ``order_ids``, or known as the customer's from a survey or another answer.
     """
     now = runtime.clock.now()
     digest = runtime.digests.digest(customer_id)
     trace = tracing.current()
     async with runtime.transaction() as connection:
-        wiped = await erasures.wipe(connection, customer_id, digest, order_ids, now)
+        wiped = await erasures.wipe(connection, customer_id, digest, order_ids, now, shared_ids=shared_ids)
         await erasures.remember_orders(connection, {runtime.digests.order(order) for order in wiped.order_ids}, now)
         await erased_ids.put(connection, customer_id, now)
         erased = [erased_answer(answer, now, runtime.settings.zone) for answer in wiped.answers]
@@ -49,6 +65,31 @@ async def erase_customer(
         events.append(preferences.event(preferences.ERASED, gone, traceparent=trace))
         await runtime.outbox.put(connection, events)
     return Erasure(answers=len(wiped.answers), sends=wiped.sends, erased_at=now)
+
+
+async def erase_guest(runtime: Runtime[CollectorSettings], known_by: GuestKnownBy) -> GuestErasure:
+    """Erases whoever ordered without an account, with one of these addresses or orders.
+
+    Their ids follow from the addresses and the orders; by which address somebody placed an order is known from its
+    survey or an answer. Answers about the orders that were posted under an id that guests share are theirs, too.
+    """
+    guests = runtime.guests
+    found = {guests.of_mailbox(address) for address in known_by.addresses}
+    found |= {guests.of_order(order_id) for order_id in known_by.order_ids}
+    async with runtime.read_only() as connection:
+        named = await erasures.named_with(connection, known_by.order_ids)
+    found |= {name for name in named if name.startswith(PREFIX)}
+    shared = {name for name in named if guests.shares(name)}
+    done = [
+        await erase_customer(runtime, customer_id, known_by.order_ids, shared_ids=shared)
+        for customer_id in sorted(found)
+    ]
+    return GuestErasure(
+        customer_ids=tuple(sorted(found)),
+        answers=sum(each.answers for each in done),
+        sends=sum(each.sends for each in done),
+        erased_at=max(each.erased_at for each in done),
+    )
 
 
 async def prune(runtime: Runtime[CollectorSettings]) -> bool:

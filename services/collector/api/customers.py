@@ -1,4 +1,4 @@
-"""``/v1/customers``: erasing a customer."""
+"""``/v1/customers`` and ``/v1/guests``: erasing a customer, or somebody without an account."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,7 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel
 
-from services.collector.actions.erasures import erase_customer
+from services.collector.actions.erasures import erase_customer, erase_guest
+from services.collector.domain.guests import MAX_ORDERS, GuestKnownBy
 from services.collector.settings import CollectorSettings
 from shared.contracts.types import Identifier
 from shared.runtime import Runtime
@@ -15,7 +16,6 @@ from shared.web.auth import require
 from shared.web.parameters import known_parameters
 from shared.web.problems import declared
 
-MAX_ORDERS = 500
 OrderIds = Annotated[
     Sequence[Identifier],
     Query(
@@ -24,9 +24,22 @@ OrderIds = Annotated[
         "customer, if no survey was sent about the order.",
     ),
 ]
+_BY_WHAT_IS_KNOWN = (
+    'POST /v1/guests/erase with {"email": "…"}, {"phone": "…"} or {"order_ids": ["…"]}, as in their orders'
+)
 _OF_GUESTS = (
     "this id is shared by everybody without an account (HEARBACK_GUEST_IDS), so that nobody who ordered under it is "
-    "erased by it; erase each person under their own id, guest-…, which their survey.sent, answers and cases carry"
+    f"erased by it; erase a guest by {_BY_WHAT_IS_KNOWN}"
+)
+_NOTHING_OF_CUSTOMER = (
+    "no survey and no answer here was about this id (any more); what other services have of it is erased all the same. "
+    "Compare it with customer.id in the shop's events, in which case counts. Somebody without an account has another "
+    f"id here: erase them by {_BY_WHAT_IS_KNOWN}"
+)
+_NOTHING_OF_GUEST = (
+    "no survey and no answer here was about these; what other services have of the ids in customer_ids is erased all "
+    "the same. An order that was placed with an address, and not asked about yet, is found by that address only: give "
+    "email, or phone if the order has no email. Whoever has an id in the shop is erased by DELETE /v1/customers/{id}"
 )
 CustomerId = Annotated[Identifier, Path(description="The customer's id in the order events.")]
 
@@ -34,10 +47,24 @@ CustomerId = Annotated[Identifier, Path(description="The customer's id in the or
 class ErasureDone(BaseModel):
     """How many answers and surveys held the customer's data. Other services follow within seconds.
 
-    ``hint`` is there for an id that guests share: nobody who ordered under it is erased by it.
+    ``hint`` is there for an id that guests share, by which nobody who ordered under it is erased, and for one that
+    nothing was about.
     """
 
     customer_id: str
+    answers_erased: int
+    surveys_erased: int
+    erased_at: datetime
+    hint: str | None = None
+
+
+class GuestErased(BaseModel):
+    """The ids under which the guest was known, or would have been, and how many answers and surveys held their data.
+
+    ``hint`` is there if nothing here was about them.
+    """
+
+    customer_ids: list[str]
     answers_erased: int
     surveys_erased: int
     erased_at: datetime
@@ -60,7 +87,28 @@ def routes(runtime: Runtime[CollectorSettings]) -> APIRouter:
             answers_erased=done.answers,
             surveys_erased=done.sends,
             erased_at=done.erased_at,
-            hint=_OF_GUESTS if runtime.guests.shares(customer_id) else None,
+            hint=_hint(runtime, customer_id, nothing=not (done.answers or done.sends)),
+        )
+
+    @router.post("/guests/erase", dependencies=[Depends(require("customers:erase"))], responses=declared(401, 403))
+    async def erase_guest_known_by(known_by: GuestKnownBy) -> GuestErased:
+        """Erases somebody without an account, known by an address or an order, here and in every service. Idempotent.
+
+        In the body rather than the address of the request, which proxies write to their logs.
+        """
+        done = await erase_guest(runtime, known_by)
+        return GuestErased(
+            customer_ids=list(done.customer_ids),
+            answers_erased=done.answers,
+            surveys_erased=done.sends,
+            erased_at=done.erased_at,
+            hint=None if done.answers or done.sends else _NOTHING_OF_GUEST,
         )
 
     return router
+
+
+def _hint(runtime: Runtime[CollectorSettings], customer_id: str, *, nothing: bool) -> str | None:
+    if runtime.guests.shares(customer_id):
+        return _OF_GUESTS
+    return _NOTHING_OF_CUSTOMER if nothing else None

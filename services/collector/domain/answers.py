@@ -5,16 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import TypedDict, cast
+from typing import Annotated, TypedDict, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from shared.contracts.answers import MAX_FURTHER_ANSWERS, Answer, AnswerErased, FurtherAnswers, StillCounted
 from shared.contracts.sends import Channel
 from shared.contracts.types import Comment, Identifier, Instant, Score, Segments
 from shared.nps import SCORES, group_of
+from shared.segment_values import as_recorded
 
 CLOCK_SKEW = timedelta(minutes=5)
 """Tolerated clock skew: how far in the future a client's ``answered_at`` may be."""
@@ -60,7 +61,7 @@ class SurveyAnswer(BaseModel):
 
 class DirectAnswer(BaseModel):
     """What the shop's backend posts to ``/v1/answers``. Posting an ``answer_id`` again amends that answer; omitted
-    parts are left unchanged. Segments are taken as given, because the shop knows its customers."""
+    parts are left unchanged. Segments are the shop's, because it knows its customers, spelt as an order's are."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -89,7 +90,7 @@ class DirectAnswer(BaseModel):
     campaign: Identifier | None = None
     channel: Channel | None = None
     answered_at: Instant | None = None
-    segments: Segments | None = None
+    segments: Annotated[Segments, AfterValidator(as_recorded)] | None = None
 
     def parts(self) -> AnswerParts:
         return cast("AnswerParts", self.model_dump(exclude_none=True, exclude={"answer_id"}))

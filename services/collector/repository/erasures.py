@@ -120,6 +120,25 @@ WIPE_ANSWERS_ABOUT = text(
     RETURNING old.revision AS revision, old.body::text AS body
     """
 )
+# And those that name one and an id that stands for anybody.
+_WIPE_ANSWERS_OF_ANYBODY = text(
+    """
+    UPDATE answers SET revision = revision + 1, customer_id = NULL, body = NULL, request_digest = NULL, erased_at = :now
+    WHERE body->>'order_id' = ANY(CAST(:order_ids AS text[])) AND customer_id IS NOT NULL
+        AND customer_id = ANY(CAST(:shared_ids AS text[]))
+    RETURNING old.revision AS revision, old.body::text AS body
+    """
+)
+# With a survey, only guests: the others have an id that their shop knows.
+NAMED_WITH = text(
+    """
+    SELECT customer_id FROM sends
+    WHERE order_id = ANY(CAST(:order_ids AS text[])) AND customer_id LIKE 'guest-%'
+    UNION
+    SELECT customer_id FROM answers
+    WHERE body->>'order_id' = ANY(CAST(:order_ids AS text[])) AND customer_id IS NOT NULL
+    """
+)
 _REMEMBER_ORDERS = text(
     """
     INSERT INTO erased_orders (order_digest, erased_at)
@@ -148,12 +167,18 @@ _PRUNE_ORDERS = text(
 
 
 async def wipe(
-    connection: AsyncConnection, customer_id: str, customer_digest: bytes, order_ids: Collection[str], now: datetime
+    connection: AsyncConnection,
+    customer_id: str,
+    customer_digest: bytes,
+    order_ids: Collection[str],
+    now: datetime,
+    *,
+    shared_ids: Collection[str] = (),
 ) -> Wiped:
     """Erases the customer's personal data from every table, and takes the next preference revision.
 
-    ``order_ids`` are orders of the customer, besides those of surveys and answers. To be followed by
-    ``remember_orders``.
+    ``order_ids`` are orders of the customer, besides those of surveys and answers; ``shared_ids`` are under which
+    answers about them may stand, although they are those of many people. To be followed by ``remember_orders``.
     """
     await connection.execute(_REMEMBER, {"digest": customer_digest, "now": now})
     await connection.execute(_WAIT_FOR_ANSWERS, {"customer_id": customer_id})
@@ -162,6 +187,9 @@ async def wipe(
     answers = _answers(await connection.execute(_WIPE_ANSWERS, whose))
     orders = {*order_ids, *filter(None, sends), *(answer.order_id for answer in answers if answer.order_id)}
     about = await connection.execute(WIPE_ANSWERS_ABOUT, {"order_ids": sorted(orders), "now": now})
+    if shared_ids:
+        known = {"order_ids": sorted(orders), "shared_ids": sorted(shared_ids), "now": now}
+        answers += _answers(await connection.execute(_WIPE_ANSWERS_OF_ANYBODY, known))
     revision = (await connection.execute(_WIPE_PREFERENCES, {"customer_id": customer_id})).scalar() or 0
     following = await connection.execute(_NEXT_PREFERENCE_REVISION, {"digest": customer_digest, "revision": revision})
     return Wiped(
@@ -170,6 +198,11 @@ async def wipe(
         order_ids=orders,
         preference_revision=following.scalar_one(),
     )
+
+
+async def named_with(connection: AsyncConnection, order_ids: Collection[str]) -> set[str]:
+    """The customers of these orders: guests who were asked about one, and whoever an answer names with one."""
+    return set((await connection.execute(NAMED_WITH, {"order_ids": sorted(order_ids)})).scalars())
 
 
 async def remember_orders(connection: AsyncConnection, order_digests: Collection[bytes], now: datetime) -> None:

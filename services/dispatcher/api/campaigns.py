@@ -200,15 +200,13 @@ async def _stored(runtime: Runtime[DispatcherSettings], campaign_id: str) -> Sto
 def _definition(campaign_id: str, text: str, segmentation: Segmentation) -> Campaign:
     """The definition in a text; JSON is parsed as YAML, of which it is a subset."""
     try:
-        definition = rules.parse(text, where="the definition")
+        definition = rules.parse(text, where="the definition", review=lambda campaign: mistakes(campaign, segmentation))
     except InvalidDefinition as error:
         raise Problem(422, "Invalid definition", detail=str(error)) from error
     if definition.id != campaign_id:
         raise Problem(
             422, "Invalid definition", detail=f"its id is {definition.id!r}, but the URL says {campaign_id!r}"
         )
-    if found := mistakes(definition, segmentation):
-        raise Problem(422, "Invalid definition", detail="\n".join(f"the definition: {sentence}" for sentence in found))
     return definition
 
 

@@ -35,7 +35,8 @@ def _hint(customer_id: str, guests: Guests) -> str:
     if guests.shares(customer_id):
         return (
             "this id is shared by everybody without an account (HEARBACK_GUEST_IDS), so their decisions are under an "
-            "id for each person, guest-…, which their surveys carry"
+            "id for each person, guest-…, which their surveys carry; to erase one of them, the collector takes what is "
+            "known of them: POST /v1/guests/erase"
         )
     return (
         "no order event, request or preference that could be read was about this id; compare it with customer.id in "

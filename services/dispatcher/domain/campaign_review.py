@@ -11,8 +11,8 @@ from datetime import timedelta
 from services.dispatcher.domain.campaigns import ATTRIBUTE, Campaign, Trigger, are_pair
 from services.dispatcher.domain.durations import write
 from services.dispatcher.domain.segments import DELIVERIES, Segmentation, bands_of
-from shared.contracts.orders import country
 from shared.locales import resolve
+from shared.segment_values import value_as_recorded
 from shared.texts.placeholders import PLACEHOLDERS
 from shared.texts.words import own_text
 
@@ -28,6 +28,9 @@ class Possible:
     described: str
     values: tuple[str, ...] | None = None
     examples: tuple[str, ...] = ()
+
+
+_OF_ORDER = Possible("as the shop sends it")
 
 
 def possible_values(campaign: Campaign | None, segmentation: Segmentation) -> dict[str, Possible]:
@@ -55,9 +58,8 @@ def mistakes(campaign: Campaign, segmentation: Segmentation) -> list[str]:
     possible = possible_values(campaign, segmentation)
     found = []
     for dimension, accepted in campaign.audience.items():
-        if dimension.startswith(ATTRIBUTE):
-            continue
-        problems = {value: _mismatch(dimension, value, possible[dimension], segmentation) for value in accepted}
+        known = _OF_ORDER if dimension.startswith(ATTRIBUTE) else possible[dimension]
+        problems = {value: _mismatch(dimension, value, known, segmentation) for value in accepted}
         found += [f"audience.{dimension} is {value!r}: {problem}" for value, problem in problems.items() if problem]
     for where, locale in (
         ("default_locale", campaign.default_locale),
@@ -76,8 +78,8 @@ def mistakes(campaign: Campaign, segmentation: Segmentation) -> list[str]:
 def _mismatch(dimension: str, value: str, possible: Possible, segmentation: Segmentation) -> str | None:
     if possible.values is not None:
         return None if value in possible.values else f"possible are {', '.join(possible.values)}"
-    if dimension == "country" and value != (recorded := country(value)):
-        return f"write {recorded!r}, as it is recorded"
+    if value != (recorded := value_as_recorded(dimension, value)):
+        return "is blank" if recorded is None else f"write {recorded!r}, as it is recorded"
     if dimension == "cohort" and not _COHORT.fullmatch(value):
         return "write a year and a month, such as '2026-11'"
     if dimension == "order_value":
@@ -99,8 +101,8 @@ def _example_of(currency: str) -> str:
 
 
 def warnings(campaign: Campaign, others: Iterable[Campaign], *, quiet_period: timedelta) -> list[str]:
-    """A sentence for each campaign that always asks first, or that this one would always forestall, and for a default
-    language in which the campaign's own question is missing.
+    """A sentence for each campaign that always asks first or has the higher priority, or of which that is true the
+    other way round, and for a default language in which the campaign's own question is missing.
 
     ``quiet_period`` is the setting's. Only those about the same orders can be compared beforehand.
     """
@@ -112,6 +114,10 @@ def warnings(campaign: Campaign, others: Iterable[Campaign], *, quiet_period: ti
             found.append(_told(other, campaign, quiet_period))
         elif _always_forestalls(campaign, other, quiet_period):
             found.append(_told(campaign, other, quiet_period))
+        elif _always_stands_aside(campaign, other, quiet_period):
+            found.append(_told_aside(campaign, other, quiet_period))
+        elif _always_stands_aside(other, campaign, quiet_period):
+            found.append(_told_aside(other, campaign, quiet_period))
     return found
 
 
@@ -132,18 +138,53 @@ def _without_question(campaign: Campaign) -> list[str]:
 
 def _told(first: Campaign, late: Campaign, default: timedelta) -> str:
     quiet = write(late.quiet_for(default))
+    at_once = set(first.trigger) >= set(late.trigger)
+    by_priority = f", by its priority ({first.priority} before {late.priority})" if at_once else ""
     return (
-        f"{late.id} will ask nobody: {first.id} asks about the same orders before it, so that {late.id} would have to "
-        f"wait for its quiet_period of {quiet}, and by then its valid_for is over; shorten its quiet_period, make its "
-        "valid_for longer, or make the two a pair (pair_with)"
+        f"{late.id} will ask nobody: {first.id} asks about the same orders before it{by_priority}, so that "
+        f"{late.id} would have to wait for its quiet_period of {quiet}, and by then its valid_for is over; shorten its "
+        "quiet_period, make its valid_for longer, or make the two a pair (pair_with)"
     )
+
+
+def _told_aside(campaign: Campaign, important: Campaign, default: timedelta) -> str:
+    quiet = write(campaign.quiet_for(default))
+    return (
+        f"{campaign.id} will ask nobody: it stands aside for {important.id}, which asks about the same orders, is due "
+        f"within its look_ahead and has the higher priority ({important.priority} before {campaign.priority}); by the "
+        f"time it may ask, after its quiet_period of {quiet}, its valid_for is over; give it the higher priority, "
+        "shorten its look_ahead or its quiet_period, make its valid_for longer, or make the two a pair (pair_with)"
+    )
+
+
+def _always_stands_aside(campaign: Campaign, important: Campaign, default: timedelta) -> bool:
+    """Whether ``campaign``, due earlier, makes way for ``important`` with every order (``policy.stands_aside``), and
+    cannot ask afterwards."""
+    if campaign.priority <= important.priority or not _asks_wherever(important, campaign):
+        return False
+    # Of several triggers the first one counts, and which one that will be is not known.
+    if len(important.trigger) != 1:
+        return False
+    (later,) = important.trigger
+    quiet, others_quiet = campaign.quiet_for(default), important.quiet_for(default)
+    return bool(campaign.trigger) and all(
+        trigger.after == later.after
+        and timedelta(0) < (gap := later.delay - trigger.delay) <= campaign.look_ahead
+        and gap < others_quiet
+        and gap + quiet > campaign.valid_for
+        for trigger in campaign.trigger
+    )
+
+
+def _asks_wherever(wide: Campaign, narrow: Campaign) -> bool:
+    """Whether ``wide`` asks about every order that ``narrow`` would ask about, and the two are no pair."""
+    covered = _covers(wide.audience, narrow.audience) and set(wide.stop_on) <= set(narrow.stop_on)
+    return covered and not are_pair(wide, narrow)
 
 
 def _always_forestalls(first: Campaign, late: Campaign, default: timedelta) -> bool:
     """Whether ``first`` asks about every order that ``late`` would ask about, so early that ``late`` never can."""
-    if are_pair(first, late) or not _covers(first.audience, late.audience):
-        return False
-    if not set(first.stop_on) <= set(late.stop_on):
+    if not _asks_wherever(first, late):
         return False
     quiet = late.quiet_for(default)
     return bool(late.trigger) and all(
@@ -155,6 +196,8 @@ def _forestalls(early: Trigger, trigger: Trigger, first: Campaign, late: Campaig
     gap = trigger.delay - early.delay
     if early.after != trigger.after or gap < timedelta(0):
         return False
+    if gap == timedelta(0) and late.priority == first.priority:
+        return False  # either may go first
     if late.priority < first.priority and gap <= first.look_ahead:
         return False  # the less important one stands aside
     return quiet > gap + late.valid_for

@@ -1,18 +1,19 @@
 """Campaign definitions: which milestone of an order to ask about, whom, and when to stand aside for others."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from services.dispatcher.domain.durations import Duration
 from services.dispatcher.domain.orders import STOPS, Stop
 from shared import definitions
 from shared.contracts.campaigns import AnswerWithinDays, Brand, CampaignPublished, SubjectOfQuestion, Texts
 from shared.contracts.types import Label
-from shared.definitions import InvalidDefinition
+from shared.definitions import Faulty, InvalidDefinition, in_lines
+from shared.validation import explain
 
 CampaignMilestone = Literal["order.placed", "order.paid", "order.shipped", "order.delivered", "order.promised"]
 """``order.promised`` is the promised delivery time; the others are when it happened."""
@@ -45,6 +46,16 @@ _ID_RULE = r"^[a-z0-9][a-z0-9-]{0,62}$"
 
 def _listed(value: object) -> object:
     return [value] if isinstance(value, str | dict) else value
+
+
+def _dimension(name: str) -> str:
+    if name not in DIMENSIONS and not name.startswith(ATTRIBUTE):
+        raise ValueError(f"{name!r} is not a segment; use one of {', '.join(DIMENSIONS)}, or {ATTRIBUTE}<name>")
+    return name
+
+
+Dimension = Annotated[Label, AfterValidator(_dimension)]
+AcceptedValues = Annotated[tuple[Label, ...], BeforeValidator(_listed)]
 
 
 class _Definition(BaseModel):
@@ -81,7 +92,9 @@ class Campaign(_Definition):
     """How long after its due time the question still makes sense."""
     look_ahead: Duration = timedelta(days=7)
     """Stands aside for a more important campaign due for the same customer within this period."""
-    audience: Annotated[dict[Label, Annotated[tuple[Label, ...], BeforeValidator(_listed)]], Field(max_length=10)] = {}
+    audience: Annotated[
+        dict[Dimension, Annotated[tuple[Label, ...], BeforeValidator(_listed)]], Field(max_length=10)
+    ] = {}
     """Segment dimension to accepted values; every dimension must match. Empty: everyone."""
     channel: Literal["email"] = "email"
     subject_of_question: SubjectOfQuestion = "brand"
@@ -100,16 +113,6 @@ class Campaign(_Definition):
                 "pair_with pairs two campaigns about orders: name another one, and only in a campaign with a trigger"
             )
         return self
-
-    @field_validator("audience")
-    @classmethod
-    def _names_dimensions(cls, audience: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-        for dimension in audience:
-            if dimension not in DIMENSIONS and not dimension.startswith(ATTRIBUTE):
-                raise ValueError(
-                    f"{dimension!r} is not a segment; use one of {', '.join(DIMENSIONS)}, or {ATTRIBUTE}<name>"
-                )
-        return audience
 
     def quiet_for(self, default: timedelta) -> timedelta:
         return default if self.quiet_period is None else self.quiet_period
@@ -144,14 +147,67 @@ def are_pair(one: Campaign, other: Campaign) -> bool:
     return one.pair_with == other.id and other.pair_with == one.id
 
 
-def parse(text: str, *, where: str) -> Campaign:
-    """The campaign in a YAML (or JSON) text. ``where`` is its file, for the message of InvalidDefinition."""
-    return definitions.parse(text, Campaign, where=where, max_bytes=MAX_DEFINITION_BYTES)
+Review = Callable[[Campaign], Sequence[str]]
+"""Says what is wrong with a campaign that can be read: ``campaign_review.mistakes``."""
 
 
-def parse_folder(files: Mapping[str, str]) -> list[Campaign]:
-    """The campaigns of one folder, given each file's text by its name. Raises InvalidDefinition."""
-    campaigns = {name: parse(text, where=name) for name, text in files.items()}
+def _unreviewed(_campaign: Campaign) -> Sequence[str]:
+    return ()
+
+
+def parse(text: str, *, where: str, review: Review = _unreviewed) -> Campaign:
+    """The campaign in a YAML (or JSON) text. ``where`` is its file, for the message of InvalidDefinition, which tells
+    everything that is wrong at once."""
+    campaign = definitions.parse(
+        text,
+        Campaign,
+        where=where,
+        max_bytes=MAX_DEFINITION_BYTES,
+        besides=lambda faulty: [*_between_fields(faulty), *_reviewed(faulty, review)],
+    )
+    if found := review(campaign):
+        raise InvalidDefinition(in_lines(found, where=where))
+    return campaign
+
+
+def _between_fields(faulty: Faulty) -> list[str]:
+    """Which rules between fields are broken, if these fields themselves can be read."""
+    if not all(map(faulty.is_readable, ("trigger", "every", "pair_with"))):
+        return []
+    try:
+        Campaign.model_validate({**_STAND_IN, **faulty.readable()})
+    except ValidationError as error:
+        return [sentence for each, sentence in zip(error.errors(), explain(error), strict=False) if not each["loc"]]
+    return []
+
+
+def _reviewed(faulty: Faulty, review: Review) -> Sequence[str]:
+    """What ``review`` says about the fields that can be read."""
+    fields = {name: value for name, value in faulty.readable().items() if name in _REVIEWED}
+    if not faulty.is_readable("id") and isinstance(audience := fields.get("audience"), dict):
+        audience.pop("campaign", None)  # can only be this one's id
+    try:
+        campaign = Campaign.model_validate({**_STAND_IN, **fields, "trigger": {"after": "order.placed"}})
+    except ValidationError:
+        return ()
+    return review(campaign)
+
+
+_REVIEWED = ("id", "audience", "default_locale", "texts")
+_STAND_IN = {"id": "unnamed"}
+
+
+def parse_folder(files: Mapping[str, str], *, review: Review = _unreviewed) -> list[Campaign]:
+    """The campaigns of one folder, given each file's text by its name. Raises InvalidDefinition for all of them."""
+    campaigns: dict[str, Campaign] = {}
+    refused: list[str] = []
+    for name, text in files.items():
+        try:
+            campaigns[name] = parse(text, where=name, review=review)
+        except InvalidDefinition as error:
+            refused.append(str(error))
+    if refused:
+        raise InvalidDefinition("\n".join(refused))
     _check_together(campaigns)
     return list(campaigns.values())
 

@@ -257,7 +257,7 @@ class Customers:
                 customer_id, order_ids = self._people[mail.to]
                 if customer_id.startswith("c-"):
                     if random.random() < 0.7:
-                        await self._answer(mail, score, comment="Forget me afterwards")
+                        await self._answer(mail, score, comment=f"Forget me afterwards, {mail.send_id}")
                     await self._erase(customer_id, mail.to, order_ids)
 
     async def _answer(self, mail: Mail, score: int, comment: str | None = None) -> None:

@@ -23,7 +23,8 @@ from tests.faults.soak.faults import Faults
 from tests.faults.soak.journal import Journal
 from tests.faults.soak.outside import Addresses, gather
 from tests.faults.soak.poison import TOPICS, Poison
-from tests.faults.soak.recomputation import Comparison, recompute, segments_to_ask
+from tests.faults.soak.recomputation import recompute, segments_to_ask
+from tests.faults.soak.recomputation.expected import Comparison
 from tests.faults.soak.shop import DOMAIN, FAMILY_NAME
 from tests.kit.http import http_client
 from tests.kit.proxy import Proxy

@@ -10,16 +10,22 @@ from deploy.local.programs import PROJECT
 PRODUCT = ("services", "shared", "deploy", "tools", "benchmarks")
 
 
+def source_of(module: str) -> Path | None:
+    path = PROJECT / Path(*module.split("."))
+    return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.exists()), None)
+
+
 def imported_by(module: str) -> set[str]:
     """Every module it imports, and those that modules of the soak import for it."""
-    path = PROJECT / Path(*module.split(".")).with_suffix(".py")
+    path = source_of(module)
+    assert path is not None, module
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
             names = {f"{node.module}.{alias.name}" for alias in node.names}
-            modules = {name for name in names if (PROJECT / Path(*name.split(".")).with_suffix(".py")).exists()}
+            modules = {name for name in names if source_of(name) is not None}
             found |= modules or {node.module}
     return found | {name for own in found if own.startswith("tests.") for name in imported_by(own)}
 

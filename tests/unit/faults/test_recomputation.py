@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.faults.soak.evidence import WINDOWS, Evidence, Record
-from tests.faults.soak.recomputation import CHECKS, Comparison, interval, recompute
+from tests.faults.soak.recomputation import CHECKS, recompute
+from tests.faults.soak.recomputation.expected import Comparison, interval
 
 OPENS = datetime(2026, 11, 1, 8, tzinfo=UTC)
 POISON = b"\x00 not an order"
@@ -82,9 +83,9 @@ class Run:
         self.publish("surveys.deliveries", f"s-{number}", "delivery.accepted", {"send_id": f"s-{number}"})
         self.mails.append(f"s-{number}")
 
-    def answer(self, number: int, revision: int, score: int, hours: float) -> None:
+    def answer(self, number: int, revision: int, score: int, hours: float, comment: str | None = None) -> None:
         self.write(
-            "answered", hours + 0.2, send_id=f"s-{number}", score=score, comment=None, answer_id=f"a-{number}",
+            "answered", hours + 0.2, send_id=f"s-{number}", score=score, comment=comment, answer_id=f"a-{number}",
             revision=revision, begun_at=at(hours),
         )  # fmt: skip
         body = {"answer_id": f"a-{number}", "revision": revision, "score": score, "answered_at": at(hours + 0.1)}
@@ -99,7 +100,7 @@ def run() -> Run:
         sound.order(number)
     sound.answer(0, 1, 9, 13)
     sound.answer(0, 2, 3, 20)
-    sound.answer(2, 1, 10, 14)
+    sound.answer(2, 1, 10, 14, comment="Nobody shall read this")
     sound.publish("followups.detractors", "case-0", "case.opened", {"sequence": 1})
     sound.cases.append(
         {
@@ -260,6 +261,16 @@ def keep_the_erased(run: Run) -> None:
     run.publish("customers.preferences", "c-2", "preference.erased", {"revision": 1, "who": "p-2@mail.soak.example"})
 
 
+def keep_a_comment_of_the_erased(run: Run) -> None:
+    run.publish(
+        "surveys.campaigns", "soak-nps", "campaign.changed", {"campaign_version": 1, "said": "Nobody shall read this"}
+    )
+
+
+def decide_with_an_address_of_the_erased(run: Run) -> None:
+    run.decisions["c-0"][0]["details"] = {"address": "p-2@mail.soak.example"}
+
+
 def log_an_address(run: Run) -> None:
     run.leaks["scorer-2.log"] = 1
 
@@ -277,7 +288,9 @@ PLANTED: Mapping[str, tuple[Callable[[Run], None], ...]] = {
     "NPS as the journal has it": (count_an_answer_twice, widen_the_interval, answer_on_another_day),
     "the last record of every key is the newest": (publish_an_old_revision_last,),
     "all poison is in dead letters": (lose_poison, change_poison),
-    "nothing of the erased is left": (show_the_erased, keep_the_erased),
+    "nothing of the erased is left": (
+        show_the_erased, keep_the_erased, keep_a_comment_of_the_erased, decide_with_an_address_of_the_erased,
+    ),
     "nothing personal in the logs": (log_an_address,),
 }  # fmt: skip
 

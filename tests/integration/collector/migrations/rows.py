@@ -76,8 +76,9 @@ ROWS: dict[str, Rows] = {
         "erased_orders": [{"order_digest": "\\x0102", "erased_at": "2026-03-03T12:00:00+00:00"}],
     },
     "0006": SET_ASIDE_ROWS,
-    "0007": {"erased_ids": [{"customer_id": "c-9", "erased_at": "2026-03-03T12:00:00+00:00"}]},
-    "0008": TOPIC_IDENTITY_ROWS,
+    "0007": {},
+    "0008": {"erased_ids": [{"customer_id": "c-9", "erased_at": "2026-03-03T12:00:00+00:00"}]},
+    "0009": TOPIC_IDENTITY_ROWS,
 }  # fmt: skip
 
 AFTER: dict[str, Changed] = {
@@ -99,5 +100,5 @@ AFTER: dict[str, Changed] = {
             },
         ]
     },
-    "0008": after_topic_identities(ROWS),
+    "0009": after_topic_identities(ROWS),
 }  # fmt: skip

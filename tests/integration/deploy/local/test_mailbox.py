@@ -84,6 +84,7 @@ BROKEN = [
     b"Subject: =?utf-8?b?a?=",
     b"Subject: =?klingon?q?nuqneH?=",
     b"Subject: =?utf-8?q?=ED=A0=80?=",
+    b"Subject: =?utf-7?q?+2AA-?=",
     b"Subject: caf\xe9 \xff",
     b"Message-ID: <\xff@x>",
     b"Content-Type: text/html; charset=klingon",

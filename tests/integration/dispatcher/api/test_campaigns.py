@@ -148,6 +148,24 @@ async def test_a_campaign_that_another_always_forestalls_is_told_so(client: http
     assert tried["warnings"] == [warning]
 
 
+async def test_a_campaign_that_would_always_push_another_aside_is_told_so(client: httpx.AsyncClient) -> None:
+    soon = {"after": "order.placed", "delay": "3 days"}
+    definition = {"id": "vip", "priority": 1, "trigger": soon, "valid_for": "100 days"}
+    checked = (await client.put("/v1/campaigns/vip?validate=true", json=definition)).json()
+    (warning,) = checked["warnings"]
+    assert warning.startswith("service-nps will ask nobody: it stands aside for vip")
+    tried = await client.post("/v1/campaigns/vip/dry-run", json={**SAMPLE, "definition": definition})
+    assert tried.json()["warnings"] == [warning]
+
+
+async def test_everything_that_is_wrong_with_a_definition_is_told_at_once(client: httpx.AsyncClient) -> None:
+    definition = {"id": "a", "priority": 0, "trigger": {"after": "order.placed"}, "audience": {"country": "br"}}
+    response = await client.put("/v1/campaigns/a", json=definition)
+    assert response.status_code == 422
+    told = response.json()["detail"].splitlines()
+    assert len(told) == 2 and "priority is 0" in told[0] and "write 'BR'" in told[1]
+
+
 @pytest.mark.parametrize(
     ("field", "said"),
     [

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -12,6 +13,7 @@ from aiokafka.client import AIOKafkaClient
 from structlog.testing import capture_logs
 
 from shared.contracts.topics import ANSWERS, PREFERENCES, SENDS, followup_topic
+from shared.messaging import segments
 from shared.messaging.segments import EmptyTransaction, SegmentLoop
 from shared.messaging.topics import ensure_topics
 from shared.settings import ServiceSettings
@@ -111,20 +113,35 @@ async def test_what_has_aged_in_a_quiet_partition_leaves_the_disk_by_itself(topi
 
 
 async def test_segments_are_closed_as_often_as_needed_and_no_more(topics: Topics) -> None:
-    await ensure_topics(topics.settings, [ANSWERS])
+    await ensure_topics(topics.settings, [ANSWERS, PREFERENCES])
     seldom = SegmentLoop(topics.settings.model_copy(update={"forget_days": 3}), "collector")
     ends = partial(topics.ends, ANSWERS.name)
-
-    async def marked() -> list[int]:
-        await seldom.step()
-        return await ends()
-
     once = [1] * ANSWERS.partitions
-    await eventually(marked, "a marker in each partition", wanted=lambda found: found == once)
+    await seldom.step()
+    await eventually(ends, "a marker in each partition", wanted=lambda found: found == once)
     await seldom.step()
     assert await ends() == once
     await SegmentLoop(topics.settings, "scorer").step()
     assert await ends() == once, "these are the collector's"
+
+
+async def test_a_topic_of_ours_is_closed_though_it_is_not_listed_yet_and_a_missing_one_is_told_of(
+    topics: Topics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def none_listed(_settings: ServiceSettings) -> set[str]:
+        return set()
+
+    monkeypatch.setattr(segments, "topic_names", none_listed)
+    monkeypatch.setattr(segments, "_METADATA_SECONDS", 2.0)
+    await ensure_topics(topics.settings, [ANSWERS])
+    with capture_logs() as logs:
+        await SegmentLoop(topics.settings, "collector").step()
+    once = [1] * ANSWERS.partitions
+    await eventually(
+        partial(topics.ends, ANSWERS.name), "a marker in each partition", wanted=lambda found: found == once
+    )
+    missing = topics.settings.topic(PREFERENCES.name)
+    assert [log["reasons"] for log in logs] == [{missing: "UnknownTopicOrPartitionError"}]
 
 
 async def test_a_topic_that_cannot_be_written_to_stops_no_other(topics: Topics) -> None:

@@ -1,4 +1,4 @@
-"""PostgreSQL releases a stalled process's locks to other processes, wherever it stalled."""
+"""PostgreSQL releases a stalled process's locks to other processes, wherever it stalled; its errors name nobody."""
 
 import contextlib
 import socket
@@ -68,6 +68,17 @@ async def test_the_locks_of_a_stalled_process_pass_on(bench: Bench, stall: objec
         assert not await taken_over()
         stall(transport)  # type: ignore[operator]
         await eventually(taken_over, "the lock to pass on", within=10)
+
+
+async def test_the_text_of_an_error_names_no_parameter(bench: Bench) -> None:
+    """Whoever prints it, a library or a test, prints no customer."""
+    statement = text("SELECT 1 / length(left(CAST(:email AS text), 0))")
+    for parameters in ({"email": "ana@example.com"}, [{"email": "ana@example.com"}, {"email": "bob@example.com"}]):
+        with pytest.raises(DBAPIError) as raised:
+            async with bench.engine.begin() as connection:
+                await connection.execute(statement, parameters)
+        assert "division by zero" in str(raised.value)
+        assert "@" not in str(raised.value)
 
 
 async def test_every_session_of_the_product_is_bounded(bench: Bench) -> None:

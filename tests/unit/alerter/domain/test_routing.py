@@ -28,6 +28,11 @@ def test_the_rules_shipped_route_every_score(score: int) -> None:
     assert rule.sla_hours == (4 if score <= 2 else 24 if score <= 6 else None)
 
 
+def test_nobody_is_asked_for_a_review_by_their_score() -> None:
+    suggested = " ".join(rule.suggested_action for rule in routing().rules).lower()
+    assert "review" not in suggested
+
+
 @pytest.mark.parametrize(
     ("given", "queue"),
     [
@@ -106,3 +111,37 @@ def test_rules_stored_before_aliases_were_refused_are_still_read() -> None:
     with pytest.raises(InvalidDefinition, match="aliases"):
         parse(written, where="rules.yaml")
     assert parse_stored(written).root_causes == ["Late", "Late"]
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        (
+            changed(", sla_hours: 24", "").replace("queue: others", "queue: other").replace("asked", "gold"),
+            ["two rules are named 'gold'", "rule 'unhappy' matches detractors", "names the queue 'other'"],
+        ),
+        (
+            changed("sla_hours: 24", "sla_hours: 0").replace("queue: others", "queue: other"),
+            ["rules.1.sla_hours is 0", "names the queue 'other'"],
+        ),
+        (
+            changed("sla_hours: 24", "sla: 24").replace("queue: vip, suggested", "queue: no, suggested"),
+            ["rules.1.sla is not a known field", "names the queue 'no'"],
+        ),
+        (changed("campaign: product-nps", "campaign: 7"), ["rules.2.campaign is 7"]),
+        (changed("queues: {detractors: Unhappy,", "queues: {detractors: 7,"), ["queues.detractors is 7"]),
+        (changed("name: others, ", ""), ["rules.3.name is missing"]),
+    ],
+)
+def test_everything_that_is_wrong_is_told_at_once_and_nothing_else(document: str, told: list[str]) -> None:
+    with pytest.raises(InvalidDefinition) as raised:
+        parse(document, where="rules.yaml")
+    sentences = str(raised.value).splitlines()
+    assert len(sentences) == len(told)
+    assert all(sum(said in sentence for sentence in sentences) == 1 for said in told)
+
+
+def test_segments_of_a_rule_are_spelt_as_an_orders_are() -> None:
+    rules = parse(changed("tier: gold", "country: no"), where="rules.yaml")
+    assert rules.rule_for(answer(3, segments={"country": "NO"})).queue == "vip"
+    assert rules.rule_for(answer(3, segments={"country": "BR"})).queue == "detractors"

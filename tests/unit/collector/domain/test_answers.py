@@ -55,7 +55,8 @@ def test_a_comment_keeps_the_day_of_the_score() -> None:
     assert (answer.revision, answer.answered_at, answer.received_at) == (2, NOON, LATER)
 
 
-def test_an_erased_answer_is_a_count_on_the_shops_day_and_nothing_personal() -> None:
+@pytest.mark.parametrize("send_id", [None, "s-1"])
+def test_an_erased_answer_is_a_count_on_the_shops_day_and_nothing_personal(send_id: str | None) -> None:
     given: AnswerParts = {
         "score": 7,
         "answered_at": datetime(2026, 11, 2, 1, 30, tzinfo=UTC),
@@ -67,6 +68,8 @@ def test_an_erased_answer_is_a_count_on_the_shops_day_and_nothing_personal() -> 
         "campaign": "till",
         "segments": {"country": "BR"},
     }
+    if send_id is not None:
+        given["send_id"] = send_id
     erased = erased_answer(recorded(given), LATER, ZoneInfo("America/Sao_Paulo"))
     assert erased.model_dump(mode="json") == {
         "answer_id": "a-1",
@@ -76,7 +79,7 @@ def test_an_erased_answer_is_a_count_on_the_shops_day_and_nothing_personal() -> 
             "group": "passive",
             "day": "2026-11-01",
             "campaign": "till",
-            "surveyed": False,
+            "surveyed": send_id is not None,
             "segments": {"country": "BR"},
         },
     }
@@ -223,3 +226,11 @@ def test_ids_follow_time() -> None:
     assert ids == sorted(ids)
     assert len({time_ordered_id(moments[0], randomness=secrets.randbits(74)) for _ in range(1000)}) == 1000
     assert UUID(ids[0]).version == 7
+
+
+def test_segments_of_a_direct_answer_are_spelt_as_an_orders_are() -> None:
+    written = '{"score": 9, "segments": {"country": "br", "region": "Sa\u0303o Paulo", "category": [" toys", "toys"]}}'
+    body = DirectAnswer.model_validate_json(written)
+    assert body.parts()["segments"] == {"country": "BR", "region": "São Paulo", "category": ["toys"]}
+    spelt = '{"score": 9, "segments": {"country": "BR", "region": "São Paulo", "category": ["toys"]}}'
+    assert body.digest() == DirectAnswer.model_validate_json(spelt).digest()

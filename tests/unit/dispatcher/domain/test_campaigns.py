@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.dispatcher.domain.campaigns import are_pair, parse, parse_folder
+from services.dispatcher.domain.campaign_review import mistakes
+from services.dispatcher.domain.campaigns import Campaign, are_pair, parse, parse_folder
 from services.dispatcher.domain.orders import STOPS
+from services.dispatcher.domain.segments import Segmentation
 from services.dispatcher.settings import SHIPPED_CAMPAIGNS, DispatcherSettings, read_campaigns
 from shared.definitions import InvalidDefinition
 
@@ -82,3 +84,48 @@ def test_a_pair_must_be_declared_by_both() -> None:
 def test_an_id_is_given_once() -> None:
     with pytest.raises(InvalidDefinition, match=r"two.yaml: id 'a' is already used by one.yaml"):
         parse_folder({"one.yaml": ABOUT_ORDERS, "two.yaml": ABOUT_ORDERS})
+
+
+def test_what_breaks_a_rule_and_what_could_never_match_are_told_at_once() -> None:
+    written = """
+id: a
+priority: 0
+trigger: {after: order.placed}
+every: 90 days
+audience: {country: br, tier: 7, shoe_size: "44", hat_size: "56"}
+default_locale: portuguese
+texts: {en: {heading: hi, question: "{nome}?"}}
+"""
+    with pytest.raises(InvalidDefinition) as refusal:
+        parse(written, where="some.yaml", review=_all_mistakes)
+    told = str(refusal.value).splitlines()
+    assert all(sentence.startswith("some.yaml: ") for sentence in told)
+    for said in (
+        "priority is 0",
+        "audience.tier is 7",
+        "'shoe_size' is not a segment",
+        "'hat_size' is not a segment",
+        "texts.en.heading is not a known field",
+        "give either trigger",
+        "write 'BR'",
+        "'portuguese' is no locale",
+        "has {nome}",
+    ):
+        assert sum(said in sentence for sentence in told) == 1, said
+
+
+def test_a_field_that_cannot_be_read_is_not_said_to_be_missing() -> None:
+    with pytest.raises(InvalidDefinition) as refusal:
+        parse("id: A\ntrigger: {after: order.eaten}\naudience: {campaign: A}", where="some.yaml", review=_all_mistakes)
+    assert [sentence.split()[1] for sentence in str(refusal.value).splitlines()] == ["id", "trigger.0.after"]
+
+
+def test_every_file_that_is_wrong_is_told() -> None:
+    files = {"one.yaml": "id: A", "two.yaml": ABOUT_ORDERS + "audience: {country: br}", "three.yaml": "["}
+    with pytest.raises(InvalidDefinition) as refusal:
+        parse_folder(files, review=_all_mistakes)
+    assert {sentence.split(":")[0] for sentence in str(refusal.value).splitlines()} == set(files)
+
+
+def _all_mistakes(campaign: Campaign) -> list[str]:
+    return mistakes(campaign, Segmentation())

@@ -92,6 +92,14 @@ def test_the_newest_preference_holds_whatever_order_they_come_in() -> None:
     assert customers.prefer(newer, revision(3, "allowed")).channels["email"].state == "allowed"
 
 
+@pytest.mark.parametrize("state", ["unsubscribed", "complained"])
+def test_an_erasure_keeps_what_a_channel_may_be_used_for_and_forgets_its_address(state: ChannelState) -> None:
+    told = Preference(customer_id="c-1", revision=2, channels=[preference(state, "ana@example.com")], occurred_at=START)
+    erased = customers.erase(customers.prefer(Customer(customer_id="c-1"), told), START + DAY)
+    assert erased.channels == {"email": preference(state)}
+    assert erased.unreachable_by("email", {}) == state
+
+
 def test_an_order_from_before_the_erasure_tells_nothing_however_late_its_event() -> None:
     erased = customers.erase(Customer(customer_id="c-1"), START)
     late = event(9, customer={"email": "ana@example.com"})

@@ -1,10 +1,12 @@
 """What a mail server's reply means: whether it speaks of the mailbox, of the message, or of us."""
 
+from itertools import combinations
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.mail.phrases import ReplyClass
+from shared.mail.phrases import PHRASES, ReplyClass
 from shared.mail.replies import Stage, class_of, outcome_of_reply
 
 # In our words, in the notations that are in use: with an enhanced code, without one, in Cisco's, on several lines.
@@ -117,6 +119,37 @@ def test_the_table_covers_what_servers_say_wherever_they_may_say_it() -> None:
     assert stages["recipient"] == {"gone", "full", "policy", "set_up", "throttled", "temporary"} == stages["content"]
     for stage in ("connect", "greeting", "sender"):
         assert stages[stage] >= {"set_up", "throttled", "temporary"}, stage
+
+
+# Words of two classes. What is said of us counts before what is said of the message, and that before the mailbox.
+AMBIGUOUS: list[tuple[ReplyClass, ReplyClass, str]] = [
+    ("set_up", "throttled", "Authentication failed: too many attempts"),
+    ("set_up", "policy", "Relay access denied, and your host is blacklisted"),
+    ("set_up", "full", "Sending is suspended: quota exceeded"),
+    ("set_up", "gone", "Recipient address rejected: user unknown; we do not relay"),
+    ("throttled", "policy", "Blocked for an hour: too many messages from your network"),
+    ("throttled", "full", "Over quota: too much mail from you today"),
+    ("throttled", "gone", "No such user, and you ask for such too fast"),
+    ("policy", "full", "This looks like spam, and the mailbox is full of it"),
+    ("policy", "gone", "User unknown, or your message is against our policy"),
+    ("full", "gone", "The account has been disabled, for it is over quota"),
+]
+
+
+@pytest.mark.parametrize(("decides", "other", "text"), AMBIGUOUS)
+@pytest.mark.parametrize("stage", ["recipient", "content"])
+def test_of_two_things_that_a_reply_says_the_mailbox_is_blamed_last(
+    decides: ReplyClass, other: ReplyClass, text: str, stage: Stage
+) -> None:
+    assert {found for found, pattern in PHRASES if pattern.search(text.lower())} == {decides, other}
+    assert class_of(stage, 550, text) == decides
+    assert class_of(stage, 550, f"5.1.1 {text}") == decides
+
+
+def test_every_two_classes_that_have_words_are_told_apart() -> None:
+    by_weight: list[ReplyClass] = ["set_up", "throttled", "policy", "full", "gone"]
+    assert {found for found, _ in PHRASES} == set(by_weight)
+    assert [(decides, other) for decides, other, _ in AMBIGUOUS] == list(combinations(by_weight, 2))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from services.dispatcher.courier.loops.unresolved import UnresolvedLoop
 from shared.contracts import sends
 from shared.contracts.campaigns import CampaignPublished
 from shared.transmission import ACCEPTED, NOT_BEGUN, MayBegin, TransmissionOutcome
-from tests.integration.dispatcher.courier.conftest import Office, survey
+from tests.integration.dispatcher.courier.conftest import Office, Open, survey
 from tests.integration.dispatcher.courier.post_office import PostOffice
 
 
@@ -106,3 +106,16 @@ async def test_an_attempt_that_could_outlast_the_lease_is_not_begun(office: Offi
     await DeliverLoop(office.runtime, channel).step()
     assert texts.sent == []
     assert await office.states() == {"send-1": "queued"}
+
+
+async def test_an_attempt_is_begun_only_if_it_can_end_within_the_lease(open_office: Open) -> None:
+    class Patient(TextMessages):
+        async def transmit(self, message: str, may_begin: MayBegin) -> TransmissionOutcome:
+            self.may_begin_in = {seconds: may_begin(seconds) for seconds in (0, 15, 29.5)}
+            return await super().transmit(message, may_begin)
+
+    office: Office = await open_office(courier_lease_seconds=30)
+    texts = Patient()
+    await office.queue([survey(1, channel="sms")])
+    await DeliverLoop[str](office.runtime, texts).step()
+    assert texts.may_begin_in == {0: True, 15: True, 29.5: False}

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from services.dispatcher.actions import preferences as actions
 from services.dispatcher.courier.actions import deliveries as delivery_actions
 from services.dispatcher.courier.domain.deliveries import Ending, QueuedDelivery, Results
+from services.dispatcher.courier.loops import deliver
 from services.dispatcher.courier.settings import CourierSettings
 from services.dispatcher.domain.campaigns import Campaign, StoredCampaign
 from services.dispatcher.domain.customers import Customer, fold
@@ -140,6 +141,36 @@ async def test_a_server_that_refuses_everybody_pauses_the_courier_and_loses_noth
             await carry_on(office)
         assert len(post.mails) == taken_before + 30
         assert office.runtime.health._troubles == {}
+
+
+async def test_in_its_pause_the_courier_asks_nothing_and_after_it_begins_with_one_mail(
+    open_office: Open, post: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliver, "_FIRST_PAUSE", 30.0)
+    office = await open_office(retry_limit_seconds=45)
+    post.everybody = "421 4.7.0 Too many of you"
+    await office.queue([survey(number) for number in range(10)])
+    await office.carry()
+    asked = post.refused.total()
+    await office.at_once()
+    await office.carry()
+    assert post.refused.total() == asked >= 10
+    await carry_on(office)
+    assert post.refused.total() == asked + 1
+    post.everybody = ""
+    await carry_on(office)
+    assert len(post.mails) == 10
+    await office.queue([survey(number) for number in range(10, 20)])
+    await office.deliver.step()
+    assert len(post.mails) == 20, "it goes on one by one"
+
+
+async def test_a_server_that_takes_some_of_a_burst_is_not_waited_for(office: Office, post: PostOffice) -> None:
+    post.script["ana-1@example.com"].extend(["421 4.3.0 Not this one"] * 5)
+    await office.queue([survey(number) for number in range(1, 11)])
+    await office.carry()
+    assert len(post.mails) == 9
+    assert office.runtime.health._troubles == {} and office.deliver._resume_at == 0
 
 
 async def test_dead_mailboxes_among_living_ones_stop_nobody(office: Office, post: PostOffice) -> None:

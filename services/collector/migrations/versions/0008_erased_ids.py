@@ -4,8 +4,8 @@ from alembic import op
 
 from shared.persistence.migrations import allow_records_without_value
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 

@@ -4,8 +4,8 @@ from alembic import op
 
 from shared.persistence.migrations import add_topic_identities
 
-revision = "0008"
-down_revision = "0007"
+revision = "0009"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
