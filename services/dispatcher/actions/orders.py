@@ -8,7 +8,8 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.domain.customers import Customer
-from services.dispatcher.domain.order_events import IncomingEvent, OrderBatch, incoming, used_again
+from services.dispatcher.domain.event_contents import used_again
+from services.dispatcher.domain.order_events import IncomingEvent, OrderBatch, incoming
 from services.dispatcher.domain.orders import Order
 from services.dispatcher.domain.segments import Segmentation
 from services.dispatcher.domain.shared_ids import told_apart

@@ -6,16 +6,21 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.domain.decisions import Decision, event_decision_id, of_request
+from services.dispatcher.domain.event_contents import content_digest, used_again
 from services.dispatcher.domain.timers import Timer, request_effect, requested_timer, requested_timer_id
 from services.dispatcher.repository import campaigns, customers, decisions, sends, timers
 from shared.contracts.cloudevents import Message
 from shared.contracts.requests import SurveyRequested
+from shared.messaging.handler import Rejected
 
 
 async def ingest(
     connection: AsyncConnection, received: Sequence[tuple[Message, SurveyRequested]], now: datetime
 ) -> None:
-    """Writes one decision per request. A duplicate request is a no-op."""
+    """Writes one decision per request. A duplicate request is a no-op.
+
+    Raises Rejected for requests whose id is that of an earlier event that said something else.
+    """
     current = await campaigns.all_of_them(connection)
     requested: dict[str, tuple[Message, SurveyRequested]] = {}
     for message, request in received:
@@ -23,6 +28,8 @@ async def ingest(
         requested.setdefault(name, (message, request))
     await customers.lock(connection, {request.customer_id for _, request in requested.values()})
     known = await decisions.known(connection, list(requested))
+    if again := used_again(received, known):
+        raise Rejected(again)
     sent = await sends.of_timers(connection, [requested_timer_id(request) for _, request in requested.values()])
     wanted: dict[str, Timer] = {}
     taken: list[Decision] = []
@@ -36,6 +43,15 @@ async def ingest(
         )
         if effect.change == "set":
             wanted[timer.timer_id] = timer
-        taken.append(of_request(request, source=message.source, event_id=message.event_id, effect=effect, now=now))
+        taken.append(
+            of_request(
+                request,
+                source=message.source,
+                event_id=message.event_id,
+                content=content_digest(message.type, request),
+                effect=effect,
+                now=now,
+            )
+        )
     await timers.put(connection, list(wanted.values()))
     await decisions.put(connection, taken)

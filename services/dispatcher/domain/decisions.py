@@ -37,7 +37,7 @@ class Decision:
     because_of: str | None = None
     effects: Sequence[Effect] = ()
     content: str | None = None
-    """The digest of what an order event said (``order_events.content_digest``)."""
+    """The digest of what an order event or a request said (``event_contents.content_digest``)."""
     adjustments: Adjustments = ()
 
 
@@ -63,7 +63,9 @@ def of_verdict(verdict: Verdict, now: datetime) -> Decision:
     )
 
 
-def of_request(request: SurveyRequested, *, source: str, event_id: str, effect: Effect, now: datetime) -> Decision:
+def of_request(
+    request: SurveyRequested, *, source: str, event_id: str, content: str, effect: Effect, now: datetime
+) -> Decision:
     return Decision(
         decision_id=event_decision_id(source=source, event_id=event_id),
         customer_id=request.customer_id,
@@ -77,6 +79,7 @@ def of_request(request: SurveyRequested, *, source: str, event_id: str, effect: 
         occurred_at=request.requested_at,
         campaign=request.campaign,
         effects=[effect],
+        content=content,
     )
 
 

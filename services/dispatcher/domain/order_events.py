@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import blake2b
-from uuid import UUID
 
 from services.dispatcher.domain import customers as customer_rules
 from services.dispatcher.domain import orders as order_rules
@@ -12,6 +10,7 @@ from services.dispatcher.domain import timers as timer_rules
 from services.dispatcher.domain.campaigns import Campaign, asking_about_orders, recurring
 from services.dispatcher.domain.customers import Customer
 from services.dispatcher.domain.decisions import Decision, event_decision_id, of_cancellation
+from services.dispatcher.domain.event_contents import content_digest
 from services.dispatcher.domain.orders import STOP_REASONS, Order
 from services.dispatcher.domain.reasons import Outcome, Reason
 from services.dispatcher.domain.segments import Segmentation
@@ -45,41 +44,6 @@ class IncomingEvent:
     guest_of_order: str | None = None
     given_id: str | None = None
     shared_id: str | None = None
-
-
-def content_digest(event_type: str, body: OrderEvent) -> str:
-    """What an event says, without what describes the person or is free text: UUID-shaped, 16 bytes of BLAKE2b.
-
-    Two events with one id are the same event if theirs are equal.
-    """
-    said = body.model_dump_json(
-        exclude={"customer": {"email", "phone", "name"}, "attributes": True}, exclude_defaults=True
-    )
-    return str(UUID(bytes=blake2b(f"{event_type} {said}".encode(), digest_size=16).digest()))
-
-
-def used_again(
-    received: Iterable[tuple[Message, OrderEvent]], known: Mapping[str, str | None]
-) -> list[tuple[Message, str]]:
-    """The events whose id is that of an earlier event that says something else, each with the reason to reject it.
-
-    ``known`` has the digest of each event decided before, by decision id; None where it was not kept.
-    """
-    first = dict(known)
-    rejected = []
-    for message, body in received:
-        digest = content_digest(message.type, body)
-        name = event_decision_id(source=message.source, event_id=message.event_id)
-        before = first.setdefault(name, digest)
-        if before is not None and before != digest:
-            rejected.append((message, _USED_AGAIN))
-    return rejected
-
-
-_USED_AGAIN = (
-    "its ce_id is that of an earlier event of this ce_source that says something else; "
-    "give every event an id of its own, and repeat the id only to send the same event again"
-)
 
 
 def incoming(received: Iterable[tuple[Message, OrderEvent]], digests: CustomerDigests) -> list[IncomingEvent]:

@@ -73,6 +73,10 @@ def request(
     not_before: datetime = START,
     request_id: str = "r-1",
     requested_by: str = "tests",
+    *,
+    event_id: str | None = None,
+    source: str = "/crm",
+    reason: str | None = None,
 ) -> Message:
     body = SurveyRequested(
         request_id=request_id,
@@ -81,8 +85,9 @@ def request(
         requested_by=requested_by,
         requested_at=START,
         not_before=not_before,
+        reason=reason,
     )
-    return message(requests.TOPIC, requests.REQUESTED, body, at=START)
+    return message(requests.TOPIC, requests.REQUESTED, body, event_id=event_id, source=source, at=START)
 
 
 @dataclass

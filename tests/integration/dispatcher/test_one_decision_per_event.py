@@ -11,7 +11,7 @@ from sqlalchemy import text
 from services.dispatcher.domain.decisions import Decision
 from services.dispatcher.domain.order_events import IncomingEvent, OrderBatch
 from shared.messaging.handler import Rejected
-from tests.integration.dispatcher.kit import HOUR, START, Dispatcher, order_event
+from tests.integration.dispatcher.kit import DAY, HOUR, START, Dispatcher, order_event, request
 
 # All but when a row was written.
 TIMERS = """
@@ -121,3 +121,37 @@ async def test_an_id_used_again_for_something_else_is_rejected(dispatcher: Dispa
     await dispatcher.handle(order_event("placed", event_id="1", channel=None))
     with pytest.raises(Rejected):
         await dispatcher.handle(order_event("placed", event_id="1", channel="app"))
+
+
+async def test_a_request_whose_id_was_used_for_something_else_is_rejected(dispatcher: Dispatcher) -> None:
+    """Whoever takes the case number for the event's id would lose every further request of the case."""
+    campaign = "relationship-nps"
+    first = request(campaign, event_id="1")
+    # In one batch, or later; the same request again is only a duplicate, however its reason is worded.
+    again = [
+        request(campaign, not_before=START + DAY, event_id="1"),
+        request(campaign, request_id="r-2", event_id="1"),
+        request(campaign, "c-2", event_id="1"),
+    ]
+    with pytest.raises(Rejected) as rejected:
+        await dispatcher.handle(first, *again, request(campaign, event_id="1", reason="the case was closed"))
+    assert [message for message, _ in rejected.value.messages] == again
+    assert "ce_id" in rejected.value.messages[0][1]
+    assert await dispatcher.outcomes() == [], "the batch is handled again without them"
+    await dispatcher.handle(first, first)
+    with pytest.raises(Rejected) as rejected:
+        await dispatcher.handle(first, *again)
+    assert [message for message, _ in rejected.value.messages] == again
+    assert await dispatcher.outcomes() == [("timer_set", "requested")]
+    await dispatcher.handle(request(campaign, "c-2", source="/alerts", request_id="r-3", event_id="1"))
+    assert await dispatcher.outcomes("c-2") == [("timer_set", "requested")]
+
+
+async def test_an_order_event_and_a_request_with_one_id_are_told_apart(dispatcher: Dispatcher) -> None:
+    asked = request("relationship-nps", event_id="1", source="/shop")
+    with pytest.raises(Rejected) as rejected:
+        await dispatcher.handle(order_event("placed", event_id="1"), asked)
+    assert [message for message, _ in rejected.value.messages] == [asked]
+    await dispatcher.handle(asked)
+    with pytest.raises(Rejected):
+        await dispatcher.handle(order_event("placed", event_id="1"))

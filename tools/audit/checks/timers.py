@@ -21,6 +21,7 @@ from tools.audit.facts import (
     Timer,
     TopicFacts,
 )
+from tools.audit.records import Location
 from tools.audit.report import Check
 
 WHOLE_ORDER = ""
@@ -110,7 +111,7 @@ def surveys_were_due(topics: TopicFacts, database: DatabaseFacts, log: DecisionL
     check = Check("sent surveys were due", 1)
     handled = _handled_events(topics, database, log)
     incomplete = _incomplete_orders(topics, database)
-    requested = _accepted_requests(topics, log)
+    requested = _accepted_requests(topics, dead_letters_of(DISPATCHER, database), log)
     due: datetime | None
     for send_id, sent in database.sends.items():
         verdict = log.verdicts.get(sent.timer_id or "")
@@ -210,7 +211,7 @@ def _incomplete_orders(topics: TopicFacts, database: DatabaseFacts) -> set[str]:
 
 
 def fold(
-    events: Sequence[OrderEvent], dead: set[tuple[str, int, int]], handled_at: Mapping[tuple[str, str], datetime]
+    events: Sequence[OrderEvent], dead: set[Location], handled_at: Mapping[tuple[str, str], datetime]
 ) -> Mapping[str, _Order]:
     """What is known about each order. Of duplicates of an event only the first counts, even if they differ.
 
@@ -226,12 +227,17 @@ def fold(
     return folded
 
 
-def _accepted_requests(topics: TopicFacts, log: DecisionLog) -> Mapping[str, list[tuple[int, SurveyRequest]]]:
-    """The requests of each timer that were accepted, with the positions of the decisions."""
+def _accepted_requests(
+    topics: TopicFacts, dead: set[Location], log: DecisionLog
+) -> Mapping[str, list[tuple[int, SurveyRequest]]]:
+    """The requests of each timer that were accepted, with the positions of the decisions.
+
+    A decision found by an event's id is not about a dead letter that used the id again.
+    """
     accepted: defaultdict[str, list[tuple[int, SurveyRequest]]] = defaultdict(list)
     for request in topics.requests:
         decision = log.by_event.get(request.identity)
-        if decision is not None and decision.outcome == "timer_set":
+        if decision is not None and decision.outcome == "timer_set" and request.location not in dead:
             timer_id = event_id_of("timer.requested", request.requested_by, request.request_id)
             accepted[timer_id].append((decision.position, request))
     return accepted
@@ -241,7 +247,7 @@ def requests_recomputed(topics: TopicFacts, database: DatabaseFacts, log: Decisi
     """Each accepted request has a timer at the requested time, or a verdict; each such timer has a request."""
     check = Check("requested surveys recomputed", 4)
     pending = {timer.timer_id: timer for timer in database.timers if timer.cause == "request"}
-    for timer_id, accepted in _accepted_requests(topics, log).items():
+    for timer_id, accepted in _accepted_requests(topics, dead_letters_of(DISPATCHER, database), log).items():
         # Duplicates of a request are one survey, at the time requested last.
         position, request = max(accepted, key=itemgetter(0))
         check.compared += 1

@@ -151,6 +151,15 @@ def test_a_requested_survey_waits_for_its_time() -> None:
     assert found_by(*with_a_request()) == set()
 
 
+def test_a_request_that_used_an_id_again_is_a_dead_letter_and_sets_no_timer() -> None:
+    topics, database = with_a_request()
+    again = replace(topics.requests[0], location=("surveys.requests", 0, 1), request_id="r2")
+    topics.requests.append(again)
+    for letters in (topics.dead_letters, database.dead_letters):
+        letters.add(("dispatcher", again.location))
+    assert found_by(topics, database) == set()
+
+
 REQUEST_DAMAGES: dict[str, tuple[str, Damage]] = {
     "a request nobody decided about": (
         "order events accounted for", lambda _t, d: d.decisions.pop()),
