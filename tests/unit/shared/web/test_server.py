@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest_asyncio
 from starlette.applications import Starlette
@@ -29,16 +30,25 @@ async def _slow(_request: Request) -> PlainTextResponse:
     return PlainTextResponse("slow")
 
 
-@pytest_asyncio.fixture
-async def port() -> AsyncIterator[int]:
-    app = Starlette(routes=[Route("/", _hello), Route("/slow", _slow)])
+APP = Starlette(routes=[Route("/", _hello), Route("/slow", _slow)])
+
+
+@asynccontextmanager
+async def started(*protocol: type[BoundedHeaders]) -> AsyncIterator[int]:
+    """The port of a server, which has the protocol of every service if no other is given."""
     number = free_port()
-    server = Server(app, HOST, number, Impatient)
+    server = Server(APP, HOST, number, *protocol)
     await server.start()
     try:
         yield number
     finally:
         await server.stop(5)
+
+
+@pytest_asyncio.fixture
+async def port() -> AsyncIterator[int]:
+    async with started(Impatient) as number:
+        yield number
 
 
 async def _rest(reader: asyncio.StreamReader) -> bytes:
@@ -78,11 +88,12 @@ async def test_headers_that_keep_dribbling_are_not_waited_for_either(port: int) 
     writer.close()
 
 
-async def test_headers_without_end_are_refused(port: int) -> None:
-    reader, writer = await asyncio.open_connection(HOST, port)
-    writer.write(b"GET / HTTP/1.1\r\nX-Long: " + b"a" * (MAX_HEADER_BYTES + 1_000))
-    assert b" 431 " in await _rest(reader)
-    writer.close()
+async def test_headers_without_end_are_refused() -> None:
+    async with started() as port:
+        reader, writer = await asyncio.open_connection(HOST, port)
+        writer.write(b"GET / HTTP/1.1\r\nX-Long: " + b"a" * (MAX_HEADER_BYTES + 1_000))
+        assert b" 431 " in await _rest(reader)
+        writer.close()
 
 
 async def test_a_response_may_take_longer_than_headers(port: int) -> None:
