@@ -64,12 +64,19 @@ def brought_up(state: Path, display: Display) -> Iterator[BroughtUp]:
             with _ctrl_c_deferred():
                 if supervisor:
                     _end(supervisor)
-                take_down(state)
+                _end_everything(state)
             raise
 
 
 def take_down(state: Path) -> bool:
     """Stops the stack and returns when no process is left; False when nothing was running."""
+    stopped = _end_everything(state)
+    (state / "env").unlink(missing_ok=True)
+    return stopped
+
+
+def _end_everything(state: Path) -> bool:
+    """Whether something was running. The file `env` stays: a start that was interrupted may not have written it."""
     status = read_status(state)
     stopped = False
     if status and status.alive:
@@ -79,8 +86,7 @@ def take_down(state: Path) -> bool:
     else:
         _require_unused(state)
     leftovers = end_leftovers(state / "processes.json")
-    for name in ("status.json", "env"):
-        (state / name).unlink(missing_ok=True)
+    status_file(state).unlink(missing_ok=True)
     return stopped or bool(leftovers)
 
 

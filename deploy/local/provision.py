@@ -15,6 +15,7 @@ from sqlalchemy.engine import make_url
 from deploy.local.errors import StackError
 from deploy.local.programs import SERVICES
 from deploy.local.secrets_file import generate_passwords
+from shared.persistence.connecting import why_not_connected
 
 _PROVISIONING_LOCK = 4_812_015_162_342
 """Advisory lock key: roles are shared by the whole server, so only one provisioning runs at a time."""
@@ -61,6 +62,12 @@ async def provision(owner_url: str, passwords: Mapping[str, str]) -> Database:
     )
 
 
+async def require_connection(url: str) -> None:
+    """Raises StackError with the reason if nobody can connect to the database like that."""
+    connection = await _connect(url)
+    await connection.close()
+
+
 def role_name(database: str, *, service: str) -> str:
     return f"{database}_{service}"
 
@@ -95,10 +102,8 @@ async def _connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
     try:
         connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(url, timeout=15)
     except (OSError, TimeoutError, asyncpg.PostgresError, ValueError) as error:
-        shown = make_url(url).render_as_string(hide_password=True)
         raise StackError(
-            f"PostgreSQL does not respond at {shown} ({error}): check HEARBACK_DATABASE_URL, "
-            "or unset it to use the stack's own server."
+            f"{why_not_connected(error, url)}: correct that setting, or unset it to use the stack's own server."
         ) from error
     return connection
 

@@ -26,7 +26,7 @@ from deploy.local.errors import StackError
 from deploy.local.external import External
 from deploy.local.ports import HOST, StackPorts, free_port, require_free
 from deploy.local.programs import BACKENDS, PROCESSES, PROJECT, SERVICES, Program
-from deploy.local.provision import Database, provision
+from deploy.local.provision import Database, provision, require_connection
 from deploy.local.readiness import answers_ready
 from deploy.local.replicas import instances
 from deploy.local.secrets_file import StackSecrets, load_or_create, write_private
@@ -110,7 +110,7 @@ class Stack:
     async def up(self) -> None:
         """Starts everything and returns when every process is ready; on any failure nothing is left running.
 
-        Raises StackError.
+        The file `env` is written last, so that a start that fails leaves the one of an earlier stack. Raises StackError.
         """
         self.state.mkdir(parents=True, exist_ok=True)
         self._take_lock()
@@ -119,12 +119,17 @@ class Stack:
             require_acceptable(self._overrides())
             self._require_ports()
             self._secrets = load_or_create(self.state / "secrets.json")
+            external = self.external.other_than(self.ports)
+            if external.database_url:
+                # Before Kafka, which takes longest to start.
+                self.report("postgresql", "asking the server of HEARBACK_DATABASE_URL")
+                await require_connection(external.database_url)
             self._backends = await start_backends(
                 self._supervisor,
                 self.state,
                 self.ports,
                 self._secrets.database_owner,
-                self.external.other_than(self.ports),
+                external,
                 self.report,
                 {route.kafka_listener: route.kafka for route in self.routes.values()},
             )
@@ -132,20 +137,23 @@ class Stack:
             self.database = await provision(self._backends.database_url, self._secrets.services)
             self.report("topics", "creating missing topics")
             await provide_topics(self._service_environment("dispatcher", self.ports.dispatcher))
-            self._write_env_file()
             programs = [self._mailbox(), *self._service_programs()]
             await all_or_none(*(self._start_and_report(program) for program in programs))
+            self._write_env_file()
         except BaseException:
-            await self.down()
+            await self._stop_everything()
             raise
 
     async def down(self) -> None:
-        """Stops everything, the backends last. Leaves no process."""
+        """Stops everything, the backends last. Leaves no process, and no addresses of one."""
+        await self._stop_everything()
+        (self.state / "env").unlink(missing_ok=True)
+
+    async def _stop_everything(self) -> None:
         names = self._supervisor.names
         await self._supervisor.stop_all(
             tuple(name for name in names if name not in (*BACKENDS, "mailbox")), ("mailbox",), BACKENDS
         )
-        (self.state / "env").unlink(missing_ok=True)
         if self._lock is not None:
             self._lock.close()
             self._lock = None

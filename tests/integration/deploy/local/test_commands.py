@@ -154,6 +154,8 @@ async def test_a_day_with_the_stack(terminal: Terminal) -> None:
 
 
 async def test_ctrl_c_while_it_starts_leaves_no_process(terminal: Terminal) -> None:
+    terminal.state.mkdir()
+    (terminal.state / "env").write_text("export HEARBACK_API_KEY=of-an-earlier-stack\n")
     process = await terminal.begin("up")
     await until(lambda: "scorer" in terminal.running(), "the scorer to start", within=60)
     started = terminal.running()
@@ -163,6 +165,7 @@ async def test_ctrl_c_while_it_starts_leaves_no_process(terminal: Terminal) -> N
     assert b"Interrupted" in output and b"Traceback" not in output
     assert [name for name, pid in started.items() if start_time(pid) is not None] == []
     assert terminal.running() == {}
+    assert "of-an-earlier-stack" in (terminal.state / "env").read_text()
 
 
 @pytest.mark.parametrize("moment", ["commands, '_start_supervisor'", "__main__, 'show_addresses'"])
@@ -183,8 +186,11 @@ def supervisors(state: Path) -> list[int]:
 
 async def test_a_service_that_cannot_start_is_told_with_its_own_words_and_nothing_is_left(terminal: Terminal) -> None:
     terminal.environment["HEARBACK_CAMPAIGNS_DIR"] = "/nowhere/campaigns"
+    terminal.state.mkdir()
+    (terminal.state / "env").write_text("export HEARBACK_API_KEY=of-an-earlier-stack\n")
     code, said = await terminal.run("up")
     assert code == 1
+    assert "of-an-earlier-stack" in (terminal.state / "env").read_text()
     assert "dispatcher" in said and "/nowhere/campaigns" in said and "Traceback (most recent" not in said
     assert terminal.running() == {}
 

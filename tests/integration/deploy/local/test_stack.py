@@ -14,6 +14,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from aiokafka.admin import AIOKafkaAdminClient
+from sqlalchemy.engine import make_url
 
 from deploy.local.backends import Backends
 from deploy.local.errors import StackError
@@ -153,7 +154,7 @@ async def test_an_external_server_that_is_not_there_is_named_without_its_passwor
     for external, words in (
         (
             External(kafka_bootstrap_servers=kafka, database_url=f"postgresql://shop:hidden@{nobody}/shop"),
-            "PostgreSQL does not respond",
+            "PostgreSQL at .* refuses connections",
         ),
         (External(kafka_bootstrap_servers=nobody, database_url=database), f"Kafka at {nobody}"),
     ):
@@ -162,3 +163,30 @@ async def test_an_external_server_that_is_not_there_is_named_without_its_passwor
             await refused.up()
         assert "hidden" not in str(told.value)
         assert refused.running == {}
+
+
+async def test_a_wrong_password_of_an_external_server_is_told_before_anything_is_started(
+    postgresql: str, tmp_path: Path
+) -> None:
+    reported: list[str] = []
+    wrong = make_url(postgresql).set(password="hidden").render_as_string(hide_password=False)
+    refused = Stack(
+        state=tmp_path,
+        ports=StackPorts.free(),
+        processes=(),
+        external=External(database_url=wrong),
+        report=lambda part, _status: reported.append(part),
+    )
+    with pytest.raises(StackError, match="does not accept the password of") as told:
+        await refused.up()
+    assert "hidden" not in str(told.value)
+    assert "kafka" not in reported and not (tmp_path / "kafka").exists()
+
+
+async def test_a_start_that_fails_leaves_the_addresses_and_keys_of_an_earlier_stack(tmp_path: Path) -> None:
+    (tmp_path / "env").write_text("export HEARBACK_API_KEY=of-an-earlier-stack\n")
+    nobody = f"postgresql://shop:hidden@{HOST}:{free_port()}/shop"
+    refused = Stack(state=tmp_path, ports=StackPorts.free(), processes=(), external=External(database_url=nobody))
+    with pytest.raises(StackError):
+        await refused.up()
+    assert "of-an-earlier-stack" in (tmp_path / "env").read_text()
