@@ -110,7 +110,8 @@ class Stack:
     async def up(self) -> None:
         """Starts everything and returns when every process is ready; on any failure nothing is left running.
 
-        The file `env` is written last, so that a start that fails leaves the one of an earlier stack. Raises StackError.
+        The file `env` is written last, so that a start that fails leaves the one of an earlier stack.
+        Raises StackError.
         """
         self.state.mkdir(parents=True, exist_ok=True)
         self._take_lock()
