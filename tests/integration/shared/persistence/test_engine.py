@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.logs import explain
 from shared.persistence.engine import (
     IDLE_IN_TRANSACTION_MILLISECONDS,
     SILENT_SECONDS,
@@ -19,6 +20,7 @@ from shared.persistence.engine import (
     is_fault_of_data,
     open_engine,
     took_too_long,
+    what_failed,
 )
 from tests.integration.shared.conftest import Bench
 from tests.kit.eventually import eventually
@@ -79,6 +81,18 @@ async def test_the_text_of_an_error_names_no_parameter(bench: Bench) -> None:
                 await connection.execute(statement, parameters)
         assert "division by zero" in str(raised.value)
         assert "@" not in str(raised.value)
+
+
+async def test_what_is_told_of_an_error_quotes_no_value(bench: Bench) -> None:
+    """PostgreSQL does: here, in the message itself."""
+    statement, person = text("SELECT CAST(CAST(:email AS text) AS integer)"), {"email": "ana@example.com"}
+    with pytest.raises(DBAPIError, match="ana@") as raised:
+        async with bench.engine.begin() as connection:
+            await connection.execute(statement, person)
+    assert what_failed(raised.value) == "InvalidTextRepresentationError 22P02"
+    assert "@" not in explain(raised.value) and "22P02" in explain(raised.value)
+    assert what_failed(UnicodeError("ana@example.com")) == "UnicodeError"
+    assert what_failed(TimeoutError("ana@example.com")) == "no response in time"
 
 
 async def test_every_session_of_the_product_is_bounded(bench: Bench) -> None:
