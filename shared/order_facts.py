@@ -87,7 +87,8 @@ class OrderFacts:
         Of two at the same time, the one later in an order's life. None while all that is known is that some of its
         shipments were delivered.
         """
-        moments = dict(self.in_force)
+        # What only a newer release knows has no place in an order's life here.
+        moments = {event_type: at for event_type, at in self.in_force.items() if event_type in _LIFE}
         if (delivered_at := self.delivered_at) is not None:
             moments[orders.DELIVERED] = delivered_at
         last = max(moments, key=lambda event_type: (moments[event_type], _LIFE[event_type]), default=None)
@@ -145,6 +146,11 @@ def _rank(said: Sum) -> tuple[datetime, bool, Decimal, str]:
 def status_after(event_type: str) -> str:
     """The status after an event: ``placed`` for ``order.placed``."""
     return event_type.removeprefix("order.")
+
+
+def event_type_of(status: str) -> str:
+    """The event after which the status is: ``order.placed`` for ``placed``."""
+    return f"order.{status}"
 
 
 def _with(moments: Mapping[str, datetime], name: str, at: datetime) -> Mapping[str, datetime]:

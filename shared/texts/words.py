@@ -3,11 +3,11 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import yaml
 
-from shared.contracts.campaigns import CampaignPublished, CampaignTexts
+from shared.contracts.campaigns import CampaignPublished, CampaignTexts, SubjectOfQuestion
 from shared.locales import SUPPORTED, resolve
 from shared.texts.placeholders import PLACEHOLDERS
 
@@ -19,6 +19,7 @@ Texts = Mapping[str, Mapping[str, str]]
 
 Field = Literal["subject", "introduction", "question", "follow_up_detractor", "follow_up_passive", "follow_up_promoter"]
 
+_SUBJECTS = get_args(SubjectOfQuestion)
 _PLACEHOLDER = re.compile(rf"(\s*)({'|'.join(map(re.escape, PLACEHOLDERS))})")
 
 
@@ -65,7 +66,12 @@ def question_of(
     if campaign is None:
         return ours["question_brand"]
     own = own_text(campaign.texts, "question", language=language, locale=locale)
-    return own or ours[f"question_{campaign.subject_of_question}"]
+    return own or ours[f"question_{subject_of(campaign)}"]
+
+
+def subject_of(campaign: CampaignPublished) -> SubjectOfQuestion:
+    """What the campaign's question is about. What only a newer release knows how to ask about counts as the brand."""
+    return campaign.subject_of_question if campaign.subject_of_question in _SUBJECTS else "brand"
 
 
 def filled(text: str, *, brand: str, product: str, name: str) -> str:

@@ -46,7 +46,8 @@ def events(steps: Sequence[Step], context: CaseContext) -> list[Event]:
 
 
 def _answer(answer: Answer) -> followups.CaseAnswer:
-    return followups.CaseAnswer(
+    # Not checked again: it was when it was received, and a newer release may have received a channel unknown here.
+    return followups.CaseAnswer.model_construct(
         answer_id=answer.answer_id,
         revision=answer.revision,
         score=answer.score,

@@ -9,11 +9,9 @@ from pydantic import BaseModel, ConfigDict
 from shared.contracts import orders
 from shared.contracts.followups import MAX_PRODUCTS
 from shared.contracts.orders import Money, OrderEvent
-from shared.order_facts import WHOLE_ORDER, OrderFacts, Sum, fold, status_after
+from shared.order_facts import WHOLE_ORDER, OrderFacts, Sum, event_type_of, fold, status_after
 
 _MAX_PRODUCT_LENGTH = 200
-
-_EVENT_TYPES = {status_after(event_type): event_type for event_type in orders.TYPES}
 
 
 class Description(BaseModel):
@@ -62,7 +60,7 @@ class Order(BaseModel):
 
     @property
     def facts(self) -> OrderFacts:
-        happened = {_EVENT_TYPES[status]: at for status, at in self.happened.items()}
+        happened = {event_type_of(status): at for status, at in self.happened.items()}
         # Written before deliveries of whole orders were stored in parcels: it means one, unless there are parcels.
         whole = happened.pop(orders.DELIVERED, None)
         delivered = {WHOLE_ORDER: whole} if whole is not None and not self.parcels else self.parcels

@@ -66,7 +66,7 @@ def row_view(case: Case, context: CaseContext, now: datetime) -> dict[str, Any]:
         "product": words.first_words(products[0], 40) if products else None,
         "owner": case.owner,
         "status": case.status,
-        "status_word": words.STATUS_WORDS[case.status],
+        "status_word": words.STATUS_WORDS.get(case.status, case.status),
         "time_left": words.time_left(case.time_left(now)),
         "since": words.since(case.status, now - case.changed_at),
         "opened_at": case.opened_at,

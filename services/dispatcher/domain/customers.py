@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import get_args
 
 from services.dispatcher.domain.reasons import Reason
 from shared.contracts.orders import OrderEvent
@@ -11,6 +12,8 @@ from shared.erasures import is_erased
 from shared.last_write_wins import LastWrites, merge, newer_than, text_of
 from shared.mail.addresses import comparable, is_usable
 from shared.moments import earliest
+
+_STATES = get_args(ChannelState)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +56,9 @@ class Customer:
         for state in (None if preference is None else preference.state, listed):
             if state in OPTED_OUT:
                 return Reason.UNSUBSCRIBED if state == "unsubscribed" else Reason.COMPLAINED
+            if state is not None and state not in _STATES:
+                # A newer release stored it: it may be another way of saying no.
+                return Reason.UNSUBSCRIBED
         if address is None or not address.strip():
             return Reason.ERASED if self.erased_at is not None else Reason.NO_ADDRESS
         if not is_usable(address):

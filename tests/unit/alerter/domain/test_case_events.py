@@ -1,5 +1,6 @@
 """What is published of a case: all that is known around it, and nothing of a person once erased."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,8 @@ from services.alerter.domain import revisions
 from services.alerter.domain.case import Case, CaseContext
 from services.alerter.domain.case_events import body, events
 from services.alerter.domain.search import searchable_texts
+from shared.contracts.answers import Answer
+from shared.persistence.stored import read_stored
 from tests.unit.alerter.examples import NOON, answer, context, routing
 
 RULES = routing()
@@ -63,3 +66,10 @@ def test_each_step_is_an_event_on_the_topic_of_its_queue() -> None:
     ]
     assert {event.key for event in told} == {first[0].case.case_id}
     assert len({event.event_id for event in told}) == 3
+
+
+def test_an_answer_through_a_channel_that_only_a_newer_release_knows_is_published_with_it() -> None:
+    written = json.loads(answer(2, customer_id="c-42", order_id="1001").model_dump_json()) | {"channel": "kiosk"}
+    case = revisions.apply(None, read_stored(Answer, json.dumps(written)), RULES, NOON)[0].case
+    told = json.loads(body(case, CONTEXT).model_dump_json())
+    assert told["answer"]["channel"] == "kiosk"

@@ -1,5 +1,6 @@
 """What is known of an order does not depend on the order in which its events come."""
 
+import json
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -10,6 +11,7 @@ from services.alerter.domain.orders import Order, with_event
 from shared.contracts import orders
 from shared.contracts.orders import Customer as Told
 from shared.contracts.orders import Item, Money, OrderEvent, Shipment
+from shared.persistence.stored import read_stored
 from tests.unit.alerter.examples import NOON, order
 
 TYPES = (orders.PLACED, orders.PAID, orders.SHIPPED, orders.DELIVERED, orders.CANCELLED, orders.RETURNED)
@@ -111,3 +113,14 @@ def test_an_order_stored_when_its_description_was_one_still_says_it_all() -> Non
     ):
         assert known.total == Money(amount=Decimal("159.90"), currency="BRL")
         assert known.promised_at == NOON + timedelta(days=3)
+
+
+def test_a_status_that_only_a_newer_release_knows_is_passed_on_and_not_shown() -> None:
+    known = with_event(None, orders.PLACED, order(at=NOON))
+    document = json.loads(known.model_dump_json())
+    document["happened"]["packed"] = (NOON + timedelta(hours=1)).isoformat()
+    stored = read_stored(Order, json.dumps(document))
+    assert stored.status == "placed"
+    paid = with_event(stored, orders.PAID, order(at=NOON + timedelta(minutes=1)))
+    assert paid.status == "paid"
+    assert paid.happened["packed"] == NOON + timedelta(hours=1)

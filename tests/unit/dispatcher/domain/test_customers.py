@@ -12,6 +12,7 @@ from services.dispatcher.domain.customers import Customer
 from shared.contracts.orders import Customer as TellsOf
 from shared.contracts.orders import OrderEvent
 from shared.contracts.preferences import ChannelPreference, ChannelState, Preference
+from shared.persistence.stored import read_stored
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -105,3 +106,12 @@ def test_an_order_from_before_the_erasure_tells_nothing_however_late_its_event()
     late = event(9, customer={"email": "ana@example.com"})
     assert customers.fold(erased, late, START) == erased
     assert customers.fold(erased, late, START + DAY).detail("email") == "ana@example.com"
+
+
+def test_a_state_that_only_a_newer_release_knows_forbids_to_write() -> None:
+    """It may be another way of saying no."""
+    written = '[{"channel": "email", "state": "paused", "changed_at": "2026-03-01T00:00:00Z"}]'
+    (paused,) = read_stored(list[ChannelPreference], written)
+    customer = Customer(customer_id="c-1", details={"email": (0, "ana@example.com")}, channels={"email": paused})
+    assert customer.unreachable_by("email", {}) == "unsubscribed"
+    assert customers.prefer(customer, Preference(customer_id="c-1", revision=1, occurred_at=START)).channels == {}

@@ -2,13 +2,14 @@
 
 import ast
 import json
+import warnings
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
 from deploy.local.programs import PROJECT
@@ -107,6 +108,50 @@ ADDED = {"added_later": {"known": ["to", "a", "newer", "release"]}}
 def test_unknown_fields_are_ignored_at_any_depth(value: Any) -> None:
     assert read_stored(kind_of(value), json.dumps(as_json(value, {}))) == value
     assert read_stored(kind_of(value), json.dumps(as_json(value, ADDED))) == value
+
+
+def with_value(document: Any, path: tuple[str | int, ...], value: Any) -> Any:
+    first, *others = path
+    changed = list(document) if isinstance(document, list) else dict(document)
+    changed[first] = with_value(document[first], tuple(others), value) if others else value  # type: ignore[index]
+    return changed
+
+
+def value_at(read: Any, path: tuple[str | int, ...]) -> Any:
+    for step in path:
+        read = read[step] if isinstance(step, int) else getattr(read, step)
+    return read
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        (list[ChannelPreference], (0, "state")),
+        (list[ChannelPreference], (0, "channel")),
+        (Answer, ("channel",)),
+        (Campaign, ("trigger", 0, "after")),
+        (Campaign, ("stop_on", 0)),
+        (Campaign, ("channel",)),
+        (Campaign, ("subject_of_question",)),
+        (CampaignPublished, ("subject_of_question",)),
+        (SurveySent, ("channel",)),
+    ],
+    ids=str,
+)
+def test_a_value_that_only_a_newer_release_knows_is_kept_as_it_is(kind: Any, path: tuple[str | int, ...]) -> None:
+    value = next(one for one in STORED if kind_of(one) == kind)
+    written = json.dumps(with_value(as_json(value, ADDED), path, "of_a_newer_release"))
+    read = read_stored(kind, written)
+    assert value_at(read, path) == "of_a_newer_release"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        again = TypeAdapter(kind).dump_json(read, by_alias=True).decode()
+    assert value_at(read_stored(kind, again), path) == "of_a_newer_release"
+
+
+def test_what_is_no_value_of_any_release_is_refused_beside_one_that_may_be() -> None:
+    with pytest.raises(ValidationError):
+        read_stored(list[ChannelPreference], '[{"channel": "pigeon", "state": "allowed", "changed_at": "yesterday"}]')
 
 
 def test_known_fields_are_still_checked() -> None:

@@ -7,7 +7,7 @@ from typing import Literal
 from shared.contracts.campaigns import CampaignPublished
 from shared.contracts.sends import SurveySent
 from shared.texts.lines import given_name, one_line, product_name
-from shared.texts.words import Texts, filled, own_text, question_of, survey_language
+from shared.texts.words import Texts, filled, own_text, question_of, subject_of, survey_language
 
 MAIL_TEXTS = Path(__file__).parent / "texts"
 """The folder of the texts specific to the email."""
@@ -33,7 +33,7 @@ def wording(survey: SurveySent, campaign: CampaignPublished, texts: Texts) -> Wo
     language = survey_language(survey.locale, default_locale=campaign.default_locale)
     ours = texts[language]
     name, product = given_name(survey.recipient.name), product_name(survey.product)
-    subject_of_question = campaign.subject_of_question
+    subject_of_question = subject_of(campaign)
 
     def own(field: Literal["subject", "introduction"]) -> str | None:
         return own_text(campaign.texts, field, language=language, locale=survey.locale)

@@ -1,9 +1,12 @@
 """What the email says: the campaign's texts, whom it greets, and what a name or product cannot do to it."""
 
+import json
+
 import pytest
 
 from services.dispatcher.courier.channels.email.words import wording
-from shared.contracts.campaigns import CampaignTexts
+from shared.contracts.campaigns import CampaignPublished, CampaignTexts
+from shared.persistence.stored import read_stored
 from tests.unit.dispatcher.courier.channels.email.kit import TEXTS, campaign, mail, part, survey
 
 
@@ -72,3 +75,9 @@ def test_a_campaign_in_a_language_of_its_own_keeps_its_words() -> None:
     """We have no French texts; a shop that wrote its own in French is not answered in English."""
     french = campaign(texts={"fr": CampaignTexts(question="Recommanderiez-vous {brand} ?")})
     assert wording(survey(locale="fr"), french, TEXTS).question == "Recommanderiez-vous Fjord & Fell ?"
+
+
+def test_a_question_about_what_only_a_newer_release_knows_is_about_the_brand() -> None:
+    written = json.loads(campaign().model_dump_json()) | {"subject_of_question": "mood"}
+    newer = read_stored(CampaignPublished, json.dumps(written))
+    assert wording(survey(), newer, TEXTS) == wording(survey(), campaign("brand"), TEXTS)
