@@ -19,6 +19,7 @@ from shared.runtime import Runtime
 from shared.web import sessions
 from shared.web.cookies import SESSION_SECONDS, Cookies, Session
 from shared.web.pages import Pages
+from shared.web.parameters import known_parameters
 from shared.web.problems import Problem
 from shared.web.throttle import Failures
 
@@ -94,7 +95,10 @@ def require(scope: str) -> Callable[..., Awaitable[Caller]]:
 
 
 def staff(scope: str) -> Callable[..., Awaitable[Caller]]:
-    """A dependency for pages: like ``require``, but without a session it redirects to the sign-in page."""
+    """A dependency for pages: like ``require``, but without a session it redirects to the sign-in page.
+
+    A page refuses parameters that it does not have, as the API does: a misspelt filter would show something else.
+    """
     _require_known(scope)
 
     async def check(
@@ -103,7 +107,9 @@ def staff(scope: str) -> Callable[..., Awaitable[Caller]]:
         caller = await caller_of(request, credentials)
         if caller is None:
             raise SignInNeeded
-        return _permitted(caller, scope)
+        _permitted(caller, scope)
+        known_parameters(request)
+        return caller
 
     return check
 

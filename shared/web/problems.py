@@ -27,6 +27,8 @@ _OBJECT_NEEDED = "must be a JSON object, sent with the header Content-Type: appl
 _UNREADABLE_BODY = "There was an error parsing the body"
 _UNREADABLE = "the body cannot be read as JSON; send an object, encoded as UTF-8"
 
+_NO_OPERATION = "there is nothing at this path; /openapi.json lists the operations"
+
 
 class ProblemDetails(BaseModel):
     """An error (RFC 9457). ``detail`` names the field, the rule and the way out; ``trace`` finds it in the logs."""
@@ -81,8 +83,7 @@ def reply(
     request: Request, status: int, title: str, *, detail: str, headers: Mapping[str, str] | None = None, **members: Any
 ) -> Response:
     """The problem in the client's format: a page for browsers, problem details otherwise."""
-    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
-    if path.startswith("/v1/") or "text/html" not in request.headers.get("accept", ""):
+    if not _wants_page(request):
         return response(status, title, detail=detail, headers=headers, **members)
     pages: Pages = request.app.state.problem_pages
     context = {
@@ -94,6 +95,11 @@ def reply(
         "asked_by_link": request.method == "GET",
     }
     return pages.TemplateResponse(request, "problem.html", context, status, headers)
+
+
+def _wants_page(request: Request) -> bool:
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    return not path.startswith("/v1/") and "text/html" in request.headers.get("accept", "")
 
 
 def install(app: FastAPI, pages: Pages, brand: Brand) -> None:
@@ -116,6 +122,8 @@ def install(app: FastAPI, pages: Pages, brand: Brand) -> None:
     async def _http(request: Request, error: HTTPException) -> Response:
         title = error.title if isinstance(error, BodyProblem) else HTTPStatus(error.status_code).phrase
         detail = _UNREADABLE if error.detail == _UNREADABLE_BODY else str(error.detail)
+        if detail == HTTPStatus.NOT_FOUND.phrase:  # the library's word for a path without a route
+            detail = "there is no such page" if _wants_page(request) else _NO_OPERATION
         return reply(request, error.status_code, title, detail=detail, headers=error.headers)
 
 

@@ -11,7 +11,17 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from deploy.local.programs import PROCESSES, SERVICES
-from shared.contracts.topics import CATALOGUE, PREFERENCES, is_compacted
+from shared.contracts.topics import (
+    CATALOGUE,
+    DAY_MILLISECONDS,
+    DEAD_LETTER_SUFFIX,
+    FORGET_DAYS,
+    ORDERS,
+    PREFERENCES,
+    dead_letter_topic,
+    is_compacted,
+    segment_seconds,
+)
 from shared.messaging.segments import SegmentLoop
 from shared.messaging.topics import ensure_topics
 from shared.settings import ServiceSettings
@@ -154,6 +164,39 @@ async def forgetting_within_seconds(product: Product) -> AsyncIterator[ServiceSe
 async def test_partitions_nobody_writes_to_are_looked_after(product: Product) -> None:
     """Their only records are the markers (``shared/messaging/segments.py``) of the service that publishes to them."""
     await product.marked(["followups.passives"])
+
+
+async def test_every_topic_on_the_broker_forgets_by_a_bound(product: Product) -> None:
+    """Compacted soon, or deleted by age, as the catalogue has it and docs/security.md states: dead letters too."""
+    await unread(product, Person())
+    stack = product.stack
+    dead_letters = f"{stack.topic_prefix}{ORDERS.name}.dispatcher{DEAD_LETTER_SUFFIX}"
+    segment = str(int(segment_seconds(FORGET_DAYS) * 1_000))
+    admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka_bootstrap_servers)
+    await admin.start()
+    try:
+        names = await eventually(admin.list_topics, "the dead letter", wanted=lambda found: dead_letters in found)
+        ours = sorted(name for name in names if name.startswith(stack.topic_prefix))
+        answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in ours])
+    finally:
+        await admin.close()
+    found = {
+        name.removeprefix(stack.topic_prefix): {entry[0]: entry[1] for entry in entries}
+        for answer in answers
+        for _code, _message, _type, name, entries in answer.resources
+    }
+    catalogue = {topic.name: topic for topic in CATALOGUE}
+    assert found.keys() >= catalogue.keys()
+    for name, settings in found.items():
+        topic = catalogue.get(name) or dead_letter_topic(name, service="any")
+        assert name in catalogue or name.endswith(DEAD_LETTER_SUFFIX)
+        wanted = topic.configuration()
+        assert {key: settings[key] for key in wanted} == wanted, name
+        assert settings["segment.ms"] == segment
+        if topic.compacted:
+            assert settings["max.compaction.lag.ms"] == segment
+        else:
+            assert 0 < int(settings["retention.ms"]) <= 31 * DAY_MILLISECONDS
 
 
 async def test_a_whole_life_is_forgotten(product: Product, kafka_disk: Path) -> None:

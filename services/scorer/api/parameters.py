@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.scorer.domain.score_query import MAX_SEGMENTS, ScoreQuery
 from services.scorer.domain.segments import MAX_DIMENSION, BadSegment
 from services.scorer.domain.times import BadTime, read_end
-from services.scorer.queries.segments import dimensions_for
+from services.scorer.queries.segments import NoSuchDimension, check_dimension
 from services.scorer.settings import ScorerSettings
 from shared.contracts.scores import ANY_CAMPAIGN, Window
 from shared.contracts.types import MAX_IDENTIFIER
@@ -87,7 +87,8 @@ def bad_segment(error: BadSegment) -> Problem:
 
 
 async def require_dimension(connection: AsyncConnection, dimension: str) -> None:
-    """Raises a 422 for a dimension by which nothing was ever counted, if anything was."""
-    if known := await dimensions_for(connection, dimension):
-        detail = f"dimension: is {dimension!r}, by which nothing was counted; there are {', '.join(known)}"
-        raise Problem(422, INVALID_REQUEST, detail=detail)
+    """Raises a 422 for a dimension that does not exist."""
+    try:
+        await check_dimension(connection, dimension)
+    except NoSuchDimension as error:
+        raise Problem(422, INVALID_REQUEST, detail=f"dimension: {error}") from error

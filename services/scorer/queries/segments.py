@@ -1,5 +1,6 @@
 """The available choices: segments (paged), dimensions and campaigns."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,6 +23,13 @@ class Choices:
     segments: list[Segment]
 
 
+class NoSuchDimension(LookupError):
+    """Nothing was ever counted by this dimension."""
+
+    def __init__(self, dimension: str, known: Sequence[str]) -> None:
+        super().__init__(f"is {dimension!r}, by which nothing was counted; there are {', '.join(known)}")
+
+
 async def segment_page(
     connection: AsyncConnection, *, after: Segment | None, dimension: str | None, limit: int
 ) -> Page[Segment]:
@@ -38,8 +46,9 @@ async def choices(connection: AsyncConnection) -> Choices:
     )
 
 
-async def dimensions_for(connection: AsyncConnection, wanted: str) -> list[str]:
-    """The dimensions there are, if ``wanted`` is none of them; else nothing."""
-    if await names.segments(connection, after=None, dimension=wanted, limit=1):
-        return []
-    return await names.dimensions(connection, limit=_DIMENSIONS)
+async def check_dimension(connection: AsyncConnection, dimension: str) -> None:
+    """Raises NoSuchDimension for one by which nothing was ever counted, if anything was."""
+    if await names.segments(connection, after=None, dimension=dimension, limit=1):
+        return
+    if known := await names.dimensions(connection, limit=_DIMENSIONS):
+        raise NoSuchDimension(dimension, known)

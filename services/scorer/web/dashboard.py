@@ -14,7 +14,7 @@ from services.scorer.domain.trends import Step
 from services.scorer.queries.comments import newest_comments
 from services.scorer.queries.comparisons import comparison
 from services.scorer.queries.scores import last_change, score_of
-from services.scorer.queries.segments import choices
+from services.scorer.queries.segments import NoSuchDimension, check_dimension, choices
 from services.scorer.queries.trends import trend
 from services.scorer.settings import ScorerSettings
 from services.scorer.web import chart_library, words
@@ -80,6 +80,8 @@ def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
             context |= await _gather(runtime, filters)
         except BadSegment as error:
             return pages.TemplateResponse(request, "trouble.html", {**context, "trouble": str(error)}, 422)
+        except NoSuchDimension as error:
+            return pages.TemplateResponse(request, "trouble.html", {**context, "trouble": f"by: {error}"}, 422)
         except (SQLAlchemyError, OSError):
             return pages.TemplateResponse(request, "trouble.html", {**context, "trouble": words.DATABASE_AWAY}, 503)
         return pages.TemplateResponse(request, "dashboard.html", context)
@@ -88,7 +90,7 @@ def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
 
 
 async def _gather(runtime: Runtime[ScorerSettings], filters: Filters) -> dict[str, Any]:
-    """The data of the page. Raises BadSegment."""
+    """The data of the page. Raises BadSegment and NoSuchDimension."""
     minimum = runtime.settings.minimum_answers
     query = ScoreQuery.read(
         window=filters.window,
@@ -103,7 +105,9 @@ async def _gather(runtime: Runtime[ScorerSettings], filters: Filters) -> dict[st
         current = await score_of(connection, query, minimum=minimum)
         over_time = await trend(connection, query, step=step, points=points, minimum=minimum)
         offered = await choices(connection)
-        by = filters.by if filters.by in offered.dimensions else _first_dimension(offered.dimensions)
+        if filters.by:
+            await check_dimension(connection, filters.by)
+        by = filters.by or _first_dimension(offered.dimensions)
         page = ValuesPage(minimum=minimum, most=_VALUES_SHOWN, start=0, limit=_VALUES_SHOWN)
         compared = await comparison(connection, query, page, dimension=by) if by else NOTHING_COMPARED
         comments = await newest_comments(connection, query, limit=_COMMENTS_SHOWN)

@@ -55,9 +55,12 @@ async def test_lists_empty_erased_and_unknown_have_their_words(alerter: Alerter,
         ("cursor=nonsense", "cursor"),
         ("queue=nope", "queues are detractors"),
         ("status=x", "waiting"),
+        ("queues=detractors", "Queues: is no parameter; possible are cursor, owner, queue, search, status"),
     ):
-        refused = await browser.get(f"/?{wrong}", headers={"Accept": "text/html"})
-        assert refused.status_code == 422 and said in refused.text
+        for path in ("/", "/parts/list", f"/cases/{CASE}"):
+            refused = await browser.get(f"{path}?{wrong}", headers={"Accept": "text/html"})
+            assert refused.status_code == 422 and said in refused.text
+            assert 'href="/"' in refused.text, "the way out"
 
 
 async def test_pages_and_filters_stay_in_the_address(alerter: Alerter, browser: httpx.AsyncClient) -> None:

@@ -1,6 +1,7 @@
 """The dashboard over HTTP, without a network or JavaScript."""
 
 import re
+from html import unescape
 
 import httpx
 import pytest
@@ -87,3 +88,22 @@ async def test_the_dashboard_has_words_for_nothing_and_for_nonsense(client: http
     bad = await client.get("/?segment=nonsense")
     assert bad.status_code == 422
     assert "country:BR" in bad.text
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("windows=7d", "windows: is no parameter; possible are by, campaign, segment, window"),
+        ("window=8d", "window: "),
+        ("by=planet", "by: is 'planet', by which nothing was counted; there are "),
+    ],
+)
+async def test_the_dashboard_answers_no_other_question_than_was_asked(
+    served: Scorer, client: httpx.AsyncClient, asked: str, said: str
+) -> None:
+    await fill(served)
+    refused = await client.get(f"/?{asked}", headers={"Accept": "text/html"})
+    page = unescape(refused.text)
+    assert refused.status_code == 422
+    assert said.casefold() in page.casefold()
+    assert 'href="/"' in page, "the way out"

@@ -192,7 +192,11 @@ async def test_problems_name_field_and_rule_not_the_value(client: httpx.AsyncCli
     assert "ana@example.com" not in response.text
     response = await client.get("/gone")
     assert (response.status_code, response.json()["title"], response.json()["kind"]) == (410, "Gone", "example")
-    assert (await client.get("/nothing")).headers["content-type"] == "application/problem+json"
+    nothing = await client.get("/nothing")
+    assert nothing.headers["content-type"] == "application/problem+json"
+    assert nothing.json()["detail"] == "there is nothing at this path; /openapi.json lists the operations"
+    page = await client.get("/nothing", headers={"Accept": "text/html"})
+    assert page.status_code == 404 and "openapi" not in page.text
 
 
 async def test_a_database_that_goes_away_is_worth_another_try(client: httpx.AsyncClient) -> None:

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 import pytest
-from itsdangerous import URLSafeTimedSerializer
+from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 
 from shared.api_keys import Authenticator, digest_of, read_keys
-from shared.web.cookies import Cookies
+from shared.web.cookies import SESSION_SECONDS, Cookies
 
 DIGEST = sha256(b"the key").hexdigest()
 
@@ -45,6 +45,19 @@ def test_every_session_has_an_id_of_its_own_and_lasts_twelve_hours() -> None:
     one, other = (cookies.read(cookies.begin(DIGEST)) for _ in range(2))
     assert one is not None and other is not None and one.session_id != other.session_id
     assert abs(one.expires_at - datetime.now(UTC) - timedelta(hours=12)) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(("age", "is_valid"), [(0, True), (SESSION_SECONDS, True), (SESSION_SECONDS + 1, False)])
+def test_a_cookie_is_no_session_once_it_is_older_than_twelve_hours(
+    monkeypatch: pytest.MonkeyPatch, age: int, is_valid: bool
+) -> None:
+    """Whatever the browser does with it: a thief's copy is not thrown away."""
+    now = 1_800_000_000
+    monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda _signer: now)
+    cookies = Cookies(["s" * 32])
+    cookie = cookies.begin(DIGEST)
+    monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda _signer: now + age)
+    assert (cookies.read(cookie) is not None) is is_valid
 
 
 def test_a_cookie_of_an_earlier_release_is_no_session() -> None:
