@@ -118,6 +118,11 @@ class Stream(Generic[U]):
         for listener in self._listeners:
             listener.offer(update)
 
+    def pass_over(self, change: int) -> None:
+        """Nobody is offered this change, which is the next one."""
+        for listener in self._listeners:
+            listener.after = max(listener.after, change)
+
     async def close(self) -> None:
         """Ends every stream, so that the process can stop."""
         self._closed = True

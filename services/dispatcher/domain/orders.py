@@ -115,6 +115,12 @@ def erase(order: Order) -> Order:
     return replace(order, details={name: entry for name, entry in order.details.items() if name in _KEPT_OF_ERASED})
 
 
+def without_facts(order_id: str, customer_id: str, first_event_at: datetime | None) -> Order:
+    """The order of an erased customer of which nothing else can be read: whose it was and when it began."""
+    at = 0 if first_event_at is None else stamp_of(first_event_at)
+    return Order(order_id, first_event_at, details={"customer_id": (at, customer_id)})
+
+
 def _details(event_type: str, event: OrderEvent) -> dict[str, Value | None]:
     customer = event.customer
     named = next((item.name for item in event.items if item.name), None)

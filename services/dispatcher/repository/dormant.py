@@ -38,6 +38,7 @@ _LOOK = text(
     ORDER BY customer_id
     """  # noqa: S608  # composed of our own text, never values
 )
+_NEXT = text("SELECT customer_id FROM customers WHERE customer_id > :after ORDER BY customer_id LIMIT :most")
 _LOCK = text(
     f"""
     SELECT customer_id, erased_at FROM customers
@@ -110,6 +111,11 @@ async def look(connection: AsyncConnection, *, after: str, bounds: Bounds, most:
     """Looks at the next ``most`` customers by id for those to whom nothing has happened since ``bounds``."""
     rows = (await connection.execute(_LOOK, {"after": after, **asdict(bounds), "most": most})).all()
     return Found([row.customer_id for row in rows if row.dormant], rows[-1].customer_id if len(rows) == most else None)
+
+
+async def following(connection: AsyncConnection, *, after: str, most: int) -> Sequence[str]:
+    """The next ``most`` customers by id, dormant or not."""
+    return (await connection.execute(_NEXT, {"after": after, "most": most})).scalars().all()
 
 
 async def delete(

@@ -1,4 +1,7 @@
-"""Erasures that are not finished yet: of customers with more orders than fit into one transaction."""
+"""Erasures that are not finished yet: of customers with more orders than fit into one transaction.
+
+One that failed because of what is stored about its customer is put aside for a while.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,20 +13,38 @@ _PUT = text(
     """
     INSERT INTO erasures (customer_id, reached)
     SELECT customer_id, :reached FROM unnest(CAST(:customer_ids AS text[])) AS given (customer_id)
-    ON CONFLICT (customer_id) DO UPDATE SET reached = excluded.reached
+    ON CONFLICT (customer_id) DO UPDATE SET reached = excluded.reached, tries = 0, retry_at = NULL
     """
 )
-_FIRST = text("SELECT customer_id, reached FROM erasures ORDER BY customer_id LIMIT 1")
-_ADVANCE = text("UPDATE erasures SET reached = :to WHERE customer_id = :customer_id AND reached = :reached")
+_FIRST = text(
+    """
+    SELECT customer_id, reached, tries FROM erasures
+    WHERE retry_at IS NULL OR retry_at <= now()
+    ORDER BY customer_id LIMIT 1
+    """
+)
+_ADVANCE = text(
+    """
+    UPDATE erasures SET reached = :to, tries = 0, retry_at = NULL
+    WHERE customer_id = :customer_id AND reached = :reached
+    """
+)
+_PUT_ASIDE = text(
+    """
+    UPDATE erasures SET tries = :tries, retry_at = now() + make_interval(secs => :pause)
+    WHERE customer_id = :customer_id AND reached = :reached
+    """
+)
 _REMOVE = text("DELETE FROM erasures WHERE customer_id = :customer_id AND reached = :reached")
 
 
 @dataclass(frozen=True, slots=True)
 class PendingErasure:
-    """The orders of ``customer_id`` are cleared up to the id ``reached``."""
+    """The orders of ``customer_id`` are cleared up to the id ``reached``; ``tries`` to go on failed since."""
 
     customer_id: str
     reached: str
+    tries: int
 
 
 async def put(connection: AsyncConnection, customer_ids: Sequence[str], reached: str) -> None:
@@ -32,13 +53,20 @@ async def put(connection: AsyncConnection, customer_ids: Sequence[str], reached:
 
 
 async def first(connection: AsyncConnection) -> PendingErasure | None:
+    """The first of those that are not put aside."""
     row = (await connection.execute(_FIRST)).one_or_none()
-    return None if row is None else PendingErasure(row.customer_id, row.reached)
+    return None if row is None else PendingErasure(row.customer_id, row.reached, row.tries)
 
 
 async def advance(connection: AsyncConnection, pending: PendingErasure, to: str) -> None:
     """Unless it has begun again since."""
     await connection.execute(_ADVANCE, {"customer_id": pending.customer_id, "reached": pending.reached, "to": to})
+
+
+async def put_aside(connection: AsyncConnection, pending: PendingErasure, *, seconds: float) -> None:
+    """It failed once more, and is not tried for so many seconds."""
+    values = {"customer_id": pending.customer_id, "reached": pending.reached}
+    await connection.execute(_PUT_ASIDE, {**values, "tries": pending.tries + 1, "pause": seconds})
 
 
 async def remove(connection: AsyncConnection, pending: PendingErasure) -> None:

@@ -1,6 +1,7 @@
 """Orders: their locks and facts."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -36,7 +37,7 @@ _LOCK = text(
 )
 _LOCK_OF_CUSTOMERS = text(
     f"""
-    SELECT {_READ} FROM orders WHERE customer_id = ANY(CAST(:customer_ids AS text[])) AND order_id > :after
+    SELECT customer_id, {_READ} FROM orders WHERE customer_id = ANY(CAST(:customer_ids AS text[])) AND order_id > :after
     ORDER BY order_id LIMIT :most FOR UPDATE
     """  # noqa: S608  # composed of column names, never values
 )
@@ -70,6 +71,19 @@ _LAST_ORDERED = text(
 )
 
 
+class UnreadableFacts(ValueError):
+    """What is stored about an order makes no sense to this version."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableOrder:
+    """An order whose facts cannot be read."""
+
+    order_id: str
+    customer_id: str
+    first_event_at: datetime | None
+
+
 async def lock(connection: AsyncConnection, customer_of: Mapping[str, str]) -> dict[str, Order]:
     """Locks the orders and returns them by id; unknown ones are created for the given customer."""
     order_ids = sorted(customer_of)
@@ -92,15 +106,22 @@ async def ids_of_customers(connection: AsyncConnection, customer_ids: Sequence[s
 
 async def lock_of_customers(
     connection: AsyncConnection, customer_ids: Sequence[str], *, most: int, after: str = ""
-) -> list[Order]:
+) -> list[Order | UnreadableOrder]:
     """Locks and returns the first ``most`` orders of these customers with an id greater than ``after``."""
     rows = await connection.execute(
         _LOCK_OF_CUSTOMERS, {"customer_ids": list(customer_ids), "most": most, "after": after}
     )
-    return [_order(row.order_id, row.first_event_at, row.facts) for row in rows]
+    found: list[Order | UnreadableOrder] = []
+    for row in rows:
+        try:
+            found.append(_order(row.order_id, row.first_event_at, row.facts))
+        except UnreadableFacts:
+            found.append(UnreadableOrder(row.order_id, row.customer_id, row.first_event_at))
+    return found
 
 
 async def read(connection: AsyncConnection, order_ids: Iterable[str]) -> dict[str, Order]:
+    """Those that are known, by id. Raises UnreadableFacts."""
     rows = await connection.execute(_READ_SOME, {"order_ids": sorted(order_ids)})
     return {row.order_id: _order(row.order_id, row.first_event_at, row.facts) for row in rows}
 
@@ -138,7 +159,13 @@ def _row(order: Order) -> dict[str, Any]:
 
 
 def _order(order_id: str, first_event_at: datetime | None, written: str) -> Order:
-    facts = orjson.loads(written)
+    try:
+        return _from_facts(order_id, first_event_at, orjson.loads(written))
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise UnreadableFacts(type(error).__name__) from error
+
+
+def _from_facts(order_id: str, first_event_at: datetime | None, facts: Mapping[str, Any]) -> Order:
     return Order(
         order_id=order_id,
         first_event_at=first_event_at,

@@ -1,10 +1,15 @@
 """Fans published scores out to the live stream's listeners, with one database query for all of them."""
 
+import structlog
+
 from services.scorer.domain.stream import ScoreUpdate
 from services.scorer.repository import scores
 from services.scorer.settings import ScorerSettings
+from shared.persistence.engine import what_failed
 from shared.runtime import Runtime
 from shared.web.stream import Stream
+
+log = structlog.get_logger()
 
 _ROWS_AT_ONCE = 500
 
@@ -28,5 +33,13 @@ class StreamLoop:
             self._stream.begin_again(above=newest)
             return True
         for change, body in changes:
-            self._stream.offer(ScoreUpdate.read(change, body))
+            try:
+                update = ScoreUpdate.read(change, body)
+            except (ValueError, LookupError, TypeError) as error:
+                log.error(
+                    "a stored score cannot be read, so it is not streamed", change=change, error=what_failed(error)
+                )
+                self._stream.pass_over(change)
+            else:
+                self._stream.offer(update)
         return len(changes) == _ROWS_AT_ONCE

@@ -67,6 +67,14 @@ _MARK = text(
     """
 )
 # A row locked by a batch in progress stays marked and is taken in the next round.
+_CHANGED = text(
+    """
+    SELECT DISTINCT segment_id FROM day_counts
+    WHERE changed AND segment_id > :after
+    ORDER BY segment_id
+    LIMIT :limit
+    """
+)
 _TAKE_CHANGED = text(
     """
     WITH chosen AS (
@@ -132,6 +140,11 @@ async def add(connection: AsyncConnection, changes: Sequence[DayChange]) -> None
 async def mark(connection: AsyncConnection, spans: Sequence[Days]) -> None:
     """Marks the counts of these days as changed, so that every score they are part of is checked."""
     await connection.execute(_MARK, {"after": [span.after for span in spans], "end": [span.end for span in spans]})
+
+
+async def changed(connection: AsyncConnection, *, after: int, limit: int) -> list[int]:
+    """The next segments after ``after`` whose counts changed, ascending."""
+    return list((await connection.execute(_CHANGED, {"after": after, "limit": limit})).scalars())
 
 
 async def take_changed(connection: AsyncConnection, *, after: int, limit: int) -> list[int]:

@@ -53,6 +53,10 @@ class Scorer:
         assert listener is not None
         return listener
 
+    async def change(self, statement: str, **values: Any) -> None:
+        async with self.runtime.transaction() as connection:
+            await connection.execute(text(statement), values)
+
     async def query(self, statement: str, **values: Any) -> Sequence[Any]:
         async with self.runtime.engine.connect() as connection:
             return (await connection.execute(text(statement), values)).all()

@@ -1,10 +1,12 @@
 """Queues deliveries and records their outcome: state and events, in one transaction."""
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.courier.channels import channel
@@ -16,7 +18,10 @@ from shared.contracts import deliveries
 from shared.contracts.events import Event
 from shared.contracts.sends import Channel, SurveySent
 from shared.messaging.outbox import Outbox
+from shared.persistence.engine import is_fault_of_data, what_failed
 from shared.runtime import Runtime
+
+log = structlog.get_logger()
 
 _EVENT_TYPES: dict[End, str] = {
     "accepted": deliveries.ACCEPTED,
@@ -55,8 +60,36 @@ async def write_results(
 ) -> None:
     """Writes ``results`` for what is still under ``claim``; unresolved ones are checked after ``check_after`` seconds.
 
-    Deliveries that another courier has taken over are left alone.
+    Deliveries that another courier has taken over are left alone. One by one after a failure that is the data's fault:
+    a result that cannot be written is told, and after its lease the delivery counts as unresolved, as if this process
+    had died.
     """
+    write = functools.partial(_write, runtime, claim, channel=channel, provider=provider, check_after=check_after)
+    try:
+        await write(results)
+    except Exception as error:
+        if not is_fault_of_data(error):
+            raise
+    else:
+        return
+    for each in results.one_by_one():
+        try:
+            await write(each)
+        except Exception as error:
+            if not is_fault_of_data(error):
+                raise
+            log.error("an outcome cannot be written", error=what_failed(error))
+
+
+async def _write(
+    runtime: Runtime[CourierSettings],
+    claim: UUID,
+    results: Results,
+    *,
+    channel: Channel,
+    provider: str,
+    check_after: float,
+) -> None:
     async with runtime.transaction() as connection:
         await end(
             connection,

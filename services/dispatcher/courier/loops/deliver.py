@@ -33,11 +33,11 @@ from services.dispatcher.repository import campaigns as campaign_repository
 from services.dispatcher.repository import customers as customer_repository
 from services.dispatcher.repository import orders as order_repository
 from services.dispatcher.repository import suppressions as suppression_repository
+from services.dispatcher.repository.orders import UnreadableFacts
 from shared import metrics
 from shared.backoff import Backoff
 from shared.contracts.campaigns import CampaignPublished
 from shared.contracts.sends import SurveySent
-from shared.persistence.engine import is_fault_of_data
 from shared.runtime import Runtime
 from shared.transmission import Kind, TransmissionOutcome
 
@@ -169,12 +169,12 @@ class DeliverLoop(Generic[M]):
         """Those that are known, by id."""
         try:
             return await order_repository.read(connection, order_ids)
-        except ValueError:
+        except UnreadableFacts:
             found: dict[str, Order | UnreadableOrder] = {}
             for order_id in order_ids:
                 try:
                     found |= await order_repository.read(connection, [order_id])
-                except ValueError:
+                except UnreadableFacts:
                     found[order_id] = UnreadableOrder()
             return found
 
@@ -273,28 +273,13 @@ class DeliverLoop(Generic[M]):
         self._unwritten = claim, before + results
 
     async def _write_rest(self) -> None:
-        """Writes all outcomes that are not written yet; one by one after a failure that is the data's fault."""
+        """Writes all outcomes that are not written yet."""
         if self._unwritten is None:
             return
         claim, results = self._unwritten
         if results:
-            try:
-                await self._write(claim, results)
-            except Exception as error:
-                if not is_fault_of_data(error):
-                    raise
-                await self._write_one_by_one(claim, results)
+            await self._write(claim, results)
         self._unwritten = None
-
-    async def _write_one_by_one(self, claim: UUID, results: Results) -> None:
-        for each in results.one_by_one():
-            try:
-                await self._write(claim, each)
-            except Exception as error:
-                if not is_fault_of_data(error):
-                    raise
-                # After its lease it counts as unresolved, as if this process had died.
-                log.error("an outcome cannot be written", error=type(error).__name__)
 
     async def _write(self, claim: UUID, results: Results) -> None:
         await actions.write_results(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
+from structlog.testing import capture_logs
 
 from services.dispatcher.loops import retention
 from services.dispatcher.loops.retention import RetentionLoop
@@ -186,3 +187,28 @@ async def test_rows_deleted_just_before_they_are_locked_are_made_again(dispatche
     async with dispatcher.runtime.engine.begin() as connection:
         interrupted = Interrupted(connection, deleted)
         assert set(await customers.lock(interrupted, ["c-1"])) == {"c-1"}  # type: ignore[arg-type]  # as one
+
+
+@pytest.mark.parametrize("channels", ['{"changed_at": 1}', '[{"channel": "email", "changed_at": "soon"}]'])
+async def test_a_customer_who_cannot_be_read_stops_no_other(dispatcher: Dispatcher, channels: str) -> None:
+    for number in range(1, 6):
+        await dispatcher.handle(order_event("placed", f"o-{number}", f"c-{number}"))
+    await dispatcher.pass_time(START + HOUR)
+    for day in range(0, 4_000, 50):
+        await dispatcher.pass_time(START + HOUR + day * DAY)
+    async with dispatcher.runtime.transaction() as connection:
+        for at_fault in ("c-2", "c-5"):
+            await connection.execute(
+                text("UPDATE customers SET channels = CAST(:channels AS jsonb) WHERE customer_id = :at_fault"),
+                {"channels": channels, "at_fault": at_fault},
+            )
+    loop = RetentionLoop(dispatcher.runtime)
+    with capture_logs() as logs:
+        for _ in range(2):
+            while await loop.step():
+                pass
+    left_over = await dispatcher.rows("SELECT customer_id FROM customers ORDER BY customer_id")
+    assert [row["customer_id"] for row in left_over] == ["c-2", "c-5"]
+    told = [entry for entry in logs if entry["log_level"] == "error"]
+    assert len(told) == 2, "each is told once, not at every walk"
+    assert "c-2" not in str(told) and "soon" not in str(told)

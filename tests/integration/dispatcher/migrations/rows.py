@@ -133,6 +133,11 @@ ROWS: dict[str, Rows] = {
         "erased_orders": [{"order_digest": "\\x02", "erased_at": "2026-03-03T12:00:00+00:00"}],
     },
     "0010": TOPIC_IDENTITY_ROWS,
+    "0011": {
+        "erasures": [
+            {"customer_id": "c-3", "reached": "o-1", "tries": 2, "retry_at": "2026-03-03T12:00:00+00:00"}
+        ]
+    },
 }  # fmt: skip
 
 AFTER: dict[str, Changed] = {
@@ -149,4 +154,5 @@ AFTER: dict[str, Changed] = {
         ]
     },
     "0010": after_topic_identities(ROWS),
+    "0011": {"erasures": [{**row, "tries": 0, "retry_at": None} for row in ROWS["0004"]["erasures"]]},
 }

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
 import orjson
+from structlog.testing import capture_logs
 
 from services.scorer.domain.stream import ScoreUpdate
 from services.scorer.loops.stream import StreamLoop
@@ -48,6 +49,22 @@ async def test_a_position_above_the_newest_is_not_silent_for_ever(scorer: Scorer
         update = await anext(updates)
         assert update is not None and update.change < 1_000_000
         assert orjson.loads(update.body)["n"] == 1
+
+
+async def test_a_stored_score_that_cannot_be_read_stops_no_other(scorer: Scorer) -> None:
+    loop = StreamLoop(scorer.runtime, scorer.stream)
+    await scorer.take("surveys.answers", answer("a", 10, segments={"country": ["BR", "NO"]}))
+    async with listening(scorer, lambda update: update.window == "7d") as updates:
+        await scorer.publish()
+        await scorer.change("UPDATE scores SET body = '{' WHERE body LIKE '%country:BR%'")
+        await scorer.change("UPDATE scores SET body = '[]' WHERE body LIKE '%everybody%'")
+        with capture_logs() as logs:
+            for _ in range(3):
+                assert not await loop.step()
+        update = await anext(updates)
+        assert update is not None and update.segment == "country:NO"
+    told = [entry for entry in logs if entry["log_level"] == "error"]
+    assert len(told) == len({entry["change"] for entry in told}) > 1, "each is told once"
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from sqlalchemy import text
 
 from tests.integration.dispatcher.courier.conftest import Office, Open, recover, survey
 from tests.integration.dispatcher.courier.post_office import PostOffice
@@ -112,3 +113,15 @@ async def test_one_that_cannot_be_asked_about_holds_up_no_other(
     monkeypatch.setattr(office.channel, "was_accepted", fails_for_one)
     await office.unresolved.step()
     assert await office.states() == {"send-1": "transmitting", "send-2": "accepted"}
+
+
+async def test_an_outcome_that_cannot_be_written_stops_no_other(office: Office, post: PostOffice) -> None:
+    for number in (1, 2):
+        post.script[f"ana-{number}@example.com"].append("cut")
+    await office.queue([survey(1), survey(2), survey(3)])
+    await office.carry()
+    async with office.runtime.transaction() as connection:
+        await connection.execute(text("UPDATE deliveries SET campaign = '' WHERE send_id = 'send-1'"))
+    await office.at_once()
+    await office.unresolved.step()
+    assert await office.states() == {"send-1": "transmitting", "send-2": "accepted", "send-3": "accepted"}
