@@ -13,7 +13,13 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.client import ConnectionGroup, CoordinationType
-from aiokafka.errors import BrokerResponseError, KafkaError, OutOfOrderSequenceNumber, UnknownError
+from aiokafka.errors import (
+    BrokerResponseError,
+    KafkaConnectionError,
+    KafkaError,
+    OutOfOrderSequenceNumber,
+    UnknownError,
+)
 from aiokafka.producer.sender import InitPIDHandler, Sender, SendProduceReqHandler
 from aiokafka.protocol.transaction import InitProducerIdRequest
 
@@ -78,8 +84,10 @@ class FencedProducer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka has no
     async def obstacle(self, topic: str) -> str | None:
         """Why nothing can be sent to this topic now, in a few words; None if the broker knows it and its leaders.
 
-        ``send`` instead would wait for the topic, and everything behind it, too.
+        ``send`` instead would wait for the topic, and everything behind it, too. Raises KafkaConnectionError when no
+        broker answers: that says nothing about the topic.
         """
+        answered = False
         for attempt in range(_METADATA_ATTEMPTS):
             cluster = self.client.cluster
             partitions = cluster.partitions_for_topic(topic)
@@ -88,7 +96,9 @@ class FencedProducer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka has no
             if attempt:
                 await asyncio.sleep(_METADATA_PAUSE_SECONDS)
             await self.client.add_topic(topic)
-            await self.client.force_metadata_update()
+            answered = await self.client.force_metadata_update()
+        if not answered:
+            raise KafkaConnectionError(f"no broker answers what it knows of {topic}")
         if topic in self.client.cluster.unauthorized_topics:
             return "not authorized to write to the topic"
         if self.client.cluster.partitions_for_topic(topic) is None:

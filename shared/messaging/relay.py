@@ -180,6 +180,7 @@ class Relay:
             )
             async with asyncio.timeout(OPEN_SECONDS):
                 await self._producer.start()
+            await self._set_aside.broker_answers(turn.connection)
         return self._producer
 
     async def _drop_producer(self) -> None:

@@ -26,8 +26,8 @@ _AT_ONCE = 20
 _SECONDS_AT_ONCE = 5.0
 _RELEASED_AT_ONCE = 5_000
 _FIRST_PAUSE_SECONDS = 1.0
-# A topic is one thing to try for all its events.
-_LONGEST_PAUSE_SECONDS = {True: 60.0, False: 3_600.0}
+# A topic is one thing to try for all its events, and asking for it is cheap.
+_LONGEST_PAUSE_SECONDS = {True: 10.0, False: 3_600.0}
 TRIES = 5
 """After so many, about half a minute, an operator is told, and a later event may replace this one."""
 
@@ -48,6 +48,11 @@ class SetAsideEvents:
             pause_seconds=_FIRST_PAUSE_SECONDS,
         )
         log.warning("an event cannot be published, it is set aside", **_about(event.outbox_id, event.record, refused))
+        self._look_at = 0.0
+
+    async def broker_answers(self, connection: AsyncConnection) -> None:
+        """To be called when the broker was asked anew, such as after its restart: topics may be there again."""
+        await repository.hasten_topics(connection)
         self._look_at = 0.0
 
     async def try_again(self, connection: AsyncConnection, producer: FencedProducer, publisher: Publisher) -> None:

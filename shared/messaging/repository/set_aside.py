@@ -51,6 +51,7 @@ _REMOVE_REPLACED = text(
 )
 # Back with its old id, so before all that was committed later.
 _HASTEN = text("UPDATE outbox_set_aside SET retry_at = now() WHERE tries > 0 AND reason = :reason")
+_HASTEN_TOPICS = text("UPDATE outbox_set_aside SET retry_at = now() WHERE tries > 0 AND whole_topic")
 _RELEASE = text(
     f"""
     WITH free AS (
@@ -140,6 +141,11 @@ async def remove_if_replaced(connection: AsyncConnection, outbox_id: int) -> boo
 async def hasten(connection: AsyncConnection, *, reason: str) -> None:
     """All that were refused for this reason are to be tried again now."""
     await connection.execute(_HASTEN, {"reason": reason})
+
+
+async def hasten_topics(connection: AsyncConnection) -> None:
+    """All at whose topic the fault lies are to be tried again now."""
+    await connection.execute(_HASTEN_TOPICS)
 
 
 async def release(connection: AsyncConnection, limit: int) -> int:

@@ -11,10 +11,13 @@ from structlog.testing import capture_logs
 
 from shared import metrics
 from shared.contracts.topics import ANSWERS, ORDERS, followup_topic
-from shared.messaging import set_aside
+from shared.health import Health
+from shared.messaging import relay, set_aside
+from shared.messaging.relay import Relay
 from shared.messaging.topics import ensure_topics
 from tests.integration.shared.conftest import Bench, running
 from tests.kit.eventually import eventually, until
+from tests.kit.proxy import Proxy, reroute
 from tests.kit.relays import is_empty, put, wake
 from tests.kit.relays import published as published_on
 
@@ -148,3 +151,64 @@ async def test_records_that_are_refused_use_up_no_epochs(bench: Bench) -> None:
         await arrived(bench, [("a", f"{number + 1}") for number in range(6)])
         assert relay._producer is not None
         assert relay._producer._txn_manager.producer_epoch == epoch
+
+
+async def test_a_broker_that_cannot_be_asked_does_not_say_that_a_topic_is_missing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or each try during an outage would double the pause after it."""
+    monkeypatch.setattr(relay, "REQUEST_MILLISECONDS", 200)
+    async with Proxy(bench.settings.kafka_bootstrap_servers) as network:
+        reroute(monkeypatch, {"hearback-test": network})
+        async with running(Relay(bench.settings, Health(), "test")):
+            await put(bench.engine, [("a", "1")], topic=NOWHERE.name)
+            await eventually(lambda: tries(bench), "a try", wanted=lambda found: found > 1)
+            network.cut()
+            failed = failures()
+            await until(lambda: failures() > failed + 2, "the relay to have trouble")
+            before = await tries(bench)
+            await until(lambda: failures() > failed + 5, "the relay to have trouble again")
+            assert await tries(bench) == before
+            await network.heal()
+            await eventually(lambda: tries(bench), "the next try", wanted=lambda found: found > before)
+
+
+async def test_a_topic_is_asked_for_as_soon_as_the_broker_answers_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "REQUEST_MILLISECONDS", 200)
+    async with Proxy(bench.settings.kafka_bootstrap_servers) as network:
+        reroute(monkeypatch, {"hearback-test": network})
+        async with running(Relay(bench.settings, Health(), "test")):
+            await put(bench.engine, [("a", "1")], topic=NOWHERE.name)
+            await put(bench.engine, [("b", TOO_LARGE_FOR_US)])
+            await eventually(lambda: waiting(bench), "both", wanted=lambda found: len(found) == 2)
+            network.cut()
+            await postpone(bench, seconds=600)
+            before = await tries(bench)
+            await ensure_topics(bench.settings, [NOWHERE])
+            failed = failures()
+            await put(bench.engine, [("c", "1")])
+            await until(lambda: failures() > failed, "the relay to notice")
+            await network.heal()
+            await arrived(bench, [("a", "1")], NOWHERE.name)
+        # What is too large still is, whatever the broker.
+        assert await waiting(bench) == [("b", True)]
+        assert await tries(bench) < before
+
+
+def failures() -> float:
+    return float(metrics.backend_retries.labels(Relay.name)._value.get())
+
+
+async def tries(bench: Bench) -> int:
+    async with bench.engine.connect() as connection:
+        return (await connection.scalar(text("SELECT sum(tries) FROM outbox_set_aside"))) or 0
+
+
+async def postpone(bench: Bench, *, seconds: float) -> None:
+    """As after many tries in vain."""
+    async with bench.engine.begin() as connection:
+        await connection.execute(
+            text("UPDATE outbox_set_aside SET retry_at = now() + make_interval(secs => :seconds)"), {"seconds": seconds}
+        )
