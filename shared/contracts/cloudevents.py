@@ -122,8 +122,8 @@ def read(
         raise UnreadableRecord(f"the header {missing} is missing; send CloudEvents in binary mode") from error
     except UnicodeDecodeError as error:
         raise UnreadableRecord("a ce_ header is not UTF-8") from error
-    if not event_id or not source or len(event_id) > _LONGEST_ATTRIBUTE or len(source) > _LONGEST_ATTRIBUTE:
-        raise UnreadableRecord(f"ce_id and ce_source must have 1 to {_LONGEST_ATTRIBUTE} characters")
+    _check_attribute("ce_id", event_id)
+    _check_attribute("ce_source", source)
     if attributes.get("ce_specversion") != SPECVERSION:
         _check_version(attributes.get("ce_specversion"))
     time = _time(attributes.get("ce_time"))
@@ -186,14 +186,7 @@ def _read_structured(
         raise UnreadableRecord("the value is not a CloudEvent; it must be a JSON object")
     texts: dict[str, str] = {}
     for name in ("id", "source", "type", "specversion"):
-        attribute = envelope.get(name)
-        if not isinstance(attribute, str) or not 1 <= len(attribute) <= _LONGEST_ATTRIBUTE:
-            raise UnreadableRecord(
-                f"the attribute {name} of the CloudEvent must be a string of 1 to {_LONGEST_ATTRIBUTE} characters"
-            )
-        if UNSTORABLE.search(attribute):
-            raise UnreadableRecord(f"the attribute {name} of the CloudEvent contains U+0000 or a lone surrogate")
-        texts[name] = attribute
+        texts[name] = _check_attribute(name, envelope.get(name))
     _check_version(texts["specversion"].encode())
     written = envelope.get("time")
     time = _time(None if written is None else str(written).encode("utf-8", "replace"))
@@ -221,6 +214,14 @@ def _is_structured(content_type: bytes | None, attributes: Mapping[str, bytes | 
     if content_type is not None and content_type.lower().startswith(STRUCTURED_CONTENT_TYPE):
         return True
     return attributes.get("ce_type") is None and b'"specversion"' in value
+
+
+def _check_attribute(name: str, attribute: object) -> str:
+    if not isinstance(attribute, str) or not 1 <= len(attribute) <= _LONGEST_ATTRIBUTE:
+        raise UnreadableRecord(f"the attribute {name} must be a string of 1 to {_LONGEST_ATTRIBUTE} characters")
+    if UNSTORABLE.search(attribute):
+        raise UnreadableRecord(f"the attribute {name} contains U+0000 or a lone surrogate, which cannot be stored")
+    return attribute
 
 
 def _check_json(content_type: bytes | None) -> None:
@@ -266,8 +267,12 @@ def _data(envelope: Mapping[str, Any]) -> bytes:
         return data.encode("utf-8", "surrogatepass")
     try:
         return orjson.dumps(data)
-    except TypeError:  # a lone surrogate, or an integer beyond 64 bits
+    except TypeError:  # a lone surrogate, an integer beyond 64 bits, or many levels
+        pass
+    try:
         return json.dumps(data).encode()
+    except RecursionError as error:
+        raise UnreadableRecord("data: is nested too deeply") from error
 
 
 def _object(value: bytes, model: type[Contract]) -> Mapping[str, object]:

@@ -16,7 +16,7 @@ What is at fault stands still by itself (``stops.py``): a partition, or a topic.
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -204,6 +204,8 @@ class Consumer:
                 if running is not None and (batch.following or running.done()):
                     await self._finish(running)
                     running = None
+                elif running is None and not batch.following:
+                    await self._note_empty()
                 if batch.generation != self._assignments.generation:
                     self._synchronized = _NEVER
                 if batch.following and self._synchronized == batch.generation:
@@ -258,6 +260,7 @@ class Consumer:
                 except IllegalStateError:
                     return  # revoked in the meantime; the listener has recorded it
                 self._next[partition] = position
+            await self._recall(assigned)
             await self._hold(start.stops)
             waiting = self._standing.waiting()
             for partition in assigned:
@@ -294,6 +297,11 @@ class Consumer:
         for stop in found:
             log.error("a topic stands still", topic=stop.topic, cause=stop.cause, reason=stop.explanation)
 
+    async def _recall(self, assigned: Collection[TopicPartition]) -> None:
+        async with self._engine.connect() as connection:
+            found = await stops.standing(connection, self.name)
+        self._standing.recall(found, {stored_name(self._topics, partition) for partition in assigned})
+
     async def _try_again(self) -> None:
         """Lets those go on whose time has come: there is room for their dead letters again, or it might work now."""
         assert self._kafka is not None
@@ -317,9 +325,29 @@ class Consumer:
             return await dead_letters.room(connection, self.name, topic=topic, limit=limit) > 0
 
     async def _note_passed(self, batch: Batch) -> None:
-        passed = self._standing.passed(
-            {stored_name(self._topics, partition): offset for partition, offset in batch.following.items()}
+        await self._tell_going_on(
+            self._standing.passed(
+                {stored_name(self._topics, partition): offset for partition, offset in batch.following.items()}
+            )
         )
+
+    async def _note_empty(self) -> None:
+        """A topic waits as a whole when none of its records can be handled: a partition that is tried again and has no
+        record to stand still at goes on, though nothing is passed in it."""
+        assert self._kafka is not None
+        tried = self._standing.tried_again()
+        if not tried:
+            return
+        empty = []
+        for partition, position in self._next.items():
+            name = stored_name(self._topics, partition)
+            if name in tried and partition in self._kafka.assignment():
+                end = self._kafka.last_stable_offset(partition)
+                if end is not None and end <= position:
+                    empty.append(name)
+        await self._tell_going_on(self._standing.forget(empty))
+
+    async def _tell_going_on(self, passed: Sequence[TopicPartition]) -> None:
         if passed:
             log.info("a topic goes on", partitions=[f"{topic} {number}" for topic, number in passed])
             async with self._engine.begin() as connection:

@@ -7,10 +7,8 @@ from typing import Protocol
 from shared.contracts import cloudevents
 from shared.contracts.cloudevents import Headers, Message, UnreadableRecord
 from shared.contracts.topics import Topic
-from shared.messaging.records import DeadLetter
+from shared.messaging.records import DeadLetter, shown_event_id
 from shared.messaging.unpacking import RawRecord
-
-LONGEST_EVENT_ID = 200
 
 
 class Record(Protocol):
@@ -74,8 +72,7 @@ def event_id(headers: Headers) -> str | None:
     """The ``ce_id`` of a record that may be unreadable, if it has a usable one."""
     for name, value in headers:
         if name == "ce_id" and value is not None:
-            found = value.decode("utf-8", "replace")[:LONGEST_EVENT_ID]
-            return found if found.isprintable() and found else None
+            return shown_event_id(value.decode("utf-8", "replace"))
     return None
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from shared.contracts.cloudevents import Headers
 
 _LONGEST_REASON = 1_000
+_LONGEST_EVENT_ID = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,3 +52,10 @@ class DeadLetter:
     def short_reason(self) -> str:
         """The reason as stored and published; one about many fields can be long."""
         return self.reason[:_LONGEST_REASON]
+
+
+def shown_event_id(event_id: str) -> str | None:
+    """A ``ce_id`` as it is told with a dead letter, if it can be. Whatever a record holds, what is told of its letter
+    must be storable: a letter that cannot be written would stop its consumer for good."""
+    shown = event_id[:_LONGEST_EVENT_ID]
+    return shown if shown.isprintable() and shown else None

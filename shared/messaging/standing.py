@@ -56,6 +56,16 @@ class Standing:
         known.waiting = True
         known.resume_at = time.monotonic() + known.backoff.failed()
 
+    def recall(self, found: Iterable[Stop], assigned: Collection[TopicPartition]) -> None:
+        """Takes over what another process, or this one before a restart, has told of the partitions assigned here.
+        They are tried at once, and told of until they are passed."""
+        for stop in found:
+            partition = TopicPartition(stop.topic, stop.partition)
+            if partition in assigned and partition not in self._held:
+                backoff = Backoff(first=_FIRST_PAUSE, longest=self._longest)
+                self._held[partition] = _Held(stop, backoff, tries=0, waiting=False)
+        self._tell()
+
     def keep_only(self, assigned: Collection[TopicPartition]) -> None:
         """Forgets the partitions that others own now."""
         self._held = {partition: held for partition, held in self._held.items() if partition in assigned}
@@ -85,13 +95,21 @@ class Standing:
     def try_again(self, partition: TopicPartition) -> None:
         self._held[partition].waiting = False
 
+    def tried_again(self) -> set[TopicPartition]:
+        """Those that do not wait any more, and have not been passed yet."""
+        return {partition for partition, held in self._held.items() if not held.waiting}
+
     def passed(self, positions: Mapping[TopicPartition, int]) -> list[TopicPartition]:
         """Forgets, and returns, the partitions whose position is now beyond the record they stood still at."""
-        gone = [
+        return self.forget(
             partition
-            for partition, held in self._held.items()
-            if not held.waiting and positions.get(partition, -1) > held.stop.offset
-        ]
+            for partition in self.tried_again()
+            if positions.get(partition, -1) > self._held[partition].stop.offset
+        )
+
+    def forget(self, partitions: Iterable[TopicPartition]) -> list[TopicPartition]:
+        """They do not stand still any more."""
+        gone = list(partitions)
         for partition in gone:
             del self._held[partition]
         if gone:

@@ -23,9 +23,8 @@ from shared.contracts.cloudevents import Message
 from shared.contracts.topics import Topic
 from shared.messaging import stops
 from shared.messaging.dead_letters import set_aside
-from shared.messaging.decoding import LONGEST_EVENT_ID
 from shared.messaging.handler import Handler, Rejected
-from shared.messaging.records import DeadLetter
+from shared.messaging.records import DeadLetter, shown_event_id
 from shared.messaging.repository import dead_letters, positions
 from shared.messaging.repository.positions import Fenced, Positions
 from shared.messaging.stops import Stop
@@ -389,5 +388,5 @@ def _dead_letter(item: Message, reason: str) -> DeadLetter:
         value=item.value,
         headers=item.headers,
         reason=reason,
-        event_id=item.event_id[:LONGEST_EVENT_ID],
+        event_id=shown_event_id(item.event_id),
     )

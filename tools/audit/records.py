@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 import orjson
 
@@ -81,9 +81,14 @@ def event_of(record: Record) -> Event | None:
             return None
     if not isinstance(version, str) or version.partition(".")[0] != "1":
         return None
-    if isinstance(source, str) and isinstance(event_id, str) and isinstance(event_type, str) and isinstance(body, dict):
+    if _is_name(source) and _is_name(event_id) and isinstance(event_type, str) and isinstance(body, dict):
         return Event(source=source, id=event_id, type=event_type, body=body)
     return None
+
+
+def _is_name(text: object) -> TypeGuard[str]:
+    """Whether an event may be identified by it; no table can hold U+0000."""
+    return isinstance(text, str) and 1 <= len(text) <= 500 and "\x00" not in text
 
 
 def _data(envelope: dict[str, Any]) -> Any:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import orjson
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,7 +14,7 @@ from shared.contracts.cloudevents import Message
 from shared.contracts.topics import ORDERS, Topic
 from shared.health import Health
 from shared.messaging.repository import dead_letters
-from tests.integration.shared.conftest import CONSUMER, Bench, count, running
+from tests.integration.shared.conftest import CONSUMER, NOW, Bench, count, running
 from tests.kit.eventually import eventually
 
 LIMIT = 5
@@ -92,6 +93,53 @@ async def test_a_handler_that_fails_for_everything_is_not_the_messages_fault(ben
         await eventually(lambda: ready(health), "readiness says so")
     assert await bench.dead_letters() == []
     assert set((await bench.counted()).values()) == {1}
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_once_a_topic_can_be_handled_its_empty_partitions_do_not_stand_still(
+    bench: Bench, restarted: bool
+) -> None:
+    broken = True
+
+    async def handle(connection: AsyncConnection, messages: Sequence[Message]) -> None:
+        if broken:
+            raise KeyError("a bug")
+        await count(connection, messages)
+
+    await bench.publish(range(5), partition=0)
+    before = Health()
+    before.started = True
+    async with running(bench.consumer(handle, before)):
+        await eventually(lambda: stopped(bench), "it stands still")
+        await eventually(lambda: ready(before, wanted=False), "readiness tells")
+        if not restarted:
+            broken = False
+            await eventually(lambda: ready(before), "readiness says that it goes on")
+    broken = False
+    after = Health()
+    after.started = True
+    async with running(bench.consumer(handle, after)):
+        await eventually(lambda: counted(bench, "event-4"), "all, once it works")
+        await eventually(lambda: stopped(bench, wanted=False), "nothing stands still")
+        await eventually(lambda: ready(after), "readiness says so")
+
+
+async def test_a_record_whose_id_cannot_be_stored_stops_nothing(bench: Bench) -> None:
+    async def handle(connection: AsyncConnection, messages: Sequence[Message]) -> None:
+        if any(message.event_id == "odd" for message in messages):
+            raise AttributeError("a case nobody thought of")
+        await count(connection, messages)
+
+    value = orjson.dumps({"order_id": "1", "occurred_at": NOW.isoformat(), "customer": {"id": "c-1"}})
+    named = [("ce_type", b"order.placed"), ("ce_source", b"/shop")]
+    for event_id in (b"a\x00b", b"odd", b"\xff", b"a\nb"):
+        await bench.publish_raw(value, [*named, ("ce_id", event_id)])
+    await bench.publish_raw(value, [("ce_type", b"order.placed"), ("ce_source", b"/a\x00b"), ("ce_id", b"e")])
+    await bench.publish([1, 2, 3], partition=0)
+    async with running(bench.consumer(handle)):
+        await eventually(lambda: counted(bench, "event-3"), "the others are handled")
+    assert len(await bench.dead_letters()) == 4
+    assert await bench.counted() == dict.fromkeys(("a\nb", "event-1", "event-2", "event-3"), 1)
 
 
 async def test_statements_that_postgresql_rejects_are_our_fault_and_stop_one_topic(bench: Bench) -> None:

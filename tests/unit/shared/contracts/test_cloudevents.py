@@ -1,5 +1,6 @@
 """What is published is strict; what is read is tolerant; nothing that cannot be stored gets in."""
 
+import contextlib
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -125,6 +126,30 @@ def test_structured_mode_is_read_too() -> None:
     envelope = {"specversion": "1.0", "id": "e-1", "source": "/shop", "type": "order.placed", "data": SMALLEST}
     for content_type in (b"application/cloudevents+json; charset=utf-8", b"Application/CloudEvents+JSON"):
         assert read_order(envelope, [("content-type", content_type)]).order_id == "1"
+
+
+ENVELOPE = {"specversion": "1.0", "id": "e-1", "source": "/shop", "type": "order.placed"}
+
+
+@pytest.mark.parametrize("unstorable", [b"a\x00b", b"\x00", b"", b"a" * 501])
+@pytest.mark.parametrize("name", ["id", "source"])
+def test_an_event_whose_identity_cannot_be_stored_is_refused(name: str, unstorable: bytes) -> None:
+    headers = [(header, unstorable if header == f"ce_{name}" else content) for header, content in BINARY]
+    with pytest.raises(UnreadableRecord, match=name):
+        read_order(SMALLEST, headers)
+    with pytest.raises(UnreadableRecord, match=name):
+        read_order({**ENVELOPE, name: unstorable.decode(), "data": SMALLEST}, [])
+
+
+@pytest.mark.parametrize("levels", [100, 250, 300, 900, 1_000, 1_020, 5_000, 100_000])
+def test_no_depth_breaks_the_reader(levels: int) -> None:
+    nested = "[" * levels + "]" * levels
+    structured = orjson.dumps({**ENVELOPE, "data": {**SMALLEST, "more": "nested"}})
+    binary = orjson.dumps({**SMALLEST, "more": "nested"})
+    for value, headers in ((structured, []), (binary, BINARY)):
+        with contextlib.suppress(UnreadableRecord):
+            deep = value.replace(b'"nested"', nested.encode())
+            read(ORDERS, partition=0, offset=0, key=None, value=deep, headers=headers)
 
 
 texts = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=200)

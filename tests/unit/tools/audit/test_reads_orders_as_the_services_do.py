@@ -19,6 +19,7 @@ from tools.audit.records import Record
 BINARY = {"ce_specversion": "1.0", "ce_id": "e-1", "ce_source": "/shop", "ce_type": "order.placed"}
 ENVELOPE = {"specversion": "1.0", "id": "e-1", "source": "/shop", "type": "order.placed"}
 JSON = json.dumps(SMALLEST).encode()
+DEEP = "[" * 1_000 + "]" * 1_000
 
 
 def seen_by_the_audit(value: bytes, headers: dict[str, str]) -> tuple[object, ...] | None:
@@ -109,6 +110,11 @@ def test_in_what_decides_when_to_ask(more: dict[str, Any]) -> None:
         (json.dumps({**ENVELOPE, "specversion": "2.0", "data": SMALLEST}).encode(), {}),
         (json.dumps(json.dumps(SMALLEST)).encode(), BINARY),
         (b"\x00\x00\x00\x00\x01" + JSON, BINARY),
+        (JSON, {**BINARY, "ce_id": "a\x00b"}),
+        (JSON, {**BINARY, "ce_source": ""}),
+        (json.dumps({**ENVELOPE, "id": "a\x00b", "data": SMALLEST}).encode(), {}),
+        (json.dumps({**ENVELOPE, "source": "a" * 501, "data": SMALLEST}).encode(), {}),
+        (json.dumps({**SMALLEST, "more": "deep"}).replace('"deep"', DEEP).encode(), BINARY),
     ],
 )
 def test_in_however_the_record_is_made(value: bytes, headers: dict[str, str]) -> None:
