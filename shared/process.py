@@ -130,7 +130,7 @@ async def _prepare(runtime: Runtime[S], service: Service, schema: str, stop: asy
             if is_fault_of_data(error):
                 raise
             backend = _KAFKA if isinstance(error, KafkaError) else _DATABASE
-            reason = await why_failing(error, settings.kafka_bootstrap_servers)
+            reason = await why_failing(error, settings)
             health.trouble(backend, sentence=reason)
             if reminders.due(reason):
                 log.warning("waiting for a backend", backend=backend, reason=reason)

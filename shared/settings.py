@@ -3,23 +3,18 @@
 import re
 import sys
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.api_keys import read_keys
 from shared.clock import clock_from
 from shared.contracts.campaigns import COLOR_PATTERN, DEFAULT_COLOR
 from shared.contracts.topics import FORGET_DAYS, LONGEST_RETENTION_DAYS, segment_seconds
+from shared.kafka_settings import KafkaSettings, settings_errors
 from shared.persistence.urls import driver_url
-from shared.validation import rule
-
-PREFIX = "HEARBACK_"
-SECRETS_DIRECTORY = Path("/run/secrets")
 
 # Anything else would have to be quoted differently in redirects, forms and emails.
 _UNSAFE_IN_PATH = re.compile(r"[^A-Za-z0-9:/._~\[\]-]|(?<!:)//")
@@ -27,19 +22,9 @@ Positive = Annotated[float, Field(gt=0)]
 Settings = TypeVar("Settings", bound="ServiceSettings")
 
 
-class ServiceSettings(BaseSettings):
+class ServiceSettings(KafkaSettings):
     """The settings of every service. A field ``http_port`` is read from ``HEARBACK_HTTP_PORT``."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        # A variable set to nothing, as in a compose file, is one that is not set.
-        env_ignore_empty=True,
-        secrets_dir=SECRETS_DIRECTORY if SECRETS_DIRECTORY.is_dir() else None,
-        extra="ignore",
-        hide_input_in_errors=True,
-    )
-
-    kafka_bootstrap_servers: str = Field("127.0.0.1:9092", description="Kafka brokers, host:port, comma-separated.")
     database_url: SecretStr = Field(
         SecretStr("postgresql://hearback@127.0.0.1:5432/hearback"),
         description="PostgreSQL 18 or newer, as this service's role; its search_path must be the service's schema. "
@@ -264,7 +249,5 @@ def load(settings_type: type[Settings]) -> Settings:
     try:
         return settings_type()
     except ValidationError as error:
-        for violation in error.errors(include_url=False, include_input=False):
-            name = PREFIX + str(violation["loc"][0]).upper() if violation["loc"] else PREFIX
-            print(f"{name}: {rule(violation['msg'])}", file=sys.stderr)
+        print(*settings_errors(error), sep="\n", file=sys.stderr)
         raise SystemExit(2) from None

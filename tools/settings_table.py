@@ -21,7 +21,8 @@ from services.collector.settings import CollectorSettings
 from services.dispatcher.courier.settings import CourierSettings
 from services.dispatcher.settings import DispatcherSettings
 from services.scorer.settings import ScorerSettings
-from shared.settings import PREFIX, ServiceSettings
+from shared.kafka_settings import PREFIX
+from shared.settings import ServiceSettings
 
 PROJECT = Path(__file__).parents[1]
 README = PROJECT / "README.md"

@@ -21,7 +21,7 @@ LOG_SETTINGS = Path(__file__).with_name("log4j2.yaml")
 class KafkaNode:
     """A node and its data folder. Ports may change between starts; the data is kept.
 
-    ``settings`` go before our own.
+    ``settings`` go before our own; ``formatted_with`` are further arguments of the tool that formats the folder.
     proxied: further ports to listen on, each with the port of the proxy in front of it: a client that connects through
     the proxy is told to come back through it.
     """
@@ -32,6 +32,7 @@ class KafkaNode:
     heap_megabytes: int = 512
     settings: Mapping[str, str | int] = field(default_factory=dict)
     proxied: Mapping[int, int] = field(default_factory=dict)
+    formatted_with: Sequence[str] = ()
 
     @property
     def bootstrap_servers(self) -> str:
@@ -47,7 +48,7 @@ class KafkaNode:
             jars, "kafka.tools.StorageTool", "format", "--standalone",
             # As a single argument: one id in 64 begins with a hyphen and would be parsed as an option.
             f"--cluster-id={urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip('=')}",
-            "--config", str(self._settings_file),
+            "--config", str(self._settings_file), *self.formatted_with,
         )  # fmt: skip
 
     def program(self, jars: Sequence[Path], log_file: Path) -> Program:

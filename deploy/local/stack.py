@@ -33,7 +33,9 @@ from deploy.local.secrets_file import StackSecrets, load_or_create, write_privat
 from deploy.local.status import ports_of_running_stack
 from deploy.local.supervisor import ProcessRecord, Supervisor, end_leftovers
 from deploy.local.topics import provide_topics, require_acceptable
+from shared.kafka_settings import PREFIX, KafkaSettings
 
+_KAFKA_SETTINGS = {PREFIX + name.upper() for name in KafkaSettings.model_fields}
 _AUDIT_SETTINGS = (
     "HEARBACK_TIMEZONE",
     "HEARBACK_QUIET_PERIOD_DAYS",
@@ -199,7 +201,7 @@ class Stack:
     def client_environment(self) -> dict[str, str]:
         """The variables a client of this stack needs, as in the state folder's file `env`."""
         return {
-            "HEARBACK_KAFKA_BOOTSTRAP_SERVERS": self.kafka_bootstrap_servers,
+            **self._kafka_settings(),
             "HEARBACK_DATABASE_URL": self.database.owner_url,
             **{f"HEARBACK_{service.upper()}_URL": self.url(service) for service in SERVICES},
             "HEARBACK_MAILBOX_URL": self.url("mailbox"),
@@ -251,7 +253,6 @@ class Stack:
 
     def _service_environment(self, service: str, port: int) -> dict[str, str]:
         return {
-            "HEARBACK_KAFKA_BOOTSTRAP_SERVERS": self.kafka_bootstrap_servers,
             "HEARBACK_DATABASE_URL": self.database.service_urls[service],
             "HEARBACK_TOPIC_PREFIX": self.topic_prefix,
             "HEARBACK_HTTP_HOST": HOST,
@@ -264,11 +265,20 @@ class Stack:
             "HEARBACK_SMTP_URL": f"smtp://{HOST}:{self.ports.smtp}",
             "HEARBACK_SMTP_RECEIPTS_URL": f"{self.url('mailbox')}/api/receipts",
             **self._overrides(),
+            **self._kafka_settings(),
             # Beside the user's own keys: the clients of this stack, such as the audit, have the local one.
             "HEARBACK_API_KEYS": ";".join(
                 filter(None, (self.environment.get("HEARBACK_API_KEYS"), self._secrets.api_keys_setting))
             ),
         }
+
+    def _kafka_settings(self) -> dict[str, str]:
+        """The user's, for an existing cluster; the stack's own broker has neither TLS nor users."""
+        if self.external.kafka_bootstrap_servers is None:
+            security = {"HEARBACK_KAFKA_SECURITY_PROTOCOL": "PLAINTEXT"}
+        else:
+            security = {name: value for name, value in self.environment.items() if name in _KAFKA_SETTINGS}
+        return {**security, "HEARBACK_KAFKA_BOOTSTRAP_SERVERS": self.kafka_bootstrap_servers}
 
     def _overrides(self) -> dict[str, str]:
         named = {"HEARBACK_CLOCK": self.clock, "HEARBACK_CAMPAIGNS_DIR": self.campaigns}

@@ -8,8 +8,9 @@ from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
 from deploy.local.errors import StackError
+from shared.kafka_settings import PREFIX, KafkaSettings
 from shared.messaging.topics import all_topics, ensure_topics
-from shared.settings import PREFIX, ServiceSettings
+from shared.settings import ServiceSettings
 
 
 async def provide_topics(environment: Mapping[str, str]) -> list[str]:
@@ -29,7 +30,7 @@ async def provide_topics(environment: Mapping[str, str]) -> list[str]:
 
 async def delete_topics(bootstrap_servers: str, *, prefix: str) -> None:
     """Deletes the topics whose names begin with `prefix`: those of one run on a shared cluster."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    admin = AIOKafkaAdminClient(**KafkaSettings(kafka_bootstrap_servers=bootstrap_servers).connection())
     await admin.start()
     try:
         topics = [topic for topic in await admin.list_topics() if topic.startswith(prefix)]

@@ -10,7 +10,8 @@ from services.dispatcher.domain.campaign_review import mistakes
 from services.dispatcher.domain.campaigns import MAX_CAMPAIGNS, Campaign, parse_folder
 from services.dispatcher.domain.segments import Segmentation, parse_pairs, parse_value_bands
 from shared.definitions import InvalidDefinition, read_file
-from shared.settings import PREFIX, ServiceSettings
+from shared.kafka_settings import PREFIX
+from shared.settings import ServiceSettings
 
 SHIPPED_CAMPAIGNS = Path(__file__).parent / "campaigns"
 

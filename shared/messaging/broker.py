@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaConnectionError, LeaderNotAvailableError, NoErr
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.offset import OffsetRequest
 
+from shared.kafka_settings import KafkaSettings
 from shared.messaging.topic_identity import TopicIdentity, identities
 
 _LATEST = -1
@@ -40,8 +41,8 @@ class Broker:
     Every question raises a KafkaError, an OSError or TimeoutError when it cannot be answered in time.
     """
 
-    def __init__(self, bootstrap_servers: str, topics: Iterable[str], *, client: str) -> None:
-        self._bootstrap_servers = bootstrap_servers
+    def __init__(self, settings: KafkaSettings, topics: Iterable[str], *, client: str) -> None:
+        self._settings = settings
         self._topics = sorted(topics)
         self._client_id = f"hearback-{client}-broker"
         self._client: AIOKafkaClient | None = None
@@ -107,7 +108,7 @@ class Broker:
     async def _open(self) -> AIOKafkaClient:
         if self._client is None:
             client = AIOKafkaClient(
-                bootstrap_servers=self._bootstrap_servers,
+                **self._settings.connection(),
                 client_id=self._client_id,
                 request_timeout_ms=int(_ANSWER_SECONDS * 1_000),
                 metadata_max_age_ms=_METADATA_MILLISECONDS,

@@ -117,7 +117,7 @@ class Consumer:
             name, list(topics), handlers, engine, settings, tick=lambda: health.tick(self.loop_name)
         )
         self._standing = Standing(self.loop_name, health, settings.retry_limit_seconds)
-        self._broker = Broker(settings.kafka_bootstrap_servers, self._topics, client=name)
+        self._broker = Broker(settings, self._topics, client=name)
         self._assignments = _Assignments()
         self._synchronized = _NEVER
         self._next: Positions = {}
@@ -152,7 +152,7 @@ class Consumer:
         session = int(self._settings.consumer_session_seconds * 1_000)
         kafka = AIOKafkaConsumer(
             *self._topics,
-            bootstrap_servers=self._settings.kafka_bootstrap_servers,
+            **self._settings.connection(),
             group_id=self._settings.topic(f"hearback.{self.name}"),
             client_id=f"hearback-{self.name}",
             enable_auto_commit=False,
@@ -520,7 +520,7 @@ class Consumer:
     async def _meet_trouble(self, error: Exception, pause: float, stop: asyncio.Event) -> None:
         metrics.backend_retries.labels("consumer").inc()
         self._health.tick(self.loop_name)
-        reason = await why_failing(error, self._settings.kafka_bootstrap_servers)
+        reason = await why_failing(error, self._settings)
         self._health.trouble(self.loop_name, sentence=f"cannot read: {reason}")
         log.warning("consuming failed, retrying", error=reason, seconds=pause)
         await wait(stop, pause)

@@ -86,7 +86,7 @@ class Reading:
         self._engine = engine
         self._clock = clock
         self._health = health
-        self._broker = Broker(settings.kafka_bootstrap_servers, self._names, client=consumer)
+        self._broker = Broker(settings, self._names, client=consumer)
         self._awaited: _Look | None = None
         self._until: ReadUntil | None = None
         self._behind: dict[str, int] = {}

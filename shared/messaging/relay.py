@@ -106,7 +106,7 @@ class Relay:
         self._health.tick(self.name)
         # First of all, so that another relay need not wait for the explanation.
         await self._let_go(turn)
-        reason = await why_failing(error, self._settings.kafka_bootstrap_servers)
+        reason = await why_failing(error, self._settings)
         self._health.trouble(self.name, sentence=f"cannot publish: {reason}")
         log.warning("publishing failed, retrying", error=reason)
 
@@ -172,7 +172,7 @@ class Relay:
         if self._producer is None:
             self._producer = FencedProducer(
                 transactional_id=f"hearback.{self._settings.topic(turn.schema)}.outbox",
-                bootstrap_servers=self._settings.kafka_bootstrap_servers,
+                **self._settings.connection(),
                 client_id=f"hearback-{self._client}",
                 request_timeout_ms=REQUEST_MILLISECONDS,
                 max_batch_size=131_072,

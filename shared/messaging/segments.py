@@ -104,7 +104,7 @@ class SegmentLoop:
         if not topics:
             return
         client = AIOKafkaClient(
-            bootstrap_servers=self._settings.kafka_bootstrap_servers,
+            **self._settings.connection(),
             client_id=f"hearback-{self._service}-segments",
             request_timeout_ms=_REQUEST_MILLISECONDS,
         )

@@ -30,7 +30,7 @@ def all_topics() -> list[Topic]:
 
 async def topic_names(settings: ServiceSettings) -> set[str]:
     """The topics under our prefix, without it. Raises a KafkaError of aiokafka when the broker cannot be reached."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers, client_id="hearback-topics")
+    admin = AIOKafkaAdminClient(**settings.connection(), client_id="hearback-topics")
     await admin.start()
     try:
         prefix = settings.topic_prefix
@@ -60,7 +60,7 @@ async def ensure_topics(settings: ServiceSettings, topics: Iterable[Topic]) -> l
 
     Raises a KafkaError of aiokafka when the broker rejects the request or cannot be reached.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers, client_id="hearback-topics")
+    admin = AIOKafkaAdminClient(**settings.connection(), client_id="hearback-topics")
     await admin.start()
     try:
         described = {topic["topic"]: topic for topic in await admin.describe_topics()}

@@ -11,6 +11,7 @@ import httpx
 from deploy.local.stack import Stack
 from shared.clock import SteppedClock
 from tests.kit.eventually import eventually
+from tests.kit.settings import kafka_at
 from tools.audit.audit import Installation, audit
 from tools.audit.report import Report
 from tools.audit.topics import Topics
@@ -167,7 +168,9 @@ class Product:
 
     async def marked(self, topics: Sequence[str]) -> None:
         """Waits until every partition of these has the marker (``shared/messaging/segments.py``) of its publisher."""
-        async with Topics(self.stack.kafka_bootstrap_servers, prefix=self.stack.topic_prefix).ends(topics) as ends:
+        async with Topics(kafka_at(self.stack.kafka_bootstrap_servers), prefix=self.stack.topic_prefix).ends(
+            topics
+        ) as ends:
             await eventually(ends, "a marker in each partition", wanted=lambda found: min(found.values()) >= 1)
 
     async def audited(self, **elsewhere: str) -> Report:

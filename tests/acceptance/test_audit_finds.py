@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaProducer
 from shared.contracts import answers, requests
 from shared.contracts.topics import CATALOGUE
 from tests.acceptance.product import DAY, Buyer, Product
+from tests.kit.settings import kafka_at
 from tools.audit.audit import CannotAudit, Evidence, compared, gather
 from tools.audit.from_database import Connection, read_facts
 from tools.audit.records import Record
@@ -424,7 +425,7 @@ async def test_what_is_wrong_on_topics_and_over_http_is_found_and_named(product:
 
 async def records_of(product: Product, topic: str, key: str) -> list[Record]:
     """Every record of a key, first to last."""
-    topics = Topics(product.stack.kafka_bootstrap_servers, prefix=product.stack.topic_prefix)
+    topics = Topics(kafka_at(product.stack.kafka_bootstrap_servers), prefix=product.stack.topic_prefix)
     return [record async for record in topics.read([topic]) if record.key == key.encode()]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from shared.contracts import preferences
 from tests.acceptance.product import DAY, HOUR, Buyer, Product
 from tests.kit.eventually import eventually
+from tests.kit.settings import kafka_at
 from tools.audit.topics import Topics
 
 
@@ -23,7 +24,7 @@ class Gone(Buyer):
 
 async def told(product: Product, topic: str, of: str) -> list[tuple[str, dict[str, Any]]]:
     """Type and body of what a topic says about a customer or a survey, in order."""
-    topics = Topics(product.stack.kafka_bootstrap_servers, prefix=product.stack.topic_prefix)
+    topics = Topics(kafka_at(product.stack.kafka_bootstrap_servers), prefix=product.stack.topic_prefix)
     records = [record async for record in topics.read([topic]) if record.key == of.encode() and record.value]
     return [(record.header("ce_type") or "", json.loads(record.value or b"")) for record in records]
 

@@ -21,6 +21,7 @@ from tests.acceptance.product import DAY, HOUR, Buyer, Product
 from tests.acceptance.test_erasure import forgetting_within_seconds
 from tests.kit.disk import words_on_disk
 from tests.kit.eventually import eventually
+from tests.kit.settings import kafka_at
 from tests.kit.traces import words_in_tables
 from tools.audit.records import Record
 from tools.audit.topics import Topics
@@ -135,7 +136,7 @@ async def grown_old(product: Product) -> None:
     """Kafka deletes what has passed its topic's retention; each service's retention, which runs when it starts, too."""
     await asyncio.gather(*(product.stack.kill(service) for service in ("dispatcher", "collector", "scorer", "alerter")))
     await product.stack.ready()
-    topics = Topics(product.stack.kafka_bootstrap_servers, prefix=product.stack.topic_prefix)
+    topics = Topics(kafka_at(product.stack.kafka_bootstrap_servers), prefix=product.stack.topic_prefix)
     ages = {name: days for name in await topics.names() if (days := retention_days(name)) is not None}
     oldest_kept: dict[tuple[str, int], int] = {}
     async for record in topics.read(sorted(ages)):

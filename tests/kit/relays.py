@@ -60,7 +60,7 @@ async def wake(engine: AsyncEngine) -> None:
 async def last_of_each_key(settings: ServiceSettings, topic: str = ORDERS.name) -> dict[str, str]:
     """What compaction keeps of the topic."""
     last = {}
-    async for record in Topics(settings.kafka_bootstrap_servers, prefix=settings.topic_prefix).read([topic]):
+    async for record in Topics(settings, prefix=settings.topic_prefix).read([topic]):
         assert record.key is not None and record.value is not None
         last[record.key.decode()] = record.value.decode()
     return last
@@ -69,7 +69,7 @@ async def last_of_each_key(settings: ServiceSettings, topic: str = ORDERS.name) 
 async def published(settings: ServiceSettings, topic: str = ORDERS.name) -> list[tuple[str, str]]:
     """Keys and values of a topic, in the order of each partition."""
     found = []
-    async for record in Topics(settings.kafka_bootstrap_servers, prefix=settings.topic_prefix).read([topic]):
+    async for record in Topics(settings, prefix=settings.topic_prefix).read([topic]):
         assert record.key is not None and record.value is not None
         found.append((record.key.decode(), record.value.decode()))
     return found

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from pydantic import SecretStr
 
+from shared.kafka_settings import KafkaSettings
 from shared.settings import ServiceSettings
 
 SECRET = "x" * 32
@@ -23,3 +24,7 @@ def settings_for(settings: type[S], database_url: str, *api_keys: str, **values:
     return settings(
         database_url=SecretStr(database_url), secret=SecretStr(SECRET), api_keys=SecretStr(";".join(api_keys)), **values
     )
+
+
+def kafka_at(servers: str) -> KafkaSettings:
+    return KafkaSettings(kafka_bootstrap_servers=servers)

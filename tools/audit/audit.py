@@ -10,8 +10,10 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 import httpx
+from pydantic import ValidationError
 
 from deploy.local.backends import CONNECTION_ERRORS
+from shared.kafka_settings import KafkaSettings, settings_errors
 from tools.audit import from_database, from_topics, served
 from tools.audit.checks import answers, cases, consent, erasure, keys, orders, recurring, scores, sends, timers
 from tools.audit.decision_log import DecisionLog
@@ -44,7 +46,7 @@ class CannotAudit(Exception):
 class Installation:
     """What to audit. Without ``mailbox_url``, received mail is not compared."""
 
-    kafka_bootstrap_servers: str
+    kafka: KafkaSettings
     database_url: str
     scorer_url: str
     alerter_url: str
@@ -77,8 +79,13 @@ class Installation:
             except (ValueError, LookupError) as error:
                 raise CannotAudit(f"{name} is {value!r}, which the services would reject.") from error
 
+        required("HEARBACK_KAFKA_BOOTSTRAP_SERVERS")
+        try:
+            kafka = KafkaSettings.of(environment)
+        except ValidationError as error:
+            raise CannotAudit("; ".join(settings_errors(error))) from error
         return cls(
-            kafka_bootstrap_servers=required("HEARBACK_KAFKA_BOOTSTRAP_SERVERS"),
+            kafka=kafka,
             database_url=required("HEARBACK_DATABASE_URL"),
             scorer_url=required("HEARBACK_SCORER_URL"),
             alerter_url=required("HEARBACK_ALERTER_URL"),
@@ -160,7 +167,7 @@ async def _attempt(
     within: float,
     progress: Progress,
 ) -> Evidence | Report:
-    topics = Topics(installation.kafka_bootstrap_servers, prefix=installation.topic_prefix)
+    topics = Topics(installation.kafka, prefix=installation.topic_prefix)
     names = from_topics.audited_topics(await topics.names())
     now = await served.now(client, installation.scorer_url)
     async with topics.ends(names) as ends:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
+from shared.kafka_settings import KafkaSettings
 from shared.messaging.broker import Broker
 from shared.messaging.unpacking import RawRecord, unpack
 from tools.audit.records import Offsets, Record
@@ -31,8 +32,8 @@ def _real_time(milliseconds: int) -> datetime | None:
 class Topics:
     """A cluster's topics, read by assignment: joins no consumer group and commits nothing."""
 
-    def __init__(self, bootstrap_servers: str, *, prefix: str = "") -> None:
-        self._bootstrap_servers = bootstrap_servers
+    def __init__(self, kafka: KafkaSettings, *, prefix: str = "") -> None:
+        self._kafka = kafka
         self._prefix = prefix
 
     async def names(self) -> set[str]:
@@ -109,7 +110,7 @@ class Topics:
 
         Such records have no time of publication. Raises ``error`` when it gets no further either.
         """
-        broker = Broker(self._bootstrap_servers, {at.topic for at in positions}, client="audit")
+        broker = Broker(self._kafka, {at.topic for at in positions}, client="audit")
         found: dict[TopicPartition, list[Record]] = {}
         further = False
         try:
@@ -157,7 +158,7 @@ class Topics:
         """A consumer of every partition of these topics; without a group they are not shared."""
         consumer = AIOKafkaConsumer(
             *(self._prefix + name for name in names),
-            bootstrap_servers=self._bootstrap_servers,
+            **self._kafka.connection(),
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset=beginning,

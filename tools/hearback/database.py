@@ -8,8 +8,11 @@ from typing import Any
 
 import asyncpg
 from aiokafka.errors import KafkaError
+from pydantic import ValidationError
 
 from deploy.local.terminal import fail
+from shared.kafka_settings import KafkaSettings, settings_errors
+from shared.messaging.reachability import SETTING as KAFKA_SETTING
 from shared.messaging.reachability import why_failing
 from shared.persistence.connecting import CannotConnect, why_not_connected
 from shared.persistence.urls import driver_url
@@ -68,6 +71,15 @@ def setting(name: str) -> str:
     return value
 
 
+def kafka() -> KafkaSettings:
+    """How the shell or the running stack reaches Kafka. Raises NotSet, also for settings that cannot be used."""
+    setting(KAFKA_SETTING)
+    try:
+        return KafkaSettings.of(installation_environment())
+    except ValidationError as error:
+        raise NotSet("; ".join(settings_errors(error))) from error
+
+
 def run(command: Callable[[], Awaitable[None]]) -> None:
     """Runs a command, and ends it with a sentence when the installation cannot be reached."""
     try:
@@ -82,5 +94,4 @@ async def _explained(command: Callable[[], Awaitable[None]]) -> None:
     except asyncpg.PostgresError as error:
         fail(f"PostgreSQL refuses: {error}. Has this role the rights of the services' owner?", exit_code=CANNOT)
     except (OSError, TimeoutError, KafkaError) as error:
-        servers = installation_environment().get("HEARBACK_KAFKA_BOOTSTRAP_SERVERS", "")
-        fail(f"{await why_failing(error, servers)}. `make status` shows what runs.", exit_code=CANNOT)
+        fail(f"{await why_failing(error, kafka())}. `make status` shows what runs.", exit_code=CANNOT)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from shared.contracts.topics import dead_letter_topic
+from shared.kafka_settings import KafkaSettings
 from tools.hearback.letter_table import Letter
 
 _STALL_SECONDS = 20
@@ -34,8 +35,8 @@ class LetterRecord:
 class LetterRecords:
     """``prefix`` is the installation's prefix of topic names."""
 
-    def __init__(self, bootstrap_servers: str, *, prefix: str) -> None:
-        self._bootstrap_servers = bootstrap_servers
+    def __init__(self, kafka: KafkaSettings, *, prefix: str) -> None:
+        self._kafka = kafka
         self._prefix = prefix
 
     async def read(
@@ -58,7 +59,7 @@ class LetterRecords:
         wanted = {letter.place: letter.letter_id for letter in letters}
         found: dict[str, LetterRecord] = {}
         partition = TopicPartition(topic, 0)
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap_servers, enable_auto_commit=False)
+        consumer = AIOKafkaConsumer(**self._kafka.connection(), enable_auto_commit=False)
         await consumer.start()
         try:
             consumer.assign([partition])
@@ -88,7 +89,7 @@ class LetterRecords:
         Each to the partition it came from: whoever chose that may not have chosen by the key's hash.
         """
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap_servers, enable_idempotence=True, acks="all", max_request_size=2_000_000
+            **self._kafka.connection(), enable_idempotence=True, acks="all", max_request_size=2_000_000
         )
         await producer.start()
         try:

@@ -274,7 +274,7 @@ def _with_installation(command: Callable[[Installation], Awaitable[None]]) -> No
     """Runs the command, and ends with a sentence when the installation cannot be reached or knows no such letter."""
 
     async def opened() -> None:
-        kafka = database.setting("HEARBACK_KAFKA_BOOTSTRAP_SERVERS")
+        kafka = database.kafka()
         prefix = installation_environment().get("HEARBACK_TOPIC_PREFIX", "")
         async with database.open_database("dead_letters") as found:
             await command(Installation(LetterTable(found), LetterRecords(kafka, prefix=prefix)))

@@ -22,7 +22,7 @@ from shared.contracts.topics import QUEUES
 from shared.nps import group_of
 from tests.kit.eventually import eventually
 from tests.kit.processes import process
-from tests.kit.settings import SECRET
+from tests.kit.settings import SECRET, kafka_at
 from tests.unit.alerter.examples import answer
 from tools.audit.topics import Topics
 
@@ -46,7 +46,7 @@ async def test_two_replicas_and_a_kill_leave_each_answer_one_open_case_in_its_qu
     for one in told:
         final[identity.case_id(one.answer_id)] = max(final.get(identity.case_id(one.answer_id), one), one, key=revision)
     connection = await asyncpg.connect(database.owner_url)
-    topics = Topics(backends.kafka_bootstrap_servers, prefix=topic_prefix)
+    topics = Topics(kafka_at(backends.kafka_bootstrap_servers), prefix=topic_prefix)
 
     async def cases() -> int:
         found: int = await connection.fetchval("SELECT count(*) FROM alerter.cases")

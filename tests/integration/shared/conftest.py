@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer
@@ -158,11 +159,17 @@ async def running(loop: Consumer | Relay) -> AsyncIterator[asyncio.Task[None]]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def bench(kafka: str, empty_database: Database, topic_prefix: str) -> AsyncIterator[Bench]:
+    async with open_bench(empty_database, kafka_bootstrap_servers=kafka, topic_prefix=topic_prefix) as opened:
+        yield opened
+
+
+@contextlib.asynccontextmanager
+async def open_bench(database: Database, **values: Any) -> AsyncIterator[Bench]:
+    """``values`` are settings, Kafka's above all."""
     settings = settings_for(
         ServiceSettings,
-        empty_database.service_urls["scorer"],
-        kafka_bootstrap_servers=kafka,
-        topic_prefix=topic_prefix,
+        database.service_urls["scorer"],
+        **values,
         consumer_session_seconds=6,
         retry_limit_seconds=0.5,
         dead_letter_limit=5,
@@ -182,7 +189,7 @@ async def bench(kafka: str, empty_database: Database, topic_prefix: str) -> Asyn
 
     async with engine.begin() as connection:
         await connection.run_sync(make_tables)
-    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers)
+    producer = AIOKafkaProducer(**settings.connection())
     await producer.start()
     yield Bench(settings, engine, producer)
     await producer.stop()

@@ -58,7 +58,7 @@ async def test_a_key_that_is_removed_is_published_without_a_value_and_nobody_stu
             await bench.outbox.remove(connection, PREFERENCES.name, ["c-1", "c-2"])
         relay.wake()
         await eventually(lambda: is_empty(bench), "the outbox is empty")
-    topics = Topics(bench.settings.kafka_bootstrap_servers, prefix=bench.settings.topic_prefix)
+    topics = Topics(bench.settings, prefix=bench.settings.topic_prefix)
     assert {(record.key, record.value) async for record in topics.read([PREFERENCES.name])} == {
         (b"c-1", None), (b"c-2", None),
     }  # fmt: skip
@@ -80,9 +80,7 @@ async def is_empty(bench: Bench) -> bool:
 async def published(bench: Bench) -> list[str]:
     """Ids of everything in the topic, as read by any consumer; one customer's events share a partition."""
     found: list[str] = []
-    async for record in Topics(bench.settings.kafka_bootstrap_servers, prefix=bench.settings.topic_prefix).read(
-        [ORDERS.name]
-    ):
+    async for record in Topics(bench.settings, prefix=bench.settings.topic_prefix).read([ORDERS.name]):
         message = read(
             ORDERS,
             partition=record.partition,

@@ -8,6 +8,7 @@ from aiokafka.errors import KafkaConnectionError, UnknownTopicOrPartitionError
 from deploy.local.backends import Backends
 from deploy.local.ports import HOST, free_port
 from shared.messaging.reachability import why_failing, why_unreachable
+from tests.kit.settings import kafka_at
 
 
 async def test_each_server_is_told_apart(backends: Backends) -> None:
@@ -20,7 +21,7 @@ async def test_each_server_is_told_apart(backends: Backends) -> None:
     closed, web = f"{HOST}:{free_port()}", f"{HOST}:{server.sockets[0].getsockname()[1]}"
     async with server:
         told = await why_unreachable(
-            f"{closed}, {web},no-such-host.invalid:9092,broker,{backends.kafka_bootstrap_servers}"
+            kafka_at(f"{closed}, {web},no-such-host.invalid:9092,broker,{backends.kafka_bootstrap_servers}")
         )
     assert told == (
         f"Kafka cannot be reached: {closed} refuses connections; {web} is no Kafka broker; "
@@ -34,11 +35,11 @@ async def test_one_that_says_nothing_is_waited_for_two_seconds() -> None:
     with socket.socket() as silent:
         silent.bind((HOST, 0))
         silent.listen()
-        assert "does not respond (HEARBACK" in await why_unreachable(f"{HOST}:{silent.getsockname()[1]}")
+        assert "does not respond (HEARBACK" in await why_unreachable(kafka_at(f"{HOST}:{silent.getsockname()[1]}"))
 
 
 async def test_only_what_is_about_reaching_it_is_looked_into() -> None:
-    nobody = f"{HOST}:{free_port()}"
+    nobody = kafka_at(f"{HOST}:{free_port()}")
     assert "refuses connections" in await why_failing(KafkaConnectionError("unable to bootstrap"), nobody)
     assert await why_failing(UnknownTopicOrPartitionError("c-42"), nobody) == "UnknownTopicOrPartitionError"
     assert await why_failing(TimeoutError(), nobody) == "no response in time"

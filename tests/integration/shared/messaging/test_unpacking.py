@@ -120,7 +120,7 @@ async def test_aborted_records_beside_a_bad_one_stay_unread(bench: Bench) -> Non
         await (producer.abort_transaction() if aborted else producer.commit_transaction())
     await producer.stop()
     await publish(bench, batch_of(raw(0, ("bad-name", b"x")), raw(1), replace=(b"bad-name", b"b\xff\xfe-name")))
-    broker = Broker(bench.settings.kafka_bootstrap_servers, [bench.topic], client="test")
+    broker = Broker(bench.settings, [bench.topic], client="test")
     end = TopicPartition(bench.topic, 0)
     await eventually(broker.ends, "the transactions to have ended", wanted=lambda ends: ends[end] == 6)
     await broker.close()

@@ -10,7 +10,7 @@ from shared.messaging.topics import ensure_topics
 from shared.settings import ServiceSettings
 from tests.kit.eventually import eventually
 from tests.kit.raw_records import Raw, batch_of, publish
-from tests.kit.settings import settings_for
+from tests.kit.settings import kafka_at, settings_for
 from tools.audit.topics import STALL_SECONDS, Topics
 
 
@@ -26,7 +26,7 @@ async def test_a_topic_that_ends_in_transaction_markers_is_read_without_waiting_
         forget_days=0.3 / 86_400,
     )
     await ensure_topics(settings, [ANSWERS])
-    topics = Topics(kafka, prefix=topic_prefix)
+    topics = Topics(kafka_at(kafka), prefix=topic_prefix)
     async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
         await producer.send_and_wait(settings.topic(ANSWERS.name), b"last", key=b"k", partition=0)
 
@@ -53,7 +53,7 @@ async def test_a_record_that_clients_cannot_unpack_costs_only_itself(kafka: str,
         mixed = batch_of(Raw(b"beside", ()), odd, Raw(b"behind", ()), replace=(b"bad-name", b"b\xff\xfe-name"))
         await publish(kafka, topic, partition, mixed)
         await publish(kafka, topic, partition, batch_of(Raw(b"after", ())))
-    records = [record async for record in Topics(kafka, prefix=topic_prefix).read([ANSWERS.name])]
+    records = [record async for record in Topics(kafka_at(kafka), prefix=topic_prefix).read([ANSWERS.name])]
     values = [b"before", b"beside", b"odd", b"behind", b"after"]
     for partition in (0, 1):
         read = [record for record in records if record.partition == partition]
