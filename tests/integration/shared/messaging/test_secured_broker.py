@@ -14,10 +14,11 @@ from deploy.local.kafka import KafkaNode
 from deploy.local.ports import HOST, free_ports
 from deploy.local.provision import Database
 from deploy.local.supervisor import Supervisor
-from shared.contracts.topics import ORDERS, PREFERENCES, dead_letter_topic
+from shared.contracts.topics import ANSWERS, ORDERS, PREFERENCES, dead_letter_topic
 from shared.kafka_settings import KafkaSettings
 from shared.messaging.reachability import why_unreachable
 from shared.messaging.segments import SegmentLoop
+from shared.messaging.topics import ensure_topics
 from tests.integration.shared.conftest import CONSUMER, open_bench, running
 from tests.kit.eventually import eventually
 from tests.kit.relays import published
@@ -141,6 +142,7 @@ async def test_everything_reaches_it(secured: Secured, empty_database: Database,
         async with running(bench.consumer()), running(bench.relay()):
             await eventually(bench.counted, "both orders", wanted=lambda found: len(found) == 2)
             await eventually(lambda: published(bench.settings, letters.name), "the dead letter")
+        await ensure_topics(bench.settings, [ANSWERS])
         # Nothing of this kind is logged when it succeeds; a marker is where a record would be.
         await SegmentLoop(bench.settings, "collector").step()
         async with Topics(bench.settings, prefix=topic_prefix).ends([PREFERENCES.name]) as ends:

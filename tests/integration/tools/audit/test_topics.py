@@ -4,7 +4,7 @@ import asyncio
 
 from aiokafka import AIOKafkaProducer
 
-from shared.contracts.topics import ANSWERS
+from shared.contracts.topics import ANSWERS, PREFERENCES
 from shared.messaging.segments import SegmentLoop
 from shared.messaging.topics import ensure_topics
 from shared.settings import ServiceSettings
@@ -25,7 +25,7 @@ async def test_a_topic_that_ends_in_transaction_markers_is_read_without_waiting_
         topic_prefix=topic_prefix,
         forget_days=0.3 / 86_400,
     )
-    await ensure_topics(settings, [ANSWERS])
+    await ensure_topics(settings, [ANSWERS, PREFERENCES])
     topics = Topics(kafka_at(kafka), prefix=topic_prefix)
     async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
         await producer.send_and_wait(settings.topic(ANSWERS.name), b"last", key=b"k", partition=0)
