@@ -274,7 +274,7 @@ async def _traces(connection: Connection, facts: DatabaseFacts, topics: TopicFac
     facts.details_of_others = await _details_of_others(connection, wanted)
     search = Search(detail for detail in wanted if (detail.kind, detail.text) not in facts.details_of_others)
     for schema, table in await _tables_with_text(connection):
-        keeps_ids = schema == "dispatcher" and table != "deliveries"
+        keeps_ids = (schema == "dispatcher" and table != "deliveries") or (schema, table) == ("collector", "erased_ids")
         rows = connection.cursor(
             f"SELECT to_jsonb(scanned)::text AS document FROM {schema}.{table} AS scanned",  # noqa: S608  # our own tables, from the catalogue
             prefetch=ROWS_AT_ONCE,

@@ -12,7 +12,7 @@ from tools.audit.traces import ADDRESS, COMMENT, ID, NAME, Detail, comparable
 
 def no_personal_data_left(topics: TopicFacts, database: DatabaseFacts) -> Check:
     """No table, and no last record of a key, holds a name, an address or a comment of an erased customer from before
-    the erasure; of who did not come back, not their id either, except in the dispatcher's ledgers.
+    the erasure; of who did not come back, not their id either, except where it stays for a while (docs/security.md).
 
     Details are those in records Kafka still has. Customers of whom it has none are counted as left out: of them, only
     what the tables say of themselves is compared.
