@@ -96,9 +96,13 @@ async def test_a_mended_order_is_asked_about(product: Product, tmp_path: Path) -
 
 
 async def test_what_is_still_unreadable_is_set_aside_again_and_can_be_skipped(product: Product) -> None:
-    offset = await publish_raw(product, b"{not json", "still-unreadable")
+    offset = await publish_raw(product, b"{not \x1b[31mjson", "still-unreadable")
     letter = f"dispatcher/orders/0/{offset}"
     await listed(product, letter)
+    shown = await hearback(product, "show", letter)
+    assert r"{not \x1b[31mjson" in shown and "\x1b" not in shown
+    for file in ("nowhere.json", "/"):
+        assert "--file" in await hearback(product, "edit", letter, "--file", file, exit_code=2)
     assert "Put back 1 record." in await hearback(product, "put-back", letter)
     await listed(product, f"dispatcher/orders/0/{offset + 1}")
     skipped = await hearback(product, "skip", "--all", "--topic", "orders", "--reason", "not JSON")

@@ -18,7 +18,7 @@ from tools.hearback.commands import Commands
 from tools.hearback.database import CANNOT, NOT_DONE
 from tools.hearback.letter_records import LetterRecord, LetterRecords, RecordGone
 from tools.hearback.letter_table import STATES, Filter, Letter, LetterTable, NoSuchLetter
-from tools.hearback.output import list_of, print_list
+from tools.hearback.output import list_of, print_list, visible
 
 _MOST_AT_ONCE = 1_000
 _EVERY = "any"
@@ -97,9 +97,9 @@ def show(letter_id: Annotated[str, typer.Argument(help="An id as `list` shows it
         if record.incomplete:
             console.print(f"missing  {record.incomplete}", markup=False)
         for name, content in record.headers:
-            console.print(f"header   {name}: {_readable(content)}", markup=False)
-        console.print(f"key      {_readable(record.key)}", markup=False)
-        console.print(_pretty(record.value), markup=False, highlight=False)
+            console.print(visible(f"header   {name}: {_readable(content)}"), markup=False)
+        console.print(visible(f"key      {_readable(record.key)}"), markup=False)
+        console.print(visible(_pretty(record.value)), markup=False, highlight=False)
 
     _with_installation(run)
 
@@ -108,7 +108,13 @@ def show(letter_id: Annotated[str, typer.Argument(help="An id as `list` shows it
 def edit(
     letter_id: Annotated[str, typer.Argument(help="An id as `list` shows it.")],
     file: Annotated[
-        Path | None, typer.Option(help="The new value; - reads standard input. Without it, $EDITOR opens.")
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            allow_dash=True,
+            help="The new value; - reads standard input. Without it, $EDITOR opens.",
+        ),
     ] = None,
 ) -> None:
     """Change one record's value, and put it back to its topic with its key and headers."""

@@ -1,4 +1,6 @@
-"""How lists are printed: so that ids can be copied from them, and lines can be searched."""
+"""How lists are printed, so that ids can be copied and lines be searched; and what others have written."""
+
+import unicodedata
 
 from rich.console import Console
 from rich.table import Table
@@ -20,3 +22,13 @@ def print_list(console: Console, table: Table) -> None:
         # In a pipe there is no width, and Rich would take 80 columns.
         console = Console(file=console.file, width=_WIDER_THAN_ANY_LINE)
     console.print(table, markup=False, soft_wrap=False)
+
+
+def visible(text: str) -> str:
+    """What somebody else has written, with escapes for what a terminal would obey instead of showing it."""
+    return "".join(
+        character.encode("unicode_escape").decode()
+        if unicodedata.category(character) in ("Cc", "Cf", "Cs") and character not in "\n\t"
+        else character
+        for character in text
+    )
