@@ -33,6 +33,8 @@ _JSON_TYPES = re.compile(
 )
 """The last two are what serializers of text and of bytes write, whatever the text or the bytes are."""
 _MEDIA_TYPE = re.compile(rb"[A-Za-z0-9!#$&^_.+-]{1,40}/[A-Za-z0-9!#$&^_.+-]{1,60}")
+# What is no such name is not repeated: it may be anything.
+_EVENT_TYPE = re.compile(r"[A-Za-z0-9._-]{1,60}")
 # W3C Trace Context §3.2.2; later versions may be longer.
 _TRACE = re.compile(
     r"(?!ff)(?P<version>[0-9a-f]{2})-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?P<more>-.*)?", re.S
@@ -164,7 +166,8 @@ def read_body(topic: Topic, event_type: str, value: bytes) -> tuple[Contract, Ad
     model = topic.bodies.get(event_type)
     if model is None:
         known = ", ".join(topic.bodies)
-        raise UnreadableRecord(f"ce_type {event_type[:60]!r} does not belong in {topic.name}; it carries {known}")
+        named = f" {event_type}" if _EVENT_TYPE.fullmatch(event_type) else ""
+        raise UnreadableRecord(f"ce_type{named} does not belong in {topic.name}; it carries {known}")
     try:
         return model.model_validate_json(value, extra="ignore"), ()
     except ValidationError as error:

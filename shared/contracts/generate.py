@@ -6,6 +6,7 @@ when a file is stale, missing or no longer generated.
 
 import argparse
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from shared.contracts import (
     sends,
     sessions,
 )
-from shared.contracts.topics import CATALOGUE, CONSUMED_BY, Topic
+from shared.contracts.topics import CATALOGUE, CONSUMED_BY, Topic, dead_letter_topic
 from shared.contracts.types import Contract
 
 TARGET = Path(__file__).parents[2] / "docs" / "contracts"
@@ -51,6 +52,33 @@ _HEADERS = {
         "ce_time": {"type": "string", "format": "date-time"},
         "content-type": {"const": "application/json"},
         "traceparent": {"type": "string", "description": "W3C trace context."},
+    },
+}
+_DEAD_LETTER = "dead-letter"
+_CUT = "What could not be kept whole:"
+_DEAD_LETTER_HEADERS = {
+    "type": "object",
+    "required": [
+        "hearback-topic",
+        "hearback-partition",
+        "hearback-offset",
+        "hearback-consumer",
+        "hearback-reason",
+    ],
+    "properties": {
+        "hearback-topic": {"type": "string", "description": "The topic the record was on, without the prefix."},
+        "hearback-partition": {"type": "string", "pattern": "^[0-9]+$"},
+        "hearback-offset": {"type": "string", "pattern": "^[0-9]+$"},
+        "hearback-consumer": {"type": "string", "description": "The process that set it aside."},
+        "hearback-reason": {"type": "string", "description": "The field and the rule, never a value."},
+        "hearback-records": {
+            "type": "string",
+            "pattern": "^[0-9]+$",
+            "description": "How many records it stands for, if they could not be told apart.",
+        },
+        "hearback-value": {"type": "string", "description": f"{_CUT} the value, or `none` if there was none."},
+        "hearback-key": {"type": "string", "description": f"{_CUT} the key."},
+        "hearback-headers": {"type": "string", "description": f"{_CUT} the record's own headers."},
     },
 }
 
@@ -82,7 +110,7 @@ def asyncapi() -> dict[str, Any]:
     operations: dict[str, Any] = {}
     messages: dict[str, Any] = {}
     for topic in CATALOGUE:
-        channels[topic.name] = _channel(topic)
+        channels[topic.name] = _channel(topic, topic.bodies)
         publisher = "the alerter" if topic.name.startswith(followups.TOPIC_PREFIX) else _PUBLISHED_BY[topic.name]
         operations[f"publish {topic.name}"] = {
             "action": "send",
@@ -103,6 +131,21 @@ def asyncapi() -> dict[str, Any]:
                 "headers": _HEADERS,
                 "payload": {"$ref": f"./{event_type}.schema.json"},
             }
+    for service, topics in CONSUMED_BY.items():
+        for topic in topics:
+            letters = dead_letter_topic(topic.name, service=service)
+            channels[letters.name] = _channel(letters, [_DEAD_LETTER])
+            operations[f"publish {letters.name}"] = {
+                "action": "send",
+                "channel": {"$ref": f"#/channels/{_pointer(letters.name)}"},
+                "summary": f"Published by the {service}, with what it could not read or handle.",
+            }
+    messages[_DEAD_LETTER] = {
+        "name": _DEAD_LETTER,
+        "summary": "A record as it was, with its own key, value and headers, and these headers after them.",
+        "headers": _DEAD_LETTER_HEADERS,
+        "payload": {"description": "The bytes of the record, which may be anything."},
+    }
     return {
         "asyncapi": "3.1.0",
         "info": {
@@ -117,14 +160,12 @@ def asyncapi() -> dict[str, Any]:
     }
 
 
-def _channel(topic: Topic) -> dict[str, Any]:
+def _channel(topic: Topic, messages: Iterable[str]) -> dict[str, Any]:
     configuration = topic.configuration()
     return {
         "address": topic.name,
         "description": f"{topic.summary} Key: {topic.key}.",
-        "messages": {
-            event_type: {"$ref": f"#/components/messages/{_pointer(event_type)}"} for event_type in topic.bodies
-        },
+        "messages": {name: {"$ref": f"#/components/messages/{_pointer(name)}"} for name in messages},
         "bindings": {
             "kafka": {
                 "topic": topic.name,

@@ -144,6 +144,7 @@ class Consumer:
                 await self._meet_trouble(error, self._rejoining.failed(), stop)
             finally:
                 await self._close()
+                self._transaction.tell_rest(last=True)
         self._health.forget(self.loop_name)
 
     # One member of the group -----------------------------------------------------------------------------------
@@ -193,6 +194,7 @@ class Consumer:
         try:
             while not stop.is_set():
                 self._health.tick(self.loop_name)
+                self._transaction.tell_rest()
                 if self._synchronized != self._assignments.generation:
                     if running is not None:
                         await self._finish(running)
@@ -295,7 +297,14 @@ class Consumer:
         async with self._engine.begin() as connection:
             await stops.write(connection, self.name, held)
         for stop in found:
-            log.error("a topic stands still", topic=stop.topic, cause=stop.cause, reason=stop.explanation)
+            log.error(
+                "a topic stands still" if stop.whole_topic else "a partition stands still",
+                topic=stop.topic,
+                partition=stop.partition,
+                offset=stop.offset,
+                cause=stop.cause,
+                reason=stop.explanation,
+            )
 
     async def _recall(self, assigned: Collection[TopicPartition]) -> None:
         async with self._engine.connect() as connection:

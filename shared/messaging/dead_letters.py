@@ -20,10 +20,11 @@ _LARGEST_HEADERS = 50_000
 async def set_aside(connection: AsyncConnection, consumer: str, letters: Sequence[DeadLetter]) -> None:
     """Records the letters and publishes them to ``<topic>.<consumer>.dlq``, in the batch's transaction."""
     await repository.add(connection, consumer, letters)
-    await outbox.put(connection, [_record(letter, consumer) for letter in letters])
+    await outbox.put(connection, [record(letter, consumer) for letter in letters])
 
 
-def _record(letter: DeadLetter, consumer: str) -> Record:
+def record(letter: DeadLetter, consumer: str) -> Record:
+    """The record to publish: the bytes that were set aside, with the headers of ``contracts.generate``."""
     value = letter.value or b""
     key = letter.key
     theirs = [(name, content) for name, content in letter.headers if not name.startswith("hearback-")]

@@ -24,6 +24,7 @@ from shared.contracts.topics import Topic
 from shared.messaging import stops
 from shared.messaging.dead_letters import set_aside
 from shared.messaging.handler import Handler, Rejected
+from shared.messaging.letter_log import LetterLog
 from shared.messaging.records import DeadLetter, shown_event_id
 from shared.messaging.repository import dead_letters, positions
 from shared.messaging.repository.positions import Fenced, Positions
@@ -78,6 +79,7 @@ class BatchTransaction:
         self._limit = settings.dead_letter_limit
         self._largest = settings.consumer_batch_size
         self._tick = tick
+        self._letter_log = LetterLog(consumer)
         self.size = settings.consumer_batch_size
         # By topic: the records, each alone in its batch, that could not be handled since one last was.
         self._alone: dict[str, set[tuple[int, int]]] = {}
@@ -115,6 +117,13 @@ class BatchTransaction:
         if rest:  # behind the last record there were only transaction markers
             await self._attempt([], expected, rest)
         return found
+
+    def tell_rest(self, *, last: bool = False) -> None:
+        """Says now and then, and at the ``last``, how many dead letters there were that have no line in the log."""
+        if last:
+            self._letter_log.close()
+        else:
+            self._letter_log.tell_rest()
 
     def _succeeded(self, part: Items, batch: "_Batch") -> None:
         for item in part:
@@ -156,6 +165,7 @@ class BatchTransaction:
                     metrics.adjusted_fields.labels(topic, adjustment.field, adjustment.change).inc()
         for letter in letters:
             metrics.dead_letters.labels(letter.topic).inc()
+        self._letter_log.tell(letters)
         return found
 
     async def _at_limit(self, connection: AsyncConnection, letter: DeadLetter) -> Stop:
@@ -189,7 +199,6 @@ class BatchTransaction:
             raise cause
         if isinstance(cause, Rejected):
             reasons = {id(message): reason for message, reason in cause.messages}
-            log.warning("messages become dead letters", records=len(reasons), reason=cause.messages[0][1])
             return [[_dead_letter(item, reasons[id(item)]) if id(item) in reasons else item for item in part]]  # type: ignore[arg-type]
         slow = took_too_long(cause, seconds)
         if not slow and not (
@@ -218,10 +227,8 @@ class BatchTransaction:
             found.append(_stop_at(item, "own_fault", told))
             return []
         if await self._only_this_one(item, batch):
-            log.error("a message cannot be handled and becomes a dead letter", topic=item.topic, error=_name(cause))
             return [[_as_dead_letter(item, cause)]]
         told = stops.own_fault(item.topic, error=_name(cause), place=_where(cause))
-        log.error("no message of a topic can be handled", topic=item.topic, error=_name(cause), place=_where(cause))
         found.append(_stop_at(item, "own_fault", told, whole_topic=True))
         return []
 
@@ -270,7 +277,6 @@ class BatchTransaction:
                 continue
             if len(unexpected) > 1 or not self._first_few_alone(unexpected[0]):
                 told = stops.own_fault(topic, error=unexpected[0].reason, place="decoding")
-                log.error("no record of a topic can be decoded", topic=topic, error=unexpected[0].reason)
                 found.append(_stop_at(unexpected[0], "own_fault", told, whole_topic=True))
         return found
 

@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from prometheus_client import REGISTRY
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
+from structlog.testing import capture_logs
 
 from shared.contracts.cloudevents import Headers, Message
 from shared.contracts.topics import ORDERS
@@ -224,6 +225,52 @@ async def test_what_a_handler_rejects_is_set_aside_with_its_reason(bench: Bench)
     del expected["event-7"]
     assert await bench.counted() == expected
     assert await bench.dead_letters() == ["is the seventh"]
+
+
+async def test_each_dead_letter_is_told_in_the_log(bench: Bench) -> None:
+    """Whether it could not be read, was rejected, or could not be handled."""
+
+    async def refuse_some(connection: AsyncConnection, messages: Sequence[Message]) -> None:
+        await count(connection, messages)
+        if wrong := [(message, "is the seventh") for message in messages if message.event_id == "event-7"]:
+            raise Rejected(wrong)
+        if any(message.event_id == "event-9" for message in messages):
+            raise ValueError("ana@example.com")
+
+    await bench.publish(range(12), partition=0)
+    await bench.publish_unreadable(2)
+    with capture_logs() as logs:
+        async with running(bench.consumer(refuse_some)):
+            await eventually(lambda: has_dead_letters(bench, 4), "all four are set aside")
+    told = [line for line in logs if "dead letter" in line["event"]]
+    assert sorted(
+        (line["topic"], line["partition"], line["offset"], line["ce_id"], line["reason"]) for line in told
+    ) == [
+        ("orders", 0, 7, "event-7", "is the seventh"),
+        ("orders", 0, 9, "event-9", "could not be handled: ValueError"),
+        ("orders", 0, 12, "bad-0", "Invalid JSON: the value is not JSON"),
+        ("orders", 0, 13, "bad-1", "Invalid JSON: the value is not JSON"),
+    ]
+    assert {line["log_level"] for line in told} == {"warning"} and "ana@" not in str(logs)
+
+
+async def test_a_topic_that_stands_still_is_told_with_its_place(bench: Bench) -> None:
+    async def refuse_all(_connection: AsyncConnection, _messages: Sequence[Message]) -> None:
+        raise ValueError("ana@example.com")
+
+    await bench.publish(range(5), partition=1)
+    with capture_logs() as logs:
+        async with running(bench.consumer(refuse_all)):
+
+            async def stands_still() -> bool:
+                return bool(await bench.stands_still())
+
+            await eventually(stands_still, "the topic stands still")
+    told = [line for line in logs if line["log_level"] == "error"]
+    assert {(line["topic"], line["partition"], line["offset"], line["cause"]) for line in told} == {
+        ("orders", 1, 0, "own_fault")
+    }
+    assert "ana@" not in str(logs)
 
 
 async def test_a_database_in_trouble_is_never_the_messages_fault(bench: Bench) -> None:

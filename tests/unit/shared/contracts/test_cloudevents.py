@@ -84,6 +84,14 @@ def test_the_complaint_never_quotes_a_value() -> None:
     assert "ana@example.com" not in str(refused.value)
 
 
+def test_nor_does_it_quote_a_type_that_is_none() -> None:
+    for written, quoted in ((b"order.eaten", True), (b"ana@example.com", False), (b"for Ana", False)):
+        headers = [*BINARY[:-1], ("ce_type", written)]
+        with pytest.raises(UnreadableRecord, match="does not belong in orders") as refused:
+            read(ORDERS, partition=0, offset=0, key=None, value=b"{}", headers=headers)
+        assert (written.decode() in str(refused.value)) is quoted
+
+
 def test_nor_does_it_quote_a_name_the_sender_chose() -> None:
     body = {
         "answer_id": "a-1",
