@@ -10,6 +10,7 @@ _PURPOSE = b"hearback.erasure\x1f"
 _MAILBOX_PURPOSE = b"hearback.mailbox\x1f"
 _KEY_PURPOSE = b"hearback.customer."
 _ERASED_KEY_PURPOSE = b"hearback.erased-key\x1f"
+_SUBJECT_PURPOSE = b"hearback.subject\x1f"
 _ORDER_PURPOSE = b"hearback.order\x1f"
 
 
@@ -41,6 +42,11 @@ class CustomerDigests:
         Of the key rather than the id, so that rows from before there was this digest have it, too.
         """
         return hmac.new(self._secret, _ERASED_KEY_PURPOSE + key.bytes, hashlib.sha256).digest()
+
+    def subject(self, found: str) -> str:
+        """32 hexadecimal digits, HMAC-SHA256: of an id of a customer or an order in a record nobody could read."""
+        content = found.encode("utf-8", "replace")
+        return hmac.new(self._secret, _SUBJECT_PURPOSE + content, hashlib.sha256).hexdigest()[:32]
 
     def order(self, order_id: str) -> bytes:
         """32 bytes, HMAC-SHA256: recognises an order of an erased customer."""

@@ -6,9 +6,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.cloudevents import Headers
 from shared.contracts.topics import dead_letter_topic
+from shared.digests import CustomerDigests
 from shared.messaging.records import DeadLetter, Record
 from shared.messaging.repository import dead_letters as repository
 from shared.messaging.repository import outbox
+from shared.messaging.subjects import subjects
 
 # A record of the maximum size a broker accepts by default would be rejected once our headers are added, and would
 # block everything behind it in the outbox.
@@ -17,9 +19,12 @@ _LARGEST_KEY = 20_000
 _LARGEST_HEADERS = 50_000
 
 
-async def set_aside(connection: AsyncConnection, consumer: str, letters: Sequence[DeadLetter]) -> None:
+async def set_aside(
+    connection: AsyncConnection, consumer: str, letters: Sequence[DeadLetter], digests: CustomerDigests
+) -> None:
     """Records the letters and publishes them to ``<topic>.<consumer>.dlq``, in the batch's transaction."""
-    await repository.add(connection, consumer, letters)
+    about = [subjects(letter, digests) for letter in letters]
+    await repository.add(connection, consumer, list(zip(letters, about, strict=True)))
     await outbox.put(connection, [record(letter, consumer) for letter in letters])
 
 

@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from shared import metrics
 from shared.contracts.cloudevents import Message
 from shared.contracts.topics import Topic
+from shared.digests import CustomerDigests
 from shared.messaging import stops
 from shared.messaging.dead_letters import set_aside
 from shared.messaging.handler import Handler, Rejected
@@ -80,6 +81,7 @@ class BatchTransaction:
         self._largest = settings.consumer_batch_size
         self._tick = tick
         self._letter_log = LetterLog(consumer)
+        self._digests = CustomerDigests(settings.secrets[-1])
         self.size = settings.consumer_batch_size
         # By topic: the records, each alone in its batch, that could not be handled since one last was.
         self._alone: dict[str, set[tuple[int, int]]] = {}
@@ -155,7 +157,7 @@ class BatchTransaction:
                     raise HandlerFailed(error) from error
             letters = [item for item in kept if isinstance(item, DeadLetter)]
             if letters:
-                await set_aside(connection, self._consumer, letters)
+                await set_aside(connection, self._consumer, letters, self._digests)
             found = [await self._at_limit(connection, letter) for letter in full]
         expected.update(target)
         for topic, handled in messages.items():

@@ -127,6 +127,15 @@ def add_topic_identities(op: Executes) -> None:
     op.execute("ALTER TABLE consumer_positions ADD COLUMN cluster_id text, ADD COLUMN topic_id uuid")
 
 
+def add_dead_letter_subjects(op: Executes) -> None:
+    """Keyed digests of the customers and orders a dead letter is about, as far as they could be found.
+
+    To be called from a migration after ``add_dead_letter_states``.
+    """
+    op.execute("ALTER TABLE dead_letters ADD COLUMN subjects text[] NOT NULL DEFAULT '{}'")
+    op.execute("CREATE INDEX dead_letters_about ON dead_letters USING gin (subjects)")
+
+
 def allow_records_without_value(op: Executes) -> None:
     """For a service that removes keys from compacted topics; to be called after ``create_outbox_set_aside``."""
     for table in ("outbox", "outbox_set_aside"):

@@ -77,6 +77,19 @@ AFTER_DEAD_LETTER_STATES: Changed = {
     ]
 }
 
+DEAD_LETTER_SUBJECT_ROWS: Rows = {
+    "dead_letters": [
+        {**row, "record_offset": 6, "subjects": ["5f" * 16]} for row in DEAD_LETTER_STATE_ROWS["dead_letters"]
+    ]
+}
+
+AFTER_DEAD_LETTER_SUBJECTS: Changed = {
+    "dead_letters": [
+        {**row, "subjects": []}
+        for row in (*(AFTER_DEAD_LETTER_STATES["dead_letters"] or ()), *DEAD_LETTER_STATE_ROWS["dead_letters"])
+    ]
+}
+
 TOPIC_IDENTITY_ROWS: Rows = {
     "consumer_positions": [
         {

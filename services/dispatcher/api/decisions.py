@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel
 
 from services.dispatcher.queries import decisions
-from services.dispatcher.queries.decisions import DecisionEntry
+from services.dispatcher.queries.decisions import DecisionEntry, SetAsideEvent
 from services.dispatcher.settings import DispatcherSettings
 from shared.contracts.types import Identifier
 from shared.guests import Guests
@@ -22,11 +22,15 @@ CustomerId = Annotated[Identifier, Path(description="The customer's id, as in th
 class DecisionList(BaseModel):
     """Newest first. ``next_cursor`` is null at the end.
 
+    ``set_aside``, on the first page, has the newest events that became dead letters instead, of this customer or of one
+    of their orders, as far as that could be found in them.
+
     ``customer_known`` is false, and ``hint`` says what may be the reason, if nothing that arrived was about this id.
     """
 
     customer_known: bool
     hint: str | None = None
+    set_aside: list[SetAsideEvent] = []
     decisions: list[DecisionEntry]
     next_cursor: str | None
 
@@ -58,10 +62,12 @@ def routes(runtime: Runtime[DispatcherSettings]) -> APIRouter:
         before = None if position is None else position[0]
         async with runtime.read_only() as connection:
             page = await decisions.of_customer(connection, customer_id, before=before, limit=limit)
+            aside = await decisions.set_aside(connection, runtime.digests, customer_id) if before is None else []
             known = bool(page.entries) or await decisions.is_known(connection, customer_id)
         return DecisionList(
             customer_known=known,
-            hint=None if known else _hint(customer_id, runtime.guests),
+            hint=None if known else aside[0].explanation if aside else _hint(customer_id, runtime.guests),
+            set_aside=aside,
             decisions=[entry for _, entry in page.entries],
             next_cursor=None if page.last is None else write_cursor(page.last[0]),
         )

@@ -7,9 +7,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.domain.decisions import Decision
 from services.dispatcher.domain.reasons import Outcome, explain, explain_adjustment
-from services.dispatcher.repository import customers, decisions
+from services.dispatcher.repository import customers, decisions, orders
 from shared.contracts import identity
+from shared.digests import CustomerDigests
+from shared.messaging.repository import dead_letters
 from shared.persistence.page import Page
+
+_MOST_ORDERS = 200
+_MOST_LETTERS = 20
+_STATES = {
+    "set_aside": "an event of this customer or order was set aside as a dead letter",
+    "put_back": "an event of this customer or order had been set aside as a dead letter, and was put back",
+    "skipped": "an event of this customer or order was set aside as a dead letter, and skipped",
+}
 
 
 class DecidedEvent(BaseModel):
@@ -39,6 +49,17 @@ class CampaignEffect(BaseModel):
     explanation: str
 
 
+class SetAsideEvent(BaseModel):
+    """An event that could not be read or handled, and so is not decided about; ``reason`` quotes nothing of it."""
+
+    letter_id: str
+    event_id: str | None
+    set_aside_at: datetime
+    state: str
+    reason: str
+    explanation: str
+
+
 class DecisionEntry(BaseModel):
     """``explanation`` puts ``outcome`` and ``reason`` into a sentence. Times are in UTC."""
 
@@ -64,6 +85,23 @@ async def of_customer(
     """At most ``limit`` decisions older than position ``before``, newest first, each with its position."""
     page = await decisions.of_customer(connection, customer_id, before=before, limit=limit)
     return page.map(lambda logged: (logged.position, _entry(logged.decision)))
+
+
+async def set_aside(connection: AsyncConnection, digests: CustomerDigests, customer_id: str) -> list[SetAsideEvent]:
+    """The newest events of this customer, or of one of their orders, that were set aside as dead letters."""
+    about = [customer_id, *await orders.ids_of_customers(connection, [customer_id], most=_MOST_ORDERS)]
+    found = await dead_letters.about(connection, [digests.subject(one) for one in about], most=_MOST_LETTERS)
+    return [
+        SetAsideEvent(
+            letter_id=letter.letter_id,
+            event_id=letter.event_id,
+            set_aside_at=letter.recorded_at,
+            state=letter.state,
+            reason=letter.reason,
+            explanation=f"{_STATES[letter.state]} ({letter.reason}); see ./hearback letters show {letter.letter_id}",
+        )
+        for letter in found
+    ]
 
 
 async def is_known(connection: AsyncConnection, customer_id: str) -> bool:

@@ -1,6 +1,8 @@
 """Which records became dead letters, and why; their bytes are in the dead letter topics."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -9,7 +11,13 @@ from shared.messaging.records import DeadLetter
 from shared.persistence.columns import Columns
 
 _ROW = Columns(
-    topic="text", partition="integer", record_offset="bigint", reason="text", event_id="text", records="integer"
+    topic="text",
+    partition="integer",
+    record_offset="bigint",
+    reason="text",
+    event_id="text",
+    records="integer",
+    subjects="text[]",
 )
 # A grant counts anew from its moment on.
 _ROOM = text(
@@ -43,6 +51,15 @@ _ADD = text(
     ON CONFLICT DO NOTHING
     """  # noqa: S608  # composed of column names, never values
 )
+# The planner must not read more than a bounded number of them, however many there are about one key.
+_ABOUT = text(
+    """
+    SELECT consumer, topic, partition, record_offset, reason, event_id, recorded_at, state
+    FROM (SELECT * FROM dead_letters WHERE subjects && CAST(:subjects AS text[]) LIMIT 1000) AS found
+    ORDER BY recorded_at DESC, topic, partition, record_offset
+    LIMIT :most
+    """
+)
 _PRUNE = text(
     """
     DELETE FROM dead_letters
@@ -67,7 +84,8 @@ async def reasons(connection: AsyncConnection, consumer: str, *, topic: str, mos
     return {row.reason: row.times for row in rows}
 
 
-async def add(connection: AsyncConnection, consumer: str, letters: Sequence[DeadLetter]) -> None:
+async def add(connection: AsyncConnection, consumer: str, letters: Sequence[tuple[DeadLetter, Sequence[str]]]) -> None:
+    """Adds the letters, each with its subjects (``messaging.subjects``)."""
     rows = (
         {
             "topic": letter.topic,
@@ -76,10 +94,48 @@ async def add(connection: AsyncConnection, consumer: str, letters: Sequence[Dead
             "reason": letter.short_reason,
             "event_id": letter.event_id,
             "records": letter.records,
+            "subjects": "{" + ",".join(about) + "}",  # hexadecimal digits need no quotes
         }
-        for letter in letters
+        for letter, about in letters
     )
     await connection.execute(_ADD, {**_ROW.parameters(rows), "consumer": consumer})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredLetter:
+    """A dead letter as its table tells of it; ``state`` is ``set_aside``, ``put_back`` or ``skipped``."""
+
+    consumer: str
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    event_id: str | None
+    recorded_at: datetime
+    state: str
+
+    @property
+    def letter_id(self) -> str:
+        """By which ``hearback letters`` finds it."""
+        return f"{self.consumer}/{self.topic}/{self.partition}/{self.offset}"
+
+
+async def about(connection: AsyncConnection, subjects: Sequence[str], *, most: int) -> list[StoredLetter]:
+    """The newest letters of the schema's consumers about any of the subjects."""
+    rows = await connection.execute(_ABOUT, {"subjects": list(subjects), "most": most})
+    return [
+        StoredLetter(
+            consumer=row.consumer,
+            topic=row.topic,
+            partition=row.partition,
+            offset=row.record_offset,
+            reason=row.reason,
+            event_id=row.event_id,
+            recorded_at=row.recorded_at,
+            state=row.state,
+        )
+        for row in rows
+    ]
 
 
 async def prune(connection: AsyncConnection, consumer: str, *, days: float, limit: int) -> int:

@@ -29,6 +29,7 @@ from shared.messaging.topics import ensure_topics
 from shared.persistence.engine import open_engine
 from shared.persistence.migrations import (
     add_dead_letter_states,
+    add_dead_letter_subjects,
     add_topic_identities,
     allow_records_without_value,
     create_outbox_set_aside,
@@ -182,6 +183,7 @@ async def open_bench(database: Database, **values: Any) -> AsyncIterator[Bench]:
         operations = Operations(MigrationContext.configure(connection))
         create_runtime_tables(operations)
         add_dead_letter_states(operations)
+        add_dead_letter_subjects(operations)
         create_outbox_set_aside(operations)
         add_topic_identities(operations)
         allow_records_without_value(operations)

@@ -2,7 +2,9 @@
 
 from tests.kit.rows import (
     AFTER_DEAD_LETTER_STATES,
+    AFTER_DEAD_LETTER_SUBJECTS,
     DEAD_LETTER_STATE_ROWS,
+    DEAD_LETTER_SUBJECT_ROWS,
     RUNTIME_ROWS,
     SET_ASIDE_ROWS,
     TOPIC_IDENTITY_ROWS,
@@ -82,6 +84,7 @@ ROWS: dict[str, Rows] = {
     "0007": WITHDRAWN_SESSION_ROWS,
     "0008": {},
     "0009": TOPIC_IDENTITY_ROWS,
+    "0010": DEAD_LETTER_SUBJECT_ROWS,
 }  # fmt: skip
 
 AFTER: dict[str, Changed] = {
@@ -110,4 +113,5 @@ AFTER: dict[str, Changed] = {
         ]
     },
     "0009": after_topic_identities(ROWS),
+    "0010": AFTER_DEAD_LETTER_SUBJECTS,
 }  # fmt: skip

@@ -2,7 +2,9 @@
 
 from tests.kit.rows import (
     AFTER_DEAD_LETTER_STATES,
+    AFTER_DEAD_LETTER_SUBJECTS,
     DEAD_LETTER_STATE_ROWS,
+    DEAD_LETTER_SUBJECT_ROWS,
     RUNTIME_ROWS,
     SET_ASIDE_ROWS,
     TOPIC_IDENTITY_ROWS,
@@ -79,6 +81,7 @@ ROWS: dict[str, Rows] = {
     "0007": {},
     "0008": {"erased_ids": [{"customer_id": "c-9", "erased_at": "2026-03-03T12:00:00+00:00"}]},
     "0009": TOPIC_IDENTITY_ROWS,
+    "0010": DEAD_LETTER_SUBJECT_ROWS,
 }  # fmt: skip
 
 AFTER: dict[str, Changed] = {
@@ -101,4 +104,5 @@ AFTER: dict[str, Changed] = {
         ]
     },
     "0009": after_topic_identities(ROWS),
+    "0010": AFTER_DEAD_LETTER_SUBJECTS,
 }  # fmt: skip

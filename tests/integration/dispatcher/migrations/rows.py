@@ -2,7 +2,9 @@
 
 from tests.kit.rows import (
     AFTER_DEAD_LETTER_STATES,
+    AFTER_DEAD_LETTER_SUBJECTS,
     DEAD_LETTER_STATE_ROWS,
+    DEAD_LETTER_SUBJECT_ROWS,
     RUNTIME_ROWS,
     SET_ASIDE_ROWS,
     TOPIC_IDENTITY_ROWS,
@@ -138,6 +140,7 @@ ROWS: dict[str, Rows] = {
             {"customer_id": "c-3", "reached": "o-1", "tries": 2, "retry_at": "2026-03-03T12:00:00+00:00"}
         ]
     },
+    "0012": DEAD_LETTER_SUBJECT_ROWS,
 }  # fmt: skip
 
 AFTER: dict[str, Changed] = {
@@ -155,4 +158,5 @@ AFTER: dict[str, Changed] = {
     },
     "0010": after_topic_identities(ROWS),
     "0011": {"erasures": [{**row, "tries": 0, "retry_at": None} for row in ROWS["0004"]["erasures"]]},
+    "0012": AFTER_DEAD_LETTER_SUBJECTS,
 }

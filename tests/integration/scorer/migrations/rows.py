@@ -2,7 +2,9 @@
 
 from tests.kit.rows import (
     AFTER_DEAD_LETTER_STATES,
+    AFTER_DEAD_LETTER_SUBJECTS,
     DEAD_LETTER_STATE_ROWS,
+    DEAD_LETTER_SUBJECT_ROWS,
     RUNTIME_ROWS,
     SET_ASIDE_ROWS,
     TOPIC_IDENTITY_ROWS,
@@ -77,6 +79,7 @@ ROWS: dict[str, Rows] = {
     "0004": SET_ASIDE_ROWS,
     "0005": WITHDRAWN_SESSION_ROWS,
     "0006": TOPIC_IDENTITY_ROWS,
+    "0007": DEAD_LETTER_SUBJECT_ROWS,
 }  # fmt: skip
 
 AFTER: dict[str, Changed] = {
@@ -98,4 +101,5 @@ AFTER: dict[str, Changed] = {
     "0006": {
         "consumer_positions": [{"topic": "orders", "next_offset": 41, "cluster_id": None, "topic_id": None}],
     },
+    "0007": AFTER_DEAD_LETTER_SUBJECTS,
 }

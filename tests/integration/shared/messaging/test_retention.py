@@ -35,7 +35,7 @@ async def test_old_letters_go_a_batch_at_a_time(bench: Bench, monkeypatch: pytes
                 )
                 for offset in ages
             ]
-            await dead_letters.add(connection, consumer, letters)
+            await dead_letters.add(connection, consumer, [(letter, ()) for letter in letters])
         for offset, days in ages.items():
             state = "put_back" if offset else "set_aside"
             await connection.execute(_AGE, {"age": timedelta(days=days), "state": state, "at": offset})
