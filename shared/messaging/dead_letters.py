@@ -4,19 +4,12 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.contracts.cloudevents import Headers
-from shared.contracts.topics import dead_letter_topic
 from shared.digests import CustomerDigests
-from shared.messaging.records import DeadLetter, Record
+from shared.messaging.letter_records import letter_record
+from shared.messaging.records import DeadLetter
 from shared.messaging.repository import dead_letters as repository
 from shared.messaging.repository import outbox
 from shared.messaging.subjects import subjects
-
-# A record of the maximum size a broker accepts by default would be rejected once our headers are added, and would
-# block everything behind it in the outbox.
-_LARGEST_VALUE = 900_000
-_LARGEST_KEY = 20_000
-_LARGEST_HEADERS = 50_000
 
 
 async def set_aside(
@@ -25,43 +18,4 @@ async def set_aside(
     """Records the letters and publishes them to ``<topic>.<consumer>.dlq``, in the batch's transaction."""
     about = [subjects(letter, digests) for letter in letters]
     await repository.add(connection, consumer, list(zip(letters, about, strict=True)))
-    await outbox.put(connection, [record(letter, consumer) for letter in letters])
-
-
-def record(letter: DeadLetter, consumer: str) -> Record:
-    """The record to publish: the bytes that were set aside, with the headers of ``contracts.generate``."""
-    value = letter.value or b""
-    key = letter.key
-    theirs = [(name, content) for name, content in letter.headers if not name.startswith("hearback-")]
-    kept = _that_fit(theirs)
-    headers: list[tuple[str, bytes | None]] = [
-        *kept,
-        ("hearback-topic", letter.topic.encode()),
-        ("hearback-partition", str(letter.partition).encode()),
-        ("hearback-offset", str(letter.offset).encode()),
-        ("hearback-consumer", consumer.encode()),
-        ("hearback-reason", letter.short_reason.encode("utf-8", "replace")),
-    ]
-    if letter.records > 1:
-        headers.append(("hearback-records", str(letter.records).encode()))
-    if letter.value is None:
-        headers.append(("hearback-value", b"none"))
-    if len(value) > _LARGEST_VALUE:
-        headers.append(("hearback-value", b"cut from %d bytes" % len(value)))
-        value = value[:_LARGEST_VALUE]
-    if key is not None and len(key) > _LARGEST_KEY:
-        headers.append(("hearback-key", b"cut from %d bytes" % len(key)))
-        key = key[:_LARGEST_KEY]
-    if len(kept) < len(theirs):
-        headers.append(("hearback-headers", b"%d of %d" % (len(kept), len(theirs))))
-    return Record(topic=dead_letter_topic(letter.topic, service=consumer).name, key=key, value=value, headers=headers)
-
-
-def _that_fit(headers: Headers) -> Headers:
-    """The first of them, as many as fit."""
-    room = _LARGEST_HEADERS
-    for number, (name, content) in enumerate(headers):
-        room -= len(name.encode()) + len(content or b"") + 10
-        if room < 0:
-            return headers[:number]
-    return headers
+    await outbox.put(connection, [letter_record(letter, consumer) for letter in letters])

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from shared.contracts import generate
 from shared.contracts.topics import CATALOGUE, CONSUMED_BY
-from shared.messaging import dead_letters
+from shared.messaging.letter_records import letter_record
 from shared.messaging.records import DeadLetter
 
 
@@ -51,7 +51,7 @@ def test_a_dead_letter_has_the_headers_of_the_contract(
         reason="order_id: is missing",
         records=records,
     )
-    record = dead_letters.record(letter, "dispatcher")
+    record = letter_record(letter, "dispatcher")
     document = generate.asyncapi()
     assert record.topic in document["channels"]
     contract = document["components"]["messages"]["dead-letter"]["headers"]
