@@ -32,8 +32,14 @@ class Guests:
 
         It does not contain the address. Without one, the person is known by this order only.
         """
-        address = customer.email or customer.phone
-        return self.of_order(order_id) if not address else self.of_mailbox(address)
+        return self.ids_of(order_id, email=customer.email, phone=customer.phone)[0]
+
+    def ids_of(self, order_id: str, *, email: str | None, phone: str | None) -> list[str]:
+        """Every id that stands for whoever placed an order: by each of their addresses, and by the order alone.
+
+        The first is ``person``. Whoever is erased by any of them, the order is theirs.
+        """
+        return [*(self.of_mailbox(address) for address in (email, phone) if address), self.of_order(order_id)]
 
     def told_apart(self, event: OrderEvent) -> OrderEvent:
         """The event as of the person who ordered, if its customer id is known to be shared."""

@@ -99,6 +99,6 @@ def earliest(one: datetime | None, other: datetime | None) -> datetime | None:
     return min((moment for moment in (one, other) if moment is not None), default=None)
 
 
-def latest(one: datetime | None, other: datetime | None) -> datetime | None:
-    """The later of two times, either of which may be unknown."""
-    return max((moment for moment in (one, other) if moment is not None), default=None)
+def latest(*moments: datetime | None) -> datetime | None:
+    """The latest of the times that are known."""
+    return max((moment for moment in moments if moment is not None), default=None)

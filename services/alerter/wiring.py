@@ -4,7 +4,7 @@ from pathlib import Path
 
 from services.alerter.actions import routing as routing_rules
 from services.alerter.api import cases, routing
-from services.alerter.handlers import answers, batch, orders, preferences, sends
+from services.alerter.handlers import answers, batch, orders, preferences, sends, shared_ids
 from services.alerter.loops.retention import RetentionLoop
 from services.alerter.settings import AlerterSettings
 from services.alerter.web import forms, inbox
@@ -35,6 +35,7 @@ def build(runtime: Runtime[AlerterSettings]) -> Service:
         topics.ORDERS.name: orders.handler(runtime),
         topics.SENDS.name: sends.handler(runtime),
         topics.PREFERENCES.name: preferences.handler(runtime),
+        topics.SHARED_IDS.name: shared_ids.handler(runtime),
     }
 
     async def start() -> None:

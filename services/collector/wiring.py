@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from services.collector.api import answers, customers
-from services.collector.handlers import campaigns, deliveries, sends
+from services.collector.handlers import campaigns, deliveries, sends, shared_ids
 from services.collector.loops.retention import RetentionLoop
 from services.collector.settings import CollectorSettings
 from services.collector.web import survey, unsubscribe
@@ -32,6 +32,7 @@ def build(runtime: Runtime[CollectorSettings]) -> Service:
             topics.CAMPAIGNS.name: campaigns.handler(runtime),
             topics.DELIVERIES.name: deliveries.handler(runtime),
             topics.SENDS.name: sends.handler(runtime),
+            topics.SHARED_IDS.name: shared_ids.handler(runtime),
         },
         loops=[Periodic("retention", settings.prune_seconds, RetentionLoop(runtime).step)],
         app=app,

@@ -24,6 +24,7 @@ from shared.contracts import (
     scores,
     sends,
     sessions,
+    shared_ids,
 )
 from shared.contracts.topics import CATALOGUE, CONSUMED_BY, Topic, dead_letter_topic
 from shared.contracts.types import Contract
@@ -38,6 +39,7 @@ _PUBLISHED_BY = {
     answers.TOPIC: "the collector",
     scores.TOPIC: "the scorer",
     preferences.TOPIC: "the collector",
+    shared_ids.TOPIC: "the dispatcher",
     sessions.TOPIC: "the scorer and the alerter",
     requests.TOPIC: "nobody yet; backends may use it to request surveys",
 }

@@ -19,6 +19,7 @@ from shared.contracts import (
     scores,
     sends,
     sessions,
+    shared_ids,
 )
 from shared.contracts.adjustments import Adjust, adjusted_order
 from shared.contracts.types import Contract
@@ -158,6 +159,15 @@ PREFERENCES = Topic(
     compacted=True,
     summary="Which channels a customer allows, and whether their addresses still work.",
 )
+SHARED_IDS = Topic(
+    name=shared_ids.TOPIC,
+    key="customer id",
+    bodies={shared_ids.FOUND: shared_ids.SharedId},
+    partitions=1,
+    retention_days=None,
+    compacted=True,
+    summary="Customer ids that turned out to be those of several people.",
+)
 REQUESTS = Topic(
     name=requests.TOPIC,
     key="customer id",
@@ -222,6 +232,7 @@ CATALOGUE: tuple[Topic, ...] = (
     ANSWERS,
     SCORES,
     PREFERENCES,
+    SHARED_IDS,
     REQUESTS,
     SESSIONS,
     *(followup_topic(queue) for queue in QUEUES),
@@ -240,6 +251,7 @@ def is_compacted(topic: str) -> bool:
 
 _PUBLISHES_COMPACTED = {
     CAMPAIGNS.name: "dispatcher",
+    SHARED_IDS.name: "dispatcher",
     ANSWERS.name: "collector",
     PREFERENCES.name: "collector",
     SCORES.name: "scorer",
@@ -255,8 +267,8 @@ CONSUMED_BY: dict[str, tuple[Topic, ...]] = {
     "dispatcher": (ORDERS, PREFERENCES, REQUESTS),
     "courier": (SENDS,),
     # Deliveries need the stronger lock on what waits for its send (services/collector/actions/deliveries.py).
-    "collector": (CAMPAIGNS, DELIVERIES, SENDS),
+    "collector": (CAMPAIGNS, SHARED_IDS, DELIVERIES, SENDS),
     "scorer": (SESSIONS, SENDS, DELIVERIES, ANSWERS),
-    "alerter": (SESSIONS, PREFERENCES, ORDERS, SENDS, ANSWERS),
+    "alerter": (SESSIONS, PREFERENCES, SHARED_IDS, ORDERS, SENDS, ANSWERS),
 }
 """Which service reads which topics, in the order in which a batch is handled: facts before what depends on them."""

@@ -1,17 +1,19 @@
 """Updates cases from answers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerter.actions.cases import store
 from services.alerter.domain import revisions
-from services.alerter.queries import routing
-from services.alerter.repository import cases, customers
+from services.alerter.queries import routing, shared_ids
+from services.alerter.repository import cases, customers, erasures
 from services.alerter.settings import AlerterSettings
 from shared.contracts import identity
 from shared.contracts.answers import Answer, AnswerErased
 from shared.erasures import is_erased
+from shared.moments import latest
 from shared.runtime import Runtime
 
 
@@ -38,6 +40,7 @@ async def receive(
     }
     # Locked, so that an erasure on another replica comes entirely before or after.
     locked = await customers.lock(connection, runtime.digests, set(keys.values()))
+    gone = await _of_erased_guests(connection, runtime, newest)
     rules = (await routing.current(connection)).routing
     now = runtime.clock.now()
     remaining = sorted(newest)
@@ -46,7 +49,7 @@ async def receive(
         steps = {}
         for case_id in remaining:
             body, case = newest[case_id], known.get(case_id)
-            erased_at = locked[keys[case_id]].erased_at if case_id in keys else None
+            erased_at = latest(locked[keys[case_id]].erased_at if case_id in keys else None, gone.get(case_id))
             if isinstance(body, AnswerErased) or is_erased(body.received_at, erased_at=erased_at):
                 steps[case_id] = revisions.erase(case, case_id, body.revision, now)
             else:
@@ -54,3 +57,24 @@ async def receive(
                 steps[case_id] = revisions.apply_all(case, [body, *overtaken], rules, now)
         stored = await store(connection, runtime, steps, locked=known)
         remaining = [case_id for case_id in remaining if steps[case_id] and case_id not in stored]
+
+
+async def _of_erased_guests(
+    connection: AsyncConnection, runtime: Runtime[AlerterSettings], newest: Mapping[str, Answer | AnswerErased]
+) -> dict[str, datetime]:
+    """By case, when whoever placed the order was erased, of answers under a customer id that is many people's."""
+    about = {
+        case_id: (body.customer_id, body.order_id)
+        for case_id, body in newest.items()
+        if isinstance(body, Answer) and body.customer_id is not None and body.order_id is not None
+    }
+    erased = await erasures.of_orders(connection, runtime.digests, {order_id for _, order_id in about.values()})
+    if not erased:
+        return {}
+    named = {customer_id for customer_id, _ in about.values()}
+    shared = await shared_ids.among(connection, runtime.digests, runtime.guests, named)
+    return {
+        case_id: erased[order_id]
+        for case_id, (customer_id, order_id) in about.items()
+        if order_id in erased and customer_id in shared
+    }

@@ -8,33 +8,49 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.alerter.repository import cases, customers
+from services.alerter.actions import orders as order_actions
+from services.alerter.repository import cases, customers, orders, shared_ids
 from services.alerter.settings import AlerterSettings
 from shared.contracts import identity
+from shared.contracts.orders import OrderEvent
+from shared.guests import PREFIX
 from shared.runtime import Runtime
 
 
 @dataclass(frozen=True, slots=True)
 class Concerned:
-    """Whom and what a batch is about: customers of orders and surveys, who answered, who is erased; orders, answers."""
+    """Whom and what a batch is about: orders, customers of surveys, who answered, who is erased, ids that turned out to
+    be many people's; answers."""
 
+    orders: list[OrderEvent] = field(default_factory=list)
     customer_ids: set[str] = field(default_factory=set)
     answered_ids: set[str] = field(default_factory=set)
     erased_ids: set[str] = field(default_factory=set)
-    order_ids: set[str] = field(default_factory=set)
+    shared_ids: set[str] = field(default_factory=set)
     answer_ids: set[str] = field(default_factory=set)
 
 
 async def take(connection: AsyncConnection, runtime: Runtime[AlerterSettings], concerned: Concerned) -> None:
     """Locks until the transaction ends."""
     key = runtime.digests.key
+    guests = {key(customer_id) for customer_id in concerned.erased_ids if customer_id.startswith(PREFIX)}
+    if guests:
+        await shared_ids.wait_for_orders(connection)
+    elif concerned.orders or concerned.answer_ids:
+        await shared_ids.hold_off_erasures_of_guests(connection)
     told = {key(customer_id) for customer_id in concerned.customer_ids}
+    if concerned.orders:
+        told |= await order_actions.customers_of(connection, runtime, concerned.orders)
     erased = {key(customer_id) for customer_id in concerned.erased_ids}
     answered = {key(customer_id) for customer_id in concerned.answered_ids}
-    await customers.lock(connection, runtime.digests, told | erased | answered)
+    found = {key(customer_id) for customer_id in concerned.shared_ids}
+    owners = await orders.owners_of_guests(connection, guests) if guests else {}
+    people = await orders.guests_under(connection, found) if found else {}
+    await customers.lock(connection, runtime.digests, told | erased | answered | found | owners.keys() | people.keys())
     case_ids = {identity.case_id(answer_id) for answer_id in concerned.answer_ids}
-    if told or concerned.order_ids:
-        case_ids.update(await cases.awaiting(connection, customer_keys=told, order_ids=concerned.order_ids))
-    if erased:
-        case_ids.update(await cases.ids_of_customers(connection, erased))
+    order_ids = {event.order_id for event in concerned.orders}
+    if told or order_ids:
+        case_ids.update(await cases.awaiting(connection, customer_keys=told, order_ids=order_ids))
+    if erased or found:
+        case_ids.update(await cases.ids_of_customers(connection, erased | found | owners.keys()))
     await cases.lock(connection, sorted(case_ids))

@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from shared.contracts.orders import OrderEvent
 from shared.contracts.sends import SurveySent
 from shared.last_write_wins import merge, text_of
+from shared.mail.addresses import comparable
 from shared.moments import moment_of, stamp_of
 from shared.texts.lines import MAX_NAME, given_name, one_line
 
@@ -57,6 +58,31 @@ def with_order(customer: Customer, event: OrderEvent, at: datetime | None = None
         locale=who.locale,
         timezone=who.timezone,
     )
+
+
+def who_ordered(customer: Customer | None, event: OrderEvent, at: datetime | None = None) -> Customer:
+    """Whoever placed an order, by what its own events say, after one more of them; of the ids, the latest counts."""
+    at = at or event.occurred_at
+    known = customer or Customer(customer_id=event.customer.id)
+    return with_order(known, event, at).with_details(at, customer_id=event.customer.id)
+
+
+def of_case(ordered: Customer | None, known: Customer | None) -> Customer | None:
+    """Whose details a case shows that has an order: ``ordered`` is what the order says of its customer, ``known`` the
+    latest that all orders and surveys under the customer's id say.
+
+    An id may be more than one person's without anybody having found out. So the latest details count as long as the
+    order says nothing else; otherwise, the order's own do.
+    """
+    if ordered is None or known is None:
+        return ordered or known
+    if ordered.email and known.email:
+        same = comparable(ordered.email) == comparable(known.email)
+    else:
+        same = not ordered.name or not known.name or ordered.name == known.name
+    if not same:
+        return ordered
+    return ordered.model_copy(update=known.model_dump(exclude_none=True, exclude={"told"}))
 
 
 def with_send(customer: Customer, send: SurveySent) -> Customer:

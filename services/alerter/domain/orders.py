@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from pydantic import BaseModel, ConfigDict
 
+from services.alerter.domain.customers import Customer, who_ordered
 from shared.contracts import orders
 from shared.contracts.followups import MAX_PRODUCTS
 from shared.contracts.orders import Money, OrderEvent
@@ -43,7 +44,8 @@ class Order(BaseModel):
     ``happened`` has the earliest time of each status but ``delivered``, and the latest of ``cancelled``; ``parcels``
     has the earliest delivery of each shipment, with WHOLE_ORDER for one without a shipment. ``parcels_in_all`` is how
     many there are, as said last at ``parcels_said_at``; ``cost`` and ``refund`` are what it costs and what was given
-    back of it, and ``promise`` for when it is promised, as said last.
+    back of it, and ``promise`` for when it is promised, as said last. ``customer`` is who ordered, by what this order's
+    events say and no other's; None for an order of a release that did not keep it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -57,6 +59,7 @@ class Order(BaseModel):
     refund: Sum | None = None
     promise: Promise | None = None
     description: Description | None = None
+    customer: Customer | None = None
 
     @property
     def facts(self) -> OrderFacts:
@@ -146,6 +149,7 @@ def with_event(order: Order | None, event_type: str, event: OrderEvent, at: date
             "refund": facts.refund,
             "promise": max((promise for promise in promises if promise is not None), default=None),
             "description": description,
+            "customer": who_ordered(known.customer, event, at),
         }
     )
 

@@ -1,7 +1,6 @@
 """All topics: locks what a batch concerns, then hands each topic's messages to its handler."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import groupby
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,6 +13,7 @@ from shared.contracts.cloudevents import Message
 from shared.contracts.orders import OrderEvent
 from shared.contracts.preferences import Preference
 from shared.contracts.sends import SurveySent
+from shared.contracts.shared_ids import SharedId
 from shared.messaging.handler import Handler
 from shared.runtime import Runtime
 
@@ -21,14 +21,7 @@ from shared.runtime import Runtime
 def handler(runtime: Runtime[AlerterSettings], handlers: Mapping[str, Handler]) -> Handler:
     """The handler of all the topics of ``handlers``: of a batch with several of them, it gets all messages at once."""
 
-    async def handle(connection: AsyncConnection, received: Sequence[Message]) -> None:
-        # As the dispatcher does: a case must not show the address of another guest of the shop.
-        messages = [
-            replace(message, body=runtime.guests.told_apart(message.body))
-            if isinstance(message.body, OrderEvent)
-            else message
-            for message in received
-        ]
+    async def handle(connection: AsyncConnection, messages: Sequence[Message]) -> None:
         await locks.take(connection, runtime, _concerned(messages))
         for topic, of_topic in groupby(messages, lambda message: message.topic):
             await handlers[topic](connection, list(of_topic))
@@ -41,10 +34,11 @@ def _concerned(messages: Sequence[Message]) -> locks.Concerned:
     for message in messages:
         body = message.body
         if isinstance(body, OrderEvent):
-            concerned.customer_ids.add(body.customer.id)
-            concerned.order_ids.add(body.order_id)
+            concerned.orders.append(body)
         elif isinstance(body, SurveySent):
             concerned.customer_ids.add(body.customer_id)
+        elif isinstance(body, SharedId):
+            concerned.shared_ids.add(body.customer_id)
         elif isinstance(body, Preference) and message.type == preferences.ERASED:
             concerned.erased_ids.add(body.customer_id)
         elif isinstance(body, Answer | AnswerErased):

@@ -75,6 +75,7 @@ _OF_CUSTOMER = text(
 _IDS_OF_CUSTOMERS = text(
     "SELECT case_id, customer_key FROM cases WHERE customer_key = ANY(CAST(:customer_keys AS uuid[]))"
 )
+_IDS_ABOUT = text("SELECT case_id FROM cases WHERE order_id = ANY(:order_ids)")
 _AWAITING = text(
     """
     SELECT case_id FROM cases WHERE awaits_customer AND customer_key = ANY(CAST(:customer_keys AS uuid[]))
@@ -144,6 +145,11 @@ async def ids_of_customers(connection: AsyncConnection, keys: Iterable[UUID]) ->
     """The ids of these customers' cases, each with its customer's key."""
     rows = await connection.execute(_IDS_OF_CUSTOMERS, {"customer_keys": list(keys)})
     return {row.case_id: row.customer_key for row in rows}
+
+
+async def ids_about(connection: AsyncConnection, order_ids: Iterable[str]) -> list[str]:
+    """The ids of the cases about these orders."""
+    return list((await connection.execute(_IDS_ABOUT, {"order_ids": list(order_ids)})).scalars())
 
 
 async def awaiting(

@@ -146,6 +146,12 @@ async def erase(connection: AsyncConnection, keys: Collection[UUID]) -> None:
         await connection.execute(_DELETE_EMPTY, {"keys": list(keys)})
 
 
+async def forget_details(connection: AsyncConnection, keys: Collection[UUID]) -> None:
+    """Clears customers this transaction has locked, whose details may be somebody else's."""
+    if keys:
+        await connection.execute(_CLEAR, {"keys": list(keys)})
+
+
 async def prune(connection: AsyncConnection, before: datetime, *, limit: int) -> int:
     """Deletes up to ``limit`` customers last updated before ``before`` who have no order, survey or waiting case left;
     returns how many."""

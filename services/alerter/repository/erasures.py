@@ -23,7 +23,9 @@ _REMEMBER_CUSTOMERS = text(
     ON CONFLICT (customer_digest) DO UPDATE SET erased_at = GREATEST(erasures.erased_at, excluded.erased_at)
     """  # noqa: S608  # composed of column names, never values
 )
-_OF_ORDERS = text("SELECT order_digest FROM erased_orders WHERE order_digest = ANY(CAST(:digests AS bytea[]))")
+_OF_ORDERS = text(
+    "SELECT order_digest, erased_at FROM erased_orders WHERE order_digest = ANY(CAST(:digests AS bytea[]))"
+)
 _REMEMBER_ORDERS = text(
     f"""
     INSERT INTO erased_orders ({_ORDERS.names})
@@ -50,13 +52,15 @@ async def remember_customers(
     await connection.execute(_REMEMBER_CUSTOMERS, _CUSTOMERS.parameters(rows))
 
 
-async def of_orders(connection: AsyncConnection, digests: CustomerDigests, order_ids: Collection[str]) -> set[str]:
-    """The erased ones of these orders."""
+async def of_orders(
+    connection: AsyncConnection, digests: CustomerDigests, order_ids: Collection[str]
+) -> dict[str, datetime]:
+    """When the customers of the erased ones of these orders were erased."""
     if not order_ids:
-        return set()
+        return {}
     by_digest = {digests.order(order_id): order_id for order_id in order_ids}
     rows = await connection.execute(_OF_ORDERS, {"digests": list(by_digest)})
-    return {by_digest[bytes(row.order_digest)] for row in rows}
+    return {by_digest[bytes(row.order_digest)]: row.erased_at for row in rows}
 
 
 async def remember_orders(connection: AsyncConnection, digests: CustomerDigests, times: Mapping[str, datetime]) -> None:

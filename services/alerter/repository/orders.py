@@ -1,6 +1,7 @@
 """Customers' orders, one document each. The customer's row must be locked before they are written."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -13,12 +14,39 @@ from shared.persistence.columns import Columns
 from shared.persistence.stored import read_stored
 
 _COLUMNS = Columns(
-    order_id="text", customer_key="uuid", document="jsonb", told_at="timestamptz", began_at="timestamptz"
+    order_id="text",
+    customer_key="uuid",
+    document="jsonb",
+    told_at="timestamptz",
+    began_at="timestamptz",
+    guest_keys="uuid[]",
 )
 _ERASED = Columns(customer_key="uuid", erased_at="timestamptz")
 
-_READ = text("SELECT order_id, document::text AS document FROM customer_orders WHERE order_id = ANY(:ids)")
-_OWNERS = text("SELECT order_id, customer_key FROM customer_orders WHERE order_id = ANY(:ids)")
+_READ = text(
+    """
+    SELECT customer_key, document::text AS document, guest_keys::text[] AS guest_keys
+    FROM customer_orders WHERE order_id = ANY(:ids)
+    """
+)
+_OWNERS_OF_GUESTS = text(
+    """
+    SELECT customer_key, guest_keys::text[] AS guest_keys FROM customer_orders
+    WHERE guest_keys && CAST(:keys AS uuid[]) AND customer_key = guest_keys[1]
+    """
+)
+_GUESTS_UNDER = text(
+    """
+    SELECT guest_keys::text[] FROM customer_orders
+    WHERE customer_key = ANY(CAST(:keys AS uuid[])) AND guest_keys IS NOT NULL
+    """
+)
+_TELL_APART = text(
+    """
+    UPDATE customer_orders SET customer_key = guest_keys[1]
+    WHERE customer_key = ANY(CAST(:keys AS uuid[])) AND guest_keys IS NOT NULL
+    """
+)
 _OF_CUSTOMER = text(
     """
     SELECT document::text AS document FROM customer_orders
@@ -50,16 +78,50 @@ _PRUNE = text(
 )
 
 
-async def read(connection: AsyncConnection, order_ids: Iterable[str]) -> dict[str, Order]:
+@dataclass(frozen=True, slots=True)
+class StoredOrder:
+    """An order, the key of its customer, and the keys of the ids that stand for whoever placed it (``Guests.ids_of``),
+    of which the first is their own if the id they ordered under is many people's."""
+
+    order: Order
+    customer_key: UUID
+    guest_keys: Sequence[UUID] = ()
+
+
+async def read(connection: AsyncConnection, order_ids: Iterable[str]) -> dict[str, StoredOrder]:
     """The known ones of these orders, by id."""
     rows = await connection.execute(_READ, {"ids": list(order_ids)})
-    return {row.order_id: read_stored(Order, row.document) for row in rows}
+    known = [
+        StoredOrder(read_stored(Order, row.document), row.customer_key, tuple(map(UUID, row.guest_keys or ())))
+        for row in rows
+    ]
+    return {stored.order.order_id: stored for stored in known}
 
 
-async def owners(connection: AsyncConnection, order_ids: Collection[str]) -> dict[str, UUID]:
-    """The keys of the customers of the known ones of these orders."""
-    rows = await connection.execute(_OWNERS, {"ids": list(order_ids)})
-    return {row.order_id: row.customer_key for row in rows}
+async def owners_of_guests(connection: AsyncConnection, keys: Collection[UUID]) -> dict[UUID, set[UUID]]:
+    """The keys of the people for whom these keys of guests stand, each with those of ``keys`` that do.
+
+    Only of people who are told apart: nobody's own id is another for a guest who wrote the same address.
+    """
+    found: dict[UUID, set[UUID]] = {}
+    for row in await connection.execute(_OWNERS_OF_GUESTS, {"keys": list(keys)}):
+        found.setdefault(row.customer_key, set()).update(set(map(UUID, row.guest_keys)).intersection(keys))
+    return found
+
+
+async def guests_under(connection: AsyncConnection, keys: Collection[UUID]) -> dict[UUID, set[UUID]]:
+    """Those who ordered under the ids of these customers, if they are many people's: the key of each person, and all
+    that stand for them."""
+    found: dict[UUID, set[UUID]] = {}
+    for guest_keys in (await connection.execute(_GUESTS_UNDER, {"keys": list(keys)})).scalars():
+        theirs = list(map(UUID, guest_keys))
+        found.setdefault(theirs[0], set()).update(theirs)
+    return found
+
+
+async def tell_apart(connection: AsyncConnection, keys: Collection[UUID]) -> None:
+    """Gives the orders of these customers, who turned out to be many people, to whoever placed each; all are locked."""
+    await connection.execute(_TELL_APART, {"keys": list(keys)})
 
 
 async def of_customer(connection: AsyncConnection, key: UUID, *, limit: int) -> list[Order]:
@@ -68,19 +130,20 @@ async def of_customer(connection: AsyncConnection, key: UUID, *, limit: int) -> 
     return [read_stored(Order, document) for document in rows.scalars()]
 
 
-async def save(connection: AsyncConnection, orders: Sequence[tuple[UUID, Order]]) -> None:
-    """``orders`` are pairs of the key of a customer this transaction has locked and the order, without duplicates."""
+async def save(connection: AsyncConnection, orders: Sequence[StoredOrder]) -> None:
+    """Writes orders of customers this transaction has locked, without duplicates."""
     if not orders:
         return
     rows = (
         {
-            "order_id": order.order_id,
-            "customer_key": key,
-            "document": order.model_dump_json(exclude_none=True),
-            "told_at": order.told_at,
-            "began_at": order.began_at,
+            "order_id": stored.order.order_id,
+            "customer_key": stored.customer_key,
+            "document": stored.order.model_dump_json(exclude_none=True),
+            "told_at": stored.order.told_at,
+            "began_at": stored.order.began_at,
+            "guest_keys": f"{{{','.join(map(str, stored.guest_keys))}}}" if stored.guest_keys else None,
         }
-        for key, order in orders
+        for stored in orders
     )
     await connection.execute(_SAVE, _COLUMNS.parameters(rows))
 

@@ -1,6 +1,6 @@
 """Surveys sent to customers, one document each. The customer's row must be locked before they are written."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -34,6 +34,19 @@ _ERASE = text(
     DELETE FROM customer_surveys USING {_ERASED.given}
     WHERE customer_surveys.customer_key = given.customer_key AND sent_at <= given.erased_at
     """  # noqa: S608  # composed of column names, never values
+)
+_DELETE_ABOUT = text(
+    """
+    DELETE FROM customer_surveys
+    WHERE customer_key = ANY(CAST(:keys AS uuid[])) AND document->>'order_id' = ANY(:order_ids)
+    """
+)
+_TELL_APART = text(
+    """
+    UPDATE customer_surveys SET customer_key = customer_orders.customer_key FROM customer_orders
+    WHERE customer_surveys.customer_key = ANY(CAST(:keys AS uuid[]))
+      AND customer_orders.order_id = customer_surveys.document->>'order_id'
+    """
 )
 _PRUNE = text(
     f"""
@@ -76,6 +89,16 @@ async def erase(connection: AsyncConnection, times: Mapping[UUID, datetime]) -> 
     """Deletes the surveys sent before their customer's erasure, of customers this transaction has locked."""
     rows = ({"customer_key": key, "erased_at": at} for key, at in times.items())
     await connection.execute(_ERASE, _ERASED.parameters(rows))
+
+
+async def delete_about(connection: AsyncConnection, order_ids: Collection[str], *, of: Collection[UUID]) -> None:
+    """Deletes the surveys about these orders that were sent to customers this transaction has locked."""
+    await connection.execute(_DELETE_ABOUT, {"keys": list(of), "order_ids": list(order_ids)})
+
+
+async def tell_apart(connection: AsyncConnection, keys: Collection[UUID]) -> None:
+    """Gives the surveys of these customers, who turned out to be many people, to whoever placed the order of each."""
+    await connection.execute(_TELL_APART, {"keys": list(keys)})
 
 
 async def prune(connection: AsyncConnection, before: datetime, *, limit: int) -> int:

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.collector.domain.answers import erased_answer
 from services.collector.domain.guests import GuestKnownBy
+from services.collector.queries import shared_ids
 from services.collector.repository import erased_ids, erasures
 from services.collector.settings import CollectorSettings
 from shared import tracing
@@ -71,15 +72,17 @@ async def erase_guest(runtime: Runtime[CollectorSettings], known_by: GuestKnownB
     """Erases whoever ordered without an account, with one of these addresses or orders.
 
     Their ids follow from the addresses and the orders; by which address somebody placed an order is known from its
-    survey or an answer. Answers about the orders that were posted under an id that guests share are theirs, too.
+    survey or an answer. Answers about the orders that were posted under an id that is many people's are theirs, too.
     """
     guests = runtime.guests
     found = {guests.of_mailbox(address) for address in known_by.addresses}
     found |= {guests.of_order(order_id) for order_id in known_by.order_ids}
     async with runtime.read_only() as connection:
         named = await erasures.named_with(connection, known_by.order_ids)
-    found |= {name for name in named if name.startswith(PREFIX)}
-    shared = {name for name in named if guests.shares(name)}
+        found |= {name for name in named if name.startswith(PREFIX)}
+        order_ids = set(known_by.order_ids).union(*[await erasures.orders_of(connection, each) for each in found])
+        named |= await erasures.named_with(connection, order_ids)
+        shared = await shared_ids.among(connection, runtime.digests, guests, named)
     done = [
         await erase_customer(runtime, customer_id, known_by.order_ids, shared_ids=shared)
         for customer_id in sorted(found)

@@ -6,7 +6,8 @@ from datetime import timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.collector.actions import pending_preferences as pending_actions
-from services.collector.repository import erasures, pending_preferences, sends
+from services.collector.queries import shared_ids as shared_names
+from services.collector.repository import erasures, pending_preferences, sends, shared_ids
 from services.collector.settings import CollectorSettings
 from shared.contracts.sends import SurveySent
 from shared.erasures import is_erased
@@ -19,6 +20,8 @@ async def store(
     """Stores the surveys, without the personal data of customers erased after they were sent, or after their order
     began: the erasure may have arrived first, or too late for the dispatcher. So may a preference change, which is
     applied here."""
+    await shared_ids.hold_off(connection)
+    surveys = await _told_apart(connection, runtime, surveys)
     digest = runtime.digests.digest
     digests = {survey.customer_id: digest(survey.customer_id) for survey in surveys}
     erased_at = await erasures.erased_among(connection, sorted(set(digests.values())))
@@ -31,6 +34,21 @@ async def store(
     await pending_preferences.hold_off_changes(connection)
     await sends.put(connection, surveys, erased)
     await pending_actions.settle(connection, runtime, [survey.send_id for survey in surveys])
+
+
+async def _told_apart(
+    connection: AsyncConnection, runtime: Runtime[CollectorSettings], surveys: Sequence[SurveySent]
+) -> list[SurveySent]:
+    """The surveys, those that were decided before it was known that an id is many people's as whose address they
+    have."""
+    named = {survey.customer_id for survey in surveys}
+    shared = await shared_names.among(connection, runtime.digests, runtime.guests, named)
+    return [
+        survey.model_copy(update={"customer_id": runtime.guests.of_mailbox(survey.recipient.address)})
+        if survey.customer_id in shared
+        else survey
+        for survey in surveys
+    ]
 
 
 async def prune(runtime: Runtime[CollectorSettings]) -> bool:

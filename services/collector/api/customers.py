@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from services.collector.actions.erasures import erase_customer, erase_guest
 from services.collector.domain.guests import MAX_ORDERS, GuestKnownBy
+from services.collector.queries import shared_ids
 from services.collector.settings import CollectorSettings
 from shared.contracts.types import Identifier
 from shared.runtime import Runtime
@@ -31,15 +32,20 @@ _OF_GUESTS = (
     "this id is shared by everybody without an account (HEARBACK_GUEST_IDS), so that nobody who ordered under it is "
     f"erased by it; erase a guest by {_BY_WHAT_IS_KNOWN}"
 )
+_OF_SEVERAL_PEOPLE = (
+    "this id turned out to be several people's: more email addresses ordered under it than one person has "
+    "(HEARBACK_ADDRESSES_PER_CUSTOMER), so that each has an id of their own, guest-…, and none of them is erased by "
+    f"this one; erase each by {_BY_WHAT_IS_KNOWN}"
+)
 _NOTHING_OF_CUSTOMER = (
     "no survey and no answer here was about this id (any more); what other services have of it is erased all the same. "
     "Compare it with customer.id in the shop's events, in which case counts. Somebody without an account has another "
     f"id here: erase them by {_BY_WHAT_IS_KNOWN}"
 )
 _NOTHING_OF_GUEST = (
-    "no survey and no answer here was about these; what other services have of the ids in customer_ids is erased all "
-    "the same. An order that was placed with an address, and not asked about yet, is found by that address only: give "
-    "email, or phone if the order has no email. Whoever has an id in the shop is erased by DELETE /v1/customers/{id}"
+    "no survey and no answer here was about these; what other services have of the ids in customer_ids, and of whoever "
+    "placed these orders, is erased all the same. Give email, too, or phone if the order has no email: not every "
+    "order may have been read yet. Whoever has an id in the shop is erased by DELETE /v1/customers/{id}"
 )
 CustomerId = Annotated[Identifier, Path(description="The customer's id in the order events.")]
 
@@ -47,7 +53,7 @@ CustomerId = Annotated[Identifier, Path(description="The customer's id in the or
 class ErasureDone(BaseModel):
     """How many answers and surveys held the customer's data. Other services follow within seconds.
 
-    ``hint`` is there for an id that guests share, by which nobody who ordered under it is erased, and for one that
+    ``hint`` is there for an id that is many people's, by which nobody who ordered under it is erased, and for one that
     nothing was about.
     """
 
@@ -87,7 +93,7 @@ def routes(runtime: Runtime[CollectorSettings]) -> APIRouter:
             answers_erased=done.answers,
             surveys_erased=done.sends,
             erased_at=done.erased_at,
-            hint=_hint(runtime, customer_id, nothing=not (done.answers or done.sends)),
+            hint=await _hint(runtime, customer_id, nothing=not (done.answers or done.sends)),
         )
 
     @router.post("/guests/erase", dependencies=[Depends(require("customers:erase"))], responses=declared(401, 403))
@@ -108,7 +114,10 @@ def routes(runtime: Runtime[CollectorSettings]) -> APIRouter:
     return router
 
 
-def _hint(runtime: Runtime[CollectorSettings], customer_id: str, *, nothing: bool) -> str | None:
+async def _hint(runtime: Runtime[CollectorSettings], customer_id: str, *, nothing: bool) -> str | None:
     if runtime.guests.shares(customer_id):
         return _OF_GUESTS
+    async with runtime.read_only() as connection:
+        if await shared_ids.among(connection, runtime.digests, runtime.guests, [customer_id]):
+            return _OF_SEVERAL_PEOPLE
     return _NOTHING_OF_CUSTOMER if nothing else None

@@ -12,6 +12,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.collector.repository.answers import stored_answer
+from shared.contracts import identity
 from shared.contracts.answers import Answer
 
 
@@ -32,6 +33,11 @@ _HOLD_OFF_ERASURES = text("LOCK TABLE erasures IN SHARE MODE")
 _ERASED_AMONG = text(
     "SELECT customer_digest, erased_at FROM erasures WHERE customer_digest = ANY(CAST(:digests AS bytea[]))"
 )
+
+
+async def hold_off(connection: AsyncConnection) -> None:
+    """Until the transaction ends, nobody can be erased; to be called before a row is locked."""
+    await connection.execute(_HOLD_OFF_ERASURES)
 
 
 async def erased_among(connection: AsyncConnection, digests: Sequence[bytes]) -> dict[bytes, datetime]:
@@ -102,13 +108,29 @@ _WIPE_SENDS = text(
     UPDATE sends SET customer_id = NULL, address = NULL, name = NULL, order_id = NULL, product = NULL,
                      segments = '{}', erased_at = :now
     WHERE customer_id = :customer_id
-    RETURNING old.order_id
+    RETURNING old.order_id, send_id
     """
 )
+_WIPE_SENDS_BY_ID = text(
+    """
+    UPDATE sends SET customer_id = NULL, address = NULL, name = NULL, order_id = NULL, product = NULL,
+                     segments = '{}', erased_at = :now
+    WHERE send_id = ANY(CAST(:send_ids AS text[]))
+    """
+)
+_ORDERS_OF = text("SELECT order_id FROM sends WHERE customer_id = :customer_id AND order_id IS NOT NULL")
 _WIPE_ANSWERS = text(
     """
     UPDATE answers SET revision = revision + 1, customer_id = NULL, body = NULL, request_digest = NULL, erased_at = :now
     WHERE customer_id = :customer_id
+    RETURNING old.revision AS revision, old.body::text AS body
+    """
+)
+# What was answered through a survey is the customer's whom it was sent to, whatever their id was then.
+_WIPE_ANSWERS_TO = text(
+    """
+    UPDATE answers SET revision = revision + 1, customer_id = NULL, body = NULL, request_digest = NULL, erased_at = :now
+    WHERE answer_id = ANY(CAST(:answer_ids AS text[])) AND body IS NOT NULL
     RETURNING old.revision AS revision, old.body::text AS body
     """
 )
@@ -183,9 +205,11 @@ async def wipe(
     await connection.execute(_REMEMBER, {"digest": customer_digest, "now": now})
     await connection.execute(_WAIT_FOR_ANSWERS, {"customer_id": customer_id})
     whose = {"customer_id": customer_id, "now": now}
-    sends = list((await connection.execute(_WIPE_SENDS, whose)).scalars())
+    sends = (await connection.execute(_WIPE_SENDS, whose)).all()
     answers = _answers(await connection.execute(_WIPE_ANSWERS, whose))
-    orders = {*order_ids, *filter(None, sends), *(answer.order_id for answer in answers if answer.order_id)}
+    answers += await _wipe_answers_to(connection, [row.send_id for row in sends], now)
+    known_orders = [*(row.order_id for row in sends), *(answer.order_id for answer in answers)]
+    orders = {*order_ids, *filter(None, known_orders)}
     about = await connection.execute(WIPE_ANSWERS_ABOUT, {"order_ids": sorted(orders), "now": now})
     if shared_ids:
         known = {"order_ids": sorted(orders), "shared_ids": sorted(shared_ids), "now": now}
@@ -198,6 +222,25 @@ async def wipe(
         order_ids=orders,
         preference_revision=following.scalar_one(),
     )
+
+
+async def wipe_sends(connection: AsyncConnection, send_ids: Collection[str], now: datetime) -> list[Answer]:
+    """Erases the personal data of these surveys, whose customers were erased, and of what was answered through them;
+    returns the answers erased now, as they were before."""
+    if not send_ids:
+        return []
+    await connection.execute(_WIPE_SENDS_BY_ID, {"send_ids": sorted(send_ids), "now": now})
+    return await _wipe_answers_to(connection, send_ids, now)
+
+
+async def _wipe_answers_to(connection: AsyncConnection, send_ids: Collection[str], now: datetime) -> list[Answer]:
+    answer_ids = sorted(map(identity.answer_id, send_ids))
+    return _answers(await connection.execute(_WIPE_ANSWERS_TO, {"answer_ids": answer_ids, "now": now}))
+
+
+async def orders_of(connection: AsyncConnection, customer_id: str) -> set[str]:
+    """The orders that the customer was asked about."""
+    return set((await connection.execute(_ORDERS_OF, {"customer_id": customer_id})).scalars())
 
 
 async def named_with(connection: AsyncConnection, order_ids: Collection[str]) -> set[str]:

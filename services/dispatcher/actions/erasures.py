@@ -25,6 +25,7 @@ from services.dispatcher.repository.erasures import PendingErasure
 from services.dispatcher.repository.orders import UnreadableOrder
 from services.dispatcher.settings import DispatcherSettings
 from shared.backoff import pause_after
+from shared.guests import PREFIX
 from shared.persistence.engine import is_fault_of_data, what_failed
 from shared.runtime import Runtime
 
@@ -50,6 +51,15 @@ class FirstOrders:
             and (isinstance(order, UnreadableOrder) or order_rules.went_on_after(order, after))
             for order in self.orders
         )
+
+
+async def people_behind(connection: AsyncConnection, erased_at: Mapping[str, datetime]) -> dict[str, datetime]:
+    """When those were erased for whom these ids of guests stand, such as the one by which an order alone is known."""
+    guest_ids = {customer_id for customer_id in erased_at if customer_id.startswith(PREFIX)}
+    people = await orders.people_of_guests(connection, guest_ids) if guest_ids else {}
+    return {
+        person: max(erased_at[name] for name in (*by, person) if name in erased_at) for person, by in people.items()
+    }
 
 
 async def first_orders(connection: AsyncConnection, customer_ids: Sequence[str]) -> dict[str, str]:
@@ -118,10 +128,14 @@ async def _put_aside(runtime: Runtime[DispatcherSettings], pending: PendingErasu
 async def _clear(
     connection: AsyncConnection, erased: Mapping[str, Customer], found: Sequence[Order | UnreadableOrder]
 ) -> None:
+    # An order from before it was known that its customer id is many people's is told by the ids of guests alone.
     theirs = [
         order
         for order in found
-        if order.customer_id in erased and erased[order.customer_id].was_erased_by(order.first_event_at)
+        if any(
+            of in erased and erased[of].was_erased_by(order.first_event_at)
+            for of in ([order.customer_id] if order.customer_id in erased else order.guest_ids)
+        )
     ]
     unreadable = sum(isinstance(order, UnreadableOrder) for order in theirs)
     if unreadable:

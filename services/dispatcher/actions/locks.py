@@ -26,10 +26,13 @@ async def take(connection: AsyncConnection, runtime: Runtime[DispatcherSettings]
     events = await order_actions.named(connection, runtime, received)
     said = [(message, message.body) for message in messages if isinstance(message.body, Preference)]
     erased = {body.customer_id for message, body in said if message.type == preferences.ERASED}
-    customer_of = await erasures.first_orders(connection, sorted(erased))
+    # Of a guest, the time does not matter here.
+    people = await erasures.people_behind(connection, dict.fromkeys(erased, runtime.clock.now()))
+    customer_of = await erasures.first_orders(connection, sorted(erased | people.keys()))
     customer_of |= {event.body.order_id: event.body.customer.id for event in events}
     locked = await orders.lock(connection, customer_of) if customer_of else {}
     customer_ids = order_actions.customers_of(events, locked)
     customer_ids.update(body.customer_id for _, body in said)
+    customer_ids.update(people)
     customer_ids.update(message.body.customer_id for message in messages if isinstance(message.body, SurveyRequested))
     await customers.lock(connection, customer_ids)

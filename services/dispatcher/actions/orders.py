@@ -7,17 +7,23 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.dispatcher.domain import customers as customer_rules
 from services.dispatcher.domain.customers import Customer
 from services.dispatcher.domain.event_contents import used_again
 from services.dispatcher.domain.order_events import IncomingEvent, OrderBatch, incoming
 from services.dispatcher.domain.orders import Order
 from services.dispatcher.domain.segments import Segmentation
 from services.dispatcher.domain.shared_ids import told_apart
-from services.dispatcher.repository import campaigns, customers, decisions, erased_digests, orders, timers
+from services.dispatcher.repository import campaigns, customers, decisions, erased_digests, erasures, orders, timers
 from services.dispatcher.settings import DispatcherSettings
+from shared.contracts import shared_ids
 from shared.contracts.cloudevents import Message
 from shared.contracts.orders import OrderEvent
+from shared.contracts.shared_ids import SharedId
+from shared.erasures import is_erased
 from shared.messaging.handler import Rejected
+from shared.moments import earliest, latest
+from shared.order_facts import said_at
 from shared.runtime import Runtime
 
 _EVENTS_BETWEEN_YIELDS = 50
@@ -54,6 +60,12 @@ async def ingest(
     await timers.remove(connection, changes.removed)
     await timers.put(connection, changes.timers)
     await decisions.put(connection, [*taken, *batch.further_decisions])
+    if found_out := sorted({event.shared_id for event in events if event.shared_id is not None}):
+        # Some of its people may have been erased before anybody knew which orders were theirs.
+        await erasures.put_for_guests_under(connection, found_out)
+        await runtime.outbox.put(
+            connection, [shared_ids.event(SharedId(customer_id=each, found_at=now)) for each in found_out]
+        )
 
 
 async def named(
@@ -120,6 +132,7 @@ async def _recall_erasures(
 ) -> None:
     """Adds to locked customers, and to their orders, that they were erased so long ago that all else about them is
     deleted."""
+    await _recall_erasures_of_guests(connection, runtime, events, known_orders, known_customers)
     unheard = [name for name, one in known_customers.items() if one.first_event_at is None and one.erased_at is None]
     if not unheard:
         return
@@ -134,3 +147,40 @@ async def _recall_erasures(
     for order_id, at in (await erased_digests.of_orders(connection, runtime.digests, new)).items():
         # It had begun by then, which is all that matters. The event will write it.
         known_orders[order_id] = replace(known_orders[order_id], first_event_at=at)
+
+
+async def _recall_erasures_of_guests(
+    connection: AsyncConnection,
+    runtime: Runtime[DispatcherSettings],
+    events: Sequence[IncomingEvent],
+    known_orders: Mapping[str, Order],
+    known_customers: dict[str, Customer],
+) -> None:
+    """Erases whoever was erased by another id that stands for them, such as that of their order, before anybody knew
+    that it does."""
+    told = [event for event in events if event.guest_of_order is not None]
+    ids = {each for event in told for each in event.guest_ids}
+    if not ids:
+        return
+    erased = {name: one.erased_at for name, one in (await customers.read(connection, ids)).items()}
+    erased |= await erased_digests.of_customers(connection, runtime.digests, ids)
+    found: dict[str, datetime] = {}
+    for event in told:
+        at = latest(*(erased.get(each) for each in event.guest_ids))
+        began_at = earliest(
+            known_orders[event.body.order_id].first_event_at,
+            said_at(event.body, arrived_at=runtime.clock.now()),
+        )
+        person = known_customers[event.body.customer.id]
+        if is_erased(began_at, erased_at=at) and not is_erased(at, erased_at=person.erased_at):
+            assert at is not None
+            found[person.customer_id] = at
+    if found:
+        # Nothing says which of their orders told what is known of them.
+        gone = {
+            name: customer_rules.erase(known_customers[name], at, older_orders_went_on=True)
+            for name, at in found.items()
+        }
+        known_customers.update(gone)
+        await customers.write(connection, list(gone.values()))
+        await erasures.put(connection, sorted(gone), "")

@@ -33,9 +33,10 @@ async def ingest(
             newest[body.customer_id] = body
         if message.type == preferences.ERASED:
             erased_at[body.customer_id] = max(erased_at.get(body.customer_id, body.occurred_at), body.occurred_at)
+    erased_at |= await erasures.people_behind(connection, erased_at)
     # Orders are locked before customers, as everywhere, to avoid deadlocks.
     begun = await erasures.lock_first_orders(connection, sorted(erased_at))
-    known = await customers.lock(connection, newest)
+    known = await customers.lock(connection, newest.keys() | erased_at.keys())
     # From every message, not only the newest: an erasure no longer says what the unsubscription before it did.
     told = [
         suppression
@@ -44,8 +45,9 @@ async def ingest(
     ]
     await suppressions.put(connection, told)
     changed: dict[str, Customer] = {}
-    for customer_id, preference in newest.items():
-        customer = customer_rules.prefer(known[customer_id], preference)
+    for customer_id, customer in known.items():
+        if customer_id in newest:
+            customer = customer_rules.prefer(customer, newest[customer_id])
         if (at := erased_at.get(customer_id)) is not None:
             went_on = begun.may_have_gone_on(customer_id, after=at)
             customer = customer_rules.erase(customer, at, older_orders_went_on=went_on)

@@ -29,7 +29,8 @@ class IncomingEvent:
 
     ``mailbox`` is a short digest of the email address it names. If its customer id is one that several people share,
     its body names the person instead of ``given_id``, ``guest_of_order`` is somebody of whom only this order is known,
-    and ``shared_id`` the shared one, if that was not known to be shared before.
+    and ``shared_id`` the shared one, if that was not known to be shared before. ``guest_ids`` are all that stand for
+    whoever placed the order, if its id is many people's (``Guests.ids_of``).
     """
 
     decision_id: str
@@ -44,6 +45,7 @@ class IncomingEvent:
     guest_of_order: str | None = None
     given_id: str | None = None
     shared_id: str | None = None
+    guest_ids: Sequence[str] = ()
 
 
 def incoming(received: Iterable[tuple[Message, OrderEvent]], digests: CustomerDigests) -> list[IncomingEvent]:
@@ -136,7 +138,7 @@ class OrderBatch:
         body = event.body
         before = self.orders[body.order_id]
         at = said_at(body, arrived_at=self.now)
-        order = order_rules.fold(before, event.type, body, at)
+        order = order_rules.fold(before, event.type, body, at, guest_ids=event.guest_ids)
         named = body.customer.id
         if event.guest_of_order is not None:
             order = order_rules.of_guest(order, before, named=named, unknown=event.guest_of_order, given=event.given_id)

@@ -1,6 +1,6 @@
 """What is known about an order: folded from its events, in any order and any number of times."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal, get_args
@@ -34,7 +34,8 @@ class Order:
     """What is known about one order. Only ``customer_id`` identifies the customer.
 
     ``facts`` are the times of what happened to it; ``details`` has the last write of customer_id, promised_at,
-    country, region, tier, amount, currency, product, categories, sales_channel and attributes. Times are in UTC.
+    country, region, tier, amount, currency, product, categories, sales_channel, attributes and guest_ids. Times are in
+    UTC.
     """
 
     order_id: str
@@ -45,6 +46,13 @@ class Order:
     @property
     def customer_id(self) -> str:
         return text_of(self.details, "customer_id") or ""
+
+    @property
+    def guest_ids(self) -> list[str]:
+        """All ids that stand for whoever placed it, if it was placed under one that is many people's; the first is by
+        which they are told apart."""
+        _, found = self.details.get("guest_ids", (0, []))
+        return found if isinstance(found, list) else []
 
     @property
     def product(self) -> str | None:
@@ -74,17 +82,25 @@ class Order:
         return self.promised_at if name == "order.promised" else self.facts.happened.get(name)
 
 
-def fold(order: Order, event_type: str, event: OrderEvent, at: datetime | None = None) -> Order:
+def fold(
+    order: Order, event_type: str, event: OrderEvent, at: datetime | None = None, *, guest_ids: Sequence[str] = ()
+) -> Order:
     """``order`` after ``event``, whose details were said ``at`` that time, by default when it happened.
+
+    ``guest_ids`` are all that stand for whoever placed it, by what the event says of them.
 
     Folding is commutative and idempotent: event order and duplicates do not matter.
     """
     at = at or event.occurred_at
+    # An event without an address says nothing new about who placed the order.
+    said = at if event.customer.email or event.customer.phone else moment_of(0)
     return replace(
         order,
         first_event_at=earliest(order.first_event_at, at),
         facts=order_facts.fold(order.facts, event_type, event, at),
-        details=merge(order.details, _details(event_type, event), at),
+        details=merge(
+            merge(order.details, _details(event_type, event), at), {"guest_ids": list(guest_ids) or None}, said
+        ),
     )
 
 

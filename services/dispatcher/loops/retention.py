@@ -9,6 +9,7 @@ import structlog
 
 from services.dispatcher.repository import campaigns, dormant
 from services.dispatcher.settings import DispatcherSettings
+from shared.contracts import shared_ids
 from shared.persistence.engine import is_fault_of_data, what_failed
 from shared.runtime import Runtime
 
@@ -59,7 +60,7 @@ class RetentionLoop:
 
     async def _look(self, most: int) -> bool:
         settings, now = self._runtime.settings, self._runtime.clock.now()
-        async with self._runtime.engine.begin() as connection:
+        async with self._runtime.transaction() as connection:
             # What the quiet period is decided by is kept as long as any campaign looks back.
             current = (await campaigns.all_of_them(connection)).values()
             quiet = max((each.campaign.quiet_for(settings.quiet_period) for each in current), default=timedelta(0))
@@ -68,9 +69,12 @@ class RetentionLoop:
                 erased_before=now - max(settings.erased_id_period, quiet),
             )
             found = await dormant.look(connection, after=self._after, bounds=bounds, most=most)
-            if found.customer_ids and not await dormant.delete(
+            deleted = await dormant.delete(
                 connection, self._runtime.digests, found.customer_ids, bounds=bounds, most=_ROWS
-            ):
+            )
+            # Other services go on knowing them, by digests; Kafka forgets the ids themselves.
+            await self._runtime.outbox.remove(connection, shared_ids.TOPIC, deleted.shared_ids)
+            if not deleted.everything:
                 return True  # the same ones again: there was more than one slice, or some of it was locked
         self._after = found.reached or ""
         return found.reached is not None

@@ -85,7 +85,7 @@ _DELETE_CUSTOMERS = text(
       AND NOT EXISTS (SELECT 1 FROM orders WHERE orders.customer_id = customers.customer_id)
       AND NOT EXISTS (SELECT 1 FROM sends WHERE sends.customer_id = customers.customer_id)
       AND NOT EXISTS (SELECT 1 FROM decisions WHERE decisions.customer_id = customers.customer_id)
-    RETURNING customer_id
+    RETURNING customer_id, several_people
     """
 )
 
@@ -97,6 +97,15 @@ class Bounds:
 
     before: datetime
     erased_before: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """``everything``: nothing is left of any of them. ``shared_ids`` are the ids that were many people's, among those
+    of whom nothing is left."""
+
+    everything: bool
+    shared_ids: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +129,15 @@ async def following(connection: AsyncConnection, *, after: str, most: int) -> Se
 
 async def delete(
     connection: AsyncConnection, digests: CustomerDigests, customer_ids: Sequence[str], *, bounds: Bounds, most: int
-) -> bool:
-    """Deletes what is kept about those who are still dormant, at most ``most`` rows a table; True when all is gone.
+) -> Deleted:
+    """Deletes what is kept about those who are still dormant, at most ``most`` rows a table.
 
     Of erased customers and their orders from before it, the digests stay (``erased_digests.py``).
     """
     rows = (await connection.execute(_LOCK, {"customer_ids": list(customer_ids), **asdict(bounds)})).all()
     locked = {"customer_ids": [row.customer_id for row in rows]}
     if not rows:
-        return True
+        return Deleted(everything=True)
     erased = {row.customer_id: row.erased_at for row in rows if row.erased_at is not None}
     await connection.execute(_DELETE_RECURRENCES, locked)
     deleted = await connection.execute(_DELETE_ORDERS, {**locked, "most": most})
@@ -142,6 +151,6 @@ async def delete(
         await connection.execute(statement, {**locked, "most": most})
     # The log goes last: as long as it is there, they are found dormant again.
     await connection.execute(_DELETE_DECISIONS, {**locked, "most": most})
-    gone = (await connection.execute(_DELETE_CUSTOMERS, locked)).scalars().all()
+    gone = {row.customer_id: row.several_people for row in await connection.execute(_DELETE_CUSTOMERS, locked)}
     await erased_digests.remember_customers(connection, digests, {one: erased[one] for one in gone if one in erased})
-    return len(gone) == len(rows)
+    return Deleted(everything=len(gone) == len(rows), shared_ids=sorted(one for one, many in gone.items() if many))

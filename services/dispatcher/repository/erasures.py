@@ -35,6 +35,16 @@ _PUT_ASIDE = text(
     WHERE customer_id = :customer_id AND reached = :reached
     """
 )
+_PUT_FOR_GUESTS_UNDER = text(
+    """
+    INSERT INTO erasures (customer_id, reached)
+    SELECT DISTINCT guest.customer_id, ''
+    FROM orders CROSS JOIN LATERAL unnest(guest_ids) AS told (guest_id)
+    JOIN customers AS guest ON guest.customer_id = told.guest_id
+    WHERE orders.customer_id = ANY(CAST(:customer_ids AS text[])) AND guest.erased_at IS NOT NULL
+    ON CONFLICT (customer_id) DO UPDATE SET reached = excluded.reached, tries = 0, retry_at = NULL
+    """
+)
 _REMOVE = text("DELETE FROM erasures WHERE customer_id = :customer_id AND reached = :reached")
 
 
@@ -50,6 +60,11 @@ class PendingErasure:
 async def put(connection: AsyncConnection, customer_ids: Sequence[str], reached: str) -> None:
     """Begins them, or begins them again; their orders are cleared up to the id ``reached``."""
     await connection.execute(_PUT, {"customer_ids": list(customer_ids), "reached": reached})
+
+
+async def put_for_guests_under(connection: AsyncConnection, customer_ids: Sequence[str]) -> None:
+    """Begins again those of guests who ordered under one of these ids, which turned out to be many people's."""
+    await connection.execute(_PUT_FOR_GUESTS_UNDER, {"customer_ids": list(customer_ids)})
 
 
 async def first(connection: AsyncConnection) -> PendingErasure | None:

@@ -1,6 +1,6 @@
 """Orders: their locks and facts."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.domain.orders import STOPS, Order
+from shared.guests import PREFIX
 from shared.moments import moment_of
 from shared.order_facts import OrderFacts, Sum
 from shared.persistence.columns import Columns
@@ -21,6 +22,7 @@ _ROW = Columns(
     ordered_at="timestamptz",
     stopped="boolean",
     facts="jsonb",
+    guest_ids="text[]",
 )
 _NEW_ROW = Columns(order_id="text", customer_id="text")
 _READ = "order_id, first_event_at, facts::text AS facts"
@@ -35,16 +37,31 @@ _LOCK = text(
     ORDER BY order_id FOR UPDATE
     """  # noqa: S608  # composed of column names, never values
 )
+# Also those of guests that were placed under an id before it turned out to be many people's.
+_OF_CUSTOMERS = """
+    SELECT order_id, customer_id FROM orders WHERE customer_id = ANY(CAST(:customer_ids AS text[]))
+    UNION
+    SELECT order_id, customer_id FROM orders JOIN customers USING (customer_id)
+    WHERE guest_ids && CAST(:customer_ids AS text[]) AND several_people
+"""
 _LOCK_OF_CUSTOMERS = text(
     f"""
-    SELECT customer_id, {_READ} FROM orders WHERE customer_id = ANY(CAST(:customer_ids AS text[])) AND order_id > :after
-    ORDER BY order_id LIMIT :most FOR UPDATE
+    SELECT customer_id, guest_ids, {_READ} FROM orders WHERE order_id IN (
+        SELECT order_id FROM ({_OF_CUSTOMERS}) AS theirs WHERE order_id > :after ORDER BY order_id LIMIT :most
+    )
+    ORDER BY order_id FOR UPDATE
     """  # noqa: S608  # composed of column names, never values
 )
 _IDS_OF_CUSTOMERS = text(
+    f"""
+    SELECT order_id, customer_id FROM ({_OF_CUSTOMERS}) AS theirs ORDER BY order_id LIMIT :most
+    """  # noqa: S608  # composed of column names, never values
+)
+_PEOPLE_OF_GUESTS = text(
     """
-    SELECT order_id, customer_id FROM orders WHERE customer_id = ANY(CAST(:customer_ids AS text[]))
-    ORDER BY order_id LIMIT :most
+    SELECT CASE WHEN several_people THEN guest_ids[1] ELSE customer_id END AS person, guest_ids
+    FROM orders JOIN customers USING (customer_id)
+    WHERE guest_ids && CAST(:guest_ids AS text[]) AND (several_people OR starts_with(customer_id, :prefix))
     """
 )
 _READ_SOME = text(
@@ -82,6 +99,7 @@ class UnreadableOrder:
     order_id: str
     customer_id: str
     first_event_at: datetime | None
+    guest_ids: Sequence[str] = ()
 
 
 async def lock(connection: AsyncConnection, customer_of: Mapping[str, str]) -> dict[str, Order]:
@@ -104,6 +122,17 @@ async def ids_of_customers(connection: AsyncConnection, customer_ids: Sequence[s
     return {row.order_id: row.customer_id for row in rows}
 
 
+async def people_of_guests(connection: AsyncConnection, guest_ids: Collection[str]) -> dict[str, set[str]]:
+    """The people for whom these ids of guests stand, each with those of the ids that do.
+
+    Only people who are told apart: nobody's own id is another for a guest who wrote the same address.
+    """
+    found: dict[str, set[str]] = {}
+    for row in await connection.execute(_PEOPLE_OF_GUESTS, {"guest_ids": sorted(guest_ids), "prefix": PREFIX}):
+        found.setdefault(row.person, set()).update(set(row.guest_ids).intersection(guest_ids))
+    return found
+
+
 async def lock_of_customers(
     connection: AsyncConnection, customer_ids: Sequence[str], *, most: int, after: str = ""
 ) -> list[Order | UnreadableOrder]:
@@ -116,7 +145,7 @@ async def lock_of_customers(
         try:
             found.append(_order(row.order_id, row.first_event_at, row.facts))
         except UnreadableFacts:
-            found.append(UnreadableOrder(row.order_id, row.customer_id, row.first_event_at))
+            found.append(UnreadableOrder(row.order_id, row.customer_id, row.first_event_at, row.guest_ids or ()))
     return found
 
 
@@ -155,6 +184,7 @@ def _row(order: Order) -> dict[str, Any]:
         "ordered_at": order.ordered_at,
         "stopped": order.stopped_by(STOPS) is not None,
         "facts": orjson.dumps(facts).decode(),
+        "guest_ids": f"{{{','.join(order.guest_ids)}}}" if order.guest_ids else None,
     }
 
 

@@ -13,10 +13,12 @@ from sqlalchemy import text
 
 from services.collector.handlers import campaigns as campaigns_handler
 from services.collector.handlers import sends as sends_handler
+from services.collector.handlers import shared_ids as shared_ids_handler
 from services.collector.settings import CollectorSettings
-from shared.contracts import campaigns, sends, topics
+from shared.contracts import campaigns, sends, shared_ids, topics
 from shared.contracts.campaigns import Brand, CampaignPublished
 from shared.contracts.sends import Recipient, SurveySent
+from shared.contracts.shared_ids import SharedId
 from shared.contracts.types import Contract
 from shared.runtime import Runtime
 from tests.kit.clock import ChosenClock
@@ -40,13 +42,16 @@ class Collector:
         handlers = {
             topics.CAMPAIGNS.name: campaigns_handler.handler(self.runtime),
             topics.SENDS.name: sends_handler.handler(self.runtime),
+            topics.SHARED_IDS.name: shared_ids_handler.handler(self.runtime),
         }
         async with self.runtime.transaction() as connection:
             for body in bodies:
-                known = isinstance(body, SurveySent)
-                topic = topics.SENDS if known else topics.CAMPAIGNS
-                kind = event_type or (sends.SENT if known else campaigns.PUBLISHED)
-                await handlers[topic.name](connection, [message(topic.name, kind, body, at=NOON)])
+                topic, kind = {
+                    SurveySent: (topics.SENDS, sends.SENT),
+                    SharedId: (topics.SHARED_IDS, shared_ids.FOUND),
+                    CampaignPublished: (topics.CAMPAIGNS, campaigns.PUBLISHED),
+                }[type(body)]
+                await handlers[topic.name](connection, [message(topic.name, event_type or kind, body, at=NOON)])
 
     async def send(self, send_id: str = "s-1", **fields: Any) -> str:
         """Consumes a survey; returns the path of its page."""

@@ -28,3 +28,11 @@ def test_a_guest_is_known_by_the_address_else_by_the_order() -> None:
     assert person("o-1", phone="+55") == person("o-2", phone="+55")
     assert person("o-1") == GUESTS.of_order("o-1") != person("o-2")
     assert "ana" not in person("o-1", email="ana@example.com")
+
+
+def test_whoever_placed_an_order_is_known_by_each_address_and_by_the_order_first_as_who_they_are() -> None:
+    who = Customer(id="0", email="ana@example.com", phone="+55")
+    ids = GUESTS.ids_of("o-1", email=who.email, phone=who.phone)
+    assert ids == [GUESTS.of_mailbox("ana@example.com"), GUESTS.of_mailbox("+55"), GUESTS.of_order("o-1")]
+    assert ids[0] == GUESTS.person(who, "o-1")
+    assert GUESTS.ids_of("o-1", email=None, phone=None) == [GUESTS.of_order("o-1")]

@@ -10,6 +10,7 @@ from services.alerter.domain.orders import with_event
 from services.alerter.loops.retention import RetentionLoop
 from services.alerter.repository import customers
 from services.alerter.repository import orders as stored_orders
+from services.alerter.repository.orders import StoredOrder
 from shared.contracts import orders, preferences, sends
 from shared.contracts.cloudevents import Message
 from shared.contracts.types import Contract
@@ -65,7 +66,7 @@ async def test_an_erasure_waits_for_an_order_under_way_and_takes_it_along(open_a
         known = locked[key].customer
         assert known is not None
         await customers.save(connection, {key: known})
-        await stored_orders.save(connection, [(key, with_event(None, orders.PAID, order()))])
+        await stored_orders.save(connection, [StoredOrder(with_event(None, orders.PAID, order()), key)])
     await erasing
     await first.assert_nowhere("ana", "train")
 

@@ -85,6 +85,15 @@ ROWS: dict[str, Rows] = {
     "0008": {},
     "0009": TOPIC_IDENTITY_ROWS,
     "0010": DEAD_LETTER_SUBJECT_ROWS,
+    "0011": {
+        "customer_orders": [
+            {
+                "order_id": "o-3", "customer_key": CUSTOMER, "document": {}, "told_at": NOON, "began_at": NOON,
+                "guest_keys": [CUSTOMER],
+            }
+        ],
+        "shared_ids": [{"customer_digest": "\\x03"}],
+    },
 }  # fmt: skip
 
 AFTER: dict[str, Changed] = {
@@ -114,4 +123,5 @@ AFTER: dict[str, Changed] = {
     },
     "0009": after_topic_identities(ROWS),
     "0010": AFTER_DEAD_LETTER_SUBJECTS,
+    "0011": {"customer_orders": [{**row, "guest_keys": None} for row in ROWS["0001"]["customer_orders"]]},
 }  # fmt: skip

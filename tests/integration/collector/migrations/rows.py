@@ -82,6 +82,9 @@ ROWS: dict[str, Rows] = {
     "0008": {"erased_ids": [{"customer_id": "c-9", "erased_at": "2026-03-03T12:00:00+00:00"}]},
     "0009": TOPIC_IDENTITY_ROWS,
     "0010": DEAD_LETTER_SUBJECT_ROWS,
+    "0011": {
+        "shared_ids": [{"customer_digest": "\\x03"}],
+    },
 }  # fmt: skip
 
 AFTER: dict[str, Changed] = {

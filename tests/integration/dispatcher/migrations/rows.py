@@ -141,6 +141,14 @@ ROWS: dict[str, Rows] = {
         ]
     },
     "0012": DEAD_LETTER_SUBJECT_ROWS,
+    "0013": {
+        "orders": [
+            {
+                "order_id": "o-9", "customer_id": "c-3", "first_event_at": None, "ordered_at": None, "stopped": False,
+                "facts": {}, "guest_ids": ["guest-1", "guest-2"],
+            }
+        ]
+    },
 }  # fmt: skip
 
 AFTER: dict[str, Changed] = {
@@ -159,4 +167,9 @@ AFTER: dict[str, Changed] = {
     "0010": after_topic_identities(ROWS),
     "0011": {"erasures": [{**row, "tries": 0, "retry_at": None} for row in ROWS["0004"]["erasures"]]},
     "0012": AFTER_DEAD_LETTER_SUBJECTS,
+    # The id that was found to be several people's before there was a topic for them is published.
+    "0013": {
+        "orders": [{**row, "guest_ids": None} for row in ROWS["0001"]["orders"]],
+        "outbox": [{"topic": "nps.scores", "key": "\\x6b"}, {"topic": "customers.shared", "key": "\\x632d33"}],
+    },
 }

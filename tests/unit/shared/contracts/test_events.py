@@ -16,6 +16,7 @@ from shared.contracts import (
     scores,
     sends,
     sessions,
+    shared_ids,
 )
 from shared.contracts.cloudevents import read, write
 from shared.contracts.events import Event
@@ -72,6 +73,7 @@ SCORE = scores.ScoreUpdated(
     held_back=True,
 )
 CASE = followups.Case(case_id="k-1", queue="vip", status="open", sequence=5, opened_at=NOON, changed_at=LATER)
+SHARED_ID = shared_ids.SharedId(customer_id="web", found_at=LATER)
 SESSION = sessions.SessionEnded(session_id="x-1", ended_at=LATER, expires_at=LATER)
 
 EVENTS = {
@@ -86,6 +88,7 @@ EVENTS = {
     "score": scores.event(SCORE),
     "case": followups.event(followups.OPENED, CASE),
     "session": sessions.event(SESSION),
+    "shared": shared_ids.event(SHARED_ID),
 }
 
 
@@ -102,6 +105,7 @@ EVENTS = {
         ("request", "surveys.requests", "c-42", "survey.requested", ("r-1",)),
         ("score", "nps.scores", "*\x1f30d\x1fcountry:BR", "score.updated", ("*\x1f30d\x1fcountry:BR", 7)),
         ("case", "followups.vip", "k-1", "case.opened", ("vip", "k-1", 5)),
+        ("shared", "customers.shared", "web", "customer.shared", ("web",)),
         ("session", "staff.sessions", "x-1", "session.ended", ("x-1",)),
     ],
 )
@@ -136,4 +140,5 @@ def test_ids_stay_the_same_across_releases() -> None:
         "score": "77ead680-efad-5351-9df9-72231459373a",
         "case": "f1799439-a305-5937-8a0f-507120868091",
         "session": "9d23f355-0cab-5432-abee-72687161848a",
+        "shared": "d1101164-0248-5e6d-90ba-4ff478be19f2",
     }

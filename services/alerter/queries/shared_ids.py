@@ -1,0 +1,19 @@
+"""Which customer ids are many people's: those configured, and those that turned out to be."""
+
+from collections.abc import Collection
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.alerter.repository import shared_ids
+from shared.digests import CustomerDigests
+from shared.guests import Guests
+
+
+async def among(
+    connection: AsyncConnection, digests: CustomerDigests, guests: Guests, customer_ids: Collection[str]
+) -> set[str]:
+    """Those of the ids that are many people's. To rely on it until the transaction ends, lock the customers first."""
+    configured = {customer_id for customer_id in customer_ids if guests.shares(customer_id)}
+    others = {digests.key(customer_id): customer_id for customer_id in customer_ids if customer_id not in configured}
+    found = await shared_ids.among(connection, digests, others)
+    return configured | {others[key] for key in found}
