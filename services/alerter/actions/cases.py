@@ -16,6 +16,8 @@ from services.alerter.domain.transitions import CloseReason, ContactWay
 from services.alerter.queries import case_context, routing
 from services.alerter.repository import case_history, cases
 from services.alerter.settings import AlerterSettings
+from shared.contracts.followups import TOPIC_PREFIX
+from shared.messaging import forgetting
 from shared.runtime import Runtime
 
 
@@ -127,6 +129,7 @@ async def store(
         connection,
         [event for case_id, row in stored.items() for event in case_events.events(steps[case_id], row.context)],
     )
+    await forgetting.replaced(connection, TOPIC_PREFIX, [case_id for case_id, row in stored.items() if row.case.erased])
     return stored
 
 

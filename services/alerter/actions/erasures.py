@@ -15,6 +15,7 @@ from services.alerter.settings import AlerterSettings
 from shared.contracts.preferences import Preference
 from shared.erasures import is_erased
 from shared.guests import PREFIX
+from shared.messaging import forgetting
 from shared.moments import latest
 from shared.runtime import Runtime
 
@@ -32,6 +33,8 @@ async def erase(
     for erasure in erasures:
         key = runtime.digests.key(erasure.customer_id)
         times[key] = max(erasure.occurred_at, times.get(key, erasure.occurred_at))
+    told = {each.customer_id: each.occurred_at for each in sorted(erasures, key=lambda each: each.occurred_at)}
+    await forgetting.blank(connection, told)
     guests = {runtime.digests.key(one.customer_id) for one in erasures if one.customer_id.startswith(PREFIX)}
     times |= await of_guests(connection, times, guests)
     if times:

@@ -15,6 +15,7 @@ from shared import tracing
 from shared.contracts import answers, preferences
 from shared.contracts.preferences import Preference
 from shared.guests import PREFIX
+from shared.messaging import forgetting
 from shared.runtime import Runtime
 
 ORDERS_REMEMBERED_DAYS = 30
@@ -64,7 +65,9 @@ async def erase_customer(
         events = [answers.event(body, traceparent=trace) for body in sorted(erased, key=lambda body: body.answer_id)]
         gone = Preference(customer_id=customer_id, revision=wiped.preference_revision, occurred_at=now)
         events.append(preferences.event(preferences.ERASED, gone, traceparent=trace))
+        await forgetting.blank(connection, {customer_id: now})
         await runtime.outbox.put(connection, events)
+        await forgetting.replaced(connection, answers.TOPIC, [answer.answer_id for answer in wiped.answers])
     return Erasure(answers=len(wiped.answers), sends=wiped.sends, erased_at=now)
 
 

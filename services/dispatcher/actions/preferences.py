@@ -14,6 +14,7 @@ from shared.contracts import preferences
 from shared.contracts.cloudevents import Message
 from shared.contracts.preferences import Preference
 from shared.digests import CustomerDigests
+from shared.messaging import forgetting
 
 
 async def ingest(
@@ -60,3 +61,4 @@ async def ingest(
         # The courier will find no address left, and clear the personal data in its own rows.
         await deliveries.bring_forward(connection, sorted(erased))
         await erasures.begin(connection, erased, begun, now)
+    await forgetting.blank(connection, erased_at)

@@ -5,6 +5,10 @@ from sqlalchemy import text
 
 from services.dispatcher.actions import erasures
 from services.dispatcher.loops.erasures import ErasureLoop
+from shared.contracts.sends import Recipient, SurveySent
+from shared.messaging import dead_letters
+from shared.messaging.records import DeadLetter
+from shared.messaging.repository.outbox import unpack_headers
 from tests.integration.dispatcher.kit import DAY, HOUR, START, Dispatcher, order_event, preference
 
 
@@ -35,6 +39,54 @@ async def test_an_erased_person_leaves_nothing_but_ids(dispatcher: Dispatcher) -
     await dispatcher.handle(order_event("placed", "o-9", at=START + 100 * DAY))
     await dispatcher.pass_time(START + 100 * DAY + HOUR)
     assert ("service-nps", "o-9", START + 100 * DAY + HOUR) in await dispatcher.sends()
+
+
+async def test_what_could_not_be_published_yet_forgets_an_erased_person(dispatcher: Dispatcher) -> None:
+    """In the outbox, while the broker is away, and where events are set aside that it refuses."""
+    await dispatcher.handle(order_event("placed"), order_event("placed", "o-2", "c-10", email="bob@example.com"))
+    await dispatcher.pass_time(START + HOUR)
+    async with dispatcher.runtime.transaction() as connection:
+        for key, value in (
+            (None, b'{"customer": {"id": "c-1", "email": "ana@example.com"}, '),
+            (b"c-1", b"ana@example.com;"),
+            (b"c-10", b'{"customer": {"id": "c-10", "email": "bob@example.com"}, '),
+        ):
+            letter = DeadLetter(
+                topic="orders", partition=0, offset=len(value), key=key, value=value, headers=(), reason="is not JSON"
+            )
+            await dead_letters.set_aside(connection, "dispatcher", [letter])
+        await connection.execute(
+            text(
+                "INSERT INTO outbox_set_aside (id, topic, key, headers, value, created_at)"
+                " SELECT id + 1000, topic, key, headers, value, created_at FROM outbox"
+            )
+        )
+    erased = preference("erased", at=START + DAY)
+    await dispatcher.handle(erased)
+    await dispatcher.handle(erased)
+    for table in ("outbox", "outbox_set_aside"):
+        waiting = await dispatcher.rows(f"SELECT topic, value, headers FROM {table} ORDER BY id")
+        values = [bytes(row["value"]) for row in waiting]
+        assert [value for value in values if b"ana@example.com" in value] == []
+        assert sum(b"bob@example.com" in value for value in values) == 2, "nobody else is forgotten"
+        ours, theirs = sorted(
+            (SurveySent.model_validate_json(bytes(row["value"])) for row in waiting if row["topic"] == "surveys.sends"),
+            key=lambda survey: survey.customer_id,
+        )
+        assert (ours.order_id, ours.recipient, ours.product) == ("o-1", Recipient(address="erased"), None)
+        assert theirs.recipient.address == "bob@example.com"
+        letters = [unpack_headers(row["headers"]) for row in waiting if row["topic"].endswith(".dlq")]
+        assert [("hearback-value", b"erased") in headers for headers in letters] == [True, True, False]
+        assert all(("hearback-topic", b"orders") in headers for headers in letters)
+
+
+async def test_a_survey_from_after_the_erasure_is_published_as_it_is(dispatcher: Dispatcher) -> None:
+    """The erasure is read late; who came back is a customer like any other."""
+    await dispatcher.handle(order_event("placed", at=START + 2 * DAY))
+    await dispatcher.pass_time(START + 2 * DAY + HOUR)
+    await dispatcher.handle(preference("erased", at=START + DAY))
+    (row,) = await dispatcher.rows("SELECT value FROM outbox WHERE topic = 'surveys.sends'")
+    assert b"ana@example.com" in bytes(row["value"])
 
 
 async def test_an_order_from_before_the_erasure_brings_nobody_back(dispatcher: Dispatcher) -> None:
