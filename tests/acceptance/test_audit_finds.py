@@ -236,6 +236,10 @@ DAMAGES = [
         "is in passives, not detractors",
     ),
     Damage(
+        "deadlines follow the routing rules", CASES, f"UPDATE {CASES} SET due_at = due_at + {A_DAY} WHERE {OF_CASE}",
+        "and by the rules",
+    ),
+    Damage(
         "published cases", CASES, f"UPDATE {CASES} SET due_at = due_at + {A_DAY} WHERE {OF_CASE}",
         "on followups.detractors",
     ),

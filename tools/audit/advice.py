@@ -91,6 +91,10 @@ ADVICE: Mapping[str, str] = {
     "every detractor in the right queue": (
         "An unhappy customer waits in a queue where nobody may look for them: assign the case to somebody by hand."
     ),
+    "deadlines follow the routing rules": (
+        "Staff see an unhappy customer too late, or never as overdue: go by the time the answer was received, and "
+        "report it as an error."
+    ),
     "published cases": (
         "Consumers of followups topics see another case than the inbox shows: any change of the case publishes it "
         "again."

@@ -256,6 +256,7 @@ def compared(evidence: Evidence, installation: Installation) -> Report:
         scores.served(evidence.windows, evidence.served_scores, zone, installation.minimum_answers),
         cases.one_per_answer(topics, database, kept_since=cases_since),
         cases.in_right_queue(topics, database),
+        cases.due_by_the_rules(topics, database),
         cases.published(topics, database, kept_since=cases_since),
         cases.served(database, evidence.served_cases),
         erasure.no_personal_data_left(topics, database),

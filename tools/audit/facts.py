@@ -158,6 +158,7 @@ class AnswerState:
     revision: int
     score: int | None
     answered_at: datetime | None = None
+    received_at: datetime | None = None
     still: StillCounted | None = None
     campaign: str | None = None
     segments: frozenset[Segment] = frozenset()
@@ -211,12 +212,14 @@ class CaseState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutingRule:
-    """Which answers a rule is for, and their queue. Of each of the ``segments`` an answer must have the value."""
+    """Which answers a rule is for, their queue, and how soon somebody should be in touch; ``sla`` None: no deadline. Of
+    each of the ``segments`` an answer must have the value."""
 
     queue: str
     scores: frozenset[int]
     campaign: str | None = None
     segments: frozenset[Segment] = frozenset()
+    sla: timedelta | None = None
 
     def is_for(self, answer: AnswerState) -> bool:
         return (
@@ -233,8 +236,9 @@ class RoutingRules:
     rules: tuple[RoutingRule, ...] = ()
     since: datetime = BEGINNING_OF_TIME
 
-    def queue_of(self, answer: AnswerState) -> str | None:
-        return next((rule.queue for rule in self.rules if rule.is_for(answer)), None)
+    def rule_of(self, answer: AnswerState) -> RoutingRule | None:
+        """The first that is for the answer."""
+        return next((rule for rule in self.rules if rule.is_for(answer)), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -393,6 +397,8 @@ class DatabaseFacts:
     comments: dict[str, tuple[int, str]] = field(default_factory=dict)
     """The scorer's key of an answer to the score and comment the dashboard shows."""
     cases: dict[str, CaseState] = field(default_factory=dict)
+    reopened_cases: set[str] = field(default_factory=set)
+    """Those that were closed and reopened: each time gave them a new deadline."""
     routing: RoutingRules = field(default_factory=RoutingRules)
     dead_letters: set[tuple[str, Location]] = field(default_factory=set)
     traces: dict[str, set[Detail]] = field(default_factory=dict)

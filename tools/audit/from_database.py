@@ -241,6 +241,8 @@ async def _alerter(connection: Connection, facts: DatabaseFacts) -> None:
         """
     )
     facts.cases = {row["case_id"]: CaseState(**dict(row)) for row in rows}
+    rows = await connection.fetch("SELECT DISTINCT case_id FROM alerter.case_history WHERE kind = 'reopened'")
+    facts.reopened_cases = {row["case_id"] for row in rows}
     row = await connection.fetchrow("SELECT document, version, changed_at FROM alerter.routing")
     if row is not None:
         # There were no other rules before the first.

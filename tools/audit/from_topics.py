@@ -278,6 +278,7 @@ def answer_state(body: dict[str, Any], *, erased: bool = False) -> AnswerState:
         revision=body["revision"],
         score=body["score"],
         answered_at=moment(body["answered_at"]),
+        received_at=moment(body["received_at"]) if body.get("received_at") else None,
         campaign=body.get("campaign"),
         segments=segments_of(body.get("segments") or {}),
         customer_id=body.get("customer_id"),

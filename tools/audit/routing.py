@@ -1,5 +1,6 @@
 """Reads routing rules, by a second writing of what they mean."""
 
+from datetime import timedelta
 from typing import Any
 
 from tools.audit.facts import RoutingRule
@@ -22,6 +23,7 @@ def routing_rules(document: dict[str, Any]) -> tuple[RoutingRule, ...]:
             else frozenset(range(rule["scores"]["from"], rule["scores"]["to"] + 1)),
             campaign=rule.get("campaign"),
             segments=segments_of(rule.get("segments") or {}),
+            sla=None if rule.get("sla_hours") is None else timedelta(seconds=rule["sla_hours"] * 3_600),
         )
         for rule in document["rules"]
     )

@@ -59,12 +59,45 @@ def in_right_queue(topics: TopicFacts, database: DatabaseFacts) -> Check:
             check.left_out += 1
             continue
         check.compared += 1
-        queue = rules.queue_of(answer)
+        rule = rules.rule_of(answer)
+        queue = None if rule is None else rule.queue
         staff_had_started = case.score > 6 and case.status != "open"
         queues = {rule.queue for rule in rules.rules if case.score in rule.scores} if answer.revision > 1 else {queue}
         if case.queue not in queues and not staff_had_started:
             check.add_difference(
                 f"case {case.case_id}, score {case.score}, {case.status}, is in {case.queue}, not {queue}"
+            )
+    return check
+
+
+def due_by_the_rules(topics: TopicFacts, database: DatabaseFacts) -> Check:
+    """Each case is due when the first routing rule that its answer matches says, counted from when the answer was
+    received, or from when the case was opened if that is earlier; or it has no deadline, if the rule has none.
+
+    Of an amended answer only the last revision is kept, and an earlier one may have set an earlier deadline; once staff
+    have begun, an amendment need not change it: then nothing can be said. Left out are also cases that were reopened,
+    which gave them another deadline, and those that earlier rules may have routed.
+    """
+    check = Check("deadlines follow the routing rules", 3)
+    rules = database.routing
+    for case in database.cases.values():
+        answer = topics.answers.get(case.answer_id or "")
+        if answer is None or case.score is None or answer.score != case.score or case.revision != answer.revision:
+            continue
+        rule = rules.rule_of(answer)
+        may_differ = case.case_id in database.reopened_cases or (answer.revision > 1 and case.status != "open")
+        if rule is None or case.opened_at is None or answer.received_at is None:
+            continue
+        if may_differ or case.opened_at < rules.since:
+            check.left_out += 1
+            continue
+        check.compared += 1
+        due_at = None if rule.sla is None else min(answer.received_at, case.opened_at) + rule.sla
+        is_due_before = case.due_at is not None and due_at is not None and case.due_at < due_at
+        if case.due_at != due_at and not (answer.revision > 1 and is_due_before):
+            check.add_difference(
+                f"case {case.case_id}, score {case.score}, {case.status}, is due {case.due_at or 'never'}, "
+                f"and by the rules {due_at or 'never'}"
             )
     return check
 

@@ -52,7 +52,7 @@ PRODUCT = CampaignRule(
 
 ROUTING = RoutingRules(
     rules=(
-        RoutingRule(queue="detractors", scores=frozenset(range(7))),
+        RoutingRule(queue="detractors", scores=frozenset(range(7)), sla=DAY),
         RoutingRule(queue="others", scores=frozenset(range(7, 11))),
     )
 )
@@ -147,6 +147,7 @@ def consistent_loop() -> tuple[TopicFacts, DatabaseFacts]:
         revision=2,
         score=3,
         answered_at=datetime(2026, 3, 12, 1, 30, tzinfo=UTC),
+        received_at=NOON + HOUR,
         campaign="service",
         segments=in_segments,
         customer_id="c1",
@@ -260,6 +261,7 @@ def all_checks(topics: TopicFacts, database: DatabaseFacts, mails: list[str] | N
         answers.day_counts(answers.totals_by_day(topics, ZONE), database, from_day),
         cases.one_per_answer(topics, database, kept_since=NOON - timedelta(days=1_100)),
         cases.in_right_queue(topics, database),
+        cases.due_by_the_rules(topics, database),
         cases.published(topics, database, kept_since=NOON - timedelta(days=1_100)),
         cases.served(database, dict(database.cases)),
         erasure.no_personal_data_left(topics, database),

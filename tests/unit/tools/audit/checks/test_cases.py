@@ -1,6 +1,7 @@
 """Cases are in the right queue and served as they are."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from tests.unit.tools.audit.checks.loop import DAY, NOON, ROUTING, consistent_loop
 from tools.audit.checks import cases
@@ -39,6 +40,57 @@ def test_a_queue_that_the_shop_added_is_right_for_what_its_rules_say() -> None:
     assert cases.in_right_queue(topics, database).differences == 1
 
 
+def due(hours: float | None, *, revision: int = 1, opened: float = 2, **other: object) -> Check:
+    """The deadlines, for an answer that was received at noon, and a case due so many hours after that."""
+    due_at = None if hours is None else NOON + timedelta(hours=hours)
+    topics, database = rescored(3, due_at=due_at, opened_at=NOON + timedelta(hours=opened), revision=revision, **other)
+    (answer_id,) = topics.answers
+    topics.answers[answer_id] = replace(topics.answers[answer_id], revision=revision, received_at=NOON)
+    return cases.due_by_the_rules(topics, database)
+
+
+def test_a_deadline_counts_from_the_only_revision_there_has_been() -> None:
+    """Whoever has the case, and whatever became of it: nothing has put the deadline off."""
+    for status in ("open", "assigned", "contacted", "closed"):
+        assert not due(24, status=status).differences
+        for wrong in (23, 25, None):
+            assert due(wrong, status=status).differences == 1
+
+
+def test_a_stamp_ahead_of_the_alerters_clock_puts_no_deadline_off() -> None:
+    assert not due(14, opened=-10).differences
+    assert due(24, opened=-10).differences == 1
+
+
+def test_an_amendment_never_puts_the_deadline_off() -> None:
+    """Earlier revisions are not kept: the deadline may be theirs, if that is earlier."""
+    assert not due(24, revision=2, status="open").differences
+    assert not due(3, revision=2, status="open").differences
+    assert due(25, revision=2, status="open").differences == 1
+    assert due(None, revision=2, status="open").differences == 1
+    check = due(25, revision=2, status="assigned")
+    assert (check.differences, check.compared, check.left_out) == (0, 0, 1)
+
+
+def test_a_queue_without_a_deadline_has_none() -> None:
+    topics, database = rescored(9, queue="others", due_at=None)
+    assert not cases.due_by_the_rules(topics, database).differences
+    topics, database = rescored(9, queue="others")
+    assert cases.due_by_the_rules(topics, database).differences == 1
+
+
+def test_deadlines_of_earlier_rules_and_of_reopened_cases_are_left_out_and_said() -> None:
+    topics, database = rescored(3, due_at=NOON + 9 * DAY)
+    database.reopened_cases = set(database.cases)
+    check = cases.due_by_the_rules(topics, database)
+    assert (check.differences, check.left_out) == (0, 1)
+    database.reopened_cases = set()
+    assert cases.due_by_the_rules(topics, database).differences == 1
+    database.routing = replace(ROUTING, since=NOON + DAY)
+    check = cases.due_by_the_rules(topics, database)
+    assert (check.differences, check.left_out) == (0, 1)
+
+
 def test_what_earlier_rules_routed_is_left_out_and_said() -> None:
     topics, database = rescored(3, queue="former")
     database.routing = replace(ROUTING, since=NOON + DAY)
@@ -51,12 +103,12 @@ def test_rules_are_read_as_they_are_written() -> None:
         {
             "rules": [
                 {"queue": "a", "scores": {"from": 0, "to": 2}, "campaign": "c", "segments": {"country": "BR"}},
-                {"queue": "b", "group": "passive"},
+                {"queue": "b", "group": "passive", "sla_hours": 1.5},
             ]
         }
     ) == (
         RoutingRule(queue="a", scores=frozenset({0, 1, 2}), campaign="c", segments=frozenset({("country", "BR")})),
-        RoutingRule(queue="b", scores=frozenset({7, 8})),
+        RoutingRule(queue="b", scores=frozenset({7, 8}), sla=timedelta(minutes=90)),
     )
 
 

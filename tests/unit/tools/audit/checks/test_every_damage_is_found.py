@@ -239,7 +239,18 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
         lambda _t, d: d.cases.update({only(d.cases): replace(d.cases[only(d.cases)], comment="Early")})),
     "a case due at another time than published": (
         "published cases",
-        lambda _t, d: d.cases.update({only(d.cases): replace(d.cases[only(d.cases)], due_at=NOON + 9 * DAY)})),
+        lambda t, d: t.cases["detractors"].update(
+            {only(d.cases): replace(d.cases[only(d.cases)], due_at=NOON + 9 * DAY)})),
+    "a case due later than its rule says, also as published": (
+        "deadlines follow the routing rules",
+        lambda t, d: [
+            each.update({only(each): replace(each[only(each)], due_at=NOON + 9 * DAY)})
+            for each in (d.cases, t.cases["detractors"])]),
+    "a detractor without a deadline": (
+        "deadlines follow the routing rules",
+        lambda t, d: [
+            each.update({only(each): replace(each[only(each)], due_at=None)})
+            for each in (d.cases, t.cases["detractors"])]),
     "a case that moved and left its answer behind": (
         "published cases",
         lambda t, d: t.cases.update(
