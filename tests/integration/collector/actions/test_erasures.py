@@ -105,7 +105,7 @@ async def test_what_could_not_be_published_yet_forgets_the_person_and_keeps_what
             topic="surveys.sends", partition=0, offset=1, key=b"c-42", value=b"{ana.souza@example.com", headers=(),
             reason="is not JSON",
         )  # fmt: skip
-        await dead_letters.set_aside(connection, "collector", [letter])
+        await dead_letters.set_aside(connection, "collector", [letter], collector.runtime.digests)
         # The first events of all keys were refused.
         await connection.execute(
             text(

@@ -54,7 +54,7 @@ async def test_what_could_not_be_published_yet_forgets_an_erased_person(dispatch
             letter = DeadLetter(
                 topic="orders", partition=0, offset=len(value), key=key, value=value, headers=(), reason="is not JSON"
             )
-            await dead_letters.set_aside(connection, "dispatcher", [letter])
+            await dead_letters.set_aside(connection, "dispatcher", [letter], dispatcher.runtime.digests)
         await connection.execute(
             text(
                 "INSERT INTO outbox_set_aside (id, topic, key, headers, value, created_at)"
