@@ -231,9 +231,12 @@ def compared(evidence: Evidence, installation: Installation) -> Report:
     topics, database, now, zone = evidence.topics, evidence.database, evidence.now, installation.zone
     log = DecisionLog.of(database.decisions)
     outcomes, undelivered = sends.outcomes_recorded(topics, database)
+    # Of customers who were erased and did not come back, the dispatcher keeps nothing for longer.
+    erased_before = now - max(installation.erased_id_days, installation.quiet_period)
+    forgotten = {customer_id for customer_id, at in topics.erased_customers.items() if at < erased_before}
     cases_since, comments_since = now - installation.case_days, now - installation.comments_kept_for
     checks = [
-        orders.events_accounted_for(topics, database),
+        orders.events_accounted_for(topics, database, forgotten=forgotten),
         orders.unreadable_dead_lettered(topics, database),
         timers.timers_recomputed(topics, database, log),
         recurring.recurring_recomputed(topics, database, log),
@@ -244,7 +247,7 @@ def compared(evidence: Evidence, installation: Installation) -> Report:
         consent.preferences_known(topics, database),
         timers.surveys_were_due(topics, database, log),
         recurring.surveys_were_due(topics, database, log),
-        sends.sends_match_decisions(topics, database),
+        sends.sends_match_decisions(topics, database, forgotten=forgotten),
         outcomes,
         sends.surveys_answerable(topics, database, now, decided_since=now - installation.customer_days),
         answers.published(topics, database),
@@ -268,9 +271,7 @@ def compared(evidence: Evidence, installation: Installation) -> Report:
             database,
             evidence.mails.send_ids,
             complete=evidence.mails.complete,
-            # Of customers who were erased, less is kept.
-            decided_since=now
-            - min(installation.customer_days, max(installation.erased_id_days, installation.quiet_period)),
+            decided_since=max(erased_before, now - installation.customer_days),
         )
         checks.append(mail)
     waiting = sum(timer.check_at > now for timer in database.timers)

@@ -8,6 +8,7 @@ from tests.unit.tools.audit.checks.loop import (
     consistent_loop,
     found_by,
 )
+from tools.audit.checks.orders import events_accounted_for
 
 
 def test_an_unreadable_record_must_be_dead_lettered_by_every_consumer_of_the_topic() -> None:
@@ -27,3 +28,12 @@ def test_duplicates_of_an_event_are_one_event() -> None:
     topics.orders.append(replace(topics.orders[0], location=("orders", 0, 7)))
     topics.orders.append(replace(topics.orders[1], location=("orders", 0, 8), occurred_at=NOON + 9 * DAY))
     assert found_by(topics, database) == set()
+
+
+def test_of_customers_erased_long_ago_nothing_is_expected_and_of_others_everything() -> None:
+    topics, database = consistent_loop()
+    event = topics.orders[0]
+    database.decisions = [decision for decision in database.decisions if decision.event != event.identity]
+    for forgotten, differences in (({event.customer_id}, 0), ({"somebody else"}, 1)):
+        check = events_accounted_for(topics, database, forgotten=forgotten)
+        assert (check.differences, check.left_out) == (differences, 1 - differences)

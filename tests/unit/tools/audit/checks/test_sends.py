@@ -13,6 +13,7 @@ from tests.unit.tools.audit.checks.loop import (
     send,
 )
 from tools.audit.checks import sends
+from tools.audit.checks.sends import sends_match_decisions
 
 
 def test_duplicate_and_unexpected_mail_is_found() -> None:
@@ -70,4 +71,15 @@ def test_mail_about_a_forgotten_survey_is_left_out_if_later_mail_is_old_enough()
         ([sent.send_id, "x"], sent.sent_at + DAY, 1),
     ):
         check = sends.mail_delivered_once(database, arrived, complete=True, decided_since=since)
+        assert (check.differences, check.left_out) == (differences, 1 - differences)
+
+
+def test_surveys_to_customers_erased_long_ago_may_be_forgotten() -> None:
+    topics, database = consistent_loop()
+    send_id, sent = next(iter(topics.sends.items()))
+    assert sent.customer_id is not None
+    timer_id = database.sends.pop(send_id).timer_id
+    database.decisions = [decision for decision in database.decisions if decision.timer_id != timer_id]
+    for forgotten, differences in (({sent.customer_id}, 0), ({"somebody else"}, 1)):
+        check = sends_match_decisions(topics, database, forgotten=forgotten)
         assert (check.differences, check.left_out) == (differences, 1 - differences)
