@@ -92,9 +92,7 @@ class Campaign(_Definition):
     """How long after its due time the question still makes sense."""
     look_ahead: Duration = timedelta(days=7)
     """Stands aside for a more important campaign due for the same customer within this period."""
-    audience: Annotated[
-        dict[Dimension, Annotated[tuple[Label, ...], BeforeValidator(_listed)]], Field(max_length=10)
-    ] = {}
+    audience: Annotated[dict[Dimension, AcceptedValues], Field(max_length=10)] = {}
     """Segment dimension to accepted values; every dimension must match. Empty: everyone."""
     channel: Literal["email"] = "email"
     subject_of_question: SubjectOfQuestion = "brand"
