@@ -12,7 +12,7 @@ from datetime import datetime
 import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.contracts import preferences, sends
+from shared.contracts import answers, preferences, sends
 from shared.contracts.topics import DEAD_LETTER_SUFFIX
 from shared.erasures import is_erased
 from shared.messaging.records import Record
@@ -20,6 +20,7 @@ from shared.messaging.repository import unpublished
 from shared.messaging.repository.unpublished import Waiting
 from shared.moments import parse_moment
 
+_OF_A_PERSON = ("customer_id", "order_id", "comment", "further_answers")
 ERASED = "erased"
 """What stands for an address that was erased: a survey has to have one."""
 
@@ -37,6 +38,19 @@ async def blank(connection: AsyncConnection, erased: Mapping[str, datetime]) -> 
         blanked = [Waiting(each.outbox_id, _blanked(each.record, erased)) for each in waiting]
         changed = [after for before, after in zip(waiting, blanked, strict=True) if after.record != before.record]
         await unpublished.replace(connection, table, changed)
+
+
+async def blank_answers(connection: AsyncConnection, answer_ids: Collection[str]) -> None:
+    """Takes what describes a person out of waiting revisions of these answers.
+
+    They are published, and not only the erasure after them: only they say which survey was answered.
+    """
+    for table in unpublished.PLACES if answer_ids else ():
+        waiting = await unpublished.about(connection, table, [answer_id.encode() for answer_id in answer_ids], [])
+        ours = [each for each in waiting if each.record.topic == answers.TOPIC and each.record.value is not None]
+        await unpublished.replace(
+            connection, table, [Waiting(each.outbox_id, _without_person(each.record)) for each in ours]
+        )
 
 
 async def replaced(connection: AsyncConnection, topic_prefix: str, keys: Collection[str]) -> None:
@@ -66,6 +80,13 @@ def _blanked(record: Record, erased: Mapping[str, datetime]) -> Record:
     else:
         for channel in body.get("channels", ()):
             channel.pop("address", None)
+    return replace(record, value=orjson.dumps(body))
+
+
+def _without_person(record: Record) -> Record:
+    body = orjson.loads(record.value or b"{}")
+    for field in _OF_A_PERSON:
+        body.pop(field, None)
     return replace(record, value=orjson.dumps(body))
 
 

@@ -66,8 +66,8 @@ async def erase_customer(
         gone = Preference(customer_id=customer_id, revision=wiped.preference_revision, occurred_at=now)
         events.append(preferences.event(preferences.ERASED, gone, traceparent=trace))
         await forgetting.blank(connection, {customer_id: now})
+        await forgetting.blank_answers(connection, [answer.answer_id for answer in wiped.answers])
         await runtime.outbox.put(connection, events)
-        await forgetting.replaced(connection, answers.TOPIC, [answer.answer_id for answer in wiped.answers])
     return Erasure(answers=len(wiped.answers), sends=wiped.sends, erased_at=now)
 
 
