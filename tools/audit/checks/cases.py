@@ -72,7 +72,7 @@ def in_right_queue(topics: TopicFacts, database: DatabaseFacts) -> Check:
 
 def due_by_the_rules(topics: TopicFacts, database: DatabaseFacts) -> Check:
     """Each case is due when the first routing rule that its answer matches says, counted from when the answer was
-    received, or from when the case was opened if that is earlier; or it has no deadline, if the rule has none.
+    received, or from when the case was opened for it if that is earlier; or it has no deadline, if the rule has none.
 
     Of an amended answer only the last revision is kept, and an earlier one may have set an earlier deadline; once staff
     have begun, an amendment need not change it: then nothing can be said. Left out are also cases that were reopened,
@@ -92,7 +92,9 @@ def due_by_the_rules(topics: TopicFacts, database: DatabaseFacts) -> Check:
             check.left_out += 1
             continue
         check.compared += 1
-        due_at = None if rule.sla is None else min(answer.received_at, case.opened_at) + rule.sla
+        # An amendment may have come long after the case was opened for a customer who was not unhappy yet.
+        said_at = min(answer.received_at, case.opened_at) if answer.revision == 1 else answer.received_at
+        due_at = None if rule.sla is None else said_at + rule.sla
         is_due_before = case.due_at is not None and due_at is not None and case.due_at < due_at
         if case.due_at != due_at and not (answer.revision > 1 and is_due_before):
             check.add_difference(

@@ -68,6 +68,8 @@ def test_an_amendment_never_puts_the_deadline_off() -> None:
     assert not due(3, revision=2, status="open").differences
     assert due(25, revision=2, status="open").differences == 1
     assert due(None, revision=2, status="open").differences == 1
+    # Somebody who was content at first: their case was opened ten hours before they were unhappy.
+    assert not due(24, revision=2, status="open", opened=-10).differences
     check = due(25, revision=2, status="assigned")
     assert (check.differences, check.compared, check.left_out) == (0, 0, 1)
 
