@@ -6,7 +6,7 @@ decompressed, and meets it again after a restart. Format: Kafka's documentation,
 
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from aiokafka import TopicPartition
 from aiokafka.codec import gzip_decode, lz4_decode, snappy_decode, zstd_decode
@@ -23,6 +23,7 @@ _CHECKED_FROM = 21
 _CODECS = {1: gzip_decode, 2: snappy_decode, 3: lz4_decode, 4: zstd_decode}
 _TRANSACTIONAL = 0x10
 _CONTROL = 0x20
+_APPEND_TIME = 0x08
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,7 @@ class RawRecord:
     """A record; ``fault`` says what is wrong with it, and the rest is then what can be had of it.
 
     ``records`` is more than 1 for a batch that cannot be unpacked at all: its value is the batch as Kafka keeps it.
+    ``timestamp`` is in milliseconds since 1970, -1 if unknown.
     """
 
     offset: int
@@ -39,6 +41,7 @@ class RawRecord:
     partition: int
     fault: str | None = None
     records: int = 1
+    timestamp: int = -1
 
 
 @dataclass(slots=True)
@@ -100,6 +103,8 @@ class _Batch:
     following: int
     producer: int
     count: int
+    first_timestamp: int
+    largest_timestamp: int
 
     def damage(self) -> str | None:
         if self.magic != 2:
@@ -124,7 +129,9 @@ class _Batch:
             if len(record) < length or length < 0:
                 raise ValueError("a record is cut")
             position += length
-            read = _record(record, self.base, partition)
+            read = _record(record, self.base, partition, first_timestamp=self.first_timestamp)
+            if self.attributes & _APPEND_TIME:
+                read = replace(read, timestamp=self.largest_timestamp)
             if read.offset >= offset:
                 found.append(read)
         return found
@@ -152,7 +159,7 @@ def _batches(data: bytes) -> Iterator[_Batch]:
     """The whole batches. Where one ends, and its offsets, are not covered by its checksum."""
     position = 0
     while position + _HEADER.size <= len(data):
-        base, length, _, magic, checksum, attributes, last, _, _, producer, _, _, count = _HEADER.unpack_from(
+        base, length, _, magic, checksum, attributes, last, first, largest, producer, _, _, count = _HEADER.unpack_from(
             data, position
         )
         end = position + _BEFORE_LENGTH_ENDS + length
@@ -163,14 +170,16 @@ def _batches(data: bytes) -> Iterator[_Batch]:
             (following_base,) = struct.unpack_from(">q", data, end)
             if last < 0 or following > following_base:
                 following = max(base + 1, following_base)
-        yield _Batch(data[position:end], base, magic, checksum, attributes, following, producer, max(0, count))
+        yield _Batch(
+            data[position:end], base, magic, checksum, attributes, following, producer, max(0, count), first, largest
+        )
         position = end
 
 
-def _record(data: bytes, base: int, partition: int) -> RawRecord:
+def _record(data: bytes, base: int, partition: int, *, first_timestamp: int) -> RawRecord:
     fault = None
     position = 1  # attributes, unused
-    _, position = _varint(data, position)
+    later, position = _varint(data, position)
     delta, position = _varint(data, position)
     key, position = _bytes(data, position)
     value, position = _bytes(data, position)
@@ -192,7 +201,13 @@ def _record(data: bytes, base: int, partition: int) -> RawRecord:
     except (ValueError, IndexError):
         fault = "its headers cannot be read"
     return RawRecord(
-        offset=base + delta, key=key, value=value, headers=tuple(headers), partition=partition, fault=fault
+        offset=base + delta,
+        key=key,
+        value=value,
+        headers=tuple(headers),
+        partition=partition,
+        fault=fault,
+        timestamp=first_timestamp + later if first_timestamp >= 0 else -1,
     )
 
 

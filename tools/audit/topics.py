@@ -98,17 +98,14 @@ class Topics:
         self, consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
     ) -> dict[TopicPartition, list[Record]]:
         fetched = await consumer.getmany(*partitions, timeout_ms=_POLL_MILLISECONDS, max_records=_MOST_RECORDS)
-        return {
-            at: [self._record(at, record, published=_real_time(record.timestamp)) for record in records]
-            for at, records in fetched.items()
-        }
+        return {at: [self._record(at, record) for record in records] for at, records in fetched.items()}
 
     async def _unpack(
         self, consumer: AIOKafkaConsumer, positions: Mapping[TopicPartition, int], error: Exception
     ) -> dict[TopicPartition, list[Record]]:
         """What follows these positions, unpacked as the services do when aiokafka cannot, as it just could not.
 
-        Such records have no time of publication. Raises ``error`` when it gets no further either.
+        Raises ``error`` when it gets no further either.
         """
         broker = Broker(self._kafka, {at.topic for at in positions}, client="audit")
         found: dict[TopicPartition, list[Record]] = {}
@@ -131,7 +128,6 @@ class Topics:
         at: TopicPartition,
         record: "ConsumerRecord[bytes, bytes] | RawRecord",
         *,
-        published: datetime | None = None,
         damaged: bool = False,
     ) -> Record:
         return Record(
@@ -141,7 +137,7 @@ class Topics:
             key=record.key,
             value=record.value,
             headers=record.headers,
-            published=published,
+            published=_real_time(record.timestamp),
             damaged=damaged,
         )
 

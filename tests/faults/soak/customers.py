@@ -127,8 +127,9 @@ class Customers:
     async def _process(self, order: Order) -> None:
         person = order.person
         if person.email is not None:
-            _, order_ids = self._people.setdefault(person.email.lower(), (person.id, []))
-            order_ids.append(order.id)
+            owner_id, order_ids = self._people.setdefault(person.email.lower(), (person.id, []))
+            if owner_id == person.id:  # the mailbox's other customer is not erased with them
+                order_ids.append(order.id)
         for planned in sorted(order.events, key=lambda one: one.publish_at):
             if order.erase_at is not None and order.erase_at < planned.publish_at:
                 break

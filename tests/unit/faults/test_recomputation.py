@@ -135,6 +135,12 @@ def test_a_sound_run_has_no_differences(run: Run) -> None:
     assert differences(run) == {}
 
 
+def test_a_key_that_was_removed_has_no_last_record(run: Run) -> None:
+    records = run.records["customers.preferences"]
+    records.append(replace(records[0], value=None, body={}, type=""))
+    assert differences(run) == {}
+
+
 def test_each_check_compares_something(run: Run) -> None:
     assert not [name for name, comparison in recompute(run.evidence()).items() if comparison.compared == 0]
 

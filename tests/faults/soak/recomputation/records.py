@@ -38,13 +38,16 @@ def newest_last(evidence: Evidence) -> Comparison:
         highest: dict[bytes | None, int] = {}
         last: dict[bytes | None, int] = {}
         for record in evidence.events(topic):
+            if record.value is None:
+                last.pop(record.key, None)  # the key is removed
+                continue
             last[record.key] = number = int(record.body[field])
             highest[record.key] = max(number, highest.get(record.key, 0))
         compared += len(last)
         problems += [
-            f"{topic}: the last record of {(key or b'').decode()!r} has {field} {last[key]}, an earlier one {number}"
-            for key, number in highest.items()
-            if last[key] != number
+            f"{topic}: the last record of {(key or b'').decode()!r} has {field} {number}, an earlier one {highest[key]}"
+            for key, number in last.items()
+            if highest[key] != number
         ]
     return Comparison(compared, tuple(problems))
 
@@ -72,8 +75,16 @@ def poison_set_aside(evidence: Evidence) -> Comparison:
 
 
 def nothing_of_the_erased(evidence: Evidence) -> Comparison:
-    """What is kept for good, and what is served, has neither an address nor a comment of who was erased."""
-    erased = [entry for entry in evidence.of_kind("erased") if entry["address"]]
+    """What is kept for good, and what is served, has neither an address nor a comment of who was erased.
+
+    A mailbox that is another customer's, too, is still theirs.
+    """
+    gone_ids = {entry["customer_id"] for entry in evidence.of_kind("erased")}
+    events = [entry for entry in evidence.of_kind("event") if entry["customer_id"] not in gone_ids]
+    of_others = {(entry["body"]["customer"].get("email") or "").lower() for entry in events}
+    erased = [
+        entry for entry in evidence.of_kind("erased") if entry["address"] and entry["address"].lower() not in of_others
+    ]
     gone = erased_answers(evidence)
     comments = {entry["comment"] for entry in evidence.of_kind("answered") if entry["answer_id"] in gone}
     words = {word.lower() for word in {entry["address"] for entry in erased} | comments if word}

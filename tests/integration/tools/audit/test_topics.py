@@ -1,6 +1,7 @@
 """The audit reads topics to their ends, whatever their ends are made of."""
 
 import asyncio
+from datetime import timedelta
 
 from aiokafka import AIOKafkaProducer
 
@@ -58,5 +59,8 @@ async def test_a_record_that_clients_cannot_unpack_costs_only_itself(kafka: str,
     for partition in (0, 1):
         read = [record for record in records if record.partition == partition]
         assert [record.value for record in read] == values
+        # Also of those that clients cannot unpack, and of those beside them.
+        times = [record.published for record in read if record.published is not None]
+        assert len(times) == len(read) and max(times) - min(times) < timedelta(minutes=5)
         assert [record.offset for record in read] == list(range(5))
         assert [record.value for record in read if record.damaged] == [b"odd"]
