@@ -233,10 +233,9 @@ def compared(evidence: Evidence, installation: Installation) -> Report:
     outcomes, undelivered = sends.outcomes_recorded(topics, database)
     # Of customers who were erased and did not come back, the dispatcher keeps nothing for longer.
     erased_before = now - max(installation.erased_id_days, installation.quiet_period)
-    forgotten = {customer_id for customer_id, at in topics.erased_customers.items() if at < erased_before}
     cases_since, comments_since = now - installation.case_days, now - installation.comments_kept_for
     checks = [
-        orders.events_accounted_for(topics, database, forgotten=forgotten),
+        orders.events_accounted_for(topics, database, forgotten_before=erased_before),
         orders.unreadable_dead_lettered(topics, database),
         timers.timers_recomputed(topics, database, log),
         recurring.recurring_recomputed(topics, database, log),
@@ -247,7 +246,7 @@ def compared(evidence: Evidence, installation: Installation) -> Report:
         consent.preferences_known(topics, database),
         timers.surveys_were_due(topics, database, log),
         recurring.surveys_were_due(topics, database, log),
-        sends.sends_match_decisions(topics, database, forgotten=forgotten),
+        sends.sends_match_decisions(topics, database, forgotten_before=erased_before),
         outcomes,
         sends.surveys_answerable(topics, database, now, decided_since=now - installation.customer_days),
         answers.published(topics, database),

@@ -33,7 +33,15 @@ def test_duplicates_of_an_event_are_one_event() -> None:
 def test_of_customers_erased_long_ago_nothing_is_expected_and_of_others_everything() -> None:
     topics, database = consistent_loop()
     event = topics.orders[0]
-    database.decisions = [decision for decision in database.decisions if decision.event != event.identity]
-    for forgotten, differences in (({event.customer_id}, 0), ({"somebody else"}, 1)):
-        check = events_accounted_for(topics, database, forgotten=forgotten)
-        assert (check.differences, check.left_out) == (differences, 1 - differences)
+    of_order = {each.identity for each in topics.orders if each.order_id == event.order_id}
+    latest = max(each.occurred_at for each in topics.orders)
+    one_left = [decision for decision in database.decisions if decision.event != event.identity]
+    none_left = [decision for decision in database.decisions if decision.order_id != event.order_id]
+    for decisions, before, differences, left_out in (
+        (none_left, latest + DAY, 0, len(of_order)),
+        (none_left, event.occurred_at - DAY, len(of_order), 0),
+        (one_left, latest + DAY, 1, 0),
+    ):
+        database.decisions = decisions
+        check = events_accounted_for(topics, database, forgotten_before=before)
+        assert (check.differences, check.left_out) == (differences, left_out)

@@ -78,8 +78,8 @@ def test_surveys_to_customers_erased_long_ago_may_be_forgotten() -> None:
     topics, database = consistent_loop()
     send_id, sent = next(iter(topics.sends.items()))
     assert sent.customer_id is not None
-    timer_id = database.sends.pop(send_id).timer_id
-    database.decisions = [decision for decision in database.decisions if decision.timer_id != timer_id]
-    for forgotten, differences in (({sent.customer_id}, 0), ({"somebody else"}, 1)):
-        check = sends_match_decisions(topics, database, forgotten=forgotten)
+    del database.sends[send_id]
+    database.decisions = [decision for decision in database.decisions if decision.order_id != sent.order_id]
+    for before, differences in ((sent.sent_at + DAY, 0), (sent.sent_at, 1)):
+        check = sends_match_decisions(topics, database, forgotten_before=before)
         assert (check.differences, check.left_out) == (differences, 1 - differences)
