@@ -18,6 +18,7 @@ from shared.messaging.outbox import Outbox
 from shared.messaging.reading import Reading, Reads
 from shared.messaging.relay import Relay
 from shared.persistence.engine import open_engine
+from shared.persistence.transaction import autocommit, transaction
 from shared.settings import ServiceSettings
 
 S = TypeVar("S", bound=ServiceSettings)
@@ -43,7 +44,7 @@ class Runtime(Generic[S]):
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that commits at the end of the block; its events in the outbox are then published."""
-        async with self.engine.begin() as connection:
+        async with transaction(self.engine) as connection:
             yield connection
         self.relay.wake()
 
@@ -53,8 +54,8 @@ class Runtime(Generic[S]):
 
         For loops that poll many times per second and mostly find nothing: BEGIN and COMMIT would be most of their cost.
         """
-        async with self.engine.connect() as connection:
-            yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+        async with autocommit(self.engine) as connection:
+            yield connection
 
     @contextlib.asynccontextmanager
     async def read_only(self) -> AsyncIterator[AsyncConnection]:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.persistence.transaction import transaction
 from shared.runtime import Runtime
 from shared.watermark import Claimed, Watermark
 
@@ -58,7 +59,7 @@ class Due:
         if watermark.at_beginning and not await self._anything(now):
             yield None
             return
-        async with self._runtime.engine.begin() as connection:
+        async with transaction(self._runtime.engine) as connection:
             claimed = await self._table.claim(connection, now=now, watermark=watermark.position, most=self._most)
             yield Batch(connection, claimed.ids, claimed.full) if claimed.ids else None
         watermark.advance(claimed.reached, full=claimed.full)

@@ -46,6 +46,7 @@ from shared.messaging.topic_identity import TopicIdentity
 from shared.messaging.transaction import BatchTransaction, remaining
 from shared.messaging.unpacking import unpack
 from shared.persistence.engine import is_fault_of_data, what_failed
+from shared.persistence.transaction import transaction
 from shared.settings import ServiceSettings
 
 log = structlog.get_logger()
@@ -294,7 +295,7 @@ class Consumer:
             return
         ours = {stored_name(self._topics, partition): offset for partition, offset in self._next.items()}
         held = self._standing.hold(found, ours)
-        async with self._engine.begin() as connection:
+        async with transaction(self._engine) as connection:
             await stops.write(connection, self.name, held)
         for stop in found:
             log.error(
@@ -359,7 +360,7 @@ class Consumer:
     async def _tell_going_on(self, passed: Sequence[TopicPartition]) -> None:
         if passed:
             log.info("a topic goes on", partitions=[f"{topic} {number}" for topic, number in passed])
-            async with self._engine.begin() as connection:
+            async with transaction(self._engine) as connection:
                 await stops.remove(connection, self.name, passed)
 
     # Fetch and decode ------------------------------------------------------------------------------------------

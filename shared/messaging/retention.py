@@ -3,6 +3,7 @@
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.messaging.repository import dead_letters
+from shared.persistence.transaction import transaction
 
 SECONDS = 600.0
 """Between two rounds, in real time."""
@@ -22,5 +23,5 @@ class DeadLetterRetention:
 
     async def step(self) -> bool:
         """Deletes a batch; True when there may be more."""
-        async with self._engine.begin() as connection:
+        async with transaction(self._engine) as connection:
             return await dead_letters.prune(connection, self._consumer, days=self._days, limit=_MOST) == _MOST

@@ -13,6 +13,7 @@ from shared.messaging.repository import positions, stops
 from shared.messaging.repository.positions import Fenced, Positions
 from shared.messaging.stops import Stop, another_cluster, topic_replaced
 from shared.messaging.topic_identity import TopicIdentity
+from shared.persistence.transaction import transaction
 
 log = structlog.get_logger()
 
@@ -59,7 +60,7 @@ async def starting_positions(
         if (name := stored_name(topics, partition)) not in stored
     }
     if unseen:
-        async with engine.begin() as connection:
+        async with transaction(engine) as connection:
             await positions.introduce(connection, consumer, unseen)
         stored = {**unseen, **stored}
     starting: Positions = {}
@@ -91,7 +92,7 @@ async def starting_positions(
             if position < beginnings[partition]:
                 starting[partition] = beginnings[partition]
                 await _skip_deleted(engine, consumer, name, position, beginnings[partition], compacted=topic.compacted)
-    async with engine.begin() as connection:
+    async with transaction(engine) as connection:
         await positions.identify(
             connection, consumer, {name: now[name] for name in as_before if name in now.keys() - known.keys()}
         )
@@ -122,7 +123,7 @@ async def _skip_deleted(
     engine: AsyncEngine, consumer: str, partition: TopicPartition, position: int, beginning: int, *, compacted: bool
 ) -> None:
     """Moves the stored position to the first record there is, so that what was deleted is counted once."""
-    async with engine.begin() as connection:
+    async with transaction(engine) as connection:
         try:
             await positions.advance(
                 connection, consumer, expected={partition: position}, following={partition: beginning}

@@ -31,6 +31,7 @@ from shared.messaging.repository import dead_letters, positions
 from shared.messaging.repository.positions import Fenced, Positions
 from shared.messaging.stops import Stop
 from shared.persistence.engine import is_fault_of_data, is_fault_of_statement, took_too_long
+from shared.persistence.transaction import rolled_back, transaction
 from shared.settings import ServiceSettings
 
 log = structlog.get_logger()
@@ -138,7 +139,7 @@ class BatchTransaction:
     async def _attempt(self, items: Items, expected: Positions, following: Positions) -> list[Stop]:
         """Commits the items that may be, moves ``expected`` on, and returns the stops at their topics' limits."""
         self._tick()
-        async with self._engine.begin() as connection:
+        async with transaction(self._engine) as connection:
             room = {
                 topic: await dead_letters.room(connection, self._consumer, topic=topic, limit=self._limit)
                 for topic in sorted({item.topic for item in items if isinstance(item, DeadLetter)})
@@ -256,7 +257,7 @@ class BatchTransaction:
 
     async def _would_be_handled(self, message: Message) -> bool:
         self._tick()
-        async with self._engine.connect() as connection:
+        async with rolled_back(self._engine) as connection:
             try:
                 await self._handlers[message.topic](connection, [message])
             except Rejected:
@@ -265,8 +266,6 @@ class BatchTransaction:
                 if is_fault_of_data(error) or is_fault_of_statement(error):
                     return False
                 raise
-            finally:
-                await connection.rollback()
         return True
 
     def _undecodable(self, batch: "_Batch") -> list[Stop]:

@@ -16,6 +16,7 @@ from shared.contracts import answers, preferences
 from shared.contracts.preferences import Preference
 from shared.guests import PREFIX
 from shared.messaging import forgetting
+from shared.persistence.transaction import transaction
 from shared.runtime import Runtime
 
 ORDERS_REMEMBERED_DAYS = 30
@@ -103,7 +104,7 @@ async def prune(runtime: Runtime[CollectorSettings]) -> bool:
     be more."""
     limit = runtime.settings.prune_batch_size
     before = runtime.clock.now() - timedelta(days=ORDERS_REMEMBERED_DAYS)
-    async with runtime.engine.begin() as connection:
+    async with transaction(runtime.engine) as connection:
         forgotten = await erasures.prune_orders(connection, before, limit)
     return forgotten == limit
 

@@ -13,6 +13,7 @@ from services.collector.repository import pending_preferences, sends
 from services.collector.settings import CollectorSettings
 from shared import metrics
 from shared.contracts import topics
+from shared.persistence.transaction import transaction
 from shared.runtime import Runtime
 
 log = structlog.get_logger()
@@ -43,7 +44,7 @@ async def prune(runtime: Runtime[CollectorSettings]) -> bool:
     there may be more."""
     days, limit = topics.SENDS.retention_days, runtime.settings.prune_batch_size
     assert days is not None
-    async with runtime.engine.begin() as connection:
+    async with transaction(runtime.engine) as connection:
         dropped = await pending_preferences.prune(connection, runtime.clock.now() - timedelta(days=days), limit)
     if dropped:
         metrics.pending_preferences.labels("dropped").inc(dropped)

@@ -11,6 +11,7 @@ from services.collector.repository import erasures, pending_preferences, sends, 
 from services.collector.settings import CollectorSettings
 from shared.contracts.sends import SurveySent
 from shared.erasures import is_erased
+from shared.persistence.transaction import transaction
 from shared.runtime import Runtime
 
 
@@ -55,6 +56,6 @@ async def prune(runtime: Runtime[CollectorSettings]) -> bool:
     """Deletes one batch of surveys that closed long ago; True when there may be more."""
     settings = runtime.settings
     before = runtime.clock.now() - timedelta(days=settings.send_retention_days)
-    async with runtime.engine.begin() as connection:
+    async with transaction(runtime.engine) as connection:
         deleted = await sends.prune(connection, before, settings.prune_batch_size)
     return deleted == settings.prune_batch_size

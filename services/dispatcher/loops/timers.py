@@ -14,6 +14,7 @@ from services.dispatcher.repository import customers, timers
 from services.dispatcher.settings import DispatcherSettings
 from shared import metrics
 from shared.persistence.engine import is_fault_of_data
+from shared.persistence.transaction import transaction
 from shared.runtime import Runtime
 from shared.timers import Due
 from shared.watermark import Claimed
@@ -102,7 +103,7 @@ class TimerLoop:
         at_fault: dict[str, Exception] = {}
         for customer_id in customer_ids:
             try:
-                async with self._runtime.engine.begin() as connection:
+                async with transaction(self._runtime.engine) as connection:
                     await customers.lock(connection, [customer_id])
                     verdicts = await self._send_due(connection, [customer_id], now)
             except Exception as error:
@@ -114,7 +115,7 @@ class TimerLoop:
         if len(at_fault) == len(customer_ids) >= _OWN_FAULT:
             raise at_fault[customer_ids[0]]
         for customer_id, fault in at_fault.items():
-            async with self._runtime.engine.begin() as connection:
+            async with transaction(self._runtime.engine) as connection:
                 await customers.lock(connection, [customer_id])
                 known = await self._known_ones(connection, [customer_id], now)
                 verdicts = await put_off(connection, customer_id, now) if known else []

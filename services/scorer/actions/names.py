@@ -9,6 +9,7 @@ from services.scorer.domain.answers import NO_CAMPAIGN, NO_CAMPAIGN_ID
 from services.scorer.domain.segments import EVERYBODY_ID, Segment, flatten
 from services.scorer.repository import names
 from shared.contracts.types import SegmentValue
+from shared.persistence.transaction import transaction
 
 
 class Names:
@@ -59,7 +60,7 @@ class Names:
             memory.update(always)
 
     async def _ids_of_campaigns(self, wanted: set[str]) -> dict[str, int]:
-        async with self._engine.begin() as connection:
+        async with transaction(self._engine) as connection:
             found = await names.find_campaigns(connection, wanted)
             missing = wanted - found.keys()
             if missing:
@@ -70,7 +71,7 @@ class Names:
         return found
 
     async def _ids_of_segments(self, wanted: set[Segment]) -> dict[Segment, int]:
-        async with self._engine.begin() as connection:
+        async with transaction(self._engine) as connection:
             found = await names.find_segments(connection, wanted)
             missing = wanted - found.keys()
             if missing:
