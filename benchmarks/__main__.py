@@ -10,7 +10,7 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks import memory, orders, reaction, relay, scorer, startup, stream
+from benchmarks import memory, orders, reaction, relay, scorer, sends, startup, stream, timers
 from benchmarks.environment import STATE, Environment, environment
 from benchmarks.result import Result, WrongOutcome, print_results, save
 from deploy.local.errors import StackError
@@ -22,6 +22,8 @@ class Load:
 
     messages: int
     events: int
+    surveys: int
+    timers: int
     rate: int
     seconds: float
 
@@ -53,6 +55,14 @@ BENCHMARKS = {
     "orders": Benchmark(
         "order events per second in the dispatcher, compared with a bare loop",
         on_backends(lambda on, progress, load: orders.measure(on, progress, load.events)),
+    ),
+    "sends": Benchmark(
+        "surveys decided, published and delivered per second, compared with aiosmtplib alone",
+        on_backends(lambda on, progress, load: sends.measure(on, progress, load.surveys)),
+    ),
+    "timers": Benchmark(
+        "claiming, setting, deferring and cancelling timers with many pending, and beside a held snapshot",
+        on_backends(lambda on, progress, load: timers.measure(on, progress, load.timers)),
     ),
     "reaction": Benchmark(
         "latency from an acknowledged answer to its record on followups.detractors, compared with two bare hops",
@@ -89,6 +99,8 @@ def main(
     names: Annotated[list[str] | None, typer.Argument(help="The benchmarks to run; default: all.")] = None,
     messages: Annotated[int, typer.Option(min=1_000, help="scorer: number of answers.")] = 1_000_000,
     events: Annotated[int, typer.Option(min=20_000, help="orders: number of order events.")] = 40_000,
+    surveys: Annotated[int, typer.Option(min=3_000, help="sends: number of surveys.")] = 10_000,
+    timers: Annotated[int, typer.Option(min=100_000, help="timers: number of pending timers.")] = 1_000_000,
     rate: Annotated[int, typer.Option(min=1, max=1_000, help="reaction: answers per second.")] = 200,
     seconds: Annotated[float, typer.Option(min=2, max=300, help="reaction: duration in seconds.")] = 20.0,
     json: Annotated[
@@ -98,7 +110,9 @@ def main(
     chosen = names or list(BENCHMARKS)
     if unknown := [name for name in chosen if name not in BENCHMARKS]:
         raise typer.BadParameter(f"no benchmark {unknown[0]!r}; choose from {', '.join(BENCHMARKS)}")
-    results = uvloop.run(_run(chosen, Load(messages=messages, events=events, rate=rate, seconds=seconds)))
+    results = uvloop.run(
+        _run(chosen, Load(messages=messages, events=events, surveys=surveys, timers=timers, rate=rate, seconds=seconds))
+    )
     print_results(console, results)
     save(results, json)
     missed = [result.name for result in results if not result.met]

@@ -18,7 +18,7 @@ from shared.messaging.outbox import Outbox
 from shared.messaging.reading import Reading, Reads
 from shared.messaging.relay import Relay
 from shared.persistence.engine import open_engine
-from shared.persistence.transaction import autocommit, transaction
+from shared.persistence.transaction import autocommit, read_only, transaction
 from shared.settings import ServiceSettings
 
 S = TypeVar("S", bound=ServiceSettings)
@@ -60,8 +60,8 @@ class Runtime(Generic[S]):
     @contextlib.asynccontextmanager
     async def read_only(self) -> AsyncIterator[AsyncConnection]:
         """A connection with a read-only transaction, in which every statement reads the same snapshot."""
-        async with self.engine.connect() as connection:
-            yield await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        async with read_only(self.engine) as connection:
+            yield connection
 
 
 @contextlib.asynccontextmanager

@@ -4,6 +4,7 @@ Any number of processes may do so at once: a batch locks its rows, and skips tho
 """
 
 import contextlib
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,14 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.persistence.transaction import transaction
 from shared.runtime import Runtime
-from shared.watermark import Claimed, Watermark
+from shared.watermark import Claimed, First, Watermark
 
 
 class DueTable(Protocol):
     """The statements about one table: a module of a ``repository/``."""
 
-    async def next_due(self, connection: AsyncConnection, /) -> datetime | None:
-        """When the next row comes due; None when there is none."""
+    async def next_due(self, connection: AsyncConnection, /, *, since: datetime) -> datetime | None:
+        """When the first row from ``since`` on comes due; None when there is none."""
         ...
 
     async def claim(self, connection: AsyncConnection, /, *, now: datetime, watermark: datetime, most: int) -> Claimed:
@@ -41,13 +42,22 @@ class Batch:
 
 
 class Due:
-    """The rows of a table that are due, a batch at a time."""
+    """The rows of a table that are due, a batch at a time: ask ``anything``, then take a ``batch``."""
 
     def __init__(self, runtime: Runtime[Any], table: DueTable, *, most: int) -> None:
         self._runtime = runtime
         self._table = table
         self._most = most
-        self._watermark = Watermark()
+        self._watermark = Watermark(time.monotonic)
+
+    async def anything(self, now: datetime) -> bool:
+        """Whether anything is due ``now``."""
+
+        async def find(since: datetime) -> First:
+            async with self._runtime.autocommit() as connection:
+                return First(await self._table.next_due(connection, since=since), now)
+
+        return (await self._watermark.look(find)).due
 
     @contextlib.asynccontextmanager
     async def batch(self, now: datetime) -> AsyncIterator[Batch | None]:
@@ -55,16 +65,10 @@ class Due:
 
         None when nothing is due, or all of it is locked by others.
         """
-        watermark = self._watermark
-        if watermark.at_beginning and not await self._anything(now):
-            yield None
-            return
         async with transaction(self._runtime.engine) as connection:
-            claimed = await self._table.claim(connection, now=now, watermark=watermark.position, most=self._most)
+            began = time.monotonic()
+            position = self._watermark.position
+            claimed = await self._table.claim(connection, now=now, watermark=position, most=self._most)
+            seconds = time.monotonic() - began
             yield Batch(connection, claimed.ids, claimed.full) if claimed.ids else None
-        watermark.advance(claimed.reached, full=claimed.full)
-
-    async def _anything(self, now: datetime) -> bool:
-        async with self._runtime.autocommit() as connection:
-            first = await self._table.next_due(connection)
-        return first is not None and first <= now
+        self._watermark.claimed(claimed, seconds)

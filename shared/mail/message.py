@@ -1,6 +1,5 @@
 """One email as the bytes SMTP carries: headers, a text part and an HTML part."""
 
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,7 +28,7 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """The same content twice: mail clients show the HTML, or else the text."""
+    """The same content twice, in quoted-printable: mail clients show the HTML, or else the text."""
 
     text: str
     html: str
@@ -88,7 +87,7 @@ def write_email(
     head = "".join(f"{name}: {value}\r\n" for name, value in every.items())
     parts = (
         f"--{boundary}\r\nContent-Type: text/{kind}; charset=utf-8\r\n"
-        f"Content-Transfer-Encoding: quoted-printable\r\n\r\n{_quoted_printable(text)}\r\n"
+        f"Content-Transfer-Encoding: quoted-printable\r\n\r\n{text}\r\n"
         for kind, text in (("plain", body.text), ("html", body.html))
     )
     content = f"{head}\r\n{''.join(parts)}--{boundary}--\r\n"
@@ -120,8 +119,3 @@ def _mailbox_header(name: str, display_name: str, mailbox: Mailbox) -> str:
     if _is_plain_text(name, shown):
         return formataddr((shown, mailbox))
     return f"{header_text(name, shown)}\r\n <{mailbox}>"
-
-
-def _quoted_printable(text: str) -> str:
-    lines = text.replace("\r\n", "\n").replace("\n", "\r\n").encode()
-    return binascii.b2a_qp(lines, istext=True).decode("ascii")

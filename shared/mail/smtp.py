@@ -1,45 +1,49 @@
-"""SMTP: a pool of connections to the mail server, and sending one message over one of them.
+"""SMTP: a pool of connections to the mail server, and sending messages over them.
 
 What matters is the boundary: until the content is sent, the server cannot have the message; from then until its reply,
 it may have it without our knowing.
+
+Where the server allows it, MAIL, RCPT and DATA leave together, and behind one message's content those of the next, so
+that each message takes one round trip. Its content is still sent only after the server has asked for it.
 """
 
 import asyncio
 import contextlib
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import aiosmtplib
 from aiosmtplib import (
-    SMTP,
     SMTPAuthenticationError,
     SMTPConnectError,
     SMTPConnectResponseError,
-    SMTPDataError,
     SMTPHeloError,
-    SMTPRecipientRefused,
     SMTPResponseException,
-    SMTPSenderRefused,
     SMTPServerDisconnected,
 )
 
+from shared.mail.connection import Connection, NoReply, Reply, connected, in_transit
 from shared.mail.message import Email
+from shared.mail.pace import Pace
 from shared.mail.replies import Stage, outcome_of_reply
 from shared.mail.server import Server
+from shared.mail.turns import Turn, Turns
 from shared.transmission import ACCEPTED, NOT_BEGUN, MayBegin, TransmissionOutcome
 
 IDLE_SECONDS = 20.0
 """A connection idle for longer is not reused: servers close idle ones."""
 
+# A message announced behind another whose reply takes longer than this looks for another connection.
+_PATIENCE_SECONDS = 5.0
 _NO_REPLY = (SMTPServerDisconnected, TimeoutError, OSError)
 _CLOSING = 421
+_STORED = 250
+_SUCCESS: Mapping[Stage, tuple[int, ...]] = {"sender": (250,), "recipient": (250, 251), "content": (354,)}
 _STAGES: Mapping[type[SMTPResponseException], Stage] = {
     SMTPConnectResponseError: "connect",
     SMTPHeloError: "greeting",
     SMTPAuthenticationError: "login",
-    SMTPSenderRefused: "sender",
-    SMTPRecipientRefused: "recipient",
-    SMTPDataError: "content",
 }
 
 
@@ -55,9 +59,9 @@ class Transport:
         self._server = server
         self._greeting = greeting
         self._timeout = timeout
-        self._slots = asyncio.Semaphore(connections)
-        self._pace = _Pace(per_second)
-        self._idle: list[tuple[SMTP, float]] = []
+        self._turns = Turns(connections)
+        self._pace = Pace(per_second)
+        self._idle: list[tuple[Connection, float]] = []
 
     async def send(self, email: Email, may_begin: MayBegin) -> TransmissionOutcome:
         """Sends one message; a failing server is an outcome too, not an exception.
@@ -65,26 +69,23 @@ class Transport:
         ``may_begin`` is asked right before the content goes out, the last moment at which not sending is certain, and
         before waiting for this message's turn: one that would come too late is left to others.
         """
-        async with self._slots:
-            if not may_begin(self._pace.wait()):
-                return NOT_BEGUN
-            await self._pace.turn()
-            if not may_begin(0):
-                return NOT_BEGUN
-            try:
-                client, refused = await self._addressed(email)
-            except _NotOnThisConnection as error:
-                return error.outcome
-            outcome = refused or await self._send_content(client, email, may_begin)
-            await self._put_back(client, clean=outcome is ACCEPTED)
-            return outcome
+        turn = Turn(email, may_begin)
+        await self._turns.wait_for(turn)
+        try:
+            return await self._attempt(turn)
+        except BaseException:
+            if turn.client is not None:
+                turn.client.close()
+            raise
+        finally:
+            self._turns.pass_on(turn)
 
     async def close(self) -> None:
         """Closes every idle connection, each within two seconds."""
         for client, _ in self._idle:
-            with contextlib.suppress(*_NO_REPLY, aiosmtplib.SMTPException):
+            with contextlib.suppress(*_NO_REPLY):
                 async with asyncio.timeout(2):
-                    await client.quit()
+                    await client.command(b"QUIT")
             client.close()
         self._idle.clear()
 
@@ -93,90 +94,169 @@ class Transport:
         if self._idle and time.monotonic() - max(used for _, used in self._idle) > IDLE_SECONDS:
             await self.close()
 
-    async def _addressed(self, email: Email) -> tuple[SMTP, TransmissionOutcome | None]:
-        """A connection on which the envelope was sent, and the outcome if this recipient was rejected."""
-        client, reused = await self._connected()
+    async def _attempt(self, turn: Turn) -> TransmissionOutcome:
+        if not turn.announced:
+            if not turn.may_begin(self._pace.wait()):
+                return NOT_BEGUN
+            await self._pace.turn()
+            if not turn.may_begin(0):
+                return NOT_BEGUN
         try:
-            return client, await self._send_envelope(client, email)
-        except _NotOnThisConnection:
-            # The server may have closed an idle connection for its own reasons; only a new one can tell.
-            if not reused:
-                raise
-        client, _ = await self._connected(fresh=True)
-        return client, await self._send_envelope(client, email)
+            client, refused = await self._addressed(turn)
+        except _NotOnThisConnection as error:
+            return error.outcome
+        outcome = refused or await self._send_content(client, turn)
+        if turn.following is None:
+            await self._put_back(client, clean=outcome is ACCEPTED)
+        return outcome
 
-    async def _connected(self, *, fresh: bool = False) -> tuple[SMTP, bool]:
-        """A connection, and whether it was used before."""
+    async def _addressed(self, turn: Turn) -> tuple[Connection, TransmissionOutcome | None]:
+        """A connection on which the envelope was sent, and the outcome if this recipient was rejected."""
+        used = turn.announced or self._take_idle(turn)
+        if used:
+            assert turn.client is not None
+            # The server may have closed the connection for its own reasons; only a new one can tell.
+            with contextlib.suppress(_NotOnThisConnection):
+                return turn.client, await self._send_envelope(turn.client, turn)
+        turn.announced = False
+        turn.client = await self._connected()
+        return turn.client, await self._send_envelope(turn.client, turn)
+
+    def _take_idle(self, turn: Turn) -> bool:
+        """Whether there is an idle connection, which the message then has."""
         while self._idle:
             client, used = self._idle.pop()
-            if not fresh and client.is_connected and time.monotonic() - used <= IDLE_SECONDS:
-                return client, True
+            if client.is_clean and time.monotonic() - used <= IDLE_SECONDS:
+                turn.client = client
+                return True
             client.close()
-        server = self._server
-        client = SMTP(
-            hostname=server.host,
-            port=server.port,
-            use_tls=server.tls,
-            start_tls=server.start_tls,
-            username=server.user,
-            password=server.password,
-            local_hostname=self._greeting,
-            timeout=self._timeout,
-        )
+        return False
+
+    async def _connected(self) -> Connection:
         try:
-            async with asyncio.timeout(self._timeout):
-                await client.connect()
+            return await connected(self._server, greeting=self._greeting, timeout=self._timeout)
         except (*_NO_REPLY, aiosmtplib.SMTPException) as error:
-            client.close()
             raise _NotOnThisConnection(_outcome_of(error)) from error
-        return client, False
 
-    async def _send_envelope(self, client: SMTP, email: Email) -> TransmissionOutcome | None:
-        """MAIL and RCPT: None when the server accepts this recipient, else the outcome."""
+    async def _send_envelope(self, client: Connection, turn: Turn) -> TransmissionOutcome | None:
+        """MAIL and RCPT, and DATA where it goes along: None when the server takes this recipient, else the outcome."""
+        commands = _envelope(client, turn.email)
+        refused: _Refusal | None = None
         try:
             async with asyncio.timeout(self._timeout):
-                await client.mail(email.sender, options=[f"SIZE={len(email.content)}"] if _knows_size(client) else [])
-                await client.rcpt(email.recipient)
-        except (*_NO_REPLY, aiosmtplib.SMTPException) as error:
-            outcome = _outcome_of(error)
-            if isinstance(error, SMTPRecipientRefused | SMTPSenderRefused) and not _ends_connection(error, outcome):
-                return outcome
+                if client.pipelining and not turn.announced:
+                    client.say(list(commands.values()))
+                for stage, command in commands.items():
+                    reply = await (client.reply() if client.pipelining else client.command(command))
+                    refused = refused or _refusal(stage, reply)
+                    if refused and not client.pipelining:
+                        break
+        except _NO_REPLY as error:
             client.close()
-            raise _NotOnThisConnection(outcome) from error
-        return None
+            if refused is None:
+                raise _NotOnThisConnection(_outcome_of(error)) from error
+        if refused is None:
+            if not client.is_clean:
+                # It has hung up, or said something that nobody asked for.
+                client.close()
+                raise _NotOnThisConnection(TransmissionOutcome("unavailable", NoReply.__name__))
+            return None
+        if refused.ends_connection or (client.pipelining and reply.code in _SUCCESS["content"]):
+            # Or it waits for the content of a message that it has refused.
+            client.close()
+        if refused.ends_connection and refused.stage != "content":
+            raise _NotOnThisConnection(refused.outcome)
+        return refused.outcome
 
-    async def _send_content(self, client: SMTP, email: Email, may_begin: MayBegin) -> TransmissionOutcome:
-        """DATA. If it ends without the server's reply, the outcome is unresolved."""
-        if not may_begin(0):
+    async def _send_content(self, client: Connection, turn: Turn) -> TransmissionOutcome:
+        """The content, with DATA if the server has not asked for it yet. If it ends without the server's reply, the
+        outcome is unresolved."""
+        if not turn.may_begin(0):
+            if client.pipelining:
+                # It discards a message whose end does not come.
+                client.close()
             return NOT_BEGUN
         try:
             async with asyncio.timeout(self._timeout):
-                await client.data(email.content)
-        except SMTPDataError as error:
-            outcome = _outcome_of(error)
-            if outcome.kind == "unresolved" or _ends_connection(error, outcome):
-                client.close()
-            return outcome
-        except (*_NO_REPLY, aiosmtplib.SMTPException) as error:
+                if not client.pipelining:
+                    reply = await client.command(b"DATA")
+                    if (refused := _refusal("content", reply)) is not None:
+                        return self._refused(client, refused)
+                reply = await self._reply_to_content(client, turn)
+        except _NO_REPLY as error:
             client.close()
             return TransmissionOutcome("unresolved", type(error).__name__)
-        return ACCEPTED
+        if reply.code == _STORED:
+            return ACCEPTED
+        return self._refused(client, _Refusal("content", reply))
 
-    async def _put_back(self, client: SMTP, *, clean: bool) -> None:
-        """Returns the connection to the pool; a message that was not accepted may have left its envelope on it."""
-        if not client.is_connected:
-            return
+    def _refused(self, client: Connection, refusal: "_Refusal") -> TransmissionOutcome:
+        if refusal.ends_connection:
+            client.close()
+        return refusal.outcome
+
+    async def _reply_to_content(self, client: Connection, turn: Turn) -> Reply:
+        """Sends the content, and behind it the envelope of the next message."""
+        may_announce = client.pipelining and not self._pace.is_limited
+        following = turn.following = self._turns.next_to_announce() if may_announce else None
+        announced = [] if following is None else list(_envelope(client, following.email).values())
+        client.say(announced, after=in_transit(turn.email.content))
+        if following is None:
+            return await client.reply()
         try:
-            if not clean:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                return await client.reply()
+        except TimeoutError:
+            turn.following = None
+            self._turns.take_back(following)
+        return await client.reply()
+
+    async def _put_back(self, client: Connection, *, clean: bool) -> None:
+        """Returns the connection to the pool; a message that was not accepted may have left its envelope on it."""
+        try:
+            if client.is_clean and not clean:
                 async with asyncio.timeout(self._timeout):
-                    await client.rset()
+                    await client.command(b"RSET")
+        except _NO_REPLY:
+            client.close()
+        if client.is_clean:
             self._idle.append((client, time.monotonic()))
-        except (*_NO_REPLY, aiosmtplib.SMTPException):
+        else:
             client.close()
 
 
-def _knows_size(client: SMTP) -> bool:
-    return client.supports_extension("size")
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """A reply that is no success."""
+
+    stage: Stage
+    reply: Reply
+
+    @property
+    def outcome(self) -> TransmissionOutcome:
+        return outcome_of_reply(self.stage, self.reply.code, self.reply.text)
+
+    @property
+    def ends_connection(self) -> bool:
+        """Whether the server hangs up (RFC 5321 §3.8), would say the same of every message on this connection, or
+        may have understood something else than we said."""
+        return self.reply.code == _CLOSING or self.outcome.kind in ("unavailable", "misconfigured", "unresolved")
+
+
+def _refusal(stage: Stage, reply: Reply) -> _Refusal | None:
+    return None if reply.code in _SUCCESS[stage] else _Refusal(stage, reply)
+
+
+def _envelope(client: Connection, email: Email) -> Mapping[Stage, bytes]:
+    """The commands before the content, by what a reply to each is about."""
+    size = f" SIZE={len(email.content)}" if client.knows_size else ""
+    commands: dict[Stage, bytes] = {
+        "sender": f"MAIL FROM:<{email.sender}>{size}".encode("ascii"),
+        "recipient": f"RCPT TO:<{email.recipient}>".encode("ascii"),
+    }
+    if client.pipelining:
+        commands["content"] = b"DATA"
+    return commands
 
 
 def _outcome_of(error: Exception) -> TransmissionOutcome:
@@ -192,35 +272,9 @@ def _outcome_of(error: Exception) -> TransmissionOutcome:
     return TransmissionOutcome("misconfigured" if ours else "unavailable", type(error).__name__)
 
 
-def _ends_connection(error: SMTPResponseException, outcome: TransmissionOutcome) -> bool:
-    """Whether the server hangs up (RFC 5321 §3.8), or would say the same of every message on this connection."""
-    return error.code == _CLOSING or outcome.kind in ("unavailable", "misconfigured")
-
-
 class _NotOnThisConnection(Exception):
     """The server cannot be reached, or takes nothing from us on this connection, whoever it is for."""
 
     def __init__(self, outcome: TransmissionOutcome) -> None:
         super().__init__(outcome.reason)
         self.outcome = outcome
-
-
-class _Pace:
-    """A rate limit of ``per_second``; 0 = unlimited."""
-
-    def __init__(self, per_second: float) -> None:
-        self._gap = 1 / per_second if per_second else 0.0
-        self._next = 0.0
-
-    def wait(self) -> float:
-        """Seconds until the next turn."""
-        return max(self._next - time.monotonic(), 0.0) if self._gap else 0.0
-
-    async def turn(self) -> None:
-        """Takes the next turn, and waits for it."""
-        if not self._gap:
-            return
-        now = time.monotonic()
-        mine = max(self._next, now)
-        self._next = mine + self._gap
-        await asyncio.sleep(mine - now)

@@ -3,10 +3,11 @@
 import contextlib
 from collections.abc import AsyncIterator
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-_SET = text(
+from shared.persistence.statement import Statement
+
+_SET = Statement(
     """
     SELECT set_config(name, :state, true)
     FROM unnest(ARRAY['enable_sort', 'enable_hashjoin', 'enable_mergejoin', 'enable_bitmapscan', 'enable_seqscan',
@@ -22,6 +23,6 @@ async def index_walk(connection: AsyncConnection) -> AsyncIterator[None]:
     For claiming the first due rows: a plan that sorts the whole backlog gets slower as it grows, and after a bulk load
     the planner would choose one. Needs a transaction, which must not be continued after an exception.
     """
-    await connection.execute(_SET, {"state": "off"})
+    await _SET.rows(connection, {"state": "off"})
     yield
-    await connection.execute(_SET, {"state": "on"})
+    await _SET.rows(connection, {"state": "on"})

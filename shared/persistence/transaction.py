@@ -48,6 +48,18 @@ async def rolled_back(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 
 @contextlib.asynccontextmanager
+async def read_only(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A read-only transaction, in which every statement reads the same snapshot."""
+    async with autocommit(engine) as connection:
+        driver = driver_of(connection)
+        try:
+            await translated(driver, driver.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+            yield connection
+        finally:
+            await _roll_back(driver)
+
+
+@contextlib.asynccontextmanager
 async def autocommit(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A connection on which each statement commits by itself."""
     async with _in_autocommit(engine).connect() as connection:

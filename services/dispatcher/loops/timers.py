@@ -30,8 +30,8 @@ class _KnownTimers:
 
     known_by: datetime
 
-    async def next_due(self, connection: AsyncConnection) -> datetime | None:
-        return await timers.next_due(connection)
+    async def next_due(self, connection: AsyncConnection, *, since: datetime) -> datetime | None:
+        return await timers.next_due(connection, since)
 
     async def claim(self, connection: AsyncConnection, *, now: datetime, watermark: datetime, most: int) -> Claimed:
         return await timers.claim(connection, now=now, watermark=watermark, most=most, known_by=self.known_by)
@@ -52,9 +52,7 @@ class TimerLoop:
     async def step(self) -> bool:
         """Decides one batch. True when more may be due."""
         now = self._runtime.clock.now()
-        async with self._runtime.autocommit() as connection:
-            first = await timers.next_due(connection)
-        due = first is not None and first <= now
+        due = await self._due.anything(now)
         decided = more = False
         read = await self._runtime.reads.until() if due else None
         if read is None:

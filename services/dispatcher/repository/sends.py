@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.domain.policy.situation import PastSend
 from shared.contracts.sends import SurveySent
 from shared.persistence.columns import Columns
+from shared.persistence.statement import Statement
 
 _ROW = Columns(
     send_id="uuid",
@@ -22,7 +22,7 @@ _ROW = Columns(
     sent_at="timestamptz",
     expires_at="timestamptz",
 )
-_HISTORY = text(
+_HISTORY = Statement(
     """
     SELECT sends.customer_id, sends.campaign, sends.order_id, sends.sent_at
     FROM sends LEFT JOIN deliveries ON deliveries.send_id = sends.send_id::text
@@ -30,8 +30,8 @@ _HISTORY = text(
       AND (deliveries.state IS NULL OR deliveries.state NOT IN ('bounced', 'failed'))
     """
 )
-_OF_TIMERS = text("SELECT timer_id::text AS timer_id FROM sends WHERE timer_id = ANY(CAST(:timer_ids AS uuid[]))")
-_PUT = text(
+_OF_TIMERS = Statement("SELECT timer_id::text AS timer_id FROM sends WHERE timer_id = ANY(CAST(:timer_ids AS uuid[]))")
+_PUT = Statement(
     f"INSERT INTO sends ({_ROW.names}) SELECT {_ROW.values} FROM {_ROW.given}"  # noqa: S608  # composed of column names, never values
 )
 
@@ -41,7 +41,7 @@ async def history(
 ) -> dict[str, list[PastSend]]:
     """What each customer was sent after ``since``, and may have arrived. To be read under the lock on the customer."""
     found: dict[str, list[PastSend]] = {}
-    for row in await connection.execute(_HISTORY, {"customer_ids": list(customer_ids), "since": since}):
+    for row in await _HISTORY.rows(connection, {"customer_ids": list(customer_ids), "since": since}):
         found.setdefault(row.customer_id, []).append(
             PastSend(campaign=row.campaign, order_id=row.order_id, sent_at=row.sent_at)
         )
@@ -50,7 +50,7 @@ async def history(
 
 async def of_timers(connection: AsyncConnection, timer_ids: Sequence[str]) -> set[str]:
     """Which of these timers led to a survey."""
-    rows = await connection.execute(_OF_TIMERS, {"timer_ids": list(timer_ids)})
+    rows = await _OF_TIMERS.rows(connection, {"timer_ids": list(timer_ids)})
     return {row.timer_id for row in rows}
 
 
@@ -58,4 +58,4 @@ async def put(connection: AsyncConnection, sends: Sequence[tuple[str, SurveySent
     """Appends (timer id, send). A duplicate send or timer fails the transaction."""
     if sends:
         rows = ({**dict(send), "timer_id": timer_id} for timer_id, send in sends)
-        await connection.execute(_PUT, _ROW.parameters(rows))
+        await _PUT.changes(connection, _ROW.parameters(rows))

@@ -2,16 +2,16 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.domain.suppressions import Suppression
 from shared.contracts.preferences import ChannelState
 from shared.persistence.columns import Columns
+from shared.persistence.statement import Statement
 
 _ROW = Columns(digest="text", channel="text", state="text", changed_at="timestamptz")
 # A row's rank: a complaint, then the last word, and of two at the same time the one that forbids.
-_PUT = text(
+_PUT = Statement(
     f"""
     INSERT INTO suppressions AS known ({_ROW.names})
     SELECT DISTINCT ON (digest, channel) {_ROW.values} FROM {_ROW.given}
@@ -21,7 +21,7 @@ _PUT = text(
         > (known.state = 'complained', known.changed_at, known.state <> 'allowed')
     """  # noqa: S608  # composed of column names, never values
 )
-_READ = text(
+_READ = Statement(
     """
     SELECT digest, channel, state FROM suppressions
     WHERE digest = ANY(CAST(:digests AS text[])) AND state <> 'allowed'
@@ -32,12 +32,12 @@ _READ = text(
 async def put(connection: AsyncConnection, suppressions: Sequence[Suppression]) -> None:
     """Writes what was said, unless something that outranks it is known."""
     if suppressions:
-        await connection.execute(_PUT, _ROW.attributes(suppressions))
+        await _PUT.changes(connection, _ROW.attributes(suppressions))
 
 
 async def read(connection: AsyncConnection, digests: Collection[str]) -> dict[str, dict[str, ChannelState]]:
     """The states that forbid writing, by digest and channel."""
     found: dict[str, dict[str, ChannelState]] = {}
-    for row in await connection.execute(_READ, {"digests": sorted(digests)}):
+    for row in await _READ.rows(connection, {"digests": sorted(digests)}):
         found.setdefault(row.digest, {})[row.channel] = row.state
     return found

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.domain.timers import Recurrence, Timer
 from shared.persistence.columns import Columns
 from shared.persistence.planner import index_walk
+from shared.persistence.statement import Statement
 from shared.watermark import Claimed
 
 TIMERS_OF_CUSTOMER = 100
@@ -35,9 +35,9 @@ _READ = """
     milestone_at AS due_at, due_at AS check_at, traceparent
 """
 
-_NEXT_DUE = text("SELECT due_at AS check_at FROM timers ORDER BY timers.due_at LIMIT 1")
+_NEXT_DUE = Statement("SELECT due_at FROM timers WHERE due_at >= :since ORDER BY due_at LIMIT 1")
 # Locks the customers of the first timers due, skipping locked ones: it never waits, so it cannot deadlock.
-_CLAIM = text(
+_CLAIM = Statement(
     """
     WITH claimed AS (
         SELECT customers.customer_id, timers.due_at AS check_at
@@ -54,13 +54,13 @@ _CLAIM = text(
     SELECT customer_id, check_at FROM claimed
     """
 )
-_AHEAD_OF_READING = text(
+_AHEAD_OF_READING = Statement(
     """
     SELECT DISTINCT customer_id FROM timers
     WHERE customer_id = ANY(CAST(:customer_ids AS text[])) AND due_at <= :now AND set_at > :known_by
     """
 )
-_OF_CUSTOMERS = text(
+_OF_CUSTOMERS = Statement(
     f"""
     SELECT ahead.*
     FROM unnest(CAST(:customer_ids AS text[])) AS customer (customer_id)
@@ -72,7 +72,7 @@ _OF_CUSTOMERS = text(
     ) AS ahead
     """  # noqa: S608  # composed of column names, never values
 )
-_SET_BY_ORDERS = text(
+_SET_BY_ORDERS = Statement(
     f"""
     SELECT {_READ}
     FROM (
@@ -83,7 +83,7 @@ _SET_BY_ORDERS = text(
     """  # noqa: S608  # composed of column names, never values
 )
 # Also those that an order event in the same batch moved here, and whose order is unknown.
-_OF_ERASED = text(
+_OF_ERASED = Statement(
     f"""
     SELECT {_READ}
     FROM (
@@ -95,21 +95,21 @@ _OF_ERASED = text(
     ) AS theirs
     """  # noqa: S608  # composed of column names, never values
 )
-_PUT = text(
+_PUT = Statement(
     f"""
     INSERT INTO timers ({_ROW.names}) SELECT {_ROW.values} FROM {_ROW.given}
     ON CONFLICT (timer_id) DO UPDATE
     SET milestone_at = excluded.milestone_at, due_at = excluded.due_at, set_at = now()
     """  # noqa: S608  # composed of column names, never values
 )
-_REMOVE = text("DELETE FROM timers WHERE timer_id = ANY(CAST(:timer_ids AS uuid[]))")
-_RECURRENCES = text(
+_REMOVE = Statement("DELETE FROM timers WHERE timer_id = ANY(CAST(:timer_ids AS uuid[]))")
+_RECURRENCES = Statement(
     """
     SELECT campaign, customer_id, occurrence, fired_at
     FROM recurrences WHERE customer_id = ANY(CAST(:customer_ids AS text[]))
     """
 )
-_FIRED = text(
+_FIRED = Statement(
     f"""
     INSERT INTO recurrences ({_FIRED_ROW.names}) SELECT {_FIRED_ROW.values} FROM {_FIRED_ROW.given}
     ON CONFLICT (customer_id, campaign) DO UPDATE
@@ -118,9 +118,9 @@ _FIRED = text(
 )
 
 
-async def next_due(connection: AsyncConnection) -> datetime | None:
-    """When the next timer is to be checked; None when there is none."""
-    check_at: datetime | None = (await connection.execute(_NEXT_DUE)).scalar_one_or_none()
+async def next_due(connection: AsyncConnection, since: datetime) -> datetime | None:
+    """When the first timer from ``since`` on is to be checked; None when there is none."""
+    check_at: datetime | None = await _NEXT_DUE.value(connection, {"since": since})
     return check_at
 
 
@@ -134,7 +134,7 @@ async def claim(
     """
     async with index_walk(connection):
         wanted = {"now": now, "watermark": watermark, "most": most, "known_by": known_by}
-        rows = await connection.execute(_CLAIM, wanted)
+        rows = await _CLAIM.rows(connection, wanted)
         return Claimed.of(((row.customer_id, row.check_at) for row in rows), most=most)
 
 
@@ -146,45 +146,45 @@ async def ahead_of_reading(
     ``claim`` passes them over; this finds whose timers were set between its snapshot and the lock, or since.
     """
     wanted = {"customer_ids": list(customer_ids), "now": now, "known_by": known_by}
-    return frozenset((await connection.execute(_AHEAD_OF_READING, wanted)).scalars())
+    return frozenset(row.customer_id for row in await _AHEAD_OF_READING.rows(connection, wanted))
 
 
 async def of_customers(connection: AsyncConnection, customer_ids: Sequence[str], until: datetime) -> list[Timer]:
     """Their timers to be checked up to ``until``, the first TIMERS_OF_CUSTOMER of each customer."""
-    rows = await connection.execute(
-        _OF_CUSTOMERS, {"customer_ids": list(customer_ids), "until": until, "most": TIMERS_OF_CUSTOMER}
+    rows = await _OF_CUSTOMERS.rows(
+        connection, {"customer_ids": list(customer_ids), "until": until, "most": TIMERS_OF_CUSTOMER}
     )
-    return [Timer(**row) for row in rows.mappings()]
+    return [Timer(**row) for row in rows]
 
 
 async def set_by_orders(
     connection: AsyncConnection, *, order_ids: Iterable[str], customer_ids: Iterable[str]
 ) -> list[Timer]:
     """The timers set by order events: about these orders, and of these customers' recurring campaigns."""
-    rows = await connection.execute(_SET_BY_ORDERS, {"order_ids": list(order_ids), "customer_ids": list(customer_ids)})
-    return [Timer(**row) for row in rows.mappings()]
+    wanted = {"order_ids": list(order_ids), "customer_ids": list(customer_ids)}
+    return [Timer(**row) for row in await _SET_BY_ORDERS.rows(connection, wanted)]
 
 
 async def of_erased(connection: AsyncConnection, customer_ids: Sequence[str], *, most: int) -> list[Timer]:
     """The first ``most`` timers of these erased customers, except those about orders from after the erasure."""
-    rows = await connection.execute(_OF_ERASED, {"customer_ids": list(customer_ids), "most": most})
-    return [Timer(**row) for row in rows.mappings()]
+    rows = await _OF_ERASED.rows(connection, {"customer_ids": list(customer_ids), "most": most})
+    return [Timer(**row) for row in rows]
 
 
 async def put(connection: AsyncConnection, timers: Sequence[Timer]) -> None:
     """Sets timers, or moves those that are already set."""
     if timers:
-        await connection.execute(_PUT, _ROW.parameters(_row(timer) for timer in timers))
+        await _PUT.changes(connection, _ROW.parameters(_row(timer) for timer in timers))
 
 
 async def remove(connection: AsyncConnection, timer_ids: Sequence[str]) -> None:
     if timer_ids:
-        await connection.execute(_REMOVE, {"timer_ids": list(timer_ids)})
+        await _REMOVE.changes(connection, {"timer_ids": list(timer_ids)})
 
 
 async def recurrences(connection: AsyncConnection, customer_ids: Iterable[str]) -> dict[tuple[str, str], Recurrence]:
     """By campaign and customer."""
-    rows = await connection.execute(_RECURRENCES, {"customer_ids": list(customer_ids)})
+    rows = await _RECURRENCES.rows(connection, {"customer_ids": list(customer_ids)})
     return {(row.campaign, row.customer_id): Recurrence(row.occurrence, row.fired_at) for row in rows}
 
 
@@ -200,7 +200,7 @@ async def note_fired(connection: AsyncConnection, fired: Mapping[tuple[str, str]
             }
             for (campaign, customer_id), recurrence in fired.items()
         )
-        await connection.execute(_FIRED, _FIRED_ROW.parameters(rows))
+        await _FIRED.changes(connection, _FIRED_ROW.parameters(rows))
 
 
 def _row(timer: Timer) -> dict[str, Any]:

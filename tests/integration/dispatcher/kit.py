@@ -16,6 +16,7 @@ from shared.contracts.orders import Customer, Item, OrderEvent
 from shared.contracts.preferences import ChannelPreference, Preference
 from shared.contracts.requests import SurveyRequested
 from shared.messaging.handler import Handler
+from shared.persistence.transaction import transaction
 from shared.runtime import Runtime
 from tests.kit.clock import ChosenClock
 from tests.kit.messages import message
@@ -111,7 +112,7 @@ class Dispatcher:
         of_handlers: dict[Handler, list[Message]] = {}
         for one in sorted(messages, key=lambda message: in_order.index(message.topic)):
             of_handlers.setdefault(self.handlers[one.topic], []).append(one)
-        async with self.runtime.engine.begin() as connection:
+        async with transaction(self.runtime.engine) as connection:
             for handler, theirs in of_handlers.items():
                 await handler(connection, theirs)
 

@@ -7,6 +7,7 @@ the message stays in the queue.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from weakref import WeakSet
 
 from shared.transmission import Kind, TransmissionOutcome
 
@@ -37,14 +38,19 @@ class Refusals:
         self._acceptances = 0
         self._doubted: dict[str, int] = {}
         self._alike: dict[TransmissionOutcome, set[str]] = {}
+        self._bursts: WeakSet[Burst] = WeakSet()
 
     def burst(self) -> "Burst":
-        """A new burst of attempts."""
-        return Burst(self)
+        """A new burst of attempts. Several may be under way at once."""
+        burst = Burst(self)
+        self._bursts.add(burst)
+        return burst
 
     def accepted(self) -> None:
         self._acceptances += 1
         self._alike.clear()
+        for burst in self._bursts:
+            burst.settle()
 
     def is_believed(self, attempt: Attempt) -> bool:
         """Whether the server has accepted a message since it refused this one the time before."""
@@ -91,28 +97,40 @@ class Refusals:
 
 
 class Burst:
-    """The attempts of one burst, in the order in which they end; a refusal is settled by the next acceptance."""
+    """The attempts of one burst, in the order in which they end; a refusal is settled by the next acceptance, in this
+    or another burst."""
 
     def __init__(self, refusals: Refusals) -> None:
         self._refusals = refusals
         self._doubtful: list[Attempt] = []
+        self._certain: list[Attempt] = []
 
     def settled_by(self, attempt: Attempt) -> list[Attempt]:
         """The attempts whose outcome is certain now that this one has ended."""
+        self._end(attempt)
+        settled, self._certain = self._certain, []
+        return settled
+
+    def settle(self) -> None:
+        """The server has accepted a message: what it refused before was about those messages."""
+        self._certain += [self._refusals.believed(each) for each in self._doubtful]
+        self._doubtful.clear()
+
+    def end(self) -> list[Attempt]:
+        """What is to be made of the refusals that nothing settled, and those that another burst has settled since."""
+        settled, self._certain = self._certain, []
+        doubtful, self._doubtful = self._doubtful, []
+        return settled + self._refusals.judged(doubtful)
+
+    def _end(self, attempt: Attempt) -> None:
         kind = attempt.outcome.kind
         if kind == "accepted":
             self._refusals.accepted()
             self._refusals.forget(attempt)
-            believed, self._doubtful = self._doubtful, []
-            return [*(self._refusals.believed(each) for each in believed), attempt]
-        if kind not in POSSIBLY_ABOUT_US:
-            return [attempt]
-        if self._refusals.is_believed(attempt):
-            return [self._refusals.believed(attempt)]
-        self._doubtful.append(attempt)
-        return []
-
-    def end(self) -> list[Attempt]:
-        """What is to be made of the refusals that nothing settled."""
-        doubtful, self._doubtful = self._doubtful, []
-        return self._refusals.judged(doubtful)
+            self._certain.append(attempt)
+        elif kind not in POSSIBLY_ABOUT_US:
+            self._certain.append(attempt)
+        elif self._refusals.is_believed(attempt):
+            self._certain.append(self._refusals.believed(attempt))
+        else:
+            self._doubtful.append(attempt)

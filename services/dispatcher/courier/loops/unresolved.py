@@ -1,7 +1,9 @@
 """Resolves messages that may or may not have arrived: their courier died, or the connection broke too early."""
 
 import asyncio
+import time
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -14,7 +16,9 @@ from services.dispatcher.courier.domain.deliveries import UnresolvedDelivery
 from services.dispatcher.courier.repository import deliveries as repository
 from services.dispatcher.courier.settings import CourierSettings
 from shared import metrics
+from shared.persistence.transaction import transaction
 from shared.runtime import Runtime
+from shared.watermark import First, Watermark
 
 log = structlog.get_logger()
 
@@ -29,14 +33,22 @@ class UnresolvedLoop:
     def __init__(self, runtime: Runtime[CourierSettings], channel: Channel[Any]) -> None:
         self._runtime = runtime
         self._channel = channel
+        self._watermark = Watermark(time.monotonic)
 
     async def step(self) -> bool:
         """Resolves up to BATCH messages whose lease has ended. True when there may be more."""
         runtime, channel = self._runtime, self._channel
         settings, claim = runtime.settings, uuid4()
-        async with runtime.transaction() as connection:
+        if not (await self._watermark.look(self._find)).due:
+            return False
+        async with transaction(runtime.engine) as connection:
             found = await repository.take_unresolved(
-                connection, claim, channel.name, limit=BATCH, lease=settings.courier_lease_seconds
+                connection,
+                claim,
+                channel.name,
+                since=self._watermark.position,
+                limit=BATCH,
+                lease=settings.courier_lease_seconds,
             )
         if not found:
             return False
@@ -51,6 +63,10 @@ class UnresolvedLoop:
         )
         metrics.courier_deliveries.labels("resent").inc(len(results.retries))
         return len(found) == BATCH
+
+    async def _find(self, since: datetime) -> First:
+        async with self._runtime.autocommit() as connection:
+            return await repository.first_transmitting(connection, self._channel.name, since=since)
 
     async def _ask(self, found: Mapping[str, UnresolvedDelivery]) -> dict[str, bool | None]:
         """Send id to whether its message was accepted; None if there was no reply."""

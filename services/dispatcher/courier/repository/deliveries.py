@@ -4,11 +4,11 @@ Leases and pauses are real time, read from the database's clock, the only one al
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from pydantic import ValidationError
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.courier.domain.deliveries import (
@@ -22,7 +22,10 @@ from services.dispatcher.courier.domain.deliveries import (
 )
 from shared.contracts.sends import SurveySent
 from shared.persistence.columns import Columns
+from shared.persistence.planner import index_walk
+from shared.persistence.statement import Statement
 from shared.persistence.stored import read_stored
+from shared.watermark import First
 
 _NEW = Columns(
     send_id="text",
@@ -36,7 +39,7 @@ _NEW = Columns(
 _ENDING = Columns(send_id="text", state="text", reason="text")
 _RETRY = Columns(send_id="text", reason="text", seconds="float8", tries="integer")
 # A duplicate survey is the same delivery, whatever its state.
-_QUEUE = text(
+_QUEUE = Statement(
     f"""
     INSERT INTO deliveries ({_NEW.names})
     SELECT {_NEW.values} FROM {_NEW.given}
@@ -45,21 +48,36 @@ _QUEUE = text(
     """  # noqa: S608  # composed of column names, never values
 )
 
-_ANYTHING_DUE = text(
+_FIRST_QUEUED = Statement(
     """
-    SELECT available_at <= now()
-    FROM deliveries
-    WHERE state = 'queued' AND NOT survey->>'channel' = ANY(CAST(:others AS text[]))
-    ORDER BY available_at
-    LIMIT 1
+    SELECT now() AS now, (
+        SELECT available_at
+        FROM deliveries
+        WHERE state = 'queued' AND available_at >= :since AND NOT survey->>'channel' = ANY(CAST(:others AS text[]))
+        ORDER BY available_at
+        LIMIT 1
+    ) AS first
     """
 )
 
-_TAKE = text(
+_FIRST_TRANSMITTING = Statement(
     """
-    SELECT send_id, CAST(survey AS text) AS survey, message_id, attempts
+    SELECT now() AS now, (
+        SELECT available_at
+        FROM deliveries
+        WHERE state = 'transmitting' AND available_at >= :since AND survey->>'channel' = :channel
+        ORDER BY available_at
+        LIMIT 1
+    ) AS first
+    """
+)
+
+_TAKE = Statement(
+    """
+    SELECT send_id, CAST(survey AS text) AS survey, message_id, attempts, available_at
     FROM deliveries
-    WHERE state = 'queued' AND available_at <= now() AND NOT survey->>'channel' = ANY(CAST(:others AS text[]))
+    WHERE state = 'queued' AND available_at >= :since AND available_at <= now()
+      AND NOT survey->>'channel' = ANY(CAST(:others AS text[]))
     ORDER BY available_at
     LIMIT :limit
     FOR UPDATE SKIP LOCKED
@@ -67,7 +85,7 @@ _TAKE = text(
 )
 
 # Claimed in the transaction that took them: after its commit, only a receipt can tell the outcome.
-_BEGIN = text(
+_BEGIN = Statement(
     """
     UPDATE deliveries
     SET state = 'transmitting', claim = :claim, available_at = clock_timestamp() + make_interval(secs => :lease)
@@ -76,7 +94,7 @@ _BEGIN = text(
 )
 
 # The claim is the fence: a courier that stalled for longer than its lease changes nothing.
-_END = text(
+_END = Statement(
     f"""
     UPDATE deliveries
     SET state = given.state, reason = given.reason, ended_at = :now, claim = NULL, customer_id = NULL, survey = NULL
@@ -89,7 +107,7 @@ _END = text(
 )
 
 # That a message was resent without a receipt is kept until its end, so that it is not done twice.
-_PUT_OFF = text(
+_PUT_OFF = Statement(
     f"""
     UPDATE deliveries
     SET state = 'queued', claim = NULL, attempts = attempts + given.tries,
@@ -101,7 +119,7 @@ _PUT_OFF = text(
 )
 
 # They stay in transmission, unclaimed, until they are checked again.
-_LEAVE = text(
+_LEAVE = Statement(
     """
     UPDATE deliveries
     SET claim = NULL, available_at = clock_timestamp() + make_interval(secs => :seconds)
@@ -109,21 +127,37 @@ _LEAVE = text(
     """
 )
 
-_TAKE_UNRESOLVED = text(
+_TAKE_UNRESOLVED = Statement(
     f"""
-    UPDATE deliveries
-    SET claim = :claim, available_at = clock_timestamp() + make_interval(secs => :lease)
-    WHERE send_id IN (
+    WITH ended AS (
         SELECT send_id
         FROM deliveries
-        WHERE state = 'transmitting' AND available_at <= now() AND survey->>'channel' = :channel
+        WHERE state = 'transmitting' AND available_at >= :since AND available_at <= now()
+          AND survey->>'channel' = :channel
         ORDER BY available_at
         LIMIT :limit
         FOR UPDATE SKIP LOCKED
     )
-    RETURNING send_id, message_id, reason IS NOT DISTINCT FROM '{UNKNOWN_OUTCOME}' AS resent
+    UPDATE deliveries
+    SET claim = :claim, available_at = clock_timestamp() + make_interval(secs => :lease)
+    FROM ended
+    WHERE deliveries.send_id = ended.send_id
+    RETURNING deliveries.send_id, message_id, reason IS NOT DISTINCT FROM '{UNKNOWN_OUTCOME}' AS resent
     """  # noqa: S608  # a constant, never a value
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """Surveys taken from the queue; the send ids of those among them that cannot be read; the latest time of any."""
+
+    queued: Sequence[QueuedDelivery]
+    unreadable: Sequence[str]
+    reached: datetime | None
+
+    @property
+    def count(self) -> int:
+        return len(self.queued) + len(self.unreadable)
 
 
 async def queue(connection: AsyncConnection, deliveries: Sequence[NewDelivery]) -> None:
@@ -140,41 +174,52 @@ async def queue(connection: AsyncConnection, deliveries: Sequence[NewDelivery]) 
         }
         for delivery in deliveries
     ]
-    await connection.execute(_QUEUE, _NEW.parameters(rows))
+    await _QUEUE.changes(connection, _NEW.parameters(rows))
 
 
-async def anything_due(connection: AsyncConnection, others: Collection[str]) -> bool:
-    """Whether any queued survey is due, except those of the ``others`` channels."""
-    return bool((await connection.execute(_ANYTHING_DUE, {"others": list(others)})).scalar_one_or_none())
+async def first_queued(connection: AsyncConnection, others: Collection[str], *, since: datetime) -> First:
+    """The first queued survey available from ``since`` on, except those of the ``others`` channels."""
+    return await _first(_FIRST_QUEUED, connection, {"others": list(others), "since": since})
 
 
-async def take(
-    connection: AsyncConnection, limit: int, others: Collection[str]
-) -> tuple[list[QueuedDelivery], list[str]]:
-    """Up to ``limit`` due surveys, except those of the ``others`` channels, oldest first, locked until the
-    transaction ends; and the send ids of those among them that cannot be read."""
+async def first_transmitting(connection: AsyncConnection, channel: str, *, since: datetime) -> First:
+    """The first message of ``channel`` in transmission whose lease ends from ``since`` on."""
+    return await _first(_FIRST_TRANSMITTING, connection, {"channel": channel, "since": since})
+
+
+async def _first(statement: Statement, connection: AsyncConnection, values: Mapping[str, object]) -> First:
+    row = await statement.row(connection, values)
+    assert row is not None
+    return First(row.first, row.now)
+
+
+async def take(connection: AsyncConnection, limit: int, others: Collection[str], *, since: datetime) -> Taken:
+    """Up to ``limit`` due surveys, available from ``since`` on, except those of the ``others`` channels, oldest first.
+    They are locked until the transaction ends."""
     queued: list[QueuedDelivery] = []
     unreadable: list[str] = []
-    for row in await connection.execute(_TAKE, {"limit": limit, "others": list(others)}):
+    async with index_walk(connection):
+        rows = await _TAKE.rows(connection, {"limit": limit, "others": list(others), "since": since})
+    for row in rows:
         try:
             survey = read_stored(SurveySent, row.survey)
         except ValidationError:
             unreadable.append(row.send_id)
         else:
             queued.append(QueuedDelivery(survey, row.message_id, row.attempts))
-    return queued, unreadable
+    return Taken(queued=queued, unreadable=unreadable, reached=rows[-1].available_at if rows else None)
 
 
 async def begin(connection: AsyncConnection, claim: UUID, send_ids: Sequence[str], lease: float) -> None:
     """Records that these, taken by this transaction, are about to be transmitted, within ``lease`` seconds."""
-    await connection.execute(_BEGIN, {"claim": claim, "send_ids": list(send_ids), "lease": lease})
+    await _BEGIN.changes(connection, {"claim": claim, "send_ids": list(send_ids), "lease": lease})
 
 
 async def end(
     connection: AsyncConnection, claim: UUID | None, endings: Sequence[Ending], now: datetime
 ) -> list[EndedDelivery]:
     """Ends those still under ``claim`` (None: queued and taken), erases their personal data and returns them."""
-    rows = await connection.execute(_END, {**_ENDING.attributes(endings), "claim": claim, "now": now})
+    rows = await _END.rows(connection, {**_ENDING.attributes(endings), "claim": claim, "now": now})
     return [
         EndedDelivery(
             ending=Ending(row.send_id, row.state, reason=row.reason), campaign=row.campaign, traceparent=row.traceparent
@@ -185,19 +230,20 @@ async def end(
 
 async def put_off(connection: AsyncConnection, claim: UUID, retries: Sequence[Retry]) -> None:
     """Returns those still under ``claim`` to the queue, each due after its pause."""
-    await connection.execute(_PUT_OFF, {**_RETRY.attributes(retries), "claim": claim})
+    await _PUT_OFF.changes(connection, {**_RETRY.attributes(retries), "claim": claim})
 
 
 async def leave_unresolved(connection: AsyncConnection, claim: UUID, send_ids: Sequence[str], seconds: float) -> None:
     """Releases the claim on these; they are checked again after ``seconds``."""
-    await connection.execute(_LEAVE, {"claim": claim, "send_ids": list(send_ids), "seconds": seconds})
+    await _LEAVE.changes(connection, {"claim": claim, "send_ids": list(send_ids), "seconds": seconds})
 
 
 async def take_unresolved(
-    connection: AsyncConnection, claim: UUID, channel: str, *, limit: int, lease: float
+    connection: AsyncConnection, claim: UUID, channel: str, *, since: datetime, limit: int, lease: float
 ) -> Mapping[str, UnresolvedDelivery]:
-    """Claims, for ``lease`` seconds, messages of ``channel`` whose lease ended in transmission; by send id."""
-    rows = await connection.execute(
-        _TAKE_UNRESOLVED, {"claim": claim, "channel": channel, "limit": limit, "lease": lease}
-    )
+    """Claims, for ``lease`` seconds, messages of ``channel`` whose lease ended in transmission, from ``since`` on; by
+    send id."""
+    wanted = {"claim": claim, "channel": channel, "since": since, "limit": limit, "lease": lease}
+    async with index_walk(connection):
+        rows = await _TAKE_UNRESOLVED.rows(connection, wanted)
     return {row.send_id: UnresolvedDelivery(row.message_id, row.resent) for row in rows}

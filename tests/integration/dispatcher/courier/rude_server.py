@@ -14,16 +14,23 @@ class RudeServer:
     """``rudeness[step]`` is sent once instead of the proper reply, or is CLOSE, or SILENCE.
 
     Steps: ``greeting``, the commands in capitals, and ``content`` (after the whole email, which is then not
-    stored). ``kept`` are the emails it accepted.
+    stored). ``kept`` are the emails it accepted, ``connections`` how often somebody connected.
+
+    With ``pipelining`` it offers that. Replies to the steps in ``held``, in this order, are sent only with the next one
+    that is not: whoever waits for them waits for ever.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, pipelining: bool = False) -> None:
+        self.pipelining = pipelining
+        self.connections = 0
+        self.held: list[str] = []
         self.rudeness: dict[str, str] = {}
         self.kept: list[Message] = []
         self.heard: list[str] = []
         self.port = 0
-        self._extensions = ["250-rude.test", "250 SIZE 1000000"]
+        self._extensions = ["250-rude.test", *(["250-PIPELINING"] if pipelining else []), "250 SIZE 1000000"]
         self._silent = asyncio.Event()
+        self._waiting: list[str] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -34,6 +41,7 @@ class RudeServer:
             writer.close()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         await self._reply(writer, "greeting", "220 rude.test")
         while line := (await reader.readline()).decode().strip():
             step = line.split()[0].upper()
@@ -54,8 +62,13 @@ class RudeServer:
             raise ConnectionError
         if said == SILENCE:
             await self._silent.wait()
-        writer.write(f"{said}\r\n".encode())
-        await writer.drain()
+        self._waiting.append(f"{said}\r\n")
+        if self.held and self.held[0] == step:
+            del self.held[0]
+        else:
+            writer.write("".join(self._waiting).encode())
+            self._waiting.clear()
+            await writer.drain()
         return said
 
     def end(self) -> None:
@@ -63,8 +76,8 @@ class RudeServer:
 
 
 @asynccontextmanager
-async def open_rude_server() -> AsyncIterator[RudeServer]:
-    rude = RudeServer()
+async def open_rude_server(*, pipelining: bool = False) -> AsyncIterator[RudeServer]:
+    rude = RudeServer(pipelining=pipelining)
     server = await asyncio.start_server(rude.serve, "127.0.0.1", 0)
     rude.port = server.sockets[0].getsockname()[1]
     try:

@@ -13,6 +13,7 @@ from services.dispatcher.courier.domain.deliveries import UnresolvedDelivery
 from services.dispatcher.courier.loops import deliver
 from services.dispatcher.courier.repository import deliveries as repository
 from shared.mail.smtp import Transport
+from shared.watermark import BEGINNING
 from tests.integration.dispatcher.courier.conftest import Office, Open, recover, survey
 from tests.integration.dispatcher.courier.post_office import PostOffice
 
@@ -145,9 +146,8 @@ async def test_a_stalled_courier_writes_nothing_about_a_mail_another_looks_after
     async def late(stale_claim: Any, results: Any) -> None:
         await heir.at_once()
         async with heir.runtime.transaction() as connection:
-            assert await repository.take_unresolved(connection, claim, "email", limit=10, lease=60) == {
-                "send-1": UnresolvedDelivery("<send-1@shop.test>", resent=False)
-            }
+            taken = await repository.take_unresolved(connection, claim, "email", since=BEGINNING, limit=10, lease=60)
+            assert taken == {"send-1": UnresolvedDelivery("<send-1@shop.test>", resent=False)}
         await write(stale_claim, results)
 
     monkeypatch.setattr(stalled.deliver, "_write", late)

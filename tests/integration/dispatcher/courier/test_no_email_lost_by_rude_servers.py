@@ -12,9 +12,9 @@ GARBAGE = "once upon a time"
 OVERLONG = "250-" + "x" * 9_000
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def rude() -> AsyncIterator[RudeServer]:
-    async with open_rude_server() as server:
+@pytest_asyncio.fixture(loop_scope="session", params=[False, True], ids=["one by one", "pipelining"])
+async def rude(request: pytest.FixtureRequest) -> AsyncIterator[RudeServer]:
+    async with open_rude_server(pipelining=request.param) as server:
         yield server
 
 
@@ -86,6 +86,13 @@ async def test_no_answer_about_the_content_is_unknown_and_never_sent_again_witho
 ) -> None:
     office: Office = await open_office(smtp_url=f"smtp://127.0.0.1:{rude.port}", receipts=False)
     rude.rudeness[step] = rudeness
+    if step == "DATA" and rude.pipelining:
+        # The content is sent once it was asked for.
+        await office.queue([survey()])
+        await office.deliver.step()
+        assert await office.states() == {"send-1": "queued"}
+        await accepted_after(office, rude)
+        return
     await office.queue([survey()])
     await office.deliver.step()
     assert await office.states() == {"send-1": "transmitting"}

@@ -10,8 +10,10 @@ from services.dispatcher.domain.timers import Timer
 from services.dispatcher.repository import customers, timers
 from shared.messaging.repository import positions
 from shared.persistence.planner import index_walk
+from shared.persistence.transaction import transaction
 from shared.watermark import BEGINNING
 from tests.integration.dispatcher.kit import START, Dispatcher
+from tests.kit.plans import plan_of
 
 DUE = 20_000
 LATER = START + timedelta(days=10_000)
@@ -19,7 +21,7 @@ LATER = START + timedelta(days=10_000)
 
 async def load(dispatcher: Dispatcher) -> None:
     """Timers due a second apart up to START, of half as many customers."""
-    async with dispatcher.runtime.engine.begin() as connection:
+    async with transaction(dispatcher.runtime.engine) as connection:
         await connection.execute(
             text("INSERT INTO customers (customer_id) SELECT 'c-' || n FROM generate_series(0, :n) AS n"),
             {"n": DUE // 2},
@@ -38,19 +40,16 @@ async def load(dispatcher: Dispatcher) -> None:
 
 
 async def plan(dispatcher: Dispatcher) -> str:
-    async with dispatcher.runtime.engine.begin() as connection:
-        async with index_walk(connection):
-            rows = await connection.execute(
-                text("EXPLAIN " + timers._CLAIM.text),
-                {"now": START, "watermark": BEGINNING, "most": 500, "known_by": LATER},
-            )
-        return "\n".join(row[0] for row in rows)
+    async with transaction(dispatcher.runtime.engine) as connection, index_walk(connection):
+        return await plan_of(
+            connection, timers._CLAIM, {"now": START, "watermark": BEGINNING, "most": 500, "known_by": LATER}
+        )
 
 
 async def test_the_claim_walks_the_index_with_and_without_statistics(dispatcher: Dispatcher) -> None:
     await load(dispatcher)
     plans = [await plan(dispatcher)]
-    async with dispatcher.runtime.engine.begin() as connection:
+    async with transaction(dispatcher.runtime.engine) as connection:
         await connection.execute(text("ANALYZE timers, customers"))
     plans.append(await plan(dispatcher))
     for found in plans:
@@ -62,7 +61,7 @@ async def test_the_claim_walks_the_index_with_and_without_statistics(dispatcher:
 
 async def test_a_claim_takes_the_oldest_and_leaves_the_planner_as_it_was(dispatcher: Dispatcher) -> None:
     await load(dispatcher)
-    async with dispatcher.runtime.engine.begin() as connection:
+    async with transaction(dispatcher.runtime.engine) as connection:
         claimed = await timers.claim(connection, now=START, watermark=BEGINNING, most=10, known_by=LATER)
         setting = (await connection.execute(text("SHOW enable_sort"))).scalar()
     assert claimed.reached == START - timedelta(seconds=DUE - 9)
@@ -93,7 +92,7 @@ async def test_no_customer_is_claimed_with_a_due_timer_that_was_set_or_moved_aft
     engine = dispatcher.runtime.engine
     names = ["known", "moved-since", "one-more-since", "one-more-to-come"]
     known = [due_timer(name) for name in names]
-    async with engine.begin() as connection:
+    async with transaction(engine) as connection:
         await customers.lock(connection, [*names, "set-since"])
         await timers.put(connection, known)
     async with engine.connect() as connection:
@@ -104,8 +103,8 @@ async def test_no_customer_is_claimed_with_a_due_timer_that_was_set_or_moved_aft
         due_timer("one-more-since", campaign="product-nps"),
         due_timer("one-more-to-come", campaign="product-nps", due=timedelta(hours=-1)),
     ]
-    async with engine.begin() as connection:
+    async with transaction(engine) as connection:
         await timers.put(connection, since)
-    async with engine.begin() as connection:
+    async with transaction(engine) as connection:
         claimed = await timers.claim(connection, now=START, watermark=BEGINNING, most=10, known_by=known_by)
     assert sorted(claimed.ids) == ["known", "one-more-to-come"]

@@ -4,6 +4,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.persistence.planner import index_walk
+from shared.persistence.transaction import transaction
 from tests.integration.shared.conftest import Bench
 
 _PLAN = text("EXPLAIN SELECT event_id FROM counted ORDER BY event_id LIMIT 10")
@@ -14,7 +15,7 @@ async def plan(connection: AsyncConnection) -> str:
 
 
 async def test_the_first_of_what_is_due_is_found_without_sorting_all_of_it(bench: Bench) -> None:
-    async with bench.engine.begin() as connection:
+    async with transaction(bench.engine) as connection:
         # Without statistics PostgreSQL would sort so small a table.
         await connection.execute(text("INSERT INTO counted SELECT 'event-' || n, 1 FROM generate_series(1, 20) n"))
         await connection.execute(text("ANALYZE counted"))

@@ -10,6 +10,7 @@ import pytest
 
 from shared.mail.addresses import mailbox
 from shared.mail.message import Body, Sender, header_text, message_id, write_email
+from shared.mail.quoted_printable import quoted_printable
 
 SENDER = mailbox("surveys@shop.test")
 
@@ -24,7 +25,7 @@ def test_an_email_reads_back_as_it_was_written() -> None:
         date=datetime(2026, 11, 1, 9, 30, tzinfo=UTC),
         language="de",
         headers={"X-Hearback-Case": "7"},
-        body=Body(text="Grüße\n", html="<p>Grüße</p>"),
+        body=Body(text=quoted_printable("Grüße\n"), html=quoted_printable("<p>Grüße</p>")),
     )
     assert (email.sender, email.recipient) == ("surveys@shop.test", "ana@example.com")
     message = message_from_bytes(email.content, policy=default)

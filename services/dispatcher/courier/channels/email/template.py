@@ -1,4 +1,4 @@
-"""The survey email as HTML and as text: MJML compiled once, filled for each recipient."""
+"""The survey email as HTML and as text: compiled and encoded once, filled for each recipient."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,10 +8,12 @@ from re import compile as pattern
 
 import mrml
 from jinja2 import DictLoader, Environment, StrictUndefined, select_autoescape
+from markupsafe import escape
 
 from services.dispatcher.courier.channels.email.words import Wording
 from shared.contracts.campaigns import Brand
 from shared.mail.message import Body
+from shared.mail.quoted_printable import Frame, gap
 from shared.nps import SCORES, Group, group_of
 from shared.web.accent import DARK_SURFACES, LIGHT_SURFACES, accent
 
@@ -61,6 +63,14 @@ class Target:
         return LOOKS[self.group]
 
 
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """Both parts of a message, with gaps for what differs from one to the next."""
+
+    text: Frame
+    html: Frame
+
+
 class SurveyTemplate:
     """The compiled templates of this folder. Values are escaped; only http(s) links are accepted."""
 
@@ -79,13 +89,13 @@ class SurveyTemplate:
         )
         self._html = environment.get_template("survey.html")
         self._text = environment.get_template("survey.txt")
+        self._frames: dict[frozenset[str], Frames] = {}
 
     def render(self, words: Wording, brand: Brand, *, answer_url: str, unsubscribe_url: str) -> Body:
         """Both parts of one message. Raises ValueError when a link is not http(s)."""
         answer_url, unsubscribe_url = _http_url(answer_url), _http_url(unsubscribe_url)
-        labels = {0: words.least_likely, 10: words.most_likely}
         joint = "&" if "?" in answer_url else "?"
-        context = {
+        values = {
             "language": words.language,
             "brand": words.brand,
             "logo_url": brand.logo_url or "",
@@ -99,12 +109,22 @@ class SurveyTemplate:
             "why": words.why,
             "unsubscribe": words.unsubscribe,
             "unsubscribe_url": unsubscribe_url,
-            "targets": [
-                Target(score=score, url=f"{answer_url}{joint}score={score}", label=labels.get(score, ""))
-                for score in SCORES
-            ],
+            **{f"url_{score}": f"{answer_url}{joint}score={score}" for score in SCORES},
         }
-        return Body(text=self._text.render(context), html=self._html.render(context))
+        frames = self._frames_for(values)
+        escaped = {name: str(escape(value)) for name, value in values.items()}
+        return Body(text=frames.text.filled(values), html=frames.html.filled(escaped))
+
+    def _frames_for(self, values: Mapping[str, str]) -> Frames:
+        """The templates, rendered with a gap in place of every value. They only ask whether there is one."""
+        given = frozenset(name for name, value in values.items() if value)
+        if given not in self._frames:
+            gaps = {name: gap(name) if name in given else "" for name in values}
+            labels = {0: gaps["least_likely"], 10: gaps["most_likely"]}
+            targets = [Target(score=score, url=gaps[f"url_{score}"], label=labels.get(score, "")) for score in SCORES]
+            context = {**gaps, "targets": targets}
+            self._frames[given] = Frames(text=Frame(self._text.render(context)), html=Frame(self._html.render(context)))
+        return self._frames[given]
 
 
 def _http_url(url: str) -> str:
