@@ -4,9 +4,9 @@ import difflib
 import re
 from collections.abc import Iterable
 
+from shared.kafka_settings import PREFIX
 from shared.setting_names import NAMES
 
-PREFIX = "HEARBACK_"
 _MOST = 20
 _LONGEST = 100
 # What Kubernetes sets in every container for a service called hearback-…: HEARBACK_SCORER_SERVICE_HOST,

@@ -8,7 +8,7 @@ from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
 from deploy.local.errors import StackError
-from shared.kafka_settings import PREFIX, KafkaSettings
+from shared.kafka_settings import PREFIX, KafkaSettings, settings_errors
 from shared.messaging.topics import all_topics, ensure_topics
 from shared.settings import ServiceSettings
 
@@ -50,6 +50,4 @@ def _settings_in(environment: Mapping[str, str]) -> ServiceSettings:
     try:
         return ServiceSettings(**fields)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        name = PREFIX + "_".join(str(part) for part in first["loc"]).upper()
-        raise StackError(f"{name}: {first['msg'].removeprefix('Value error, ')}.") from error
+        raise StackError(f"{settings_errors(error)[0]}.") from error

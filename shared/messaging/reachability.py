@@ -61,7 +61,7 @@ async def _look(server: str, settings: KafkaSettings) -> str:
         return f"has a certificate that is not trusted: {error.verify_message} (HEARBACK_KAFKA_CA_FILE)"
     except ssl.SSLError as error:
         if "CERTIFICATE_REQUIRED" in (error.reason or ""):
-            return "wants a certificate of ours (HEARBACK_KAFKA_CERTIFICATE_FILE)"
+            return "wants a client certificate (HEARBACK_KAFKA_CERTIFICATE_FILE)"
         return f"does not agree about TLS: {error.reason} (HEARBACK_KAFKA_SECURITY_PROTOCOL)"
     except (OSError, asyncio.IncompleteReadError):
         if settings.uses_tls:

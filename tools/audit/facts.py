@@ -407,3 +407,7 @@ class DatabaseFacts:
     """Erased customers of whom the dispatcher has details."""
     details_of_others: set[tuple[str, str]] = field(default_factory=set)
     """Kind and text of what was searched for and belongs to a customer who was not erased, too."""
+
+    def decided_about(self) -> set[str]:
+        """The orders that decisions are about, and the customers of those that are about no order."""
+        return {decision.order_id or decision.customer_id for decision in self.decisions}

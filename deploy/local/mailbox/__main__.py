@@ -12,6 +12,7 @@ from deploy.local.mailbox.settings import MailboxSettings
 from deploy.local.mailbox.smtp import MailHandler, serve_smtp
 from deploy.local.mailbox.store import MessageStore
 from shared.clock import clock_from
+from shared.kafka_settings import settings_errors
 
 
 async def serve(settings: MailboxSettings) -> None:
@@ -42,8 +43,7 @@ def main() -> None:
     try:
         asyncio.run(serve(MailboxSettings()))
     except ValidationError as error:
-        first = error.errors()[0]
-        sys.exit(f"HEARBACK_{'_'.join(map(str, first['loc'])).upper()}: {first['msg']}")
+        sys.exit(settings_errors(error)[0])
     except OSError as error:
         sys.exit(f"The mailbox cannot listen: {error.strerror or error}.")
     except KeyboardInterrupt:

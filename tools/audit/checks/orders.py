@@ -27,7 +27,7 @@ def events_accounted_for(
         if decision.event is not None:
             rows[decision.event].append(decision)
     dead = dead_letters_of(DISPATCHER, database)
-    subjects = {decision.order_id or decision.customer_id for decision in database.decisions}
+    decided_about = database.decided_about()
     events_by_identity: defaultdict[tuple[str, str], list[OrderEvent | SurveyRequest]] = defaultdict(list)
     events: list[OrderEvent | SurveyRequest] = [*topics.orders, *topics.requests]
     for event in events:
@@ -41,7 +41,7 @@ def events_accounted_for(
             not decisions
             and not dead_lettered
             and all(
-                _when(copy) < forgotten_before and (copy.order_id or copy.customer_id) not in subjects
+                _when(copy) < forgotten_before and (copy.order_id or copy.customer_id) not in decided_about
                 for copy in copies
             )
         ):

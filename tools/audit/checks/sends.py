@@ -58,7 +58,7 @@ def sends_match_decisions(
     """
     check = Check("sends match decisions", 1)
     verdicts = {decision.timer_id for decision in database.decisions if decision.outcome == "sent"}
-    subjects = {decision.order_id or decision.customer_id for decision in database.decisions}
+    decided_about = database.decided_about()
     for timer_id in verdicts - {sent.timer_id for sent in database.sends.values()}:
         check.add_difference(f"the survey of timer {timer_id} was decided to be sent, but is not in the send ledger")
     for send_id, sent in database.sends.items():
@@ -72,7 +72,7 @@ def sends_match_decisions(
             check.add_difference(f"send {send_id} has no verdict in the decision log")
     for send_id in topics.sends.keys() - database.sends.keys():
         sent = topics.sends[send_id]
-        if sent.sent_at < forgotten_before and (sent.order_id or sent.customer_id) not in subjects:
+        if sent.sent_at < forgotten_before and (sent.order_id or sent.customer_id) not in decided_about:
             check.left_out += 1
         else:
             check.add_difference(f"send {send_id} was published, but never decided")

@@ -163,7 +163,7 @@ async def test_what_keeps_us_from_it_is_told(secured: Secured) -> None:
     assert "has a certificate that is not trusted" in await told(**{**user, "kafka_ca_file": None})
     assert "it may want TLS (HEARBACK_KAFKA_SECURITY_PROTOCOL)" in await told(kafka_bootstrap_servers=secured.both)
     assert "it may want users to sign in" in await told(kafka_bootstrap_servers=secured.signed_in)
-    assert "wants a certificate of ours" in await told(**secured.with_certificate(kafka_certificate_file=None))
+    assert "wants a client certificate" in await told(**secured.with_certificate(kafka_certificate_file=None))
     assert "it may offer no TLS (HEARBACK_KAFKA_SECURITY_PROTOCOL)" in await told(
         **{**user, "kafka_bootstrap_servers": secured.signed_in}
     )
