@@ -15,7 +15,8 @@ from shared.process import Service
 from shared.runtime import Runtime
 from shared.web import sessions
 from shared.web.app import create_app
-from shared.web.pages import mount_static, templates
+from shared.web.pages import templates
+from shared.web.static_files import mount_static
 
 _FOLDER = Path(__file__).parent
 _RETENTION_SECONDS = 60

@@ -14,7 +14,7 @@ from shared.loops import Periodic
 from shared.process import Service
 from shared.runtime import Runtime
 from shared.web.app import create_app
-from shared.web.pages import mount_static
+from shared.web.static_files import mount_static
 
 
 def build(runtime: Runtime[CollectorSettings]) -> Service:

@@ -17,7 +17,7 @@ from shared.process import Service
 from shared.runtime import Runtime
 from shared.web import sessions
 from shared.web.app import create_app
-from shared.web.pages import mount_static
+from shared.web.static_files import mount_static
 from shared.web.stream import Stream
 
 _STREAM_SECONDS = 0.25

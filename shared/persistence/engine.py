@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from shared.persistence.connecting import CannotConnect, why_not_connected
+from shared.persistence.pool import SharedPool
 from shared.persistence.urls import driver_url
 
 # A hanging transaction means a stalled process: PostgreSQL ends it, so that its locks are released to other replicas.
@@ -54,6 +55,7 @@ def open_engine(url: str, *, name: str, pool_size: int = 8, **server_settings: s
     return create_async_engine(
         "postgresql+asyncpg://",
         async_creator=connect,
+        poolclass=SharedPool,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=10,

@@ -7,6 +7,7 @@ amount then has a closed form, and the hue is preserved.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil, floor
 
 from shared.contracts.campaigns import COLOR_PATTERN
@@ -76,6 +77,7 @@ def accent(brand_color: str, surfaces: tuple[str, ...]) -> Accent:
     return Accent(color=color, on=text_on(color))
 
 
+@lru_cache(maxsize=100)
 def accent_style(brand_color: str) -> str:
     """The CSS that sets the accent of ``base.css`` in light and dark mode. Safe inside a style element, because it
     contains only validated colours. ValueError unless ``#rrggbb``."""

@@ -12,10 +12,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import metrics, tracing
 from shared.persistence.engine import is_fault_of_data
+from shared.persistence.pool import for_requests
 from shared.runtime import Runtime
 from shared.web import auth, problems
+from shared.web.compression import Compressed
 from shared.web.limits import BodyLimit
-from shared.web.pages import SHARED, Pages
+from shared.web.pages import Pages
+from shared.web.static_files import SHARED
 
 log = structlog.get_logger()
 
@@ -44,7 +47,8 @@ def create_app(runtime: Runtime[Any], title: str, *, base_path: str = "", staff_
     @app.get("/readyz", include_in_schema=False)
     async def readyz() -> JSONResponse:
         """Whether this process can work now. What is degraded takes no requests away from it."""
-        obstacles = await runtime.health.obstacles()
+        with for_requests(False):  # A flood of requests makes no process unready.
+            obstacles = await runtime.health.obstacles()
         report = {"ready": not obstacles, "obstacles": obstacles, "degraded": runtime.health.degraded()}
         return JSONResponse(report, 503 if obstacles else 200)
 
@@ -69,6 +73,7 @@ def create_app(runtime: Runtime[Any], title: str, *, base_path: str = "", staff_
         # The server logs the exception under the trace id in the response.
         return problems.response(500, "Internal server error", detail="the cause is in the server's log")
 
+    app.add_middleware(Compressed)
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
     app.add_middleware(Observed)
     app.add_middleware(HeadAsGet)
@@ -137,7 +142,10 @@ class HeadAsGet:
 
 
 class Observed:
-    """Reads the trace context and measures requests. Pure ASGI: Starlette's middleware class buffers streams."""
+    """Reads the trace context, measures requests, and keeps them from taking the connections that the loops need.
+
+    Pure ASGI: Starlette's middleware class buffers streams.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -162,7 +170,8 @@ class Observed:
             await send(message)
 
         try:
-            await self._app(scope, receive, observe)
+            with for_requests():
+                await self._app(scope, receive, observe)
         finally:
             # The route's template, never the path: paths contain tokens and have unbounded values.
             route = getattr(scope.get("route"), "path", "unmatched")

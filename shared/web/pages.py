@@ -1,35 +1,34 @@
-"""Pages: a service's templates layered over the shared ones, static files, and security headers.
+"""Pages: a service's templates layered over the shared ones, and security headers.
 
-A service has ``web/templates`` and ``web/static``; anything else is looked up in ``shared/web``. Every page
-has a Content-Security-Policy that allows nothing from other origins except the shop's logo.
+A service has ``web/templates``; anything else is looked up in ``shared/web``. Every page has a Content-Security-Policy
+that allows nothing from other origins except the shop's logo.
 """
 
+import asyncio
 import re
 import secrets
+import time
 from base64 import b64encode
-from collections.abc import Callable, Mapping
-from functools import cache
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from fastapi import FastAPI, Request
-from fastapi.staticfiles import StaticFiles
+from fastapi import Request
 from fastapi.templating import Jinja2Templates
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 from starlette.background import BackgroundTask
-from starlette.responses import HTMLResponse, Response
-from starlette.types import Scope
+from starlette.responses import HTMLResponse
 
 from shared.contracts.campaigns import Brand
 from shared.web.accent import accent_style
+from shared.web.static_files import SHARED, static_address
 
-SHARED = Path(__file__).parent
-STATIC_PATH = "/static"
 _HOST = re.compile(r"[a-z0-9.-]+")
-_YEAR = "public, max-age=31536000, immutable"
-_CHECK_AGAIN = "no-cache"
+_SLICE_SECONDS = 0.001
+_PIECES_BETWEEN_LOOKS = 50
 
 
 class Pages(Jinja2Templates):
@@ -50,6 +49,7 @@ class Pages(Jinja2Templates):
         )
         environment.globals.update(static=static_address(folders, base_path), accent_style=accent_style)
         super().__init__(env=environment)
+        self._one_at_a_time = asyncio.Lock()
 
     def TemplateResponse(  # type: ignore[override]  # noqa: N802  # Starlette's name; HTMLResponse is what it is
         self,
@@ -68,16 +68,38 @@ class Pages(Jinja2Templates):
             request, name, values, status_code, {**safe, **(headers or {})}, media_type, background
         )
 
+    async def respond(
+        self,
+        request: Request,
+        name: str,
+        context: Mapping[str, Any],
+        status_code: int = 200,
+        headers: Mapping[str, str] | None = None,
+    ) -> HTMLResponse:
+        """Like ``TemplateResponse``, for pages that take milliseconds: see ``render``."""
+        nonce = secrets.token_urlsafe(16)
+        values = {"brand": None, **context, "request": request, "csp_nonce": nonce}
+        content = await self.render(name, values)
+        return HTMLResponse(content, status_code, {**page_headers(nonce, values["brand"]), **(headers or {})})
+
+    async def render(self, name: str, context: Mapping[str, Any]) -> Markup:
+        """The template's text. Pages are rendered one at a time, with turns in between for whatever else is to be done:
+        twenty people who open a page at once hold up no batch for longer than ``_SLICE_SECONDS`` each."""
+        pieces: list[str] = []
+        async with self._one_at_a_time:
+            began = time.perf_counter()
+            for piece in self.env.get_template(name).generate(context):
+                pieces.append(piece)
+                if len(pieces) % _PIECES_BETWEEN_LOOKS == 0 and time.perf_counter() - began > _SLICE_SECONDS:
+                    await asyncio.sleep(0)
+                    began = time.perf_counter()
+        return Markup("".join(pieces))  # noqa: S704  # the template has escaped it
+
 
 def templates(service_folder: Path, base_path: str = "") -> Pages:
     """The pages of the service whose package is ``service_folder``, such as ``Path(__file__).parent``; ``base_path`` is
     as for ``create_app``."""
     return Pages((service_folder / "web", SHARED), base_path)
-
-
-def mount_static(app: FastAPI, service_folder: Path) -> None:
-    """Serves ``web/static`` of the service, then the shared static files, under ``/static``, without a key."""
-    app.mount(STATIC_PATH, _LayeredStaticFiles((service_folder / "web", SHARED)), name="static")
 
 
 def page_headers(nonce: str, brand: Brand | None = None) -> dict[str, str]:
@@ -102,45 +124,6 @@ def page_headers(nonce: str, brand: Brand | None = None) -> dict[str, str]:
         "Referrer-Policy": "same-origin",
         "X-Robots-Tag": "noindex, nofollow",
     }
-
-
-def static_address(folders: tuple[Path, ...], base_path: str = "") -> Callable[[str], str]:
-    """A function that returns the path of a static file's URL, and in its query a hash of the content, so that browsers
-    may cache it permanently. It raises FileNotFoundError for a file that is in none of ``folders``.
-    """
-
-    @cache
-    def address(name: str) -> str:
-        for folder in folders:
-            file = folder / "static" / name
-            if file.is_file():
-                return f"{base_path}{STATIC_PATH}/{name}?v={sha256(file.read_bytes()).hexdigest()[:12]}"
-        places = ", ".join(str(folder / "static") for folder in folders)
-        raise FileNotFoundError(f"no static file {name!r} in {places}")
-
-    return address
-
-
-class _LayeredStaticFiles(StaticFiles):
-    """Serves a static file from the first folder that has it; it is cached for as long as its URL names its content.
-
-    While replicas are upgraded one by one, an old page may ask a new replica for its own version of a file.
-    """
-
-    def __init__(self, folders: tuple[Path, ...]) -> None:
-        super().__init__()
-        self.all_directories = [folder / "static" for folder in folders]
-        self._address = static_address(folders)
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
-        version = scope["query_string"].decode("ascii", "replace")
-        if response.status_code < 300 and version:
-            current = self._address(path.replace("\\", "/")) == f"{STATIC_PATH}/{path}?{version}"
-            response.headers["Cache-Control"] = _YEAR if current else _CHECK_AGAIN
-        else:
-            response.headers["Cache-Control"] = _CHECK_AGAIN
-        return response
 
 
 def _origin(address: str | None) -> tuple[str, ...]:

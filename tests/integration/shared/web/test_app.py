@@ -23,9 +23,9 @@ from shared.settings import ServiceSettings
 from shared.web import sessions
 from shared.web.app import MAX_BODY_BYTES, create_app
 from shared.web.auth import COOKIE, require, staff
-from shared.web.pages import mount_static
 from shared.web.problems import Problem
 from shared.web.repository import sessions as repository
+from shared.web.static_files import mount_static
 from tests.kit.http import bearer, client_of
 from tests.kit.messages import message
 from tests.kit.outbox import published

@@ -1,5 +1,6 @@
 """Pages go out with headers that keep a token to its owner, and static files come from the nearest folder."""
 
+import asyncio
 from pathlib import Path
 
 import httpx
@@ -8,7 +9,8 @@ from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
 
 from shared.contracts.campaigns import Brand
-from shared.web.pages import mount_static, page_headers, templates
+from shared.web.pages import page_headers, templates
+from shared.web.static_files import mount_static
 from tests.kit.http import client_of
 
 
@@ -88,6 +90,34 @@ async def test_static_files_of_the_service_and_the_shared_ones(client: httpx.Asy
     assert "immutable" not in shared.headers.get("cache-control", "")
     assert (await client.get("/static/../pages.py")).status_code == 404
     assert (await client.get("/static/nothing.css")).status_code == 404
+
+
+async def test_a_static_file_is_packed_and_known_again(client: httpx.AsyncClient) -> None:
+    packed = await client.get("/static/base.css", headers={"Accept-Encoding": "gzip"})
+    plain = await client.get("/static/base.css", headers={"Accept-Encoding": "identity"})
+    assert packed.headers["content-encoding"] == "gzip" and packed.text == plain.text
+    assert int(packed.headers["content-length"]) < int(plain.headers["content-length"]) / 2
+    assert packed.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"
+    again = await client.get("/static/base.css", headers={"If-None-Match": plain.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+async def test_a_page_is_rendered_with_turns_for_others_in_between(service: Path) -> None:
+    (service / "web" / "templates" / "long.html").write_text("{% for _ in range(100_000) %}{{ _ }} {% endfor %}")
+    pages = templates(service)
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    beside = asyncio.create_task(other())
+    texts = await asyncio.gather(*(pages.render("long.html", {}) for _ in range(2)))
+    beside.cancel()
+    assert texts[0] == texts[1] and texts[0].startswith("0 1 2 ") and texts[0].endswith("99998 99999 ")
+    assert turns > 10
 
 
 async def test_the_address_follows_the_content(client: httpx.AsyncClient, service: Path) -> None:
