@@ -10,7 +10,7 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks import memory, orders, reaction, relay, scorer, sends, startup, stream, timers
+from benchmarks import dashboard, memory, orders, reaction, relay, scorer, sends, startup, stream, timers
 from benchmarks.environment import STATE, Environment, environment
 from benchmarks.result import Result, WrongOutcome, print_results, save
 from deploy.local.errors import StackError
@@ -71,6 +71,10 @@ BENCHMARKS = {
     "relay": Benchmark(
         "latency from a commit to the record at a consumer, and records per second from a full outbox",
         on_backends(lambda on, progress, _: relay.measure(on, progress)),
+    ),
+    "dashboard": Benchmark(
+        "bytes and processor time of the dashboard at 10,000 segment values, and what it does to counting",
+        on_backends(lambda on, progress, _: dashboard.measure(on, progress)),
     ),
     "startup": Benchmark(
         "seconds until everything is ready, cold and warm; always with its own backends",

@@ -6,6 +6,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil, copysign, floor, sqrt
 from statistics import NormalDist
 from typing import Literal, NamedTuple
@@ -22,7 +23,8 @@ SCORES_OF_GROUP: Mapping[Group, range] = {
 _GROUPS_BY_SCORE: tuple[Group, ...] = tuple(group for group, scores in SCORES_OF_GROUP.items() for _ in scores)
 
 CONFIDENCE = 0.95
-Z_95 = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
+_STANDARD_NORMAL = NormalDist()
+Z_95 = _STANDARD_NORMAL.inv_cdf(0.5 + CONFIDENCE / 2)
 
 
 def rounded(value: float, decimals: int = 0) -> float:
@@ -166,15 +168,21 @@ def change(now: Counts, *, before: Counts, comparisons: int = 1) -> Change | Non
     one, other = _adjusted(now), _adjusted(before)
     difference = one.points - other.points
     error = 100 * sqrt(one.variance / one.answers + other.variance / other.answers)
-    spread = error * NormalDist().inv_cdf(1 - (1 - CONFIDENCE) / (2 * max(1, comparisons)))
+    spread = error * _z_of(max(1, comparisons))
     points = 100 * ((now.promoters - now.detractors) / now.n - (before.promoters - before.detractors) / before.n)
     return Change(
         points=points,
         low=min(points, max(-200.0, difference - spread)),
         high=max(points, min(200.0, difference + spread)),
-        p_value=2 * NormalDist().cdf(-abs(difference) / error),
+        p_value=2 * _STANDARD_NORMAL.cdf(-abs(difference) / error),
         significant=abs(difference) > spread,
     )
+
+
+@lru_cache(maxsize=1_000)
+def _z_of(comparisons: int) -> float:
+    """Of the two-sided interval whose confidence is corrected for so many comparisons."""
+    return _STANDARD_NORMAL.inv_cdf(1 - (1 - CONFIDENCE) / (2 * comparisons))
 
 
 def sample_size(margin: float, *, variance_of_one: float, population: int | None = None, z: float = Z_95) -> int:

@@ -10,16 +10,18 @@ from services.scorer.loops.retention import RetentionLoop
 from services.scorer.loops.scores import ScoreLoop
 from services.scorer.loops.stream import StreamLoop
 from services.scorer.settings import ScorerSettings
-from services.scorer.web import chart_library, dashboard
+from services.scorer.web import dashboard, downloads
 from shared.contracts import topics
 from shared.loops import Periodic
 from shared.process import Service
 from shared.runtime import Runtime
 from shared.web import sessions
 from shared.web.app import create_app
+from shared.web.pages import templates
 from shared.web.static_files import mount_static
 from shared.web.stream import Stream
 
+_FOLDER = Path(__file__).parent
 _STREAM_SECONDS = 0.25
 _RETENTION_SECONDS = 60.0
 
@@ -32,9 +34,10 @@ def build(runtime: Runtime[ScorerSettings]) -> Service:
     app.include_router(segments.routes(runtime))
     app.include_router(sample_size.routes(runtime))
     app.include_router(stream.routes(runtime, live))
-    app.include_router(dashboard.routes(runtime))
-    app.include_router(chart_library.routes(runtime))
-    mount_static(app, Path(__file__).parent)
+    pages = templates(_FOLDER)
+    app.include_router(dashboard.routes(runtime, pages))
+    app.include_router(downloads.routes(runtime))
+    mount_static(app, _FOLDER)
     return Service(
         handlers={
             topics.SESSIONS.name: sessions.handler(),

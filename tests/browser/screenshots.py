@@ -179,7 +179,7 @@ class Album:
 
 async def _charts_are_drawn(page: Page) -> None:
     for chart in await page.locator(".chart").all():
-        await chart.locator(".main-svg").first.wait_for()
+        await chart.locator(".plot").wait_for()
 
 
 async def take_all(album: Album, mails: list[Mail]) -> None:

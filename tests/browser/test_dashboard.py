@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import Locator, Page, Route, expect
 
 from shared.nps import rounded
 from tests.browser.chromium import NARROWEST, PHONE, Visits
@@ -42,8 +42,8 @@ async def dashboard(shop: Shop, visits: Visits, signed_in: Any, query: str = "",
 
 
 async def is_drawn(page: Page) -> None:
-    await expect(page.locator("#trend-chart .main-svg").first).to_be_attached()
-    await expect(page.locator("#segments-chart .main-svg").first).to_be_attached()
+    await expect(page.locator("#trend-chart .plot")).to_be_visible()
+    await expect(page.locator("#segments-chart .plot .dot").first).to_be_visible()
 
 
 # Getting in -----------------------------------------------------------------------------------------------------------
@@ -187,11 +187,11 @@ async def test_what_could_not_be_fetched_is_fetched_later(shop: Shop, visits: Vi
     await shop.counted(f"region:{here}", 1)
     page = await dashboard(shop, visits, signed_in, f"segment=region:{here}")
     await expect(page.locator("#live")).to_contain_text("Live")
-    await page.route("**/?*", lambda route: route.fulfill(status=503))
+    await page.route("**/parts?*", lambda route: route.fulfill(status=503))
     await shop.give(0, segments={"region": here})
     await expect(page.locator("#live")).to_contain_text("not responding")
     await expect(page.locator("#score .figure")).to_contain_text("1 answer")
-    await page.unroute("**/?*")
+    await page.unroute("**/parts?*")
     await expect(page.locator("#score .figure")).to_contain_text("2 answers")
     await expect(page.locator("#live")).to_contain_text("Live")
 
@@ -259,8 +259,6 @@ async def test_a_seventh_tab_opens_and_who_comes_back_to_a_tab_sees_what_came_me
     await shop.counted(f"region:{here}", 1)
     address = shop.url("scorer", f"/?segment=region:{here}")
     first = await visits.blank(storage_state=signed_in)
-    # Nearly all of the time a tab takes to load goes into drawing its charts, which are not what this is about.
-    await first.context.route("**/assets/plotly*", lambda route: route.abort())
     await first.goto(address)
     tabs = [first]
     for number in range(7):
@@ -311,22 +309,42 @@ async def test_a_comment_leads_to_its_case(shop: Shop, visits: Visits, signed_in
 # Charts ---------------------------------------------------------------------------------------------------------------
 
 
-async def test_both_charts_are_drawn_by_the_library_served_from_here(
+@pytest.mark.parametrize("script", [True, False], ids=["with script", "without"])
+async def test_both_charts_are_drawn(shop: Shop, visits: Visits, signed_in: Any, region: str, script: bool) -> None:
+    query = f"window=30d&segment=region:{region}&by=tier"
+    page = await dashboard(shop, visits, signed_in, query, script=script)
+    await is_drawn(page)
+    for shape in ("line", "band"):
+        box = await page.locator(f"#trend-chart .{shape}").bounding_box()
+        assert box is not None and box["width"] > 300 and box["height"] > 10, shape
+    await expect(page.locator("#segments-chart .plot .dot")).to_have_count(3)
+    names = await page.locator("#segments-chart .names li").all_text_contents()
+    assert sorted(names) == sorted(f"{region} {tier}" for tier in ("gold", "silver", "bronze"))
+
+
+async def test_who_points_at_a_chart_is_told_what_is_there(
     shop: Shop, visits: Visits, signed_in: Any, region: str
 ) -> None:
-    page = await visits.blank(storage_state=signed_in)
-    async with page.expect_response(re.compile(r"/assets/plotly-[0-9.]+\.min\.js$")) as served:
-        await page.goto(shop.url("scorer", f"/?window=30d&segment=region:{region}&by=tier"))
-    response = await served.value
-    assert response.ok and response.url.startswith(shop.url("scorer"))
-    await is_drawn(page)
-    line = page.locator("#trend-chart path.js-line").last
-    box = await line.bounding_box()
-    assert box is not None and box["width"] > 300
-    await expect(page.locator("#trend-chart path.js-fill").last).to_be_attached()
-    await expect(page.locator("#segments-chart .points path.point")).to_have_count(3)
-    names = await page.locator("#segments-chart .ytick text").all_text_contents()
-    assert sorted(names) == sorted(f"{region} {tier}" for tier in ("gold", "silver", "bronze"))
+    page = await dashboard(shop, visits, signed_in, f"window=30d&segment=region:{region}&by=tier")
+    tip = page.locator(".tip")
+    row = page.locator("#trend-table tbody tr")
+    places: tuple[tuple[Literal["left", "right"], Locator], ...] = (("right", row.first), ("left", row.last))
+    for place, cells in places:
+        await point_at(page, "#trend-chart .plot", place)
+        nps = await cells.locator("td").first.text_content()
+        await expect(tip).to_contain_text(f": NPS {nps} (")
+        assert await sticking_out(page) == []
+    await point_at(page, "#segments-chart .plot", "left")
+    await expect(tip).to_contain_text(re.compile(rf"^{region} \w+: NPS .* answers$"))
+    await page.mouse.move(0, 0)
+    await expect(tip).to_be_hidden()
+
+
+async def point_at(page: Page, chart: str, place: Literal["left", "right"]) -> None:
+    await page.locator(chart).scroll_into_view_if_needed()
+    box = await page.locator(chart).bounding_box()
+    assert box is not None
+    await page.mouse.move(box["x"] + (1 if place == "left" else box["width"] - 1), box["y"] + box["height"] / 2)
 
 
 async def test_the_numbers_are_a_click_away_and_can_be_taken_along(
@@ -393,14 +411,12 @@ async def test_the_band_is_not_drawn_across_days_without_answers(shop: Shop, vis
     await shop.counted(f"region:{here}", 12)
     page = await dashboard(shop, visits, signed_in, f"window=7d&segment=region:{here}&by=region")
     await is_drawn(page)
-    widest = await page.evaluate(
-        """() => {
-          const plot = document.querySelector("#trend-chart");
-          const days = (fill) => (Date.parse(fill.x.at(-1)) - Date.parse(fill.x[0])) / 86_400_000;
-          return Math.max(...plot.data.filter((trace) => trace.fill === "tonexty").map(days));
-        }"""
-    )
-    assert widest < 7
+    band = await page.locator("#trend-chart .band").get_attribute("d")
+    days = await page.locator("#trend-table tbody tr").count()
+    assert band is not None
+    for piece in band.split("M")[1:]:
+        across = [int(place) for place in re.findall(r"(\d+),", piece)]
+        assert (max(across) - min(across)) / 1_000 * (days - 1) < 7
 
 
 async def test_the_charts_round_as_the_page_does(shop: Shop, visits: Visits, signed_in: Any) -> None:
@@ -412,9 +428,8 @@ async def test_the_charts_round_as_the_page_does(shop: Shop, visits: Visits, sig
     await is_drawn(page)
     await expect(page.locator("#score .nps")).to_have_text("−3")
     for chart in ("trend-chart", "segments-chart"):
-        assert (await page.evaluate(f"document.getElementById('{chart}').data.at(-1).text.at(-1)")).startswith(
-            "NPS −3 "
-        )
+        await point_at(page, f"#{chart} .plot", "right")
+        await expect(page.locator(f"#{chart} .tip")).to_contain_text(": NPS −3 (")
 
 
 async def test_with_one_answer_the_axis_shows_days(shop: Shop, visits: Visits, signed_in: Any) -> None:
@@ -423,9 +438,38 @@ async def test_with_one_answer_the_axis_shows_days(shop: Shop, visits: Visits, s
     await shop.counted(f"region:{here}", 1)
     page = await dashboard(shop, visits, signed_in, f"window=30d&segment=region:{here}&by=region")
     await is_drawn(page)
-    ticks = await page.locator("#trend-chart .xtick text").all_text_contents()
+    ticks = await page.locator("#trend-chart .days text").all_text_contents()
     assert 1 <= len(ticks) <= 3
     assert all(re.fullmatch(r"\d{1,2} [A-Z][a-z]{2} \d{4}", tick) for tick in ticks), ticks
+
+
+async def test_a_long_list_of_values_comes_in_pages_and_can_be_searched(
+    shop: Shop, visits: Visits, signed_in: Any
+) -> None:
+    here, town = new_word(), new_word()
+    await asyncio.gather(
+        *(shop.give(9, segments={"region": here, "town": f"{town} {number:02}"}) for number in range(60))
+    )
+    await shop.counted(f"region:{here}", 60)
+    page = await dashboard(shop, visits, signed_in, f"segment=region:{here}&by=town", script=False)
+    rows = page.locator("#segments-table tbody tr")
+    await expect(rows).to_have_count(50)
+    await page.locator(".where summary").click()
+    await expect(page.locator("#segments-pages")).to_contain_text("1–50 of 60")
+    await page.get_by_role("link", name="Next").click()
+    await expect(rows).to_have_count(10)
+    await expect(page.locator("#segments-table")).to_be_visible()
+    await page.get_by_role("searchbox").fill(f"{town.upper()} 4")
+    await page.get_by_role("button", name="Find").click()
+    await expect(page.locator("#segments-pages")).to_contain_text("1–10 of 10 that contain")
+    await page.get_by_role("link", name="Show all").click()
+    await expect(page.locator("#segments-pages")).to_contain_text("1–50 of 60")
+
+
+async def test_segments_are_suggested_while_one_types(shop: Shop, visits: Visits, signed_in: Any, region: str) -> None:
+    page = await dashboard(shop, visits, signed_in)
+    await page.get_by_role("combobox", name=re.compile("^Segment")).press_sequentially(region[:8].upper())
+    await expect(page.locator(f"#known-segments option[value='region:{region}']")).to_be_attached()
 
 
 # For everybody's eyes -------------------------------------------------------------------------------------------------
@@ -449,23 +493,6 @@ async def test_a_segment_with_a_long_name_fits_a_phone(shop: Shop, visits: Visit
     page = await dashboard(shop, visits, signed_in, f"window=all&segment=region:{here}&by=region", width=NARROWEST)
     await is_drawn(page)
     assert await sticking_out(page) == []
-
-
-async def test_nothing_jumps_when_the_charts_are_drawn(shop: Shop, visits: Visits, signed_in: Any, region: str) -> None:
-    page = await visits.blank(storage_state=signed_in)
-    library = asyncio.Event()
-
-    async def slowly(route: Route) -> None:
-        await library.wait()
-        await route.continue_()
-
-    await page.route("**/assets/plotly*", slowly)
-    await page.goto(shop.url("scorer", f"/?window=90d&segment=region:{region}&by=tier"), wait_until="commit")
-    await expect(page.locator("#live")).to_contain_text("Live")  # nothing waits for the library
-    before = await page.locator(".said").bounding_box()
-    library.set()
-    await is_drawn(page)
-    assert await page.locator(".said").bounding_box() == before
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

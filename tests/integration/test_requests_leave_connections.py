@@ -23,7 +23,7 @@ READS = {
     "dispatcher": ("/v1/campaigns", 200),
     "collector": ("/s/{token}", 503),
     "scorer": ("/v1/nps", 200),
-    "alerter": ("/v1/cases", 200),
+    "alerter": ("/v1/cases/nobody", 404),
 }
 _TABLES = text("SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = current_schema() ORDER BY 1")
 _WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")

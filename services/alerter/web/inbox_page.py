@@ -74,20 +74,20 @@ class InboxPage:
             "refresh_seconds": self._runtime.settings.inbox_refresh_seconds,
         }
         status = 404 if case_id and context["case"] is None else status
-        return self._pages.TemplateResponse(request, "inbox.html", context, status)
+        return await self._pages.respond(request, "inbox.html", context, status)
 
     async def list_part(self, request: Request, caller: Caller, filters: Filters) -> HTMLResponse:
         """The list, with no case marked as selected: only the page knows which one is."""
         async with self._runtime.read_only() as connection:
             routing = (await routing_rules.current(connection)).routing
             context = await self._list(connection, routing, caller, filters)
-        return self._pages.TemplateResponse(request, "list.html", context)
+        return await self._pages.respond(request, "list.html", context)
 
     async def case_part(self, request: Request, caller: Caller, filters: Filters, case_id: str) -> HTMLResponse:
         async with self._runtime.read_only() as connection:
             routing = (await routing_rules.current(connection)).routing
             context = {"filters": filters, **await self._case(connection, routing, caller, case_id)}
-        return self._pages.TemplateResponse(request, "case.html", context, 404 if context["case"] is None else 200)
+        return await self._pages.respond(request, "case.html", context, 404 if context["case"] is None else 200)
 
     async def _list(
         self, connection: AsyncConnection, routing: Routing, caller: Caller, filters: Filters

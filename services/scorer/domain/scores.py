@@ -1,7 +1,10 @@
 """From counts to a score, with its interval, change and response rate."""
 
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
+from datetime import date
 
+from services.scorer.domain.windows import Days
 from shared.nps import Change, Counts, NetPromoterScore, change, net_promoter_score
 
 
@@ -29,6 +32,21 @@ class Sums:
 
 
 NOTHING = Sums(Counts(), delivered=0, answered=0)
+
+
+def sums_on(daily: Mapping[date, Sums], span: Days) -> Sums:
+    """What the days of ``span`` add up to; surveys delivered are unknown if they are of any day."""
+    days = [sums for day, sums in daily.items() if span.after < day <= span.end]
+    delivered = [sums.delivered for sums in days if sums.delivered is not None]
+    return Sums(
+        Counts(
+            promoters=sum(sums.counts.promoters for sums in days),
+            passives=sum(sums.counts.passives for sums in days),
+            detractors=sum(sums.counts.detractors for sums in days),
+        ),
+        delivered=sum(delivered) if len(delivered) == len(days) else None,
+        answered=sum(sums.answered for sums in days),
+    )
 
 
 @dataclass(frozen=True, slots=True)

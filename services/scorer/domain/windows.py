@@ -85,17 +85,24 @@ def rolling(daily: Mapping[date, Counts], window: Window, ends: Sequence[date]) 
     """The window's counts at each of ``ends``, which are ascending. ``daily`` has their days with answers."""
     points: list[Point] = []
     days = sorted(daily)
-    total = Counts()
+    # Plain numbers: years of days as Counts, each added and taken away again, would take most of a page's time.
+    promoters = passives = detractors = 0
     entering = leaving = 0
     for end in ends:
         first_out = window_days(window, end).after
         while entering < len(days) and days[entering] <= end:
-            total += daily[days[entering]]
+            counts = daily[days[entering]]
+            promoters += counts.promoters
+            passives += counts.passives
+            detractors += counts.detractors
             entering += 1
         while leaving < entering and days[leaving] <= first_out:
-            total -= daily[days[leaving]]
+            counts = daily[days[leaving]]
+            promoters -= counts.promoters
+            passives -= counts.passives
+            detractors -= counts.detractors
             leaving += 1
-        points.append(Point(end, total))
+        points.append(Point(end, Counts(promoters=promoters, passives=passives, detractors=detractors)))
     return points
 
 

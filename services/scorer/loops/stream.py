@@ -25,14 +25,13 @@ class StreamLoop:
         if after is None:
             return False
         furthest = self._stream.furthest
-        async with self._runtime.read_only() as connection:
-            changes = await scores.changes_after(connection, after, limit=_ROWS_AT_ONCE)
-            newest = await scores.last_change(connection)
-        if furthest > newest:
+        async with self._runtime.autocommit() as connection:
+            found = await scores.changes_after(connection, after, limit=_ROWS_AT_ONCE)
+        if furthest > found.newest:
             # The database was restored from a backup: numbers begin again where that ends, and anything may differ.
-            self._stream.begin_again(above=newest)
+            self._stream.begin_again(above=found.newest)
             return True
-        for change, body in changes:
+        for change, body in found.changed:
             try:
                 update = ScoreUpdate.read(change, body)
             except (ValueError, LookupError, TypeError) as error:
@@ -42,4 +41,4 @@ class StreamLoop:
                 self._stream.pass_over(change)
             else:
                 self._stream.offer(update)
-        return len(changes) == _ROWS_AT_ONCE
+        return len(found.changed) == _ROWS_AT_ONCE

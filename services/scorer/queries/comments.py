@@ -2,17 +2,16 @@
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.scorer.domain.score_query import ScoreQuery
-from services.scorer.queries.selections import selection_of
+from services.scorer.domain.comments import Comment
+from services.scorer.domain.windows import Days
+from services.scorer.queries.selections import Selection
 from services.scorer.repository import comments
-from services.scorer.repository.comments import Comment
 
 
-async def newest_comments(connection: AsyncConnection, query: ScoreQuery, *, limit: int) -> list[Comment]:
-    """The newest comments of the query's answers, newest first."""
-    selection = await selection_of(connection, query)
-    if selection is None:
-        return []
+async def newest_comments(
+    connection: AsyncConnection, selection: Selection, days: Days, *, limit: int
+) -> list[Comment]:
+    """The newest comments of the selection's answers on these days, newest first."""
     return await comments.newest(
-        connection, query.days, segment_ids=selection.segment_ids, campaign_id=selection.campaign_id, limit=limit
+        connection, days, segment_ids=selection.segment_ids, campaign_id=selection.campaign_id, limit=limit
     )

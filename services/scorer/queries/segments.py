@@ -11,16 +11,17 @@ from shared.persistence.page import Page
 
 _DIMENSIONS = 50
 _CAMPAIGNS = 50
-_SUGGESTED = 200
+_SUGGESTED = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
-    """The options of the page's filters: the first of each in alphabetical order."""
+    """The options of the page's filters: the first of each in alphabetical order. ``example`` is one of the segments,
+    None if there are none."""
 
     dimensions: list[str]
     campaigns: list[str]
-    segments: list[Segment]
+    example: Segment | None
 
 
 class NoSuchDimension(LookupError):
@@ -39,16 +40,18 @@ async def segment_page(
 
 
 async def choices(connection: AsyncConnection) -> Choices:
-    return Choices(
-        dimensions=await names.dimensions(connection, limit=_DIMENSIONS),
-        campaigns=await names.campaigns(connection, limit=_CAMPAIGNS),
-        segments=await names.segments(connection, after=None, dimension=None, limit=_SUGGESTED),
-    )
+    found = await names.first(connection, dimensions=_DIMENSIONS, campaigns=_CAMPAIGNS)
+    return Choices(dimensions=found.dimensions, campaigns=found.campaigns, example=found.segment)
+
+
+async def suggestions(connection: AsyncConnection, find: str) -> list[Segment]:
+    """Some segments whose name contains the text, in whatever case."""
+    return await names.containing(connection, find, limit=_SUGGESTED)
 
 
 async def check_dimension(connection: AsyncConnection, dimension: str) -> None:
     """Raises NoSuchDimension for one by which nothing was ever counted, if anything was."""
     if await names.segments(connection, after=None, dimension=dimension, limit=1):
         return
-    if known := await names.dimensions(connection, limit=_DIMENSIONS):
+    if known := (await choices(connection)).dimensions:
         raise NoSuchDimension(dimension, known)

@@ -15,7 +15,6 @@ from services.scorer.domain.scores import Sums
 from services.scorer.domain.segments import EVERYBODY_ID
 from services.scorer.domain.windows import Days
 from services.scorer.repository import answers, day_counts, names
-from shared.nps import Counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +50,8 @@ async def sums_of(connection: AsyncConnection, selection: Selection, spans: Sequ
             return await answers.sums(connection, spans, segment_ids=segment_ids, campaign_id=campaign_id)
 
 
-async def daily_of(connection: AsyncConnection, selection: Selection, span: Days) -> dict[date, Counts]:
-    """The selection's counts of each day with answers."""
+async def daily_of(connection: AsyncConnection, selection: Selection, span: Days) -> dict[date, Sums]:
+    """What the selection adds up to on each day on which anything was counted."""
     campaign_id = selection.campaign_id
     match selection.segment_ids:
         case (segment_id,):

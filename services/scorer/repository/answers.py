@@ -12,16 +12,16 @@ from services.scorer.domain.scores import Sums
 from services.scorer.domain.windows import Days
 from services.scorer.repository.arrays import array, array_of_arrays
 from services.scorer.repository.sums import (
-    counts_by_day,
     counts_of,
     daily_over,
     page_arguments,
     span_arguments,
+    sums_by_day,
     sums_over,
     values_of,
     values_over,
 )
-from shared.nps import SCORES_OF_GROUP, Counts, Group
+from shared.nps import SCORES_OF_GROUP, Group
 from shared.persistence.columns import Columns
 
 _COLUMNS = Columns(
@@ -165,15 +165,15 @@ async def sums(
 
 async def daily(
     connection: AsyncConnection, span: Days, *, segment_ids: Sequence[int], campaign_id: int | None
-) -> dict[date, Counts]:
-    """The same, of each day that had answers."""
+) -> dict[date, Sums]:
+    """The same, of each day."""
     values = {
         "segment_ids": list(segment_ids),
         "campaign_id": campaign_id,
         "earliest": span.after,
         "latest": span.end,
     }
-    return counts_by_day(await connection.execute(_DAILY, values))
+    return sums_by_day(await connection.execute(_DAILY, values))
 
 
 async def values_within(

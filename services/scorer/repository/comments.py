@@ -1,13 +1,13 @@
 """The table ``comments``: the newest comments, shown beside the scores. The collector keeps all of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scorer.domain.answers import NewComment
+from services.scorer.domain.comments import Comment
 from services.scorer.domain.windows import Days
 from services.scorer.repository.arrays import array_text
 from shared.persistence.columns import Columns
@@ -45,19 +45,6 @@ _NEWEST = text(
     LIMIT :limit
     """
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comment:
-    """``id`` only serves to tell comments apart. ``answer_id`` is None for comments stored before revision 0003;
-    ``campaign`` is empty for an answer without a campaign."""
-
-    id: str
-    answer_id: str | None
-    answered_at: datetime
-    score: int
-    comment: str
-    campaign: str
 
 
 async def remove(connection: AsyncConnection, keys: Sequence[str]) -> None:

@@ -12,16 +12,15 @@ from services.scorer.domain.scores import Sums
 from services.scorer.domain.tally import DayChange
 from services.scorer.domain.windows import Days
 from services.scorer.repository.sums import (
-    counts_by_day,
     counts_of,
     daily_over,
     page_arguments,
     span_arguments,
+    sums_by_day,
     sums_over,
     values_of,
     values_over,
 )
-from shared.nps import Counts
 from shared.persistence.columns import Columns
 
 _COLUMNS = Columns(
@@ -182,10 +181,10 @@ async def sums(
 
 async def daily(
     connection: AsyncConnection, span: Days, *, segment_id: int, campaign_id: int | None
-) -> dict[date, Counts]:
-    """The counts of each day that had answers."""
+) -> dict[date, Sums]:
+    """What was counted on each day."""
     values = {"segment_id": segment_id, "campaign_id": campaign_id, "earliest": span.after, "latest": span.end}
-    return counts_by_day(await connection.execute(_DAILY, values))
+    return sums_by_day(await connection.execute(_DAILY, values))
 
 
 async def values_of_dimension(

@@ -1,6 +1,7 @@
 """The tables ``campaigns`` and ``segments``: every name has an id, and is never removed."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import text
@@ -8,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scorer.domain.answers import NO_CAMPAIGN_ID
 from services.scorer.domain.segments import EVERYBODY_ID, Segment
+from services.scorer.repository.sums import pattern_containing
 from shared.persistence.columns import Columns
 
 _FIND_CAMPAIGNS = text("SELECT name, id FROM campaigns WHERE name = ANY(CAST(:names AS text[]))")
@@ -30,7 +32,7 @@ _ADD_SEGMENTS = text(
 )
 _CAMPAIGN_NAMES = text("SELECT id, name FROM campaigns WHERE id = ANY(CAST(:ids AS integer[]))")
 _SEGMENT_NAMES = text("SELECT id, dimension, value FROM segments WHERE id = ANY(CAST(:ids AS integer[]))")
-_CAMPAIGNS = text("SELECT name FROM campaigns WHERE id <> :no_campaign ORDER BY name LIMIT :limit")
+_CAMPAIGNS = "SELECT name FROM campaigns WHERE id <> :no_campaign ORDER BY name LIMIT :campaigns"
 _SEGMENTS = text(
     """
     SELECT dimension, value
@@ -42,17 +44,42 @@ _SEGMENTS = text(
     LIMIT :limit
     """
 )
-_DIMENSIONS = text(
-    """
+_DIMENSIONS = """
     WITH RECURSIVE dimensions AS (
         SELECT min(dimension) AS dimension FROM segments WHERE dimension > ''
         UNION ALL
         SELECT (SELECT min(dimension) FROM segments WHERE segments.dimension > dimensions.dimension)
         FROM dimensions WHERE dimensions.dimension IS NOT NULL
     )
-    SELECT dimension FROM dimensions WHERE dimension IS NOT NULL LIMIT :limit
+    SELECT dimension FROM dimensions WHERE dimension IS NOT NULL LIMIT :dimensions
+"""
+_FIRST = text(
+    f"""
+    SELECT ARRAY({_DIMENSIONS}) AS dimensions, ARRAY({_CAMPAIGNS}) AS campaigns, example.dimension, example.value
+    FROM (VALUES (1)) AS always
+    LEFT JOIN (SELECT dimension, value FROM segments WHERE id <> :everybody ORDER BY dimension, value LIMIT 1)
+              AS example ON true
+    """  # noqa: S608  # the statements above
+)
+# The name as it is written, but for the escapes of a colon in a dimension, which hardly anybody has.
+_CONTAINING = text(
+    """
+    SELECT dimension, value
+    FROM segments
+    WHERE id <> :everybody AND dimension || ':' || value ILIKE :pattern
+    ORDER BY dimension, value
+    LIMIT :limit
     """
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstNames:
+    """The first dimensions and campaigns, and the first segment, if there is any."""
+
+    dimensions: list[str]
+    campaigns: list[str]
+    segment: Segment | None
 
 
 async def find_campaigns(connection: AsyncConnection, names: Collection[str]) -> dict[str, int]:
@@ -87,10 +114,6 @@ async def segment_names(connection: AsyncConnection, ids: Collection[int]) -> di
     return {row.id: (row.dimension, row.value) for row in rows}
 
 
-async def campaigns(connection: AsyncConnection, *, limit: int) -> list[str]:
-    return list((await connection.execute(_CAMPAIGNS, {"no_campaign": NO_CAMPAIGN_ID, "limit": limit})).scalars())
-
-
 async def segments(
     connection: AsyncConnection, *, after: Segment | None, dimension: str | None, limit: int
 ) -> list[Segment]:
@@ -109,8 +132,23 @@ async def segments(
     return [(row.dimension, row.value) for row in rows]
 
 
-async def dimensions(connection: AsyncConnection, *, limit: int) -> list[str]:
-    return list((await connection.execute(_DIMENSIONS, {"limit": limit})).scalars())
+async def first(connection: AsyncConnection, *, dimensions: int, campaigns: int) -> FirstNames:
+    """At most so many of each, in alphabetical order."""
+    values = {
+        "dimensions": dimensions,
+        "campaigns": campaigns,
+        "no_campaign": NO_CAMPAIGN_ID,
+        "everybody": EVERYBODY_ID,
+    }
+    row = (await connection.execute(_FIRST, values)).one()
+    segment = None if row.dimension is None else (row.dimension, row.value)
+    return FirstNames(dimensions=row.dimensions, campaigns=row.campaigns, segment=segment)
+
+
+async def containing(connection: AsyncConnection, find: str, *, limit: int) -> list[Segment]:
+    """Segments whose name contains the text, in whatever case, ordered by dimension and value."""
+    values = {"everybody": EVERYBODY_ID, "pattern": pattern_containing(find), "limit": limit}
+    return [(row.dimension, row.value) for row in await connection.execute(_CONTAINING, values)]
 
 
 def _parameters(segments: Collection[Segment]) -> dict[str, list[Any]]:

@@ -1,6 +1,7 @@
 """The tables ``scores`` and ``publication``: the last publication of each score, their order, and the day."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 
 from sqlalchemy import text
@@ -9,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.scorer.domain.publication import Publication, Published, ScoreKey
 from services.scorer.repository.arrays import array
 from shared.persistence.columns import Columns
+from shared.persistence.statement import Statement
 
 # Two concurrent publishers could overwrite a newer score with a stale one. The lock is held until the transaction
 # ends, either way.
@@ -41,7 +43,15 @@ _RECORD = text(
         sequence = excluded.sequence, figures = excluded.figures, body = excluded.body, change = DEFAULT
     """  # noqa: S608  # composed of column names, never values
 )
-_CHANGES = text("SELECT change, body FROM scores WHERE change > :after ORDER BY change LIMIT :limit")
+_CHANGES = Statement(
+    """
+    SELECT newest.change AS newest, changed.change, changed.body
+    FROM (SELECT COALESCE(max(change), 0) AS change FROM scores) AS newest
+    LEFT JOIN LATERAL (SELECT change, body FROM scores WHERE change > :after ORDER BY change LIMIT :limit) AS changed
+           ON true
+    ORDER BY changed.change
+    """
+)
 _LAST_CHANGE = text("SELECT COALESCE(max(change), 0) FROM scores")
 
 
@@ -86,10 +96,18 @@ async def record(connection: AsyncConnection, publications: Sequence[Publication
         await connection.execute(_RECORD, _COLUMNS.parameters(rows))
 
 
-async def changes_after(connection: AsyncConnection, change: int, *, limit: int) -> list[tuple[int, str]]:
-    """Published scores that changed after ``change``, in order, each with its latest body."""
-    rows = await connection.execute(_CHANGES, {"after": change, "limit": limit})
-    return [(row.change, row.body) for row in rows]
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Published scores that changed, in order, each with its latest body; ``newest`` is the last of all changes."""
+
+    changed: list[tuple[int, str]]
+    newest: int
+
+
+async def changes_after(connection: AsyncConnection, change: int, *, limit: int) -> Changes:
+    """The first ``limit`` after ``change``."""
+    rows = await _CHANGES.rows(connection, {"after": change, "limit": limit})
+    return Changes([(row.change, row.body) for row in rows if row.change is not None], rows[0].newest)
 
 
 async def last_change(connection: AsyncConnection) -> int:

@@ -27,8 +27,22 @@ def points(value: float | None, signed: bool = False) -> str:
     return f"{sign}{abs(whole)}"
 
 
+def title(nps: float | None, shop: str) -> str:
+    return f"{points(nps)} · NPS of {shop}"
+
+
 def interval(score: NetPromoterScore) -> str:
     return f"{points(score.low)} to {points(score.high)}"
+
+
+def figures(score: NetPromoterScore) -> tuple[str, str, str, str]:
+    """A row of a table: the NPS, the ends of its interval, and how many answers."""
+    return points(score.nps), points(score.low), points(score.high), count(score.counts.n)
+
+
+def in_short(score: NetPromoterScore) -> str:
+    """For a chart, where one points at something."""
+    return f"NPS {points(score.nps)} ({interval(score)}), {answers(score.counts.n)}"
 
 
 def margin(score: NetPromoterScore) -> str:

@@ -6,9 +6,11 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.persistence.statement import Statement
+
 _MOST_PRUNED = 1_000
 
-_IS_WITHDRAWN = text("SELECT EXISTS (SELECT FROM withdrawn_sessions WHERE session_id = :session_id)")
+_IS_WITHDRAWN = Statement("SELECT EXISTS (SELECT FROM withdrawn_sessions WHERE session_id = :session_id)")
 _WITHDRAW = text(
     """
     INSERT INTO withdrawn_sessions (session_id, expires_at)
@@ -29,7 +31,7 @@ _PRUNE = text(
 
 
 async def is_withdrawn(connection: AsyncConnection, session_id: str) -> bool:
-    return bool((await connection.execute(_IS_WITHDRAWN, {"session_id": session_id})).scalar_one())
+    return bool(await _IS_WITHDRAWN.value(connection, {"session_id": session_id}))
 
 
 async def withdraw(connection: AsyncConnection, expire_at: Mapping[str, datetime]) -> frozenset[str]:

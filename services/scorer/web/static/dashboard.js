@@ -1,10 +1,10 @@
-// Draws the charts, follows the live stream, and offers the tables for download. The page is complete without it.
+// Follows the live stream, replaces what changed, says what a chart shows where one points, and suggests segments. The
+// page is complete without it.
 "use strict";
 
 (() => {
   const dashboard = document.getElementById("dashboard");
   const live = document.getElementById("live");
-  const library = document.getElementById("chart-library");
 
   // Milliseconds between requests: during bursts of answers, when the tab is hidden, without updates (a comment does not
   // change a score, and days end without an answer), when the stream is disconnected, and the backoff after failures.
@@ -31,9 +31,9 @@
     if (live.textContent !== state()) live.textContent = state();
   }
 
-  function localTimes(page) {
+  function localTimes(part) {
     const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-    for (const time of page.querySelectorAll("time[datetime]")) {
+    for (const time of part.querySelectorAll("time[datetime]")) {
       time.textContent = new Date(time.dateTime).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
       time.title = zone;
     }
@@ -41,41 +41,40 @@
 
   // Updating the page without a jump -------------------------------------------------------------------------------
 
-  const parts = (page) => [...page.querySelectorAll("[data-live]")];
-  const names = (page) => parts(page).map((part) => part.id).join();
+  const parts = () => [...dashboard.querySelectorAll("[data-live]")];
 
-  // A part with the focus or a selection is not replaced.
+  // A part with the focus or a selection is not replaced. Its tag stays, so it is sent again the next time.
   function inUse(part) {
     const selection = getSelection();
     return part.contains(document.activeElement) || (!selection.isCollapsed && selection.containsNode(part, true));
   }
 
-  function replace(next) {
-    for (const part of parts(document)) {
-      const fresh = next.getElementById(part.id);
-      const opened = [...part.querySelectorAll("details[open][id]")];
-      for (const details of opened) fresh.querySelector(`#${CSS.escape(details.id)}`)?.setAttribute("open", "");
-      if (fresh.innerHTML === part.innerHTML || inUse(part)) continue;
-      part.innerHTML = fresh.innerHTML;
-      if (part.id === "score") {
-        part.classList.remove("moved");
-        void part.offsetWidth;
-        part.classList.add("moved");
-      }
-    }
-    document.title = next.title;
+  function replace(part, text, tag) {
+    if (inUse(part)) return;
+    const opened = [...part.querySelectorAll("details[open][id]")];
+    part.innerHTML = text;
+    part.dataset.live = tag;
+    for (const details of opened) document.getElementById(details.id)?.setAttribute("open", "");
+    localTimes(part);
+    if (part.id !== "score") return;
+    part.classList.remove("moved");
+    void part.offsetWidth;
+    part.classList.add("moved");
   }
 
   async function renew() {
-    const response = await fetch(location.href, { headers: { Accept: "text/html" } });
+    const asked = new URLSearchParams(location.search);
+    for (const part of parts()) asked.append("have", part.dataset.live);
+    const response = await fetch(`/parts?${asked}`, { headers: { Accept: "application/json" } });
     if (response.redirected) return location.reload(); // signed out: a reload leads to the sign-in page
     if (!response.ok) throw new Error(`status ${response.status}`);
-    const next = new DOMParser().parseFromString(await response.text(), "text/html");
-    if (names(next) !== names(document)) return location.reload(); // a part was added or removed, as with the first answer
-    localTimes(next);
-    replace(next);
-    dashboard.dataset.stream = next.getElementById("dashboard").dataset.stream; // to follow from what is shown now
-    Charts.all();
+    const fresh = await response.json();
+    const names = parts().map((part) => part.id);
+    // A part was added or removed, as with the first answer.
+    if (Object.keys(fresh.tags).sort().join() !== names.sort().join()) return location.reload();
+    for (const [name, text] of Object.entries(fresh.texts)) replace(document.getElementById(name), text, fresh.tags[name]);
+    document.title = fresh.title;
+    dashboard.dataset.stream = fresh.stream; // to follow from what is shown now
   }
 
   async function refresh() {
@@ -135,36 +134,98 @@
     refresh();
   }
 
-  // The numbers as a file --------------------------------------------------------------------------------------------
+  // What a chart shows where one points ------------------------------------------------------------------------------
 
-  function download(table) {
-    const quoted = (text) => `"${text.replace(/"/g, '""')}"`;
-    // Against CSV injection: names come from customers' orders, and a spreadsheet must not take one for a formula.
-    const words = (text) => quoted(text.replace(/^([=+@\-\t\r])/, "'$1"));
-    const number = (text) => quoted(text.replace(/−/g, "-").replace(/,/g, ""));
-    const written = (cell) => (cell.matches("td.number") ? number : words)(cell.textContent.trim());
-    const rows = [...table.rows].map((row) => [...row.cells].map(written).join(","));
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([rows.join("\r\n") + "\r\n"], { type: "text/csv" }));
-    link.download = `${table.id.replace("-table", "")}.csv`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  const tip = Object.assign(document.createElement("p"), { className: "tip", hidden: true });
+  const SVG = "http://www.w3.org/2000/svg";
+
+  // The tip stands above or below the place (pixels from the chart's corner), and within the chart.
+  function show(chart, text, left, top) {
+    tip.textContent = text;
+    tip.hidden = false;
+    if (tip.parentElement !== chart) chart.append(tip);
+    const room = chart.clientWidth - tip.offsetWidth;
+    tip.style.left = `${Math.max(0, Math.min(room, left - tip.offsetWidth / 2))}px`;
+    tip.style.top = `${top - tip.offsetHeight - 12 < 0 ? top + 16 : top - tip.offsetHeight - 12}px`;
   }
 
-  for (const button of document.querySelectorAll("[data-download]")) {
-    button.hidden = false;
-    button.addEventListener("click", () => download(document.getElementById(button.dataset.download)));
+  function clear() {
+    tip.hidden = true;
+    document.getElementById("pointed")?.remove();
   }
+
+  const number = (cell) => Number(cell.textContent.replace("−", "-").replace(/,/g, ""));
+  const day = (iso) => new Date(`${iso}T00:00`).toLocaleDateString(undefined, { dateStyle: "long" });
+
+  // The table below has the numbers of each point, the newest first.
+  function pointAtTrend(chart, event) {
+    const plot = chart.querySelector(".plot");
+    const rows = document.querySelectorAll("#trend-table tbody tr");
+    const box = plot.getBoundingClientRect();
+    const [start, end, bottom, top] = ["start", "end", "bottom", "top"].map((name) => Number(plot.dataset[name]));
+    const share = (100 * (event.clientX - box.left)) / box.width;
+    const last = rows.length - 1;
+    const at = Math.max(0, Math.min(last, Math.round((last * (share - start)) / (end - start || 1))));
+    const [nps, low, high, n] = rows[last - at].querySelectorAll("td");
+    clear();
+    const words = `${day(rows[last - at].cells[0].textContent)}: `;
+    const x = start + ((end - start) * at) / (last || 1);
+    const left = box.left - chart.getBoundingClientRect().left + (box.width * x) / 100;
+    const down = box.top - chart.getBoundingClientRect().top;
+    if (n.textContent === "0") return show(chart, `${words}no answers`, left, down + box.height / 2);
+    const y = (box.height * (top - number(nps))) / (top - bottom);
+    const mark = document.createElementNS(SVG, "circle");
+    for (const [name, value] of Object.entries({ id: "pointed", cx: `${x}%`, cy: y, r: 6 })) mark.setAttribute(name, value);
+    plot.append(mark);
+    const answers = n.textContent === "1" ? "1 answer" : `${n.textContent} answers`;
+    show(chart, `${words}NPS ${nps.textContent} (${low.textContent} to ${high.textContent}), ${answers}`, left, down + y);
+  }
+
+  function pointAtSegment(chart, event) {
+    const plot = chart.querySelector(".plot");
+    const box = plot.getBoundingClientRect();
+    const rows = plot.querySelectorAll("g[data-tip]");
+    const at = Math.floor(((event.clientY - box.top) * rows.length) / box.height);
+    clear();
+    if (!rows[at]) return;
+    const name = chart.querySelectorAll(".names li")[at].textContent;
+    const corner = chart.getBoundingClientRect();
+    const dot = rows[at].querySelector(".dot").getBoundingClientRect();
+    show(chart, `${name}: ${rows[at].dataset.tip}`, dot.left + dot.width / 2 - corner.left, dot.top - corner.top);
+  }
+
+  for (const [name, point] of [["trend-chart", pointAtTrend], ["segments-chart", pointAtSegment]]) {
+    const chart = document.getElementById(name);
+    chart?.addEventListener("pointermove", (event) => point(chart, event));
+    chart?.addEventListener("pointerdown", (event) => point(chart, event));
+    chart?.addEventListener("pointerleave", clear);
+  }
+
+  // Suggestions while one types a segment -----------------------------------------------------------------------------
+
+  const field = document.getElementById("add-segment");
+  let typing;
+
+  async function suggest() {
+    const response = await fetch(`/parts/segments?${new URLSearchParams({ find: field.value })}`);
+    if (!response.ok || response.redirected) return;
+    const options = (await response.json()).map((value) => Object.assign(document.createElement("option"), { value }));
+    document.getElementById("known-segments").replaceChildren(...options);
+  }
+
+  for (const event of ["focus", "input"]) {
+    field?.addEventListener(event, () => {
+      clearTimeout(typing);
+      typing = setTimeout(() => suggest().catch(() => {}), event === "focus" ? 0 : 200);
+    });
+  }
+
   document.addEventListener("visibilitychange", () => (document.hidden ? letGo() : comeBack()));
   addEventListener("pagehide", letGo);
   addEventListener("pageshow", (event) => {
     if (event.persisted) comeBack();
   });
   localTimes(document);
-  Charts.all();
-  library.addEventListener("load", () => Charts.all());
-  library.addEventListener("error", () => Charts.missing());
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => Charts.all());
   timer = setTimeout(refresh, pauses.quiet);
   follow();
 })();

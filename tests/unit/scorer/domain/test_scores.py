@@ -1,8 +1,11 @@
 """From counts to a score."""
 
+from datetime import date
+
 import pytest
 
-from services.scorer.domain.scores import NOTHING, Sums, window_score
+from services.scorer.domain.scores import NOTHING, Sums, sums_on, window_score
+from services.scorer.domain.windows import Days
 from shared.nps import Counts, change, net_promoter_score
 
 
@@ -40,3 +43,15 @@ def test_sums_add_up() -> None:
     assert Sums(Counts(promoters=1, passives=2, detractors=3), delivered=5, answered=4) + Sums(
         Counts(promoters=1, passives=1, detractors=1), delivered=None, answered=1
     ) == Sums(Counts(promoters=2, passives=3, detractors=4), delivered=5, answered=5)
+
+
+def test_days_add_up_and_deliveries_are_unknown_if_they_are_of_any_day() -> None:
+    daily = {
+        date(2026, 3, day): Sums(Counts(promoters=day, detractors=1), delivered=delivered, answered=day)
+        for day, delivered in ((1, 10), (2, 20), (3, 40), (4, None))
+    }
+    assert sums_on(daily, Days(after=date(2026, 3, 1), end=date(2026, 3, 3))) == Sums(
+        Counts(promoters=5, detractors=2), delivered=60, answered=5
+    )
+    assert sums_on(daily, Days(after=date(2026, 3, 2), end=date(2026, 3, 4))).delivered is None
+    assert sums_on({}, Days(after=date(2026, 3, 1), end=date(2026, 3, 3))) == NOTHING

@@ -19,8 +19,20 @@ def test_the_address_keeps_the_filters_but_for_what_is_changed() -> None:
 
 def test_a_segment_is_added_once_and_taken_away() -> None:
     assert FILTERS.without("country:BR") == FILTERS.address(segment=("tier:gold",))
-    assert FILTERS.within("region:RJ") == FILTERS.address(segment=("country:BR", "tier:gold", "region:RJ"))
-    assert FILTERS.within("tier:gold") == FILTERS.address()
+    more, same = FILTERS.within(["region:R & J", "tier:gold"])
+    asked = parse_qs(urlsplit(more).query)
+    assert sorted(asked.pop("segment")) == ["country:BR", "region:R & J", "tier:gold"]
+    assert asked == {"window": ["30d"], "campaign": ["service-nps"]}
+    assert same == FILTERS.address()
+
+
+def test_another_page_keeps_what_was_searched_for_and_another_filter_does_not() -> None:
+    searched = Filters(window="30d", campaign=None, segments=(), by="city", find="São", page=3)
+    assert parse_qs(urlsplit(searched.on_page(4)).query) == {
+        "window": ["30d"], "by": ["city"], "find": ["São"], "page": ["4"],
+    }  # fmt: skip
+    assert "page" not in searched.on_page(1)
+    assert parse_qs(urlsplit(searched.address(window="7d")).query) == {"window": ["7d"], "by": ["city"]}
 
 
 def test_updates_are_those_of_one_segment_or_of_everybody() -> None:

@@ -11,7 +11,7 @@ TEMPLATES = sorted(
     file
     for top in ("services", "shared", "deploy")
     for file in (PROJECT / top).rglob("*.html")
-    if file.parent.name == "templates"
+    if "templates" in file.parts
 )
 HEADINGS = {f"h{level}" for level in range(1, 7)}
 BLOCKS = HEADINGS | {"address", "article", "aside", "blockquote", "div", "dl", "fieldset", "figure", "footer", "form"}
