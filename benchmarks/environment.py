@@ -1,9 +1,9 @@
 """Kafka and PostgreSQL for benchmarks, with a database and topics that are removed afterwards."""
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
@@ -22,9 +22,12 @@ STATE = PROJECT / ".hearback" / "bench"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
+    """``pids`` has the process of each backend that is our own."""
+
     kafka_bootstrap_servers: str
     database: Database
     topic_prefix: str
+    pids: Mapping[str, int] = field(default_factory=dict)
 
     def topic(self, name: str) -> str:
         return self.topic_prefix + name
@@ -64,7 +67,10 @@ async def environment() -> AsyncIterator[Environment]:
         async with temporary_database(backends.database_url) as database:
             try:
                 yield Environment(
-                    kafka_bootstrap_servers=backends.kafka_bootstrap_servers, database=database, topic_prefix=prefix
+                    kafka_bootstrap_servers=backends.kafka_bootstrap_servers,
+                    database=database,
+                    topic_prefix=prefix,
+                    pids={name: record.pid for name, record in supervisor.processes.items()},
                 )
             finally:
                 await delete_topics(backends.kafka_bootstrap_servers, prefix=prefix)

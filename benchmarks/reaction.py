@@ -1,4 +1,5 @@
-"""Latency from an answer's acknowledgement to its record on `followups.detractors`, at a steady rate, in a full stack.
+"""Latency from an answer's acknowledgement to its record on `followups.detractors`, at steady rates, in a full stack;
+and the processor time of everything for an answer.
 
 The baseline is the same two hops without any work: a producer, a loop that consumes, decodes and forwards, and a
 consumer, on topics with as many partitions and at the same rate. It keeps no state and may lose or duplicate records;
@@ -9,18 +10,20 @@ import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
-import httpx
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 
 from benchmarks.environment import Environment
+from benchmarks.poster import Poster
+from benchmarks.processor_time import seconds_of
 from benchmarks.result import Measure, Result, WrongOutcome
 from benchmarks.stream import Progress, bare_consumer, partitions
+from deploy.local.stack import Stack
 from shared.contracts import followups
 from shared.contracts.topics import ANSWERS, Topic, followup_topic
 from shared.messaging.topics import ensure_topics
@@ -28,10 +31,18 @@ from shared.nps import group_of
 
 WARM_UP_SECONDS = 2.0
 """Answers in this period are sent and checked, but not measured."""
+IDLE_SECONDS = 5.0
+"""For so long the processor time of the idle stack is measured, after as long for it to settle."""
 ARRIVAL_TIMEOUT_SECONDS = 30.0
-DUPLICATE_WATCH_SECONDS = 2.0
+DUPLICATE_WATCH_SECONDS = 1.0
 """How long to watch for duplicates after every record has arrived."""
 MINIMUM_SHARE_OF_RATE = 0.95
+
+# At most so many times what the bare hops take at the same rate: p50, p99.
+LIMITS = {20: (3.0, 3.0), 200: (12.0, 7.0)}
+RATE_KEPT = 400
+RATE_OF_PROCESSOR_TIME = 200
+PROCESSOR_MILLISECONDS = 5.0
 
 DETRACTORS = followup_topic("detractors")
 BARE_ANSWERS = replace(ANSWERS, name="bare.answers")
@@ -41,57 +52,147 @@ Send = Callable[[str, int], Awaitable[float]]
 """Sends the answer with this id and score, and returns the time from which to measure."""
 
 
-async def measure(on: Environment, progress: Progress, rate: int = 200, seconds: float = 20.0) -> Result:
-    """Raises WrongOutcome unless each detractor, and no other answer, arrives exactly once, at the requested rate."""
+async def measure(on: Environment, progress: Progress, seconds: float = 10.0) -> Result:
+    """``seconds`` are those measured at each rate; at the highest, and of bare hops, half as long.
+
+    Raises WrongOutcome unless each detractor, and no other answer, arrives exactly once, at the requested rate.
+    """
     await ensure_topics(on.settings(), [BARE_ANSWERS, BARE_DETRACTORS])
     progress("starting the product", 0)
     async with on.stack() as stack:
-        bare = [await _bare(on, rate, seconds / 2, progress)]
-        async with (
-            httpx.AsyncClient(headers={"Authorization": f"Bearer {stack.api_key}"}, timeout=20) as client,
-            _listening(on, DETRACTORS, _answer_of_case) as arrivals,
-        ):
-            url = f"{stack.url('collector')}/v1/answers"
-
-            async def post(answer_id: str, score: int) -> float:
-                response = await client.post(url, json={"answer_id": answer_id, "score": score})
-                if response.status_code != 202:
-                    raise WrongOutcome(f"the collector returned {response.status_code}: {response.text[:200]}")
-                return time.perf_counter()
-
-            product = await _drive(post, arrivals, rate, seconds, progress, "answers")
-        bare.append(await _bare(on, rate, seconds / 2, progress))
-
-    hops = sorted([*bare[0].hops, *bare[1].hops])
-    latencies = {
-        name: (_quantile(product.hops, share), _quantile(hops, share)) for name, share in (("p50", 0.5), ("p99", 0.99))
-    }
-    milliseconds = 1_000
+        bare = {rate: [await _bare(on, rate, seconds / 2, progress)] for rate in LIMITS}
+        used = _ProcessorTime({**on.pids, **{name: record.pid for name, record in stack.running.items()}})
+        await _idle(used, progress)
+        product = await _product(on, stack, used, seconds, progress)
+        for rate, runs in bare.items():
+            runs.append(await _bare(on, rate, seconds / 2, progress))
+    measures: list[Measure] = []
+    for rate, limits in LIMITS.items():
+        measures += _compared(rate, product[rate], [hop for run in bare[rate] for hop in run.hops], limits)
+    fastest = product[RATE_KEPT]
+    measures += [
+        Measure(
+            f"answers kept, of {RATE_KEPT} sent",
+            fastest.rate,
+            "per second",
+            expected=f"at least {MINIMUM_SHARE_OF_RATE:.0%}",
+            met=True,
+        ),
+        *(
+            Measure(
+                f"{RATE_KEPT} a second: acknowledgement to record, {name}", _quantile(fastest.hops, share) * 1e3, "ms"
+            )
+            for name, share in _SHARES.items()
+        ),
+        *used.measures(),
+    ]
+    detractors, sent = sum(run.detractors for run in product.values()), sum(run.sent for run in product.values())
     return Result(
         "reaction",
+        measures,
         (
-            Measure("answers acknowledged", product.rate, "per second"),
-            *(
-                Measure(f"acknowledgement to record, {name}", ours * milliseconds, "ms")
-                for name, (ours, _) in latencies.items()
-            ),
-            *(
-                Measure(f"the same two hops, bare, {name}", bare * milliseconds, "ms")
-                for name, (_, bare) in latencies.items()
-            ),
-            *(
-                Measure(f"ratio, {name}", ours / bare, "times the bare hops")
-                for name, (ours, bare) in latencies.items()
-            ),
-            Measure("request to acknowledgement, p50", _quantile(product.sending, 0.5) * milliseconds, "ms"),
-            Measure("request to acknowledgement, p99", _quantile(product.sending, 0.99) * milliseconds, "ms"),
-        ),
-        (
-            f"each of {product.detractors:,} detractors of {product.sent:,} answers arrived once, and no other record",
-            f"measured {len(product.hops):,} of them and {len(hops):,} bare hops",
+            f"each of {detractors:,} detractors of {sent:,} answers arrived once, and no other record",
             f"the first {WARM_UP_SECONDS:.0f} s of each run were not measured",
         ),
     )
+
+
+async def _idle(used: "_ProcessorTime", progress: Progress) -> None:
+    progress("idle", 0)
+    await asyncio.sleep(IDLE_SECONDS)
+    progress("idle", 0.5)
+    used.begin()
+    await asyncio.sleep(IDLE_SECONDS)
+    used.idle()
+
+
+async def _product(
+    on: Environment, stack: Stack, used: "_ProcessorTime", seconds: float, progress: Progress
+) -> dict[int, "_Run"]:
+    """The run at each rate."""
+    async with (
+        Poster(f"{stack.url('collector')}/v1/answers", stack.api_key) as poster,
+        _listening(on, DETRACTORS, _answer_of_case) as arrivals,
+    ):
+
+        async def post(answer_id: str, score: int) -> float:
+            status, content = await poster.post({"answer_id": answer_id, "score": score})
+            if status != 202:
+                raise WrongOutcome(f"the collector returned {status}: {content[:200]!r}")
+            return time.perf_counter()
+
+        runs = {}
+        for rate in LIMITS:
+            at_work = used if rate == RATE_OF_PROCESSOR_TIME else None
+            runs[rate] = await _drive(post, arrivals, rate, seconds, progress, "answers", at_work)
+        runs[RATE_KEPT] = await _drive(post, arrivals, RATE_KEPT, seconds / 2, progress, "answers")
+    return runs
+
+
+_SHARES = {"p50": 0.5, "p99": 0.99}
+
+
+def _compared(rate: int, ours: "_Run", bare: Sequence[float], limits: tuple[float, float]) -> list[Measure]:
+    hops = sorted(bare)
+    figures = [Measure(f"{rate} a second: answers acknowledged", ours.rate, "per second")]
+    for (name, share), limit in zip(_SHARES.items(), limits, strict=True):
+        took, without = _quantile(ours.hops, share), _quantile(hops, share)
+        figures += [
+            Measure(f"{rate} a second: acknowledgement to record, {name}", took * 1e3, "ms"),
+            Measure(f"{rate} a second: the same two hops, bare, {name}", without * 1e3, "ms"),
+            Measure(
+                f"{rate} a second: ratio, {name}",
+                took / without,
+                "times the bare hops",
+                expected=f"at most {limit:.0f}",
+                met=took / without <= limit,
+            ),
+            Measure(f"{rate} a second: request to acknowledgement, {name}", _quantile(ours.sending, share) * 1e3, "ms"),
+        ]
+    return figures
+
+
+class _ProcessorTime:
+    """What every process uses for an answer: what it used while answers were posted, less what it uses when idle."""
+
+    def __init__(self, pids: Mapping[str, int]) -> None:
+        self._pids = pids
+        self._idle: dict[str, float] = {}
+        self._per_answer: dict[str, float] = {}
+        self.begin()
+
+    def begin(self) -> None:
+        self._began_at, self._before = time.perf_counter(), seconds_of(self._pids)
+
+    def idle(self) -> None:
+        """The stack was idle since ``begin``."""
+        self._idle = self._rates()
+
+    def at_work(self, answers: int) -> None:
+        """So many answers were posted since ``begin``."""
+        seconds = time.perf_counter() - self._began_at
+        self._per_answer = {name: (used - self._idle[name]) * seconds / answers for name, used in self._rates().items()}
+
+    def _rates(self) -> dict[str, float]:
+        seconds = time.perf_counter() - self._began_at
+        return {name: (now - self._before[name]) / seconds for name, now in seconds_of(self._pids).items()}
+
+    def measures(self) -> list[Measure]:
+        total = sum(self._per_answer.values()) * 1e3
+        return [
+            *(
+                Measure(f"processor time for an answer, {name}", each * 1e3, "ms")
+                for name, each in self._per_answer.items()
+            ),
+            Measure(
+                f"processor time for an answer at {RATE_OF_PROCESSOR_TIME} a second, everything",
+                total,
+                "ms",
+                expected=f"at most {PROCESSOR_MILLISECONDS:.0f}",
+                met=total <= PROCESSOR_MILLISECONDS,
+            ),
+            Measure("processor time when idle, everything", sum(self._idle.values()) * 100, "% of one core"),
+        ]
 
 
 @dataclass
@@ -101,6 +202,10 @@ class _Arrivals:
     count: Counter[str] = field(default_factory=Counter)
     at: dict[str, float] = field(default_factory=dict)
     news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def clear(self) -> None:
+        self.count.clear()
+        self.at.clear()
 
     def add(self, answer_id: str, now: float) -> None:
         self.count[answer_id] += 1
@@ -119,8 +224,20 @@ class _Run:
     sending: Sequence[float]
 
 
-async def _drive(send: Send, arrivals: _Arrivals, rate: int, seconds: float, progress: Progress, step: str) -> _Run:
-    """Sends at fixed times, however long earlier requests take, so that a slow product cannot slow the load."""
+async def _drive(
+    send: Send,
+    arrivals: _Arrivals,
+    rate: int,
+    seconds: float,
+    progress: Progress,
+    step: str,
+    used: _ProcessorTime | None = None,
+) -> _Run:
+    """Sends at fixed times, however long earlier requests take, so that a slow product cannot slow the load.
+
+    Only the answers of this run may arrive meanwhile.
+    """
+    arrivals.clear()
     warm_up = int(rate * WARM_UP_SECONDS)
     total = warm_up + int(rate * seconds)
     answers = [(str(uuid4()), number % 11) for number in range(total)]
@@ -134,6 +251,8 @@ async def _drive(send: Send, arrivals: _Arrivals, rate: int, seconds: float, pro
     tasks = []
     for number in range(total):
         await asyncio.sleep(max(0.0, began + number / rate - time.perf_counter()))
+        if number == warm_up and used is not None:
+            used.begin()
         tasks.append(asyncio.create_task(send_one(number)))
         if number % 50 == 0:
             progress(f"{step}, {rate} per second", number / total)
@@ -145,6 +264,8 @@ async def _drive(send: Send, arrivals: _Arrivals, rate: int, seconds: float, pro
         )
 
     detractors = {answer_id for answer_id, score in answers if group_of(score) == "detractor"}
+    if used is not None:
+        used.at_work(total - warm_up)
     await _wait_for_arrivals(arrivals, detractors)
     measured = [number for number in range(warm_up, total) if answers[number][0] in detractors]
     return _Run(

@@ -20,12 +20,14 @@ from benchmarks.result import Measure, Result, WrongOutcome
 from benchmarks.stream import Progress
 from shared.contracts.topics import ORDERS
 from shared.health import Health
+from shared.messaging.fenced_producer import FencedProducer
 from shared.messaging.records import Record
 from shared.messaging.relay import Relay
 from shared.messaging.repository import outbox
 from shared.messaging.topics import ensure_topics
 from shared.persistence.engine import open_engine
 from shared.persistence.migrations import migrate
+from shared.persistence.transaction import autocommit, transaction
 from shared.settings import ServiceSettings
 
 SINGLE = 1_000
@@ -63,20 +65,23 @@ async def measure(on: Environment, progress: Progress) -> Result:
             progress(f"relay {name} the turn", 0)
 
             async def commit(record: Record, relay: Relay = relay) -> None:
-                async with engine.begin() as connection:
+                async with transaction(engine) as connection:
                     await outbox.put(connection, [record])
                 relay.wake()
 
             beside[name] = await _one_by_one(commit, consumer)
         bare.append(await _bare(on, consumer, progress))
+        fenced = await _fenced(on, consumer, progress)
         rate = await _backlog(engine, with_turn, progress)
     figures = [Measure("bare producer to consumer, p50", min(p50 for p50, _ in bare), "ms")]
     figures.append(Measure("bare producer to consumer, p99", min(p99 for _, p99 in bare), "ms"))
+    figures.append(Measure("fenced producer to consumer, p50", fenced[0], "ms"))
+    figures.append(Measure("fenced producer to consumer, p99", fenced[1], "ms"))
     for name, (p50, p99) in beside.items():
         figures.append(Measure(f"commit to consumer, process {name} the turn, p50", p50, "ms"))
         figures.append(Measure(f"commit to consumer, process {name} the turn, p99", p99, "ms"))
     figures.append(Measure("a full outbox is emptied at", rate, "records per second"))
-    return Result("relay", tuple(figures), (f"each of {SINGLE * 4:,} single records arrived, in order",))
+    return Result("relay", tuple(figures), (f"each of {SINGLE * 5:,} single records arrived, in order",))
 
 
 async def _relays(opened: AsyncExitStack, settings: ServiceSettings) -> tuple[Relay, Relay]:
@@ -127,18 +132,35 @@ async def _bare(on: Environment, consumer: AIOKafkaConsumer, progress: Progress)
         await producer.stop()
 
 
+async def _fenced(on: Environment, consumer: AIOKafkaConsumer, progress: Progress) -> tuple[float, float]:
+    """The same with the relay's producer: what shutting out earlier relays costs."""
+    progress("fenced producer", 0)
+    producer = FencedProducer(
+        transactional_id=on.topic("benchmark"), request_timeout_ms=5_000, bootstrap_servers=on.kafka_bootstrap_servers
+    )
+    await producer.start()
+
+    async def send(record: Record) -> None:
+        await producer.send(on.topic(record.topic), key=record.key, value=record.value, headers=record.headers)
+
+    try:
+        return await _one_by_one(send, consumer)
+    finally:
+        await producer.abandon()
+
+
 async def _backlog(engine: AsyncEngine, relay: Relay, progress: Progress) -> float:
     """Records per second, from the commit of them all until the outbox is empty."""
     progress("full outbox", 0)
-    async with engine.begin() as connection:
+    async with transaction(engine) as connection:
         for start in range(0, BACKLOG, CHUNK):
             await outbox.put(connection, [_record(number) for number in range(start, start + CHUNK)])
     relay.wake()
     began = time.perf_counter()
     async with asyncio.timeout(EMPTY_TIMEOUT_SECONDS):
         while True:
-            async with engine.connect() as connection:
-                if not await outbox.oldest(connection, 1, most_bytes=1):
+            async with autocommit(engine) as connection:
+                if not (await outbox.oldest(connection, 1, most_bytes=1)).records:
                     return BACKLOG / (time.perf_counter() - began)
             await asyncio.sleep(0.05)
 

@@ -42,23 +42,33 @@ def table() -> str:
     """A Markdown table: first the settings of all processes, then those of individual ones."""
     lines = ["| setting | default | for | meaning |", "|---|---|---|---|"]
     common = ServiceSettings.model_fields
-    lines += [_line(name, field, "all") for name, field in common.items()]
+    lines += [_line(name, field, "all", _default_of_all(name, field)) for name, field in common.items()]
     for service, settings in _SETTINGS_OF_PROCESS.items():
         own = {name: field for name, field in settings.model_fields.items() if name not in common}
-        lines += [_line(name, field, service) for name, field in own.items()]
+        lines += [_line(name, field, service, _default(field.default)) for name, field in own.items()]
     return "\n".join(lines)
 
 
-def _line(name: str, field: FieldInfo, used_by: str) -> str:
+def _line(name: str, field: FieldInfo, used_by: str, default: str) -> str:
     if not field.description:
         raise ValueError(f"{PREFIX}{name.upper()} has no description")
     description = field.description.replace("|", "\\|")
-    return f"| `{PREFIX}{name.upper()}` | {_default(name, field.default)} | {used_by} | {description} |"
+    return f"| `{PREFIX}{name.upper()}` | {default} | {used_by} | {description} |"
 
 
-def _default(name: str, value: Any) -> str:
+def _default_of_all(name: str, field: FieldInfo) -> str:
     if name == "http_port":
         return "`8001` dispatcher, `8002` collector, `8003` scorer, `8004` alerter, `8010` courier"
+    common = _default(field.default)
+    others = [
+        f"{_default(of_service.default)} {service}"
+        for service, settings in _SETTINGS_OF_PROCESS.items()
+        if (of_service := settings.model_fields[name]).default != field.default
+    ]
+    return ", ".join([common, *others])
+
+
+def _default(value: Any) -> str:
     if value is PydanticUndefined or value is None:
         return "–"
     if isinstance(value, SecretStr):

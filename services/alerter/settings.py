@@ -4,13 +4,17 @@ from pathlib import Path
 
 from pydantic import Field
 
-from shared.settings import ServiceSettings
+from shared.settings import Positive, ServiceSettings
 
 DEFAULT_ROUTING = Path(__file__).parent / "routing" / "default.yaml"
 
 
 class AlerterSettings(ServiceSettings):
     http_port: int = Field(8004, ge=0, le=65_535, description="Port the HTTP server listens on.")
+    # A person waits for a case.
+    consumer_interval_seconds: Positive = Field(
+        0.01, le=5, description=ServiceSettings.model_fields["consumer_interval_seconds"].description
+    )
     routing_file: Path = Field(
         DEFAULT_ROUTING,
         description="Routing rules: which queue a case goes to, how soon to contact the customer, what to do first.",

@@ -3,13 +3,15 @@
 Order matters where two relays meet: a relay takes the turn, then fences all earlier ones at the broker, and only then
 reads what to publish, on the session that holds the turn. So whatever an earlier relay still has on its way is either
 among what this one publishes, and is refused if it arrives later, or was acknowledged and deleted before.
+
+Small publications are what costs: the first commit after a silence is published at once, and those that follow shortly
+after go out together (``pacing.py``).
 """
 
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable
 
 import structlog
 from aiokafka.errors import KafkaError
@@ -19,13 +21,17 @@ from shared import metrics
 from shared.backoff import Backoff
 from shared.contracts.topics import DEAD_LETTER_SUFFIX
 from shared.health import Health
+from shared.loops import wait
 from shared.messaging.fenced_producer import FencedProducer, boot_seconds
-from shared.messaging.publisher import SEND_SECONDS, Publisher
+from shared.messaging.outbox_walk import OutboxWalk, Read
+from shared.messaging.pacing import Pacing
+from shared.messaging.publisher import SEND_SECONDS, Outcome, Publisher
 from shared.messaging.reachability import why_failing
 from shared.messaging.repository import outbox, set_aside
-from shared.messaging.repository.outbox import Unpublished
+from shared.messaging.repository.outbox import Oldest
 from shared.messaging.set_aside import SetAsideEvents
 from shared.messaging.turn import Turn
+from shared.ration import Ration
 from shared.settings import ServiceSettings
 
 log = structlog.get_logger()
@@ -40,6 +46,9 @@ STALE_SECONDS = 60.0
 _PRODUCER_SECONDS = 86_400.0
 # Limits what a round holds in memory.
 _ROUND_BYTES = 16_000_000
+# From one publication to the next, seconds. Short, because a person may wait for what is published, at the end of
+# several relays.
+_INTERVAL_SECONDS = 0.005
 # Only for events left by a process that died before publishing: every commit wakes the relay.
 _POLL_SECONDS = 1.0
 # How soon the turn of a relay that ended is taken.
@@ -63,6 +72,9 @@ class Relay:
         self._age = OutboxAge()
         self._publisher = Publisher(settings)
         self._set_aside = SetAsideEvents()
+        self._pacing = Pacing(_INTERVAL_SECONDS)
+        self._walk = OutboxWalk()
+        self._looks = Ration()
 
     def wake(self) -> None:
         """Signals that there may be something to publish."""
@@ -71,7 +83,7 @@ class Relay:
     async def run(self, stop: asyncio.Event) -> None:
         """Failures of the database and the broker are retried."""
         backoff = Backoff(first=0.1, longest=self._settings.retry_limit_seconds)
-        stopping = asyncio.create_task(stop.wait())
+        stopping = asyncio.create_task(self._wake_at(stop))
         turn = Turn(self._settings.database_url.get_secret_value(), name=self._client, wake=self.wake)
         metrics.outbox_age_seconds.set_function(self._age)
         try:
@@ -80,13 +92,13 @@ class Relay:
                     more = await self._round(turn)
                 except (KafkaError, OSError, TimeoutError, SQLAlchemyError) as error:
                     await self._meet_trouble(error, turn)
-                    await asyncio.wait({stopping}, timeout=backoff.failed())
+                    await wait(stop, backoff.failed())
                     continue
                 self._health.tick(self.name)
                 self._health.well(self.name)
                 backoff.succeeded()
                 if not more:
-                    await self._wait(stopping, _POLL_SECONDS if turn.taken else _ATTEMPT_SECONDS)
+                    await self._wait(_POLL_SECONDS if turn.taken else _ATTEMPT_SECONDS)
             with contextlib.suppress(KafkaError, OSError, TimeoutError, SQLAlchemyError):
                 while await self._round(turn):
                     pass
@@ -95,10 +107,17 @@ class Relay:
             self._health.forget(self.name)
             await self._let_go(turn)
 
-    async def _wait(self, stopping: asyncio.Task[Any], seconds: float) -> None:
-        work = asyncio.create_task(self._work.wait())
-        await asyncio.wait({work, stopping}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        work.cancel()
+    async def _wake_at(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._work.set()
+
+    async def _wait(self, seconds: float) -> None:
+        """Until there may be something to publish, and it is some time since the last publication."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._work.wait()
+        if (pause := self._pacing.remaining()) > 0:
+            await asyncio.sleep(pause)
 
     async def _meet_trouble(self, error: Exception, turn: Turn) -> None:
         """Another relay may have better luck: this one gives up the turn, and leaves nothing running."""
@@ -120,31 +139,50 @@ class Relay:
         async with asyncio.timeout(_ROUND_SECONDS):
             wake = self._work.is_set()
             self._work.clear()
-            if not turn.taken:
-                attempt = await turn.attempt(wake=wake)
-                self._age.set(attempt.age_seconds)
-                metrics.outbox_set_aside.set(attempt.set_aside)
-                if not attempt.taken:
-                    return False
-                metrics.relay_turns.inc()
+            if not turn.taken and not await self._take(turn, wake=wake):
+                return False
             producer = await self._fenced_producer(turn)
             producer.send_until(boot_seconds() + STALE_SECONDS)
-            await self._set_aside.try_again(turn.connection, producer, self._publisher)
+            if await self._set_aside.try_again(turn.connection, producer, self._publisher):
+                self._walk.restart()
             if not producer.usable:
                 await self._drop_producer()
                 return True
-            waiting = await outbox.oldest(turn.connection, self._limit, most_bytes=_ROUND_BYTES)
+            began = time.monotonic()
+            after = self._walk.next()
+            found = await outbox.oldest(turn.connection, self._limit, most_bytes=_ROUND_BYTES, after=after)
+            seconds = time.monotonic() - began
+            waiting = found.records
             self._age.set(waiting[0].age_seconds if waiting else 0)
-            if not waiting:
-                return False
             more = len(waiting) == self._limit or sum(each.record.size for each in waiting) > _ROUND_BYTES // 2
-            more |= await self._publish(turn, producer, waiting)
-            if not more:
+            read = Read(after, [each.outbox_id for each in waiting], more, found.xmin, found.xmax, seconds)
+            if not waiting:
+                self._walk.advance(read, left=())
+                return False
+            self._pacing.begin()
+            left = await self._publish(turn, producer, found)
+            self._walk.advance(read, left=left)
+            if not more and not left:
                 self._age.set(0)
-            return more
+            return more or bool(left)
 
-    async def _publish(self, turn: Turn, producer: FencedProducer, waiting: Sequence[Unpublished]) -> bool:
-        """Whether there is something to look at again at once."""
+    async def _take(self, turn: Turn, *, wake: bool) -> bool:
+        """Whether this relay has the turn now."""
+        look = self._looks.due()
+        began = time.monotonic()
+        attempt = await turn.attempt(wake=wake, look=look)
+        if look:
+            self._looks.took(time.monotonic() - began)
+            self._age.set(attempt.age_seconds)
+        metrics.outbox_set_aside.set(attempt.set_aside)
+        if attempt.taken:
+            self._walk = OutboxWalk()
+            metrics.relay_turns.inc()
+        return attempt.taken
+
+    async def _publish(self, turn: Turn, producer: FencedProducer, found: Oldest) -> set[int]:
+        """The numbers of those that are still in the outbox, to be looked at again at once."""
+        waiting = found.records
         behind = [each.outbox_id for each in waiting if each.waits]
         outcome = await self._publisher.publish(producer, [each for each in waiting if not each.waits])
         # Of one key, nothing is acknowledged behind what was not.
@@ -163,7 +201,9 @@ class Relay:
         if not producer.usable:
             await self._drop_producer()
         self._limit = min(self._settings.outbox_batch_size, self._limit * 2)
-        return len(outcome.acknowledged) < len(waiting)
+        if len(outcome.acknowledged) == len(waiting):
+            return set()
+        return {each.outbox_id for each in waiting} - _gone(outcome, behind)
 
     async def _fenced_producer(self, turn: Turn) -> FencedProducer:
         """Opened by the relay that has the turn, before it reads what to publish."""
@@ -187,6 +227,12 @@ class Relay:
         producer, self._producer = self._producer, None
         if producer is not None:
             await producer.abandon()
+
+
+def _gone(outcome: Outcome, behind: Iterable[int]) -> set[int]:
+    """The numbers of those that left the outbox: published, or set aside."""
+    acknowledged = {each.outbox_id for each in outcome.acknowledged}
+    return acknowledged.union(behind, (each.outbox_id for each, _ in outcome.refused))
 
 
 class OutboxAge:

@@ -55,18 +55,19 @@ class SetAsideEvents:
         await repository.hasten_topics(connection)
         self._look_at = 0.0
 
-    async def try_again(self, connection: AsyncConnection, producer: FencedProducer, publisher: Publisher) -> None:
-        """Once a second: tries those that are due, and lets go of what waits for nothing any more.
+    async def try_again(self, connection: AsyncConnection, producer: FencedProducer, publisher: Publisher) -> bool:
+        """Once a second: tries those that are due, and lets go of what waits for nothing any more. Whether any are back
+        in the outbox, under their old numbers.
 
         Raises what ``publish_alone`` and the database raise.
         """
         if time.monotonic() < self._look_at:
-            return
+            return False
         self._look_at = time.monotonic() + _LOOK_EVERY_SECONDS
         count = await repository.count(connection)
         metrics.outbox_set_aside.set(count)
         if not count:
-            return
+            return False
         until = time.monotonic() + _SECONDS_AT_ONCE
         for event in await repository.due(connection, _AT_ONCE):
             if time.monotonic() > until:
@@ -79,9 +80,11 @@ class SetAsideEvents:
             else:
                 await self._failed(connection, event, refused)
             if not producer.usable:
-                return
+                return False
         if await repository.release(connection, _RELEASED_AT_ONCE):
             self._look_at = 0.0
+            return True
+        return False
 
     async def _failed(self, connection: AsyncConnection, event: SetAside, refused: Refused) -> None:
         tries = event.tries + 1

@@ -129,10 +129,9 @@ class BatchTransaction:
             self._letter_log.tell_rest()
 
     def _succeeded(self, part: Items, batch: "_Batch") -> None:
-        for item in part:
-            if isinstance(item, Message):
-                batch.handled.add(item.topic)
-                self._alone.pop(item.topic, None)
+        for topic in {item.topic for item in part if isinstance(item, Message)}:
+            batch.handled.add(topic)
+            self._alone.pop(topic, None)
         if len(part) >= self.size:
             self.size = min(self._largest, 2 * self.size)
 
@@ -144,7 +143,7 @@ class BatchTransaction:
                 topic: await dead_letters.room(connection, self._consumer, topic=topic, limit=self._limit)
                 for topic in sorted({item.topic for item in items if isinstance(item, DeadLetter)})
             }
-            kept, full = _up_to_limit(items, room)
+            kept, full = _up_to_limit(items, room) if room else (items, ())
             target = _before(following, full, expected)
             await positions.advance(connection, self._consumer, expected=expected, following=target)
             messages: dict[str, list[Message]] = {}
@@ -156,7 +155,7 @@ class BatchTransaction:
                     await handler(connection, of_handler)
                 except Exception as error:
                     raise HandlerFailed(error) from error
-            letters = [item for item in kept if isinstance(item, DeadLetter)]
+            letters = [item for item in kept if isinstance(item, DeadLetter)] if room else []
             if letters:
                 await set_aside(connection, self._consumer, letters, self._digests)
             found = [await self._at_limit(connection, letter) for letter in full]
@@ -270,6 +269,8 @@ class BatchTransaction:
 
     def _undecodable(self, batch: "_Batch") -> list[Stop]:
         """The topics of which nothing could be decoded, because our own code failed."""
+        if not any(isinstance(item, DeadLetter) for item in batch.items):
+            return []
         found = []
         for topic in self._order:
             theirs = [item for item in batch.items if item.topic == topic]

@@ -29,6 +29,10 @@ class Turn:
             # If PostgreSQL crashes, what was published last is published again, in order; that costs less than waiting
             # for the disk each time. Only the relay's session deletes from the outbox.
             synchronous_commit="off",
+            # The outbox is read in the order of its index, a few rows at a time. Statistics taken when it was empty or
+            # full must not persuade the planner to read all of a table that has mostly deleted rows, and to sort it.
+            enable_seqscan="off",
+            enable_bitmapscan="off",
         )
         self._wake = wake
         self._connection: AsyncConnection | None = None
@@ -42,11 +46,12 @@ class Turn:
         assert self._connection is not None, "attempt comes first"
         return self._connection
 
-    async def attempt(self, *, wake: bool) -> Attempt:
-        """Tries to take the turn; ``wake`` notifies the relay that has it, if that is another one."""
+    async def attempt(self, *, wake: bool, look: bool = True) -> Attempt:
+        """Tries to take the turn; ``wake`` notifies the relay that has it, if that is another one. ``look`` reads the
+        age of the oldest record, which walks over what was deleted and cannot be removed yet."""
         if self._connection is None:
             await self._open()
-        found = await repository.attempt(self.connection, wake=wake)
+        found = await repository.attempt(self.connection, wake=wake, look=look)
         if found.taken:
             # Before anything is read, so that nothing committed in between goes unnoticed for long.
             await self._driver.add_listener(repository.channel(self.schema), lambda *_: self._wake())

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.persistence.columns import Columns
+from shared.persistence.statement import Statement
 
 Subject = TypeVar("Subject", bound=Hashable)
 
@@ -18,7 +19,7 @@ class ErasedDigests:
     def __init__(self, table: str, column: str) -> None:
         self._column = column
         self._columns = Columns(**{column: "bytea", "erased_at": "timestamptz"})
-        self._read = text(
+        self._read = Statement(
             f"SELECT {column} AS digest, erased_at FROM {table} WHERE {column} = ANY(CAST(:digests AS bytea[]))"  # noqa: S608  # names, never values
         )
         self._remember = text(
@@ -33,8 +34,8 @@ class ErasedDigests:
         """When those of these that were erased were, given each by its digest."""
         if not by_digest:
             return {}
-        rows = await connection.execute(self._read, {"digests": list(by_digest)})
-        return {by_digest[bytes(row.digest)]: row.erased_at for row in rows}
+        rows = await self._read.rows(connection, {"digests": list(by_digest)})
+        return {by_digest[row["digest"]]: row["erased_at"] for row in rows}
 
     async def remember(self, connection: AsyncConnection, times: Mapping[bytes, datetime]) -> None:
         """Adds erasures, by digest; the latest of each counts."""

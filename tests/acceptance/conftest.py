@@ -16,7 +16,11 @@ from tests.kit.stacks import running_stack
 from tools.replay.dispatcher import Dispatcher
 from tools.simulation.shop import ShopBackend
 
-HASTE = {"HEARBACK_TIMER_SECONDS": "0.02", "HEARBACK_PUBLISH_SECONDS": "0.1"}
+HASTE = {
+    "HEARBACK_CONSUMER_INTERVAL_SECONDS": "0.01",
+    "HEARBACK_TIMER_SECONDS": "0.02",
+    "HEARBACK_PUBLISH_SECONDS": "0.1",
+}
 OPENS = datetime(2026, 1, 5, 9, tzinfo=UTC)
 
 

@@ -2,19 +2,22 @@
 
 from collections.abc import Sequence
 
+import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.contracts.topics import ORDERS
 from shared.messaging.records import Record
 from shared.messaging.repository import outbox
+from shared.persistence.transaction import transaction
+from shared.ration import Ration
 from shared.settings import ServiceSettings
 from tools.audit.topics import Topics
 
 
 async def put(engine: AsyncEngine, records: Sequence[tuple[str, str]], *, topic: str = ORDERS.name) -> None:
     """Commits records, each a key and a value."""
-    async with engine.begin() as connection:
+    async with transaction(engine) as connection:
         await outbox.put(
             connection,
             [Record(topic=topic, key=key.encode(), value=value.encode(), headers=[]) for key, value in records],
@@ -40,6 +43,12 @@ async def holder(engine: AsyncEngine) -> str | None:
             )
         )
     return None if name is None else name.removeprefix("hearback-").removesuffix("-relay")
+
+
+def only_when_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The outbox is read from the beginning when a relay takes the turn, and after that only when it must be."""
+    took = Ration.took
+    monkeypatch.setattr(Ration, "took", lambda ration, _seconds: took(ration, 3_600))
 
 
 async def end_sessions(engine: AsyncEngine, name: str) -> None:

@@ -34,7 +34,8 @@ SETTINGS = {
     "HEARBACK_ORDER_CLOCK_SKEW_MINUTES": "100000000",
     # Some answered long after their survey, which is open for ten years here.
     "HEARBACK_SURVEYS_KEPT_DAYS": "3650",
-    # The driver waits for each step's timers, so the replay's speed mostly depends on polling them often.
+    # The driver waits for each step's records and timers, so the replay's speed mostly depends on looking often.
+    "HEARBACK_CONSUMER_INTERVAL_SECONDS": "0.01",
     "HEARBACK_TIMER_SECONDS": "0.02",
 }
 

@@ -55,7 +55,7 @@ async def receive(
             else:
                 overtaken = [one for one in received[case_id] if one.revision < body.revision]
                 steps[case_id] = revisions.apply_all(case, [body, *overtaken], rules, now)
-        stored = await store(connection, runtime, steps, locked=known)
+        stored = await store(connection, runtime, steps, locked=known, customers=locked)
         remaining = [case_id for case_id in remaining if steps[case_id] and case_id not in stored]
 
 

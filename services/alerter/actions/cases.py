@@ -5,6 +5,7 @@ NoSuchCase, Stale when somebody changed the case since ``sequence``, or Refused 
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,6 +16,7 @@ from services.alerter.domain.case_list import CaseRow
 from services.alerter.domain.transitions import CloseReason, ContactWay
 from services.alerter.queries import case_context, routing
 from services.alerter.repository import case_history, cases
+from services.alerter.repository.customers import LockedCustomer
 from services.alerter.settings import AlerterSettings
 from shared.contracts.followups import TOPIC_PREFIX
 from shared.messaging import forgetting
@@ -106,17 +108,19 @@ async def store(
     steps: Mapping[str, Sequence[Step]],
     *,
     locked: Collection[str],
+    customers: Mapping[UUID, LockedCustomer] = MappingProxyType({}),
 ) -> dict[str, CaseRow]:
     """Writes each case after its steps, its history and its events; returns the cases written, by case id.
 
-    ``locked`` are the ids of those this transaction has locked; the others are new. If another replica is adding the
+    ``locked`` are the ids of those this transaction has locked; the others are new. ``customers`` are customers it has
+    locked, by key; the others are read. If another replica is adding the
     same case, this waits for it and does not return that case: lock it, then decide again, so that an answer has one
     case, however many replicas receive it.
     """
     last = {case_id: taken[-1].case for case_id, taken in steps.items() if taken}
     if not last:
         return {}
-    contexts = await case_context.read(connection, runtime.digests, runtime.guests, last.values())
+    contexts = await case_context.read(connection, runtime.digests, runtime.guests, last.values(), locked=customers)
     rows = {case_id: CaseRow(case, contexts[case_id]) for case_id, case in last.items()}
     added = await cases.insert(connection, [row for case_id, row in rows.items() if case_id not in locked])
     await cases.update(connection, [row for case_id, row in rows.items() if case_id in locked])

@@ -29,6 +29,10 @@ class Concerned:
     shared_ids: set[str] = field(default_factory=set)
     answer_ids: set[str] = field(default_factory=set)
 
+    @property
+    def only_answers(self) -> bool:
+        return not (self.orders or self.customer_ids or self.erased_ids or self.shared_ids)
+
 
 async def take(connection: AsyncConnection, runtime: Runtime[AlerterSettings], concerned: Concerned) -> None:
     """Locks until the transaction ends."""
@@ -38,6 +42,8 @@ async def take(connection: AsyncConnection, runtime: Runtime[AlerterSettings], c
         await shared_ids.wait_for_orders(connection)
     elif concerned.orders or concerned.answer_ids:
         await shared_ids.hold_off_erasures_of_guests(connection)
+    if concerned.only_answers:
+        return  # whose action takes these locks first of all, in this order
     told = {key(customer_id) for customer_id in concerned.customer_ids}
     if concerned.orders:
         told |= await order_actions.customers_of(connection, runtime, concerned.orders)

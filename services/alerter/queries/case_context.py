@@ -1,6 +1,7 @@
 """The context of cases: the customers and orders of their answers."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,6 +11,7 @@ from services.alerter.domain.case import Case, CaseContext
 from services.alerter.queries import shared_ids
 from services.alerter.repository import customers, orders
 from services.alerter.repository import shared_ids as found_ids
+from services.alerter.repository.customers import LockedCustomer
 from services.alerter.repository.orders import StoredOrder
 from shared.contracts.answers import Answer
 from shared.digests import CustomerDigests
@@ -17,19 +19,24 @@ from shared.guests import Guests
 
 
 async def read(
-    connection: AsyncConnection, digests: CustomerDigests, guests: Guests, of: Collection[Case]
+    connection: AsyncConnection,
+    digests: CustomerDigests,
+    guests: Guests,
+    of: Collection[Case],
+    *,
+    locked: Mapping[UUID, LockedCustomer] = MappingProxyType({}),
 ) -> dict[str, CaseContext]:
     """The context of each case, by case id.
 
     An answer under a customer id that is many people's, such as ``0``, is from whoever placed its order; without an
     order nothing is known about them. Any other is from the customer it names, whose details are those that its order
-    says, if it is theirs.
+    says, if it is theirs. Customers that the transaction has ``locked`` are not read again.
     """
     answers = {case.case_id: case.answer for case in of if case.answer is not None}
     order_ids = {answer.order_id for answer in answers.values() if answer.order_id is not None}
     known_orders = await orders.read(connection, order_ids) if order_ids else {}
     named = {answer.customer_id for answer in answers.values() if answer.customer_id is not None}
-    shared = await shared_ids.among(connection, digests, guests, named)
+    shared = await shared_ids.among(connection, digests, guests, named, locked=locked)
     # Nobody knows who placed an order that is still an id's that was found to be many people's.
     nobodys = await found_ids.among(connection, digests, {stored.customer_key for stored in known_orders.values()})
 
@@ -45,7 +52,9 @@ async def read(
         return None if stored is None or stored.customer_key in nobodys else stored.customer_key
 
     keys = {case_id: key for case_id, answer in answers.items() if (key := key_of(answer)) is not None}
-    known_customers = await customers.read(connection, set(keys.values())) if keys else {}
+    known_customers = {key: each.customer for key, each in locked.items() if each.customer is not None}
+    if others := set(keys.values()) - locked.keys():
+        known_customers |= await customers.read(connection, others)
     contexts = dict.fromkeys((case.case_id for case in of), CaseContext())
     for case_id, answer in answers.items():
         stored, key = order_of(answer), keys.get(case_id)

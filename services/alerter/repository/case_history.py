@@ -8,13 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerter.domain.case import Entry
 from shared.persistence.columns import Columns
+from shared.persistence.statement import Statement
 
 _MAX_ENTRIES_READ = 200
 
 _COLUMNS = Columns(case_id="text", sequence="integer", at="timestamptz", kind="text", actor="text", details="jsonb")
 
-_ADD = text(f"INSERT INTO case_history ({_COLUMNS.names}) SELECT {_COLUMNS.values} FROM {_COLUMNS.given}")  # noqa: S608  # composed of column names, never values
-_ERASE = text("DELETE FROM case_history WHERE case_id = ANY(:case_ids)")
+_ADD = Statement(f"INSERT INTO case_history ({_COLUMNS.names}) SELECT {_COLUMNS.values} FROM {_COLUMNS.given}")  # noqa: S608  # composed of column names, never values
+_ERASE = Statement("DELETE FROM case_history WHERE case_id = ANY(:case_ids)")
 _READ = text(
     """
     SELECT sequence, at, kind, actor, details::text AS details FROM case_history
@@ -38,12 +39,12 @@ async def add(connection: AsyncConnection, entries: Sequence[tuple[str, Entry]])
         }
         for case_id, entry in entries
     )
-    await connection.execute(_ADD, _COLUMNS.parameters(rows))
+    await _ADD.changes(connection, _COLUMNS.parameters(rows))
 
 
 async def erase(connection: AsyncConnection, case_ids: Sequence[str]) -> None:
     if case_ids:
-        await connection.execute(_ERASE, {"case_ids": list(case_ids)})
+        await _ERASE.changes(connection, {"case_ids": list(case_ids)})
 
 
 async def read(connection: AsyncConnection, case_id: str) -> list[Entry]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.alerter.domain.case import LAST_WAITING, Case, position_when_closed
@@ -15,6 +15,7 @@ from services.alerter.repository import search
 from shared.contracts.answers import Answer
 from shared.persistence.columns import Columns
 from shared.persistence.page import Page
+from shared.persistence.statement import Statement
 from shared.persistence.stored import read_stored
 
 _COLUMNS = Columns(
@@ -49,10 +50,10 @@ _WAITING = f"position <= {LAST_WAITING}"
 NO_CASE_WAITING = f"NOT EXISTS (SELECT FROM cases WHERE cases.customer_key = old.customer_key AND {_WAITING})"
 """A condition of a statement about a table ``old``: no case of the row's customer is waiting."""
 
-_LOCK = text(f"SELECT {_SELECTED} FROM cases WHERE case_id = ANY(:case_ids) ORDER BY case_id FOR UPDATE")  # noqa: S608  # composed of column names, never values
-_READ = text(f"SELECT {_SELECTED} FROM cases WHERE case_id = ANY(:case_ids)")  # noqa: S608  # composed of column names, never values
+_LOCK = Statement(f"SELECT {_SELECTED} FROM cases WHERE case_id = ANY(:case_ids) ORDER BY case_id FOR UPDATE")  # noqa: S608  # composed of column names, never values
+_READ = Statement(f"SELECT {_SELECTED} FROM cases WHERE case_id = ANY(:case_ids)")  # noqa: S608  # composed of column names, never values
 # Waits for a row that another transaction is inserting, and then omits it from the result.
-_INSERT = text(
+_INSERT = Statement(
     f"""
     INSERT INTO cases ({_COLUMNS.names})
     SELECT {_COLUMNS.values} FROM {_COLUMNS.given} ORDER BY case_id
@@ -60,23 +61,23 @@ _INSERT = text(
     RETURNING case_id
     """  # noqa: S608  # composed of column names, never values
 )
-_UPDATE = text(
+_UPDATE = Statement(
     f"""
     UPDATE cases SET {_COLUMNS.updates("given", but="case_id")}
     FROM {_COLUMNS.given} WHERE cases.case_id = given.case_id
     """  # noqa: S608  # composed of column names, never values
 )
-_OF_CUSTOMER = text(
+_OF_CUSTOMER = Statement(
     f"""
     SELECT {_SELECTED} FROM cases
     WHERE customer_key = :customer_key AND case_id <> :other_than ORDER BY opened_at DESC LIMIT :limit
     """  # noqa: S608  # composed of column names, never values
 )
-_IDS_OF_CUSTOMERS = text(
+_IDS_OF_CUSTOMERS = Statement(
     "SELECT case_id, customer_key FROM cases WHERE customer_key = ANY(CAST(:customer_keys AS uuid[]))"
 )
-_IDS_ABOUT = text("SELECT case_id FROM cases WHERE order_id = ANY(:order_ids)")
-_AWAITING = text(
+_IDS_ABOUT = Statement("SELECT case_id FROM cases WHERE order_id = ANY(:order_ids)")
+_AWAITING = Statement(
     """
     SELECT case_id FROM cases WHERE awaits_customer AND customer_key = ANY(CAST(:customer_keys AS uuid[]))
     UNION
@@ -113,12 +114,12 @@ async def lock(connection: AsyncConnection, case_ids: Sequence[str]) -> dict[str
     """The existing ones of these cases, by id, locked until the transaction ends."""
     if not case_ids:
         return {}
-    rows = await connection.execute(_LOCK, {"case_ids": list(case_ids)})
+    rows = await _LOCK.rows(connection, {"case_ids": list(case_ids)})
     return {row.case_id: _case(row) for row in rows}
 
 
 async def read(connection: AsyncConnection, case_ids: Sequence[str]) -> dict[str, Case]:
-    rows = await connection.execute(_READ, {"case_ids": list(case_ids)})
+    rows = await _READ.rows(connection, {"case_ids": list(case_ids)})
     return {row.case_id: _case(row) for row in rows}
 
 
@@ -126,30 +127,30 @@ async def insert(connection: AsyncConnection, rows: Sequence[CaseRow]) -> set[st
     """Adds cases; returns the ids of those that did not exist yet."""
     if not rows:
         return set()
-    return set((await connection.execute(_INSERT, _COLUMNS.parameters(map(_values, rows)))).scalars())
+    return {row["case_id"] for row in await _INSERT.rows(connection, _COLUMNS.parameters(map(_values, rows)))}
 
 
 async def update(connection: AsyncConnection, rows: Sequence[CaseRow]) -> None:
     """Writes cases this transaction has locked."""
     if rows:
-        await connection.execute(_UPDATE, _COLUMNS.parameters(map(_values, rows)))
+        await _UPDATE.changes(connection, _COLUMNS.parameters(map(_values, rows)))
 
 
 async def of_customer(connection: AsyncConnection, key: UUID, *, limit: int, other_than: str) -> list[Case]:
     """A customer's latest cases, except the case ``other_than``."""
-    rows = await connection.execute(_OF_CUSTOMER, {"customer_key": key, "other_than": other_than, "limit": limit})
+    rows = await _OF_CUSTOMER.rows(connection, {"customer_key": key, "other_than": other_than, "limit": limit})
     return [_case(row) for row in rows]
 
 
 async def ids_of_customers(connection: AsyncConnection, keys: Iterable[UUID]) -> dict[str, UUID]:
     """The ids of these customers' cases, each with its customer's key."""
-    rows = await connection.execute(_IDS_OF_CUSTOMERS, {"customer_keys": list(keys)})
+    rows = await _IDS_OF_CUSTOMERS.rows(connection, {"customer_keys": list(keys)})
     return {row.case_id: row.customer_key for row in rows}
 
 
 async def ids_about(connection: AsyncConnection, order_ids: Iterable[str]) -> list[str]:
     """The ids of the cases about these orders."""
-    return list((await connection.execute(_IDS_ABOUT, {"order_ids": list(order_ids)})).scalars())
+    return [row["case_id"] for row in await _IDS_ABOUT.rows(connection, {"order_ids": list(order_ids)})]
 
 
 async def awaiting(
@@ -157,7 +158,7 @@ async def awaiting(
 ) -> list[str]:
     """The ids of waiting cases published before one of these customers or orders was known."""
     values = {"customer_keys": list(customer_keys), "order_ids": list(order_ids)}
-    return list((await connection.execute(_AWAITING, values)).scalars())
+    return [row["case_id"] for row in await _AWAITING.rows(connection, values)]
 
 
 async def prune(connection: AsyncConnection, before: datetime, *, limit: int) -> int:
@@ -242,7 +243,7 @@ def _values(row: CaseRow) -> Mapping[str, Any]:
     }
 
 
-def _case(row: Row[Any]) -> Case:
+def _case(row: Any) -> Case:
     return Case(
         case_id=row.case_id,
         revision=row.revision,

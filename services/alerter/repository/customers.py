@@ -17,34 +17,39 @@ from services.alerter.repository import erasures
 from services.alerter.repository.cases import NO_CASE_WAITING
 from shared.digests import CustomerDigests
 from shared.erasures import is_erased
-from shared.moments import latest
 from shared.persistence.columns import Columns
+from shared.persistence.statement import Statement
 from shared.persistence.stored import read_stored
 
 _COLUMNS = Columns(customer_key="uuid", document="jsonb", told_at="timestamptz")
 
 # Adds the missing ones and locks the others, all in the order of their keys: two statements, one for each, would take
 # locks in two orders, and two replicas could each wait for the other.
-_LOCK = text(
+_LOCK = Statement(
     """
     INSERT INTO customers (customer_key)
     SELECT customer_key FROM unnest(CAST(:keys AS uuid[])) AS customer_key ORDER BY customer_key
     ON CONFLICT (customer_key) DO UPDATE SET told_at = customers.told_at WHERE false
     """
 )
-_READ_LOCKED = text(
+_READ_LOCKED = Statement(
     """
-    SELECT customer_key, document::text AS document, erased_at FROM customers
-    WHERE customer_key = ANY(CAST(:keys AS uuid[]))
+    SELECT customer_key, customers.document::text AS document,
+           GREATEST(customers.erased_at, erasures.erased_at) AS erased_at,
+           shared_ids.customer_digest IS NOT NULL AS shared
+    FROM unnest(CAST(:keys AS uuid[]), CAST(:digests AS bytea[])) AS given (customer_key, customer_digest)
+    JOIN customers USING (customer_key)
+    LEFT JOIN erasures USING (customer_digest)
+    LEFT JOIN shared_ids USING (customer_digest)
     """
 )
-_SAVE = text(
+_SAVE = Statement(
     f"""
     UPDATE customers SET {_COLUMNS.updates("given", but="customer_key")}
     FROM {_COLUMNS.given} WHERE customers.customer_key = given.customer_key
     """  # noqa: S608  # composed of column names, never values
 )
-_READ = text(
+_READ = Statement(
     """
     SELECT customer_key, document::text AS document FROM customers
     WHERE customer_key = ANY(CAST(:keys AS uuid[])) AND document IS NOT NULL
@@ -88,10 +93,14 @@ _PRUNE = text(
 
 @dataclass(frozen=True, slots=True)
 class LockedCustomer:
-    """A customer's row, locked until the transaction ends; ``customer`` is None while nothing is known about them."""
+    """A customer's row, locked until the transaction ends; ``customer`` is None while nothing is known about them.
+
+    ``shared`` means that their id turned out to be many people's.
+    """
 
     customer: Customer | None
     erased_at: datetime | None
+    shared: bool = False
 
     def may_keep(self, told_at: datetime) -> bool:
         """Whether data about the customer from that time may be written."""
@@ -104,15 +113,15 @@ async def lock(
     """The rows of these customers, added if missing, locked until the transaction ends; and when they were erased."""
     if not keys:
         return {}
-    wanted = {"keys": sorted(set(keys))}
-    await connection.execute(_LOCK, wanted)
-    rows = (await connection.execute(_READ_LOCKED, wanted)).all()
+    wanted = sorted(set(keys))
+    await _LOCK.changes(connection, {"keys": wanted})
     # Read after the lock was taken: an erasure that held it is visible now.
-    erased = await erasures.of_customers(connection, digests, wanted["keys"])
+    rows = await _READ_LOCKED.rows(connection, {"keys": wanted, "digests": [digests.of_key(key) for key in wanted]})
     return {
-        row.customer_key: LockedCustomer(
-            None if row.document is None else read_stored(Customer, row.document),
-            latest(row.erased_at, erased.get(row.customer_key)),
+        row["customer_key"]: LockedCustomer(
+            None if row["document"] is None else read_stored(Customer, row["document"]),
+            row["erased_at"],
+            row["shared"],
         )
         for row in rows
     }
@@ -130,12 +139,12 @@ async def save(connection: AsyncConnection, customers: Mapping[UUID, Customer]) 
         }
         for key, customer in customers.items()
     )
-    await connection.execute(_SAVE, _COLUMNS.parameters(rows))
+    await _SAVE.changes(connection, _COLUMNS.parameters(rows))
 
 
 async def read(connection: AsyncConnection, keys: Iterable[UUID]) -> dict[UUID, Customer]:
     """The known ones of these customers, by key."""
-    rows = await connection.execute(_READ, {"keys": list(keys)})
+    rows = await _READ.rows(connection, {"keys": list(keys)})
     return {row.customer_key: read_stored(Customer, row.document) for row in rows}
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.alerter.domain.orders import Order
 from services.alerter.repository.cases import NO_CASE_WAITING
 from shared.persistence.columns import Columns
+from shared.persistence.statement import Statement
 from shared.persistence.stored import read_stored
 
 _COLUMNS = Columns(
@@ -23,19 +24,19 @@ _COLUMNS = Columns(
 )
 _ERASED = Columns(customer_key="uuid", erased_at="timestamptz")
 
-_READ = text(
+_READ = Statement(
     """
     SELECT customer_key, document::text AS document, guest_keys::text[] AS guest_keys
     FROM customer_orders WHERE order_id = ANY(:ids)
     """
 )
-_OWNERS_OF_GUESTS = text(
+_OWNERS_OF_GUESTS = Statement(
     """
     SELECT customer_key, guest_keys::text[] AS guest_keys FROM customer_orders
     WHERE guest_keys && CAST(:keys AS uuid[]) AND customer_key = guest_keys[1]
     """
 )
-_GUESTS_UNDER = text(
+_GUESTS_UNDER = Statement(
     """
     SELECT guest_keys::text[] FROM customer_orders
     WHERE customer_key = ANY(CAST(:keys AS uuid[])) AND guest_keys IS NOT NULL
@@ -47,13 +48,13 @@ _TELL_APART = text(
     WHERE customer_key = ANY(CAST(:keys AS uuid[])) AND guest_keys IS NOT NULL
     """
 )
-_OF_CUSTOMER = text(
+_OF_CUSTOMER = Statement(
     """
     SELECT document::text AS document FROM customer_orders
     WHERE customer_key = :key ORDER BY told_at DESC LIMIT :limit
     """
 )
-_SAVE = text(
+_SAVE = Statement(
     f"""
     INSERT INTO customer_orders ({_COLUMNS.names})
     SELECT {_COLUMNS.values} FROM {_COLUMNS.given} ORDER BY order_id
@@ -90,7 +91,7 @@ class StoredOrder:
 
 async def read(connection: AsyncConnection, order_ids: Iterable[str]) -> dict[str, StoredOrder]:
     """The known ones of these orders, by id."""
-    rows = await connection.execute(_READ, {"ids": list(order_ids)})
+    rows = await _READ.rows(connection, {"ids": list(order_ids)})
     known = [
         StoredOrder(read_stored(Order, row.document), row.customer_key, tuple(map(UUID, row.guest_keys or ())))
         for row in rows
@@ -104,7 +105,7 @@ async def owners_of_guests(connection: AsyncConnection, keys: Collection[UUID]) 
     Only of people who are told apart: nobody's own id is another for a guest who wrote the same address.
     """
     found: dict[UUID, set[UUID]] = {}
-    for row in await connection.execute(_OWNERS_OF_GUESTS, {"keys": list(keys)}):
+    for row in await _OWNERS_OF_GUESTS.rows(connection, {"keys": list(keys)}):
         found.setdefault(row.customer_key, set()).update(set(map(UUID, row.guest_keys)).intersection(keys))
     return found
 
@@ -113,8 +114,8 @@ async def guests_under(connection: AsyncConnection, keys: Collection[UUID]) -> d
     """Those who ordered under the ids of these customers, if they are many people's: the key of each person, and all
     that stand for them."""
     found: dict[UUID, set[UUID]] = {}
-    for guest_keys in (await connection.execute(_GUESTS_UNDER, {"keys": list(keys)})).scalars():
-        theirs = list(map(UUID, guest_keys))
+    for row in await _GUESTS_UNDER.rows(connection, {"keys": list(keys)}):
+        theirs = list(map(UUID, row[0]))
         found.setdefault(theirs[0], set()).update(theirs)
     return found
 
@@ -126,8 +127,8 @@ async def tell_apart(connection: AsyncConnection, keys: Collection[UUID]) -> Non
 
 async def of_customer(connection: AsyncConnection, key: UUID, *, limit: int) -> list[Order]:
     """A customer's latest orders."""
-    rows = await connection.execute(_OF_CUSTOMER, {"key": key, "limit": limit})
-    return [read_stored(Order, document) for document in rows.scalars()]
+    rows = await _OF_CUSTOMER.rows(connection, {"key": key, "limit": limit})
+    return [read_stored(Order, row["document"]) for row in rows]
 
 
 async def save(connection: AsyncConnection, orders: Sequence[StoredOrder]) -> None:
@@ -145,7 +146,7 @@ async def save(connection: AsyncConnection, orders: Sequence[StoredOrder]) -> No
         }
         for stored in orders
     )
-    await connection.execute(_SAVE, _COLUMNS.parameters(rows))
+    await _SAVE.changes(connection, _COLUMNS.parameters(rows))
 
 
 async def erase(connection: AsyncConnection, times: Mapping[UUID, datetime]) -> dict[str, datetime]:

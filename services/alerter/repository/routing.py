@@ -7,10 +7,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.persistence.columns import Columns
+from shared.persistence.statement import Statement
 
 _COLUMNS = Columns(version="integer", document="text", file_digest="text", changed_at="timestamptz", changed_by="text")
 
-_READ = text("SELECT version, document FROM routing")
+_READ = Statement("SELECT version, document FROM routing")
 _LOCK = text(f"SELECT {_COLUMNS.names} FROM routing FOR UPDATE")  # noqa: S608  # composed of column names, never values
 _LOCK_MISSING = text("SELECT pg_advisory_xact_lock(hashtextextended('hearback.routing.' || current_schema(), 0))")
 _SAVE = text(
@@ -34,7 +35,7 @@ class StoredRouting:
 
 async def read(connection: AsyncConnection) -> tuple[int, str] | None:
     """Version and text of the current rules; None before the first."""
-    row = (await connection.execute(_READ)).one_or_none()
+    row = await _READ.row(connection)
     return None if row is None else (row.version, row.document)
 
 

@@ -3,13 +3,13 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.digests import CustomerDigests
+from shared.persistence.statement import Statement
 
-_AMONG = text("SELECT customer_digest FROM shared_ids WHERE customer_digest = ANY(CAST(:digests AS bytea[]))")
-_REMEMBER = text(
+_AMONG = Statement("SELECT customer_digest FROM shared_ids WHERE customer_digest = ANY(CAST(:digests AS bytea[]))")
+_REMEMBER = Statement(
     """
     INSERT INTO shared_ids (customer_digest)
     SELECT digest FROM unnest(CAST(:digests AS bytea[])) AS digest ORDER BY digest
@@ -18,8 +18,8 @@ _REMEMBER = text(
 )
 # An erasure of one person must find every order they placed, under whichever id, and every answer about it: it waits
 # for batches with orders and answers in progress, and they for it. Rows alone cannot be locked: they may not exist yet.
-_HOLD_OFF = text("SELECT pg_advisory_xact_lock_shared(hashtextextended('hearback.alerter.guests', 0))")
-_WAIT = text("SELECT pg_advisory_xact_lock(hashtextextended('hearback.alerter.guests', 0))")
+_HOLD_OFF = Statement("SELECT pg_advisory_xact_lock_shared(hashtextextended('hearback.alerter.guests', 0))")
+_WAIT = Statement("SELECT pg_advisory_xact_lock(hashtextextended('hearback.alerter.guests', 0))")
 
 
 async def among(connection: AsyncConnection, digests: CustomerDigests, keys: Collection[UUID]) -> set[UUID]:
@@ -27,19 +27,19 @@ async def among(connection: AsyncConnection, digests: CustomerDigests, keys: Col
     if not keys:
         return set()
     by_digest = {digests.of_key(key): key for key in keys}
-    rows = await connection.execute(_AMONG, {"digests": list(by_digest)})
-    return {by_digest[bytes(digest)] for digest in rows.scalars()}
+    rows = await _AMONG.rows(connection, {"digests": list(by_digest)})
+    return {by_digest[row["customer_digest"]] for row in rows}
 
 
 async def remember(connection: AsyncConnection, digests: CustomerDigests, keys: Collection[UUID]) -> None:
-    await connection.execute(_REMEMBER, {"digests": [digests.of_key(key) for key in keys]})
+    await _REMEMBER.changes(connection, {"digests": [digests.of_key(key) for key in keys]})
 
 
 async def hold_off_erasures_of_guests(connection: AsyncConnection) -> None:
     """For a batch with orders or answers, before it locks a row."""
-    await connection.execute(_HOLD_OFF)
+    await _HOLD_OFF.rows(connection)
 
 
 async def wait_for_orders(connection: AsyncConnection) -> None:
     """For a batch that erases a guest, before it locks a row."""
-    await connection.execute(_WAIT)
+    await _WAIT.rows(connection)

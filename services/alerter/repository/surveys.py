@@ -10,19 +10,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.alerter.domain.surveys import Survey
 from services.alerter.repository.cases import NO_CASE_WAITING
 from shared.persistence.columns import Columns
+from shared.persistence.statement import Statement
 from shared.persistence.stored import read_stored
 
 _COLUMNS = Columns(send_id="text", customer_key="uuid", document="jsonb", sent_at="timestamptz")
 _ERASED = Columns(customer_key="uuid", erased_at="timestamptz")
 
-_READ = text("SELECT document::text AS document FROM customer_surveys WHERE send_id = :send_id")
-_OF_CUSTOMER = text(
+_READ = Statement("SELECT document::text AS document FROM customer_surveys WHERE send_id = :send_id")
+_OF_CUSTOMER = Statement(
     """
     SELECT document::text AS document FROM customer_surveys
     WHERE customer_key = :key ORDER BY sent_at DESC LIMIT :limit
     """
 )
-_SAVE = text(
+_SAVE = Statement(
     f"""
     INSERT INTO customer_surveys ({_COLUMNS.names})
     SELECT {_COLUMNS.values} FROM {_COLUMNS.given} ORDER BY send_id
@@ -59,14 +60,14 @@ _PRUNE = text(
 
 async def read(connection: AsyncConnection, send_id: str) -> Survey | None:
     """The survey of a send, None while it is unknown."""
-    document = (await connection.execute(_READ, {"send_id": send_id})).scalar()
+    document = await _READ.value(connection, {"send_id": send_id})
     return None if document is None else read_stored(Survey, document)
 
 
 async def of_customer(connection: AsyncConnection, key: UUID, *, limit: int) -> list[Survey]:
     """The surveys a customer was sent, newest first."""
-    rows = await connection.execute(_OF_CUSTOMER, {"key": key, "limit": limit})
-    return [read_stored(Survey, document) for document in rows.scalars()]
+    rows = await _OF_CUSTOMER.rows(connection, {"key": key, "limit": limit})
+    return [read_stored(Survey, row["document"]) for row in rows]
 
 
 async def save(connection: AsyncConnection, surveys: Sequence[tuple[UUID, Survey]]) -> None:
@@ -82,7 +83,7 @@ async def save(connection: AsyncConnection, surveys: Sequence[tuple[UUID, Survey
         }
         for key, survey in surveys
     )
-    await connection.execute(_SAVE, _COLUMNS.parameters(rows))
+    await _SAVE.changes(connection, _COLUMNS.parameters(rows))
 
 
 async def erase(connection: AsyncConnection, times: Mapping[UUID, datetime]) -> None:

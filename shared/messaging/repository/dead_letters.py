@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.messaging.records import DeadLetter
 from shared.persistence.columns import Columns
+from shared.persistence.statement import Statement
 
 _ROW = Columns(
     topic="text",
@@ -20,7 +21,7 @@ _ROW = Columns(
     subjects="text[]",
 )
 # A grant counts anew from its moment on.
-_ROOM = text(
+_ROOM = Statement(
     """
     SELECT greatest(CAST(:limit AS bigint), grants.records) - (
         SELECT count(*) FROM dead_letters
@@ -75,7 +76,7 @@ _PRUNE = text(
 async def room(connection: AsyncConnection, consumer: str, *, topic: str, limit: int) -> int:
     """How many more of the topic's records may become dead letters now: ``limit`` an hour, or what was granted."""
     wanted = {"consumer": consumer, "topic": topic, "limit": limit}
-    return max(0, int((await connection.execute(_ROOM, wanted)).scalar_one()))
+    return max(0, int(await _ROOM.value(connection, wanted)))
 
 
 async def reasons(connection: AsyncConnection, consumer: str, *, topic: str, most: int = 5) -> dict[str, int]:

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.messaging.topic_identity import TopicIdentity
 from shared.persistence.columns import Columns
+from shared.persistence.statement import Statement
 
 Positions = dict[TopicPartition, int]
 """Partition to the offset of the next record to handle."""
@@ -61,7 +62,7 @@ _INTRODUCE = text(
 )
 
 # The fence. Rows are always locked in the same order, so that overlapping replicas wait instead of deadlocking.
-_ADVANCE = text(
+_ADVANCE = Statement(
     f"""
     WITH held AS (
         SELECT position.topic, position.partition, given.next
@@ -144,6 +145,6 @@ async def advance(connection: AsyncConnection, consumer: str, *, expected: Posit
         {"topic": topic, "partition": partition, "expected": expected[TopicPartition(topic, partition)], "next": offset}
         for (topic, partition), offset in following.items()
     )
-    result = await connection.execute(_ADVANCE, {**_STEP.parameters(steps), "consumer": consumer})
-    if result.rowcount != len(following):
-        raise Fenced(f"{len(following) - result.rowcount} of {len(following)} positions were moved by another process")
+    moved = await _ADVANCE.changes(connection, {**_STEP.parameters(steps), "consumer": consumer})
+    if moved != len(following):
+        raise Fenced(f"{len(following) - moved} of {len(following)} positions were moved by another process")

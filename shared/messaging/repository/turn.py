@@ -13,7 +13,9 @@ _TRY = text(
     SELECT taken,
            CASE WHEN NOT taken AND :wake THEN CAST(pg_notify({_NAME}, '') AS text) END,
            (SELECT count(*) FROM (SELECT FROM outbox_set_aside LIMIT 100000) AS them) AS set_aside,
-           (SELECT EXTRACT(epoch FROM clock_timestamp() - created_at) FROM outbox ORDER BY id LIMIT 1) AS age
+           CASE WHEN :look THEN
+               (SELECT EXTRACT(epoch FROM clock_timestamp() - created_at) FROM outbox ORDER BY id LIMIT 1)
+           END AS age
     FROM turn
     """  # noqa: S608  # composed of constants
 )
@@ -22,7 +24,7 @@ _SCHEMA = text("SELECT current_schema()")
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """``age_seconds`` is the age of the oldest record of the outbox, 0 if it is empty.
+    """``age_seconds`` is the age of the oldest record of the outbox, 0 if it is empty or was not looked at.
 
     ``set_aside`` is how many records are set aside, at most 100,000.
     """
@@ -32,9 +34,12 @@ class Attempt:
     set_aside: int
 
 
-async def attempt(connection: AsyncConnection, *, wake: bool) -> Attempt:
-    """Takes the turn until the session ends, unless another session has it; that one is notified if ``wake``."""
-    row = (await connection.execute(_TRY, {"wake": wake})).one()
+async def attempt(connection: AsyncConnection, *, wake: bool, look: bool) -> Attempt:
+    """Takes the turn until the session ends, unless another session has it; that one is notified if ``wake``.
+
+    The age of the oldest record is read only if ``look``.
+    """
+    row = (await connection.execute(_TRY, {"wake": wake, "look": look})).one()
     return Attempt(row.taken, float(row.age or 0), row.set_aside)
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from services.alerter.settings import AlerterSettings
 from shared.settings import ServiceSettings, load
 from tests.kit.settings import SECRET
 
@@ -110,3 +111,18 @@ def test_no_topic_may_need_more_replicas_than_it_has(
     told = capsys.readouterr().err
     assert "HEARBACK_TOPIC_MIN_INSYNC_REPLICAS" in told
     assert "nothing could be published" in told
+
+
+def test_a_person_waits_for_the_alerter_and_its_batches_may_follow_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own default goes before the common one, and one that is given before both."""
+    monkeypatch.setenv("HEARBACK_SECRET", SECRET)
+    assert load(AlerterSettings).consumer_interval_seconds == 0.01
+    assert load(ServiceSettings).consumer_interval_seconds == 0.1
+    monkeypatch.setenv("HEARBACK_CONSUMER_INTERVAL_SECONDS", "0.5")
+    assert load(AlerterSettings).consumer_interval_seconds == 0.5
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "5.1"])
+def test_batches_must_have_a_distance_and_no_long_one(monkeypatch: pytest.MonkeyPatch, seconds: str) -> None:
+    with pytest.raises(SystemExit):
+        start(monkeypatch, HEARBACK_CONSUMER_INTERVAL_SECONDS=seconds)

@@ -20,6 +20,10 @@ from shared.unknown_settings import unknown_settings
         ("HEARBACK_QUIT_PERIOD_DAYS", "; did you mean HEARBACK_QUIET_PERIOD_DAYS?"),
         ("HEARBACK_PORTBASE", "; did you mean HEARBACK_PORT_BASE?"),
         ("HEARBACK_WEATHER", "HEARBACK_WEATHER is not known"),
+        (
+            "HEARBACK_CONSUMER_LINGER_SECONDS",
+            "is no longer read; HEARBACK_CONSUMER_INTERVAL_SECONDS has taken its place, see CHANGELOG.md",
+        ),
     ],
 )
 def test_a_misspelt_one_is_named(name: str, sentence: str) -> None:

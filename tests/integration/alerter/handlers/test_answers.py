@@ -4,8 +4,11 @@ import asyncio
 from datetime import timedelta
 
 from services.alerter.actions import cases as actions
-from shared.contracts import orders, preferences, sends
+from shared.contracts import answers, orders, preferences, sends
+from shared.contracts.answers import Answer, AnswerErased
+from shared.contracts.cloudevents import Message
 from tests.integration.alerter.kit import Alerter, Open
+from tests.kit.messages import message_of
 from tests.unit.alerter.examples import CASE, NOON, answer, erased, erased_customer, order, send
 
 
@@ -113,3 +116,28 @@ async def test_an_erasure_and_the_answer_at_once_to_two_replicas_end_erased(open
         )
     assert {row.erased for row in await first.query("SELECT erased FROM cases")} == {True}
     await first.assert_nowhere("secret")
+
+
+async def test_answers_alone_lead_to_the_same_cases_as_beside_other_topics(alerter: Alerter) -> None:
+    """A batch of nothing else leaves the locking to the action."""
+    await alerter.handle("orders", (orders.PLACED, order(at=NOON - timedelta(days=9))))
+
+    def given(name: str) -> list[Message]:
+        revisions: list[Answer | AnswerErased] = [
+            answer(2, answer_id=f"{name}-0", customer_id="c-42", order_id="1001", comment="Far too late"),
+            answer(9, answer_id=f"{name}-1", customer_id="c-43"),
+            answer(4, 2, answer_id=f"{name}-1", customer_id="c-43"),
+            answer(0, answer_id=f"{name}-2", customer_id=None),
+            erased(2, f"{name}-3"),
+        ]
+        return [message_of(answers.event(revision)) for revision in revisions]
+
+    await alerter.handle_batch(given("alone"))
+    await alerter.handle_batch([message_of(sends.event(send("s-9"))), *given("beside")])
+    described = """
+        SELECT substring(answer->>'answer_id' from '[0-9]$') AS number, queue, status, sequence, due_at, customer_key,
+               awaits_customer, awaits_order, erased, searched
+        FROM cases WHERE erased OR answer->>'answer_id' LIKE :name ORDER BY number NULLS LAST
+    """
+    alone, beside = [await alerter.query(described, name=f"{name}-%") for name in ("alone", "beside")]
+    assert len(alone) == 5 and alone == beside

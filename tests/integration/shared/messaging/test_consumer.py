@@ -17,6 +17,7 @@ from shared.health import Health
 from shared.messaging.handler import Rejected
 from shared.messaging.repository import positions
 from shared.messaging.transaction import BatchTransaction
+from shared.persistence.transaction import transaction
 from tests.integration.shared.conftest import CONSUMER, Bench, count, running
 from tests.kit.eventually import eventually
 
@@ -308,7 +309,7 @@ async def test_a_replica_at_work_while_we_look_is_not_taken_for_another_cluster(
         ends: dict[TopicPartition, int] = await end_offsets(kafka, partitions)
         if len(partitions) > 1:
             await bench.publish(range(10, 15), partition=0)
-            async with bench.engine.begin() as connection:
+            async with transaction(bench.engine) as connection:
                 await positions.introduce(connection, CONSUMER, {first: 0})
                 now = await positions.load(connection, CONSUMER)
                 if now[first] == 0:

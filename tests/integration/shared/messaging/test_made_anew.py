@@ -66,7 +66,7 @@ async def test_it_is_read_from_its_beginning(bench: Bench, grown: int) -> None:
 
 
 async def test_it_is_noticed_while_it_is_read(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumer_module, "_LOOK_AT_TOPICS_SECONDS", 0.2)
+    monkeypatch.setattr(consumer_module, "LOOK_AT_TOPICS_SECONDS", 0.2)
     await bench.publish(range(10), partition=0)
     async with running(bench.consumer()):
         await eventually(lambda: handled(bench, range(10)), "the records are handled")

@@ -6,6 +6,7 @@ from sqlalchemy import text
 
 from shared.contracts.cloudevents import read
 from shared.contracts.topics import ORDERS, PREFERENCES
+from shared.persistence.transaction import rolled_back, transaction
 from tests.integration.shared.conftest import Bench, order_event, running
 from tests.kit.eventually import eventually
 from tools.audit.topics import Topics
@@ -15,7 +16,7 @@ async def test_events_arrive_in_order_and_leave_the_outbox(bench: Bench) -> None
     relay = bench.relay()
     async with running(relay):
         for start in range(0, 200, 50):
-            async with bench.engine.begin() as connection:
+            async with transaction(bench.engine) as connection:
                 await bench.outbox.put(connection, [order_event(n, "c-1") for n in range(start, start + 50)])
             relay.wake()
         await eventually(lambda: is_empty(bench), "the outbox is empty")
@@ -24,10 +25,9 @@ async def test_events_arrive_in_order_and_leave_the_outbox(bench: Bench) -> None
 
 async def test_what_was_rolled_back_is_never_published(bench: Bench) -> None:
     async with running(bench.relay()):
-        async with bench.engine.connect() as connection:
+        async with rolled_back(bench.engine) as connection:
             await bench.outbox.put(connection, [order_event(1)])
-            await connection.rollback()
-        async with bench.engine.begin() as connection:
+        async with transaction(bench.engine) as connection:
             await bench.outbox.put(connection, [order_event(2)])
         await eventually(lambda: is_empty(bench), "the outbox is empty")
     assert await published(bench) == ["event-2"]
@@ -36,7 +36,7 @@ async def test_what_was_rolled_back_is_never_published(bench: Bench) -> None:
 async def test_two_relays_take_turns(bench: Bench) -> None:
     async with running(bench.relay()), running(bench.relay()):
         for start in range(0, 300, 10):
-            async with bench.engine.begin() as connection:
+            async with transaction(bench.engine) as connection:
                 await bench.outbox.put(connection, [order_event(n, "c-1") for n in range(start, start + 10)])
         await eventually(lambda: is_empty(bench), "the outbox is empty")
     assert await published(bench) == [f"event-{n}" for n in range(300)]
@@ -45,7 +45,7 @@ async def test_two_relays_take_turns(bench: Bench) -> None:
 async def test_what_is_left_at_the_end_is_still_published(bench: Bench) -> None:
     stop = asyncio.Event()
     stop.set()
-    async with bench.engine.begin() as connection:
+    async with transaction(bench.engine) as connection:
         await bench.outbox.put(connection, [order_event(1)])
     await asyncio.wait_for(bench.relay().run(stop), 20)
     assert await published(bench) == ["event-1"]
@@ -54,7 +54,7 @@ async def test_what_is_left_at_the_end_is_still_published(bench: Bench) -> None:
 async def test_a_key_that_is_removed_is_published_without_a_value_and_nobody_stumbles_over_it(bench: Bench) -> None:
     relay = bench.relay()
     async with running(relay):
-        async with bench.engine.begin() as connection:
+        async with transaction(bench.engine) as connection:
             await bench.outbox.remove(connection, PREFERENCES.name, ["c-1", "c-2"])
         relay.wake()
         await eventually(lambda: is_empty(bench), "the outbox is empty")

@@ -6,14 +6,18 @@ import pytest
 from sqlalchemy import text
 
 from shared import metrics
+from shared.contracts.topics import ORDERS
 from shared.health import Health
 from shared.messaging import relay as relay_module
+from shared.messaging.records import Record
 from shared.messaging.relay import Relay
+from shared.messaging.repository import outbox
 from shared.messaging.turn import Turn
+from shared.persistence.transaction import transaction
 from tests.integration.shared.conftest import Bench, running
 from tests.kit.eventually import eventually, until
 from tests.kit.proxy import Proxy, reroute
-from tests.kit.relays import end_sessions, holder, is_empty, last_of_each_key, put
+from tests.kit.relays import end_sessions, holder, is_empty, last_of_each_key, only_when_told, put
 
 
 def age() -> float:
@@ -44,6 +48,46 @@ async def test_what_another_process_commits_is_published_at_once(bench: Bench) -
                 took.append(asyncio.get_running_loop().time() - began)
             assert sum(took) < 20 * 0.2, took
             assert await holder(bench.engine) == "first"
+
+
+async def test_what_commits_after_later_ones_were_published_is_published_at_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two transactions overlap: the one that wrote first commits last. Nothing is found by starting over."""
+    only_when_told(monkeypatch)
+    relay = Relay(bench.settings, Health(), "only")
+    records = [Record(topic=ORDERS.name, key=key, value=b"1", headers=()) for key in (b"slow", b"slower")]
+    async with running(relay):
+        await publish(bench, relay, "before")
+        async with transaction(bench.engine) as slow, transaction(bench.engine) as slower:
+            await outbox.put(slow, [records[0]])
+            await outbox.put(slower, [records[1]])
+            for number in range(5):
+                await publish(bench, relay, f"quick-{number}")
+        await publish(bench, relay, "after")
+    keys = {"before", "slow", "slower", "after", *(f"quick-{number}" for number in range(5))}
+    assert await last_of_each_key(bench.settings) == dict.fromkeys(keys, "1")
+
+
+async def test_what_is_published_is_not_walked_over_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    only_when_told(monkeypatch)
+    relay = Relay(bench.settings, Health(), "only")
+    async with running(relay):
+        for number in range(3):
+            await publish(bench, relay, str(number))
+
+        async def passed() -> bool:
+            # Of whatever else is at work in this PostgreSQL, nothing may be older than what was published.
+            await publish(bench, relay, "again")
+            return relay._walk.next() >= 3
+
+        await eventually(passed, "the walk to begin behind the first three")
+
+
+async def publish(bench: Bench, relay: Relay, key: str) -> None:
+    await put(bench.engine, [(key, "1")])
+    relay.wake()
+    await eventually(lambda: is_empty(bench.engine), f"{key} to be published", every=0.005)
 
 
 async def test_a_turn_is_kept_however_many_batches_are_published(bench: Bench) -> None:

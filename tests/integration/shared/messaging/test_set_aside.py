@@ -18,7 +18,7 @@ from shared.messaging.topics import ensure_topics
 from tests.integration.shared.conftest import Bench, running
 from tests.kit.eventually import eventually, until
 from tests.kit.proxy import Proxy, reroute
-from tests.kit.relays import is_empty, put, wake
+from tests.kit.relays import is_empty, only_when_told, put, wake
 from tests.kit.relays import published as published_on
 
 TOO_LARGE_FOR_THE_BROKER = "x" * 1_500_000
@@ -31,6 +31,7 @@ def haste(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(set_aside, "_LOOK_EVERY_SECONDS", 0.05)
     monkeypatch.setattr(set_aside, "_FIRST_PAUSE_SECONDS", 0.05)
     monkeypatch.setattr(set_aside, "_LONGEST_PAUSE_SECONDS", {True: 0.1, False: 0.1})
+    only_when_told(monkeypatch)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
