@@ -52,7 +52,7 @@ BENCHMARKS = {
         on_backends(lambda on, progress, load: scorer.measure(on, progress, load.messages)),
     ),
     "orders": Benchmark(
-        "order events per second in the dispatcher, compared with a bare loop",
+        "order events per second in the dispatcher, compared with a bare consumer; with 3 and with 200 campaigns",
         on_backends(lambda on, progress, load: orders.measure(on, progress, load.events)),
     ),
     "sends": Benchmark(
@@ -106,7 +106,7 @@ console = Console()
 def main(
     names: Annotated[list[str] | None, typer.Argument(help="The benchmarks to run; default: all.")] = None,
     messages: Annotated[int, typer.Option(min=1_000, help="scorer: number of answers.")] = 1_000_000,
-    events: Annotated[int, typer.Option(min=20_000, help="orders: number of order events.")] = 40_000,
+    events: Annotated[int, typer.Option(min=20_000, help="orders: number of order events.")] = 80_000,
     surveys: Annotated[int, typer.Option(min=3_000, help="sends: number of surveys.")] = 10_000,
     timers: Annotated[int, typer.Option(min=100_000, help="timers: number of pending timers.")] = 1_000_000,
     seconds: Annotated[float, typer.Option(min=2, max=300, help="reaction: duration of each rate in seconds.")] = 10.0,

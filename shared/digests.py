@@ -22,11 +22,11 @@ class CustomerDigests:
 
     def digest(self, customer_id: str) -> bytes:
         """32 bytes, HMAC-SHA256 (RFC 2104): without the secret nobody can try ids against a stored digest."""
-        return hmac.new(self._secret, _PURPOSE + customer_id.encode(), hashlib.sha256).digest()
+        return hmac.digest(self._secret, _PURPOSE + customer_id.encode(), "sha256")
 
     def mailbox(self, address: str) -> str:
         """64 hexadecimal digits, HMAC-SHA256: the same for every spelling of one mailbox (``Ana@`` and ``ana@``)."""
-        return hmac.new(self._secret, _MAILBOX_PURPOSE + comparable(address).encode(), hashlib.sha256).hexdigest()
+        return hmac.digest(self._secret, _MAILBOX_PURPOSE + comparable(address).encode(), "sha256").hex()
 
     def key(self, customer_id: str) -> UUID:
         """A key for rows of tables that must outlive a change of the secret: 16 bytes of SHA-256, not keyed.
@@ -41,13 +41,13 @@ class CustomerDigests:
 
         Of the key rather than the id, so that rows from before there was this digest have it, too.
         """
-        return hmac.new(self._secret, _ERASED_KEY_PURPOSE + key.bytes, hashlib.sha256).digest()
+        return hmac.digest(self._secret, _ERASED_KEY_PURPOSE + key.bytes, "sha256")
 
     def subject(self, found: str) -> str:
         """32 hexadecimal digits, HMAC-SHA256: of an id of a customer or an order in a record nobody could read."""
         content = found.encode("utf-8", "replace")
-        return hmac.new(self._secret, _SUBJECT_PURPOSE + content, hashlib.sha256).hexdigest()[:32]
+        return hmac.digest(self._secret, _SUBJECT_PURPOSE + content, "sha256").hex()[:32]
 
     def order(self, order_id: str) -> bytes:
         """32 bytes, HMAC-SHA256: recognises an order of an erased customer."""
-        return hmac.new(self._secret, _ORDER_PURPOSE + order_id.encode(), hashlib.sha256).digest()
+        return hmac.digest(self._secret, _ORDER_PURPOSE + order_id.encode(), "sha256")

@@ -48,6 +48,10 @@ class Guests:
         person = self.person(event.customer, event.order_id)
         return event.model_copy(update={"customer": event.customer.model_copy(update={"id": person})})
 
+    def mailbox(self, address: str) -> str:
+        """16 hexadecimal digits that tell a customer's mailboxes apart."""
+        return self._digests.mailbox(address)[:16]
+
     def of_mailbox(self, address: str) -> str:
         """The id of whoever orders with this email address, or with this phone number and no email address."""
         return PREFIX + self._digests.mailbox(address)[:32]

@@ -19,14 +19,16 @@ LastWrites = Mapping[str, tuple[int, Value]]
 def merge(writes: LastWrites, values: Mapping[str, Value | None], at: datetime) -> LastWrites:
     """``writes`` after ``values`` were written at ``at``. A value of None is not a write: the field keeps its value."""
     stamp = stamp_of(at)
-    merged = dict(writes)
+    merged: dict[str, tuple[int, Value]] | None = None
     for field, value in values.items():
         if value is None:
             continue
         known = writes.get(field)
-        if known is None or _rank(stamp, value) > _rank(*known):
+        if known is None or stamp > known[0] or (stamp == known[0] and _outranks(value, known[1])):
+            if merged is None:
+                merged = dict(writes)
             merged[field] = (stamp, value)
-    return merged
+    return writes if merged is None else merged
 
 
 def newer_than(writes: LastWrites, moment: datetime) -> LastWrites:
@@ -41,6 +43,10 @@ def text_of(writes: LastWrites, field: str) -> str | None:
     return entry[1] if entry is not None and isinstance(entry[1], str) else None
 
 
-def _rank(stamp: int, value: Value) -> tuple[int, bytes]:
-    """What decides between two writes of one field, by microseconds since 1970 UTC and value: the higher rank wins."""
-    return stamp, orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+def _outranks(value: Value, known: Value) -> bool:
+    """Which of two writes of one field at the same time wins: the greater as JSON."""
+    return value != known and _json(value) > _json(known)
+
+
+def _json(value: Value) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)

@@ -25,7 +25,8 @@ _WRITTEN = re.compile(
 
 def stamp_of(moment: datetime) -> int:
     """Microseconds since 1970 UTC."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def moment_of(stamp: int) -> datetime:

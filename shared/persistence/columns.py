@@ -1,7 +1,8 @@
 """A table's columns, for bulk statements that pass rows as one array per column."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
@@ -18,6 +19,7 @@ class Columns:
     ``names``: ``case_id, answer``
     ``given``: the rows passed, as a table named ``given``; JSON and arrays are passed as text
     ``given_in_order``: the same, with their ``place`` in the order passed, to ORDER BY
+    ``written``, ``written_in_order``: the same two, of parameters from ``literals``
     ``values``: ``case_id, answer::jsonb``, the columns of ``given`` in the types of the table
     ``one``: the VALUES of a single row, one parameter per column
     """
@@ -33,6 +35,9 @@ class Columns:
         arrays = ", ".join(f"CAST(:{name} AS {_on_the_way(kind)}[])" for name, kind in types.items())
         self.given = f"unnest({arrays}) AS given ({self.names})"
         self.given_in_order = f"unnest({arrays}) WITH ORDINALITY AS given ({self.names}, place)"
+        written = ", ".join(f"CAST(CAST(:{name} AS text) AS {_on_the_way(kind)}[])" for name, kind in types.items())
+        self.written = f"unnest({written}) AS given ({self.names})"
+        self.written_in_order = f"unnest({written}) WITH ORDINALITY AS given ({self.names}, place)"
 
     def updates(self, source: str, *, but: str = "") -> str:
         """The SET list of an UPDATE: ``case_id = given.case_id, answer = given.answer::jsonb, …``.
@@ -51,9 +56,58 @@ class Columns:
         listed = list(objects)
         return {name: [getattr(one, name) for one in listed] for name in self._types}
 
+    def literals(self, columns: Mapping[str, Sequence[Any]]) -> dict[str, str]:
+        """The parameters of a statement with ``written``, from every column's values.
+
+        As PostgreSQL writes arrays: the driver takes a microsecond for each element of a list, looking for lists in it.
+        """
+        return {name: array_literal(columns[name], kind) for name, kind in self._types.items()}
+
     def _value(self, name: str) -> str:
         kind = self._types[name]
         return f"{name}::{kind}" if _travels_as_text(kind) else name
+
+
+def array_literal(values: Sequence[Any], kind: str = "text") -> str:
+    """An array of that type in the words of PostgreSQL, such as ``{"a","b",NULL}``; for JSON and arrays, of texts."""
+    if not values:
+        return "{}"
+    if kind == "timestamptz":
+        values = _moments(values)
+    elif kind == "boolean":
+        values = [None if value is None else "t" if value else "f" for value in values]
+    elif kind in _NUMBERS:
+        values = [None if value is None else str(value) for value in values]
+    elif kind not in _TEXTS and not _travels_as_text(kind):
+        raise ValueError(f"arrays of {kind} cannot be written")
+    try:
+        joined = '","'.join(values)
+    except TypeError:  # some are None
+        return f"{{{','.join(['NULL' if value is None else _quoted(value) for value in values])}}}"
+    if "\\" in joined or joined.count('"') > 2 * (len(values) - 1):
+        return f"{{{','.join([_quoted(value) for value in values])}}}"
+    return f'{{"{joined}"}}'
+
+
+_NUMBERS = frozenset(("integer", "bigint", "smallint"))
+_TEXTS = frozenset(("text", "uuid"))
+
+
+def _moments(values: Sequence[datetime | None]) -> list[str | None]:
+    """Those of one batch are often the same moment."""
+    known: datetime | None = None
+    text: str | None = None
+    texts = []
+    for value in values:
+        if value is not known:
+            known, text = value, None if value is None else value.isoformat()
+        texts.append(text)
+    return texts
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _on_the_way(kind: str) -> str:

@@ -71,11 +71,14 @@ async def _dispatcher(connection: Connection, facts: DatabaseFacts) -> None:
     rows = await connection.fetch(
         """
         SELECT position, decided_at, source, event_id, outcome, reason, customer_id, order_id,
-               timer_id::text AS timer_id, campaign, event_type, occurred_at, until, effects::text AS effects
+               timer_id::text AS timer_id, campaign, event_type, occurred_at, until, effects::text AS effects,
+               left_out::text AS left_out
         FROM dispatcher.decisions ORDER BY position
         """
     )
-    facts.decisions = [_decision(dict(row)) for row in rows]
+    numbered = await connection.fetch("SELECT number, campaign FROM dispatcher.campaigns")
+    names = {row["number"]: row["campaign"] for row in numbered}
+    facts.decisions = [_decision(dict(row), names) for row in rows]
     # These two columns have older names: due_at is when the timer is checked, not when the survey is due.
     rows = await connection.fetch(
         """
@@ -122,9 +125,17 @@ async def _dispatcher(connection: Connection, facts: DatabaseFacts) -> None:
     facts.shared_ids = {row["customer_id"] for row in rows}
 
 
-def _decision(row: dict[str, Any]) -> Decision:
+def _decision(row: dict[str, Any], names: Mapping[int, str]) -> Decision:
+    """``names`` has the campaigns by number: those that set no timer are logged as sets, by the reason."""
     source, event_id, effects_json = (row.pop(name) for name in ("source", "event_id", "effects"))
+    left_out = row.pop("left_out")
     effects = json.loads(effects_json) if effects_json else []
+    effects += [
+        {"campaign": name, "change": "none", "reason": reason}
+        for reason, digits in (json.loads(left_out) if left_out else {}).items()
+        for number, name in names.items()
+        if int(digits, 16) >> number & 1
+    ]
     return Decision(
         **row,
         event=(source, event_id) if event_id is not None else None,

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.dispatcher.domain import customers as customer_rules
 from services.dispatcher.domain.customers import Customer
 from services.dispatcher.domain.event_contents import used_again
-from services.dispatcher.domain.order_events import IncomingEvent, OrderBatch, incoming
+from services.dispatcher.domain.order_events import IncomingEvent, OrderBatch, distinct, incoming
 from services.dispatcher.domain.orders import Order
 from services.dispatcher.domain.segments import Segmentation
 from services.dispatcher.domain.shared_ids import told_apart
@@ -40,11 +40,13 @@ async def ingest(
     Raises Rejected for events whose id is that of an earlier event that said something else.
     """
     now = runtime.clock.now()
-    events = await named(connection, runtime, received)
+    arrived = incoming(received, runtime.guests)
+    events = await _told_apart(connection, runtime, distinct(arrived))
     batch = await _locked(connection, runtime, events, segmentation, now)
     # Only while holding the locks can we be sure that no other replica is ingesting the same event.
     known = await decisions.known(connection, [event.decision_id for event in events])
-    if again := used_again(received, known):
+    told = ((message, event.decision_id, event.digest) for (message, _), event in zip(received, arrived, strict=True))
+    if again := used_again(told, known):
         raise Rejected(again)
     taken = []
     for number, event in enumerate(event for event in events if event.decision_id not in known):
@@ -78,14 +80,14 @@ async def named(
     The ids are looked up before anything is locked, because it depends on the answer who has to be; that an id is
     shared never changes back.
     """
-    events = incoming(received, runtime.digests)
+    return await _told_apart(connection, runtime, distinct(incoming(received, runtime.guests)))
+
+
+async def _told_apart(
+    connection: AsyncConnection, runtime: Runtime[DispatcherSettings], events: Sequence[IncomingEvent]
+) -> list[IncomingEvent]:
     known = await customers.mailboxes(connection, {event.body.customer.id for event in events})
-    return told_apart(
-        events,
-        known,
-        runtime.guests,
-        most=runtime.settings.addresses_per_customer,
-    )
+    return told_apart(events, known, runtime.guests, most=runtime.settings.addresses_per_customer)
 
 
 def customers_of(events: Sequence[IncomingEvent], known_orders: Mapping[str, Order]) -> set[str]:
@@ -104,7 +106,7 @@ async def _locked(
     now: datetime,
 ) -> OrderBatch:
     """Locks the orders, then their current and their newly named customers, and reads the rest."""
-    current = await campaigns.all_of_them(connection)
+    index = await campaigns.index(connection)
     known_orders = await orders.lock(connection, {event.body.order_id: event.body.customer.id for event in events})
     customer_ids = customers_of(events, known_orders)
     known_customers = await customers.lock(connection, customer_ids)
@@ -117,7 +119,7 @@ async def _locked(
         recurring={(timer.campaign, timer.customer_id): timer for timer in pending if timer.order_id is None},
         asked=await decisions.asked_about(connection, known_orders),
         recurrences=await timers.recurrences(connection, customer_ids),
-        campaigns=[stored.campaign for stored in current.values()],
+        campaigns=index,
         segmentation=segmentation,
         now=now,
     )

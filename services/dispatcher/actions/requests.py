@@ -23,12 +23,15 @@ async def ingest(
     """
     current = await campaigns.all_of_them(connection)
     requested: dict[str, tuple[Message, SurveyRequested]] = {}
+    told: list[tuple[Message, str, str]] = []
     for message, request in received:
         name = event_decision_id(source=message.source, event_id=message.event_id)
         requested.setdefault(name, (message, request))
+        told.append((message, name, content_digest(message.type, request)))
+    digests = {name: digest for _, name, digest in reversed(told)}
     await customers.lock(connection, {request.customer_id for _, request in requested.values()})
     known = await decisions.known(connection, list(requested))
-    if again := used_again(received, known):
+    if again := used_again(told, known):
         raise Rejected(again)
     sent = await sends.of_timers(connection, [requested_timer_id(request) for _, request in requested.values()])
     wanted: dict[str, Timer] = {}
@@ -48,7 +51,7 @@ async def ingest(
                 request,
                 source=message.source,
                 event_id=message.event_id,
-                content=content_digest(message.type, request),
+                content=digests[decision_id],
                 effect=effect,
                 now=now,
             )

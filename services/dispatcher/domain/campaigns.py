@@ -1,6 +1,6 @@
 """Campaign definitions: which milestone of an order to ask about, whom, and when to stand aside for others."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Literal
@@ -40,6 +40,9 @@ MAX_DEFINITION_BYTES = 64 * 1024
 
 MAX_CAMPAIGNS = 200
 """Maximum of an installation: every batch reads them all."""
+
+CampaignSet = int
+"""Campaigns by number: bit n is set if the campaign with number n, which it has for ever, is one of them."""
 
 _ID_RULE = r"^[a-z0-9][a-z0-9-]{0,62}$"
 
@@ -228,11 +231,3 @@ def _check_together(campaigns: Mapping[str, Campaign]) -> None:
             raise InvalidDefinition(
                 f"{where}: pair_with is {campaign.pair_with!r}, which {problem}; both of a pair must name each other"
             )
-
-
-def asking_about_orders(campaigns: Iterable[Campaign]) -> tuple[Campaign, ...]:
-    return tuple(campaign for campaign in campaigns if campaign.trigger)
-
-
-def recurring(campaigns: Iterable[Campaign]) -> tuple[Campaign, ...]:
-    return tuple(campaign for campaign in campaigns if campaign.every is not None)

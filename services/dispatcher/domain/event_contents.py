@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
-from uuid import UUID
 
 from pydantic.main import IncEx
 
-from services.dispatcher.domain.decisions import event_decision_id
 from shared.contracts.cloudevents import Message
+from shared.contracts.identity import uuid_text
 from shared.contracts.orders import OrderEvent
 from shared.contracts.requests import SurveyRequested
 from shared.contracts.types import Contract
@@ -25,22 +24,21 @@ def content_digest(event_type: str, body: OrderEvent | SurveyRequested) -> str:
 
     Two events with one id are the same event if theirs are equal.
     """
-    said = body.model_dump_json(exclude=_LEFT_OUT[type(body)], exclude_defaults=True)
-    return str(UUID(bytes=blake2b(f"{event_type} {said}".encode(), digest_size=16).digest()))
+    said = body.__pydantic_serializer__.to_json(body, exclude=_LEFT_OUT[type(body)], exclude_defaults=True)
+    return uuid_text(blake2b(b"%b %b" % (event_type.encode(), said), digest_size=16).hexdigest())
 
 
 def used_again(
-    received: Iterable[tuple[Message, OrderEvent | SurveyRequested]], known: Mapping[str, str | None]
+    received: Iterable[tuple[Message, str, str | None]], known: Mapping[str, str | None]
 ) -> list[tuple[Message, str]]:
     """The events whose id is that of an earlier event that says something else, each with the reason to reject it.
 
-    ``known`` has the digest of each event decided before, by decision id; None where it was not kept.
+    Each is given with its decision id and the digest of what it says. ``known`` has the digest of each event decided
+    before, by decision id; None where it was not kept.
     """
     first = dict(known)
     rejected = []
-    for message, body in received:
-        digest = content_digest(message.type, body)
-        name = event_decision_id(source=message.source, event_id=message.event_id)
+    for message, name, digest in received:
         before = first.setdefault(name, digest)
         if before is not None and before != digest:
             rejected.append((message, _USED_AGAIN))

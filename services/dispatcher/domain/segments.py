@@ -1,6 +1,6 @@
 """The segments of a survey, recorded when it is sent and never taken from the answer."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -80,6 +80,10 @@ def taken(
     return segments
 
 
+OF_CAMPAIGN = frozenset({"survey_channel", "campaign"})
+"""The dimensions that depend on the campaign."""
+
+
 def of_campaign(campaign: Campaign, segments: Segments) -> Segments:
     """``segments`` of an order with those of the campaign that asks about it."""
     return {**segments, "survey_channel": campaign.channel, "campaign": campaign.id}
@@ -87,18 +91,19 @@ def of_campaign(campaign: Campaign, segments: Segments) -> Segments:
 
 def of_order(segmentation: Segmentation, customer: Customer, order: Order | None, now: datetime) -> Segments:
     """The segments that are the same for every campaign, without pairs."""
-    found: dict[str, str | list[str] | None] = {
-        "country": _either("country", order, customer),
-        "region": _either("region", order, customer),
-        "category": _categories(order),
-        "tier": _either("tier", order, customer),
-        "cohort": _cohort(customer),
-        "order_value": None if order is None else _band(segmentation, order),
-        "sales_channel": None if order is None else text_of(order.details, "sales_channel"),
-        "experiment": _attribute(order, "experiment"),
-        "delivery": None if order is None else _delivery(order, now),
-    }
+    found = {name: value_of(segmentation, customer, order, now) for name, value_of in _OF_ORDER.items()}
     return {dimension: value for dimension, value in found.items() if value}
+
+
+def values_of(
+    dimension: str, segmentation: Segmentation, customer: Customer, order: Order | None, now: datetime
+) -> Sequence[str]:
+    """The values of one dimension that is the same for every campaign, or of an order attribute."""
+    if dimension.startswith(ATTRIBUTE):
+        value: str | list[str] | None = _attribute(order, dimension.removeprefix(ATTRIBUTE))
+    else:
+        value = _OF_ORDER[dimension](segmentation, customer, order, now)
+    return _several(value) if value else ()
 
 
 def matches(
@@ -124,6 +129,23 @@ def unmet(
 
 def _several(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
+
+
+_ValueOf = Callable[[Segmentation, Customer, Order | None, datetime], str | list[str] | None]
+
+_OF_ORDER: Mapping[str, _ValueOf] = {
+    "country": lambda _segmentation, customer, order, _now: _either("country", order, customer),
+    "region": lambda _segmentation, customer, order, _now: _either("region", order, customer),
+    "category": lambda _segmentation, _customer, order, _now: _categories(order),
+    "tier": lambda _segmentation, customer, order, _now: _either("tier", order, customer),
+    "cohort": lambda _segmentation, customer, _order, _now: _cohort(customer),
+    "order_value": lambda segmentation, _customer, order, _now: None if order is None else _band(segmentation, order),
+    "sales_channel": lambda _segmentation, _customer, order, _now: (
+        None if order is None else text_of(order.details, "sales_channel")
+    ),
+    "experiment": lambda _segmentation, _customer, order, _now: _attribute(order, "experiment"),
+    "delivery": lambda _segmentation, _customer, order, now: None if order is None else _delivery(order, now),
+}
 
 
 def _either(name: str, order: Order | None, customer: Customer) -> str | None:

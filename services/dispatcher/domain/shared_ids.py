@@ -31,7 +31,9 @@ def told_apart(
     """
     arriving: dict[str, set[str]] = {}
     for event in events:
-        arriving.setdefault(event.body.customer.id, set()).update(filter(None, [event.mailbox]))
+        mailboxes = arriving.setdefault(event.body.customer.id, set())
+        if event.mailbox is not None:
+            mailboxes.add(event.mailbox)
     # Shared id to whether its row has to be told so.
     shared: dict[str, bool] = {}
     for name, mailboxes in arriving.items():
@@ -40,19 +42,14 @@ def told_apart(
             shared[name] = name in known and not before.several_people
         elif before.several_people or len(mailboxes | before.mailboxes) > most:
             shared[name] = not before.several_people
-    # Of every event: any id may turn out to be many people's later.
-    known_by = [replace(event, guest_ids=_guest_ids(event, guests)) for event in events]
+    if not shared:
+        return list(events)
     return [
         _of_person(event, guests, found_out=shared[event.body.customer.id])
         if event.body.customer.id in shared
         else event
-        for event in known_by
+        for event in events
     ]
-
-
-def _guest_ids(event: IncomingEvent, guests: Guests) -> list[str]:
-    who = event.body.customer
-    return guests.ids_of(event.body.order_id, email=who.email, phone=who.phone)
 
 
 def _of_person(event: IncomingEvent, guests: Guests, *, found_out: bool) -> IncomingEvent:

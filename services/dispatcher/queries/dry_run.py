@@ -11,20 +11,13 @@ from services.dispatcher.domain import orders as order_rules
 from services.dispatcher.domain.campaign_review import warnings
 from services.dispatcher.domain.campaigns import Campaign
 from services.dispatcher.domain.customers import Customer
+from services.dispatcher.domain.order_plans import OrderAsked, plan_order
 from services.dispatcher.domain.orders import Order
 from services.dispatcher.domain.policy.engine import Policy
 from services.dispatcher.domain.policy.rules import rule_of
 from services.dispatcher.domain.reasons import Outcome, Reason, explain
 from services.dispatcher.domain.segments import taken, unmet
-from services.dispatcher.domain.timers import (
-    OrderAsked,
-    Plan,
-    Timer,
-    order_timer,
-    plan_order,
-    plan_recurrence,
-    recurring_timer,
-)
+from services.dispatcher.domain.timers import Plan, Timer, order_timer, plan_recurrence, recurring_timer
 from services.dispatcher.queries import situations
 from services.dispatcher.repository import campaigns, customers, orders, timers
 from services.dispatcher.settings import DispatcherSettings

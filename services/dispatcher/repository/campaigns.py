@@ -8,8 +8,10 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.domain.campaigns import MAX_CAMPAIGNS, Campaign, StoredCampaign
+from services.dispatcher.domain.order_plans import CampaignIndex
 from shared.contracts.campaigns import Brand
 from shared.persistence.columns import Columns
+from shared.persistence.statement import Statement
 from shared.persistence.stored import read_stored
 
 _ROW = Columns(campaign="text", version="integer", definition="jsonb", brand="jsonb", file_definition="jsonb")
@@ -19,10 +21,17 @@ _ALL = text(
     FROM campaigns ORDER BY campaign LIMIT :most
     """
 )
+_DEFINITIONS = Statement("SELECT number, definition::text FROM campaigns ORDER BY campaign LIMIT :most")
+_NUMBERS = text("SELECT number, campaign FROM campaigns")
 _LOCK = text("LOCK TABLE campaigns IN SHARE ROW EXCLUSIVE MODE")
+# A number is taken only for a campaign that has none yet: they are as few as there are campaigns.
 _WRITE = text(
     f"""
-    INSERT INTO campaigns ({_ROW.names}, changed_at) SELECT {_ROW.values}, :now FROM {_ROW.given}
+    INSERT INTO campaigns ({_ROW.names}, changed_at, number)
+    SELECT {_ROW.values}, :now, COALESCE(
+        (SELECT number FROM campaigns AS before WHERE before.campaign = given.campaign), nextval('campaign_numbers')
+    )
+    FROM {_ROW.given}
     ON CONFLICT (campaign) DO UPDATE SET {_ROW.updates("excluded", but="campaign")}, changed_at = excluded.changed_at
     """  # noqa: S608  # composed of column names, never values
 )
@@ -32,6 +41,20 @@ async def all_of_them(connection: AsyncConnection) -> dict[str, StoredCampaign]:
     """The current campaigns, by id."""
     rows = await connection.execute(_ALL, {"most": MAX_CAMPAIGNS})
     return {row.campaign: _stored(row) for row in rows}
+
+
+async def index(connection: AsyncConnection) -> CampaignIndex:
+    """The current campaigns, compiled for order events."""
+    global _indexed
+    current = tuple(map(tuple, await _DEFINITIONS.rows(connection, {"most": MAX_CAMPAIGNS})))
+    if current != _indexed[0]:
+        _indexed = current, CampaignIndex({number: _campaign(written) for number, written in current})
+    return _indexed[1]
+
+
+async def ids(connection: AsyncConnection) -> dict[int, str]:
+    """Every campaign's id by its number."""
+    return {row.number: row.campaign for row in await connection.execute(_NUMBERS)}
 
 
 async def lock(connection: AsyncConnection) -> None:
@@ -65,6 +88,7 @@ def _stored(row: Row[Any]) -> StoredCampaign:
 
 # A few definitions, read in every transaction and rarely changed.
 _READ: dict[str, Campaign] = {}
+_indexed: tuple[tuple[tuple[int, str], ...], CampaignIndex] = (), CampaignIndex({})
 
 
 def _campaign(written: str) -> Campaign:

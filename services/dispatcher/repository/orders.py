@@ -13,7 +13,8 @@ from services.dispatcher.domain.orders import STOPS, Order
 from shared.guests import PREFIX
 from shared.moments import moment_of
 from shared.order_facts import OrderFacts, Sum
-from shared.persistence.columns import Columns
+from shared.persistence.columns import Columns, array_literal
+from shared.persistence.statement import Statement
 
 _ROW = Columns(
     order_id="text",
@@ -26,15 +27,17 @@ _ROW = Columns(
 )
 _NEW_ROW = Columns(order_id="text", customer_id="text")
 _READ = "order_id, first_event_at, facts::text AS facts"
-_ENSURE = text(
+_ENSURE = Statement(
     f"""
-    INSERT INTO orders ({_NEW_ROW.names}) SELECT {_NEW_ROW.values} FROM {_NEW_ROW.given} ON CONFLICT DO NOTHING
+    INSERT INTO orders ({_NEW_ROW.names}) SELECT {_NEW_ROW.values} FROM {_NEW_ROW.written} ON CONFLICT DO NOTHING
     """  # noqa: S608  # composed of column names, never values
 )
-_LOCK = text(
+# One by one, in the order given, and always by the index: see ``decisions.py``.
+_LOCK = Statement(
     f"""
-    SELECT {_READ} FROM orders WHERE order_id = ANY(CAST(:order_ids AS text[]))
-    ORDER BY order_id FOR UPDATE
+    SELECT theirs.*
+    FROM unnest(CAST(CAST(:order_ids AS text) AS text[])) AS wanted (order_id)
+    CROSS JOIN LATERAL (SELECT {_READ} FROM orders WHERE orders.order_id = wanted.order_id FOR UPDATE) AS theirs
     """  # noqa: S608  # composed of column names, never values
 )
 # Also those of guests that were placed under an id before it turned out to be many people's.
@@ -69,10 +72,10 @@ _READ_SOME = text(
     SELECT {_READ} FROM orders WHERE order_id = ANY(CAST(:order_ids AS text[]))
     """  # noqa: S608  # composed of column names, never values
 )
-_WRITE = text(
+_WRITE = Statement(
     f"""
     UPDATE orders SET {_ROW.updates("given", but="order_id")}
-    FROM {_ROW.given} WHERE orders.order_id = given.order_id
+    FROM {_ROW.written} WHERE orders.order_id = given.order_id
     """  # noqa: S608  # composed of column names, never values
 )
 _LAST_ORDERED = text(
@@ -105,14 +108,14 @@ class UnreadableOrder:
 async def lock(connection: AsyncConnection, customer_of: Mapping[str, str]) -> dict[str, Order]:
     """Locks the orders and returns them by id; unknown ones are created for the given customer."""
     order_ids = sorted(customer_of)
-    new = ({"order_id": order_id, "customer_id": customer_of[order_id]} for order_id in order_ids)
-    given = _NEW_ROW.parameters(new)
+    wanted = {"order_ids": array_literal(order_ids)}
+    new = _NEW_ROW.literals({"order_id": order_ids, "customer_id": [customer_of[each] for each in order_ids]})
     locked: dict[str, Order] = {}
     # What is there when it is looked for may be deleted (``dormant.py``) before it is locked.
     while len(locked) < len(order_ids):
-        await connection.execute(_ENSURE, given)
-        rows = await connection.execute(_LOCK, {"order_ids": order_ids})
-        locked = {row.order_id: _order(row.order_id, row.first_event_at, row.facts) for row in rows}
+        await _ENSURE.changes(connection, new)
+        rows = await _LOCK.rows(connection, wanted)
+        locked = {order_id: _order(order_id, first_event_at, facts) for order_id, first_event_at, facts in rows}
     return locked
 
 
@@ -158,7 +161,7 @@ async def read(connection: AsyncConnection, order_ids: Iterable[str]) -> dict[st
 async def write(connection: AsyncConnection, orders: Sequence[Order]) -> None:
     """Updates locked orders."""
     if orders:
-        await connection.execute(_WRITE, _ROW.parameters(_row(order) for order in orders))
+        await _WRITE.changes(connection, _ROW.literals(_ROW.parameters(map(_row, orders))))
 
 
 async def last_ordered(connection: AsyncConnection, customer_ids: Sequence[str]) -> dict[str, datetime]:
@@ -184,11 +187,13 @@ def _row(order: Order) -> dict[str, Any]:
         "ordered_at": order.ordered_at,
         "stopped": order.stopped_by(STOPS) is not None,
         "facts": orjson.dumps(facts).decode(),
-        "guest_ids": f"{{{','.join(order.guest_ids)}}}" if order.guest_ids else None,
+        "guest_ids": array_literal(order.guest_ids) if order.guest_ids else None,
     }
 
 
 def _order(order_id: str, first_event_at: datetime | None, written: str) -> Order:
+    if written == "{}":
+        return Order(order_id, first_event_at)
     try:
         return _from_facts(order_id, first_event_at, orjson.loads(written))
     except (ValueError, LookupError, TypeError, AttributeError) as error:

@@ -13,7 +13,7 @@ from tests.kit.rows import (
     after_topic_identities,
 )
 
-TIMER, SEND, DECISION = (f"00000000-0000-5000-8000-00000000000{number}" for number in range(3))
+TIMER, SEND, DECISION, EVENT = (f"00000000-0000-5000-8000-00000000000{number}" for number in range(4))
 
 ROWS: dict[str, Rows] = {
     "0001": {
@@ -149,6 +149,23 @@ ROWS: dict[str, Rows] = {
             }
         ]
     },
+    "0014": {
+        "campaigns": [
+            {
+                "campaign": "product-nps", "version": 1, "definition": {"id": "product-nps"}, "brand": {"name": "Shop"},
+                "file_definition": None, "changed_at": "2026-03-02T12:00:00+00:00", "number": 7,
+            }
+        ],
+        "decisions": [
+            {
+                "decision_id": EVENT, "position": 15, "customer_id": "c-1", "decided_at": "2026-03-02T12:00:01+00:00",
+                "outcome": "no_timer", "reason": "not_in_audience", "order_id": "o-1", "event_type": "order.placed",
+                "source": "/shop", "event_id": "e-3", "occurred_at": "2026-03-02T12:00:00+00:00", "timer_id": None,
+                "campaign": None, "until": None, "because_of": None, "effects": None, "adjustments": None,
+                "content": None, "left_out": {"not_in_audience": "80"},
+            }
+        ],
+    },
 }  # fmt: skip
 
 AFTER: dict[str, Changed] = {
@@ -171,5 +188,13 @@ AFTER: dict[str, Changed] = {
     "0013": {
         "orders": [{**row, "guest_ids": None} for row in ROWS["0001"]["orders"]],
         "outbox": [{"topic": "nps.scores", "key": "\\x6b"}, {"topic": "customers.shared", "key": "\\x632d33"}],
+    },
+    "0014": {
+        "campaigns": [{**row, "number": 0} for row in ROWS["0001"]["campaigns"]],
+        "decisions": [
+            *({**row, "adjustments": None, "content": None, "left_out": None} for row in ROWS["0001"]["decisions"]),
+            *({**row, "content": None, "left_out": None} for row in ROWS["0005"]["decisions"]),
+            *({**row, "left_out": None} for row in ROWS["0007"]["decisions"]),
+        ],
     },
 }

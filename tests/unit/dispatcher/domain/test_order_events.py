@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from services.dispatcher.domain.campaigns import Campaign
 from services.dispatcher.domain.customers import Customer
 from services.dispatcher.domain.decisions import Decision
-from services.dispatcher.domain.order_events import Changes, IncomingEvent, OrderBatch, incoming
+from services.dispatcher.domain.order_events import Changes, IncomingEvent, OrderBatch, distinct, incoming
+from services.dispatcher.domain.order_plans import CampaignIndex
 from services.dispatcher.domain.orders import Order
 from services.dispatcher.domain.reasons import explain
 from services.dispatcher.domain.segments import Segmentation
@@ -20,6 +21,7 @@ from services.dispatcher.settings import SHIPPED_CAMPAIGNS, read_campaigns
 from shared.contracts.orders import Customer as TellsOf
 from shared.contracts.orders import Money, OrderEvent, Shipment
 from shared.digests import CustomerDigests
+from shared.guests import Guests
 from tests.kit.messages import message
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -28,7 +30,7 @@ SHIPPED = read_campaigns(SHIPPED_CAMPAIGNS)
 PROMISED = Campaign.model_validate(
     {"id": "promised", "trigger": [{"after": "order.delivered"}, {"after": "order.promised"}], "valid_for": "30 days"}
 )
-DIGESTS = CustomerDigests("x" * 32)
+GUESTS = Guests([], CustomerDigests("x" * 32))
 CUSTOMERS, ORDERS = ("c-1", "c-2"), ("o-1", "o-2")
 
 
@@ -40,7 +42,7 @@ def batch(campaigns: list[Campaign] | None = None, **known: Any) -> OrderBatch:
         "recurring": {},
         "asked": set(),
         "recurrences": {},
-        "campaigns": campaigns if campaigns is not None else SHIPPED,
+        "campaigns": CampaignIndex(dict(enumerate(campaigns if campaigns is not None else SHIPPED))),
         "segmentation": Segmentation(),
         "now": NOW,
         **known,
@@ -273,7 +275,7 @@ def test_an_event_that_comes_twice_in_a_batch_is_one() -> None:
         (message("orders", "order.placed", body, event_id="1", source=source, at=NOW), body)
         for source in ("/shop", "/shop", "/marketplace")
     ]
-    taken = incoming(received, DIGESTS)
+    taken = distinct(incoming(received, GUESTS))
     assert [(each.source, each.event_id) for each in taken] == [
         ("/shop", "1"),
         ("/marketplace", "1"),

@@ -16,6 +16,7 @@ from hypothesis import given
 
 from services.dispatcher.domain.customers import Customer
 from services.dispatcher.domain.order_events import OrderBatch, incoming
+from services.dispatcher.domain.order_plans import CampaignIndex
 from services.dispatcher.domain.orders import Order
 from services.dispatcher.domain.segments import Segmentation, taken
 from services.dispatcher.settings import SHIPPED_CAMPAIGNS, read_campaigns
@@ -23,10 +24,11 @@ from shared.contracts.cloudevents import Message, UnreadableRecord, read
 from shared.contracts.orders import OrderEvent
 from shared.contracts.topics import ORDERS
 from shared.digests import CustomerDigests
+from shared.guests import Guests
 from tests.kit.shop_orders import LONE_SURROGATE, SMALLEST, odd_orders
 
 NOW = datetime(2026, 11, 1, 13, tzinfo=UTC)
-DIGESTS = CustomerDigests("x" * 32)
+GUESTS = Guests([], CustomerDigests("x" * 32))
 CAMPAIGNS = read_campaigns(SHIPPED_CAMPAIGNS)
 SERVICE = next(campaign for campaign in CAMPAIGNS if campaign.id == "service-nps")
 BINARY = {"ce_specversion": "1.0", "ce_id": "e-1", "ce_source": "/shop", "ce_type": "order.placed"}
@@ -50,11 +52,11 @@ def asked(message: Message, now: datetime = NOW) -> OrderBatch:
         recurring={},
         asked=set(),
         recurrences={},
-        campaigns=CAMPAIGNS,
+        campaigns=CampaignIndex(dict(enumerate(CAMPAIGNS))),
         segmentation=Segmentation(),
         now=now,
     )
-    (event,) = incoming([(message, message.body)], DIGESTS)
+    (event,) = incoming([(message, message.body)], GUESTS)
     decision = batch.fold(event)
     assert (decision.outcome, decision.reason) == ("timer_set", "milestone_reached")
     assert ("service-nps", order_id) in batch.about_order
@@ -233,7 +235,7 @@ def test_what_is_not_said_leaves_what_was_said_before() -> None:
     batch = asked(received(orjson.dumps(customer(name="Ana", tier="gold"))))
     silent = received(orjson.dumps({**customer(name=" ", tier=""), "occurred_at": "2026-11-01T10:00:00-03:00"}))
     assert isinstance(silent.body, OrderEvent)
-    (event,) = incoming([(silent, silent.body)], DIGESTS)
+    (event,) = incoming([(silent, silent.body)], GUESTS)
     batch.fold(event)
     (known,) = batch.customers.values()
     assert (known.detail("name"), known.detail("tier")) == ("Ana", "gold")

@@ -1,6 +1,6 @@
 """Ids are the same for the same thing, and different for different ones."""
 
-from uuid import uuid4
+from uuid import UUID, uuid4, uuid5
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,3 +31,10 @@ def test_a_canonical_uuid_is_its_own_key_and_other_spellings_are_other_ids() -> 
 def test_the_key_of_a_known_id() -> None:
     """Rows are stored under it."""
     assert identity.key_of("a-1") == identity.derived_key("a-1") == "661276dd-3296-5471-94fe-9a44bdaae3aa"
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=30), max_size=4))
+def test_an_id_is_a_uuid_of_version_5_in_our_namespace(parts: list[str]) -> None:
+    """Ids are in every table and topic: another formula would give the same thing another id."""
+    name = "event" + "".join(f"|{len(part)}:{part}" for part in ["decision", *parts])
+    assert identity.event_id("decision", *parts) == str(uuid5(UUID("6f0b6a52-3f0e-5d0b-9a3c-1d7a7a3e6b51"), name))

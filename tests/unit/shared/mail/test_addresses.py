@@ -53,6 +53,20 @@ def test_what_is_no_address_is_refused_without_being_repeated(address: str) -> N
     assert len(address) < 8 or address not in str(refused.value)
 
 
+characters = st.sampled_from("aZ09.-_+@ é\u200bＡ'\"\n")
+addresses = st.builds("{}@{}".format, st.text(characters, max_size=12), st.text(characters, max_size=12))
+
+
+@given(addresses | st.builds("{}@{}.com".format, st.text("aB.", max_size=70), st.text("cD-.", max_size=70)))
+def test_what_is_comparable_is_the_mailbox_in_lower_case_if_it_is_one(address: str) -> None:
+    """Digests are taken of it and stored, so that another form would recognise nobody."""
+    try:
+        expected = mailbox(address).lower()
+    except InvalidAddress:
+        expected = address.strip().casefold()
+    assert comparable(address) == expected
+
+
 @pytest.mark.parametrize(
     ("one", "other", "same"),
     [
