@@ -97,7 +97,9 @@ def _in_range(day: date) -> date:
 
 def earliest(one: datetime | None, other: datetime | None) -> datetime | None:
     """The earlier of two times, either of which may be unknown."""
-    return min((moment for moment in (one, other) if moment is not None), default=None)
+    if one is None or other is None:
+        return one or other
+    return min(one, other)
 
 
 def latest(*moments: datetime | None) -> datetime | None:

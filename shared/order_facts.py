@@ -141,11 +141,9 @@ def _sum(event: OrderEvent, at: datetime) -> Sum | None:
 def _later(one: Sum | None, other: Sum | None) -> Sum | None:
     if one is None or other is None:
         return one or other
-    return max(one, other, key=_rank) if one.at == other.at else max(one, other, key=_said_at)
-
-
-def _said_at(said: Sum) -> datetime:
-    return said.at
+    if one.at != other.at:
+        return one if one.at > other.at else other
+    return one if one == other else max(one, other, key=_rank)
 
 
 def _rank(said: Sum) -> tuple[bool, Decimal, str]:

@@ -72,20 +72,21 @@ def array_literal(values: Sequence[Any], kind: str = "text") -> str:
     """An array of that type in the words of PostgreSQL, such as ``{"a","b",NULL}``; for JSON and arrays, of texts."""
     if not values:
         return "{}"
+    texts: Sequence[Any] = values
     if kind == "timestamptz":
-        values = _moments(values)
+        texts = _moments(values)
     elif kind == "boolean":
-        values = [None if value is None else "t" if value else "f" for value in values]
+        texts = [None if value is None else "t" if value else "f" for value in values]
     elif kind in _NUMBERS:
-        values = [None if value is None else str(value) for value in values]
+        texts = [None if value is None else str(value) for value in values]
     elif kind not in _TEXTS and not _travels_as_text(kind):
         raise ValueError(f"arrays of {kind} cannot be written")
     try:
-        joined = '","'.join(values)
+        joined = '","'.join(texts)
     except TypeError:  # some are None
-        return f"{{{','.join(['NULL' if value is None else _quoted(value) for value in values])}}}"
-    if "\\" in joined or joined.count('"') > 2 * (len(values) - 1):
-        return f"{{{','.join([_quoted(value) for value in values])}}}"
+        return f"{{{','.join(['NULL' if text is None else _quoted(text) for text in texts])}}}"
+    if "\\" in joined or joined.count('"') > 2 * (len(texts) - 1):
+        return f"{{{','.join([_quoted(text) for text in texts])}}}"
     return f'{{"{joined}"}}'
 
 

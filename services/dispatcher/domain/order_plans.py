@@ -14,6 +14,7 @@ from services.dispatcher.domain.orders import Order
 from services.dispatcher.domain.reasons import Reason
 from services.dispatcher.domain.segments import OF_CAMPAIGN, Segmentation, of_campaign, unmet, values_of
 from services.dispatcher.domain.timers import Plan
+from shared.moments import earliest
 
 
 # Not frozen, although never changed: creating a frozen instance takes three times as long.
@@ -140,9 +141,12 @@ class CampaignIndex:
 def plan_due(campaign: Campaign, asked: OrderAsked) -> Plan:
     """When a campaign asks about an order in its audience that has reached a milestone of it: the earliest of its
     triggers, unless that is so long ago that it is too late."""
-    due_at = min(
-        at + trigger.delay for trigger in campaign.trigger if (at := asked.order.milestone(trigger.after)) is not None
-    )
+    due_at: datetime | None = None
+    for trigger in campaign.trigger:
+        at = asked.order.milestone(trigger.after)
+        if at is not None:
+            due_at = earliest(due_at, at + trigger.delay)
+    assert due_at is not None
     if due_at + campaign.valid_for < asked.now:
         return Plan(None, Reason.TOO_LATE)
     return Plan(due_at, Reason.MILESTONE_REACHED)

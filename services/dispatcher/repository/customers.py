@@ -1,17 +1,17 @@
 """Customers: the lock that serialises all decisions about them, and what is known about them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import text
+from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.domain.customers import Customer
 from services.dispatcher.domain.shared_ids import KnownMailboxes
 from shared.contracts.preferences import ChannelPreference
 from shared.persistence.columns import Columns, array_literal
-from shared.persistence.statement import Statement
+from shared.persistence.statement import Row, Statement
 from shared.persistence.stored import read_stored
 
 _ROW = Columns(
@@ -115,7 +115,7 @@ def _row(customer: Customer) -> dict[str, Any]:
     }
 
 
-def _customer(row: Mapping[str, Any]) -> Customer:
+def _customer(row: Row | RowMapping) -> Customer:
     details, channels, mailboxes = row["details"], row["channels"], row["mailboxes"]
     preferences = read_stored(list[ChannelPreference], channels) if channels != "[]" else ()
     return Customer(

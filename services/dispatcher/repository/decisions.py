@@ -158,7 +158,7 @@ def _adjustments(decision: Decision) -> str | None:
 def _left_out(decision: Decision) -> str | None:
     if not decision.left_out:
         return None
-    return orjson.dumps({reason: f"{which:x}" for reason, which in decision.left_out}).decode()
+    return orjson.dumps({str(reason): f"{which:x}" for reason, which in decision.left_out}).decode()
 
 
 _WRITTEN = {"effects": _effects, "adjustments": _adjustments, "left_out": _left_out}

@@ -1,10 +1,11 @@
 """A statement's columns and its parameters come from one list."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pytest
 
-from shared.persistence.columns import Columns
+from shared.persistence.columns import Columns, array_literal
 
 COLUMNS = Columns(case_id="text", answer="jsonb", opened_at="timestamp with time zone")
 
@@ -57,3 +58,36 @@ def test_a_row_without_a_column_is_an_error() -> None:
 def test_only_names_become_part_of_a_statement(types: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="is not a column's name and type"):
         Columns(**types)
+
+
+def test_arrays_are_written_as_postgresql_writes_them() -> None:
+    at = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    columns = Columns(key="uuid", at="timestamptz", stopped="boolean", revision="integer", body="jsonb", ids="text[]")
+    assert columns.written == (
+        "unnest(CAST(CAST(:key AS text) AS uuid[]), CAST(CAST(:at AS text) AS timestamptz[]), "
+        "CAST(CAST(:stopped AS text) AS boolean[]), CAST(CAST(:revision AS text) AS integer[]), "
+        "CAST(CAST(:body AS text) AS text[]), CAST(CAST(:ids AS text) AS text[])) "
+        "AS given (key, at, stopped, revision, body, ids)"
+    )
+    values = {
+        "key": ["k", None],
+        "at": [at, at],
+        "stopped": [True, None],
+        "revision": [0, -7],
+        "body": ['{"a": "\\n"}', "[]"],
+        "ids": [array_literal(["a"]), None],
+    }
+    assert columns.literals(values) == {
+        "key": '{"k",NULL}',
+        "at": '{"2026-03-01T12:00:00+00:00","2026-03-01T12:00:00+00:00"}',
+        "stopped": '{"t",NULL}',
+        "revision": '{"0","-7"}',
+        "body": r'{"{\"a\": \"\\n\"}","[]"}',
+        "ids": r'{"{\"a\"}",NULL}',
+    }
+    assert columns.literals(dict.fromkeys(values, ())) == dict.fromkeys(values, "{}")
+
+
+def test_an_array_of_a_type_that_nobody_writes_is_an_error() -> None:
+    with pytest.raises(ValueError, match="arrays of bytea cannot be written"):
+        array_literal([b"x"], "bytea")
