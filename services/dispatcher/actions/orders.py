@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.domain import customers as customer_rules
 from services.dispatcher.domain.customers import Customer
+from services.dispatcher.domain.decisions import Decision
 from services.dispatcher.domain.event_contents import used_again
 from services.dispatcher.domain.order_events import IncomingEvent, OrderBatch, distinct, incoming
 from services.dispatcher.domain.orders import Order
@@ -27,6 +28,7 @@ from shared.order_facts import said_at
 from shared.runtime import Runtime
 
 _EVENTS_BETWEEN_YIELDS = 50
+_DECISIONS_AT_ONCE = 1_000
 
 
 async def ingest(
@@ -48,26 +50,46 @@ async def ingest(
     told = ((message, event.decision_id, event.digest) for (message, _), event in zip(received, arrived, strict=True))
     if again := used_again(told, known):
         raise Rejected(again)
-    taken = []
-    for number, event in enumerate(event for event in events if event.decision_id not in known):
-        taken.append(batch.fold(event))
-        if number % _EVENTS_BETWEEN_YIELDS == 0:
-            # With many campaigns a batch takes seconds: heartbeats and requests have to go on.
-            await asyncio.sleep(0)
-    if not taken:
+    fresh = [event for event in events if event.decision_id not in known]
+    if not fresh:
         return
+    await _decide(connection, batch, fresh)
     changes = batch.changes()
     await orders.write(connection, changes.orders)
     await customers.write(connection, changes.customers)
     await timers.remove(connection, changes.removed)
     await timers.put(connection, changes.timers)
-    await decisions.put(connection, [*taken, *batch.further_decisions])
+    await decisions.put(connection, batch.further_decisions)
     if found_out := sorted({event.shared_id for event in events if event.shared_id is not None}):
         # Some of its people may have been erased before anybody knew which orders were theirs.
         await erasures.put_for_guests_under(connection, found_out)
         await runtime.outbox.put(
             connection, [shared_ids.event(SharedId(customer_id=each, found_at=now)) for each in found_out]
         )
+
+
+async def _decide(connection: AsyncConnection, batch: OrderBatch, events: Sequence[IncomingEvent]) -> None:
+    """Folds the events and logs the decisions; PostgreSQL writes the last of them while the next are made."""
+    taken: list[Decision] = []
+    writing: asyncio.Task[None] | None = None
+    try:
+        for number, event in enumerate(events, 1):
+            taken.append(batch.fold(event))
+            if number % _EVENTS_BETWEEN_YIELDS == 0:
+                # Heartbeats and requests have to go on, and so does the writing.
+                await asyncio.sleep(0)
+            if len(taken) == _DECISIONS_AT_ONCE:
+                if writing is not None:
+                    await writing
+                writing = asyncio.create_task(decisions.put(connection, taken))
+                taken = []
+    finally:
+        if writing is not None:
+            # Whatever comes next needs the connection.
+            await asyncio.gather(writing, return_exceptions=True)
+    if writing is not None:
+        await writing
+    await decisions.put(connection, taken)
 
 
 async def named(

@@ -1,14 +1,20 @@
 """Why a customer was surveyed, or was not, over HTTP."""
 
 import json
+from pathlib import Path
 from urllib.parse import quote
 
 import httpx
 import pytest
 
+from services.dispatcher.actions.campaigns import apply_files
+from services.dispatcher.settings import read_campaigns
 from shared.contracts.cloudevents import read
 from shared.contracts.topics import ORDERS
-from tests.integration.dispatcher.kit import HOUR, START, Dispatcher, order_event, preference
+from tests.integration.dispatcher.conftest import campaign_folder
+from tests.integration.dispatcher.kit import HOUR, START, Dispatcher, Open, order_event, preference
+from tests.kit.http import client_of
+from tests.kit.settings import KEY
 
 
 async def test_the_decisions_about_a_customer_come_newest_first_in_pages(
@@ -35,6 +41,31 @@ async def test_the_decisions_about_a_customer_come_newest_first_in_pages(
         "relationship-nps": "2026-05-30T12:00:00Z",
     }
     assert first["customer_known"] is True
+
+
+async def test_every_campaign_that_sets_no_timer_is_told_with_the_reason(open_dispatcher: Open, tmp_path: Path) -> None:
+    """Also those that were in force then and are not any more, or came by another order than they are listed in."""
+    where = "id: {0}\ntrigger: {{after: order.{1}}}\naudience: {{country: {2}}}\n"
+    named = {
+        f"of_{country.lower()}": where.format(f"of-{country.lower()}", "placed", country) for country in ("NO", "BR")
+    }
+    folder = campaign_folder(tmp_path / "campaigns", **named)
+    one = await open_dispatcher(campaigns_dir=folder)
+    campaign_folder(folder, of_ar=where.format("of-ar", "placed", "AR"), paid=where.format("paid", "paid", "AR"))
+    await apply_files(one.runtime, read_campaigns(folder))
+    await one.handle(order_event("placed", country="BR"))
+    (folder / "of-no.yaml").unlink()
+    await apply_files(one.runtime, read_campaigns(folder))
+    async with client_of(one.app, key=KEY) as client:
+        (entry,) = (await client.get("/v1/customers/c-1/decisions")).json()["decisions"]
+    assert [(effect["campaign"], effect["change"], effect["reason"]) for effect in entry["effects"]] == [
+        ("of-ar", "none", "not_in_audience"),
+        ("of-br", "set", "milestone_reached"),
+        ("of-no", "none", "not_in_audience"),
+    ]
+    assert entry["effects"][0]["explanation"] == (
+        "No new survey: the customer or order is not in the campaign's audience."
+    )
 
 
 async def test_an_id_nobody_has_heard_of_is_told_apart(dispatcher: Dispatcher, client: httpx.AsyncClient) -> None:

@@ -23,8 +23,8 @@ async def test_every_value_arrives(postgresql: str, data: st.DataObject) -> None
     try:
         for kind, values in ARRAYS:
             sent = data.draw(st.lists(st.none() | values))
-            shown = "array" if kind != "uuid" else "array::text[]"
-            query = f"SELECT {shown} FROM (SELECT CAST(CAST($1 AS text) AS {kind}[])) AS written (array)"
+            shown = "found" if kind != "uuid" else "found::text[]"
+            query = f"SELECT {shown} FROM (SELECT CAST(CAST($1 AS text) AS {kind}[])) AS written (found)"
             assert await connection.fetchval(query, array_literal(sent, kind)) == sent
     finally:
         await connection.close()
