@@ -97,7 +97,7 @@ _OF_ERASED = Statement(
 )
 _PUT = Statement(
     f"""
-    INSERT INTO timers ({_ROW.names}) SELECT {_ROW.values} FROM {_ROW.given}
+    INSERT INTO timers ({_ROW.names}) SELECT {_ROW.values} FROM {_ROW.written}
     ON CONFLICT (timer_id) DO UPDATE
     SET milestone_at = excluded.milestone_at, due_at = excluded.due_at, set_at = now()
     """  # noqa: S608  # composed of column names, never values
@@ -174,7 +174,7 @@ async def of_erased(connection: AsyncConnection, customer_ids: Sequence[str], *,
 async def put(connection: AsyncConnection, timers: Sequence[Timer]) -> None:
     """Sets timers, or moves those that are already set."""
     if timers:
-        await _PUT.changes(connection, _ROW.parameters(_row(timer) for timer in timers))
+        await _PUT.changes(connection, _ROW.literals(_ROW.parameters(map(_row, timers))))
 
 
 async def remove(connection: AsyncConnection, timer_ids: Sequence[str]) -> None:
