@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -69,7 +70,7 @@ def test_arrays_are_written_as_postgresql_writes_them() -> None:
         "CAST(CAST(:body AS text) AS text[]), CAST(CAST(:ids AS text) AS text[])) "
         "AS given (key, at, stopped, revision, body, ids)"
     )
-    values = {
+    values: dict[str, list[Any]] = {
         "key": ["k", None],
         "at": [at, at],
         "stopped": [True, None],
