@@ -1,8 +1,7 @@
 """Nothing is kept for ever: everything about a customer goes once nothing has happened to them for long."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Mapping
 
 import pytest
 from sqlalchemy import text
@@ -12,6 +11,7 @@ from structlog.testing import capture_logs
 from services.dispatcher.loops import retention
 from services.dispatcher.loops.retention import RetentionLoop
 from services.dispatcher.repository import customers, orders
+from shared.persistence.statement import Statement
 from tests.integration.dispatcher.kit import DAY, HOUR, START, Dispatcher, Open, order_event, preference
 from tests.kit.locks import held_up
 
@@ -156,37 +156,29 @@ async def test_an_event_that_comes_while_its_customer_is_deleted_is_handled(disp
     assert (await dispatcher.outcomes())[-1] == ("timer_set", "milestone_reached")
 
 
-class Interrupted:
-    """A connection on which something else happens after the first statement."""
-
-    def __init__(self, connection: AsyncConnection, between: Callable[[], Awaitable[None]]) -> None:
-        self._connection = connection
-        self._between: Callable[[], Awaitable[None]] | None = between
-
-    async def execute(self, *arguments: Any) -> Any:
-        result = await self._connection.execute(*arguments)
-        between, self._between = self._between, None
-        if between is not None:
-            await between()
-        return result
-
-
-async def test_rows_deleted_just_before_they_are_locked_are_made_again(dispatcher: Dispatcher) -> None:
+async def test_rows_deleted_just_before_they_are_locked_are_made_again(
+    dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await dispatcher.handle(order_event("placed"))
+    make = Statement.changes
 
-    async def deleted() -> None:
-        async with dispatcher.runtime.engine.begin() as other:
+    async def made_in_vain(statement: Statement, connection: AsyncConnection, values: Mapping[str, object]) -> int:
+        """What is there need not be made, and is deleted before it is locked."""
+        made = await make(statement, connection, values)
+        monkeypatch.setattr(Statement, "changes", make)
+        async with dispatcher.runtime.transaction() as other:
             await other.execute(text("DELETE FROM orders"))
             await other.execute(text("DELETE FROM customers"))
+        return made
 
-    async with dispatcher.runtime.engine.begin() as connection:
-        interrupted = Interrupted(connection, deleted)
-        assert set(await orders.lock(interrupted, {"o-1": "c-1"})) == {"o-1"}  # type: ignore[arg-type]  # as one
-    async with dispatcher.runtime.engine.begin() as connection:
+    async with dispatcher.runtime.transaction() as connection:
+        monkeypatch.setattr(Statement, "changes", made_in_vain)
+        assert set(await orders.lock(connection, {"o-1": "c-1"})) == {"o-1"}
+    async with dispatcher.runtime.transaction() as connection:
         await customers.lock(connection, ["c-1"])
-    async with dispatcher.runtime.engine.begin() as connection:
-        interrupted = Interrupted(connection, deleted)
-        assert set(await customers.lock(interrupted, ["c-1"])) == {"c-1"}  # type: ignore[arg-type]  # as one
+    async with dispatcher.runtime.transaction() as connection:
+        monkeypatch.setattr(Statement, "changes", made_in_vain)
+        assert set(await customers.lock(connection, ["c-1"])) == {"c-1"}
 
 
 @pytest.mark.parametrize("channels", ['{"changed_at": 1}', '[{"channel": "email", "changed_at": "soon"}]'])
