@@ -10,7 +10,7 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks import dashboard, memory, orders, outbox, reaction, relay, scorer, sends, startup, stream, timers
+from benchmarks import dashboard, idle, memory, orders, outbox, reaction, relay, scorer, sends, startup, stream, timers
 from benchmarks.environment import STATE, Environment, environment
 from benchmarks.result import Result, WrongOutcome, print_results, save
 from deploy.local.errors import StackError
@@ -25,6 +25,7 @@ class Load:
     surveys: int
     timers: int
     seconds: float
+    idle_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,10 @@ BENCHMARKS = {
         "seconds until everything is ready, cold and warm; always with its own backends",
         lambda progress, _: startup.measure(progress),
     ),
+    "idle": Benchmark(
+        "processor time of every process while nothing happens; always with its own backends",
+        lambda progress, load: idle.measure(progress, load.idle_seconds),
+    ),
     "memory": Benchmark(
         "resident memory of every process when idle; always with its own backends",
         lambda progress, _: memory.measure(progress),
@@ -110,6 +115,7 @@ def main(
     surveys: Annotated[int, typer.Option(min=3_000, help="sends: number of surveys.")] = 10_000,
     timers: Annotated[int, typer.Option(min=100_000, help="timers: number of pending timers.")] = 1_000_000,
     seconds: Annotated[float, typer.Option(min=2, max=300, help="reaction: duration of each rate in seconds.")] = 10.0,
+    idle_seconds: Annotated[float, typer.Option(min=5, max=600, help="idle: duration in seconds.")] = idle.SECONDS,
     json: Annotated[
         Path, typer.Option(help="File to save the results to.", show_default=".hearback/bench/results.json")
     ] = STATE / "results.json",
@@ -118,7 +124,17 @@ def main(
     if unknown := [name for name in chosen if name not in BENCHMARKS]:
         raise typer.BadParameter(f"no benchmark {unknown[0]!r}; choose from {', '.join(BENCHMARKS)}")
     results = uvloop.run(
-        _run(chosen, Load(messages=messages, events=events, surveys=surveys, timers=timers, seconds=seconds))
+        _run(
+            chosen,
+            Load(
+                messages=messages,
+                events=events,
+                surveys=surveys,
+                timers=timers,
+                seconds=seconds,
+                idle_seconds=idle_seconds,
+            ),
+        )
     )
     print_results(console, results)
     save(results, json)

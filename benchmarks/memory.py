@@ -1,70 +1,53 @@
-"""Resident memory and CPU time of every process of an idle stack."""
+"""Resident memory of every process of an idle stack."""
 
 import asyncio
-import time
-from dataclasses import dataclass
 
 import psutil
 
-from benchmarks.environment import STATE
+from benchmarks.installation import SUPERVISOR, Installation
 from benchmarks.result import Measure, Result, WrongOutcome
 from benchmarks.stream import Progress
-from deploy.local.commands import remove_state
-from deploy.local.ports import StackPorts
-from deploy.local.stack import Stack
 
-SETTLE_SECONDS = 5.0
-"""After everything is ready: lets first ticks, first fetches and statement caches settle."""
-IDLE_SECONDS = 10.0
+EXPECTED_MEBIBYTES = 850.0
+SETTLE_SECONDS = 15.0
+"""After everything is ready: lets first rounds, first fetches and statement caches settle."""
+_MEBIBYTE = 2**20
 
 
 async def measure(progress: Progress) -> Result:
     """Uses its own fresh stack. Raises WrongOutcome when a process was restarted or is not ready."""
-    state = STATE / "memory"
-    await asyncio.to_thread(remove_state, state)
-    progress("starting the stack", 0)
+    installation = await asyncio.to_thread(Installation.fresh, "memory")
     try:
-        async with Stack(state=state, ports=StackPorts.free()) as stack:
-            before = stack.running
-            await _wait("settling", SETTLE_SECONDS, progress)
-            cpu_before = {name: _cpu_seconds(record.pid) for name, record in before.items()}
-            began = time.perf_counter()
-            await _wait("idle", IDLE_SECONDS, progress)
-            seconds = time.perf_counter() - began
-            usage = {
-                name: _Usage(_resident(record.pid), (_cpu_seconds(record.pid) - cpu_before[name]) / seconds)
-                for name, record in before.items()
-            }
-            if stack.running != before:
-                raise WrongOutcome("a process died and was restarted while it should have been idle")
-            async with asyncio.timeout(10):
-                await stack.ready()
+        progress("starting the stack", 0)
+        await installation.up()
+        before = installation.processes()
+        progress("settling", 0.3)
+        await asyncio.sleep(SETTLE_SECONDS)
+        memory = {name: _resident(record.pid) / _MEBIBYTE for name, record in before.items()}
+        private = {name: _private(record.pid) / _MEBIBYTE for name, record in before.items()}
+        if installation.processes() != before:
+            raise WrongOutcome("a process died and was restarted while it should have been idle")
+        await installation.require_ready(f"nothing happened for {SETTLE_SECONDS:.0f} s")
     finally:
-        await asyncio.to_thread(remove_state, state)
+        await asyncio.to_thread(installation.remove)
+    supervisor = memory.pop(SUPERVISOR)
+    total = sum(memory.values())
     return Result(
         "memory",
         (
-            *(Measure(name, one.memory / 2**20, "MiB") for name, one in usage.items()),
-            Measure("total", sum(one.memory for one in usage.values()) / 2**20, "MiB"),
-            Measure("CPU when idle, total", sum(one.cpu for one in usage.values()) * 100, "% of one core"),
+            *(Measure(name, resident, "MiB") for name, resident in memory.items()),
+            Measure(
+                "total",
+                total,
+                "MiB",
+                expected=f"at most {EXPECTED_MEBIBYTES:.0f} MiB",
+                met=total <= EXPECTED_MEBIBYTES,
+            ),
+            Measure("total, without what several processes share", sum(private[name] for name in memory), "MiB"),
+            Measure(f"{SUPERVISOR}, which only `make up` has", supervisor, "MiB"),
         ),
-        (f"{len(usage)} processes were ready, and none was restarted in {SETTLE_SECONDS + IDLE_SECONDS:.0f} s",),
+        (f"{len(memory)} processes were ready, and none was restarted in {SETTLE_SECONDS:.0f} s",),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Usage:
-    """Memory in bytes, and CPU seconds per second."""
-
-    memory: int
-    cpu: float
-
-
-async def _wait(step_name: str, seconds: float, progress: Progress) -> None:
-    steps = 20
-    for step in range(steps):
-        progress(step_name, step / steps)
-        await asyncio.sleep(seconds / steps)
 
 
 def _family(pid: int) -> list[psutil.Process]:
@@ -80,5 +63,6 @@ def _resident(pid: int) -> int:
     return sum(int(process.memory_full_info().pss) for process in family)
 
 
-def _cpu_seconds(pid: int) -> float:
-    return sum(times.user + times.system for times in (process.cpu_times() for process in _family(pid)))
+def _private(pid: int) -> int:
+    """In bytes; what only this process, or one of its children, has in memory."""
+    return sum(int(process.memory_full_info().uss) for process in _family(pid))

@@ -92,3 +92,11 @@ def clock_from(setting: str) -> Clock:
             f"{setting!r}: both times must have an offset, and the speed must be above 0 and at most 10,000,000"
         )
     return FastClock(virtual_start=virtual_start.astimezone(UTC), real_start=real_start, speed=rate)
+
+
+def real_seconds_until(clock: Clock, moment: datetime) -> float:
+    """How many real seconds it takes until ``clock`` shows ``moment``; 0 if that has passed or cannot be known."""
+    if not isinstance(clock, RealClock | FastClock):
+        return 0.0
+    speed = clock.speed if isinstance(clock, FastClock) else 1.0
+    return max(0.0, (moment - clock.now()).total_seconds() / speed)

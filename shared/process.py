@@ -41,10 +41,12 @@ log = structlog.get_logger()
 S = TypeVar("S", bound=ServiceSettings)
 
 # Seconds. Nothing is served before startup is done, and polling backends that are not up yet is cheap.
-_PREPARE_AT_LEAST_EVERY = 1.0
+_PREPARE_AT_LEAST_EVERY = 0.25
+# A backend that is started at the same time as this process is not worth a line in the log.
+_TOLD_AFTER = 3.0
 _DATABASE = "database"
 _KAFKA = "kafka"
-_LAG_SECONDS = 1.0
+_LAG_SECONDS = 5.0
 
 
 @dataclass(kw_only=True)
@@ -117,9 +119,12 @@ async def _prepare(runtime: Runtime[S], service: Service, schema: str, stop: asy
     settings, health = runtime.settings, runtime.health
     pauses = Backoff(first=0.1, longest=min(_PREPARE_AT_LEAST_EVERY, settings.retry_limit_seconds))
     reminders = Reminders(first=1, longest=settings.retry_limit_seconds, now=time.monotonic)
+    began, migrated = time.monotonic(), False
     while not stop.is_set():
         try:
-            await migrate(schema, runtime.engine)
+            if not migrated:
+                await migrate(schema, runtime.engine)
+                migrated = True
             health.well(_DATABASE)
             health.started = not service.needs_kafka
             await ensure_topics(settings, all_topics())
@@ -132,7 +137,7 @@ async def _prepare(runtime: Runtime[S], service: Service, schema: str, stop: asy
             backend = _KAFKA if isinstance(error, KafkaError) else _DATABASE
             reason = await why_failing(error, settings)
             health.trouble(backend, sentence=reason)
-            if reminders.due(reason):
+            if time.monotonic() - began > _TOLD_AFTER and reminders.due(reason):
                 log.warning("waiting for a backend", backend=backend, reason=reason)
             await wait(stop, pauses.failed())
             continue
@@ -145,6 +150,11 @@ async def _work(runtime: Runtime[S], service: Service, http: Server, stop: async
     """Runs everything until ``stop`` or the first failure, then stops it in order. Returns the exit status, 0 or 1."""
     settings, health = runtime.settings, runtime.health
     _spare_the_garbage_collector()
+
+    def wake() -> None:
+        runtime.relay.wake()
+        runtime.handled.tell()
+
     consumer = Consumer(
         runtime.name,
         CONSUMED_BY[runtime.name],
@@ -152,7 +162,7 @@ async def _work(runtime: Runtime[S], service: Service, http: Server, stop: async
         engine=runtime.engine,
         settings=settings,
         health=health,
-        wake_relay=runtime.relay.wake,
+        wake_relay=wake,
         clock=runtime.clock,
     )
     reading = Reading(

@@ -14,6 +14,7 @@ from shared.digests import CustomerDigests
 from shared.guests import Guests
 from shared.health import Health
 from shared.links import Links
+from shared.loops import Handled
 from shared.messaging.outbox import Outbox
 from shared.messaging.reading import Reading, Reads
 from shared.messaging.relay import Relay
@@ -40,6 +41,7 @@ class Runtime(Generic[S]):
     guests: Guests
     brand: Brand
     reads: Reads
+    handled: Handled
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -91,6 +93,7 @@ async def open_runtime(name: str, settings: S, *, schema: str | None = None) -> 
             guests=Guests(settings.guest_ids.split(","), digests),
             brand=Brand(name=settings.brand_name, logo_url=settings.brand_logo_url or None, color=settings.brand_color),
             reads=reading,
+            handled=Handled(),
         )
     finally:
         await reading.close()

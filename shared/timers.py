@@ -49,6 +49,8 @@ class Due:
         self._table = table
         self._most = most
         self._watermark = Watermark(time.monotonic)
+        self.next_due: datetime | None = None
+        """When the first row that was found last comes due; None if there was none."""
 
     async def anything(self, now: datetime) -> bool:
         """Whether anything is due ``now``."""
@@ -57,7 +59,9 @@ class Due:
             async with self._runtime.autocommit() as connection:
                 return First(await self._table.next_due(connection, since=since), now)
 
-        return (await self._watermark.look(find)).due
+        first = await self._watermark.look(find)
+        self.next_due = first.due_at
+        return first.due
 
     @contextlib.asynccontextmanager
     async def batch(self, now: datetime) -> AsyncIterator[Batch | None]:

@@ -42,6 +42,10 @@ class First:
     def due(self) -> bool:
         return self.due_at is not None and self.due_at <= self.now
 
+    def seconds_left(self) -> float:
+        """By the same clock; infinitely many if there is no row."""
+        return math.inf if self.due_at is None else max(0.0, (self.due_at - self.now).total_seconds())
+
 
 Find = Callable[[datetime], Awaitable[First]]
 """Finds the first row that comes due at this time or later."""

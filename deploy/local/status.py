@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
@@ -17,6 +18,9 @@ log = logging.getLogger(__name__)
 
 DEFAULT_STATE = PROJECT / ".hearback"
 
+READY = "ready"
+"""The status of a part that is."""
+
 Phase = Literal["starting", "ready", "failed", "stopping"]
 
 
@@ -25,7 +29,8 @@ class Status:
     """`parts` maps each part of the stack to its status; `sentence` says why the start failed.
 
     `http_ports` has a port for each of the product's processes, replicas included, and for the mailbox.
-    It includes the ports, because a later command may run with another HEARBACK_PORT_BASE.
+    It includes the ports, because a later command may run with another HEARBACK_PORT_BASE. `ready_at` has when each
+    part became ready, `began_at` when the supervisor began, both in seconds of the machine's monotonic clock.
     """
 
     pid: int
@@ -35,6 +40,8 @@ class Status:
     phase: Phase = "starting"
     parts: dict[str, str] = field(default_factory=dict)
     sentence: str = ""
+    began_at: float = 0.0
+    ready_at: dict[str, float] = field(default_factory=dict)
 
     @property
     def alive(self) -> bool:
@@ -48,11 +55,17 @@ class StatusFile:
     def __init__(self, state: Path, ports: StackPorts, http_ports: Mapping[str, int] | None = None) -> None:
         self._file = status_file(state)
         self._status = Status(
-            pid=os.getpid(), started=start_time(os.getpid()) or 0, ports=ports, http_ports=dict(http_ports or {})
+            pid=os.getpid(),
+            started=start_time(os.getpid()) or 0,
+            ports=ports,
+            http_ports=dict(http_ports or {}),
+            began_at=time.monotonic(),
         )
 
     def report(self, part: str, status: str) -> None:
         self._status.parts[part] = status
+        if status == READY:
+            self._status.ready_at[part] = time.monotonic()
         self._write()
 
     def enter(self, phase: Phase, sentence: str = "") -> None:

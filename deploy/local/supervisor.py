@@ -248,8 +248,23 @@ def how_it_ended(status: int) -> str:
 
 async def _wait_until_dead(process: "subprocess.Popen[bytes]") -> None:
     """Returns when the process has exited, and reaps it."""
+    if process.poll() is None:
+        with contextlib.suppress(OSError, AttributeError):  # not on every system
+            await _told_of_death(os.pidfd_open(process.pid))
     while process.poll() is None:  # noqa: ASYNC110  # polling reaps it
         await asyncio.sleep(POLL)
+
+
+async def _told_of_death(descriptor: int) -> None:
+    """Returns when the process of a pidfd has exited, which costs nothing until then."""
+    loop = asyncio.get_running_loop()
+    died = asyncio.Event()
+    try:
+        loop.add_reader(descriptor, died.set)
+        await died.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
 
 
 def last_lines(log_file: Path, count: int) -> list[str]:

@@ -13,8 +13,8 @@ from shared.process import Service
 from shared.runtime import Runtime
 from shared.web.app import create_app
 
-# Real seconds between looks for an erasure that is not finished.
-_ERASURE_SECONDS = 2.0
+# Real seconds between looks for an erasure that is not finished, if it did not begin here just now.
+_ERASURE_SECONDS = 10.0
 # Real seconds between walks through all customers.
 _RETENTION_SECONDS = 60.0
 
@@ -33,11 +33,20 @@ def build(runtime: Runtime[DispatcherSettings]) -> Service:
         topics.PREFERENCES.name: preferences.handler(runtime),
         topics.REQUESTS.name: requests.handler(runtime),
     }
+    timers = TimerLoop(runtime)
     return Service(
         handlers=dict.fromkeys(handlers, batch.handler(runtime, handlers)),
         loops=(
-            Periodic("timers", runtime.settings.timer_seconds, TimerLoop(runtime).step),
-            Periodic("erasures", _ERASURE_SECONDS, ErasureLoop(runtime).step),
+            Periodic(
+                "timers",
+                runtime.settings.timer_seconds,
+                timers.step,
+                quiet=timers.quiet,
+                handled=runtime.handled,
+            ),
+            Periodic(
+                "erasures", 1.0, ErasureLoop(runtime).step, quiet=lambda: _ERASURE_SECONDS, handled=runtime.handled
+            ),
             Periodic("retention", _RETENTION_SECONDS, RetentionLoop(runtime).step),
         ),
         app=app,

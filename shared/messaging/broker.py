@@ -46,6 +46,7 @@ class Broker:
         self._topics = sorted(topics)
         self._client_id = f"hearback-{client}-broker"
         self._client: AIOKafkaClient | None = None
+        self._opening = asyncio.Lock()
 
     async def close(self) -> None:
         client, self._client = self._client, None
@@ -58,9 +59,10 @@ class Broker:
             client = await self._open()
             return [TopicPartition(topic, number) for topic in self._topics for number in await _numbers(client, topic)]
 
-    async def ends(self) -> dict[TopicPartition, int]:
-        """The end of what can be read of each partition: open transactions and what follows them are not included."""
-        return await self._offsets(await self.partitions(), _LATEST)
+    async def ends(self, partitions: Iterable[TopicPartition] | None = None) -> dict[TopicPartition, int]:
+        """The end of what can be read of these partitions, or of all: open transactions and what follows them are not
+        included."""
+        return await self._offsets(await self.partitions() if partitions is None else partitions, _LATEST)
 
     async def identities(self) -> dict[str, TopicIdentity]:
         """Of the topics that exist, by name; none from a broker that knows none."""
@@ -94,7 +96,10 @@ class Broker:
         async with asyncio.timeout(_ANSWER_SECONDS):
             client = await self._open()
             by_leader: dict[int, dict[str, list[tuple[int, int]]]] = defaultdict(lambda: defaultdict(list))
-            for partition in partitions:
+            wanted = list(partitions)
+            for topic in {partition.topic for partition in wanted}:
+                await _numbers(client, topic)
+            for partition in wanted:
                 leader = self._leader(client, partition)
                 by_leader[leader][partition.topic].append((partition.partition, moment))
             for leader, topics in by_leader.items():
@@ -106,21 +111,22 @@ class Broker:
         return found
 
     async def _open(self) -> AIOKafkaClient:
-        if self._client is None:
-            client = AIOKafkaClient(
-                **self._settings.connection(),
-                client_id=self._client_id,
-                request_timeout_ms=int(_ANSWER_SECONDS * 1_000),
-                metadata_max_age_ms=_METADATA_MILLISECONDS,
-            )
-            try:
-                await client.bootstrap()
-                client.set_topics(self._topics)
-            except BaseException:
-                await client.close()
-                raise
-            self._client = client
-        return self._client
+        async with self._opening:
+            if self._client is None:
+                client = AIOKafkaClient(
+                    **self._settings.connection(),
+                    client_id=self._client_id,
+                    request_timeout_ms=int(_ANSWER_SECONDS * 1_000),
+                    metadata_max_age_ms=_METADATA_MILLISECONDS,
+                )
+                try:
+                    await client.bootstrap()
+                    client.set_topics(self._topics)
+                except BaseException:
+                    await client.close()
+                    raise
+                self._client = client
+            return self._client
 
     def _leader(self, client: AIOKafkaClient, partition: TopicPartition) -> int:
         leader: int | None = client.cluster.leader_for_partition(partition)

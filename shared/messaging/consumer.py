@@ -164,7 +164,7 @@ class Consumer:
             self._identities = await self._broker.identities()
             self._looked_at = time.monotonic()
             start = await starting_positions(
-                member.kafka, self._engine, self.name, member.topics, assigned, self._identities
+                self._broker, self._engine, self.name, member.topics, assigned, self._identities
             )
             for partition, position in start.positions.items():
                 if not member.seek(partition, position):

@@ -20,6 +20,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from shared.contracts.topics import Topic
+from shared.messaging.broker import Broker
 from shared.messaging.repository.positions import Positions
 from shared.messaging.starting import stored_name
 from shared.settings import ServiceSettings
@@ -68,6 +69,9 @@ class Member:
         self._kafka: AIOKafkaConsumer | None = None
         self._connected = False
         self._names: dict[TopicPartition, TopicPartition] = {}
+        self._probed = TopicPartition(next(iter(topics)), 0)
+        # Fetches wait at the broker, and so does whatever is asked behind one on its connection.
+        self._probing = Broker(settings, [self._probed.topic], client=f"{name}-probe")
 
     @property
     def generation(self) -> int:
@@ -107,6 +111,8 @@ class Member:
             rebalance_timeout_ms=_REBALANCE_MILLISECONDS,
             max_poll_interval_ms=_MAX_POLL_MILLISECONDS,
             fetch_max_wait_ms=_FETCH_MAX_WAIT_MILLISECONDS,
+            # How soon the fetcher looks around by itself; a rebalance and records that were taken wake it.
+            consumer_timeout_ms=1_000,
             max_partition_fetch_bytes=FETCH_BYTES,
             metadata_max_age_ms=int(LOOK_AT_TOPICS_SECONDS * 1_000),
         )
@@ -124,6 +130,7 @@ class Member:
         if kafka is not None:
             with contextlib.suppress(KafkaError, OSError, TimeoutError):
                 await asyncio.wait_for(kafka.stop(), _STOP_SECONDS)
+        await self._probing.close()
 
     async def take(self, most: int, *, wait_seconds: float = 0.0) -> Records:
         """At most so many of the records that have arrived; waits only while there are none.
@@ -205,12 +212,11 @@ class Member:
 
     async def probe(self) -> str | None:
         """A sentence when the broker is not responding; ``take`` itself would wait silently."""
-        kafka = self._kafka
-        if kafka is None or not self._connected:
+        if self._kafka is None or not self._connected:
             return "is not connected to Kafka"
-        first = TopicPartition(next(iter(self.topics)), 0)
         try:
-            await asyncio.wait_for(kafka.end_offsets([first]), _PROBE_SECONDS)
+            await asyncio.wait_for(self._probing.ends([self._probed]), _PROBE_SECONDS)
         except (KafkaError, OSError, TimeoutError) as error:
+            await self._probing.close()
             return f"Kafka is not responding: {type(error).__name__}"
         return None

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared import metrics
 from shared.contracts.topics import Topic
+from shared.messaging.broker import Broker
 from shared.messaging.repository import positions, stops
 from shared.messaging.repository.positions import Fenced, Positions
 from shared.messaging.stops import Stop, another_cluster, topic_replaced
@@ -27,7 +28,7 @@ class Start:
 
 
 async def starting_positions(
-    kafka: AIOKafkaConsumer,
+    broker: Broker,
     engine: AsyncEngine,
     consumer: str,
     topics: Mapping[str, Topic],
@@ -52,8 +53,9 @@ async def starting_positions(
             for stop in await stops.standing(connection, consumer)
             if stop.cause == "topic_replaced"
         }
-    ends = await kafka.end_offsets(assigned)
-    beginnings = await kafka.beginning_offsets(assigned)
+    # Not on the consumer's connection: there an answer waits for the fetch before it, however long that waits.
+    ends = await broker.ends(assigned)
+    beginnings = await broker.beginnings(assigned)
     unseen = {
         name: offset
         for partition, offset in beginnings.items()

@@ -14,6 +14,9 @@ from shared.process import Service
 from shared.runtime import Runtime
 from shared.web.app import create_app
 
+# Real seconds between looks for messages of which nobody knows whether they arrived: after a lease, which is longer.
+_UNRESOLVED_SECONDS = 5.0
+
 
 def build(runtime: Runtime[CourierSettings]) -> Service:
     channels: dict[str, Channel[Any]] = {"email": EmailChannel(runtime.settings)}
@@ -23,8 +26,20 @@ def build(runtime: Runtime[CourierSettings]) -> Service:
     for name, channel in channels.items():
         deliver = DeliverLoop(runtime, channel, channels.keys() - {name})
         loops += [
-            Periodic(f"deliver {name}", 0.1, deliver.step, allowed_seconds=allowed),
-            Periodic(f"unresolved {name}", 1.0, UnresolvedLoop(runtime, channel).step, allowed_seconds=allowed),
+            Periodic(
+                f"deliver {name}",
+                0.1,
+                deliver.step,
+                allowed_seconds=allowed,
+                quiet=deliver.quiet,
+                handled=runtime.handled,
+            ),
+            Periodic(
+                f"unresolved {name}",
+                _UNRESOLVED_SECONDS,
+                UnresolvedLoop(runtime, channel).step,
+                allowed_seconds=allowed,
+            ),
         ]
 
     async def close() -> None:

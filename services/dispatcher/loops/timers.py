@@ -13,6 +13,7 @@ from services.dispatcher.domain.reasons import Outcome
 from services.dispatcher.repository import customers, timers
 from services.dispatcher.settings import DispatcherSettings
 from shared import metrics
+from shared.clock import real_seconds_until
 from shared.persistence.engine import is_fault_of_data
 from shared.persistence.transaction import transaction
 from shared.runtime import Runtime
@@ -23,6 +24,8 @@ log = structlog.get_logger()
 
 # As many customers, and all of a batch: then it is not their data that is at fault.
 _OWN_FAULT = 3
+# Timers set here are told of; those of another process, or set over HTTP, have to be looked for.
+_QUIET_SECONDS = 1.0
 
 
 class _KnownTimers:
@@ -62,6 +65,12 @@ class TimerLoop:
             decided, more = await self._decide(min(now, read.moment))
         await self._runtime.reads.note(waiting=due and not decided)
         return more
+
+    def quiet(self) -> float:
+        """After a step: for how many seconds no timer that it knew of comes due."""
+        if self._due.next_due is None:
+            return _QUIET_SECONDS
+        return min(_QUIET_SECONDS, real_seconds_until(self._runtime.clock, self._due.next_due))
 
     async def _decide(self, now: datetime) -> tuple[bool, bool]:
         """Decides one batch of what is due ``now``. Whether there was one, and whether more may be due."""

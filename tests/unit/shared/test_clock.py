@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.clock import FastClock, RealClock, SteppedClock, clock_from
+from shared.clock import FastClock, RealClock, SteppedClock, clock_from, real_seconds_until
 
 START = datetime(2016, 9, 1, tzinfo=UTC)
 
@@ -34,6 +34,16 @@ def test_a_stepped_clock_moves_for_all_who_read_it(tmp_path: Path) -> None:
     assert reader.now() == later
     with pytest.raises(ValueError, match="cannot go back"):
         driver.step_to(START)
+
+
+def test_how_long_it_takes_until_a_moment_of_the_clock(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    fast = clock_from(f"2026-01-01T00:00:00Z@{now.isoformat()}x86400")
+    stepped = SteppedClock.create(tmp_path / "clock", START)
+    assert 50 < real_seconds_until(RealClock(), now + timedelta(minutes=1)) <= 60
+    assert 9 < real_seconds_until(fast, datetime(2026, 1, 11, tzinfo=UTC)) <= 10
+    assert real_seconds_until(RealClock(), now) == 0, "it has passed"
+    assert real_seconds_until(stepped, START + timedelta(days=1)) == 0, "nobody knows when it is stepped"
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,8 @@ from shared.watermark import First, Watermark
 log = structlog.get_logger()
 
 _FIRST_PAUSE = 0.5
+# What this courier queues it is told of; what another one queued it has to look for.
+_QUIET_SECONDS = 1.0
 _READ_WITHIN_SECONDS = 5.0
 # Outcomes that are known sooner after each other are written together.
 _WRITE_SECONDS = 0.05
@@ -62,19 +64,23 @@ class DeliverLoop(Generic[M]):
         self._writing = asyncio.Lock()
         self._written_at = 0.0
         self._resume_at = 0.0
+        self._quiet_seconds = 0.0
         self._backoff = Backoff(first=_FIRST_PAUSE, longest=runtime.settings.retry_limit_seconds)
         self._refusals = Refusals(runtime.settings.courier_same_refusals)
         self._watermark = Watermark(time.monotonic, late=_VISIBLE_LATE)
 
     async def step(self) -> bool:
         """Delivers what is due, for at most about one lease. True when there may be more right away."""
+        self._quiet_seconds = 0.0
         # The database failed after messages were sent: write their outcomes before starting anything new.
         await self._write_rest()
         if time.monotonic() < self._resume_at:
             return False
-        if not (await self._watermark.look(self._find)).due:
+        first = await self._watermark.look(self._find)
+        if not first.due:
             await self._runtime.reads.note(waiting=False)
             await self._channel.rest()
+            self._quiet_seconds = min(_QUIET_SECONDS, first.seconds_left())
             return False
         more = await self._deliver(until=time.monotonic() + self._runtime.settings.courier_lease_seconds)
         return more and not self._backoff.failing
@@ -108,6 +114,10 @@ class DeliverLoop(Generic[M]):
             if under_way is not None:
                 await under_way
         return more
+
+    def quiet(self) -> float:
+        """After a step that found nothing due: for how many seconds nobody need look again."""
+        return self._quiet_seconds
 
     async def _may_send(self) -> bool:
         """Whether the dispatcher has read, by a few seconds ago, all that could forbid a survey since its decision."""
