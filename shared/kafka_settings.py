@@ -60,10 +60,11 @@ class KafkaSettings(BaseSettings):
     @field_validator("kafka_ca_file")
     @classmethod
     def _readable_authority(cls, value: Path | None) -> Path | None:
-        try:
-            ssl.create_default_context(cafile=value)
-        except OSError as error:
-            raise ValueError(f"{str(value)!r} cannot be used as a PEM file of certificates: {error}") from error
+        if value is not None:  # reading all that the system trusts takes as long as the rest of the settings
+            try:
+                ssl.create_default_context(cafile=value)
+            except OSError as error:
+                raise ValueError(f"{str(value)!r} cannot be used as a PEM file of certificates: {error}") from error
         return value
 
     @field_validator("kafka_key_file")

@@ -1,10 +1,8 @@
 """`python -m deploy.local`: commands for the local stack; `make up` and `make down` run them."""
 
 import asyncio
-import logging
 import os
 import signal
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -129,17 +127,20 @@ def lock_jars() -> None:
     console.print(f"{len(locked)} jars pinned in {jars.LOCK_FILE.relative_to(PROJECT)}.", highlight=False)
 
 
-@app.command("supervise", hidden=True)
-def supervise_command(state: State = DEFAULT_STATE) -> None:
-    """The background process that `up` starts."""
-    from deploy.local.daemon import stack_from_environment, supervise  # slow to import, as above
+@app.command("class-cache", hidden=True)
+def keep_classes() -> None:
+    """Make Kafka start faster from now on; the supervisor has it done in the background, once."""
+    from deploy.local.jars import fetch_jars, read_lock
+    from deploy.local.training import make_class_cache  # slow to import, and needed once
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-5s %(message)s")
+    async def make() -> None:
+        await make_class_cache(await fetch_jars(read_lock()))
+
+    os.nice(19)
     try:
-        stack = stack_from_environment(state.resolve(), StackPorts.from_environment())
+        asyncio.run(make())
     except StackError as error:
         fail(str(error), exit_code=1)
-    sys.exit(asyncio.run(supervise(stack)))
 
 
 def show_addresses(state: Path) -> None:

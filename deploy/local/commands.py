@@ -184,7 +184,7 @@ def _start_supervisor(state: Path) -> "subprocess.Popen[bytes]":
     log_file.parent.mkdir(parents=True, exist_ok=True)
     with log_file.open("wb") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "deploy.local", "supervise", "--state", str(state)],
+            [sys.executable, "-m", "deploy.local.daemon", str(state)],
             cwd=PROJECT,
             stdin=subprocess.DEVNULL,
             stdout=log,

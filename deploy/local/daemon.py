@@ -4,12 +4,17 @@ import asyncio
 import logging
 import os
 import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+from deploy.local.class_cache import class_cache
 from deploy.local.environment import settings_from_environment
 from deploy.local.errors import StackError
 from deploy.local.external import External
 from deploy.local.ports import StackPorts
+from deploy.local.programs import Program, spawn
 from deploy.local.replicas import replica_ports, replicas_from_environment
 from deploy.local.stack import Stack
 from deploy.local.status import StatusFile
@@ -56,11 +61,35 @@ async def supervise(stack: Stack) -> int:
         return 1
     status.enter("ready")
     log.info("up, with %d processes", len(stack.running))
-    await stopping
+    async with _keeping_classes(stack):
+        await stopping
     status.enter("stopping")
     await stack.down()
     status.remove()
     return 0
+
+
+@asynccontextmanager
+async def _keeping_classes(stack: Stack) -> AsyncIterator[None]:
+    """Has it prepared, once on a machine and beside everything else, that Kafka starts faster the next time."""
+    if not stack.kafka_jars or class_cache(stack.kafka_jars).exists():
+        yield
+        return
+    cache = os.environ.get("HEARBACK_CACHE_DIR")
+    process = spawn(
+        Program(
+            name="class cache",
+            command=(sys.executable, "-m", "deploy.local", "class-cache"),
+            log_file=stack.log_file("class-cache"),
+            environment={"HEARBACK_CACHE_DIR": cache} if cache else {},
+        )
+    )
+    ended = asyncio.create_task(asyncio.to_thread(process.wait))
+    try:
+        yield
+    finally:
+        process.kill()
+        await ended
 
 
 async def _give_up(starting: "asyncio.Task[None]", status: StatusFile) -> int:
@@ -69,3 +98,18 @@ async def _give_up(starting: "asyncio.Task[None]", status: StatusFile) -> int:
     await asyncio.gather(starting, return_exceptions=True)
     status.remove()
     return 0
+
+
+def main(state: Path) -> int:
+    """Returns the exit code. An error is the last line of the log, which `make up` prints."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-5s %(message)s")
+    try:
+        stack = stack_from_environment(state.resolve(), StackPorts.from_environment())
+    except StackError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return asyncio.run(supervise(stack))
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -13,12 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-import requests
-from jgo.config import GlobalSettings
-from jgo.maven import MavenContext
+from typing import TYPE_CHECKING
 
 from deploy.local.errors import StackError
+
+if TYPE_CHECKING:
+    from jgo.maven import MavenContext
 
 KAFKA = "org.apache.kafka:kafka_2.13:4.4.0"
 LOCK_FILE = Path(__file__).with_name("kafka.lock")
@@ -68,8 +68,11 @@ def jar_cache() -> Path:
     return Path(base) / "hearback" / "jars"
 
 
-def maven(folder: Path) -> MavenContext:
+def maven(folder: Path) -> "MavenContext":
     """Downloads into `folder`, from the Maven mirror in jgo's settings if there is one, else from Maven Central."""
+    from jgo.config import GlobalSettings  # slow to import, and not needed once the jars are there
+    from jgo.maven import MavenContext
+
     settings = GlobalSettings.load()
     return MavenContext(repo_cache=folder, remote_repos=settings.repositories or None, timeout=30)
 
@@ -116,7 +119,9 @@ def _verified(jar: LockedJar, cache: Path, drafts: Path) -> Path:
     return path.replace(cached)
 
 
-def _download(context: MavenContext, coordinate: str) -> Path:
+def _download(context: "MavenContext", coordinate: str) -> Path:
+    import requests  # see `maven`
+
     try:
         path: Path = context.create_dependency(coordinate).artifact.resolve()
     except (requests.RequestException, RuntimeError) as error:
@@ -153,7 +158,7 @@ def write_lock(cache: Path | None = None, lock_file: Path = LOCK_FILE) -> list[L
     return jars
 
 
-def _resolve(context: MavenContext, coordinate: str) -> list[str]:
+def _resolve(context: "MavenContext", coordinate: str) -> list[str]:
     inputs, transitive = context.resolver.resolve([context.create_dependency(coordinate)])
     return [
         f"{found.groupId}:{found.artifactId}:{found.version}"

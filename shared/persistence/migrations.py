@@ -2,29 +2,44 @@
 
 import importlib
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _ENVIRONMENT = Path(__file__).parent / "alembic"
 
 
-def configuration(service: str) -> Config:
+def configuration(service: str) -> "Config":
     """Alembic's configuration for ``services/<service>/migrations``."""
-    package = importlib.import_module(f"services.{service}")
-    versions = Path(next(iter(package.__path__))) / "migrations" / "versions"
+    from alembic.config import Config  # takes time and memory that a start with nothing to migrate need not spend
+
     config = Config()
     config.set_main_option("script_location", str(_ENVIRONMENT))
-    config.set_main_option("version_locations", str(versions))
+    config.set_main_option("version_locations", str(_versions(service)))
     config.set_main_option("path_separator", "newline")
     return config
 
 
+def newest(service: str) -> str:
+    """The revision of the latest migration: the number its file's name begins with."""
+    return max(file.name for file in _versions(service).glob("[0-9]*_*.py")).partition("_")[0]
+
+
+def _versions(service: str) -> Path:
+    package = importlib.import_module(f"services.{service}")
+    return Path(next(iter(package.__path__))) / "migrations" / "versions"
+
+
 async def migrate(service: str, engine: AsyncEngine) -> None:
     """Upgrades the schema to the latest revision; replicas that start at the same time wait for one another."""
+    if await _revision(engine) == newest(service):
+        return
+    from alembic import command  # see ``configuration``
+
     config = configuration(service)
 
     def upgrade(connection: Connection) -> None:
@@ -39,6 +54,15 @@ async def migrate(service: str, engine: AsyncEngine) -> None:
             text("SELECT pg_advisory_xact_lock(hashtextextended('hearback.migrate.' || current_schema(), 0))")
         )
         await connection.run_sync(upgrade)
+
+
+async def _revision(engine: AsyncEngine) -> str | None:
+    """Of the schema as it is; None for one that was never migrated."""
+    async with engine.connect() as connection:
+        if not await connection.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL")):
+            return None
+        found: str | None = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+        return found
 
 
 class Executes(Protocol):

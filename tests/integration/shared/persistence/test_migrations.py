@@ -4,6 +4,8 @@ The rows are in `tests/integration/<service>/migrations/rows.py`.
 """
 
 import importlib
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from types import ModuleType
@@ -15,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from deploy.local.programs import SERVICES
 from deploy.local.provision import Database
 from shared.persistence.engine import open_engine
+from shared.persistence.migrations import migrate, newest
 from tests.kit.migrations import Step, contents, insert, steps, upgrade
 from tests.kit.rows import differences
 
@@ -76,3 +79,27 @@ async def test_every_revision_and_table_has_rows(engine_of: Callable[[str], Asyn
     await filled_up_to(engine, service, revisions[-1])
     async with engine.connect() as connection:
         assert [table for table, rows in (await contents(connection)).items() if not rows] == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_an_older_schema_is_migrated_and_a_current_one_left_alone(
+    engine_of: Callable[[str], AsyncEngine], service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest revision is known by its file's name, so that Alembic is not needed to find nothing to do."""
+    first, *_, last = steps(service)
+    engine = engine_of(service)
+    await upgrade(engine, service, first.revision)
+    await migrate(service, engine)
+    async with engine.connect() as connection:
+        tables = await contents(connection)
+    monkeypatch.setattr("alembic.command.upgrade", None)
+    await migrate(service, engine)
+    assert newest(service) == last.revision
+    assert tables.keys() > {"outbox", "outbox_set_aside", "stopped_partitions"}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_process_imports_nothing_it_needs_only_to_migrate(service: str) -> None:
+    program = f"import sys, services.{service}.__main__; print('alembic' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "False"
