@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.domain.timers import Recurrence, Timer
-from shared.persistence.columns import Columns
+from shared.persistence.columns import Columns, array_literal
 from shared.persistence.planner import index_walk
 from shared.persistence.statement import Statement
 from shared.watermark import Claimed
@@ -72,13 +72,19 @@ _OF_CUSTOMERS = Statement(
     ) AS ahead
     """  # noqa: S608  # composed of column names, never values
 )
+# Looked up one by one, as in ``decisions.py``: with many timers set since the last ANALYZE, all of them were read.
 _SET_BY_ORDERS = Statement(
     f"""
     SELECT {_READ}
-    FROM (
-        SELECT * FROM timers WHERE order_id = ANY(CAST(:order_ids AS text[])) AND cause = 'milestone'
-        UNION ALL
-        SELECT * FROM timers WHERE customer_id = ANY(CAST(:customer_ids AS text[])) AND cause = 'recurrence'
+    FROM unnest(CAST(CAST(:order_ids AS text) AS text[])) AS wanted (name)
+    CROSS JOIN LATERAL (
+        SELECT * FROM timers WHERE timers.order_id = wanted.name AND cause = 'milestone' OFFSET 0
+    ) AS theirs
+    UNION ALL
+    SELECT {_READ}
+    FROM unnest(CAST(CAST(:customer_ids AS text) AS text[])) AS wanted (name)
+    CROSS JOIN LATERAL (
+        SELECT * FROM timers WHERE timers.customer_id = wanted.name AND cause = 'recurrence' OFFSET 0
     ) AS theirs
     """  # noqa: S608  # composed of column names, never values
 )
@@ -105,8 +111,9 @@ _PUT = Statement(
 _REMOVE = Statement("DELETE FROM timers WHERE timer_id = ANY(CAST(:timer_ids AS uuid[]))")
 _RECURRENCES = Statement(
     """
-    SELECT campaign, customer_id, occurrence, fired_at
-    FROM recurrences WHERE customer_id = ANY(CAST(:customer_ids AS text[]))
+    SELECT theirs.campaign, theirs.customer_id, theirs.occurrence, theirs.fired_at
+    FROM unnest(CAST(CAST(:customer_ids AS text) AS text[])) AS wanted (customer_id)
+    CROSS JOIN LATERAL (SELECT * FROM recurrences WHERE recurrences.customer_id = wanted.customer_id OFFSET 0) AS theirs
     """
 )
 _FIRED = Statement(
@@ -161,7 +168,7 @@ async def set_by_orders(
     connection: AsyncConnection, *, order_ids: Iterable[str], customer_ids: Iterable[str]
 ) -> list[Timer]:
     """The timers set by order events: about these orders, and of these customers' recurring campaigns."""
-    wanted = {"order_ids": list(order_ids), "customer_ids": list(customer_ids)}
+    wanted = {"order_ids": array_literal(list(order_ids)), "customer_ids": array_literal(list(customer_ids))}
     return [Timer(**row) for row in await _SET_BY_ORDERS.rows(connection, wanted)]
 
 
@@ -184,7 +191,7 @@ async def remove(connection: AsyncConnection, timer_ids: Sequence[str]) -> None:
 
 async def recurrences(connection: AsyncConnection, customer_ids: Iterable[str]) -> dict[tuple[str, str], Recurrence]:
     """By campaign and customer."""
-    rows = await _RECURRENCES.rows(connection, {"customer_ids": list(customer_ids)})
+    rows = await _RECURRENCES.rows(connection, {"customer_ids": array_literal(list(customer_ids))})
     return {(row.campaign, row.customer_id): Recurrence(row.occurrence, row.fired_at) for row in rows}
 
 
