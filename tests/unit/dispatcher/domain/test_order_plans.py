@@ -162,7 +162,7 @@ def _customers(erased: Iterable[str]) -> dict[str, Customer]:
     }
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(
     catalogues(),
     st.lists(events, max_size=6),
