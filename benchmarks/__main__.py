@@ -10,7 +10,22 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks import dashboard, idle, memory, orders, outbox, reaction, relay, scorer, sends, startup, stream, timers
+from benchmarks import (
+    collector,
+    dashboard,
+    idle,
+    ingestion,
+    memory,
+    orders,
+    outbox,
+    reaction,
+    relay,
+    scorer,
+    sends,
+    startup,
+    stream,
+    timers,
+)
 from benchmarks.environment import STATE, Environment, environment
 from benchmarks.result import Result, WrongOutcome, print_results, save
 from deploy.local.errors import StackError
@@ -26,6 +41,8 @@ class Load:
     timers: int
     seconds: float
     idle_seconds: float
+    posted: int
+    ingested: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +85,14 @@ BENCHMARKS = {
         "latency from an acknowledged answer to its record on followups.detractors, compared with two bare hops, at "
         "20, 200 and 400 answers a second; processor time of everything for an answer",
         on_backends(lambda on, progress, load: reaction.measure(on, progress, load.seconds)),
+    ),
+    "collector": Benchmark(
+        "answers per second at the collector alone, over the API and its landing page, compared with a bare INSERT",
+        on_backends(lambda on, progress, load: collector.measure(on, progress, load.posted)),
+    ),
+    "ingestion": Benchmark(
+        "answers per second and the delay of their acknowledgement while the whole product runs",
+        on_backends(lambda on, progress, load: ingestion.measure(on, progress, load.ingested)),
     ),
     "relay": Benchmark(
         "latency from a commit to the record at a consumer, and records per second from a full outbox",
@@ -116,6 +141,8 @@ def main(
     timers: Annotated[int, typer.Option(min=100_000, help="timers: number of pending timers.")] = 1_000_000,
     seconds: Annotated[float, typer.Option(min=2, max=300, help="reaction: duration of each rate in seconds.")] = 10.0,
     idle_seconds: Annotated[float, typer.Option(min=5, max=600, help="idle: duration in seconds.")] = idle.SECONDS,
+    posted: Annotated[int, typer.Option(min=500, help="collector: answers a round.")] = 8_000,
+    ingested: Annotated[int, typer.Option(min=500, help="ingestion: number of answers.")] = 30_000,
     json: Annotated[
         Path, typer.Option(help="File to save the results to.", show_default=".hearback/bench/results.json")
     ] = STATE / "results.json",
@@ -123,19 +150,17 @@ def main(
     chosen = names or list(BENCHMARKS)
     if unknown := [name for name in chosen if name not in BENCHMARKS]:
         raise typer.BadParameter(f"no benchmark {unknown[0]!r}; choose from {', '.join(BENCHMARKS)}")
-    results = uvloop.run(
-        _run(
-            chosen,
-            Load(
-                messages=messages,
-                events=events,
-                surveys=surveys,
-                timers=timers,
-                seconds=seconds,
-                idle_seconds=idle_seconds,
-            ),
-        )
+    load = Load(
+        messages=messages,
+        events=events,
+        surveys=surveys,
+        timers=timers,
+        seconds=seconds,
+        idle_seconds=idle_seconds,
+        posted=posted,
+        ingested=ingested,
     )
+    results = uvloop.run(_run(chosen, load))
     print_results(console, results)
     save(results, json)
     missed = [result.name for result in results if not result.met]

@@ -27,7 +27,10 @@ S = TypeVar("S", bound=ServiceSettings)
 
 @dataclass
 class Runtime(Generic[S]):
-    """The settings and resources of a service; created by ``open_runtime``."""
+    """The settings and resources of a service; created by ``open_runtime``.
+
+    What is pushed on ``closing`` ends after HTTP and the loops, and before the engine.
+    """
 
     name: str
     settings: S
@@ -42,6 +45,7 @@ class Runtime(Generic[S]):
     brand: Brand
     reads: Reads
     handled: Handled
+    closing: contextlib.AsyncExitStack
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -79,7 +83,9 @@ async def open_runtime(name: str, settings: S, *, schema: str | None = None) -> 
     reading = Reading(owner, CONSUMED_BY.get(owner, ()), engine=engine, settings=settings, clock=clock, health=health)
     # Digests are stored and looked up, so theirs is the one secret that never changes.
     digests = CustomerDigests(settings.secrets[-1])
-    try:
+    async with contextlib.AsyncExitStack() as closing:
+        closing.push_async_callback(engine.dispose)
+        closing.push_async_callback(reading.close)
         yield Runtime(
             name=name,
             settings=settings,
@@ -94,7 +100,5 @@ async def open_runtime(name: str, settings: S, *, schema: str | None = None) -> 
             brand=Brand(name=settings.brand_name, logo_url=settings.brand_logo_url or None, color=settings.brand_color),
             reads=reading,
             handled=Handled(),
+            closing=closing,
         )
-    finally:
-        await reading.close()
-        await engine.dispose()

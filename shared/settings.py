@@ -34,8 +34,8 @@ class ServiceSettings(KafkaSettings):
         8,
         ge=2,
         le=200,
-        description="Maximum database connections per process, besides one of the outbox relay. HTTP requests use at "
-        "most half of them.",
+        description="Maximum database connections per process, besides one of the outbox relay and, in the collector, "
+        "one of the writer of answers. HTTP requests use at most half of them.",
     )
     topic_prefix: str = Field("", pattern=r"^[a-zA-Z0-9._-]{0,60}$", description="Prefix of every topic name.")
     topic_replication: int = Field(

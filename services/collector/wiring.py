@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+from starlette.middleware import Middleware
+
+from services.collector.actions.answer_writer import AnswerWriter
 from services.collector.api import answers, customers
 from services.collector.handlers import campaigns, deliveries, sends, shared_ids
 from services.collector.loops.retention import RetentionLoop
@@ -14,6 +17,7 @@ from shared.loops import Periodic
 from shared.process import Service
 from shared.runtime import Runtime
 from shared.web.app import create_app
+from shared.web.plain import PlainPath, PlainPaths
 from shared.web.static_files import mount_static
 
 
@@ -23,10 +27,17 @@ def build(runtime: Runtime[CollectorSettings]) -> Service:
     app.add_middleware(AnyCase, base_path=settings.collector_base_path)
     mount_static(app, Path(__file__).parent)
     rendering = Rendering(runtime)
-    app.include_router(answers.routes(runtime))
+    writer = AnswerWriter(runtime)
+    app.include_router(answers.routes(runtime, writer))
     app.include_router(customers.routes(runtime))
-    app.include_router(survey.routes(runtime, rendering))
+    app.include_router(survey.routes(runtime, rendering, writer))
     app.include_router(unsubscribe.routes(runtime, rendering))
+    plain: list[PlainPath] = [
+        answers.PlainAnswers(runtime, writer, app.state.authenticator),
+        survey.PlainForms(runtime, writer),
+    ]
+    # Innermost: what limits, observes and repairs requests is in front of it.
+    app.user_middleware.append(Middleware(PlainPaths, paths=plain))
     return Service(
         handlers={
             topics.CAMPAIGNS.name: campaigns.handler(runtime),

@@ -18,11 +18,12 @@ class Outbox:
 
     async def put(self, connection: AsyncConnection, events: Sequence[Event]) -> None:
         """Adds the events to the transaction; the relay publishes them in this order once it has committed."""
-        records = []
-        for event in events:
-            headers, value = cloudevents.write(event, self.source)
-            records.append(Record(topic=event.topic, key=event.key.encode(), value=value, headers=headers))
-        await repository.put(connection, records)
+        await repository.put(connection, [self.record(event) for event in events])
+
+    def record(self, event: Event) -> Record:
+        """What is published of the event."""
+        headers, value = cloudevents.write(event, self.source)
+        return Record(topic=event.topic, key=event.key.encode(), value=value, headers=headers)
 
     async def remove(self, connection: AsyncConnection, topic: str, keys: Sequence[str]) -> None:
         """Adds that nothing is to remain of these keys of a compacted topic: a record without a value each."""

@@ -22,17 +22,23 @@ _autocommitting: WeakKeyDictionary[Engine, AsyncEngine] = WeakKeyDictionary()
 @contextlib.asynccontextmanager
 async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A transaction that commits at the end of the block, and rolls back when the block raises."""
-    async with autocommit(engine) as connection:
-        driver = driver_of(connection)
-        try:
-            await translated(driver, driver.execute("BEGIN"))
-            yield connection
-            ended = await translated(driver, driver.execute("COMMIT"))
-            if ended != "COMMIT":
-                raise RuntimeError("a statement failed and nobody noticed, so that the transaction was rolled back")
-        except Exception:
-            await _roll_back(driver)
-            raise
+    async with autocommit(engine) as connection, begun(connection):
+        yield connection
+
+
+@contextlib.asynccontextmanager
+async def begun(connection: AsyncConnection) -> AsyncIterator[None]:
+    """A transaction on a connection of ``autocommit`` that is kept for longer."""
+    driver = driver_of(connection)
+    try:
+        await translated(driver, driver.execute("BEGIN"))
+        yield
+        ended = await translated(driver, driver.execute("COMMIT"))
+        if ended != "COMMIT":
+            raise RuntimeError("a statement failed and nobody noticed, so that the transaction was rolled back")
+    except Exception:
+        await _roll_back(driver)
+        raise
 
 
 @contextlib.asynccontextmanager

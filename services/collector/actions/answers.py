@@ -1,176 +1,214 @@
-"""Recording an answer: read, decide, write with its event, all in one transaction, before anything is acknowledged.
+"""Recording answers: read, decide, write with their events, all in one transaction, before anything is acknowledged.
 
-Optimistic locking: the write names the revision that was read; if another request changed it in between, it is read
-and decided again, so that two concurrent requests leave one answer.
+Every way in leads through the writer (``answer_writer.py``), which collects what arrives at the same time.
 """
 
-import secrets
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.collector.actions.contention import ATTEMPTS, Contended
-from services.collector.domain.answers import (
-    AmbiguousId,
-    AnswerAccepted,
-    AnswerParts,
-    DirectAnswer,
-    ErasedAnswer,
-    GivenBeforeErasure,
-    KeyReused,
-    StoredAnswer,
-    UnknownCampaign,
-    answer_after,
-    repeats,
-    time_ordered_id,
-)
-from services.collector.domain.surveys import Send, answerable, score_stays
+from services.collector.domain.answer_requests import REFUSALS, AnswerRequest, Decided, Standing, decide
+from services.collector.domain.answers import StoredAnswer, answer_after
+from services.collector.domain.surveys import Survey
 from services.collector.repository import answers, campaigns, erasures, surveys
+from services.collector.repository.answers import AnswerChange, NewAnswer
 from services.collector.settings import CollectorSettings
-from shared import metrics, tracing
 from shared.contracts import answers as contract
-from shared.contracts import identity
-from shared.contracts.answers import Answer
-from shared.erasures import is_erased
+from shared.contracts.events import Event
 from shared.runtime import Runtime
 
 _CAMPAIGNS_NAMED = 20
 """How many campaigns an error lists."""
 
+Outcome = Decided | Exception | None
+"""What became of a request: decided and written, refused (one of REFUSALS), or neither."""
 
-async def answer_survey(runtime: Runtime[CollectorSettings], send_id: str, given: AnswerParts) -> AnswerAccepted:
-    """Records or amends the answer to a survey.
 
-    Raises UnknownSurvey, ErasedSurvey, ClosedSurvey, ScoreMissing, TooManyFurtherAnswers or Contended; then nothing was
-    recorded.
+def is_probably_new(request: AnswerRequest, campaigns_known: Collection[str]) -> bool:
+    """Whether it is worth trying to ``add`` the answer, without reading what is stored."""
+    return request.send_id is None and (request.campaign is None or request.campaign in campaigns_known)
+
+
+async def add(
+    connection: AsyncConnection, runtime: Runtime[CollectorSettings], requests: Sequence[AnswerRequest]
+) -> dict[str, Decided]:
+    """Adds those that are plainly new, and commits; by answer id. The others need ``record``. Each has a key of its
+    own, and is probably new."""
+    now = runtime.clock.now()
+    digests = runtime.digests
+    new: list[NewAnswer] = []
+    decided: dict[str, Decided] = {}
+    for request in requests:
+        answer = answer_after(None, request.answer_id, request.given, now)
+        assert answer is not None, "the first answer is never a repetition"
+        decided[request.answer_id] = Decided(answer, changed=True)
+        customer_id, order_id = request.customer_id, request.order_id
+        new.append(
+            NewAnswer(
+                answer_id=request.answer_id,
+                customer_id=customer_id,
+                event=runtime.outbox.record(contract.event(answer, traceparent=request.traceparent)),
+                request_digest=request.digest,
+                customer_digest=None if customer_id is None else digests.digest(customer_id),
+                order_digest=None if order_id is None else digests.order(order_id),
+                rival_id=request.unowned_id,
+                claim=request.key if request.named else None,
+            )
+        )
+    added = await answers.add(connection, contract.TOPIC, new)
+    return {answer_id: decided[answer_id] for answer_id in added}
+
+
+async def record(
+    connection: AsyncConnection, runtime: Runtime[CollectorSettings], requests: Sequence[AnswerRequest], *, wait: bool
+) -> list[Outcome]:
+    """What becomes of each of the requests, decided in their order and written with their events.
+
+    Without ``wait``, what others have locked is not waited for, and nothing is refused, because an answer that is
+    locked looks like none: such a request, and those after it that are about the same answer, have no outcome. With
+    it, one has none only if another transaction was quicker.
     """
-    answer_id = identity.answer_id(send_id)
-    for _ in range(ATTEMPTS):
-        async with runtime.transaction() as connection:
-            held = await surveys.hold(connection, send_id)
-            survey = answerable(held, runtime.clock.now(), score_stays=score_stays(held, given.get("score")))
-            if survey.stored is None:
-                given = {**_facts(survey.send), **given}
-            answer = await _store(connection, runtime, answer_id, survey.stored, given)
-        if answer is not None:
-            return AnswerAccepted(answer_id=answer_id, revision=answer.revision)
-    raise Contended(f"answer {answer_id}")
+    facts = await _facts(connection, runtime, requests, wait=wait)
+    now = runtime.clock.now()
+    left = facts.busy
+    outcomes: list[Outcome] = []
+    changes: dict[str, AnswerChange] = {}
+    owners: dict[str, str] = {}
+    events: list[Event] = []
+    for request in requests:
+        if request.key in left:
+            outcomes.append(None)
+            continue
+        try:
+            decided = decide(request, facts.standing(request, changes, owners), now)
+        except REFUSALS as refusal:
+            outcomes.append(refusal if wait else None)
+            if not wait:
+                left.add(request.key)
+            continue
+        outcomes.append(decided)
+        if decided.changed:
+            earlier = changes.get(request.answer_id)
+            stored = facts.stored.get(request.answer_id)
+            changes[request.answer_id] = AnswerChange(
+                answer=decided.answer,
+                before=earlier.before if earlier else stored.revision if stored else 0,
+                request_digest=earlier.request_digest
+                if earlier
+                else stored.request_digest
+                if stored
+                else request.digest,
+            )
+            owners[request.key] = request.answer_id
+            events.append(contract.event(decided.answer, traceparent=request.traceparent))
+    if not changes:
+        return outcomes
+    written = await answers.put(connection, list(changes.values()))
+    await runtime.outbox.put(connection, [event for event in events if event.key in written])
+    lost = changes.keys() - written
+    return [None if request.answer_id in lost else outcome for request, outcome in zip(requests, outcomes, strict=True)]
 
 
-async def answer_directly(
-    runtime: Runtime[CollectorSettings], body: DirectAnswer, *, caller: str, idempotency_key: str | None
-) -> AnswerAccepted:
-    """Records or amends an answer that the shop's own backend reports; ``caller`` is the name of its API key.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Facts:
+    """What is stored about what the requests concern, by answer id, send id, customer id and order id. ``busy`` are
+    the keys of answers that somebody else is changing; ``taken`` the answer ids whose key another answer has."""
 
-    A request that is repeated with its ``idempotency_key`` changes nothing, even if the answer was amended in between.
-    Raises ErasedAnswer, GivenBeforeErasure, AnswerOfAnother, KeyReused, AmbiguousId, UnknownCampaign,
-    TooManyFurtherAnswers or Contended; then nothing was recorded.
-    """
-    began = runtime.clock.now()
-    key = idempotency_key if body.answer_id is None else None
-    digest = None if key is None else body.digest()
-    if body.answer_id is not None:
-        answer_id = body.answer_id
-    elif key is not None:
-        answer_id = identity.keyed_answer_id(caller=caller, idempotency_key=key)
-    else:
-        answer_id = time_ordered_id(began, randomness=secrets.randbits(74))
-    given = body.parts()
-    for _ in range(ATTEMPTS):
-        async with runtime.transaction() as connection:
-            await _hold_off_erasures(connection, runtime, given, began)
-            stored = await answers.read(connection, answer_id)
-            if stored is None and key is not None:
-                repeated = await _recorded_under_unowned_key(connection, key, given, began)
-                if repeated is not None:
-                    return repeated
-            if digest is not None and stored is not None and stored.answer is not None:
-                if stored.request_digest != digest:
-                    raise KeyReused
-                return AnswerAccepted(answer_id=answer_id, revision=stored.revision)
-            if stored is None and body.answer_id is not None and await answers.is_key_taken(connection, answer_id):
-                raise AmbiguousId
-            await _check_campaign(connection, stored, body.campaign)
-            answer = await _store(connection, runtime, answer_id, stored, given, request_digest=digest)
-        if answer is not None:
-            return AnswerAccepted(answer_id=answer_id, revision=answer.revision)
-    raise Contended(f"answer {answer_id}")
+    busy: set[str]
+    stored: dict[str, StoredAnswer]
+    surveys: dict[str, Survey]
+    taken: set[str]
+    customers_erased_at: dict[str, datetime]
+    orders_erased_at: dict[str, datetime]
+    campaigns: Collection[str]
+
+    def standing(
+        self, request: AnswerRequest, changes: Mapping[str, AnswerChange], owners: Mapping[str, str]
+    ) -> Standing:
+        """For one of the requests, after the ``changes`` of those before it, by answer id; ``owners`` are the answers
+        of their keys."""
+        change = changes.get(request.answer_id)
+        erased_at = None
+        if request.customer_id is not None:
+            erased_at = self.customers_erased_at.get(request.customer_id)
+        elif request.order_id is not None:
+            erased_at = self.orders_erased_at.get(request.order_id)
+        return Standing(
+            stored=change.stored if change else self.stored.get(request.answer_id),
+            survey=self.surveys.get(request.send_id) if request.send_id else None,
+            unowned=self.stored.get(request.unowned_id) if request.unowned_id else None,
+            key_taken=request.answer_id in self.taken
+            or owners.get(request.key, request.answer_id) != request.answer_id,
+            erased_at=erased_at,
+            campaigns=self.campaigns,
+        )
 
 
-async def _hold_off_erasures(
-    connection: AsyncConnection, runtime: Runtime[CollectorSettings], given: AnswerParts, began: datetime
-) -> None:
-    """Until the transaction ends, nobody whom the answer names is erased. Raises GivenBeforeErasure if that happened
-    after the answer was given or, if that is not known, after the request began."""
-    customer_id = given.get("customer_id")
-    order_id = given.get("order_id") if customer_id is None else None
-    if customer_id is not None:
-        await erasures.hold_off_for_customer(connection, customer_id)
-        erased_at = await erasures.customer_erased_at(connection, runtime.digests.digest(customer_id))
-    elif order_id is not None:
-        await erasures.hold_off_for_orders(connection)
-        erased_at = await erasures.order_erased_at(connection, runtime.digests.order(order_id))
-    else:
-        return
-    if is_erased(given.get("answered_at", began), erased_at=erased_at):
-        raise GivenBeforeErasure
-
-
-async def _recorded_under_unowned_key(
-    connection: AsyncConnection, key: str, given: AnswerParts, now: datetime
-) -> AnswerAccepted | None:
-    """What a version until 0.1.0 acknowledged for the same request, which is being retried after an upgrade."""
-    answer_id = identity.unowned_keyed_answer_id(key)
-    stored = await answers.read(connection, answer_id)
-    if stored is None or stored.answer is None or not repeats(stored.answer, given, now):
-        return None
-    return AnswerAccepted(answer_id=answer_id, revision=stored.revision)
-
-
-async def _check_campaign(connection: AsyncConnection, stored: StoredAnswer | None, campaign: str | None) -> None:
-    """Raises UnknownCampaign: a misspelt one would become a campaign of its own in every report."""
-    kept = stored.answer.campaign if stored and stored.answer else None
-    if campaign is not None and campaign != kept and not await campaigns.is_published(connection, campaign):
-        raise UnknownCampaign(campaign, await campaigns.published(connection, _CAMPAIGNS_NAMED))
-
-
-def _facts(send: Send) -> AnswerParts:
-    """The answer's fields known from the send; copied when the survey is first answered."""
-    facts: AnswerParts = {
-        "channel": send.channel,
-        "send_id": send.send_id,
-        "order_id": send.order_id,
-        "campaign": send.campaign,
-        "campaign_version": send.campaign_version,
-        "segments": send.segments,
-        "locale": send.locale,
+async def _facts(
+    connection: AsyncConnection, runtime: Runtime[CollectorSettings], requests: Sequence[AnswerRequest], *, wait: bool
+) -> _Facts:
+    """Read and locked in an order that everybody keeps: who may be erased, keys, surveys, answers."""
+    busy = await _hold_off_erasures(connection, requests, wait=wait)
+    claims = {request.key for request in requests if request.named}
+    if claims:
+        busy |= await answers.claim_keys(connection, claims, wait=wait)
+    send_ids = {request.send_id for request in requests if request.send_id is not None}
+    held = await surveys.hold_several(connection, send_ids, runtime.clock.now(), wait=wait) if send_ids else {}
+    answer_ids = {request.answer_id for request in requests}
+    unowned_ids = {request.unowned_id for request in requests if request.unowned_id is not None}
+    stored = await answers.read(connection, answer_ids | unowned_ids, wait=wait)
+    new_ids = {
+        request.answer_id: request.key for request in requests if request.named and request.answer_id not in stored
     }
-    if send.customer_id is not None:
-        facts["customer_id"] = send.customer_id
-    return facts
+    customers_erased_at, orders_erased_at = await _erased_at(connection, runtime, requests)
+    return _Facts(
+        busy=busy,
+        stored=stored,
+        surveys=held,
+        taken=await answers.with_taken_key(connection, new_ids) if new_ids else set(),
+        customers_erased_at=customers_erased_at,
+        orders_erased_at=orders_erased_at,
+        campaigns=await _campaigns(connection, requests),
+    )
 
 
-async def _store(
-    connection: AsyncConnection,
-    runtime: Runtime[CollectorSettings],
-    answer_id: str,
-    stored: StoredAnswer | None,
-    given: AnswerParts,
-    *,
-    request_digest: bytes | None = None,
-) -> Answer | None:
-    """The answer after ``given``, written if that changed it; None if another request changed it in between."""
-    if stored is not None and stored.answer is None:
-        raise ErasedAnswer(answer_id)
-    current = stored.answer if stored else None
-    answer = answer_after(current, answer_id, given, runtime.clock.now())
-    if answer is None:
-        assert current is not None
-        metrics.answers.labels(current.channel, "repeated").inc()
-        return current
-    if not await answers.put(connection, answer, request_digest=request_digest):
-        return None
-    event = contract.event(answer, traceparent=tracing.current())
-    await runtime.outbox.put(connection, [event])
-    metrics.answers.labels(answer.channel, event.type.removeprefix("answer.")).inc()
-    return answer
+async def _hold_off_erasures(connection: AsyncConnection, requests: Sequence[AnswerRequest], *, wait: bool) -> set[str]:
+    """Until the transaction ends, nobody whom one of the answers names is erased. Without ``wait``, returns the keys of
+    the answers of those who are being erased."""
+    busy: set[str] = set()
+    customer_ids = {request.customer_id for request in requests if request.customer_id is not None}
+    if customer_ids:
+        being_erased = await erasures.hold_off_for_customers(connection, customer_ids, wait=wait)
+        busy = {request.key for request in requests if request.customer_id in being_erased}
+    about_orders = {request.key for request in requests if request.order_id is not None}
+    if about_orders and not await erasures.hold_off_for_orders(connection, wait=wait):
+        busy |= about_orders
+    return busy
+
+
+async def _erased_at(
+    connection: AsyncConnection, runtime: Runtime[CollectorSettings], requests: Sequence[AnswerRequest]
+) -> tuple[dict[str, datetime], dict[str, datetime]]:
+    """When those whom the requests name were erased: by customer id, and by order id."""
+    digests = runtime.digests
+    customers = {
+        digests.digest(each.customer_id): each.customer_id for each in requests if each.customer_id is not None
+    }
+    orders = {digests.order(each.order_id): each.order_id for each in requests if each.order_id is not None}
+    customers_at = await erasures.customers_erased_at(connection, customers) if customers else {}
+    orders_at = await erasures.orders_erased_at(connection, orders) if orders else {}
+    return (
+        {customers[digest]: moment for digest, moment in customers_at.items()},
+        {orders[digest]: moment for digest, moment in orders_at.items()},
+    )
+
+
+async def _campaigns(connection: AsyncConnection, requests: Sequence[AnswerRequest]) -> Collection[str]:
+    """Those the requests name and that were published; if one was not, some of those that were, to tell its sender."""
+    named = {request.campaign for request in requests if request.campaign is not None}
+    if not named:
+        return ()
+    found = await campaigns.published_among(connection, named)
+    return found if found == named else found.union(await campaigns.published(connection, _CAMPAIGNS_NAMED))

@@ -1,4 +1,4 @@
-"""Retries of a compare-and-set that lost against a concurrent request."""
+"""Requests that cannot be served just now, because there are too many others."""
 
 ATTEMPTS = 50
 """A failed attempt means that another request succeeded, so this is how many concurrent requests a row can take."""
@@ -9,3 +9,10 @@ class Contended(TimeoutError):
 
     def __init__(self, subject: str) -> None:
         super().__init__(f"{subject} changed {ATTEMPTS} times while the request was being handled")
+
+
+class Overloaded(TimeoutError):
+    """More answers arrive than are written; a retry helps."""
+
+    def __init__(self, waiting: int) -> None:
+        super().__init__(f"{waiting:,} answers are waiting to be written; nothing was recorded")

@@ -1,11 +1,14 @@
 """``/v1/answers``: answers reported by the shop's backend."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header
+import orjson
+from fastapi import APIRouter, Depends, Header, Request
+from pydantic import TypeAdapter, ValidationError
 
-from services.collector.actions.answers import answer_directly
-from services.collector.actions.contention import Contended
+from services.collector.actions.answer_writer import AnswerWriter
+from services.collector.actions.contention import Contended, Overloaded
 from services.collector.domain.answers import (
     ANSWER_ERASED,
     AmbiguousId,
@@ -20,11 +23,12 @@ from services.collector.domain.answers import (
     is_in_the_future,
 )
 from services.collector.settings import CollectorSettings
-from shared.api_keys import Caller
+from shared.api_keys import Authenticator, Caller
 from shared.contracts.types import Identifier
 from shared.runtime import Runtime
 from shared.web.auth import require
 from shared.web.parameters import known_parameters
+from shared.web.plain import Reply, Submitted, submitted
 from shared.web.problems import INVALID_REQUEST, TRY_AGAIN, Problem, declared
 
 IdempotencyKey = Annotated[
@@ -34,13 +38,17 @@ IdempotencyKey = Annotated[
         "with an answer_id, and then ignored."
     ),
 ]
+_BEARER = b"Bearer "
+_JSON = ((b"content-type", b"application/json"),)
+_read_key: TypeAdapter[str] = TypeAdapter(Identifier)
 
 
-def routes(runtime: Runtime[CollectorSettings]) -> APIRouter:
+def routes(runtime: Runtime[CollectorSettings], writer: AnswerWriter) -> APIRouter:
     router = APIRouter(prefix="/v1", dependencies=[Depends(known_parameters)])
 
     @router.post("/answers", status_code=202, responses=declared(400, 401, 403, 409, 410))
     async def post_answer(
+        request: Request,
         body: DirectAnswer,
         caller: Annotated[Caller, Depends(require("answers:write"))],
         idempotency_key: IdempotencyKey = None,
@@ -50,7 +58,9 @@ def routes(runtime: Runtime[CollectorSettings]) -> APIRouter:
         if body.answered_at is not None and is_in_the_future(body.answered_at, now=now):
             raise _invalid("answered_at", f"is in the future; the server's time is {now.isoformat(timespec='seconds')}")
         try:
-            return await answer_directly(runtime, body, caller=caller.name, idempotency_key=idempotency_key)
+            return await (
+                submitted(request) or writer.submit_directly(body, caller=caller.name, idempotency_key=idempotency_key)
+            )
         except (ErasedAnswer, GivenBeforeErasure) as error:
             raise Problem(410, ANSWER_ERASED, detail=str(error)) from error
         except AnswerOfAnother as error:
@@ -61,10 +71,50 @@ def routes(runtime: Runtime[CollectorSettings]) -> APIRouter:
             raise Problem(422, "The Idempotency-Key was used before", detail=str(error)) from error
         except (TooManyFurtherAnswers, UnknownCampaign) as error:
             raise _invalid(*str(error).split(": ", 1)) from error
-        except Contended as error:
+        except (Contended, Overloaded) as error:
             raise Problem(503, TRY_AGAIN, detail=str(error), headers={"Retry-After": "1"}) from error
 
     return router
+
+
+class PlainAnswers:
+    """What ``POST /v1/answers`` does with an answer that is plainly in order; see ``shared.web.plain``."""
+
+    template = "/v1/answers"
+    media_type = b"application/json"
+
+    def __init__(self, runtime: Runtime[CollectorSettings], writer: AnswerWriter, authenticator: Authenticator) -> None:
+        self._clock = runtime.clock
+        self._writer = writer
+        self._authenticator = authenticator
+
+    def takes(self, path: str) -> bool:
+        return path == self.template
+
+    def submit(self, _path: str, headers: Mapping[bytes, bytes], body: bytes) -> Submitted[AnswerAccepted] | None:
+        authorization = headers.get(b"authorization", b"")
+        if not authorization.startswith(_BEARER):
+            return None
+        caller = self._authenticator.caller(authorization[len(_BEARER) :].decode("latin-1"))
+        if caller is None or not caller.may("answers:write"):
+            return None
+        written_key = headers.get(b"idempotency-key")
+        try:
+            answer = DirectAnswer.model_validate(orjson.loads(body))
+            key = None if written_key is None else _read_key.validate_python(written_key.decode("latin-1"))
+        except (orjson.JSONDecodeError, ValidationError):
+            return None
+        if answer.answered_at is not None and is_in_the_future(answer.answered_at, now=self._clock.now()):
+            return None
+        try:
+            accepted = self._writer.submit_directly(answer, caller=caller.name, idempotency_key=key)
+        except Overloaded:
+            return None
+        return Submitted(accepted, _reply)
+
+
+def _reply(accepted: AnswerAccepted) -> Reply:
+    return Reply(202, _JSON, orjson.dumps(accepted.__dict__))
 
 
 def _invalid(field: str, message: str) -> Problem:

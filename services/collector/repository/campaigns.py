@@ -1,12 +1,13 @@
 """SQL for published campaigns, one row per version."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.campaigns import CampaignPublished
 from shared.persistence.columns import Columns
+from shared.persistence.statement import Statement
 
 _COLUMNS = Columns(campaign="text", campaign_version="integer", definition="jsonb")
 _PUT = text(
@@ -31,11 +32,12 @@ async def put(connection: AsyncConnection, published: Sequence[CampaignPublished
 
 
 _PUBLISHED = text("SELECT DISTINCT campaign FROM campaigns ORDER BY campaign LIMIT :limit")
-_IS_PUBLISHED = text("SELECT EXISTS (SELECT FROM campaigns WHERE campaign = :campaign)")
+_AMONG = Statement("SELECT DISTINCT campaign FROM campaigns WHERE campaign = ANY(CAST(:campaigns AS text[]))")
 
 
-async def is_published(connection: AsyncConnection, campaign: str) -> bool:
-    return bool((await connection.execute(_IS_PUBLISHED, {"campaign": campaign})).scalar_one())
+async def published_among(connection: AsyncConnection, campaigns: Collection[str]) -> set[str]:
+    """Those of the campaigns that have been published; they stay so."""
+    return {row.campaign for row in await _AMONG.rows(connection, {"campaigns": sorted(campaigns)})}
 
 
 async def published(connection: AsyncConnection, limit: int) -> list[str]:

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.collector.repository.answers import stored_answer
 from shared.contracts import identity
 from shared.contracts.answers import Answer
+from shared.persistence.statement import Statement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,38 +50,67 @@ async def erased_among(connection: AsyncConnection, digests: Sequence[bytes]) ->
 
 # Answers that are posted directly hold off erasures by these locks instead, so that one customer's erasure waits for,
 # and holds up, only the answers that name the customer, and those that name an order without a customer.
-_HOLD_OFF_FOR_CUSTOMER = text(
-    "SELECT pg_advisory_xact_lock_shared(hashtextextended('hearback.collector.customer.' || :customer_id, 0))"
+# Those that are plainly new do it in the function add_answers (migrations/versions/0012_add_answers.py).
+_HOLD_OFF_FOR = Statement(
+    """
+    SELECT pg_advisory_xact_lock_shared(hashtextextended('hearback.collector.customer.' || customer_id, 0))
+    FROM unnest(CAST(:customer_ids AS text[])) AS customer_id
+    """
 )
-_HOLD_OFF_FOR_ORDERS = text("SELECT pg_advisory_xact_lock_shared(hashtextextended('hearback.collector.orders', 0))")
+_TRY_TO_HOLD_OFF_FOR = Statement(
+    """
+    SELECT customer_id FROM unnest(CAST(:customer_ids AS text[])) AS customer_id
+    WHERE NOT pg_try_advisory_xact_lock_shared(
+        hashtextextended('hearback.collector.customer.' || customer_id, 0))
+    """
+)
+_HOLD_OFF_FOR_ORDERS = Statement(
+    "SELECT pg_advisory_xact_lock_shared(hashtextextended('hearback.collector.orders', 0))"
+)
+_TRY_TO_HOLD_OFF_FOR_ORDERS = Statement(
+    "SELECT pg_try_advisory_xact_lock_shared(hashtextextended('hearback.collector.orders', 0))"
+)
 _WAIT_FOR_ANSWERS = text(
     """
     SELECT pg_advisory_xact_lock(hashtextextended('hearback.collector.customer.' || :customer_id, 0)),
            pg_advisory_xact_lock(hashtextextended('hearback.collector.orders', 0))
     """
 )
-_CUSTOMER_ERASED_AT = text("SELECT erased_at FROM erasures WHERE customer_digest = :digest")
-_ORDER_ERASED_AT = text("SELECT erased_at FROM erased_orders WHERE order_digest = :digest")
+_CUSTOMERS_ERASED_AT = Statement(
+    "SELECT customer_digest AS digest, erased_at FROM erasures WHERE customer_digest = ANY(CAST(:digests AS bytea[]))"
+)
+_ORDERS_ERASED_AT = Statement(
+    "SELECT order_digest AS digest, erased_at FROM erased_orders WHERE order_digest = ANY(CAST(:digests AS bytea[]))"
+)
 
 
-async def hold_off_for_customer(connection: AsyncConnection, customer_id: str) -> None:
-    """For an answer that names a customer: until the transaction ends, this customer cannot be erased."""
-    await connection.execute(_HOLD_OFF_FOR_CUSTOMER, {"customer_id": customer_id})
+async def hold_off_for_customers(connection: AsyncConnection, customer_ids: Collection[str], *, wait: bool) -> set[str]:
+    """For answers that name a customer: until the transaction ends, none of these can be erased. Without ``wait``,
+    those who are being erased are returned."""
+    statement = _HOLD_OFF_FOR if wait else _TRY_TO_HOLD_OFF_FOR
+    rows = await statement.rows(connection, {"customer_ids": sorted(customer_ids)})
+    return set() if wait else {row.customer_id for row in rows}
 
 
-async def hold_off_for_orders(connection: AsyncConnection) -> None:
-    """For an answer that names an order and no customer: until the transaction ends, nobody can be erased."""
-    await connection.execute(_HOLD_OFF_FOR_ORDERS)
+async def hold_off_for_orders(connection: AsyncConnection, *, wait: bool) -> bool:
+    """For answers that name an order and no customer: until the transaction ends, nobody can be erased. Without
+    ``wait``, False when somebody is being erased."""
+    if wait:
+        await _HOLD_OFF_FOR_ORDERS.rows(connection)
+        return True
+    return bool(await _TRY_TO_HOLD_OFF_FOR_ORDERS.value(connection))
 
 
-async def customer_erased_at(connection: AsyncConnection, customer_digest: bytes) -> datetime | None:
-    """When the customer was erased, for a transaction that holds off erasures."""
-    return (await connection.execute(_CUSTOMER_ERASED_AT, {"digest": customer_digest})).scalar()
+async def customers_erased_at(connection: AsyncConnection, digests: Collection[bytes]) -> dict[bytes, datetime]:
+    """When those of the customers were erased who were, for a transaction that holds off their erasure."""
+    rows = await _CUSTOMERS_ERASED_AT.rows(connection, {"digests": sorted(digests)})
+    return {row.digest: row.erased_at for row in rows}
 
 
-async def order_erased_at(connection: AsyncConnection, order_digest: bytes) -> datetime | None:
-    """When the order's customer was erased, for a transaction that holds off erasures."""
-    return (await connection.execute(_ORDER_ERASED_AT, {"digest": order_digest})).scalar()
+async def orders_erased_at(connection: AsyncConnection, digests: Collection[bytes]) -> dict[bytes, datetime]:
+    """When the customers of those of the orders were erased, for a transaction that holds off erasures."""
+    rows = await _ORDERS_ERASED_AT.rows(connection, {"digests": sorted(digests)})
+    return {row.digest: row.erased_at for row in rows}
 
 
 _PREFERENCE_REVISIONS = text(

@@ -4,11 +4,14 @@ Each POST ends in a redirect to the next step, so that reloading repeats nothing
 get JSON and problem details back.
 """
 
+import re
+from collections.abc import Mapping
+
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from services.collector.actions.answers import answer_survey
-from services.collector.actions.contention import Contended
+from services.collector.actions.answer_writer import AnswerWriter
+from services.collector.actions.contention import Contended, Overloaded
 from services.collector.domain.answers import (
     ANSWER_ERASED,
     AnswerAccepted,
@@ -28,11 +31,16 @@ from shared.contracts.answers import Answer
 from shared.contracts.types import MAX_COMMENT
 from shared.links import BrokenLink
 from shared.runtime import Runtime
-from shared.web.forms import is_json, read_form, read_json, storable_text
+from shared.web.forms import FORM_TYPES, is_json, read_form, read_json, storable_text, url_encoded
+from shared.web.plain import Reply, Submitted, submitted
 from shared.web.problems import INVALID_REQUEST, TRY_AGAIN, Problem, declared
 
+# What the signed links of this version have in their path; others, and what mail programs made of them, are read with
+# more patience.
+_PLAIN_PATH = re.compile(r"/s/([0-9a-z-]+\.[a-z2-7]+)")
 
-def routes(runtime: Runtime[CollectorSettings], rendering: Rendering) -> APIRouter:
+
+def routes(runtime: Runtime[CollectorSettings], rendering: Rendering, writer: AnswerWriter) -> APIRouter:
     router = APIRouter()
 
     @router.get("/s/{token:path}", response_class=HTMLResponse, include_in_schema=False)
@@ -72,49 +80,98 @@ def routes(runtime: Runtime[CollectorSettings], rendering: Rendering) -> APIRout
     async def post_survey(request: Request, token: str) -> Response:
         """Accepts the score, or the comment that follows it. The token in the URL identifies the survey."""
         if is_json(request):
-            return await _post_json(runtime, token, await request.body())
+            return await _post_json(runtime, writer, token, await request.body())
         form = await read_form(request)
         try:
-            return await _post_form(runtime, rendering, request, token, form)
+            return await _post_form(runtime, writer, rendering, request, token, form)
         except UNAVAILABLE as error:
             return rendering.unavailable(request, error, score=form_score(form.get("score")))
 
     return router
 
 
-async def _post_form(
-    runtime: Runtime[CollectorSettings], rendering: Rendering, request: Request, token: str, form: dict[str, str]
-) -> Response:
-    """Redirects to the next step, or shows the same step again with what is missing or too long."""
-    send_id = runtime.links.send_id_of(token, "answer")
-    score, comment = form_score(form.get("score")), storable_text(form.get("comment", "")).strip()
-    if len(comment) > MAX_COMMENT:
-        survey = await _answerable(runtime, send_id, score=score, only_comments=True)
-        if survey.stored and survey.stored.answer:
-            return _comment(rendering, request, survey, survey.stored.answer, too_long=comment)
-        return _question(rendering, request, survey, score, missing=score is None)
+class PlainForms:
+    """What a survey's page does with a form that is plainly in order; see ``shared.web.plain``."""
+
+    template = "/s/{token}"
+    media_type = FORM_TYPES[0].encode()
+
+    def __init__(self, runtime: Runtime[CollectorSettings], writer: AnswerWriter) -> None:
+        self._links = runtime.links
+        self._writer = writer
+
+    def takes(self, path: str) -> bool:
+        return _PLAIN_PATH.fullmatch(path) is not None
+
+    def submit(self, path: str, _headers: Mapping[bytes, bytes], body: bytes) -> Submitted[AnswerAccepted] | None:
+        form = url_encoded(body)
+        given = _given(form)
+        if given is None:
+            return None
+        try:
+            send_id = self._links.send_id_of(path.rpartition("/")[2], "answer")
+            accepted = self._writer.submit_survey(send_id, given)
+        except (BrokenLink, Overloaded):
+            return None
+        headers = ((b"location", f"{path}?step={_following(form)}".encode()), (b"cache-control", b"no-store"))
+        return Submitted(accepted, lambda _: Reply(303, headers))
+
+
+def _given(form: Mapping[str, str]) -> AnswerParts | None:
+    """What a form says; None if there is nothing in it, or a comment that is too long."""
+    score, comment = form_score(form.get("score")), _comment_in(form)
+    if len(comment) > MAX_COMMENT or (score is None and "comment" not in form):
+        return None
     given: AnswerParts = {}
     if score is not None:
         given["score"] = score
     if comment:
         given["comment"] = comment
-    if not given and "comment" not in form:
+    return given
+
+
+def _comment_in(form: Mapping[str, str]) -> str:
+    return storable_text(form.get("comment", "")).strip()
+
+
+def _following(form: Mapping[str, str]) -> str:
+    """The step after that of the form."""
+    return "thanks" if "comment" in form else "comment"
+
+
+async def _post_form(
+    runtime: Runtime[CollectorSettings],
+    writer: AnswerWriter,
+    rendering: Rendering,
+    request: Request,
+    token: str,
+    form: Mapping[str, str],
+) -> Response:
+    """Redirects to the next step, or shows the same step again with what is missing or too long."""
+    send_id = runtime.links.send_id_of(token, "answer")
+    score, comment = form_score(form.get("score")), _comment_in(form)
+    given = _given(form)
+    if given is None and len(comment) > MAX_COMMENT:
+        survey = await _answerable(runtime, send_id, score=score, only_comments=True)
+        if survey.stored and survey.stored.answer:
+            return _comment(rendering, request, survey, survey.stored.answer, too_long=comment)
+        return _question(rendering, request, survey, score, missing=score is None)
+    if given is None:
         return _question(rendering, request, await _answerable(runtime, send_id), None, missing=True)
     try:
-        await answer_survey(runtime, send_id, given)
+        await (submitted(request) or writer.submit_survey(send_id, given))
     except ScoreMissing:
         return _question(rendering, request, await _answerable(runtime, send_id), None, missing=True)
-    following = "thanks" if "comment" in form else "comment"
-    return RedirectResponse(address(request, step=following), 303, {"Cache-Control": "no-store"})
+    return RedirectResponse(address(request, step=_following(form)), 303, {"Cache-Control": "no-store"})
 
 
-async def _post_json(runtime: Runtime[CollectorSettings], token: str, body: bytes) -> Response:
+async def _post_json(runtime: Runtime[CollectorSettings], writer: AnswerWriter, token: str, body: bytes) -> Response:
     try:
         send_id = runtime.links.send_id_of(token, "answer")
-        accepted = await answer_survey(runtime, send_id, read_json(body, SurveyAnswer).parts())
+        accepted = await writer.submit_survey(send_id, read_json(body, SurveyAnswer).parts())
     except BrokenLink as error:
         raise broken_link_problem() from error
-    except (UnknownSurvey, Contended) as error:
+    except (UnknownSurvey, Contended, Overloaded) as error:
         raise Problem(503, TRY_AGAIN, detail=str(error), headers={"Retry-After": str(REFRESH_SECONDS)}) from error
     except ErasedSurvey as error:
         raise Problem(410, ANSWER_ERASED, detail=str(error)) from error

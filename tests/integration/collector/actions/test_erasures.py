@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.collector.actions import erasures as erasures_action
 from services.collector.actions.erasures import erase_customer
 from services.collector.loops.retention import RetentionLoop
 from services.collector.repository import answers, erasures, sends, surveys
+from services.collector.repository.answers import AnswerChange
 from shared.contracts import identity, topics
 from shared.contracts.answers import Answer
 from shared.contracts.preferences import Preference
@@ -19,6 +19,7 @@ from shared.contracts.sends import Recipient
 from shared.digests import CustomerDigests
 from shared.messaging import dead_letters
 from shared.messaging.records import DeadLetter
+from shared.persistence.transaction import rolled_back
 from tests.integration.collector.kit import NOON, ONE_CLICK, Collector, survey
 from tests.kit.http import bearer
 from tests.kit.locks import held_up
@@ -311,29 +312,30 @@ async def test_an_answer_that_is_on_its_way_is_waited_for(collector: Collector) 
         answer = Answer(
             answer_id=answer_id, revision=1, score=3, answered_at=NOON, received_at=NOON, customer_id="c-42"
         )
-        assert await answers.put(connection, answer)
+        assert await answers.put(connection, [AnswerChange(answer=answer)]) == {answer_id}
     assert (await erasing).answers == 1
     assert await traces(collector) == []
 
 
-async def test_an_answer_posted_directly_that_is_on_its_way_is_waited_for(
-    collector: Collector, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_answer_posted_directly_that_is_on_its_way_is_waited_for(collector: Collector) -> None:
     """Between reading and writing, its customer is erased, and the customer of its order: neither comes back."""
     await collector.send()
-    put = answers.put
-    erasing: list[asyncio.Task[object]] = []
-
-    async def overtaken(connection: AsyncConnection, answer: Answer, **how: Any) -> bool:
-        erasing.append(asyncio.create_task(erase_customer(collector.runtime, "c-42")))
-        await held_up(collector.runtime, erasing[-1])
-        return await put(connection, answer, **how)
-
-    monkeypatch.setattr(answers, "put", overtaken)
+    runtime = collector.runtime
     names: list[dict[str, Any]] = [{"customer_id": "c-42"}, {"order_id": "order-1001"}]
-    for said in names:
-        assert (await collector.post_answer(score=3, comment="so sad a comment", **said)).status_code == 202
-        await erasing[-1]
+    for number, said in enumerate(names):
+        answer_id = f"a-{number}"
+        other = Answer(answer_id=answer_id, revision=1, score=9, answered_at=NOON, received_at=NOON)
+        # Another process is adding the same id, and gives up: so long, the answer has read and not written.
+        async with rolled_back(runtime.engine) as connection:
+            assert await answers.put(connection, [AnswerChange(answer=other)])
+            posting = asyncio.create_task(
+                collector.post_answer(answer_id=answer_id, score=3, comment="so sad a comment", **said)
+            )
+            await held_up(runtime, posting)
+            erasing = asyncio.create_task(erase_customer(runtime, "c-42"))
+            await held_up(runtime, erasing, waiting=2)
+        assert (await posting).status_code == 202
+        await erasing
         assert await traces(collector) == []
         # The same order again, of who has come back: the erasure must find it another time.
         collector.clock.pass_time(days=1)
