@@ -12,6 +12,7 @@ from sqlalchemy import text
 from shared.contracts.topics import ORDERS
 from shared.health import Health
 from shared.messaging import consumer as consumer_module
+from shared.messaging import member as member_module
 from shared.messaging.topics import ensure_topics
 from tests.integration.shared.conftest import CONSUMER, Bench, running
 from tests.kit.eventually import eventually
@@ -66,7 +67,8 @@ async def test_it_is_read_from_its_beginning(bench: Bench, grown: int) -> None:
 
 
 async def test_it_is_noticed_while_it_is_read(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumer_module, "LOOK_AT_TOPICS_SECONDS", 0.2)
+    for module in (consumer_module, member_module):
+        monkeypatch.setattr(module, "LOOK_AT_TOPICS_SECONDS", 0.2)
     await bench.publish(range(10), partition=0)
     async with running(bench.consumer()):
         await eventually(lambda: handled(bench, range(10)), "the records are handled")
