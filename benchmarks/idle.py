@@ -45,6 +45,8 @@ async def measure(progress: Progress, seconds: float = SECONDS) -> Result:
         progress("starting", 0)
         async with _bare_broker() as bare:
             await installation.up()
+            # So that what is done for the first time, by every process on the way, is not measured.
+            await _answer(installation, 1)
             processes = installation.processes()
             await _wait("settling", SETTLE_SECONDS, progress)
             used = await _usage({**processes, BARE_BROKER: bare}, seconds, progress)
@@ -52,7 +54,7 @@ async def measure(progress: Progress, seconds: float = SECONDS) -> Result:
                 raise WrongOutcome("a process died and was restarted while it should have been idle")
             await installation.require_ready(f"nothing happened for {seconds:.0f} s")
             progress("after the silence", 1)
-            waits = await _answer(installation)
+            waits = await _answer(installation, 2)
     finally:
         await asyncio.to_thread(installation.remove)
     beyond = used.product - used.of[BARE_BROKER]
@@ -165,16 +167,16 @@ def _postgresql_parts(pid: int) -> dict[str, float]:
     return parts
 
 
-async def _answer(installation: Installation) -> _Waits:
-    """Gives one answer of a detractor, and waits until it is counted and has its case."""
+async def _answer(installation: Installation, number: int) -> _Waits:
+    """Gives the first, second, … answer, of a detractor, and waits until it is counted and has its case."""
     async with installation.client() as client:
         await client.get(f"{installation.url('collector')}/healthz")  # so that the connection is not measured
         body = {"answer_id": str(uuid4()), "score": 3}
         (await client.post(f"{installation.url('collector')}/v1/answers", json=body)).raise_for_status()
         began = time.perf_counter()
         score, case = await asyncio.gather(
-            _until(client, f"{installation.url('scorer')}/v1/nps", lambda found: found["n"] == 1),
-            _until(client, f"{installation.url('alerter')}/v1/cases", lambda found: len(found["cases"]) == 1),
+            _until(client, f"{installation.url('scorer')}/v1/nps", lambda found: found["n"] == number),
+            _until(client, f"{installation.url('alerter')}/v1/cases", lambda found: len(found["cases"]) == number),
         )
     return _Waits(score - began, case - began)
 
