@@ -165,9 +165,7 @@ def change(now: Counts, *, before: Counts, comparisons: int = 1) -> Change | Non
     """
     if now.n == 0 or before.n == 0:
         return None
-    one, other = _adjusted(now), _adjusted(before)
-    difference = one.points - other.points
-    error = 100 * sqrt(one.variance / one.answers + other.variance / other.answers)
+    difference, error = _difference(now, before)
     spread = error * _z_of(max(1, comparisons))
     points = 100 * ((now.promoters - now.detractors) / now.n - (before.promoters - before.detractors) / before.n)
     return Change(
@@ -177,6 +175,21 @@ def change(now: Counts, *, before: Counts, comparisons: int = 1) -> Change | Non
         p_value=2 * _STANDARD_NORMAL.cdf(-abs(difference) / error),
         significant=abs(difference) > spread,
     )
+
+
+def differs(one: Counts, other: Counts, *, comparisons: int = 1) -> bool | None:
+    """Whether two independent scores differ significantly, as ``change`` says it; None if either has no answers."""
+    if one.n == 0 or other.n == 0:
+        return None
+    difference, error = _difference(one, other)
+    return abs(difference) > error * _z_of(max(1, comparisons))
+
+
+def _difference(now: Counts, before: Counts) -> tuple[float, float]:
+    """Of the adjusted scores, in points, and its standard error."""
+    one, other = _adjusted(now), _adjusted(before)
+    error = 100 * sqrt(one.variance / one.answers + other.variance / other.answers)
+    return one.points - other.points, error
 
 
 @lru_cache(maxsize=1_000)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from services.scorer.domain.scores import is_held_back
 from services.scorer.domain.segments import write_segment
-from shared.nps import Counts, NetPromoterScore, change, net_promoter_score
+from shared.nps import Counts, NetPromoterScore, differs, net_promoter_score
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,13 +74,12 @@ def compare(dimension: str, values: Values, everybody: Counts, *, minimum: int) 
 
     def compared(value: str, counts: Counts) -> Compared:
         held_back = is_held_back(counts, minimum=minimum)
-        difference = None if held_back else change(counts, before=everybody - counts, comparisons=values.tested)
         return Compared(
             segment=write_segment((dimension, value)),
             value=value,
             score=net_promoter_score(counts),
             held_back=held_back,
-            differs=difference.significant if difference else None,
+            differs=None if held_back else differs(counts, everybody - counts, comparisons=values.tested),
         )
 
     return Comparison(

@@ -80,13 +80,9 @@ class DashboardParts:
         self._runtime = runtime
         self._pages = pages
         self._together = Together[Filters, Shown]()
-        inbox = runtime.settings.inbox_url.rstrip("/")
-
-        def case_address(answer: str) -> str:
-            """The case of an answer, in the inbox."""
-            return f"{inbox}/cases/{case_id(answer)}"
-
-        pages.env.globals.update(case_address=case_address, words=words, group_of=group_of, charts=charts)
+        self._inbox = runtime.settings.inbox_url.rstrip("/")
+        self._zone = runtime.settings.zone
+        pages.env.globals.update(words=words, charts=charts)
 
     async def of(self, filters: Filters) -> Shown:
         """Raises BadSegment and NoSuchDimension, and the database's errors."""
@@ -94,7 +90,7 @@ class DashboardParts:
 
     async def _show(self, filters: Filters) -> Shown:
         read = await self._read(filters)
-        zone = self._runtime.settings.zone
+        zone = self._zone
         trend = charts.worth_drawing(read.trend)
         answered = read.current.score.counts.n > 0 or any(point.score.counts.n for point in trend)
         step, _ = TREND[filters.window]
@@ -109,7 +105,7 @@ class DashboardParts:
             "listed_to": min(filters.page * VALUES_LISTED, read.compared.listed),
             "listed_from": (filters.page - 1) * VALUES_LISTED + 1,
             "pages": -(-read.compared.listed // VALUES_LISTED),
-            "comments": read.comments,
+            "comments": [self._comment_row(comment) for comment in read.comments],
             "zone": zone,
             "period": words.period(filters.window, read.query.last_day),
             "day_starts": words.day_starts(zone.key),
@@ -145,6 +141,17 @@ class DashboardParts:
                 "max_find": MAX_FIND,
                 "paged": filters.find is not None or read.compared.total > VALUES_LISTED,
             },
+        )
+
+    def _comment_row(self, comment: Comment) -> tuple[Comment, str, str, str, str, str | None]:
+        """With its group, when it was given for programs and for people, its beginning, and its case in the inbox."""
+        return (
+            comment,
+            group_of(comment.score),
+            comment.answered_at.isoformat(),
+            f"{comment.answered_at.astimezone(self._zone):%Y-%m-%d %H:%M}",
+            words.beginning(comment.comment),
+            f"{self._inbox}/cases/{case_id(comment.answer_id)}" if comment.answer_id else None,
         )
 
     async def _part(self, template: str, context: Mapping[str, Any]) -> Part:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.nps import Counts, adjusted_variance, change, group_of, net_promoter_score, sample_size, variance
+from shared.nps import Counts, adjusted_variance, change, differs, group_of, net_promoter_score, sample_size, variance
 
 
 def counts_up_to(most: int) -> st.SearchStrategy[Counts]:
@@ -167,6 +167,13 @@ def test_chance_is_called_significant_no_more_often_than_stated(comparisons: int
         if (found := change(one, before=other, comparisons=comparisons)) is not None and found.significant
     )
     assert 0 < false_alarms <= at_most
+
+
+@given(COUNTS, COUNTS, st.integers(1, 1_000))
+def test_scores_differ_if_their_change_is_significant(one: Counts, other: Counts, comparisons: int) -> None:
+    found = change(one, before=other, comparisons=comparisons)
+    expected = None if found is None else found.significant
+    assert differs(one, other, comparisons=comparisons) is expected
 
 
 def test_a_change_is_real_only_beyond_chance() -> None:
