@@ -2,20 +2,19 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.domain.campaigns import MAX_CAMPAIGNS, Campaign, StoredCampaign
 from services.dispatcher.domain.order_plans import CampaignIndex
 from shared.contracts.campaigns import Brand
 from shared.persistence.columns import Columns
-from shared.persistence.statement import Statement
+from shared.persistence.statement import Row, Statement
 from shared.persistence.stored import read_stored
 
 _ROW = Columns(campaign="text", version="integer", definition="jsonb", brand="jsonb", file_definition="jsonb")
-_ALL = text(
+_ALL = Statement(
     """
     SELECT campaign, version, definition::text AS definition, brand::text AS brand, file_definition::text AS from_file
     FROM campaigns ORDER BY campaign LIMIT :most
@@ -39,8 +38,7 @@ _WRITE = text(
 
 async def all_of_them(connection: AsyncConnection) -> dict[str, StoredCampaign]:
     """The current campaigns, by id."""
-    rows = await connection.execute(_ALL, {"most": MAX_CAMPAIGNS})
-    return {row.campaign: _stored(row) for row in rows}
+    return {row.campaign: _stored(row) for row in await _ALL.rows(connection, {"most": MAX_CAMPAIGNS})}
 
 
 async def index(connection: AsyncConnection) -> CampaignIndex:
@@ -77,7 +75,7 @@ async def write(connection: AsyncConnection, campaigns: Sequence[StoredCampaign]
         await connection.execute(_WRITE, {**_ROW.parameters(rows), "now": now})
 
 
-def _stored(row: Row[Any]) -> StoredCampaign:
+def _stored(row: Row) -> StoredCampaign:
     return StoredCampaign(
         campaign=_campaign(row.definition),
         version=row.version,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import RowMapping, text
+from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.domain.customers import Customer
@@ -45,7 +45,7 @@ _LOCK = Statement(
     ) AS theirs
     """  # noqa: S608  # composed of column names, never values
 )
-_READ_SOME = text(
+_READ_SOME = Statement(
     f"""
     SELECT {_READ} FROM customers WHERE customer_id = ANY(CAST(:customer_ids AS text[]))
     """  # noqa: S608  # composed of column names, never values
@@ -81,8 +81,8 @@ async def lock(connection: AsyncConnection, customer_ids: Iterable[str]) -> dict
 
 
 async def read(connection: AsyncConnection, customer_ids: Iterable[str]) -> dict[str, Customer]:
-    rows = await connection.execute(_READ_SOME, {"customer_ids": sorted(customer_ids)})
-    return {row["customer_id"]: _customer(row) for row in rows.mappings()}
+    rows = await _READ_SOME.rows(connection, {"customer_ids": sorted(customer_ids)})
+    return {row["customer_id"]: _customer(row) for row in rows}
 
 
 async def mailboxes(connection: AsyncConnection, customer_ids: Iterable[str]) -> dict[str, KnownMailboxes]:

@@ -67,7 +67,7 @@ _PEOPLE_OF_GUESTS = text(
     WHERE guest_ids && CAST(:guest_ids AS text[]) AND (several_people OR starts_with(customer_id, :prefix))
     """
 )
-_READ_SOME = text(
+_READ_SOME = Statement(
     f"""
     SELECT {_READ} FROM orders WHERE order_id = ANY(CAST(:order_ids AS text[]))
     """  # noqa: S608  # composed of column names, never values
@@ -78,7 +78,7 @@ _WRITE = Statement(
     FROM {_ROW.written} WHERE orders.order_id = given.order_id
     """  # noqa: S608  # composed of column names, never values
 )
-_LAST_ORDERED = text(
+_LAST_ORDERED = Statement(
     """
     SELECT customer_id, newest.ordered_at
     FROM unnest(CAST(:customer_ids AS text[])) AS customer (customer_id)
@@ -154,8 +154,8 @@ async def lock_of_customers(
 
 async def read(connection: AsyncConnection, order_ids: Iterable[str]) -> dict[str, Order]:
     """Those that are known, by id. Raises UnreadableFacts."""
-    rows = await connection.execute(_READ_SOME, {"order_ids": sorted(order_ids)})
-    return {row.order_id: _order(row.order_id, row.first_event_at, row.facts) for row in rows}
+    rows = await _READ_SOME.rows(connection, {"order_ids": sorted(order_ids)})
+    return {order_id: _order(order_id, first_event_at, facts) for order_id, first_event_at, facts in rows}
 
 
 async def write(connection: AsyncConnection, orders: Sequence[Order]) -> None:
@@ -166,7 +166,7 @@ async def write(connection: AsyncConnection, orders: Sequence[Order]) -> None:
 
 async def last_ordered(connection: AsyncConnection, customer_ids: Sequence[str]) -> dict[str, datetime]:
     """When each customer placed the newest order that was not cancelled, refunded or returned."""
-    rows = await connection.execute(_LAST_ORDERED, {"customer_ids": list(customer_ids)})
+    rows = await _LAST_ORDERED.rows(connection, {"customer_ids": list(customer_ids)})
     return {row.customer_id: row.ordered_at for row in rows}
 
 
