@@ -18,6 +18,7 @@ from benchmarks import (
     memory,
     orders,
     outbox,
+    publication,
     reaction,
     relay,
     scorer,
@@ -105,6 +106,10 @@ BENCHMARKS = {
     "outbox": Benchmark(
         "latency from a commit to the record at a consumer, beside a held snapshot and a million deleted rows",
         on_backends(lambda on, progress, _: outbox.measure(on, progress)),
+    ),
+    "publication": Benchmark(
+        "age of published scores at ten thousand segments and a steady rate of answers, over a midnight",
+        on_backends(lambda on, progress, _: publication.measure(on, progress)),
     ),
     "startup": Benchmark(
         "seconds until everything is ready, cold and warm; always with its own backends",

@@ -124,7 +124,10 @@ async def _run_scorer(on: Environment, messages: int, progress: Progress) -> _Ru
 
 
 async def _until_published(database: "asyncpg.Connection[asyncpg.Record]") -> None:
-    due = "SELECT EXISTS (SELECT FROM scorer.day_counts WHERE changed) OR EXISTS (SELECT FROM scorer.outbox)"
+    due = """
+        SELECT EXISTS (SELECT FROM scorer.day_changes) OR EXISTS (SELECT FROM scorer.outbox)
+            OR EXISTS (SELECT FROM scorer.window_sums WHERE waiting_since IS NOT NULL)
+    """
     async with asyncio.timeout(60):
         while await database.fetchval(due):  # polls, because another process's table has no event to wait for
             await asyncio.sleep(0.05)
@@ -136,7 +139,10 @@ async def _compare(on: Environment, expected: Counter[tuple[str, str, str]]) -> 
         rows = await database.fetch(
             """
             SELECT dimension, value, day, promoters, passives, detractors
-            FROM scorer.day_counts JOIN scorer.segments ON segments.id = segment_id
+            FROM (SELECT segment_id, day, promoters, passives, detractors FROM scorer.day_counts
+                  UNION ALL
+                  SELECT segment_id, day, promoters, passives, detractors FROM scorer.day_changes) AS counted
+            JOIN scorer.segments ON segments.id = segment_id
             """
         )
     finally:

@@ -216,6 +216,14 @@ DAMAGES = [
         for column in ("detractors", "answered", "delivered")
     ),
     Damage(
+        "counts per day and segment",
+        "scorer.day_changes",
+        "INSERT INTO scorer.day_changes"
+        " (segment_id, campaign_id, day, promoters, passives, detractors, delivered, answered)"
+        f" SELECT segment_id, campaign_id, day, 0, 0, 1, 0, 0 FROM {DAY_COUNTS} WHERE {EVERYBODY} LIMIT 1",
+        ":everybody of service-nps",
+    ),
+    Damage(
         "one case per answer",
         CASES,
         f"UPDATE {CASES} SET answer = jsonb_set(answer, '{{{{score}}}}', '3') WHERE {OF_CASE}",

@@ -75,8 +75,8 @@ ADVICE: Mapping[str, str] = {
         "report it."
     ),
     "published scores": (
-        "Consumers of nps.scores see a wrong score: if the counts above are right, it is put right with the segment's "
-        "next answer or at the next change of day."
+        "Consumers of nps.scores see a wrong score: if the counts above are right, have the sums of windows made anew "
+        "(docs/scorer.md, Publishing)."
     ),
     "scores served over HTTP": (
         "The dashboard and GET /v1/nps show a wrong score: if the counts above are right, compare the settings with "

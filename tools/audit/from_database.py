@@ -217,16 +217,21 @@ async def _scorer(connection: Connection, facts: DatabaseFacts) -> None:
             segments=frozenset(of_answer) - {EVERYBODY},
             erased_group=row["erased_group"],
         )
+    # A cell is what it is in the one table, and what is still to be added to it from the other.
     rows = await connection.fetch(
         """
         SELECT segment_id, campaign_id, day, promoters, passives, detractors, delivered, answered
         FROM scorer.day_counts
+        UNION ALL
+        SELECT segment_id, campaign_id, day, promoters, passives, detractors, delivered, answered
+        FROM scorer.day_changes
         """
     )
     for row in rows:
         cell = segments[row["segment_id"]], campaigns[row["campaign_id"]], row["day"]
         counts = Counts(promoters=row["promoters"], passives=row["passives"], detractors=row["detractors"])
-        facts.day_counts[cell] = Totals(counts, delivered=row["delivered"], answered=row["answered"])
+        some = Totals(counts, delivered=row["delivered"], answered=row["answered"])
+        facts.day_counts[cell] = facts.day_counts.get(cell, Totals()) + some
     rows = await connection.fetch("SELECT key::text AS key, score, comment FROM scorer.comments")
     facts.comments = {row["key"]: (row["score"], row["comment"]) for row in rows}
     rows = await connection.fetch(

@@ -1,8 +1,8 @@
 """Counting a batch of answers, sends and deliveries: each table in one statement, then the change to the day counts.
 
-All in the caller's transaction, so that after every commit the day counts are the sum over the stored answers and
-surveys, even with duplicates, late events and concurrent processes. What comes together is counted together: each row
-of the day counts is locked once, in the one order all processes use, so that replicas may wait but never deadlock.
+All in the caller's transaction, so that after every commit the day counts and their changes that are not folded yet are
+the sum over the stored answers and surveys, even with duplicates, late events and concurrent processes. What comes
+together is counted together; the changes are only appended, so that replicas do not wait for one another there.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from services.scorer.domain.surveys import (
     merged_facts,
 )
 from services.scorer.domain.tally import Tally
-from services.scorer.repository import answers, comments, day_counts, surveys
+from services.scorer.repository import answers, comments, day_changes, surveys
 from shared.contracts.answers import Answer, AnswerErased
 from shared.contracts.deliveries import Delivery
 from shared.contracts.sends import SurveySent
@@ -51,7 +51,7 @@ async def count(
     ]
     if facts:
         count_surveys(tally, await surveys.write(connection, merged_facts(facts)))
-    await day_counts.add(connection, tally.changes())
+    await day_changes.add(connection, tally.changes())
 
 
 async def _count_answers(

@@ -1,15 +1,16 @@
 """Which scores are published: those whose figures differ from the last publication."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from datetime import datetime
 from typing import NamedTuple
 
 from services.scorer.domain.answers import NO_CAMPAIGN
 from services.scorer.domain.scores import NOTHING, Sums, window_score
 from services.scorer.domain.segments import Segment, write_segment
-from services.scorer.domain.windows import Days, days_before, window_days
-from shared.contracts.scores import ANY_CAMPAIGN, WINDOW_DAYS, WINDOWS, ScoreUpdated, Window
+from services.scorer.domain.windows import SPANS
+from shared.contracts.scores import ANY_CAMPAIGN, WINDOW_DAYS, ScoreUpdated, Window
+from shared.nps import Counts
 
 ALL_CAMPAIGNS = -1
 
@@ -19,7 +20,12 @@ Figures = tuple[int, ...]
 _FORMULA = 2
 """Goes up when the same counts give another score, so that every score is published again."""
 
-_WITH_BEFORE = [window for window in WINDOWS if WINDOW_DAYS[window] is not None]
+
+class Key(NamedTuple):
+    """What is summed up and published together; ``campaign_id`` may be ALL_CAMPAIGNS."""
+
+    segment_id: int
+    campaign_id: int
 
 
 class ScoreKey(NamedTuple):
@@ -30,13 +36,20 @@ class ScoreKey(NamedTuple):
     window_days: int
 
 
-class SumsKey(NamedTuple):
-    segment_id: int
-    campaign_id: int
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Sums of which something has not been published ``since`` then.
 
+    ``sums`` are those of every span of ``windows.SPANS``, in their order: promoters, passives and detractors, and of a
+    window that is not a preceding one also surveys delivered and answered. ``campaign`` is None for all together.
+    """
 
-SumsBySpan = dict[int, Sums]
-"""Sums by the position of their span in ``spans_ending``; empty spans are omitted."""
+    key: Key
+    _: KW_ONLY
+    since: datetime
+    segment: Segment
+    campaign: str | None
+    sums: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,43 +69,31 @@ class Publication:
     body: ScoreUpdated
 
 
-def spans_ending(today: date) -> list[Days]:
-    """The days of every window that ends today, then those of every preceding window."""
-    return [window_days(window, today) for window in WINDOWS] + [
-        before for window in WINDOWS if (before := days_before(window, today)) is not None
-    ]
+_NEVER = Published(0, ())
 
 
 def scores_to_publish(
-    sums: Mapping[SumsKey, SumsBySpan],
-    published: Mapping[ScoreKey, Published],
-    *,
-    segments: Mapping[int, Segment],
-    campaigns: Mapping[int, str],
-    now: datetime,
-    minimum: int,
+    waiting: Sequence[Waiting], published: Mapping[ScoreKey, Published], *, now: datetime, minimum: int
 ) -> list[Publication]:
-    """The scores to publish, ascending by key.
+    """The scores to publish, of ``waiting`` those that differ from what is ``published``, ascending by key.
 
-    ``sums`` has every segment and campaign with answers or deliveries in some span; all campaigns together are summed
-    up here. ``published`` is the last publication of the same segments, and ``segments`` and ``campaigns`` are names by
-    id. A key whose days have all left every window drops to zero and is published once more.
+    A key whose days have all left a window drops to zero and is published once more.
     """
     found: list[Publication] = []
-    for (segment_id, campaign_id), by_span in sorted(_complete(sums, published).items()):
-        campaign = ANY_CAMPAIGN if campaign_id == ALL_CAMPAIGNS else campaigns[campaign_id]
-        if campaign_id != ALL_CAMPAIGNS and campaign in (NO_CAMPAIGN, ANY_CAMPAIGN):
-            continue  # Answers without a campaign are in "all together", and have no name of their own.
-        for window, current, before in _windows(by_span):
-            key = ScoreKey(segment_id=segment_id, campaign_id=campaign_id, window_days=WINDOW_DAYS[window] or 0)
+    for one in sorted(waiting, key=_key_of):
+        if one.campaign in (NO_CAMPAIGN, ANY_CAMPAIGN):
+            continue  # Such answers are in "all together", and have no name of their own.
+        segment, campaign = write_segment(one.segment), one.campaign or ANY_CAMPAIGN
+        for window, current, before in _windows(one.sums):
+            key = ScoreKey(*one.key, window_days=WINDOW_DAYS[window] or 0)
             figures = _figures(current, before, minimum)
-            last = published.get(key, Published(0, ()))
+            last = published.get(key, _NEVER)
             if figures == last.figures or (not last.figures and not any(figures[:-2])):
                 continue
             body = _body(
                 campaign=campaign,
                 window=window,
-                segment=write_segment(segments[segment_id]),
+                segment=segment,
                 at=now,
                 sequence=last.sequence + 1,
                 current=current,
@@ -103,29 +104,40 @@ def scores_to_publish(
     return found
 
 
-def _complete(sums: Mapping[SumsKey, SumsBySpan], published: Mapping[ScoreKey, Published]) -> dict[SumsKey, SumsBySpan]:
-    """Adds all campaigns together, and the previously published keys that dropped to zero."""
-    complete = dict(sums)
-    for (segment_id, _), by_span in sums.items():
-        together = complete.setdefault(SumsKey(segment_id=segment_id, campaign_id=ALL_CAMPAIGNS), {})
-        for position, some in by_span.items():
-            together[position] = together.get(position, NOTHING) + some
-    for key in published:
-        complete.setdefault(SumsKey(segment_id=key.segment_id, campaign_id=key.campaign_id), {})
-    return complete
+def _key_of(waiting: Waiting) -> Key:
+    return waiting.key
 
 
-def _windows(by_span: SumsBySpan) -> Iterator[tuple[Window, Sums, Sums | None]]:
-    """Each window with its counts and those of the preceding window, if there is one."""
-    for position, window in enumerate(WINDOWS):
-        before = None
-        if window in _WITH_BEFORE:
-            before = by_span.get(len(WINDOWS) + _WITH_BEFORE.index(window), NOTHING)
-        yield window, by_span.get(position, NOTHING), before
+def _positions() -> Iterator[tuple[Window, int, int | None]]:
+    """Each window with where its sums and those of the preceding window begin."""
+    beginnings: dict[tuple[Window, bool], int] = {}
+    position = 0
+    for span in SPANS:
+        beginnings[span.window, span.before] = position
+        position += 3 if span.before else 5
+    for span in SPANS:
+        if not span.before:
+            yield span.window, beginnings[span.window, False], beginnings.get((span.window, True))
+
+
+_POSITIONS = tuple(_positions())
+
+
+def _windows(sums: Sequence[int]) -> Iterator[tuple[Window, Sums, Sums | None]]:
+    """Each window with its sums and those of the preceding window, if there is one."""
+    for window, at, before_at in _POSITIONS:
+        before = None if before_at is None else Sums(_counts(sums, before_at), delivered=None, answered=0)
+        yield window, Sums(_counts(sums, at), delivered=sums[at + 3], answered=sums[at + 4]), before
+
+
+def _counts(sums: Sequence[int], at: int) -> Counts:
+    return Counts(promoters=sums[at], passives=sums[at + 1], detractors=sums[at + 2])
 
 
 def _figures(current: Sums, before: Sums | None, minimum: int) -> Figures:
     now, then = current.counts, (before or NOTHING).counts
+    if not now.n:
+        then = NOTHING.counts  # There is no change from it.
     return (
         *(now.promoters, now.passives, now.detractors, current.answered, current.delivered or 0),
         *(then.promoters, then.passives, then.detractors),

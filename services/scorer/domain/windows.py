@@ -20,6 +20,28 @@ class Days:
     end: date
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """The days of a window, or of the preceding one, by their age at the window's end: from ``first`` up to, but not
+    including, ``end``; without an end if that is None."""
+
+    window: Window
+    before: bool
+    first: int
+    end: int | None
+
+
+SPANS: tuple[Span, ...] = (
+    *(Span(window=window, before=False, first=0, end=WINDOW_DAYS[window]) for window in WINDOWS),
+    *(
+        Span(window=window, before=True, first=length, end=2 * length)
+        for window in WINDOWS
+        if (length := WINDOW_DAYS[window]) is not None
+    ),
+)
+"""Every window, then every preceding window."""
+
+
 def day_of(moment: datetime, zone: ZoneInfo) -> date:
     """The day ``moment`` falls on in the shop's time zone. Days of 23 or 25 hours count as one."""
     return moment.astimezone(zone).date()
@@ -71,6 +93,16 @@ def days_that_moved(previous_end: date, end: date) -> list[Days]:
                 back = timedelta(days=lengths * length)
                 moved.append(Days(after=earlier - back, end=later - back))
     return moved
+
+
+def dates_that_moved(previous_end: date, end: date) -> list[date]:
+    """The days of ``days_that_moved``, one by one."""
+    moved = {
+        span.after + timedelta(days=number)
+        for span in days_that_moved(previous_end, end)
+        for number in range(1, (span.end - span.after).days + 1)
+    }
+    return sorted(moved)
 
 
 @dataclass(frozen=True, slots=True)

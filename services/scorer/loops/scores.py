@@ -1,31 +1,63 @@
-"""Publishes changed scores, throttled to leave the process most of its time for answers."""
+"""Folds changes, works off the beginning of a day, and publishes scores: everybody's first, then the oldest.
+
+Everybody's scores are published in every round. The others get a share of the time that grows with the age of the
+oldest: while little happens they are published at once, and under load many changes of a score become one publication.
+"""
 
 import time
 
-from services.scorer.actions.scores import BEFORE_ALL, publish_scores
+from services.scorer.actions.day_counts import fold_changes, walk
+from services.scorer.actions.scores import publish_everybody, publish_oldest
+from services.scorer.domain.windows import day_of
+from services.scorer.repository import publisher
+from services.scorer.repository.publisher import Due
 from services.scorer.settings import ScorerSettings
+from shared import metrics
 from shared.runtime import Runtime
 
-_REST_OVER_WORK = 12.0
-"""The more there is to publish, the longer it takes; it then rests this many times as long, and coalesces more."""
+_LEAST_SHARE, _MOST_SHARE = 0.1, 0.5
+"""Of the time: what scores take is missing for answers."""
+_FOLDING_SECONDS = 10.0
+"""So long a round may fold; nothing is published before all is folded that there was when it began."""
+_LATE_SECONDS = 20.0
+"""At this age the oldest gets the largest share."""
 
 
 class ScoreLoop:
     def __init__(self, runtime: Runtime[ScorerSettings]) -> None:
         self._runtime = runtime
-        self._after = BEFORE_ALL
-        self._worked = 0.0
-        self._rest_until = 0.0
 
     async def step(self) -> bool:
-        """Publishes the next changed scores, or rests; True when there may be more."""
-        started = time.monotonic()
-        if started < self._rest_until:
+        """One round. The next one waits, so that more comes together, unless there are very many changes to fold."""
+        began = time.monotonic()
+        async with self._runtime.autocommit() as connection:
+            found = await publisher.due(connection)
+        metrics.score_age_seconds.set(found.oldest_seconds or 0.0)
+        walking = self._walk_is_due(found)
+        if not found.changes and not walking and found.oldest_seconds is None:
             return False
-        published = await publish_scores(self._runtime, after=self._after)
-        self._after = published.after
-        ended = time.monotonic()
-        self._worked += ended - started
-        if not published.more:
-            self._rest_until, self._worked = ended + _REST_OVER_WORK * self._worked, 0.0
-        return published.more
+        if found.changes:
+            while await fold_changes(self._runtime):
+                if time.monotonic() - began > _FOLDING_SECONDS:
+                    return True
+        if walking:
+            # A day that begins brings everybody's sums to it first.
+            walking = await walk(self._runtime)
+        await publish_everybody(self._runtime)
+        until = began + work_seconds(found.oldest_seconds or 0.0, pause=self._runtime.settings.publish_seconds)
+        while walking or await publish_oldest(self._runtime):
+            if time.monotonic() >= until:
+                break
+            walking = walking and await walk(self._runtime)
+        return False
+
+    def _walk_is_due(self, found: Due) -> bool:
+        today = day_of(self._runtime.clock.now(), self._runtime.settings.zone)
+        known = found.publisher
+        return known.walk.to is not None or known.on(today) != known.last_day
+
+
+def work_seconds(oldest_seconds: float, *, pause: float) -> float:
+    """How long a round may take that is followed by a ``pause``, when the oldest score waits for so long."""
+    share = _LEAST_SHARE + (_MOST_SHARE - _LEAST_SHARE) * min(1.0, oldest_seconds / _LATE_SECONDS)
+    return pause * share / (1 - share)

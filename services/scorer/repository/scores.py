@@ -1,28 +1,21 @@
-"""The tables ``scores`` and ``publication``: the last publication of each score, their order, and the day."""
+"""The table ``scores``: the last publication of each score, and their order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.scorer.domain.publication import Publication, Published, ScoreKey
+from services.scorer.domain.publication import Key, Publication, Published, ScoreKey
 from services.scorer.repository.arrays import array
 from shared.persistence.columns import Columns
 from shared.persistence.statement import Statement
 
-# Two concurrent publishers could overwrite a newer score with a stale one. The lock is held until the transaction
-# ends, either way.
-_TAKE_TURN = text("SELECT pg_try_advisory_xact_lock(hashtextextended('hearback.publish.' || current_schema(), 0))")
-_LAST_DAY = text("SELECT last_day FROM publication")
-_SET_LAST_DAY = text(
-    "INSERT INTO publication (last_day) VALUES (:day) ON CONFLICT (only_one) DO UPDATE SET last_day = excluded.last_day"
-)
-_PUBLISHED = text(
+_PUBLISHED = Statement(
     """
-    SELECT segment_id, campaign_id, window_days, sequence, figures
-    FROM scores WHERE segment_id = ANY(CAST(:segment_ids AS integer[]))
+    SELECT scores.segment_id, scores.campaign_id, window_days, sequence, figures
+    FROM unnest(CAST(:segment_ids AS integer[]), CAST(:campaign_ids AS integer[])) AS key (segment_id, campaign_id)
+    JOIN scores ON scores.segment_id = key.segment_id AND scores.campaign_id = key.campaign_id
     """
 )
 _COLUMNS = Columns(
@@ -33,7 +26,7 @@ _COLUMNS = Columns(
     figures="bigint[]",
     body="text",
 )
-_RECORD = text(
+_RECORD = Statement(
     f"""
     INSERT INTO scores ({_COLUMNS.names})
     SELECT {_COLUMNS.values}
@@ -55,29 +48,14 @@ _CHANGES = Statement(
 _LAST_CHANGE = text("SELECT COALESCE(max(change), 0) FROM scores")
 
 
-async def take_turn(connection: AsyncConnection) -> bool:
-    """Whether this process may publish, until its transaction ends."""
-    return bool((await connection.execute(_TAKE_TURN)).scalar_one())
-
-
-async def last_day(connection: AsyncConnection) -> date | None:
-    """The last day of the windows last published; None before the first publication."""
-    day: date | None = (await connection.execute(_LAST_DAY)).scalar_one_or_none()
-    return day
-
-
-async def set_last_day(connection: AsyncConnection, day: date) -> None:
-    await connection.execute(_SET_LAST_DAY, {"day": day})
-
-
-async def published(connection: AsyncConnection, segment_ids: Sequence[int]) -> dict[ScoreKey, Published]:
-    """The last publication of each score of these segments."""
-    rows = await connection.execute(_PUBLISHED, {"segment_ids": list(segment_ids)})
+async def published(connection: AsyncConnection, keys: Sequence[Key]) -> dict[ScoreKey, Published]:
+    """The last publication of each score of these segments and campaigns."""
+    values = {"segment_ids": [key.segment_id for key in keys], "campaign_ids": [key.campaign_id for key in keys]}
     return {
         ScoreKey(segment_id=row.segment_id, campaign_id=row.campaign_id, window_days=row.window_days): Published(
             row.sequence, tuple(row.figures)
         )
-        for row in rows
+        for row in await _PUBLISHED.rows(connection, values)
     }
 
 
@@ -93,7 +71,7 @@ async def record(connection: AsyncConnection, publications: Sequence[Publication
             }
             for one in publications
         ]
-        await connection.execute(_RECORD, _COLUMNS.parameters(rows))
+        await _RECORD.changes(connection, _COLUMNS.parameters(rows))
 
 
 @dataclass(frozen=True, slots=True)

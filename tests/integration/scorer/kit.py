@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import text
 
-from services.scorer.actions.scores import publish_scores
+from services.scorer.actions.day_counts import fold_changes, walk
+from services.scorer.actions.scores import publish_everybody, publish_oldest
 from services.scorer.domain.stream import ScoreUpdate
 from services.scorer.queries.scores import last_change
 from services.scorer.settings import ScorerSettings
@@ -21,6 +22,16 @@ from shared.web.stream import Listener, Stream
 from tests.kit.messages import message
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+ALL_COUNTS = """
+    SELECT segment_id, campaign_id, day, sum(promoters) AS promoters, sum(passives) AS passives,
+           sum(detractors) AS detractors, sum(delivered) AS delivered, sum(answered) AS answered
+    FROM (SELECT segment_id, campaign_id, day, promoters, passives, detractors, delivered, answered FROM day_counts
+          UNION ALL
+          SELECT segment_id, campaign_id, day, promoters, passives, detractors, delivered, answered FROM day_changes)
+    GROUP BY segment_id, campaign_id, day
+"""
+"""The day counts with what is not folded into them yet."""
 
 Wanted = Callable[[ScoreUpdate], bool]
 
@@ -41,9 +52,13 @@ class Scorer:
 
     async def publish(self) -> None:
         """Publishes everything that changed."""
-        published = await publish_scores(self.runtime)
-        while published.more:
-            published = await publish_scores(self.runtime, after=published.after)
+        while await fold_changes(self.runtime):
+            pass
+        while await walk(self.runtime):
+            pass
+        await publish_everybody(self.runtime)
+        while await publish_oldest(self.runtime):
+            pass
 
     async def listener(self, wanted: Wanted, after: int | None = None) -> Listener[ScoreUpdate]:
         if after is None:

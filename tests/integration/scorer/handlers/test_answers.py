@@ -14,7 +14,7 @@ from services.scorer.repository import answers
 from shared.contracts.answers import Answer, StillCounted
 from shared.contracts.identity import key_of
 from shared.nps import group_of
-from tests.integration.scorer.kit import START, Event, Scorer, StartScorer, answer, erased
+from tests.integration.scorer.kit import ALL_COUNTS, START, Event, Scorer, StartScorer, answer, erased
 from tests.kit.messages import message
 
 DayCounts = dict[tuple[str, str, str, str, str], int]
@@ -39,9 +39,10 @@ def expected_counts(events: Sequence[Event], zone: ZoneInfo) -> DayCounts:
 
 async def stored_counts(scorer: Scorer) -> DayCounts:
     rows = await scorer.query(
-        """
+        f"""
         SELECT dimension, value, name, CAST(day AS text) AS day, promoters, passives, detractors
-        FROM day_counts JOIN segments ON segments.id = segment_id JOIN campaigns ON campaigns.id = campaign_id
+        FROM ({ALL_COUNTS}) AS counted
+        JOIN segments ON segments.id = segment_id JOIN campaigns ON campaigns.id = campaign_id
         """
     )
     found: DayCounts = {}

@@ -86,12 +86,12 @@ async def test_an_answer_counts_for_the_response_rate_on_the_day_of_its_survey(s
     assert (month.n, month.delivered, month.response_rate) == (3, 4, 0.75)
 
 
-async def test_a_batch_of_all_topics_locks_its_day_rows_once(scorer: Scorer) -> None:
+async def test_a_batch_of_all_topics_locks_its_rows_once_and_adds_once_to_each_day(scorer: Scorer) -> None:
     """In several rounds, each in order, replicas could wait for each other in a circle."""
     locking: list[str] = []
 
     def executed(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        locking.extend(table for table in ("day_counts", "surveys", "answers") if f"INSERT INTO {table} " in statement)
+        locking.extend(table for table in ("surveys", "answers") if f"INSERT INTO {table} " in statement)
 
     event.listen(scorer.runtime.engine.sync_engine, "before_cursor_execute", executed)
     bodies = {
@@ -115,7 +115,11 @@ async def test_a_batch_of_all_topics_locks_its_day_rows_once(scorer: Scorer) -> 
     async with scorer.runtime.transaction() as connection:
         await positions.introduce(connection, "scorer", beginning)
     await transaction.commit(messages, expected=beginning, following=dict.fromkeys(beginning, 2))
-    assert sorted(locking) == ["answers", "day_counts", "surveys"]
+    assert sorted(locking) == ["answers", "surveys"]
+    (added,) = await scorer.query(
+        "SELECT count(*) AS rows, count(DISTINCT (segment_id, campaign_id, day)) AS places FROM day_changes"
+    )
+    assert added.rows == added.places > 0, "what comes together is added as one"
     await scorer.publish()
     body = (await take_published(scorer))["*", "7d", "everybody"]
     assert (body.n, body.delivered, body.response_rate) == (2, 2, 0.5)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from services.scorer.loops.retention import RetentionLoop
 from shared.contracts import deliveries
 from tests.integration.scorer.handlers.test_surveys import delivery, survey
-from tests.integration.scorer.kit import START, StartScorer, answer
+from tests.integration.scorer.kit import ALL_COUNTS, START, StartScorer, answer
 
 
 async def test_only_the_newest_comments_are_kept(start_scorer: StartScorer) -> None:
@@ -37,5 +37,7 @@ async def test_surveys_are_forgotten_and_their_counts_are_kept(start_scorer: Sta
     scorer.clock.step_to(START + timedelta(days=41))
     await RetentionLoop(scorer.runtime).step()
     assert [row.count for row in await scorer.query("SELECT count(*) FROM surveys")] == [1]
-    (row,) = await scorer.query("SELECT sum(delivered) AS delivered FROM day_counts WHERE segment_id = 0")
+    (row,) = await scorer.query(
+        f"SELECT sum(delivered) AS delivered FROM ({ALL_COUNTS}) AS counted WHERE segment_id = 0"
+    )
     assert row.delivered == 2

@@ -1,24 +1,91 @@
-"""The publisher's throttling, and what it does about scores that cannot be made."""
+"""What a round of the publisher does, in which order, and what it does about scores that cannot be made."""
+
+from datetime import timedelta
 
 import pytest
 from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
 
-from services.scorer.loops.scores import ScoreLoop
-from tests.integration.scorer.kit import Scorer, answer, take_published
+from services.scorer.actions import scores
+from services.scorer.actions.day_counts import fold_changes
+from services.scorer.loops.scores import ScoreLoop, work_seconds
+from shared import metrics
+from tests.integration.scorer.kit import START, Scorer, StartScorer, answer, take_published
+
+UNHURRIED = 60.0
+"""Seconds between two rounds: one may then take seconds, which nothing here does."""
 
 
-async def test_after_publishing_it_rests_and_leaves_what_comes_meanwhile_for_later(scorer: Scorer) -> None:
+async def test_a_round_publishes_what_came_and_the_next_one_what_came_meanwhile(start_scorer: StartScorer) -> None:
+    scorer = await start_scorer(publish_seconds=UNHURRIED)
     loop = ScoreLoop(scorer.runtime)
-    await scorer.take("surveys.answers", answer("a", 10))
+    await scorer.take("surveys.answers", answer("a", 10, segments={"country": "BR"}))
     assert not await loop.step()
-    assert (await take_published(scorer))["*", "7d", "everybody"].n == 1
+    published = await take_published(scorer)
+    assert published["*", "7d", "everybody"].n == published["*", "7d", "country:BR"].n == 1
     await scorer.take("surveys.answers", answer("b", 10))
+    assert not await loop.step()
+    assert (await take_published(scorer))["*", "7d", "everybody"].n == 2
     assert not await loop.step()
     assert await take_published(scorer) == {}
 
 
-async def test_a_segment_whose_score_cannot_be_made_stops_no_other(scorer: Scorer) -> None:
+async def test_everybody_comes_first_then_what_waits_longest(
+    start_scorer: StartScorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scores, "_AT_ONCE", 1)
+    scorer = await start_scorer(publish_seconds=0.0001)  # no time for more than the one that every round publishes
+    await scorer.publish()
+    for code in ("SE", "BR", "NO"):
+        await scorer.take("surveys.answers", answer(code, 10, segments={"country": code}))
+        await fold_changes(scorer.runtime)
+    for published in (["everybody", "country:SE"], ["country:BR"], ["country:NO"], []):
+        await ScoreLoop(scorer.runtime).step()
+        assert list(dict.fromkeys(segment for _, _, segment in await take_published(scorer))) == published
+
+
+async def test_the_beginning_of_a_day_is_worked_off_by_the_loop(start_scorer: StartScorer) -> None:
+    scorer = await start_scorer(publish_seconds=UNHURRIED)
+    loop = ScoreLoop(scorer.runtime)
+    await scorer.take("surveys.answers", answer("a", 10, segments={"country": "BR"}))
+    await loop.step()
+    await take_published(scorer)
+    scorer.clock.step_to(START + timedelta(days=7))
+    await loop.step()
+    published = await take_published(scorer)
+    assert {(key, body.n) for key, body in published.items()} == {
+        (("*", "7d", segment), 0) for segment in ("everybody", "country:BR")
+    }
+
+
+async def test_nothing_to_do_takes_no_turn(scorer: Scorer) -> None:
+    loop = ScoreLoop(scorer.runtime)
+    await loop.step()
+    before = await scorer.query("SELECT pg_current_xact_id()::text AS id")
+    for _ in range(3):
+        await loop.step()
+    after = await scorer.query("SELECT pg_current_xact_id()::text AS id")
+    assert int(after[0].id) == int(before[0].id) + 1, "only this test's own"
+
+
+async def test_the_age_of_the_oldest_is_told(scorer: Scorer) -> None:
+    await scorer.take("surveys.answers", answer("a", 10))
+    await scorer.publish()
+    await scorer.change("UPDATE window_sums SET waiting_since = clock_timestamp() - interval '40 seconds'")
+    await scorer.change("UPDATE publisher SET published_to = 'epoch'")
+    await ScoreLoop(scorer.runtime).step()
+    assert 40 <= metrics.score_age_seconds._value.get() < 60
+
+
+def test_the_older_the_oldest_the_longer_a_round_may_take() -> None:
+    works = [work_seconds(age, pause=0.5) for age in (0, 5, 10, 20, 60)]
+    assert works == sorted(works)
+    assert works[0] == pytest.approx(0.5 / 9)
+    assert works[-1] == works[-2] == pytest.approx(0.5)
+
+
+async def test_a_segment_whose_score_cannot_be_made_stops_no_other(start_scorer: StartScorer) -> None:
+    scorer = await start_scorer(publish_seconds=UNHURRIED)
     loop = ScoreLoop(scorer.runtime)
     await scorer.take("surveys.answers", *(answer(f"a-{n}", 10, segments={"country": code}) for n, code in CODES))
     await scorer.publish()
@@ -42,6 +109,20 @@ async def test_a_segment_whose_score_cannot_be_made_stops_no_other(scorer: Score
     assert (await take_published(scorer))["*", "7d", "country:NO"].n == 3
 
 
+async def test_everybody_whose_score_cannot_be_made_stops_no_other(start_scorer: StartScorer) -> None:
+    scorer = await start_scorer(publish_seconds=UNHURRIED)
+    await scorer.take("surveys.answers", *(answer(f"a-{n}", 10, segments={"country": code}) for n, code in CODES))
+    await scorer.publish()
+    await take_published(scorer)
+    await spoil(scorer, "everybody")
+    await scorer.take("surveys.answers", *(answer(f"b-{n}", 0, segments={"country": code}) for n, code in CODES))
+    with capture_logs() as logs:
+        assert not await ScoreLoop(scorer.runtime).step()
+    assert [entry["segment_id"] for entry in logs if entry["log_level"] == "error"] == [0]
+    published = await take_published(scorer)
+    assert {segment for _, _, segment in published} == {f"country:{code}" for _, code in CODES}
+
+
 async def test_when_no_score_can_be_made_the_fault_is_ours_and_nothing_is_left_out(scorer: Scorer) -> None:
     await scorer.take("surveys.answers", *(answer(f"a-{n}", 10, segments={"country": code}) for n, code in CODES))
     await scorer.publish()
@@ -50,8 +131,8 @@ async def test_when_no_score_can_be_made_the_fault_is_ours_and_nothing_is_left_o
     await scorer.take("surveys.answers", *(answer(f"b-{n}", 0, segments={"country": code}) for n, code in CODES))
     with pytest.raises(DBAPIError):
         await ScoreLoop(scorer.runtime).step()
-    (marked,) = await scorer.query("SELECT count(DISTINCT segment_id) AS n FROM day_counts WHERE changed")
-    assert marked.n == 4
+    (waiting,) = await scorer.query("SELECT count(*) AS n FROM window_sums WHERE waiting_since IS NOT NULL")
+    assert waiting.n == 4
 
 
 CODES = list(enumerate(("BR", "NO", "PT")))

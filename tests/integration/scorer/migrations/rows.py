@@ -15,6 +15,13 @@ from tests.kit.rows import (
 
 ANSWER, ERASED, SURVEY, FORGOTTEN = (f"00000000-0000-5000-8000-00000000000{number}" for number in range(4))
 
+GROUPS = ("promoters", "passives", "detractors")
+WINDOWS = ("7d", "30d", "90d", "365d", "all")
+SUMS = [
+    *(f"{of}_{window}" for window in WINDOWS for of in (*GROUPS, "delivered", "answered")),
+    *(f"{of}_before_{window}" for window in WINDOWS[:-1] for of in GROUPS),
+]
+
 ROWS: dict[str, Rows] = {
     "0001": {
         **RUNTIME_ROWS,
@@ -80,6 +87,20 @@ ROWS: dict[str, Rows] = {
     "0005": WITHDRAWN_SESSION_ROWS,
     "0006": TOPIC_IDENTITY_ROWS,
     "0007": DEAD_LETTER_SUBJECT_ROWS,
+    "0008": {
+        "day_changes": [
+            {
+                "transaction": "17", "segment_id": 1, "campaign_id": 1, "day": "2026-03-02", "promoters": -1,
+                "passives": 0, "detractors": 1, "delivered": 0, "answered": 0,
+            }
+        ],
+        "window_sums": [
+            {
+                "segment_id": 1, "campaign_id": -1, "as_of": "2026-03-02",
+                "waiting_since": "2026-03-02T12:00:00+00:00", **dict.fromkeys(SUMS, 3),
+            }
+        ],
+    },
 }  # fmt: skip
 
 AFTER: dict[str, Changed] = {
@@ -102,4 +123,12 @@ AFTER: dict[str, Changed] = {
         "consumer_positions": [{"topic": "orders", "next_offset": 41, "cluster_id": None, "topic_id": None}],
     },
     "0007": AFTER_DEAD_LETTER_SUBJECTS,
+    "0008": {
+        "day_counts": [
+            {"segment_id": 1, "day": "2026-03-02", "promoters": 1, "delivered": 4, "answered": 0, "changed": False},
+            {"segment_id": 1, "day": "2026-01-02", "promoters": 0, "delivered": 2, "answered": 2, "changed": False},
+        ],
+        # All sums are still to be made, and what differs from the last publication is published.
+        "publisher": [{"last_day": "2026-03-02", "walked_to": -1, "building": True, "folded": None}],
+    },
 }

@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.scorer.domain.windows import (
+    SPANS,
+    dates_that_moved,
     day_of,
     days_before,
     days_that_moved,
@@ -80,3 +82,16 @@ def test_a_day_that_no_span_names_counts_the_same_before_and_after(end: date, pa
 
     if not any(span.after < day <= span.end for span in days_that_moved(end, later)):
         assert inside(end) == inside(later)
+
+
+@given(DAYS, st.integers(-40, 40), st.integers(0, 800))
+def test_spans_by_age_are_the_windows_and_those_before(end: date, passed: int, age: int) -> None:
+    day = end - timedelta(days=age)
+    for span in SPANS:
+        days = days_before(span.window, end) if span.before else window_days(span.window, end)
+        assert days is not None
+        assert (span.first <= age and (span.end is None or age < span.end)) == (days.after < day <= days.end)
+    later = end + timedelta(days=passed)
+    assert (day in dates_that_moved(end, later)) == any(
+        span.after < day <= span.end for span in days_that_moved(end, later)
+    )

@@ -1,0 +1,81 @@
+"""Brings the day counts and the sums of windows up to date: with what batches have added, and when a day begins.
+
+After every commit the day counts and the changes that are not folded yet are the sum over the stored answers, and each
+row of sums is the sum over the day counts. Only one process at a time does this; batches never wait for it.
+"""
+
+from datetime import date, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.scorer.domain.publisher import BEFORE_ALL, Publisher
+from services.scorer.domain.segments import EVERYBODY_ID
+from services.scorer.domain.windows import dates_that_moved, day_of
+from services.scorer.repository import publisher, window_sums
+from services.scorer.settings import ScorerSettings
+from shared.runtime import Runtime
+
+_CHANGES_AT_ONCE = 10_000
+"""Less than a second, or a few if the machine is busy: far from the limits on statements and transactions."""
+
+_SEGMENTS_AT_ONCE = 200
+_SEGMENTS_SUMMED_UP_AT_ONCE = 10
+"""From all their days: there may be thousands, of each of several campaigns."""
+
+# From further away, summing up all days reads less than those that moved.
+_FAR = timedelta(days=31)
+
+
+async def fold_changes(runtime: Runtime[ScorerSettings]) -> bool:
+    """Folds changes, in one transaction; True if there are more, without which no score can be published.
+
+    A no-op while it is another process's turn.
+    """
+    async with runtime.transaction() as connection:
+        if not await publisher.take_turn(connection):
+            return False
+        _, day = await _begin_day(connection, runtime)
+        return await window_sums.fold(connection, most=_CHANGES_AT_ONCE, day=day)
+
+
+async def walk(runtime: Runtime[ScorerSettings]) -> bool:
+    """Brings the sums of the next segments to the current day, in one transaction; whether there may be more.
+
+    A no-op while it is another process's turn, and when all are of that day.
+    """
+    async with runtime.transaction() as connection:
+        if not await publisher.take_turn(connection):
+            return False
+        known, day = await _begin_day(connection, runtime)
+        after = known.walk.to
+        if after is None:
+            return False
+        most = _SEGMENTS_SUMMED_UP_AT_ONCE if known.building else _SEGMENTS_AT_ONCE
+        last, more = await window_sums.next_segments(connection, after=after, most=most)
+        await _bring(connection, after=after, last=last, day=day)
+        if known.building:
+            await window_sums.sum_up_missing(connection, after=after, last=last, day=day)
+        known = known.walked(last, more=more)
+        await publisher.write(connection, known)
+    return known.walk.to is not None
+
+
+async def _begin_day(connection: AsyncConnection, runtime: Runtime[ScorerSettings]) -> tuple[Publisher, date]:
+    """What the publishers know, and the last day of the windows. Everybody's sums are brought to it first."""
+    known = await publisher.read(connection)
+    day = known.on(day_of(runtime.clock.now(), runtime.settings.zone))
+    if day != known.last_day:
+        known = known.begun(day)
+        await publisher.write(connection, known)
+        await _bring(connection, after=BEFORE_ALL, last=EVERYBODY_ID, day=day)
+    return known, day
+
+
+async def _bring(connection: AsyncConnection, *, after: int, last: int, day: date) -> None:
+    """Brings the sums of the segments after ``after`` up to ``last`` to the day, wherever they are."""
+    for since in await window_sums.days(connection, after=after, last=last, day=day):
+        if abs(day - since) > _FAR:
+            await window_sums.sum_up(connection, after=after, last=last, since=since, day=day)
+        else:
+            moved = dates_that_moved(since, day)
+            await window_sums.move(connection, after=after, last=last, since=since, day=day, moved=moved)

@@ -1,0 +1,48 @@
+"""The table ``day_changes``: what batches add to the day counts, until it is folded into them.
+
+Which changes are folded is known from the snapshot of the last fold: it deleted what it saw, so what is left are
+changes of transactions that it did not see. Reading only those takes the same time however many deleted rows are still
+there because somebody holds an old snapshot, and misses nothing, in whatever order transactions commit.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.scorer.domain.tally import DayChange
+from shared.persistence.columns import Columns
+from shared.persistence.statement import Statement
+
+_COLUMNS = Columns(
+    segment_id="integer",
+    campaign_id="integer",
+    day="date",
+    promoters="integer",
+    passives="integer",
+    detractors="integer",
+    delivered="integer",
+    answered="integer",
+)
+_ADD = Statement(
+    f"INSERT INTO day_changes ({_COLUMNS.names}) SELECT {_COLUMNS.values} FROM {_COLUMNS.given}"  # noqa: S608  # composed of column names, never values
+)
+
+# After a restore into another cluster, the snapshot may be of its future. Then everything is read.
+_SNAPSHOT = "publisher WHERE pg_snapshot_xmax(folded) <= pg_snapshot_xmax(pg_current_snapshot())"
+
+
+def unfolded(columns: str, *, where: str = "true") -> str:
+    """A SELECT of ``columns`` of the changes that are not folded yet."""
+    return f"""
+        SELECT {columns} FROM day_changes
+        WHERE transaction >= COALESCE((SELECT pg_snapshot_xmax(folded) FROM {_SNAPSHOT}), '0') AND {where}
+        UNION ALL
+        SELECT {columns} FROM day_changes
+        WHERE transaction = ANY (ARRAY(SELECT pg_snapshot_xip(folded) FROM {_SNAPSHOT})) AND {where}
+    """  # noqa: S608  # composed of constants of this folder
+
+
+async def add(connection: AsyncConnection, changes: Sequence[DayChange]) -> None:
+    """Adds to the counts."""
+    if changes:
+        await _ADD.changes(connection, _COLUMNS.attributes(changes))
