@@ -259,9 +259,7 @@ async def _drive(
     started = await asyncio.gather(*tasks)
     actual_rate = (total - 1) / (max(started) - min(started))
     if actual_rate < rate * MINIMUM_SHARE_OF_RATE:
-        raise WrongOutcome(
-            f"{step}: {actual_rate:.0f} per second instead of {rate}; on a busy machine try a lower --rate"
-        )
+        raise WrongOutcome(f"{step}: {actual_rate:.0f} per second instead of {rate}; is the machine busy?")
 
     detractors = {answer_id for answer_id, score in answers if group_of(score) == "detractor"}
     if used is not None:
