@@ -31,7 +31,8 @@ class Compressed:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not may_compress(Headers(scope=scope)):
+        # What answers a change is short, and answers are posted by thousands.
+        if scope["type"] != "http" or scope["method"] != "GET" or not may_compress(Headers(scope=scope)):
             await self._app(scope, receive, send)
             return
         start: Message | None = None
