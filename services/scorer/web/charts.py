@@ -172,8 +172,8 @@ def _span(intervals: Sequence[tuple[float, float]]) -> tuple[float, float]:
 
 
 def _scores(bottom: float, top: float) -> Iterator[int]:
-    """Round numbers from ``bottom`` to ``top``, at most about six, none beyond what an NPS can be."""
-    step = next((step for step in _STEPS if (top - bottom) / step <= 6), _STEPS[-1])
+    """Round numbers from ``bottom`` to ``top``, at most eight, none beyond what an NPS can be."""
+    step = next((step for step in _STEPS if (top - bottom) / step < 8), _STEPS[-1])
     for number in range(ceil(bottom / step), floor(top / step) + 1):
         if -100 <= number * step <= 100:
             yield number * step
