@@ -21,6 +21,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 
 from shared.contracts.topics import Topic
 from shared.messaging.broker import Broker
+from shared.messaging.fetch_sessions import FetchSessions
 from shared.messaging.repository.positions import Positions
 from shared.messaging.starting import stored_name
 from shared.settings import ServiceSettings
@@ -120,6 +121,7 @@ class Member:
         self._kafka = kafka
         await kafka.start()
         kafka._fetcher._prefetch_backoff = _ENDLESS_SECONDS  # noqa: SLF001  # it has no option for it
+        kafka._fetcher._client = FetchSessions(kafka._client)  # noqa: SLF001  # likewise
         self._connected = True
 
     async def close(self) -> None:
