@@ -15,6 +15,16 @@ RFC_3339 = re.compile(RFC_3339_PATTERN)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+_AS_WE_WRITE = {
+    20: ("--T::Z", "Z"),
+    24: ("--T::.", "Z"),
+    27: ("--T::.", "Z"),
+    25: ("--T::+", "+00:00"),
+    29: ("--T::.", "+00:00"),
+    32: ("--T::.", "+00:00"),
+}
+"""By the length of what our services write: every third character of ``2026-11-01T09:30:00.123Z`` from the fifth to the
+20th, and the ending. What looks like that, and is a time for Python, is RFC 3339; to see that takes half the time."""
 _OUTSIDE = "is outside the years 1970 to 2199; send the actual time"
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _WRITTEN = re.compile(
@@ -45,7 +55,7 @@ def in_utc(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         raise ValueError("has no UTC offset; write one, as in 2026-11-01T09:30:00-03:00")
     try:
-        instant = moment.astimezone(UTC)
+        instant = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
     except OverflowError as error:
         raise ValueError(_OUTSIDE) from error
     if not _EPOCH <= instant < _LATEST:
@@ -59,6 +69,15 @@ def parse_moment(text: str, *, zone: tzinfo | None = None) -> datetime:
     One without an offset is taken in ``zone``, if given. Raises ValueError for anything else: digits alone could be
     seconds, milliseconds or a date, so they are no moment.
     """
+    separators, ending = _AS_WE_WRITE.get(len(text), (None, ""))
+    if text[4:20:3] == separators and text.endswith(ending):
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:  # suppress() would take longer than all the rest
+            pass
+        else:
+            if 1970 <= moment.year < 2200:
+                return moment
     text = text.strip()
     if RFC_3339.fullmatch(text):
         return in_utc(datetime.fromisoformat(text))

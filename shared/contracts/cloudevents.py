@@ -9,15 +9,16 @@ import binascii
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import orjson
 from pydantic import ValidationError
 
 from shared.contracts.adjustments import Adjustment, Adjustments
 from shared.contracts.events import Event
+from shared.contracts.narrow import narrow_reader
 from shared.contracts.topics import Topic
 from shared.contracts.types import UNSTORABLE, Contract
 from shared.moments import parse_moment
@@ -42,6 +43,7 @@ _TRACE = re.compile(
 _LONGEST_TRACE = 55
 _LONGEST_ATTRIBUTE = 500
 _LONGEST_INTEGER = 300
+_narrow_reader = cache(narrow_reader)
 _ODD_TIME = Adjustment("ce_time", "left_out")
 
 Headers = Sequence[tuple[str, bytes | None]]
@@ -53,9 +55,8 @@ class UnreadableRecord(ValueError):
     may be personal data."""
 
 
-# Not frozen, although never mutated: creating a frozen instance takes three times as long, 10% of reading a record.
-@dataclass(slots=True, kw_only=True)
-class Message:
+# A tuple, because it is made in half the time of a dataclass.
+class Message(NamedTuple):
     """An event as read, and its position. ``topic`` is the catalogue's name, without the installation's prefix.
 
     ``value`` and ``headers`` are the record's raw bytes, kept for dead letters. ``adjustments`` tell what was not read
@@ -124,27 +125,29 @@ def read(
         raise UnreadableRecord(f"the header {missing} is missing; send CloudEvents in binary mode") from error
     except UnicodeDecodeError as error:
         raise UnreadableRecord("a ce_ header is not UTF-8") from error
-    _check_attribute("ce_id", event_id)
-    _check_attribute("ce_source", source)
+    if not (event_id.isprintable() and 1 <= len(event_id) <= _LONGEST_ATTRIBUTE):
+        _check_attribute("ce_id", event_id)
+    if not (source.isprintable() and 1 <= len(source) <= _LONGEST_ATTRIBUTE):
+        _check_attribute("ce_source", source)
     if attributes.get("ce_specversion") != SPECVERSION:
         _check_version(attributes.get("ce_specversion"))
     time = _time(attributes.get("ce_time"))
     trace = attributes.get("traceparent")
     body, adjustments = read_body(topic, event_type, value)
     return Message(
-        topic=topic.name,
-        partition=partition,
-        offset=offset,
-        key=key,
-        event_id=event_id,
-        source=source,
-        type=event_type,
-        time=time or _EPOCH,
-        body=body,
-        traceparent=None if trace is None else _trace(trace.decode("ascii", "replace")),
-        value=value,
-        headers=headers,
-        adjustments=adjustments if time is not None else (_ODD_TIME, *adjustments),
+        topic.name,
+        partition,
+        offset,
+        key,
+        event_id,
+        source,
+        event_type,
+        time or _EPOCH,
+        body,
+        None if trace is None else _trace(trace.decode("ascii", "replace")),
+        value,
+        headers,
+        adjustments if time is not None else (_ODD_TIME, *adjustments),
     )
 
 
@@ -168,13 +171,16 @@ def read_body(topic: Topic, event_type: str, value: bytes) -> tuple[Contract, Ad
         known = ", ".join(topic.bodies)
         named = f" {event_type}" if _EVENT_TYPE.fullmatch(event_type) else ""
         raise UnreadableRecord(f"ce_type{named} does not belong in {topic.name}; it carries {known}")
+    read_narrowly = _narrow_reader(model)
+    if read_narrowly is not None and (body := read_narrowly(value)) is not None:
+        return body, ()
     try:
         return model.model_validate_json(value, extra="ignore"), ()
     except ValidationError as error:
-        body = _object(value, model)
+        written = _object(value, model)
         if topic.adjust is None:
             raise UnreadableRecord(explain_without_values(error, model)) from error
-    adjusted, adjustments = topic.adjust(body)
+    adjusted, adjustments = topic.adjust(written)
     try:
         return model.model_validate(adjusted, extra="ignore"), adjustments
     except ValidationError as error:

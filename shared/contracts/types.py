@@ -64,6 +64,15 @@ def _instant(value: object) -> datetime:
     raise ValueError("must be an RFC 3339 time with an offset, such as 2026-11-01T09:30:00-03:00")
 
 
+RULES_OF_CHARACTERS = frozenset((_storable, _printable))
+"""Without control characters and lone surrogates there is nothing for these to find."""
+
+RULES_OF_TEXT = RULES_OF_CHARACTERS | {_label}
+"""In ASCII without control characters there is nothing for these to find or to change."""
+
+RULES_OF_TIME = frozenset((_instant,))
+"""These take text or a time, and give a time in UTC."""
+
 Text = Annotated[str, AfterValidator(_storable)]
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=MAX_IDENTIFIER), AfterValidator(_printable)]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=MAX_LABEL), AfterValidator(_label)]

@@ -48,7 +48,8 @@ def decode(
                 value=record.value,
                 headers=record.headers,
             )
-            cloudevents.check_arrival(topic, message.body, arrived_at=arrived_at, skew=skew)
+            if topic.occurred_at is not None:
+                cloudevents.check_arrival(topic, message.body, arrived_at=arrived_at, skew=skew)
             items.append(message)
         except Exception as error:
             expected = isinstance(error, UnreadableRecord)

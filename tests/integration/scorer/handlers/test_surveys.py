@@ -1,6 +1,5 @@
 """Sends, deliveries and answers: which surveys count as delivered and as answered."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -100,7 +99,7 @@ async def test_a_batch_of_all_topics_locks_its_rows_once_and_adds_once_to_each_d
         "surveys.answers": [answer("a", 9, send_id="s"), answer("b", 9, at=START - timedelta(days=1))],
     }
     messages = [
-        replace(message(topic, kind, body, at=START), offset=offset)
+        message(topic, kind, body, at=START)._replace(offset=offset)
         for topic, of_topic in bodies.items()
         for offset, (kind, body) in enumerate(of_topic)
     ]
