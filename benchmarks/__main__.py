@@ -27,6 +27,7 @@ from benchmarks import (
     stream,
     timers,
 )
+from benchmarks.answers import RICH
 from benchmarks.environment import STATE, Environment, environment
 from benchmarks.result import Result, WrongOutcome, print_results, save
 from deploy.local.errors import StackError
@@ -37,6 +38,7 @@ class Load:
     """The workload sizes."""
 
     messages: int
+    stored: int
     events: int
     surveys: int
     timers: int
@@ -69,6 +71,16 @@ BENCHMARKS = {
     "scorer": Benchmark(
         "answers per second in the scorer, compared with a bare loop",
         on_backends(lambda on, progress, load: scorer.measure(on, progress, load.messages)),
+    ),
+    "scorer-rich": Benchmark(
+        "the same, of answers with comments, campaigns, surveys, lists and ten thousand segment values",
+        on_backends(lambda on, progress, load: scorer.measure(on, progress, load.messages // 4, RICH)),
+    ),
+    "scorer-stored": Benchmark(
+        "answers per second in the scorer when many are stored, compared with none",
+        on_backends(
+            lambda on, progress, load: scorer.measure_after_many(on, progress, load.messages // 4, load.stored)
+        ),
     ),
     "orders": Benchmark(
         "order events per second in the dispatcher, compared with a bare consumer; with 3 and with 200 campaigns",
@@ -140,7 +152,10 @@ console = Console()
 @app.command(help=HELP)
 def main(
     names: Annotated[list[str] | None, typer.Argument(help="The benchmarks to run; default: all.")] = None,
-    messages: Annotated[int, typer.Option(min=1_000, help="scorer: number of answers.")] = 1_000_000,
+    messages: Annotated[
+        int, typer.Option(min=1_000, help="scorer: number of answers; the others: a quarter.")
+    ] = 1_000_000,
+    stored: Annotated[int, typer.Option(min=1_000, help="scorer-stored: answers in the tables.")] = 2_000_000,
     events: Annotated[int, typer.Option(min=20_000, help="orders: number of order events.")] = 80_000,
     surveys: Annotated[int, typer.Option(min=3_000, help="sends: number of surveys.")] = 10_000,
     timers: Annotated[int, typer.Option(min=100_000, help="timers: number of pending timers.")] = 1_000_000,
@@ -157,6 +172,7 @@ def main(
         raise typer.BadParameter(f"no benchmark {unknown[0]!r}; choose from {', '.join(BENCHMARKS)}")
     load = Load(
         messages=messages,
+        stored=stored,
         events=events,
         surveys=surveys,
         timers=timers,

@@ -5,6 +5,7 @@ UUID version 5 (RFC 9562 §5.5) over a fixed namespace and a purpose, so that id
 
 import hashlib
 import re
+from collections.abc import Iterable
 from uuid import UUID, uuid5
 
 _CANONICAL_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
@@ -69,6 +70,11 @@ def key_of(identifier: str) -> str:
     one key; send ids are all canonical.
     """
     return derived_key(identifier) or identifier
+
+
+def keys_of(identifiers: Iterable[str]) -> list[str]:
+    """The same for each of many."""
+    return [each if _CANONICAL_UUID(each) else key_of(each) for each in identifiers]
 
 
 def case_id(answer: str) -> str:

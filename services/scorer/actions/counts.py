@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scorer.actions.names import Names
-from services.scorer.domain.answers import batch_of, counts_as, rounds
+from services.scorer.domain.answers import batch_of, counts_as, newest_comments, rounds
 from services.scorer.domain.surveys import (
     SurveyFacts,
     count_surveys,
@@ -39,11 +39,11 @@ class Received:
 
 
 async def count(
-    connection: AsyncConnection, names: Names, received: Received, *, zone: ZoneInfo, keep_comments: bool
+    connection: AsyncConnection, names: Names, received: Received, *, zone: ZoneInfo, comments_kept: int
 ) -> None:
-    """Days begin and end in ``zone``. Comments of replaced answers are always removed."""
+    """Days begin and end in ``zone``. Comments of replaced answers are removed; at most ``comments_kept`` are added."""
     tally = Tally()
-    await _count_answers(connection, names, received.answers, tally, zone=zone, keep_comments=keep_comments)
+    await _count_answers(connection, names, received.answers, tally, zone=zone, comments_kept=comments_kept)
     facts = [
         *await _facts_of_sends(names, received.sends, zone),
         *facts_of_deliveries(received.deliveries, zone),
@@ -61,10 +61,10 @@ async def _count_answers(
     tally: Tally,
     *,
     zone: ZoneInfo,
-    keep_comments: bool,
+    comments_kept: int,
 ) -> None:
     for revisions in rounds(bodies):
-        counted = [found for _, body in revisions if (found := counts_as(body)) is not None]
+        counted = [found for body in revisions.values() if (found := counts_as(body)) is not None]
         batch = batch_of(
             revisions,
             campaign_ids=await names.campaigns([one.campaign for one in counted]),
@@ -74,8 +74,7 @@ async def _count_answers(
         written = await answers.write(connection, batch.rows)
         batch.count(tally, written)
         await comments.remove(connection, [old.key for old in written.replaced])
-        if keep_comments:
-            await comments.add(connection, batch.comments_of(written))
+        await comments.add(connection, newest_comments(batch.comments_of(written), comments_kept))
 
 
 async def _facts_of_sends(names: Names, bodies: Sequence[SurveySent], zone: ZoneInfo) -> list[SurveyFacts]:

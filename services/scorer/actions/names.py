@@ -1,19 +1,22 @@
 """The ids under which campaigns and segments are counted: looked up once, then cached in memory."""
 
-from collections.abc import Sequence
-from typing import Any
+import contextlib
+from collections.abc import Sequence, Set
+from typing import Generic, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.scorer.domain.answers import NO_CAMPAIGN, NO_CAMPAIGN_ID
+from services.scorer.domain.answers import NO_CAMPAIGN_ID
 from services.scorer.domain.segments import EVERYBODY_ID, Segment, flatten
 from services.scorer.repository import names
 from shared.contracts.types import SegmentValue
 from shared.persistence.transaction import transaction
 
+Name = TypeVar("Name")
+
 
 class Names:
-    """A cache of names' ids; about ``limit`` of each kind are kept in memory.
+    """A cache of names' ids; of each kind, at most about twice ``limit`` are kept in memory.
 
     New names are committed on a separate connection before anything is counted under their id: a rolled-back batch
     then leaves no id in the cache that the database does not know, and two processes that find the same new name do
@@ -22,42 +25,24 @@ class Names:
 
     def __init__(self, engine: AsyncEngine, limit: int = 20_000) -> None:
         self._engine = engine
-        self._limit = limit
-        self._campaigns: dict[str, int] = {NO_CAMPAIGN: NO_CAMPAIGN_ID}
-        self._segments: dict[Segment, int] = {}
-        self._combinations: dict[tuple[Segment, ...], tuple[int, ...]] = {}
+        self._campaigns: _Memory[str] = _Memory(limit)
+        self._segments: _Memory[Segment] = _Memory(limit)
 
     async def campaigns(self, carried: Sequence[str | None]) -> list[int]:
         """The id of each; None, for answers without a campaign, has an id too."""
-        wanted = [name or NO_CAMPAIGN for name in carried]
-        unknown = set(wanted) - self._campaigns.keys()
+        ids, unknown = self._campaigns.look_up({name for name in carried if name is not None})
         if unknown:
-            self._make_room(self._campaigns, always={NO_CAMPAIGN: NO_CAMPAIGN_ID})
-            unknown = set(wanted) - self._campaigns.keys()
-            self._campaigns.update(await self._ids_of_campaigns(unknown))
-        return [self._campaigns[name] for name in wanted]
+            ids.update(await self._ids_of_campaigns(unknown))
+        return [NO_CAMPAIGN_ID if name is None else ids[name] for name in carried]
 
     async def segments(self, carried: Sequence[dict[str, SegmentValue]]) -> list[tuple[int, ...]]:
-        """The segment ids each counts in: EVERYBODY_SEGMENT first, the others ascending."""
-        known = self._combinations
-        identities = [_identity(segments) for segments in carried]
-        missing = {identity for identity in identities if identity not in known}
-        if len(known) + len(missing) > self._limit:
-            known.clear()
-            missing = set(identities)
-        unknown = {segment for identity in missing for segment in identity if segment not in self._segments}
+        """The segment ids each counts in, each id once: EVERYBODY_SEGMENT first."""
+        with contextlib.suppress(KeyError):
+            return _numbered(carried, self._segments.ids)
+        ids, unknown = self._segments.look_up({segment for segments in carried for segment in flatten(segments)})
         if unknown:
-            self._make_room(self._segments, always={})
-            unknown = {segment for identity in missing for segment in identity if segment not in self._segments}
-            self._segments.update(await self._ids_of_segments(unknown))
-        for identity in missing:
-            known[identity] = (EVERYBODY_ID, *sorted({self._segments[segment] for segment in identity}))
-        return [known[identity] for identity in identities]
-
-    def _make_room(self, memory: dict[Any, int], *, always: dict[Any, int]) -> None:
-        if len(memory) > self._limit:
-            memory.clear()
-            memory.update(always)
+            ids.update(await self._ids_of_segments(unknown))
+        return _numbered(carried, ids)
 
     async def _ids_of_campaigns(self, wanted: set[str]) -> dict[str, int]:
         async with transaction(self._engine) as connection:
@@ -82,9 +67,37 @@ class Names:
         return found
 
 
-def _identity(segments: dict[str, SegmentValue]) -> tuple[Segment, ...]:
-    """The segments, flattened: hashable, and equal for equal segments in the same order."""
-    for value in segments.values():
-        if not isinstance(value, str):
-            return tuple(flatten(segments))
-    return tuple(segments.items())  # type: ignore[arg-type]  # all values are texts
+class _Memory(Generic[Name]):
+    """The ids of names. When it is full, those that were not looked up since it last was are forgotten."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.ids: dict[Name, int] = {}
+        self._before: dict[Name, int] = {}
+
+    def look_up(self, wanted: Set[Name]) -> tuple[dict[Name, int], set[Name]]:
+        """Ids by name, and the wanted names that are not known: to be added there."""
+        if len(self.ids) > self._limit:
+            self._before, self.ids = self.ids, {}
+        unknown = set()
+        for name in wanted - self.ids.keys():
+            if (known := self._before.get(name)) is None:
+                unknown.add(name)
+            else:
+                self.ids[name] = known
+        return self.ids, unknown
+
+
+def _numbered(carried: Sequence[dict[str, SegmentValue]], ids: dict[Segment, int]) -> list[tuple[int, ...]]:
+    """The ids of each. Raises KeyError when one is missing."""
+    numbered = []
+    for segments in carried:
+        found = [EVERYBODY_ID]
+        for segment in segments.items():
+            dimension, value = segment
+            if isinstance(value, str):
+                found.append(ids[segment])  # type: ignore[index]  # a pair of texts
+            else:
+                found += dict.fromkeys([ids[dimension, one] for one in value])
+        numbered.append(tuple(found))
+    return numbered

@@ -5,16 +5,17 @@ that the day counts stay the sum over the stored answers, despite duplicates and
 answer goes on counting: its day, campaign, segments and group stay, its score and its comment go.
 """
 
+import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from services.scorer.domain.tally import Tally, answer_place
+from services.scorer.domain.tally import Tally, answer_place, score_place
 from services.scorer.domain.windows import day_of
 from shared.contracts.answers import Answer, AnswerErased, StillCounted, supersedes
-from shared.contracts.identity import key_of
+from shared.contracts.identity import keys_of
 from shared.nps import Group, group_of
 
 NO_CAMPAIGN = ""
@@ -23,27 +24,30 @@ NO_CAMPAIGN = ""
 NO_CAMPAIGN_ID = 0
 """The id of NO_CAMPAIGN."""
 
-Revisions = list[tuple[str, Answer | AnswerErased]]
-"""Each answer's key with one of its revisions, ascending by key."""
+Revisions = dict[str, Answer | AnswerErased]
+"""One of each answer's revisions, by its key."""
 
 
-def newest_revisions(bodies: Iterable[Answer | AnswerErased]) -> Revisions:
+def newest_revisions(bodies: Sequence[Answer | AnswerErased]) -> Revisions:
     """The revision of each answer that supersedes its others."""
-    newest: dict[str, Answer | AnswerErased] = {}
-    for body in bodies:
-        key = key_of(body.answer_id)
-        other = newest.setdefault(key, body)
-        if other is not body and supersedes(body, earlier=other):
-            newest[key] = body
-    return sorted(newest.items())
+    keys = keys_of([body.answer_id for body in bodies])
+    newest = dict(zip(keys, bodies, strict=True))
+    if len(newest) < len(bodies):
+        newest = {}
+        for key, body in zip(keys, bodies, strict=True):
+            other = newest.setdefault(key, body)
+            if other is not body and supersedes(body, earlier=other):
+                newest[key] = body
+    return newest
 
 
 def rounds(bodies: Iterable[Answer | AnswerErased]) -> list[Revisions]:
     """What to store one after the other: erasures that do not say what they count as keep what is stored by then."""
-    given = list(bodies)
-    stated = newest_revisions(body for body in given if counts_as(body) is not None)
-    unstated = newest_revisions(body for body in given if counts_as(body) is None)
-    return [revisions for revisions in (stated, unstated) if revisions]
+    stated: list[Answer | AnswerErased] = []
+    unstated: list[Answer | AnswerErased] = []
+    for body in bodies:
+        (stated if isinstance(body, Answer) or body.counted is not None else unstated).append(body)
+    return [newest_revisions(each) for each in (stated, unstated) if each]
 
 
 def counts_as(body: Answer | AnswerErased) -> Answer | StillCounted | None:
@@ -67,8 +71,9 @@ class AnswerRow(NamedTuple):
     erased_group: Group | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewComment:
+class NewComment(NamedTuple):
+    """A row of ``comments``."""
+
     key: str
     answer_id: str
     answered_at: datetime
@@ -77,6 +82,13 @@ class NewComment:
     score: int
     segment_ids: tuple[int, ...]
     comment: str
+
+
+def newest_comments(comments: Sequence[NewComment], most: int) -> Sequence[NewComment]:
+    """The comments of the answers that were given last, at most so many: older ones would not be kept for long."""
+    if len(comments) <= most:
+        return comments
+    return heapq.nlargest(most, comments, key=lambda new: (new.answered_at, new.key))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +117,7 @@ class WrittenAnswers:
 
 @dataclass(slots=True)
 class AnswerBatch:
-    """``rows`` for the table, ascending by key. ``keys``, ``places`` and ``segments`` are parallel: where each answer
+    """``rows`` for the table, each of another key. ``keys``, ``places`` and ``segments`` are parallel: where an answer
     counts, without those that do not say."""
 
     rows: list[AnswerRow] = field(default_factory=list)
@@ -149,32 +161,24 @@ def batch_of(
     """
     batch = AnswerBatch()
     ids = zip(campaign_ids, segment_ids, strict=True)
-    for key, body in revisions:
-        counted = counts_as(body)
-        if counted is None:
-            batch.rows.append(AnswerRow(key, body.revision, None, None, None, None, None))
-            continue
-        campaign_id, segments = next(ids)
-        if isinstance(counted, Answer):
-            day, group = day_of(counted.answered_at, zone), group_of(counted.score)
-            batch.rows.append(AnswerRow(key, body.revision, campaign_id, day, counted.score, segments, None))
-            if counted.comment and not counted.comment.isspace():
+    for key, body in revisions.items():
+        if isinstance(body, Answer):
+            campaign_id, segments = next(ids)
+            score, day = body.score, day_of(body.answered_at, zone)
+            batch.rows.append(AnswerRow(key, body.revision, campaign_id, day, score, segments, None))
+            batch.places.append(score_place(campaign_id, day, score))
+            if body.comment and not body.comment.isspace():
                 batch.comments.append(
-                    NewComment(
-                        key=key,
-                        answer_id=counted.answer_id,
-                        answered_at=counted.answered_at,
-                        day=day,
-                        campaign_id=campaign_id,
-                        score=counted.score,
-                        segment_ids=segments,
-                        comment=counted.comment,
-                    )
+                    NewComment(key, body.answer_id, body.answered_at, day, campaign_id, score, segments, body.comment)
                 )
-        else:
+        elif (counted := body.counted) is not None:
+            campaign_id, segments = next(ids)
             day, group = counted.day, counted.group
             batch.rows.append(AnswerRow(key, body.revision, campaign_id, day, None, segments, group))
+            batch.places.append(answer_place(campaign_id, day, group))
+        else:
+            batch.rows.append(AnswerRow(key, body.revision, None, None, None, None, None))
+            continue
         batch.keys.append(key)
-        batch.places.append(answer_place(campaign_id, day, group))
         batch.segments.append(segments)
     return batch

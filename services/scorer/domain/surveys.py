@@ -8,7 +8,6 @@ facts arrive in any order, from three topics, possibly more than once. An answer
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import reduce
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -110,18 +109,20 @@ def facts_of_deliveries(reports: Iterable[tuple[str, Delivery]], zone: ZoneInfo)
 def facts_of_answers(bodies: Iterable[Answer | AnswerErased], zone: ZoneInfo) -> list[SurveyFacts]:
     """Which surveys were answered. An erasure does not name its survey, which is known to be answered by then."""
     return [
-        SurveyFacts(key=key_of(body.send_id), known_on=day_of(body.received_at, zone), answered=True)
+        SurveyFacts(key_of(body.send_id), day_of(body.received_at, zone), None, None, False, False, True)
         for body in bodies
         if isinstance(body, Answer) and body.send_id is not None
     ]
 
 
 def merged_facts(facts: Iterable[SurveyFacts]) -> list[SurveyFacts]:
-    """All that is known of each survey, ascending by key."""
-    by_key: dict[str, list[SurveyFacts]] = {}
+    """All that is known of each survey, each survey once."""
+    by_key: dict[str, SurveyFacts] = {}
     for one in facts:
-        by_key.setdefault(one.key, []).append(one)
-    return [reduce(SurveyFacts.merged, by_key[key]) for key in sorted(by_key)]
+        before = by_key.setdefault(one.key, one)
+        if before is not one:
+            by_key[one.key] = before.merged(one)
+    return list(by_key.values())
 
 
 def count_surveys(tally: Tally, changed: Sequence[SurveyChange]) -> None:

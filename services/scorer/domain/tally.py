@@ -6,10 +6,11 @@ counts is a single integer, and why a batch is netted before anything is unpacke
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
+from typing import NamedTuple
 
-from shared.nps import Group
+from shared.nps import Group, group_of
 
 # What one place counts: the three groups of answers, surveys delivered, and those of them that were answered.
 _COUNTERS: dict[Group, int] = {"promoter": 0, "passive": 1, "detractor": 2}
@@ -18,8 +19,15 @@ _COUNTER_BITS, _DAY_BITS, _CAMPAIGN_BITS = 3, 20, 31
 _BELOW_SEGMENT = _COUNTER_BITS + _DAY_BITS + _CAMPAIGN_BITS
 
 
+# A batch has few of these, many times.
+@lru_cache(maxsize=20_000)
+def score_place(campaign_id: int, day: date, score: int) -> int:
+    """Where an answer with this score counts, without the segment."""
+    return answer_place(campaign_id, day, group_of(score))
+
+
 def answer_place(campaign_id: int, day: date, group: Group) -> int:
-    """Where an answer counts, without the segment."""
+    """Where an answer of this group counts, without the segment."""
     return ((campaign_id << _DAY_BITS) | day.toordinal()) << _COUNTER_BITS | _COUNTERS[group]
 
 
@@ -33,8 +41,7 @@ def answered_place(campaign_id: int, day: date) -> int:
     return ((campaign_id << _DAY_BITS) | day.toordinal()) << _COUNTER_BITS | _ANSWERED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DayChange:
+class DayChange(NamedTuple):
     """What to add to the counts of one segment, campaign and day.
 
     Answers count on the day they were given; surveys ``delivered``, and those of them ``answered``, on the day they
@@ -86,13 +93,4 @@ def _change(cell: int, counts: list[int]) -> DayChange:
     day = cell & ((1 << _DAY_BITS) - 1)
     campaign = (cell >> _DAY_BITS) & ((1 << _CAMPAIGN_BITS) - 1)
     segment = cell >> (_DAY_BITS + _CAMPAIGN_BITS)
-    return DayChange(
-        segment_id=segment,
-        campaign_id=campaign,
-        day=date.fromordinal(day),
-        promoters=counts[_COUNTERS["promoter"]],
-        passives=counts[_COUNTERS["passive"]],
-        detractors=counts[_COUNTERS["detractor"]],
-        delivered=counts[_DELIVERED],
-        answered=counts[_ANSWERED],
-    )
+    return DayChange(segment, campaign, date.fromordinal(day), *counts)  # in the order of the counters

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from shared.contracts.scores import WINDOW_DAYS, WINDOWS, Window
@@ -44,7 +45,18 @@ SPANS: tuple[Span, ...] = (
 
 def day_of(moment: datetime, zone: ZoneInfo) -> date:
     """The day ``moment`` falls on in the shop's time zone. Days of 23 or 25 hours count as one."""
-    return moment.astimezone(zone).date()
+    if moment.tzinfo is not UTC:
+        return moment.astimezone(zone).date()
+    return _day_of_hour(24 * moment.toordinal() + moment.hour, zone) or moment.astimezone(zone).date()
+
+
+# A year has 8,760 hours; to look one up takes half as long as to convert a moment.
+@lru_cache(maxsize=20_000)
+def _day_of_hour(hour: int, zone: ZoneInfo) -> date | None:
+    """The day of the whole hour, counted in UTC from the year 1 on; None if a day begins in the midst of it."""
+    begin = datetime.fromordinal(hour // 24).replace(hour=hour % 24, tzinfo=UTC)
+    first, last = (moment.astimezone(zone).date() for moment in (begin, begin + timedelta(hours=1, microseconds=-1)))
+    return first if first == last else None
 
 
 def start_of(day: date, zone: ZoneInfo) -> datetime:

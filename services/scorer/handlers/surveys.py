@@ -20,7 +20,7 @@ from shared.runtime import Runtime
 
 def handler(runtime: Runtime[ScorerSettings], names: Names) -> Handler:
     zone = runtime.settings.zone
-    keep_comments = runtime.settings.comments_kept > 0
+    comments_kept = runtime.settings.comments_kept
 
     async def handle(connection: AsyncConnection, messages: Sequence[Message]) -> None:
         # A reminder is the same survey and adds nothing.
@@ -32,6 +32,6 @@ def handler(runtime: Runtime[ScorerSettings], names: Names) -> Handler:
             deliveries=[(message.type, body) for message, body in with_bodies(reports, Delivery)],
             answers=bodies(answered, Answer, AnswerErased),
         )
-        await count(connection, names, received, zone=zone, keep_comments=keep_comments)
+        await count(connection, names, received, zone=zone, comments_kept=comments_kept)
 
     return handle

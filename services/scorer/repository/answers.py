@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from datetime import date
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scorer.domain.answers import AnswerRow, ReplacedAnswer, WrittenAnswers
 from services.scorer.domain.comparisons import Values, ValuesPage
 from services.scorer.domain.scores import Sums
 from services.scorer.domain.windows import Days
-from services.scorer.repository.arrays import array, array_of_arrays
+from services.scorer.repository.arrays import ArrayColumns
 from services.scorer.repository.sums import (
     counts_of,
     daily_over,
@@ -22,9 +21,9 @@ from services.scorer.repository.sums import (
     values_over,
 )
 from shared.nps import SCORES_OF_GROUP, Group
-from shared.persistence.columns import Columns
+from shared.persistence.statement import Statement
 
-_COLUMNS = Columns(
+_COLUMNS = ArrayColumns(
     key="uuid",
     revision="integer",
     campaign_id="integer",
@@ -48,21 +47,15 @@ def _group_of(score: str) -> str:
 # writing them. WHERE is the rule of ``supersedes`` in contracts/answers.py; an erased answer has no score. An erasure
 # that does not say what it counts as has no day either, and keeps what the answer counted as. If nothing was known of
 # the answer then, a revision that comes later still says it, but brings nothing else back. The rows are arrays in
-# PostgreSQL's text format instead of ``Columns.given``: see ``arrays``.
-_WRITE = text(
+# PostgreSQL's text format instead of ``Columns.given``: see ``arrays``. They are written in the order of their keys, so
+# that processes that write the same ones may wait, but never deadlock.
+_WRITE = Statement(
     f"""
     WITH written AS (
         INSERT INTO answers AS answer ({_COLUMNS.names})
         SELECT {_COLUMNS.values}
-        FROM unnest(
-            CAST(CAST(:keys AS text) AS uuid[]),
-            CAST(CAST(:revisions AS text) AS integer[]),
-            CAST(CAST(:campaign_ids AS text) AS integer[]),
-            CAST(CAST(:days AS text) AS date[]),
-            CAST(CAST(:scores AS text) AS smallint[]),
-            CAST(CAST(:segment_ids AS text) AS text[]),
-            CAST(CAST(:erased_groups AS text) AS text[])
-        ) AS given ({_COLUMNS.names})
+        FROM {_COLUMNS.given}
+        ORDER BY key
         ON CONFLICT (key) DO UPDATE SET
             revision = greatest(answer.revision, excluded.revision),
             campaign_id = COALESCE(excluded.campaign_id, answer.campaign_id),
@@ -84,7 +77,7 @@ _WRITE = text(
             new.score IS NULL AS erased_now
     )
     SELECT count(*) AS written,
-           CASE WHEN count(*) < CAST(:given AS bigint) THEN array_agg(key) END AS keys,
+           CASE WHEN count(*) < CAST(:given AS bigint) THEN array_agg(key) END AS written_keys,
            NULL AS key, NULL AS campaign_id, NULL AS day, NULL AS score, NULL AS segment_ids, NULL AS erased_group,
            NULL AS erased_now
     FROM written
@@ -125,20 +118,10 @@ _VALUES = values_over(
 
 
 async def write(connection: AsyncConnection, rows: Sequence[AnswerRow]) -> WrittenAnswers:
-    """Stores ``rows``: at least one, ascending by key, without duplicates."""
-    keys, revisions, campaign_ids, days, scores, segment_ids, erased_groups = zip(*rows, strict=True)
-    columns = {
-        "keys": array(keys),
-        "revisions": array(revisions),
-        "campaign_ids": array(campaign_ids),
-        "days": array(days),
-        "scores": array(scores),
-        "segment_ids": array_of_arrays(segment_ids),
-        "erased_groups": array(erased_groups),
-    }
-    written, *replaced = (await connection.execute(_WRITE, {**columns, "given": len(rows)})).all()
+    """Stores ``rows``: at least one, without duplicates."""
+    written, *replaced = await _WRITE.rows(connection, {**_COLUMNS.parameters(rows), "given": len(rows)})
     return WrittenAnswers(
-        None if written.written == len(rows) else frozenset(map(str, written.keys or ())),
+        None if written.written == len(rows) else frozenset(map(str, written.written_keys or ())),
         [
             ReplacedAnswer(
                 key=str(row.key),

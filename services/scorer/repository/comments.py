@@ -11,8 +11,9 @@ from services.scorer.domain.comments import Comment
 from services.scorer.domain.windows import Days
 from services.scorer.repository.arrays import array_text
 from shared.persistence.columns import Columns
+from shared.persistence.statement import Statement
 
-_REMOVE = text("DELETE FROM comments WHERE key = ANY(CAST(:keys AS uuid[]))")
+_REMOVE = Statement("DELETE FROM comments WHERE key = ANY(CAST(:keys AS uuid[]))")
 _COLUMNS = Columns(
     key="uuid",
     answer_id="text",
@@ -23,7 +24,7 @@ _COLUMNS = Columns(
     segment_ids="integer[]",
     comment="text",
 )
-_ADD = text(f"INSERT INTO comments ({_COLUMNS.names}) SELECT {_COLUMNS.values} FROM {_COLUMNS.given}")  # noqa: S608  # composed of column names, never values
+_ADD = Statement(f"INSERT INTO comments ({_COLUMNS.names}) SELECT {_COLUMNS.values} FROM {_COLUMNS.given}")  # noqa: S608  # composed of column names, never values
 _FORGET = text("DELETE FROM comments WHERE answered_at < :before")
 _KEEP_NEWEST = text(
     """
@@ -49,14 +50,14 @@ _NEWEST = text(
 
 async def remove(connection: AsyncConnection, keys: Sequence[str]) -> None:
     if keys:
-        await connection.execute(_REMOVE, {"keys": list(keys)})
+        await _REMOVE.changes(connection, {"keys": list(keys)})
 
 
 async def add(connection: AsyncConnection, comments: Sequence[NewComment]) -> None:
     if comments:
         columns = _COLUMNS.attributes(comments)
         columns["segment_ids"] = [array_text(new.segment_ids) for new in comments]
-        await connection.execute(_ADD, columns)
+        await _ADD.changes(connection, columns)
 
 
 async def keep_newest(connection: AsyncConnection, kept: int) -> None:

@@ -7,10 +7,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scorer.domain.surveys import SurveyChange, SurveyFacts
-from services.scorer.repository.arrays import array_text
-from shared.persistence.columns import Columns
+from services.scorer.repository.arrays import ArrayColumns
+from shared.persistence.statement import Statement
 
-_COLUMNS = Columns(
+_COLUMNS = ArrayColumns(
     key="uuid",
     known_on="date",
     campaign_id="integer",
@@ -32,13 +32,15 @@ def _answered(row: str) -> str:
     return f"({_delivered(row)} AND {row}.answered)"
 
 
-# Returns the rows that now count as delivered or answered with +1, and those that no longer do with −1.
-_WRITE = text(
+# Returns the rows that now count as delivered or answered with +1, and those that no longer do with −1. They are
+# written in the order of their keys, so that processes that write the same ones may wait, but never deadlock.
+_WRITE = Statement(
     f"""
     WITH written AS (
         INSERT INTO surveys AS survey ({_COLUMNS.names})
         SELECT {_COLUMNS.values}
         FROM {_COLUMNS.given}
+        ORDER BY key
         ON CONFLICT (key) DO UPDATE SET
             campaign_id = COALESCE(survey.campaign_id, excluded.campaign_id),
             sent_on = COALESCE(survey.sent_on, excluded.sent_on),
@@ -62,10 +64,8 @@ _FORGET = text("DELETE FROM surveys WHERE known_on < :day")
 
 
 async def write(connection: AsyncConnection, facts: Sequence[SurveyFacts]) -> list[SurveyChange]:
-    """Adds facts: at least one, ascending by key, without duplicates; known facts are a no-op."""
-    columns = _COLUMNS.attributes(facts)
-    columns["segment_ids"] = [array_text(one.segment_ids) for one in facts]
-    rows = await connection.execute(_WRITE, columns)
+    """Adds facts: at least one, each about another survey; known facts are a no-op."""
+    rows = await _WRITE.rows(connection, _COLUMNS.parameters(facts))
     return [
         SurveyChange(
             campaign_id=row.campaign_id,

@@ -1,6 +1,6 @@
 """From a batch of answers to rows, and to what changes in the counts."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,6 +11,7 @@ from services.scorer.domain.answers import (
     WrittenAnswers,
     batch_of,
     counts_as,
+    newest_comments,
     newest_revisions,
     rounds,
 )
@@ -55,7 +56,7 @@ def was(score: int | None, **more: Any) -> ReplacedAnswer:
 def batch(*bodies: Answer | AnswerErased) -> AnswerBatch:
     """All of campaign 3, in everybody's segment and segment 7."""
     newest = newest_revisions(bodies)
-    given = [body for _, body in newest if counts_as(body) is not None]
+    given = [body for body in newest.values() if counts_as(body) is not None]
     return batch_of(newest, campaign_ids=[3] * len(given), segment_ids=[(0, 7)] * len(given), zone=SAO_PAULO)
 
 
@@ -78,25 +79,20 @@ def in_both_segments(*, promoters: int = 0, detractors: int = 0) -> list[DayChan
 
 def test_the_highest_revision_is_kept_and_an_erasure_wins_a_tie() -> None:
     key = key_of("a")
-    assert newest_revisions([answer("a", 2), erased("a", 2), answer("a", 1)]) == [(key, erased("a", 2))]
-    assert newest_revisions([erased("a", 2), answer("a", 2)]) == [(key, erased("a", 2))]
-    assert newest_revisions([erased("a", 2), answer("a", 3)]) == [(key, answer("a", 3))]
-
-
-def test_answers_ascend_by_key() -> None:
-    keys = [key for key, _ in newest_revisions([answer(f"answer {number}") for number in range(30)])]
-    assert keys == sorted(keys) and len(keys) == 30
+    assert newest_revisions([answer("a", 2), erased("a", 2), answer("a", 1)]) == {key: erased("a", 2)}
+    assert newest_revisions([erased("a", 2), answer("a", 2)]) == {key: erased("a", 2)}
+    assert newest_revisions([erased("a", 2), answer("a", 3)]) == {key: answer("a", 3)}
 
 
 def test_two_ids_with_one_key_are_one_answer() -> None:
-    assert [key for key, _ in newest_revisions([answer("till-1"), answer(key_of("till-1"))])] == [key_of("till-1")]
+    assert list(newest_revisions([answer("till-1"), answer(key_of("till-1"))])) == [key_of("till-1")]
 
 
 def test_an_erasure_that_does_not_say_what_it_counts_as_is_stored_after_the_answer_it_erases() -> None:
     first, second = rounds([erased("a", 3), answer("a", 1), answer("a", 2), erased("b", 2, DETRACTOR), answer("b", 1)])
-    assert first == sorted([(key_of("a"), answer("a", 2)), (key_of("b"), erased("b", 2, DETRACTOR))])
-    assert second == [(key_of("a"), erased("a", 3))]
-    assert rounds([answer("a")]) == [[(key_of("a"), answer("a"))]]
+    assert first == {key_of("a"): answer("a", 2), key_of("b"): erased("b", 2, DETRACTOR)}
+    assert second == {key_of("a"): erased("a", 3)}
+    assert rounds([answer("a")]) == [{key_of("a"): answer("a")}]
 
 
 def test_a_row_is_an_answer_on_its_day_in_the_shops_zone() -> None:
@@ -160,3 +156,14 @@ def test_comments_of_nothing_but_space_are_none() -> None:
         (0, 7),
         "late",
     )
+
+
+def test_of_many_comments_only_the_newest_are_added() -> None:
+    given = batch(answer("a", comment="1"), answer("b", comment="2"), answer("c", comment="3"))
+    comments = [
+        new._replace(answered_at=NOW - timedelta(minutes=int(new.comment)))
+        for new in given.comments_of(WrittenAnswers(None, []))
+    ]
+    assert [new.comment for new in newest_comments(comments, 2)] == ["1", "2"]
+    assert newest_comments(comments, 3) == comments
+    assert newest_comments(comments, 0) == []

@@ -54,6 +54,21 @@ def test_a_day_begins_at_midnight_in_the_shops_zone(zone: str, midnight: datetim
     assert day_of(midnight - timedelta(microseconds=1), ZoneInfo(zone)) == date(2026, 2, 28)
 
 
+@given(
+    st.datetimes(datetime(1970, 1, 1), datetime(2199, 12, 31), timezones=st.just(UTC)),
+    st.sampled_from(
+        ["UTC", "Asia/Kathmandu", "Asia/Kolkata", "Australia/Lord_Howe", "America/Santiago", "Africa/Monrovia"]
+    ).map(ZoneInfo),
+    st.sampled_from([0, 14, 15, 30, 44, 45]),
+)
+def test_the_day_of_a_moment_is_that_of_the_local_time(moment: datetime, zone: ZoneInfo, minute: int) -> None:
+    """Midnight may be at any quarter of an hour of UTC; in Liberia, until 1972, it was at 44:30 past the hour."""
+    for one in (moment, moment.replace(minute=minute), moment.replace(minute=minute, second=30, microsecond=0)):
+        for shifted in (one, one - timedelta(microseconds=1)):
+            assert day_of(shifted, zone) == shifted.astimezone(zone).date()
+            assert day_of(shifted.astimezone(zone), zone) == shifted.astimezone(zone).date()
+
+
 @pytest.mark.parametrize(("day", "hours"), [(date(2026, 3, 29), 23), (date(2026, 10, 25), 25)])
 def test_days_of_23_and_25_hours_are_days(day: date, hours: int) -> None:
     zone = ZoneInfo("Europe/Oslo")

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from services.scorer.repository.arrays import array, array_of_arrays, array_text
+from services.scorer.repository.arrays import array, array_of_arrays, array_of_numbers, array_text
 
 
 def test_an_array_of_values_that_need_no_quotes() -> None:
@@ -11,9 +11,14 @@ def test_an_array_of_values_that_need_no_quotes() -> None:
     assert array([]) == "{}"
 
 
+def test_an_array_of_numbers() -> None:
+    assert array_of_numbers([1, None, -3]) == "{1, NULL, -3}"
+    assert array_of_numbers([]) == "{}"
+
+
 def test_an_array_of_numbers_as_text() -> None:
-    assert (array_text((0, 4, 7)), array_text(()), array_text(None)) == ("{0,4,7}", "{}", None)
+    assert (array_text((0, 4, 7)), array_text(()), array_text(None)) == ("{0, 4, 7}", "{}", None)
 
 
 def test_arrays_of_several_lengths_are_an_array_of_texts() -> None:
-    assert array_of_arrays([(0, 4, 7), None, (0,)]) == '{"{0,4,7}",NULL,"{0}"}'
+    assert array_of_arrays([(0, 4, 7), None, (0,), ()]) == '{"{0,4,7}",NULL,"{0}","{}"}'
