@@ -202,9 +202,11 @@ async def _compare(on: Environment, expected: Counter[CountKey], *, surveys: int
         rows = await database.fetch(
             """
             SELECT dimension, value, name, day, promoters, passives, detractors
-            FROM (SELECT segment_id, campaign_id, day, promoters, passives, detractors FROM scorer.day_counts
-                  UNION ALL
-                  SELECT segment_id, campaign_id, day, promoters, passives, detractors FROM scorer.day_changes) AS counted
+            FROM (
+                SELECT segment_id, campaign_id, day, promoters, passives, detractors FROM scorer.day_counts
+                UNION ALL
+                SELECT segment_id, campaign_id, day, promoters, passives, detractors FROM scorer.day_changes
+            ) AS counted
             JOIN scorer.segments ON segments.id = segment_id
             JOIN scorer.campaigns ON campaigns.id = campaign_id
             WHERE name <> 'stored'

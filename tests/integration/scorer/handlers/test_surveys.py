@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from aiokafka import TopicPartition
 from sqlalchemy import event
 
@@ -13,6 +14,7 @@ from shared.contracts.sends import Recipient, SurveySent
 from shared.contracts.topics import CONSUMED_BY
 from shared.messaging.repository import positions
 from shared.messaging.transaction import BatchTransaction
+from shared.persistence.statement import Statement
 from tests.integration.scorer.kit import START, Event, Scorer, answer, erased, take_published
 from tests.kit.messages import message
 
@@ -85,14 +87,25 @@ async def test_an_answer_counts_for_the_response_rate_on_the_day_of_its_survey(s
     assert (month.n, month.delivered, month.response_rate) == (3, 4, 0.75)
 
 
-async def test_a_batch_of_all_topics_locks_its_rows_once_and_adds_once_to_each_day(scorer: Scorer) -> None:
+async def test_a_batch_of_all_topics_locks_its_rows_once_and_adds_once_to_each_day(
+    scorer: Scorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In several rounds, each in order, replicas could wait for each other in a circle."""
     locking: list[str] = []
 
     def executed(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         locking.extend(table for table in ("surveys", "answers") if f"INSERT INTO {table} " in statement)
 
+    def noting(method: Any) -> Any:
+        async def execute(statement: Statement, *arguments: Any) -> Any:
+            executed(None, None, statement.sql)
+            return await method(statement, *arguments)
+
+        return execute
+
     event.listen(scorer.runtime.engine.sync_engine, "before_cursor_execute", executed)
+    for name in ("rows", "changes"):
+        monkeypatch.setattr(Statement, name, noting(getattr(Statement, name)))
     bodies = {
         "surveys.sends": [survey("s"), survey("t", sent_at=START - timedelta(days=1))],
         "surveys.deliveries": [delivery(deliveries.ACCEPTED, "s"), delivery(deliveries.ACCEPTED, "t")],
