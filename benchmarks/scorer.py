@@ -114,8 +114,8 @@ _FILL = """
     INSERT INTO scorer.campaigns (name) VALUES ('stored');
     INSERT INTO scorer.segments (dimension, value) SELECT 'stored', number::text FROM generate_series(0, 199) AS number;
     INSERT INTO scorer.answers (key, revision, campaign_id, day, score, segment_ids)
-    SELECT gen_random_uuid(), 1, campaigns.id, DATE '{before}' - ({stored} - number) * 700 / {stored},
-           number % 11, ARRAY[0, first.id + number % 200]
+    SELECT gen_random_uuid(), 1, campaigns.id, DATE '{before}' - CAST(({stored} - number) * 700 / {stored} AS integer),
+           number % 11, ARRAY[0, first.id + CAST(number % 200 AS integer)]
     FROM generate_series(1, {stored}::bigint) AS number,
          (SELECT id FROM scorer.campaigns WHERE name = 'stored') AS campaigns,
          (SELECT min(id) AS id FROM scorer.segments WHERE dimension = 'stored') AS first;

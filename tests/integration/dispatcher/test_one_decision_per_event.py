@@ -1,7 +1,6 @@
 """Promise 4 on the real database: one decision per event, whatever the batches, order of arrival and duplicates."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -97,7 +96,7 @@ async def test_other_work_goes_on_while_a_batch_is_folded(
 
 async def test_the_same_id_from_another_source_is_another_event(dispatcher: Dispatcher) -> None:
     first = order_event("placed", event_id="1")
-    from_elsewhere = replace(first, source="/marketplace")
+    from_elsewhere = first._replace(source="/marketplace")
     await dispatcher.handle(first, from_elsewhere, first)
     await dispatcher.handle(from_elsewhere)
     assert await dispatcher.outcomes() == [("timer_set", "milestone_reached"), ("no_timer", "no_change")]
