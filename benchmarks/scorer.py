@@ -180,7 +180,7 @@ async def _run_scorer(on: Environment, messages: int, progress: Progress, *, unt
                 await _until_published(database)
         finally:
             await database.close()
-    began, before, _ = next(sample for sample in samples.taken if sample[1] > 0)
+    began, before, _ = next(sample for sample in samples.taken if sample[1] > samples.taken[0][1])
     ended, after, _ = samples.taken[-1]
     return _Run(
         rate=(after - before) / (ended - began),
