@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scorer.domain.tally import DayChange
-from shared.persistence.columns import Columns
+from services.scorer.repository.arrays import ArrayColumns
 from shared.persistence.statement import Statement
 
-_COLUMNS = Columns(
+_COLUMNS = ArrayColumns(
     segment_id="integer",
     campaign_id="integer",
     day="date",
@@ -45,4 +45,4 @@ def unfolded(columns: str, *, where: str = "true") -> str:
 async def add(connection: AsyncConnection, changes: Sequence[DayChange]) -> None:
     """Adds to the counts."""
     if changes:
-        await _ADD.changes(connection, _COLUMNS.attributes(changes))
+        await _ADD.changes(connection, _COLUMNS.parameters(changes))
