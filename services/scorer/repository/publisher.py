@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scorer.domain.publisher import Publisher, Walk
@@ -19,6 +20,9 @@ _WRITE = Statement(
     """
     UPDATE publisher SET last_day = :last_day, walked_to = :walked_to, walk_again = :walk_again, building = :building
     """
+)
+_SUMS_ARE_OF = text(
+    "SELECT EXISTS (SELECT FROM publisher WHERE last_day = CAST(:day AS date) AND walked_to IS NULL AND NOT building)"
 )
 _PUBLISHED_TO = Statement("UPDATE publisher SET published_to = :moment")
 _DUE = Statement(
@@ -61,6 +65,11 @@ async def due(connection: AsyncConnection) -> Due:
 async def read(connection: AsyncConnection) -> Publisher:
     """To be called in another statement than ``take_turn``: that one sees what was before it waited for the turn."""
     return _publisher(await _READ.row(connection))
+
+
+async def sums_are_of(connection: AsyncConnection, day: date) -> bool:
+    """Whether every segment and campaign that was counted has its sums, and all of them are of ``day``."""
+    return bool((await connection.execute(_SUMS_ARE_OF, {"day": day})).scalar_one())
 
 
 async def write(connection: AsyncConnection, publisher: Publisher) -> None:
