@@ -85,6 +85,7 @@ ROWS: dict[str, Rows] = {
     "0011": {
         "shared_ids": [{"customer_digest": "\\x03"}],
     },
+    "0012": {},
 }  # fmt: skip
 
 AFTER: dict[str, Changed] = {

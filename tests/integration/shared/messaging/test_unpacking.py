@@ -146,7 +146,8 @@ async def waits(health: Health) -> bool:
 
 
 def log_of(bench: Bench, config: pytest.Config) -> Path:
-    found = list(config.stash[SESSION].folder.rglob(f"{bench.topic}-0/00000000000000000000.log"))
+    # No search through all folders: other tests' topics are deleted meanwhile.
+    found = list(config.stash[SESSION].folder.glob(f"kafka/data/{bench.topic}-0/00000000000000000000.log"))
     if not found:
         pytest.skip("this Kafka's disk is out of reach")
     return found[0]
