@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
+from shared.ration import Ration
+
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 # Seconds. A walk from the beginning that takes no longer is repeated as often as anybody asks.
 _QUICK = 0.005
-# After a longer one, as many times its duration pass before the next: it takes at most a twentieth of the time.
-_REST = 20
 _LONGEST_REST = 60.0
 
 
@@ -67,14 +67,14 @@ class Watermark:
         self.position = BEGINNING
         self._late = late
         self._clock = clock
-        self._sweep_at = -math.inf
+        self._sweeps = Ration(now=clock, quick=_QUICK, longest=_LONGEST_REST)
         self._sweeping: float | None = None
 
     async def look(self, find: Find) -> First:
         """The first row there is, as far as it is time to look. ``position`` is then where it is, or where later ones
         will be; nothing due was found before it."""
         began = self._clock()
-        sweep = began >= self._sweep_at
+        sweep = self._sweeps.due()
         first = await find(BEGINNING if sweep else self.position)
         settled = first.now - self._late
         self.position = settled if first.due_at is None else min(first.due_at, settled)
@@ -96,5 +96,4 @@ class Watermark:
     def _swept(self, seconds: float) -> None:
         """A walk from the beginning consists of finding the first row and of claiming those behind it."""
         self._sweeping = seconds + (self._sweeping or 0.0)
-        rest = 0.0 if self._sweeping <= _QUICK else min(_REST * self._sweeping, _LONGEST_REST)
-        self._sweep_at = self._clock() + rest
+        self._sweeps.took(self._sweeping)

@@ -15,6 +15,7 @@ back under their old numbers (``SetAsideEvents``), the outbox is read from the b
 each time, usually, and every few seconds when it is slow.
 """
 
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -44,9 +45,9 @@ class Read:
 class OutboxWalk:
     """``now`` is in seconds, for tests."""
 
-    def __init__(self, *, now: Callable[[], float] | None = None) -> None:
+    def __init__(self, *, now: Callable[[], float] = time.monotonic) -> None:
         self._after = BEGINNING
-        self._sweeps = Ration() if now is None else Ration(now=now)
+        self._sweeps = Ration(now=now)
         # The largest number of each read, and the xmax of its snapshot.
         self._seen: deque[tuple[int, int]] = deque()
 

@@ -74,7 +74,7 @@ class Relay:
         self._set_aside = SetAsideEvents()
         self._pacing = Pacing(_INTERVAL_SECONDS)
         self._walk = OutboxWalk()
-        self._looks = Ration()
+        self._looks = Ration(now=time.monotonic)
 
     def wake(self) -> None:
         """Signals that there may be something to publish."""

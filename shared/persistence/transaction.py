@@ -44,22 +44,23 @@ async def begun(connection: AsyncConnection) -> AsyncIterator[None]:
 @contextlib.asynccontextmanager
 async def rolled_back(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A transaction that changes nothing: it is rolled back at the end of the block."""
-    async with autocommit(engine) as connection:
-        driver = driver_of(connection)
-        try:
-            await translated(driver, driver.execute("BEGIN"))
-            yield connection
-        finally:
-            await _roll_back(driver)
+    async with _never_committed(engine, "BEGIN") as connection:
+        yield connection
 
 
 @contextlib.asynccontextmanager
 async def read_only(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A read-only transaction, in which every statement reads the same snapshot."""
+    async with _never_committed(engine, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") as connection:
+        yield connection
+
+
+@contextlib.asynccontextmanager
+async def _never_committed(engine: AsyncEngine, begin: str) -> AsyncIterator[AsyncConnection]:
     async with autocommit(engine) as connection:
         driver = driver_of(connection)
         try:
-            await translated(driver, driver.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+            await translated(driver, driver.execute(begin))
             yield connection
         finally:
             await _roll_back(driver)

@@ -39,11 +39,7 @@ class ArrayColumns:
         columns = Columns(**types)
         self.names = columns.names
         self.values = columns.values
-        arrays = ", ".join(
-            f"CAST(CAST(:{name} AS text) AS {'text' if kind.endswith('[]') else kind}[])"
-            for name, kind in types.items()
-        )
-        self.given = f"unnest({arrays}) AS given ({self.names})"
+        self.given = columns.written
         self._writers = [(name, _WRITERS.get(kind, array)) for name, kind in types.items()]
 
     def parameters(self, rows: Sequence[tuple[Any, ...]]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from services.dispatcher.actions.campaigns import apply_files
 from services.dispatcher.loops.timers import TimerLoop
 from services.dispatcher.settings import DispatcherSettings
 from services.dispatcher.wiring import build
-from shared import watermark
+from shared.ration import Ration
 from shared.runtime import open_runtime
 from tests.integration.dispatcher.kit import START, Dispatcher, Open
 from tests.kit.clock import ChosenClock
@@ -23,7 +23,7 @@ from tests.kit.settings import api_key, settings_for
 @pytest.fixture(autouse=True)
 def looks_from_the_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
     """However busy the machine is: otherwise what was set in the past is found a moment later."""
-    monkeypatch.setattr(watermark, "_REST", 0)
+    monkeypatch.setattr(Ration, "took", lambda _ration, _seconds: None)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
