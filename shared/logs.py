@@ -11,8 +11,13 @@ from shared import tracing
 from shared.settings import ServiceSettings
 
 # aiokafka logs every coordinator change, and each vain attempt to connect (by the logger of its whole package); we log
-# the relevant ones ourselves.
-_QUIET = {"aiokafka": logging.ERROR, "uvicorn.access": logging.ERROR, "alembic": logging.WARNING}
+# the relevant ones ourselves. SQLAlchemy's pools log each connection under the name of their class, ours included.
+_QUIET = {
+    "aiokafka": logging.ERROR,
+    "uvicorn.access": logging.ERROR,
+    "alembic": logging.WARNING,
+    "shared.persistence.pool": logging.WARNING,
+}
 _OUR_PACKAGES = ("shared", "services", "deploy", "tools")
 _NOTHING = logging.Filter("nothing by this name")
 _MAX_CHAIN = 8

@@ -16,6 +16,9 @@ HIGHEST_BASE = 65_000
 HIGHEST_PORT = 65_535
 FREE_FROM, FREE_UNTIL = 10_000, 28_000
 
+_chosen: set[int] = set()
+"""Free ports are not chosen a second time: nobody may listen yet on those chosen moments ago."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackPorts:
@@ -66,7 +69,7 @@ class StackPorts:
 
 
 def free_ports(count: int) -> list[int]:
-    """Distinct ports that are currently free.
+    """Distinct ports that are currently free, and that this process has not chosen before while there are others.
 
     They are below the kernel's ephemeral ports: among those, a client that keeps reconnecting to a restarting process
     can be assigned that very port, and would then connect to itself.
@@ -74,7 +77,12 @@ def free_ports(count: int) -> list[int]:
     found: list[int] = []
     with contextlib.ExitStack() as held:
         while len(found) < count:
+            if len(_chosen) > (FREE_UNTIL - FREE_FROM) // 2:
+                _chosen.clear()
             port = FREE_FROM + secrets.randbelow(FREE_UNTIL - FREE_FROM)
+            if port in _chosen:
+                continue
+            _chosen.add(port)
             probe = held.enter_context(socket.socket())
             with contextlib.suppress(OSError):
                 probe.bind((HOST, port))

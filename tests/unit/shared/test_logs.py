@@ -60,6 +60,11 @@ def test_a_traceback_has_places_and_types_and_no_values(logged: io.StringIO) -> 
     assert PERSON not in logged.getvalue()
 
 
+def test_connections_of_the_pool_are_not_told_of_one_by_one(logged: io.StringIO) -> None:
+    logging.getLogger("shared.persistence.pool.SharedPool").info("Pool disposed")
+    assert logged.getvalue() == ""
+
+
 def test_our_own_errors_keep_their_sentence() -> None:
     assert logs.explain(CannotListen("cannot listen on port 1")).endswith("CannotListen: cannot listen on port 1")
     assert logs.explain(ConnectionRefusedError(111, "Connect call failed")).endswith("Connect call failed")

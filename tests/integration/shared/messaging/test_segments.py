@@ -150,6 +150,8 @@ async def test_a_topic_that_cannot_be_written_to_stops_no_other(topics: Topics) 
     client = AIOKafkaClient(bootstrap_servers=topics.settings.kafka_bootstrap_servers)
     await client.bootstrap()
     try:
+        await client.set_topics([answers])
+        await eventually(partial(_known, client, answers), "the broker to know a topic made a moment ago")
         transaction = EmptyTransaction(client, topics.settings.topic("test"))
         with capture_logs() as logs:
             await transaction.commit({missing: [0], answers: [0, 1]})
@@ -159,3 +161,8 @@ async def test_a_topic_that_cannot_be_written_to_stops_no_other(topics: Topics) 
         partial(topics.ends, ANSWERS.name), "the markers", wanted=lambda found: found == [1, 1, 0, 0, 0, 0]
     )
     assert [log["reasons"] for log in logs] == [{missing: "UnknownTopicOrPartitionError"}]
+
+
+async def _known(client: AIOKafkaClient, topic: str) -> bool:
+    await client.force_metadata_update()
+    return bool(client.cluster.partitions_for_topic(topic))

@@ -3,6 +3,7 @@ from dataclasses import astuple
 
 import pytest
 
+from deploy.local import ports
 from deploy.local.errors import StackError
 from deploy.local.ports import HOST, StackPorts, require_free
 
@@ -21,8 +22,17 @@ def test_an_invalid_port_base_is_named(base: int) -> None:
 
 
 def test_free_ports_are_all_different() -> None:
-    ports = astuple(StackPorts.free())
-    assert len(set(ports)) == len(ports)
+    chosen = astuple(StackPorts.free())
+    assert len(set(chosen)) == len(chosen)
+
+
+def test_a_port_chosen_before_is_not_chosen_again_while_there_are_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "FREE_UNTIL", ports.FREE_FROM + 100)
+    monkeypatch.setattr(ports, "_chosen", set())
+    chosen = [ports.free_port() for _ in range(40)]
+    assert len(set(chosen)) == len(chosen)
+    for _ in range(100):  # rather than end, it chooses again
+        assert ports.FREE_FROM <= ports.free_port() < ports.FREE_UNTIL
 
 
 def test_a_port_in_use_is_reported_with_the_way_out() -> None:
