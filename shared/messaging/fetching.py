@@ -1,6 +1,8 @@
 """Fetches records and decodes them into batches.
 
 While one batch's transaction runs, the next one is fetched and decoded, and grows until it may begin (``pacing.py``).
+It grows in slices between which others have their turn: the transaction would otherwise have to wait with its next
+statement until thousands of records are decoded, and PostgreSQL with it.
 """
 
 import asyncio
@@ -28,6 +30,8 @@ from shared.settings import ServiceSettings
 log = structlog.get_logger()
 
 _FETCH_SECONDS = 0.2
+# Some milliseconds.
+_SLICE = 500
 # How often a batch that cannot be unpacked is fetched before it becomes a dead letter.
 _CORRUPT_TRIES = 5
 # Generations count from 0.
@@ -58,9 +62,9 @@ class Fetching:
         self._skew = settings.order_clock_skew
 
     async def next(self, most: int) -> Batch:
-        """At most ``most`` records, as soon as there is one; empty when there is none for some time."""
+        """The first of at most ``most`` records, as soon as there is one; empty when there is none for some time."""
         batch = Batch(generation=self._member.generation)
-        return await self._add(batch, most, wait_seconds=_FETCH_SECONDS)
+        return await self._add(batch, min(most, _SLICE), wait_seconds=_FETCH_SECONDS)
 
     async def gather(
         self, batch: Batch, most: int, pacing: Pacing, before: "asyncio.Task[Any] | None", stop: asyncio.Event
@@ -72,16 +76,19 @@ class Fetching:
         brought = len(batch.items)
         while batch.generation == self._member.generation and len(batch.items) < most and not stop.is_set():
             busy = before is not None and not before.done()
+            more = brought >= _SLICE
             pause = pacing.remaining()
-            if not busy and (pause == 0 or len(batch.items) >= most // 2):
+            if not busy and (len(batch.items) >= most // 2 or (pause == 0 and not more)):
                 break
             step = pacing.step(brought)
-            if before is not None and busy:
+            if more:
+                await asyncio.sleep(0)
+            elif before is not None and busy:
                 await asyncio.wait({before}, timeout=step)
             else:
                 await asyncio.sleep(min(pause, step))
             known = len(batch.items)
-            batch = await self._add(batch, most - known)
+            batch = await self._add(batch, min(most - known, _SLICE))
             brought = len(batch.items) - known
         return batch
 
