@@ -6,7 +6,7 @@ answer goes on counting: its day, campaign, segments and group stay, its score a
 """
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import NamedTuple
@@ -30,23 +30,20 @@ Revisions = dict[str, Answer | AnswerErased]
 
 def newest_revisions(bodies: Sequence[Answer | AnswerErased]) -> Revisions:
     """The revision of each answer that supersedes its others."""
-    keys = keys_of([body.answer_id for body in bodies])
-    newest = dict(zip(keys, bodies, strict=True))
-    if len(newest) < len(bodies):
-        newest = {}
-        for key, body in zip(keys, bodies, strict=True):
-            other = newest.setdefault(key, body)
-            if other is not body and supersedes(body, earlier=other):
-                newest[key] = body
+    newest: Revisions = {}
+    for key, body in zip(keys_of([body.answer_id for body in bodies]), bodies, strict=True):
+        other = newest.get(key)
+        if other is None or supersedes(body, earlier=other):
+            newest[key] = body
     return newest
 
 
-def rounds(bodies: Iterable[Answer | AnswerErased]) -> list[Revisions]:
+def rounds(bodies: Sequence[Answer | AnswerErased]) -> list[Revisions]:
     """What to store one after the other: erasures that do not say what they count as keep what is stored by then."""
-    stated: list[Answer | AnswerErased] = []
-    unstated: list[Answer | AnswerErased] = []
-    for body in bodies:
-        (stated if isinstance(body, Answer) or body.counted is not None else unstated).append(body)
+    unstated = [body for body in bodies if not isinstance(body, Answer) and body.counted is None]
+    if not unstated:
+        return [newest_revisions(bodies)] if bodies else []
+    stated = [body for body in bodies if isinstance(body, Answer) or body.counted is not None]
     return [newest_revisions(each) for each in (stated, unstated) if each]
 
 

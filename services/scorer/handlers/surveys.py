@@ -23,10 +23,11 @@ def handler(runtime: Runtime[ScorerSettings], names: Names) -> Handler:
     comments_kept = runtime.settings.comments_kept
 
     async def handle(connection: AsyncConnection, messages: Sequence[Message]) -> None:
-        # A reminder is the same survey and adds nothing.
-        sent = [message for message in messages if message.type == sends.SENT]
-        reports = [message for message in messages if message.topic == topics.DELIVERIES.name]
         answered = [message for message in messages if message.topic == topics.ANSWERS.name]
+        others = messages if len(answered) < len(messages) else ()
+        # A reminder is the same survey and adds nothing.
+        sent = [message for message in others if message.type == sends.SENT]
+        reports = [message for message in others if message.topic == topics.DELIVERIES.name]
         received = Received(
             sends=bodies(sent, SurveySent),
             deliveries=[(message.type, body) for message, body in with_bodies(reports, Delivery)],

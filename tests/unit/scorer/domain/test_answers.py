@@ -38,7 +38,7 @@ DETRACTOR = StillCounted(group="detractor", day=DAY, surveyed=True)
 def changes(batch: AnswerBatch, written: WrittenAnswers) -> list[DayChange]:
     tally = Tally()
     batch.count(tally, written)
-    return tally.changes()
+    return sorted(tally.changes())
 
 
 def was(score: int | None, **more: Any) -> ReplacedAnswer:
