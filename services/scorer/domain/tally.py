@@ -41,6 +41,14 @@ def answered_place(campaign_id: int, day: date) -> int:
     return ((campaign_id << _DAY_BITS) | day.toordinal()) << _COUNTER_BITS | _ANSWERED
 
 
+class Cell(NamedTuple):
+    """What a row of the day counts is of."""
+
+    segment_id: int
+    campaign_id: int
+    day: date
+
+
 class DayChange(NamedTuple):
     """What to add to the counts of one segment, campaign and day.
 
