@@ -15,8 +15,6 @@ class Record(Protocol):
     """What decoding needs of a record, whoever unpacked it."""
 
     @property
-    def partition(self) -> int: ...
-    @property
     def offset(self) -> int: ...
     @property
     def key(self) -> bytes | None: ...
@@ -27,9 +25,9 @@ class Record(Protocol):
 
 
 def decode(
-    topic: Topic, records: Sequence[Record], *, arrived_at: datetime, skew: timedelta
+    topic: Topic, records: Sequence[Record], *, partition: int, arrived_at: datetime, skew: timedelta
 ) -> list[Message | DeadLetter]:
-    """Each record as a message or a dead letter. Never raises: a bad record does not affect others.
+    """Each record of a partition as a message or a dead letter. Never raises: a bad record does not affect others.
 
     One that is not an event removes its key from a compacted topic, if it has no value, and tells nobody anything.
 
@@ -42,7 +40,7 @@ def decode(
         try:
             message = cloudevents.read(
                 topic,
-                partition=record.partition,
+                partition=partition,
                 offset=record.offset,
                 key=record.key,
                 value=record.value,
@@ -56,7 +54,7 @@ def decode(
             items.append(
                 DeadLetter(
                     topic=topic.name,
-                    partition=record.partition,
+                    partition=partition,
                     offset=record.offset,
                     key=record.key,
                     value=record.value,
@@ -84,7 +82,7 @@ def decode_raw(
     items: list[Message | DeadLetter] = []
     for record in records:
         if record.fault is None:
-            items += decode(topic, [record], arrived_at=arrived_at, skew=skew)
+            items += decode(topic, [record], partition=record.partition, arrived_at=arrived_at, skew=skew)
         else:
             items.append(
                 DeadLetter(

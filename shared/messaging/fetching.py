@@ -115,7 +115,9 @@ class Fetching:
                 # Fetched before the seek took effect, or no longer ours.
                 batch.generation = DROPPED
                 return
-            batch.items.extend(decode(topic, records, arrived_at=self._clock.now(), skew=self._skew))
+            batch.items += decode(
+                topic, records, partition=partition.partition, arrived_at=self._clock.now(), skew=self._skew
+            )
             batch.following[partition] = records[-1].offset + 1
 
     async def _unpack(self, error: Exception, most: int) -> Batch:

@@ -3,8 +3,8 @@
 After every commit the day counts and the changes that are not folded yet are the sum over the stored answers, and each
 row of sums is the sum over the day counts. Only one process at a time does this; batches never wait for it.
 
-A change that cannot be folded, because of what is stored, holds up no other: it is set aside. It goes on counting wherever
-day counts are read, but not in what is published.
+A change that cannot be folded, because of what is stored, holds up no other: it is set aside. It goes on counting
+wherever day counts are read, but not in what is published.
 """
 
 from collections.abc import Sequence
