@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from shared.contracts.cloudevents import Message
+from shared.contracts.light import Light
 from shared.contracts.types import Contract
 
-Body = TypeVar("Body", bound=Contract)
+Body = TypeVar("Body", bound=Contract | Light)
 
 
 def bodies(messages: Iterable[Message], *types: type[Body]) -> list[Body]:

@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from shared.contracts import cloudevents
-from shared.contracts.cloudevents import Headers, Message, UnreadableRecord
+from shared.contracts.cloudevents import Headers, Message, Readers, UnreadableRecord
 from shared.contracts.topics import Topic
 from shared.messaging.records import DeadLetter, shown_event_id
 from shared.messaging.unpacking import RawRecord
+
+_NO_READERS: Readers = {}
 
 
 class Record(Protocol):
@@ -25,7 +27,13 @@ class Record(Protocol):
 
 
 def decode(
-    topic: Topic, records: Sequence[Record], *, partition: int, arrived_at: datetime, skew: timedelta
+    topic: Topic,
+    records: Sequence[Record],
+    *,
+    partition: int,
+    arrived_at: datetime,
+    skew: timedelta,
+    readers: Readers = _NO_READERS,
 ) -> list[Message | DeadLetter]:
     """Each record of a partition as a message or a dead letter. Never raises: a bad record does not affect others.
 
@@ -45,6 +53,7 @@ def decode(
                 key=record.key,
                 value=record.value,
                 headers=record.headers,
+                readers=readers,
             )
             if topic.occurred_at is not None:
                 cloudevents.check_arrival(topic, message.body, arrived_at=arrived_at, skew=skew)

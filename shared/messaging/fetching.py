@@ -14,7 +14,7 @@ import structlog
 from aiokafka.errors import IllegalStateError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from shared.clock import Clock
-from shared.contracts.cloudevents import Message
+from shared.contracts.cloudevents import Message, Readers
 from shared.messaging.broker import Broker
 from shared.messaging.decoding import decode, decode_raw
 from shared.messaging.member import FETCH_BYTES, Member, Records
@@ -53,12 +53,20 @@ class Fetching:
     """The next records of ``member``, except those of what stands still."""
 
     def __init__(
-        self, member: Member, standstill: Standstill, broker: Broker, *, settings: ServiceSettings, clock: Clock
+        self,
+        member: Member,
+        standstill: Standstill,
+        broker: Broker,
+        *,
+        settings: ServiceSettings,
+        clock: Clock,
+        readers: Readers,
     ) -> None:
         self._member = member
         self._standstill = standstill
         self._broker = broker
         self._clock = clock
+        self._readers = readers
         self._skew = settings.order_clock_skew
 
     async def next(self, most: int) -> Batch:
@@ -116,7 +124,12 @@ class Fetching:
                 batch.generation = DROPPED
                 return
             batch.items += decode(
-                topic, records, partition=partition.partition, arrived_at=self._clock.now(), skew=self._skew
+                topic,
+                records,
+                partition=partition.partition,
+                arrived_at=self._clock.now(),
+                skew=self._skew,
+                readers=self._readers,
             )
             batch.following[partition] = records[-1].offset + 1
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scorer.actions.names import Names
-from services.scorer.domain.answers import batch_of, counts_as, newest_comments, rounds
+from services.scorer.domain.answers import GivenAnswer, batch_of, counts_as, newest_comments, rounds
 from services.scorer.domain.surveys import (
     SurveyFacts,
     count_surveys,
@@ -24,7 +24,7 @@ from services.scorer.domain.surveys import (
 )
 from services.scorer.domain.tally import Tally
 from services.scorer.repository import answers, comments, day_changes, surveys
-from shared.contracts.answers import Answer, AnswerErased
+from shared.contracts.answers import AnswerErased
 from shared.contracts.deliveries import Delivery
 from shared.contracts.sends import SurveySent
 
@@ -35,7 +35,7 @@ class Received:
 
     sends: Sequence[SurveySent]
     deliveries: Sequence[tuple[str, Delivery]]
-    answers: Sequence[Answer | AnswerErased]
+    answers: Sequence[GivenAnswer | AnswerErased]
 
 
 async def count(
@@ -57,7 +57,7 @@ async def count(
 async def _count_answers(
     connection: AsyncConnection,
     names: Names,
-    bodies: Sequence[Answer | AnswerErased],
+    bodies: Sequence[GivenAnswer | AnswerErased],
     tally: Tally,
     *,
     zone: ZoneInfo,

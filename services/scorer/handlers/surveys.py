@@ -7,15 +7,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scorer.actions.counts import Received, count
 from services.scorer.actions.names import Names
+from services.scorer.domain.answers import GivenAnswer, read_answer
 from services.scorer.settings import ScorerSettings
-from shared.contracts import sends, topics
+from shared.contracts import answers, sends, topics
 from shared.contracts.answers import Answer, AnswerErased
-from shared.contracts.cloudevents import Message
+from shared.contracts.cloudevents import Message, Readers
 from shared.contracts.deliveries import Delivery
 from shared.contracts.sends import SurveySent
 from shared.messaging.bodies import bodies, with_bodies
 from shared.messaging.handler import Handler
 from shared.runtime import Runtime
+
+READERS: Readers = {answers.RECORDED: read_answer, answers.AMENDED: read_answer}
+"""What is read lightly."""
 
 
 def handler(runtime: Runtime[ScorerSettings], names: Names) -> Handler:
@@ -31,7 +35,10 @@ def handler(runtime: Runtime[ScorerSettings], names: Names) -> Handler:
         received = Received(
             sends=bodies(sent, SurveySent),
             deliveries=[(message.type, body) for message, body in with_bodies(reports, Delivery)],
-            answers=bodies(answered, Answer, AnswerErased),
+            answers=[
+                GivenAnswer.of(body) if type(body) is Answer else body
+                for body in bodies(answered, GivenAnswer, Answer, AnswerErased)
+            ],
         )
         await count(connection, names, received, zone=zone, comments_kept=comments_kept)
 
