@@ -47,7 +47,8 @@ def light_reader(model: type[Contract], into: type[LightBody]) -> Callable[[byte
     times = tuple((name, kind.rule) for name, kind in kinds.items() if kind.is_time and kind.rule)
     texts = tuple((name, kind.rule) for name, kind in kinds.items() if not kind.is_time and kind.rule)
     changing = tuple((name, rule) for name, rule in texts if rule not in RULES_OF_CHARACTERS)
-    return _reader(msgspec.json.Decoder(whole).decode, times, texts, changing)
+    decode = cast("Callable[[bytes], LightBody]", msgspec.json.Decoder(whole).decode)
+    return _reader(decode, times, texts, changing)
 
 
 _Rules = tuple[tuple[str, Rule], ...]
@@ -157,16 +158,12 @@ def _text_or_texts(schema: Mapping[str, Any]) -> _Kind | None:
             one = _kind_of(text)
         case _:
             return None
-    if (
-        one is None
-        or one.rule is None
-        or not texts.keys() <= {"type", "metadata", "items_schema", "min_length", "max_length"}
-    ):
+    if one is None or one.rule is None or not texts.keys() <= _OF_LISTS:
         return None
     rule_of_one = one.rule
 
     def rule(said: str | list[str]) -> str | list[str]:
-        return rule_of_one(said) if isinstance(said, str) else [rule_of_one(each) for each in said]  # type: ignore[no-any-return]
+        return rule_of_one(said) if isinstance(said, str) else [rule_of_one(each) for each in said]
 
     return _Kind(one.type | _within(list[one.type], texts, "min_length", "max_length"), rule)  # type: ignore[name-defined]
 
@@ -175,7 +172,7 @@ _OF_LISTS = {"type", "metadata", "items_schema", "min_length", "max_length"}
 
 
 def _is_text(schema: Mapping[str, Any]) -> bool:
-    return schema["type"] == "function-after" and schema["schema"]["type"] == "str"
+    return bool(schema["type"] == "function-after" and schema["schema"]["type"] == "str")
 
 
 def _within(kind: Any, schema: Mapping[str, Any], *limits: str) -> Any:

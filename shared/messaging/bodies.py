@@ -15,7 +15,7 @@ def bodies(messages: Iterable[Message], *types: type[Body]) -> list[Body]:
     and a handler that knows only some of it must choose them by ``Message.type`` first."""
     listed = list(messages)
     found: list[Any] = [message.body for message in listed]
-    if not set(map(type, found)) <= set(types):
+    if not all(issubclass(kind, types) for kind in set(map(type, found))):
         with_bodies(listed, *types)
     return found
 

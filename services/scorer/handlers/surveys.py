@@ -13,7 +13,9 @@ from shared.contracts import answers, sends, topics
 from shared.contracts.answers import Answer, AnswerErased
 from shared.contracts.cloudevents import Message, Readers
 from shared.contracts.deliveries import Delivery
+from shared.contracts.light import Light
 from shared.contracts.sends import SurveySent
+from shared.contracts.types import Contract
 from shared.messaging.bodies import bodies, with_bodies
 from shared.messaging.handler import Handler
 from shared.runtime import Runtime
@@ -35,11 +37,17 @@ def handler(runtime: Runtime[ScorerSettings], names: Names) -> Handler:
         received = Received(
             sends=bodies(sent, SurveySent),
             deliveries=[(message.type, body) for message, body in with_bodies(reports, Delivery)],
-            answers=[
-                GivenAnswer.of(body) if type(body) is Answer else body
-                for body in bodies(answered, GivenAnswer, Answer, AnswerErased)
-            ],
+            answers=[_given(body) for body in bodies(answered, GivenAnswer, Answer, AnswerErased)],
         )
         await count(connection, names, received, zone=zone, comments_kept=comments_kept)
 
     return handle
+
+
+def _given(body: Contract | Light) -> GivenAnswer | AnswerErased:
+    if isinstance(body, GivenAnswer):
+        return body
+    if isinstance(body, Answer):
+        return GivenAnswer.of(body)
+    assert isinstance(body, AnswerErased)
+    return body

@@ -29,7 +29,7 @@ async def store(scorer: Scorer, bodies: list[GivenAnswer | AnswerErased]) -> set
         newest, campaign_ids=[0] * len(bodies), segment_ids=[(0,)] * len(bodies), zone=scorer.runtime.settings.zone
     ).rows
     async with scorer.runtime.transaction() as connection:
-        written = await answers.write(connection, rows)
+        written = await answers.write(connection, answers.columns_of(rows))
     return {row.key for row in rows} if written.keys is None else set(written.keys)
 
 

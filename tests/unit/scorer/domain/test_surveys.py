@@ -90,7 +90,7 @@ def test_an_answer_says_that_its_survey_was_answered_and_an_erasure_nothing() ->
     to_a_survey = Answer(answer_id="a", revision=1, score=9, answered_at=NOW, received_at=NOW, send_id="s")
     unasked = Answer(answer_id="b", revision=1, score=9, answered_at=NOW, received_at=NOW)
     erasure = AnswerErased(answer_id="c", revision=2, erased_at=NOW)
-    given = [GivenAnswer.of(to_a_survey), GivenAnswer.of(unasked), erasure]
+    given = (GivenAnswer.of(to_a_survey), GivenAnswer.of(unasked), erasure)
     assert facts_of_answers(given, SAO_PAULO) == [SurveyFacts(key=key_of("s"), known_on=DAY, answered=True)]
 
 
