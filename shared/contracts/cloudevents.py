@@ -61,7 +61,7 @@ class Message(NamedTuple):
     """An event as read, and its position. ``topic`` is the catalogue's name, without the installation's prefix.
 
     ``value`` and ``headers`` are the record's raw bytes, kept for dead letters. ``adjustments`` tell what was not read
-    as it was sent.
+    as it was sent. ``time`` is 1970 where it is missing, and where only some fields of the body were read.
     """
 
     topic: str
@@ -145,14 +145,15 @@ def read(
         _check_attribute("ce_source", source)
     if attributes.get("ce_specversion") != SPECVERSION:
         _check_version(attributes.get("ce_specversion"))
-    time = _time(attributes.get("ce_time"))
     trace = attributes.get("traceparent")
     read_lightly = readers.get(event_type)
     body: Contract | Light | None = None
+    time: datetime | None = _EPOCH
     adjustments: Adjustments = ()
     if read_lightly is not None and event_type in topic.bodies:
         body = read_lightly(value)
     if body is None:
+        time = _time(attributes.get("ce_time"))
         body, adjustments = read_body(topic, event_type, value)
     return Message(
         topic.name,

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.contracts.answers import Answer, AnswerErased
+from shared.contracts.answers import RECORDED, Answer, AnswerErased, event
+from shared.contracts.cloudevents import Readers, UnreadableRecord, read, write
 from shared.contracts.light import Light, light_reader
-from shared.contracts.types import SegmentValue
+from shared.contracts.topics import ANSWERS
+from shared.contracts.types import Contract, SegmentValue
 from tests.unit.shared.contracts.test_narrow import ANSWER, ODD_BYTES, Pair, read_by_contract, segments, values
 
 
@@ -145,3 +147,26 @@ def test_a_field_said_twice_makes_up_for_no_other(missing: str) -> None:
     for name, said in {"answer_id": "b", "revision": 1, "score": 1, "answered_at": ANSWER["answered_at"]}.items():
         if name != missing:
             assert read_whole(value[:-1] + b"," + orjson.dumps({name: said})[1:]) is None
+
+
+def test_what_a_consumer_reads_lightly_falls_back_to_its_contract() -> None:
+    readers: Readers = {RECORDED: read_few}
+
+    def body_of(said: dict[str, Any]) -> Contract | Light:
+        headers, _ = write(event(Answer.model_validate_json(orjson.dumps(ANSWER))), "/test")
+        return read(
+            ANSWERS, partition=0, offset=0, key=None, value=orjson.dumps(said), headers=headers, readers=readers
+        ).body
+
+    assert isinstance(body_of(ANSWER), Few)
+    assert isinstance(body_of({**ANSWER, "received_at": "2026-11-01 12:30:00+00"}), Few)
+    with pytest.raises(UnreadableRecord, match="customer_id"):
+        body_of({**ANSWER, "customer_id": "c" * 201})
+
+
+def test_what_cannot_be_read_lightly_is_read_whole() -> None:
+    deep = {**ANSWER, "unknown": json.loads("[" * 150 + "]" * 150), "further": json.loads("[" * 60 + "]" * 60)}
+    headers, _ = write(event(Answer.model_validate_json(orjson.dumps(ANSWER))), "/test")
+    value = json.dumps(deep).encode()
+    message = read(ANSWERS, partition=0, offset=0, key=None, value=value, headers=headers, readers={RECORDED: read_few})
+    assert isinstance(message.body, Answer)
