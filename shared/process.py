@@ -10,7 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
@@ -20,6 +20,7 @@ from fastapi import FastAPI
 
 from shared import logs
 from shared.backoff import Backoff, Reminders
+from shared.contracts.cloudevents import Readers
 from shared.contracts.topics import CONSUMED_BY
 from shared.definitions import InvalidDefinition
 from shared.loops import Periodic, wait
@@ -51,7 +52,8 @@ _LAG_SECONDS = 5.0
 
 @dataclass(kw_only=True)
 class Service:
-    """The parts of a service. ``handlers`` has one for each topic of ``contracts.topics.CONSUMED_BY``.
+    """The parts of a service. ``handlers`` has one for each topic of ``contracts.topics.CONSUMED_BY``; ``readers`` are
+    for event types of which they need only some fields.
 
     A service without ``needs_kafka`` is ready without it: its requests need only PostgreSQL, and what it publishes
     waits in the outbox.
@@ -59,6 +61,7 @@ class Service:
 
     handlers: Mapping[str, Handler]
     app: FastAPI
+    readers: Readers = field(default_factory=dict)
     needs_kafka: bool = True
     loops: Sequence[Periodic] = ()
     start: Callable[[], Awaitable[None]] | None = None
@@ -164,6 +167,7 @@ async def _work(runtime: Runtime[S], service: Service, http: Server, stop: async
         health=health,
         wake_relay=wake,
         clock=runtime.clock,
+        readers=service.readers,
     )
     reading = Reading(
         runtime.name,

@@ -50,6 +50,7 @@ def build(runtime: Runtime[ScorerSettings]) -> Service:
             Periodic("live stream", _STREAM_SECONDS, StreamLoop(runtime, live).step),
             Periodic("scorer retention", _RETENTION_SECONDS, RetentionLoop(runtime).step),
         ),
+        readers=surveys.READERS,
         app=app,
         close=live.close,
     )

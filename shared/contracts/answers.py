@@ -1,7 +1,7 @@
 """``surveys.answers``: confirmed answers, their amendments, and their erasure."""
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from pydantic import Field
 
@@ -76,10 +76,17 @@ class AnswerErased(Contract):
     counted: StillCounted | None = None
 
 
-def supersedes(body: Answer | AnswerErased, *, earlier: Answer | AnswerErased) -> bool:
+class Revised(Protocol):
+    """An answer, or what a consumer needs of it, or its erasure."""
+
+    @property
+    def revision(self) -> int: ...
+
+
+def supersedes(body: Revised, *, earlier: Revised) -> bool:
     """Whether ``body`` replaces ``earlier`` of the same answer: a higher revision does, or an erasure of the same."""
     if body.revision == earlier.revision:
-        return isinstance(body, AnswerErased) and isinstance(earlier, Answer)
+        return isinstance(body, AnswerErased) and not isinstance(earlier, AnswerErased)
     return body.revision > earlier.revision
 
 

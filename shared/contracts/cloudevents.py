@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from shared.contracts.adjustments import Adjustment, Adjustments
 from shared.contracts.events import Event
+from shared.contracts.light import Light, LightReader
 from shared.contracts.narrow import narrow_reader
 from shared.contracts.topics import Topic
 from shared.contracts.types import UNSTORABLE, Contract
@@ -60,7 +61,7 @@ class Message(NamedTuple):
     """An event as read, and its position. ``topic`` is the catalogue's name, without the installation's prefix.
 
     ``value`` and ``headers`` are the record's raw bytes, kept for dead letters. ``adjustments`` tell what was not read
-    as it was sent.
+    as it was sent. ``time`` is 1970 where it is missing, and where only some fields of the body were read.
     """
 
     topic: str
@@ -71,7 +72,7 @@ class Message(NamedTuple):
     source: str
     type: str
     time: datetime
-    body: Contract
+    body: Contract | Light
     traceparent: str | None
     value: bytes | None
     headers: Headers
@@ -98,10 +99,23 @@ def write(event: Event, source: str) -> tuple[list[tuple[str, bytes]], bytes]:
     return headers, event.body.model_dump_json(exclude_none=True).encode()
 
 
+Readers = Mapping[str, LightReader]
+"""By event type, what a consumer reads only some fields of."""
+
+_NO_READERS: Readers = {}
+
+
 def read(
-    topic: Topic, *, partition: int, offset: int, key: bytes | None, value: bytes | None, headers: Headers
+    topic: Topic,
+    *,
+    partition: int,
+    offset: int,
+    key: bytes | None,
+    value: bytes | None,
+    headers: Headers,
+    readers: Readers = _NO_READERS,
 ) -> Message:
-    """The event in a record of ``topic``.
+    """The event in a record of ``topic``; its body is what one of the ``readers`` read, or the whole contract.
 
     Raises UnreadableRecord when it is not a CloudEvent, not of a type the topic carries, or its body breaks the
     contract in a way that ``topic.adjust`` does not mend. Unknown fields are ignored.
@@ -131,9 +145,16 @@ def read(
         _check_attribute("ce_source", source)
     if attributes.get("ce_specversion") != SPECVERSION:
         _check_version(attributes.get("ce_specversion"))
-    time = _time(attributes.get("ce_time"))
     trace = attributes.get("traceparent")
-    body, adjustments = read_body(topic, event_type, value)
+    read_lightly = readers.get(event_type)
+    body: Contract | Light | None = None
+    time: datetime | None = _EPOCH
+    adjustments: Adjustments = ()
+    if read_lightly is not None and event_type in topic.bodies:
+        body = read_lightly(value)
+    if body is None:
+        time = _time(attributes.get("ce_time"))
+        body, adjustments = read_body(topic, event_type, value)
     return Message(
         topic.name,
         partition,
@@ -151,10 +172,10 @@ def read(
     )
 
 
-def check_arrival(topic: Topic, body: Contract, *, arrived_at: datetime, skew: timedelta) -> None:
+def check_arrival(topic: Topic, body: Contract | Light, *, arrived_at: datetime, skew: timedelta) -> None:
     """Raises UnreadableRecord for what happened more than ``skew`` after it arrived: its clock or its offset is wrong,
     and what depends on its time would be, too."""
-    if topic.occurred_at is None:
+    if topic.occurred_at is None or isinstance(body, Light):
         return
     ahead = topic.occurred_at(body) - arrived_at
     if ahead > skew:

@@ -1,18 +1,23 @@
 """The bodies of a batch's messages, with their type."""
 
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from shared.contracts.cloudevents import Message
+from shared.contracts.light import Light
 from shared.contracts.types import Contract
 
-Body = TypeVar("Body", bound=Contract)
+Body = TypeVar("Body", bound=Contract | Light)
 
 
 def bodies(messages: Iterable[Message], *types: type[Body]) -> list[Body]:
     """The bodies in order; each must be of one of ``types``, else TypeError: what a topic carries is in its catalogue,
     and a handler that knows only some of it must choose them by ``Message.type`` first."""
-    return [body for _, body in with_bodies(messages, *types)]
+    listed = list(messages)
+    found: list[Any] = [message.body for message in listed]
+    if not all(issubclass(kind, types) for kind in set(map(type, found))):
+        with_bodies(listed, *types)
+    return found
 
 
 def with_bodies(messages: Iterable[Message], *types: type[Body]) -> list[tuple[Message, Body]]:

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared import metrics
 from shared.backoff import Backoff
 from shared.clock import Clock
+from shared.contracts.cloudevents import Readers
 from shared.contracts.topics import Topic
 from shared.health import Health
 from shared.loops import wait
@@ -42,10 +43,14 @@ _KAFKA_COMMIT_SECONDS = 1.0
 _POLL_SECONDS = 10.0
 # Generations count from 0.
 _NEVER = -1
+_NO_READERS: Readers = {}
 
 
 class Consumer:
-    """Reads ``topics`` as the consumer group ``name`` and passes each topic's messages to its handler."""
+    """Reads ``topics`` as the consumer group ``name`` and passes each topic's messages to its handler.
+
+    Of the event types in ``readers``, the handlers need only what these read.
+    """
 
     def __init__(
         self,
@@ -58,6 +63,7 @@ class Consumer:
         health: Health,
         wake_relay: Any,
         clock: Clock,
+        readers: Readers = _NO_READERS,
     ) -> None:
         self.name = name
         self.loop_name = f"{name} consumer"
@@ -72,7 +78,9 @@ class Consumer:
         self._broker = Broker(settings, of_cluster, client=name)
         self._member = Member(name, of_cluster, settings)
         self._standstill = Standstill(self._member, self.loop_name, engine=engine, settings=settings, health=health)
-        self._fetching = Fetching(self._member, self._standstill, self._broker, settings=settings, clock=clock)
+        self._fetching = Fetching(
+            self._member, self._standstill, self._broker, settings=settings, clock=clock, readers=readers
+        )
         self._pacing = Pacing(settings.consumer_interval_seconds)
         self._synchronized = _NEVER
         self._rejoining = Backoff(first=0.1, longest=settings.retry_limit_seconds)

@@ -5,17 +5,17 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from shared.contracts import cloudevents
-from shared.contracts.cloudevents import Headers, Message, UnreadableRecord
+from shared.contracts.cloudevents import Headers, Message, Readers, UnreadableRecord
 from shared.contracts.topics import Topic
 from shared.messaging.records import DeadLetter, shown_event_id
 from shared.messaging.unpacking import RawRecord
+
+_NO_READERS: Readers = {}
 
 
 class Record(Protocol):
     """What decoding needs of a record, whoever unpacked it."""
 
-    @property
-    def partition(self) -> int: ...
     @property
     def offset(self) -> int: ...
     @property
@@ -27,9 +27,15 @@ class Record(Protocol):
 
 
 def decode(
-    topic: Topic, records: Sequence[Record], *, arrived_at: datetime, skew: timedelta
+    topic: Topic,
+    records: Sequence[Record],
+    *,
+    partition: int,
+    arrived_at: datetime,
+    skew: timedelta,
+    readers: Readers = _NO_READERS,
 ) -> list[Message | DeadLetter]:
-    """Each record as a message or a dead letter. Never raises: a bad record does not affect others.
+    """Each record of a partition as a message or a dead letter. Never raises: a bad record does not affect others.
 
     One that is not an event removes its key from a compacted topic, if it has no value, and tells nobody anything.
 
@@ -42,11 +48,12 @@ def decode(
         try:
             message = cloudevents.read(
                 topic,
-                partition=record.partition,
+                partition=partition,
                 offset=record.offset,
                 key=record.key,
                 value=record.value,
                 headers=record.headers,
+                readers=readers,
             )
             if topic.occurred_at is not None:
                 cloudevents.check_arrival(topic, message.body, arrived_at=arrived_at, skew=skew)
@@ -56,7 +63,7 @@ def decode(
             items.append(
                 DeadLetter(
                     topic=topic.name,
-                    partition=record.partition,
+                    partition=partition,
                     offset=record.offset,
                     key=record.key,
                     value=record.value,
@@ -84,7 +91,7 @@ def decode_raw(
     items: list[Message | DeadLetter] = []
     for record in records:
         if record.fault is None:
-            items += decode(topic, [record], arrived_at=arrived_at, skew=skew)
+            items += decode(topic, [record], partition=record.partition, arrived_at=arrived_at, skew=skew)
         else:
             items.append(
                 DeadLetter(

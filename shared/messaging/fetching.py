@@ -1,6 +1,8 @@
 """Fetches records and decodes them into batches.
 
 While one batch's transaction runs, the next one is fetched and decoded, and grows until it may begin (``pacing.py``).
+It grows in slices between which others have their turn: the transaction would otherwise have to wait with its next
+statement until thousands of records are decoded, and PostgreSQL with it.
 """
 
 import asyncio
@@ -12,7 +14,7 @@ import structlog
 from aiokafka.errors import IllegalStateError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from shared.clock import Clock
-from shared.contracts.cloudevents import Message
+from shared.contracts.cloudevents import Message, Readers
 from shared.messaging.broker import Broker
 from shared.messaging.decoding import decode, decode_raw
 from shared.messaging.member import FETCH_BYTES, Member, Records
@@ -28,6 +30,8 @@ from shared.settings import ServiceSettings
 log = structlog.get_logger()
 
 _FETCH_SECONDS = 0.2
+# Some milliseconds.
+_SLICE = 500
 # How often a batch that cannot be unpacked is fetched before it becomes a dead letter.
 _CORRUPT_TRIES = 5
 # Generations count from 0.
@@ -49,18 +53,26 @@ class Fetching:
     """The next records of ``member``, except those of what stands still."""
 
     def __init__(
-        self, member: Member, standstill: Standstill, broker: Broker, *, settings: ServiceSettings, clock: Clock
+        self,
+        member: Member,
+        standstill: Standstill,
+        broker: Broker,
+        *,
+        settings: ServiceSettings,
+        clock: Clock,
+        readers: Readers,
     ) -> None:
         self._member = member
         self._standstill = standstill
         self._broker = broker
         self._clock = clock
+        self._readers = readers
         self._skew = settings.order_clock_skew
 
     async def next(self, most: int) -> Batch:
-        """At most ``most`` records, as soon as there is one; empty when there is none for some time."""
+        """The first of at most ``most`` records, as soon as there is one; empty when there is none for some time."""
         batch = Batch(generation=self._member.generation)
-        return await self._add(batch, most, wait_seconds=_FETCH_SECONDS)
+        return await self._add(batch, min(most, _SLICE), wait_seconds=_FETCH_SECONDS)
 
     async def gather(
         self, batch: Batch, most: int, pacing: Pacing, before: "asyncio.Task[Any] | None", stop: asyncio.Event
@@ -72,16 +84,19 @@ class Fetching:
         brought = len(batch.items)
         while batch.generation == self._member.generation and len(batch.items) < most and not stop.is_set():
             busy = before is not None and not before.done()
+            more = brought >= _SLICE
             pause = pacing.remaining()
-            if not busy and (pause == 0 or len(batch.items) >= most // 2):
+            if not busy and (len(batch.items) >= most // 2 or (pause == 0 and not more)):
                 break
             step = pacing.step(brought)
-            if before is not None and busy:
+            if more:
+                await asyncio.sleep(0)
+            elif before is not None and busy:
                 await asyncio.wait({before}, timeout=step)
             else:
                 await asyncio.sleep(min(pause, step))
             known = len(batch.items)
-            batch = await self._add(batch, most - known)
+            batch = await self._add(batch, min(most - known, _SLICE))
             brought = len(batch.items) - known
         return batch
 
@@ -108,7 +123,14 @@ class Fetching:
                 # Fetched before the seek took effect, or no longer ours.
                 batch.generation = DROPPED
                 return
-            batch.items.extend(decode(topic, records, arrived_at=self._clock.now(), skew=self._skew))
+            batch.items += decode(
+                topic,
+                records,
+                partition=partition.partition,
+                arrived_at=self._clock.now(),
+                skew=self._skew,
+                readers=self._readers,
+            )
             batch.following[partition] = records[-1].offset + 1
 
     async def _unpack(self, error: Exception, most: int) -> Batch:

@@ -9,18 +9,20 @@ It fetches from a broker only once every record it has brought from there was ta
 A fetch of the other partitions alone would then be under way for as long as they are silent, and the one that was taken
 late would wait for it. So that time is made endless here, and a fetch may wait long without being noticed: an idle
 process fetches twice a second.
+
+Records that have arrived are taken as its unpacker gives them; those for which was waited, as ``ConsumerRecord``.
 """
 
 import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from shared.contracts.topics import Topic
 from shared.messaging.broker import Broker
+from shared.messaging.decoding import Record
 from shared.messaging.fetch_sessions import FetchSessions
 from shared.messaging.repository.positions import Positions
 from shared.messaging.starting import stored_name
@@ -38,7 +40,12 @@ _ENDLESS_SECONDS = 86_400.0
 _PROBE_SECONDS = 2.0
 _STOP_SECONDS = 5.0
 
-Records = Mapping[TopicPartition, Sequence[ConsumerRecord[Any, Any]]]
+Records = Mapping[TopicPartition, Sequence[Record]]
+
+
+def _as_it_is(_partition: TopicPartition, record: Record) -> Record:
+    """Instead of a ``ConsumerRecord``: that is made in as long as the record is unpacked, of parts nobody asks for."""
+    return record
 
 
 class _Assignments(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
@@ -140,7 +147,11 @@ class Member:
         When it raises what aiokafka raised, that has lost what it had unpacked before: every partition is to be sought
         again.
         """
-        found: Records = await self.kafka.getmany(timeout_ms=int(wait_seconds * 1_000), max_records=most)
+        kafka = self.kafka
+        for arrived in kafka._fetcher._records.values():  # noqa: SLF001  # it has no option for it
+            if (unpacked := getattr(arrived, "_partition_records", None)) is not None:
+                unpacked._consumer_record = _as_it_is  # noqa: SLF001  # likewise
+        found: Records = await kafka.getmany(timeout_ms=int(wait_seconds * 1_000), max_records=most)
         return found
 
     def seek(self, partition: TopicPartition, position: int) -> bool:

@@ -42,6 +42,19 @@ async def begun(connection: AsyncConnection) -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
+async def savepoint(connection: AsyncConnection) -> AsyncIterator[None]:
+    """A part of the transaction that is undone by itself when the block raises."""
+    driver = driver_of(connection)
+    await translated(driver, driver.execute("SAVEPOINT part"))
+    try:
+        yield
+    except Exception:
+        await translated(driver, driver.execute("ROLLBACK TO SAVEPOINT part"))
+        raise
+    await translated(driver, driver.execute("RELEASE SAVEPOINT part"))
+
+
+@contextlib.asynccontextmanager
 async def rolled_back(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A transaction that changes nothing: it is rolled back at the end of the block."""
     async with _never_committed(engine, "BEGIN") as connection:

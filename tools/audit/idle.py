@@ -29,7 +29,7 @@ async def work_in_progress(connection: Connection, ends: Offsets, now: datetime,
     )
     pending["scores not yet published"] = await connection.fetchval(
         """
-        SELECT (SELECT count(*) FROM scorer.day_changes)
+        SELECT (SELECT count(transaction) FROM scorer.day_changes)
              + (SELECT count(*) FROM scorer.window_sums WHERE waiting_since IS NOT NULL)
              + (SELECT count(*) FROM scorer.publisher WHERE last_day < $1 OR walked_to IS NOT NULL)
         """,

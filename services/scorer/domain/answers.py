@@ -6,7 +6,7 @@ answer goes on counting: its day, campaign, segments and group stay, its score a
 """
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import NamedTuple
@@ -16,6 +16,8 @@ from services.scorer.domain.tally import Tally, answer_place, score_place
 from services.scorer.domain.windows import day_of
 from shared.contracts.answers import Answer, AnswerErased, StillCounted, supersedes
 from shared.contracts.identity import keys_of
+from shared.contracts.light import Light, light_reader
+from shared.contracts.types import SegmentValue
 from shared.nps import Group, group_of
 
 NO_CAMPAIGN = ""
@@ -24,35 +26,54 @@ NO_CAMPAIGN = ""
 NO_CAMPAIGN_ID = 0
 """The id of NO_CAMPAIGN."""
 
-Revisions = dict[str, Answer | AnswerErased]
+
+class GivenAnswer(Light):
+    """What counts of an answer: these fields of ``Answer``."""
+
+    answer_id: str
+    revision: int
+    score: int
+    answered_at: datetime
+    received_at: datetime
+    send_id: str | None
+    campaign: str | None
+    comment: str | None
+    segments: dict[str, SegmentValue]
+
+    @classmethod
+    def of(cls, answer: Answer) -> "GivenAnswer":
+        return cls(**{name: getattr(answer, name) for name in cls.__struct_fields__})
+
+
+read_answer = light_reader(Answer, GivenAnswer)
+"""Reads an answer from its JSON; None for what is to be read by its contract."""
+
+Revisions = dict[str, GivenAnswer | AnswerErased]
 """One of each answer's revisions, by its key."""
 
 
-def newest_revisions(bodies: Sequence[Answer | AnswerErased]) -> Revisions:
+def newest_revisions(bodies: Sequence[GivenAnswer | AnswerErased]) -> Revisions:
     """The revision of each answer that supersedes its others."""
-    keys = keys_of([body.answer_id for body in bodies])
-    newest = dict(zip(keys, bodies, strict=True))
-    if len(newest) < len(bodies):
-        newest = {}
-        for key, body in zip(keys, bodies, strict=True):
-            other = newest.setdefault(key, body)
-            if other is not body and supersedes(body, earlier=other):
-                newest[key] = body
+    newest: Revisions = {}
+    for key, body in zip(keys_of([body.answer_id for body in bodies]), bodies, strict=True):
+        other = newest.get(key)
+        if other is None or supersedes(body, earlier=other):
+            newest[key] = body
     return newest
 
 
-def rounds(bodies: Iterable[Answer | AnswerErased]) -> list[Revisions]:
+def rounds(bodies: Sequence[GivenAnswer | AnswerErased]) -> list[Revisions]:
     """What to store one after the other: erasures that do not say what they count as keep what is stored by then."""
-    stated: list[Answer | AnswerErased] = []
-    unstated: list[Answer | AnswerErased] = []
-    for body in bodies:
-        (stated if isinstance(body, Answer) or body.counted is not None else unstated).append(body)
+    unstated = [body for body in bodies if not isinstance(body, GivenAnswer) and body.counted is None]
+    if not unstated:
+        return [newest_revisions(bodies)] if bodies else []
+    stated = [body for body in bodies if isinstance(body, GivenAnswer) or body.counted is not None]
     return [newest_revisions(each) for each in (stated, unstated) if each]
 
 
-def counts_as(body: Answer | AnswerErased) -> Answer | StillCounted | None:
+def counts_as(body: GivenAnswer | AnswerErased) -> GivenAnswer | StillCounted | None:
     """What has the campaign and the segments in which it counts; None for an erasure that does not say."""
-    return body if isinstance(body, Answer) else body.counted
+    return body if isinstance(body, GivenAnswer) else body.counted
 
 
 class AnswerRow(NamedTuple):
@@ -162,7 +183,7 @@ def batch_of(
     batch = AnswerBatch()
     ids = zip(campaign_ids, segment_ids, strict=True)
     for key, body in revisions.items():
-        if isinstance(body, Answer):
+        if isinstance(body, GivenAnswer):
             campaign_id, segments = next(ids)
             score, day = body.score, day_of(body.answered_at, zone)
             batch.rows.append(AnswerRow(key, body.revision, campaign_id, day, score, segments, None))

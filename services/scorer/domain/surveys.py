@@ -11,10 +11,11 @@ from datetime import date
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from services.scorer.domain.answers import GivenAnswer
 from services.scorer.domain.tally import Tally, answered_place, delivered_place
 from services.scorer.domain.windows import day_of
 from shared.contracts import deliveries
-from shared.contracts.answers import Answer, AnswerErased
+from shared.contracts.answers import AnswerErased
 from shared.contracts.deliveries import Delivery
 from shared.contracts.identity import key_of
 from shared.contracts.sends import SurveySent
@@ -106,12 +107,12 @@ def facts_of_deliveries(reports: Iterable[tuple[str, Delivery]], zone: ZoneInfo)
     ]
 
 
-def facts_of_answers(bodies: Iterable[Answer | AnswerErased], zone: ZoneInfo) -> list[SurveyFacts]:
+def facts_of_answers(bodies: Iterable[GivenAnswer | AnswerErased], zone: ZoneInfo) -> list[SurveyFacts]:
     """Which surveys were answered. An erasure does not name its survey, which is known to be answered by then."""
     return [
         SurveyFacts(key_of(body.send_id), day_of(body.received_at, zone), None, None, False, False, True)
         for body in bodies
-        if isinstance(body, Answer) and body.send_id is not None
+        if isinstance(body, GivenAnswer) and body.send_id is not None
     ]
 
 

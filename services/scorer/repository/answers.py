@@ -1,7 +1,8 @@
 """The table ``answers``: one row per answer at its highest revision, and counts of combined segments."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -89,6 +90,13 @@ _WRITE = Statement(
 )
 
 
+class AnswerColumns(NamedTuple):
+    """``rows`` is their number."""
+
+    rows: int
+    literals: Mapping[str, str]
+
+
 def _in_group(group: Group) -> str:
     """1 if an answer is of the group, else 0."""
     scores = SCORES_OF_GROUP[group]
@@ -117,11 +125,16 @@ _VALUES = values_over(
 )
 
 
-async def write(connection: AsyncConnection, rows: Sequence[AnswerRow]) -> WrittenAnswers:
-    """Stores ``rows``: at least one, without duplicates."""
-    written, *replaced = await _WRITE.rows(connection, {**_COLUMNS.parameters(rows), "given": len(rows)})
+def columns_of(rows: Sequence[AnswerRow]) -> AnswerColumns:
+    """Rows as ``write`` takes them: at least one, without duplicates."""
+    return AnswerColumns(len(rows), _COLUMNS.parameters(rows))
+
+
+async def write(connection: AsyncConnection, columns: AnswerColumns) -> WrittenAnswers:
+    """Stores the rows."""
+    written, *replaced = await _WRITE.rows(connection, {**columns.literals, "given": columns.rows})
     return WrittenAnswers(
-        None if written.written == len(rows) else frozenset(map(str, written.written_keys or ())),
+        None if written.written == columns.rows else frozenset(map(str, written.written_keys or ())),
         [
             ReplacedAnswer(
                 key=str(row.key),

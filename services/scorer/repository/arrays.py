@@ -5,6 +5,7 @@ times, which took longer than everything else done for an answer here.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import date
 from typing import Any
 
 from shared.persistence.columns import Columns
@@ -28,8 +29,24 @@ def array_text(numbers: Iterable[int] | None) -> str | None:
 def array_of_arrays(arrays: Iterable[tuple[int, ...] | None]) -> str:
     """A column of arrays as an array of texts: nested arrays in PostgreSQL must all have the same length."""
     # Python writes tuples of integers: ``[(0, 4, 7), None, (0,)]``.
-    written = str(list(arrays))[1:-1].replace(" ", "").replace(",)", ")").replace("None", "NULL")
-    return "{" + written.replace("(", '"{').replace(")", '}"') + "}"
+    written = str(list(arrays))[1:-1].replace("None", "NULL")
+    return "{" + written.replace("(", '"{').replace(",)", ")").replace(")", '}"') + "}"
+
+
+def array_of_days(days: Sequence[date | None]) -> str:
+    """The same as ``array``; many rows have the same few days."""
+    texts = {day: "NULL" if day is None else str(day) for day in set(days)}
+    return "{" + ",".join([texts[day] for day in days]) + "}"
+
+
+def array_of_ids(ids: Sequence[str]) -> str:
+    """The same as ``array``, for UUIDs as text, none of which is None."""
+    return "{" + ",".join(ids) + "}"
+
+
+def array_of_words(words: Sequence[str | None]) -> str:
+    """The same as ``array``, for texts that need no quotes. Most columns of them are empty."""
+    return "{" + "NULL," * (len(words) - 1) + "NULL}" if words.count(None) == len(words) else array(words)
 
 
 class ArrayColumns:
@@ -53,4 +70,7 @@ _WRITERS: dict[str, Callable[[Any], str]] = {
     "integer": array_of_numbers,
     "smallint": array_of_numbers,
     "integer[]": array_of_arrays,
+    "date": array_of_days,
+    "uuid": array_of_ids,
+    "text": array_of_words,
 }

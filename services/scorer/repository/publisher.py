@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scorer.domain.publisher import Publisher, Walk
-from services.scorer.repository.day_changes import unfolded
+from services.scorer.repository.day_changes import to_fold
 from shared.persistence.statement import Row, Statement
 
 # Two concurrent publishers could overwrite a newer score with a stale one. The lock is held until the transaction
@@ -27,7 +27,7 @@ _SUMS_ARE_OF = text(
 _PUBLISHED_TO = Statement("UPDATE publisher SET published_to = :moment")
 _DUE = Statement(
     f"""
-    SELECT folding IS NOT NULL OR EXISTS ({unfolded("1")}) AS changes,
+    SELECT folding IS NOT NULL OR EXISTS ({to_fold("1")}) AS changes,
            (SELECT EXTRACT(epoch FROM clock_timestamp() - waiting_since)
             FROM window_sums
             WHERE waiting_since >= published_to

@@ -10,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.scorer.domain.publication import ALL_CAMPAIGNS, Key, Waiting
 from services.scorer.domain.segments import EVERYBODY_ID
+from services.scorer.domain.tally import Cell
 from services.scorer.domain.windows import SPANS, Span
-from services.scorer.repository.day_changes import unfolded
+from services.scorer.repository.day_changes import CELLS, IN_CELLS, to_fold
 from shared.persistence.planner import index_walk
 from shared.persistence.statement import Row, Statement
 
@@ -60,52 +61,80 @@ _SPREAD = f"""
     SELECT segment_id, {ALL_CAMPAIGNS}, day, {_COUNTED} FROM cells
 """  # noqa: S608  # composed of constants
 
-# Takes what batches have added, many changes of a cell as one, to the day counts and to the sums. Back come the rows of
-# sums that do not exist yet. What is at most taken bounds the time of the transaction; if there is more, the next ones
-# take the rest of what this one saw, and nothing newer, so that the sums are soon those of a moment.
-_FOLD = Statement(
-    f"""
-    WITH taken AS (
-        DELETE FROM day_changes
-        WHERE ctid = ANY (ARRAY(
-            SELECT place
-            FROM ({unfolded("ctid AS place, transaction")}) AS unfolded, publisher
-            WHERE folding IS NULL OR pg_visible_in_snapshot(transaction, folding)
-            LIMIT :most
-        ))
-        RETURNING segment_id, campaign_id, day, {_COUNTED}
-    ), cells AS MATERIALIZED (
-        SELECT segment_id, campaign_id, day,
-               {", ".join(f"CAST(sum({counter}) AS integer) AS {counter}" for counter in _COUNTERS)}
-        FROM taken
-        GROUP BY segment_id, campaign_id, day
-        HAVING {" OR ".join(f"sum({counter}) <> 0" for counter in _COUNTERS)}
-    ), counted AS (
-        INSERT INTO day_counts AS counted (segment_id, campaign_id, day, {_COUNTED})
-        SELECT segment_id, campaign_id, day, {_COUNTED} FROM cells ORDER BY segment_id, campaign_id, day
-        ON CONFLICT (segment_id, campaign_id, day) DO UPDATE SET
-            {", ".join(f"{counter} = counted.{counter} + excluded.{counter}" for counter in _COUNTERS)}
-    ), spread AS MATERIALIZED ({_SPREAD}), summed AS (
-        UPDATE window_sums AS sums SET {_ADDED}, waiting_since = COALESCE(sums.waiting_since, {_NOW})
-        FROM (
-            SELECT segment_id, campaign_id, {_sums("known.as_of")}
-            FROM spread JOIN window_sums AS known USING (segment_id, campaign_id)
-            GROUP BY segment_id, campaign_id
-        ) AS added
-        WHERE sums.segment_id = added.segment_id AND sums.campaign_id = added.campaign_id
-        RETURNING sums.segment_id, sums.campaign_id
-    ), missing AS (
-        SELECT segment_id, campaign_id FROM spread EXCEPT SELECT segment_id, campaign_id FROM summed
-    ), noted AS (
-        UPDATE publisher SET
-            folded = CASE WHEN found.number < :most THEN COALESCE(folding, pg_current_snapshot()) ELSE folded END,
-            folding = CASE WHEN found.number < :most THEN NULL ELSE COALESCE(folding, pg_current_snapshot()) END
-        FROM (SELECT count(*) AS number FROM taken) AS found
-        RETURNING folding IS NOT NULL AS partly
+_BEGUN = "folding IS NULL OR pg_visible_in_snapshot(transaction, folding)"
+# Once all is taken that there was, its snapshot is noted.
+_NOTED = """
+    UPDATE publisher SET
+        folded = CASE WHEN found.number < :most THEN COALESCE(folding, pg_current_snapshot()) ELSE folded END,
+        folding = CASE WHEN found.number < :most THEN NULL ELSE COALESCE(folding, pg_current_snapshot()) END
+    FROM (SELECT count(*) AS number FROM taken) AS found
+    RETURNING folding IS NOT NULL AS partly
+"""
+
+
+def _fold(which: str, *, noted: str) -> Statement:
+    """Takes what batches have added, many changes of a cell as one, to the day counts and to the sums. Back come the
+    rows of sums that do not exist yet.
+
+    ``which`` selects the places of the changes, ``noted`` says whether the sums are now in between two moments.
+    """
+    return Statement(
+        f"""
+        WITH taken AS (
+            DELETE FROM day_changes
+            WHERE ctid = ANY (ARRAY({which}))
+            RETURNING segment_id, campaign_id, day, {_COUNTED}
+        ), cells AS MATERIALIZED (
+            SELECT segment_id, campaign_id, day,
+                   {", ".join(f"CAST(sum({counter}) AS integer) AS {counter}" for counter in _COUNTERS)}
+            FROM taken
+            GROUP BY segment_id, campaign_id, day
+            HAVING {" OR ".join(f"sum({counter}) <> 0" for counter in _COUNTERS)}
+        ), counted AS (
+            INSERT INTO day_counts AS counted (segment_id, campaign_id, day, {_COUNTED})
+            SELECT segment_id, campaign_id, day, {_COUNTED} FROM cells ORDER BY segment_id, campaign_id, day
+            ON CONFLICT (segment_id, campaign_id, day) DO UPDATE SET
+                {", ".join(f"{counter} = counted.{counter} + excluded.{counter}" for counter in _COUNTERS)}
+        ), spread AS MATERIALIZED ({_SPREAD}), summed AS (
+            UPDATE window_sums AS sums SET {_ADDED}, waiting_since = COALESCE(sums.waiting_since, {_NOW})
+            FROM (
+                SELECT segment_id, campaign_id, {_sums("known.as_of")}
+                FROM spread JOIN window_sums AS known USING (segment_id, campaign_id)
+                GROUP BY segment_id, campaign_id
+            ) AS added
+            WHERE sums.segment_id = added.segment_id AND sums.campaign_id = added.campaign_id
+            RETURNING sums.segment_id, sums.campaign_id
+        ), missing AS (
+            SELECT segment_id, campaign_id FROM spread EXCEPT SELECT segment_id, campaign_id FROM summed
+        ), noted AS ({noted})
+        SELECT (SELECT partly FROM noted) AS partly, array_agg(segment_id) AS segment_ids,
+               array_agg(campaign_id) AS campaign_ids
+        FROM missing
+        """  # noqa: S608  # composed of constants of this folder
     )
-    SELECT (SELECT partly FROM noted) AS partly, array_agg(segment_id) AS segment_ids,
-           array_agg(campaign_id) AS campaign_ids
-    FROM missing
+
+
+# What is at most taken bounds the time of the transaction; if there is more, the next ones take the rest of what this
+# one saw, and nothing newer, so that the sums are soon those of a moment.
+_FOLD = _fold(
+    f"""
+    SELECT place FROM ({to_fold("ctid AS place, transaction")}) AS unfolded, publisher WHERE {_BEGUN} LIMIT :most
+    """,  # noqa: S608  # composed of constants of this folder
+    noted=_NOTED,
+)
+_FOLD_CELLS = _fold(
+    f"""
+    SELECT place FROM ({to_fold("ctid AS place, transaction", where=IN_CELLS)}) AS unfolded, publisher WHERE {_BEGUN}
+    """,  # noqa: S608  # composed of constants of this folder
+    noted="SELECT true AS partly",
+)
+_CELLS_TO_FOLD = Statement(
+    f"""
+    SELECT DISTINCT {CELLS.names} FROM (
+        SELECT {CELLS.names} FROM ({to_fold(f"{CELLS.names}, transaction")}) AS unfolded, publisher
+        WHERE {_BEGUN} LIMIT :most
+    ) AS next
+    ORDER BY {CELLS.names}
     """  # noqa: S608  # composed of constants of this folder
 )
 _BUILD = Statement(
@@ -216,6 +245,19 @@ async def fold(connection: AsyncConnection, *, most: int, day: date) -> bool:
     if row.segment_ids:
         await _build(connection, list(zip(row.segment_ids, row.campaign_ids, strict=True)), day)
     return bool(row.partly)
+
+
+async def cells_to_fold(connection: AsyncConnection, *, most: int) -> list[Cell]:
+    """What the next ``most`` changes to fold are of, ascending."""
+    return [Cell(*row) for row in await _CELLS_TO_FOLD.rows(connection, {"most": most})]
+
+
+async def fold_cells(connection: AsyncConnection, cells: Sequence[Cell], *, day: date) -> None:
+    """Folds the changes of these alone. The sums are those of a moment only after ``fold`` has taken the others."""
+    row = await _FOLD_CELLS.row(connection, CELLS.parameters(cells))
+    assert row is not None
+    if row.segment_ids:
+        await _build(connection, list(zip(row.segment_ids, row.campaign_ids, strict=True)), day)
 
 
 async def next_segments(connection: AsyncConnection, *, after: int, most: int) -> tuple[int, bool]:

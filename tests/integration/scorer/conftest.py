@@ -1,13 +1,15 @@
 """Scorers on a fresh database, with and without HTTP."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 import pytest_asyncio
 
 from deploy.local.provision import Database
+from services.scorer.actions import counts
 from services.scorer.actions.names import Names
 from services.scorer.handlers import surveys
 from services.scorer.settings import ScorerSettings
@@ -18,6 +20,14 @@ from shared.web.stream import Stream
 from tests.integration.scorer.kit import START, Scorer, StartScorer
 from tests.kit.http import client_of
 from tests.kit.settings import KEY, api_key, settings_for
+
+
+@pytest.fixture(scope="session", autouse=True)
+def small_slices() -> Iterator[None]:
+    """Batches are written in slices, as large ones are."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(counts, "_SLICE", 2)
+        yield
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -8,7 +8,10 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.scorer.domain.answers import WrittenAnswers
 from services.scorer.domain.windows import EARLIEST, Days
 from services.scorer.repository import answers
 from shared.contracts.answers import Answer, StillCounted
@@ -18,6 +21,29 @@ from tests.integration.scorer.kit import ALL_COUNTS, START, Event, Scorer, Start
 from tests.kit.messages import message
 
 DayCounts = dict[tuple[str, str, str, str, str], int]
+
+
+async def test_a_batch_that_fails_in_the_midst_of_its_slices_leaves_nothing_behind(
+    scorer: Scorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, written = answers.write, 0
+
+    async def failing(connection: AsyncConnection, columns: answers.AnswerColumns) -> WrittenAnswers:
+        nonlocal written
+        written += 1
+        if written == 3:
+            columns = columns._replace(literals={**columns.literals, "score": "{99999}"})
+        return await write(connection, columns)
+
+    events = [answer(str(number), 9, segments={"country": "BR"}) for number in range(9)]
+    with monkeypatch.context() as patched:
+        patched.setattr(answers, "write", failing)
+        with pytest.raises(DBAPIError):
+            await scorer.take("surveys.answers", *events)
+    assert written == 3
+    assert await scorer.query("SELECT 1 FROM answers UNION ALL SELECT 1 FROM day_changes") == []
+    await scorer.take("surveys.answers", *events)
+    assert set((await stored_counts(scorer)).values()) == {9}
 
 
 def expected_counts(events: Sequence[Event], zone: ZoneInfo) -> DayCounts:

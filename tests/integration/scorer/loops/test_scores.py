@@ -10,7 +10,7 @@ from services.scorer.actions import scores
 from services.scorer.actions.day_counts import fold_changes
 from services.scorer.loops.scores import ScoreLoop, work_seconds
 from shared import metrics
-from tests.integration.scorer.kit import START, Scorer, StartScorer, answer, take_published
+from tests.integration.scorer.kit import ALL_COUNTS, START, Scorer, StartScorer, answer, take_published
 
 UNHURRIED = 60.0
 """Seconds between two rounds: one may then take seconds, which nothing here does."""
@@ -135,7 +135,66 @@ async def test_when_no_score_can_be_made_the_fault_is_ours_and_nothing_is_left_o
     assert waiting.n == 4
 
 
+async def test_a_change_that_cannot_be_folded_stops_no_other(start_scorer: StartScorer) -> None:
+    scorer = await start_scorer(publish_seconds=UNHURRIED)
+    loop = ScoreLoop(scorer.runtime)
+    await scorer.take("surveys.answers", *(answer(f"a-{n}", 10, segments={"country": code}) for n, code in CODES))
+    await scorer.publish()
+    await take_published(scorer)
+    await overfill(scorer, "NO")
+    await scorer.take("surveys.answers", *(answer(f"b-{n}", 10, segments={"country": code}) for n, code in CODES))
+    with capture_logs() as logs:
+        assert not await loop.step()
+    published = await take_published(scorer)
+    assert {(segment, published["*", "7d", segment].n) for _, _, segment in published} == {
+        ("everybody", 6),
+        ("country:BR", 2),
+        ("country:PT", 2),
+    }
+    (told,) = [entry for entry in logs if entry["log_level"] == "error"]
+    assert told["segment_id"] and told["day"] == "2026-03-01" and told["error"]
+
+    # It is counted wherever the day counts are read, and nothing is left to do.
+    (counted,) = await scorer.query(
+        f"SELECT promoters FROM ({ALL_COUNTS}) AS counted JOIN segments ON id = segment_id WHERE value = 'NO'"
+    )
+    assert counted.promoters == LARGEST + 1
+    with capture_logs() as logs:
+        assert not await loop.step()
+    assert (logs, await take_published(scorer)) == ([], {})
+
+    # Once what is stored is right again, it can be folded.
+    await overfill(scorer, "NO", counted=1)
+    await scorer.change("UPDATE day_changes SET transaction = pg_current_xact_id() WHERE transaction IS NULL")
+    await loop.step()
+    assert (await take_published(scorer))["*", "7d", "country:NO"].n == 2
+
+
+async def test_when_no_change_can_be_folded_the_fault_is_ours_and_nothing_is_set_aside(scorer: Scorer) -> None:
+    await scorer.take("surveys.answers", *(answer(f"a-{n}", 10, segments={"country": code}) for n, code in CODES))
+    await scorer.publish()
+    for value in ("everybody", "BR", "NO", "PT"):
+        await overfill(scorer, value)
+    await scorer.take("surveys.answers", *(answer(f"b-{n}", 10, segments={"country": code}) for n, code in CODES))
+    with pytest.raises(DBAPIError):
+        await ScoreLoop(scorer.runtime).step()
+    (left,) = await scorer.query("SELECT count(*) AS n, count(transaction) AS to_fold FROM day_changes")
+    assert (left.n, left.to_fold) == (4, 4)
+
+
 CODES = list(enumerate(("BR", "NO", "PT")))
+LARGEST = 2**31 - 1
+
+
+async def overfill(scorer: Scorer, value: str, *, counted: int = LARGEST) -> None:
+    """As many promoters are counted in the segment that one more cannot be stored."""
+    await scorer.change(
+        """
+        UPDATE day_counts SET promoters = :counted FROM segments WHERE segments.id = segment_id AND value = :value
+        """,
+        counted=counted,
+        value=value,
+    )
 
 
 async def spoil(scorer: Scorer, segment: str) -> None:

@@ -101,6 +101,14 @@ ROWS: dict[str, Rows] = {
             }
         ],
     },
+    "0009": {
+        "day_changes": [
+            {
+                "transaction": None, "segment_id": 1, "campaign_id": 1, "day": "2026-03-02", "promoters": 0,
+                "passives": 1, "detractors": 0, "delivered": 0, "answered": 0,
+            }
+        ]
+    },
 }  # fmt: skip
 
 AFTER: dict[str, Changed] = {

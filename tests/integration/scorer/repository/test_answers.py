@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from services.scorer.domain.answers import batch_of, newest_revisions
+from services.scorer.domain.answers import GivenAnswer, batch_of, newest_revisions
 from services.scorer.repository import answers
 from shared.contracts.answers import Answer, AnswerErased, StillCounted, supersedes
 from shared.contracts.identity import key_of
@@ -11,24 +11,25 @@ from tests.integration.scorer.kit import START, Scorer, answer, erased
 COUNTED = StillCounted(group="promoter", day=START.date(), surveyed=False)
 
 
-def revisions(answer_id: str) -> list[Answer | AnswerErased]:
+def revisions(answer_id: str) -> list[GivenAnswer | AnswerErased]:
     """An answer at each of three revisions, and its erasure at each."""
-    bodies = [
-        body
-        for revision in (1, 2, 3)
-        for _, body in (answer(answer_id, revision, revision=revision), erased(answer_id, revision, COUNTED))
-    ]
-    return [body for body in bodies if isinstance(body, Answer | AnswerErased)]
+    found: list[GivenAnswer | AnswerErased] = []
+    for revision in (1, 2, 3):
+        _, recorded = answer(answer_id, revision, revision=revision)
+        _, gone = erased(answer_id, revision, COUNTED)
+        assert isinstance(recorded, Answer) and isinstance(gone, AnswerErased)
+        found += [GivenAnswer.of(recorded), gone]
+    return found
 
 
-async def store(scorer: Scorer, bodies: list[Answer | AnswerErased]) -> set[str]:
+async def store(scorer: Scorer, bodies: list[GivenAnswer | AnswerErased]) -> set[str]:
     """Writes one revision of each answer; returns the keys of those written."""
     newest = newest_revisions(bodies)
     rows = batch_of(
         newest, campaign_ids=[0] * len(bodies), segment_ids=[(0,)] * len(bodies), zone=scorer.runtime.settings.zone
     ).rows
     async with scorer.runtime.transaction() as connection:
-        written = await answers.write(connection, rows)
+        written = await answers.write(connection, answers.columns_of(rows))
     return {row.key for row in rows} if written.keys is None else set(written.keys)
 
 

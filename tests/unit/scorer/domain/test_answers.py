@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from services.scorer.domain.answers import (
     AnswerBatch,
     AnswerRow,
+    GivenAnswer,
     ReplacedAnswer,
     WrittenAnswers,
     batch_of,
@@ -24,8 +25,10 @@ DAY = date(2026, 2, 28)
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
 
 
-def answer(answer_id: str, revision: int = 1, score: int = 9, **more: Any) -> Answer:
-    return Answer(answer_id=answer_id, revision=revision, score=score, answered_at=NOW, received_at=NOW, **more)
+def answer(answer_id: str, revision: int = 1, score: int = 9, **more: Any) -> GivenAnswer:
+    return GivenAnswer.of(
+        Answer(answer_id=answer_id, revision=revision, score=score, answered_at=NOW, received_at=NOW, **more)
+    )
 
 
 def erased(answer_id: str, revision: int, counted: StillCounted | None = None) -> AnswerErased:
@@ -38,7 +41,7 @@ DETRACTOR = StillCounted(group="detractor", day=DAY, surveyed=True)
 def changes(batch: AnswerBatch, written: WrittenAnswers) -> list[DayChange]:
     tally = Tally()
     batch.count(tally, written)
-    return tally.changes()
+    return sorted(tally.changes())
 
 
 def was(score: int | None, **more: Any) -> ReplacedAnswer:
@@ -53,7 +56,7 @@ def was(score: int | None, **more: Any) -> ReplacedAnswer:
     return ReplacedAnswer(key=key_of("a"), score=score, **{**state, **more})
 
 
-def batch(*bodies: Answer | AnswerErased) -> AnswerBatch:
+def batch(*bodies: GivenAnswer | AnswerErased) -> AnswerBatch:
     """All of campaign 3, in everybody's segment and segment 7."""
     newest = newest_revisions(bodies)
     given = [body for body in newest.values() if counts_as(body) is not None]

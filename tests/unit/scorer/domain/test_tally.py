@@ -27,7 +27,7 @@ def places_of(answers: Sequence[Given]) -> list[int]:
 def test_each_answer_counts_once_in_each_of_its_places(answers: Sequence[Given]) -> None:
     tally = Tally()
     tally.add(places_of(answers), [(0, *one[3]) for one in answers])
-    changes = tally.changes()
+    changes = sorted(tally.changes())
     assert [(change.segment_id, change.campaign_id, change.day) for change in changes] == sorted(
         {(segment, one[0], one[1]) for one in answers for segment in (0, *one[3])}
     )
@@ -68,7 +68,7 @@ def test_surveys_are_counted_beside_answers() -> None:
     tally, day = Tally(), date(2026, 3, 1)
     tally.add([delivered_place(4, day)] * 2, [(0, 7)] * 2)
     tally.add([answered_place(4, day)], [(0, 7)])
-    assert [(change.segment_id, change.delivered, change.answered, change.promoters) for change in tally.changes()] == [
+    assert {(change.segment_id, change.delivered, change.answered, change.promoters) for change in tally.changes()} == {
         (0, 2, 1, 0),
         (7, 2, 1, 0),
-    ]
+    }
