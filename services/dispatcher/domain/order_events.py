@@ -54,13 +54,13 @@ def incoming(received: Iterable[tuple[Message, OrderEvent]], guests: Guests) -> 
     """The order events of a batch, one for each message."""
     # An order has several events in a batch, and what its people are told apart by takes a while to compute.
     told_by: dict[tuple[str, str | None, str | None], tuple[str | None, list[str]]] = {}
+    digests: dict[str, str] = {}
     events = []
     for message, body in received:
         order_id, who = body.order_id, body.customer
         told = told_by.get((order_id, who.email, who.phone))
         if told is None:
-            mailbox = guests.mailbox(who.email) if who.email else None
-            told = mailbox, guests.ids_of(order_id, email=who.email, phone=who.phone)
+            told = guests.told_by(order_id, email=who.email, phone=who.phone, digests=digests)
             told_by[order_id, who.email, who.phone] = told
         events.append(
             IncomingEvent(
@@ -150,7 +150,11 @@ class OrderBatch:
         timers = self.timers()
         return Changes(
             orders=[order for name, order in self.orders.items() if order is not self._orders_before[name]],
-            customers=[one for name, one in self.customers.items() if one != self._customers_before[name]],
+            customers=[
+                one
+                for name, one in self.customers.items()
+                if one is not (before := self._customers_before[name]) and one != before
+            ],
             timers=[timer for name, timer in timers.items() if timer != self._timers_before.get(name)],
             removed=sorted(self._timers_before.keys() - timers.keys()),
         )
@@ -197,7 +201,7 @@ class OrderBatch:
             event_id=event.event_id,
             occurred_at=body.occurred_at,
             effects=[effect for effect in effects if self._is_logged(effect, triggered)],
-            left_out=_logged_of(others, triggered),
+            left_out=_logged_of(others, triggered) if others else (),
             adjustments=event.adjustments,
             content=event.digest,
         )
@@ -294,11 +298,11 @@ class OrderBatch:
 def _changed(effects: Sequence[Effect]) -> tuple[Outcome, Reason] | None:
     """The outcome and reason of an event that changed a timer: a cancelled one outranks a set one, which outranks a
     moved one. None if it changed none."""
-    for change in ("cancelled", "set", "moved"):
-        for effect in effects:
-            if effect.change == change:
-                return effect.outcome, effect.reason
-    return None
+    highest: Effect | None = None
+    for effect in effects:
+        if effect.change != "none" and (highest is None or _RANK[effect.change] < _RANK[highest.change]):
+            highest = effect
+    return None if highest is None else (highest.outcome, highest.reason)
 
 
 def _reason_of(campaign: CampaignSet, others: Iterable[tuple[Reason, CampaignSet]]) -> Reason:
@@ -318,6 +322,7 @@ def _why_not_in_force(event_type: str) -> Reason:
     return Reason.CANCELLATION_REVERSED if event_type == orders.CANCELLED else Reason.REFUNDED_IN_PART
 
 
+_RANK = {"cancelled": 0, "set": 1, "moved": 2}
 _UNCHANGED_BY_WEIGHT = (
     Reason.ERASED,
     Reason.NO_CHANGE,
