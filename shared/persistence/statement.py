@@ -32,7 +32,8 @@ class Statement:
     """SQL with parameters like ``:name``, as in SQLAlchemy's ``text``; none may stand in a literal.
 
     Needs a connection of ``persistence.transaction`` or ``Runtime.transaction``. The driver keeps it prepared. Of those
-    that are executed at the same time on one connection, each waits for those before it (``together``). A JSON column is decoded only by SQLAlchemy: read it as text. Raises ``DBAPIError``.
+    that are executed at the same time on one connection, each waits for those before it (``together``). A JSON column
+    is decoded only by SQLAlchemy: read it as text. Raises ``DBAPIError``.
     """
 
     def __init__(self, sql: str) -> None:

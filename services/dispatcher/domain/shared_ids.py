@@ -45,9 +45,7 @@ def told_apart(
     if not shared:
         return list(events)
     return [
-        _of_person(event, guests, found_out=shared[event.customer_id])
-        if event.customer_id in shared
-        else event
+        _of_person(event, guests, found_out=shared[event.customer_id]) if event.customer_id in shared else event
         for event in events
     ]
 
