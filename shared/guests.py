@@ -39,7 +39,18 @@ class Guests:
 
         The first is ``person``. Whoever is erased by any of them, the order is theirs.
         """
-        return [*(self.of_mailbox(address) for address in (email, phone) if address), self.of_order(order_id)]
+        return self.told_by(order_id, email=email, phone=phone, digests={})[1]
+
+    def told_by(
+        self, order_id: str, *, email: str | None, phone: str | None, digests: dict[str, str]
+    ) -> tuple[str | None, list[str]]:
+        """``mailbox`` of the email address, if there is one, and ``ids_of``.
+
+        ``digests`` remembers those of addresses for the next call, because many orders have the same ones.
+        """
+        of_email = self._digest(email, digests) if email else None
+        ids = [PREFIX + self._digest(address, digests)[:32] for address in (email, phone) if address]
+        return of_email and of_email[:16], [*ids, self.of_order(order_id)]
 
     def told_apart(self, event: OrderEvent) -> OrderEvent:
         """The event as of the person who ordered, if its customer id is known to be shared."""
@@ -47,6 +58,12 @@ class Guests:
             return event
         person = self.person(event.customer, event.order_id)
         return event.model_copy(update={"customer": event.customer.model_copy(update={"id": person})})
+
+    def _digest(self, address: str, known: dict[str, str]) -> str:
+        digest = known.get(address)
+        if digest is None:
+            digest = known[address] = self._digests.mailbox(address)
+        return digest
 
     def mailbox(self, address: str) -> str:
         """16 hexadecimal digits that tell a customer's mailboxes apart."""

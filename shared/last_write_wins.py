@@ -24,7 +24,11 @@ def merge(writes: LastWrites, values: Mapping[str, Value | None], at: datetime) 
         if value is None:
             continue
         known = writes.get(field)
-        if known is None or stamp > known[0] or (stamp == known[0] and _outranks(value, known[1])):
+        if (
+            known is None
+            or stamp > known[0]
+            or (stamp == known[0] and value != known[1] and _json(value) > _json(known[1]))
+        ):
             if merged is None:
                 merged = dict(writes)
             merged[field] = (stamp, value)
@@ -41,11 +45,6 @@ def text_of(writes: LastWrites, field: str) -> str | None:
     """The value of a text field; None for any other type, or if never written."""
     entry = writes.get(field)
     return entry[1] if entry is not None and isinstance(entry[1], str) else None
-
-
-def _outranks(value: Value, known: Value) -> bool:
-    """Which of two writes of one field at the same time wins: the greater as JSON."""
-    return value != known and _json(value) > _json(known)
 
 
 def _json(value: Value) -> bytes:

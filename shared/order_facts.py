@@ -101,7 +101,8 @@ class OrderFacts:
 
 def said_at(event: OrderEvent, *, arrived_at: datetime) -> datetime:
     """When what an event says counts from: it cannot have been said after it arrived, whatever the shop's clock."""
-    return min(event.occurred_at, arrived_at)
+    occurred_at = event.occurred_at
+    return occurred_at if occurred_at < arrived_at else arrived_at
 
 
 def fold(facts: OrderFacts, event_type: str, event: OrderEvent, at: datetime | None = None) -> OrderFacts:
@@ -109,7 +110,8 @@ def fold(facts: OrderFacts, event_type: str, event: OrderEvent, at: datetime | N
     at = at or event.occurred_at
     happened, delivered = facts.happened, facts.delivered
     if event_type == orders.DELIVERED:
-        delivered = _with(delivered, WHOLE_ORDER if event.shipment is None else event.shipment.id, event.occurred_at)
+        shipment_id = WHOLE_ORDER if event.shipment is None else event.shipment.id
+        delivered = _earliest_deliveries(_with(delivered, shipment_id, event.occurred_at))
     elif event_type == orders.CANCELLED:
         happened = {**happened, event_type: max(event.occurred_at, happened.get(event_type, event.occurred_at))}
     else:
@@ -126,7 +128,7 @@ def fold(facts: OrderFacts, event_type: str, event: OrderEvent, at: datetime | N
         total = _later(total, _sum(event, at))
     return OrderFacts(
         happened=happened,
-        delivered=_earliest_deliveries(delivered),
+        delivered=delivered,
         shipments=shipments,
         shipments_at=shipments_at,
         total=total,
@@ -143,7 +145,9 @@ def _later(one: Sum | None, other: Sum | None) -> Sum | None:
         return one or other
     if one.at != other.at:
         return one if one.at > other.at else other
-    return one if one == other else max(one, other, key=_rank)
+    # As ``one == other``, which takes longer.
+    same = one.amount == other.amount and one.currency == other.currency
+    return one if same else max(one, other, key=_rank)
 
 
 def _rank(said: Sum) -> tuple[bool, Decimal, str]:

@@ -11,21 +11,19 @@ from uuid import UUID, uuid5
 _CANONICAL_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
 _OTHER_IDS = UUID("0b1d6a0e-9f3b-5b7c-8a54-2f4f5d0c9e11")
 _NAMESPACE = UUID("6f0b6a52-3f0e-5d0b-9a3c-1d7a7a3e6b51")
+# The digit of a hash to that of a UUID in its place (RFC 9562 §4.1).
+_VARIANT = {digit: f"{int(digit, 16) & 0x3 | 0x8:x}" for digit in "0123456789abcdef"}
 _OF_NAMESPACE = hashlib.sha1(_NAMESPACE.bytes, usedforsecurity=False)
 
 
 def _name(purpose: str, *parts: str) -> str:
     # Each part is prefixed with its length, so that ("a", "bc") and ("ab", "c") differ.
-    name = purpose
-    for part in parts:
-        name += f"|{len(part)}:{part}"
-    # As str(uuid5(_NAMESPACE, name)), in a third of its time: every event takes one id or several.
+    name = purpose + "".join([f"|{len(part)}:{part}" for part in parts])
+    # As str(uuid5(_NAMESPACE, name)), in a quarter of its time: every event takes one id or several.
     hashed = _OF_NAMESPACE.copy()
     hashed.update(name.encode())
-    number = bytearray(hashed.digest()[:16])
-    number[6] = number[6] & 0x0F | 0x50
-    number[8] = number[8] & 0x3F | 0x80
-    return uuid_text(number.hex())
+    digits = hashed.hexdigest()
+    return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{_VARIANT[digits[16]]}{digits[17:20]}-{digits[20:32]}"
 
 
 def uuid_text(digits: str) -> str:
@@ -83,4 +81,4 @@ def case_id(answer: str) -> str:
 
 def event_id(event_type: str, *parts: str | int) -> str:
     """The ``ce_id`` of an event we publish, derived from the parts that identify it."""
-    return _name("event", event_type, *(str(part) for part in parts))
+    return _name("event", event_type, *map(str, parts))

@@ -124,6 +124,19 @@ def _moment(value: object) -> datetime:
     raise ValueError("is not an RFC 3339 time with an offset, such as 2026-11-01T09:30:00-03:00")
 
 
+RULES_OF_SAID_TEXT = frozenset((_said_label, _said_text, _attribute))
+"""In ASCII without control characters, these take the blanks around a text away. A blank one is another matter."""
+
+RULES_OF_COUNTRIES = frozenset((_said_country,))
+"""So do these, and then write it as ``country`` does."""
+
+RULES_OF_IDENTIFIERS = frozenset((_identifier,))
+"""In ASCII without control characters, these refuse a blank one, and change nothing."""
+
+RULES_OF_TIME = frozenset((_moment,))
+"""These take text or a time, and give a time in UTC."""
+
+
 class _OrNotSaid:
     """In the schema: null, or one of these, says as much as nothing. The model has no need to know: adjusting the body
     leaves it out."""

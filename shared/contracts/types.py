@@ -71,7 +71,7 @@ RULES_OF_TEXT = RULES_OF_CHARACTERS | {_label}
 """In ASCII without control characters there is nothing for these to find or to change."""
 
 RULES_OF_TIME = frozenset((_instant,))
-"""These take text or a time, and give a time in UTC."""
+"""These take text or a time, and give a time in UTC. Orders have another (``orders.py``)."""
 
 Text = Annotated[str, AfterValidator(_storable)]
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=MAX_IDENTIFIER), AfterValidator(_printable)]
@@ -100,6 +100,9 @@ def _decimal_string(value: object) -> object:
         return value
     raise ValueError('must be a decimal string such as "159.90"; a JSON number can lose cents')
 
+
+RULES_OF_AMOUNTS = frozenset((_decimal_string,))
+"""These take text that AMOUNT_PATTERN describes, and give its decimal."""
 
 Amount = Annotated[
     Decimal,

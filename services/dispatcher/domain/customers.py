@@ -105,6 +105,8 @@ def fold(
     }
     at = at or event.occurred_at
     mailboxes = customer.mailboxes
+    if mailbox is not None and mailbox not in mailboxes:
+        mailboxes |= {mailbox}
     # As ``replace``, which takes longer than everything else here.
     return Customer(
         customer_id=customer.customer_id,
@@ -114,7 +116,7 @@ def fold(
         preference_revision=customer.preference_revision,
         channels=customer.channels,
         erased_at=customer.erased_at,
-        mailboxes=mailboxes if mailbox is None or mailbox in mailboxes else mailboxes | {mailbox},
+        mailboxes=mailboxes,
         several_people=customer.several_people,
     )
 

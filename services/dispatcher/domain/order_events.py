@@ -32,7 +32,9 @@ class IncomingEvent:
     ``mailbox`` is a short digest of the email address it names. If its customer id is one that several people share,
     its body names the person instead of ``given_id``, ``guest_of_order`` is somebody of whom only this order is known,
     and ``shared_id`` the shared one, if that was not known to be shared before. ``guest_ids`` are all that stand for
-    whoever placed the order, if its id is many people's (``Guests.ids_of``).
+    whoever placed the order, if its id is many people's (``Guests.ids_of``). ``order_id`` and ``customer_id`` are those
+    of its body: whoever looks at all the events of a batch for nothing else would have to fetch every body into the
+    processor's cache.
     """
 
     decision_id: str
@@ -40,6 +42,8 @@ class IncomingEvent:
     source: str
     event_id: str
     body: OrderEvent
+    order_id: str
+    customer_id: str
     traceparent: str | None
     adjustments: Adjustments = ()
     digest: str | None = None
@@ -54,13 +58,14 @@ def incoming(received: Iterable[tuple[Message, OrderEvent]], guests: Guests) -> 
     """The order events of a batch, one for each message."""
     # An order has several events in a batch, and what its people are told apart by takes a while to compute.
     told_by: dict[tuple[str, str | None, str | None], tuple[str | None, list[str]]] = {}
+    digests: dict[str, str] = {}
+    same: dict[str, str] = {}
     events = []
     for message, body in received:
-        order_id, who = body.order_id, body.customer
+        order_id, who = same.setdefault(body.order_id, body.order_id), body.customer
         told = told_by.get((order_id, who.email, who.phone))
         if told is None:
-            mailbox = guests.mailbox(who.email) if who.email else None
-            told = mailbox, guests.ids_of(order_id, email=who.email, phone=who.phone)
+            told = guests.told_by(order_id, email=who.email, phone=who.phone, digests=digests)
             told_by[order_id, who.email, who.phone] = told
         events.append(
             IncomingEvent(
@@ -69,6 +74,8 @@ def incoming(received: Iterable[tuple[Message, OrderEvent]], guests: Guests) -> 
                 source=message.source,
                 event_id=message.event_id,
                 body=body,
+                order_id=order_id,
+                customer_id=same.setdefault(who.id, who.id),
                 traceparent=message.traceparent,
                 adjustments=message.adjustments,
                 digest=content_digest(message.type, body),
@@ -150,7 +157,11 @@ class OrderBatch:
         timers = self.timers()
         return Changes(
             orders=[order for name, order in self.orders.items() if order is not self._orders_before[name]],
-            customers=[one for name, one in self.customers.items() if one != self._customers_before[name]],
+            customers=[
+                one
+                for name, one in self.customers.items()
+                if one is not (before := self._customers_before[name]) and one != before
+            ],
             timers=[timer for name, timer in timers.items() if timer != self._timers_before.get(name)],
             removed=sorted(self._timers_before.keys() - timers.keys()),
         )
@@ -197,7 +208,7 @@ class OrderBatch:
             event_id=event.event_id,
             occurred_at=body.occurred_at,
             effects=[effect for effect in effects if self._is_logged(effect, triggered)],
-            left_out=_logged_of(others, triggered),
+            left_out=_logged_of(others, triggered) if others else (),
             adjustments=event.adjustments,
             content=event.digest,
         )
@@ -294,11 +305,11 @@ class OrderBatch:
 def _changed(effects: Sequence[Effect]) -> tuple[Outcome, Reason] | None:
     """The outcome and reason of an event that changed a timer: a cancelled one outranks a set one, which outranks a
     moved one. None if it changed none."""
-    for change in ("cancelled", "set", "moved"):
-        for effect in effects:
-            if effect.change == change:
-                return effect.outcome, effect.reason
-    return None
+    highest: Effect | None = None
+    for effect in effects:
+        if effect.change != "none" and (highest is None or _RANK[effect.change] < _RANK[highest.change]):
+            highest = effect
+    return None if highest is None else (highest.outcome, highest.reason)
 
 
 def _reason_of(campaign: CampaignSet, others: Iterable[tuple[Reason, CampaignSet]]) -> Reason:
@@ -318,6 +329,7 @@ def _why_not_in_force(event_type: str) -> Reason:
     return Reason.CANCELLATION_REVERSED if event_type == orders.CANCELLED else Reason.REFUNDED_IN_PART
 
 
+_RANK = {"cancelled": 0, "set": 1, "moved": 2}
 _UNCHANGED_BY_WEIGHT = (
     Reason.ERASED,
     Reason.NO_CHANGE,

@@ -16,6 +16,9 @@ from services.dispatcher.domain.segments import OF_CAMPAIGN, Segmentation, of_ca
 from services.dispatcher.domain.timers import Plan
 from shared.moments import earliest
 
+# Sets of campaigns of which it is remembered who is in them.
+_MOST_NAMED = 10_000
+
 
 # Not frozen, although never changed: creating a frozen instance takes three times as long.
 @dataclass(slots=True)
@@ -81,6 +84,7 @@ class CampaignIndex:
                     of_dimension[value] = of_dimension.get(value, 0) | itself
         self.triggered_by: Mapping[str, CampaignSet] = triggered_by
         self._conditions = [_Condition(name, which, accepting[name]) for name, which in demanding.items()]
+        self._named: dict[CampaignSet, Sequence[tuple[int, Campaign]]] = {}
 
     def number_of(self, campaign_id: str) -> int | None:
         """None if no such campaign asks about orders."""
@@ -90,8 +94,16 @@ class CampaignIndex:
         """Those that ask about orders."""
         return tuple(self._campaigns.values())
 
-    def named(self, which: CampaignSet) -> list[tuple[int, Campaign]]:
+    def named(self, which: CampaignSet) -> Sequence[tuple[int, Campaign]]:
         """The campaigns of a set with their numbers, in order."""
+        known = self._named.get(which)
+        if known is None:
+            if len(self._named) >= _MOST_NAMED:
+                self._named.clear()
+            known = self._named[which] = self._name(which)
+        return known
+
+    def _name(self, which: CampaignSet) -> list[tuple[int, Campaign]]:
         found = []
         while which:
             number = (which & -which).bit_length() - 1
@@ -115,8 +127,9 @@ class CampaignIndex:
                 others.append((reason, stopped))
                 left ^= stopped
         reached: CampaignSet = 0
+        milestone_of = asked.order.milestone
         for milestone, triggered in self.triggered_by.items():
-            if asked.order.milestone(milestone) is not None:
+            if milestone_of(milestone) is not None:
                 reached |= triggered
         if awaiting := left & ~reached:
             others.append((Reason.MILESTONE_AWAITED, awaiting))

@@ -72,6 +72,8 @@ class Order:
 
     def stops(self) -> Sequence[tuple[str, Reason]]:
         """What of STOPS happened to it and is in force, first things first, each with the reason it gives."""
+        if self.facts.happened.keys().isdisjoint(STOPS):
+            return ()
         happened = self.facts.in_force
         stopped = [(happened[stop], stop) for stop in STOPS if stop in happened]
         return [(stop, STOP_REASONS[stop]) for _, stop in sorted(stopped)] if stopped else ()
@@ -97,11 +99,13 @@ def fold(
     Folding is commutative and idempotent: event order and duplicates do not matter.
     """
     at = at or event.occurred_at
-    details = merge(order.details, _details(event_type, event), at)
-    if guest_ids:
+    said = _details(event_type, event)
+    if guest_ids and (event.customer.email or event.customer.phone):
+        said["guest_ids"] = list(guest_ids)
+    details = merge(order.details, said, at)
+    if guest_ids and "guest_ids" not in said:
         # An event without an address says nothing new about who placed the order.
-        said = at if event.customer.email or event.customer.phone else moment_of(0)
-        details = merge(details, {"guest_ids": list(guest_ids)}, said)
+        details = merge(details, {"guest_ids": list(guest_ids)}, moment_of(0))
     return Order(
         order_id=order.order_id,
         first_event_at=earliest(order.first_event_at, at),
@@ -145,10 +149,14 @@ def without_facts(order_id: str, customer_id: str, first_event_at: datetime | No
 
 def _details(event_type: str, event: OrderEvent) -> dict[str, Value | None]:
     customer = event.customer
-    named = next((item.name for item in event.items if item.name), None)
+    named: str | None = None
+    categories: set[str] = set()
+    for item in event.items:
+        named = named or item.name
+        if item.category:
+            categories.add(item.category)
     # What a refund gives back is not what the order costs.
     total = None if event_type == orders.REFUNDED else event.total
-    categories = sorted({item.category for item in event.items if item.category})[:MAX_SEGMENT_VALUES]
     return {
         "customer_id": customer.id,
         # Fixed width, so that of two promises written at the same time the later one sorts last.
@@ -158,8 +166,8 @@ def _details(event_type: str, event: OrderEvent) -> dict[str, Value | None]:
         "tier": customer.tier,
         "amount": None if total is None else f"{total.amount:f}",
         "currency": None if total is None else total.currency,
-        "product": named,
-        "categories": categories or None,
+        "product": named or None,
+        "categories": sorted(categories)[:MAX_SEGMENT_VALUES] if categories else None,
         "sales_channel": event.channel,
         "attributes": dict(event.attributes) or None,
     }

@@ -66,10 +66,19 @@ ERASED: dict[str, Any] = {
 ORDER: dict[str, Any] = {
     "order_id": "1001",
     "occurred_at": "2026-11-01T09:30:00-03:00",
-    "customer": {"id": "c-42", "email": "ana@example.com", "locale": "pt-BR", "country": "BR"},
+    "customer": {
+        "id": "c-42",
+        "email": "ana@example.com",
+        "name": "Ana",
+        "locale": "pt-BR",
+        "country": "br",
+        "region": "SP",
+        "first_order_at": "2025-11-01T09:30:00Z",
+    },
     "total": {"amount": "159.90", "currency": "BRL"},
     "items": [{"sku": "s", "name": "n", "category": "toys", "quantity": 1, "price": "159.90"}],
     "promised_at": "2026-11-05T00:00:00Z",
+    "shipment": {"id": "s-1", "of": 2},
     "channel": "web",
     "attributes": {"experiment": "B"},
 }
@@ -168,6 +177,53 @@ def test_a_contract_that_does_more_than_validate_fields_has_no_narrow_reader() -
     assert narrow_reader(Pair) is None
 
 
+ORDERS_IN_WORDS: list[dict[str, Any]] = [
+    {"order_id": ""},
+    {"order_id": " "},
+    {"order_id": " 1001 "},
+    {"order_id": "1" * 200},
+    {"order_id": "1" * 201},
+    {"channel": " web "},
+    {"channel": " "},
+    {"channel": "\u00a0"},
+    {"channel": "web  site"},
+    {"channel": "w" * 98},
+    {"channel": "w" * 99},
+    {"channel": " " + "w" * 99},
+    {"channel": " " + "w" * 99 + " "},
+    {"channel": "w" * 100},
+    {"attributes": {" ": "x"}},
+    {"attributes": {" a ": " x "}},
+    {"attributes": {"a": " "}},
+    {"customer": {"id": " "}},
+    {"customer": {"id": "c-1", "country": "Brazil"}},
+    {"customer": {"id": "c-1", "country": " no "}},
+    {"customer": {"id": "c-1", "country": "br  "}},
+    {"customer": {"id": "c-1", "name": "João"}},
+    {"customer": {"id": "c-1", "mood": 1, "first_order_at": "2025-11-01 09:30"}},
+    {"total": {"amount": "1e3", "currency": "brl"}},
+    {"total": {"amount": "159.90\n", "currency": "BRL"}},
+    {"total": {"amount": "123456789012345.6789", "currency": "BRL"}},
+    {"total": {"amount": "1234567890123456", "currency": "BRL"}},
+    {"total": {"amount": "0.00000", "currency": "BRL"}},
+    {"total": {"amount": "-0", "currency": "BRL"}},
+    {"total": {"amount": "٣", "currency": "BRL"}},
+    {"total": {"amount": 1, "currency": "BRL"}},
+]
+
+
+@pytest.mark.parametrize("said", ORDERS_IN_WORDS)
+def test_what_shops_write_is_read_like_the_contract(said: dict[str, Any]) -> None:
+    assert_the_same(OrderEvent, orjson.dumps({**ORDER, **said}))
+
+
+@pytest.mark.parametrize(
+    "said", [{"channel": " web "}, {"channel": "w" * 98}, {"customer": {"id": "c-1", "name": "João", "country": "br"}}]
+)
+def test_a_usual_order_needs_no_contract(said: dict[str, Any]) -> None:
+    assert READERS[OrderEvent](orjson.dumps({**ORDER, **said})) is not None
+
+
 # What is near what a contract accepts, on either side of it.
 texts = st.one_of(
     st.text(max_size=8),
@@ -212,6 +268,23 @@ values = st.recursive(
     max_leaves=6,
 )
 segments = st.dictionaries(texts, texts | st.lists(texts, max_size=22), max_size=42)
+amounts = st.one_of(
+    st.decimals(allow_nan=True, allow_infinity=True).map(str),
+    st.from_regex(r"-?[0-9]{0,17}(\.[0-9]{0,6})?", fullmatch=True),
+    texts,
+)
+
+
+@st.composite
+def changed_within(draw: st.DrawFn, body: Any, *, whole: bool = True) -> Any:
+    """``body`` with something else in it, at any depth."""
+    if isinstance(body, dict) and body and (whole or draw(st.booleans())):
+        name = draw(st.sampled_from([*body, "unknown"]))
+        changed = {**body, name: draw(changed_within(body.get(name), whole=False))}
+        return {key: value for key, value in changed.items() if key != name or value is not None}
+    if isinstance(body, list) and body and draw(st.booleans()):
+        return [*body[:-1], draw(changed_within(body[-1], whole=False))]
+    return draw(values | amounts | segments)
 
 
 @given(data=st.data(), ascii_only=st.booleans())
@@ -222,6 +295,14 @@ def test_both_accept_the_same_and_give_the_same(data: st.DataObject, ascii_only:
     for name in data.draw(st.lists(names, max_size=2)):
         changed.pop(name, None)
     assert_the_same(model, json.dumps(changed, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass"))
+
+
+@given(data=st.data(), ascii_only=st.booleans())
+def test_so_they_do_within_what_is_in_a_body(data: st.DataObject, ascii_only: bool) -> None:
+    model, body = data.draw(st.sampled_from(EXAMPLES))
+    for _ in range(data.draw(st.integers(1, 3))):
+        body = data.draw(changed_within(body))
+    assert_the_same(model, json.dumps(body, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass"))
 
 
 ODD_BYTES = [
