@@ -153,6 +153,14 @@ async def put(connection: AsyncConnection, changes: Sequence[AnswerChange]) -> s
     return {row.answer_id for row in await _PUT.rows(connection, _GIVEN.parameters(rows))}
 
 
+_WAIT_AT_MOST = Statement("SELECT set_config('lock_timeout', :milliseconds, true)")
+
+
+async def wait_at_most(connection: AsyncConnection, *, milliseconds: int) -> None:
+    """Until the transaction ends, a statement that waits longer for a lock raises DBAPIError, SQLSTATE 55P03."""
+    await _WAIT_AT_MOST.rows(connection, {"milliseconds": str(milliseconds)})
+
+
 # One transaction at a time may add an answer with one of these keys: the index cannot compare an id with a derived key.
 _CLAIM = Statement(
     """
