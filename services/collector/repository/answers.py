@@ -103,6 +103,14 @@ async def read(connection: AsyncConnection, answer_ids: Collection[str], *, wait
     return {row.answer_id: stored_answer(row.revision, row.body, row.request_digest) for row in rows}
 
 
+_KNOWN = Statement("SELECT answer_id FROM answers WHERE answer_id = ANY(CAST(:answer_ids AS text[]))")
+
+
+async def known(connection: AsyncConnection, answer_ids: Collection[str]) -> set[str]:
+    """Those of the ids that an answer has, whoever has locked it."""
+    return {row.answer_id for row in await _KNOWN.rows(connection, {"answer_ids": list(answer_ids)})}
+
+
 _GIVEN = Columns(
     answer_id="text",
     revision="integer",

@@ -352,6 +352,18 @@ async def test_what_is_told_to_have_failed_is_not_recorded_all_the_same(
     assert await revisions(collector) == {"a-0": [1], "a-1": [1, 2], "a-2": [1, 2], "a-3": [1]}
 
 
+async def test_a_retried_request_whose_answer_is_locked_is_no_second_answer(collector: Collector) -> None:
+    """Under the id that versions until 0.1.0 gave it."""
+    earlier = identity.unowned_keyed_answer_id("request-77")
+    await collector.post_answer(answer_id=earlier, score=7)
+    async with collector.runtime.transaction() as connection:
+        await connection.execute(text("SELECT FROM answers FOR UPDATE"))
+        retried = asyncio.create_task(collector.post_answer(headers={"Idempotency-Key": "request-77"}, score=7))
+        await held_up(collector.runtime, retried)
+    assert (await retried).json() == {"answer_id": earlier, "revision": 1}
+    assert await collector.count("answers") == 1
+
+
 async def test_the_first_requests_trace_is_not_that_of_what_is_done_for_all(
     collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
