@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from fastapi import Request
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 T = TypeVar("T")
@@ -84,15 +85,24 @@ class PlainPaths:
         ):
             await self._app(scope, receive, send)
             return
-        read = [message := await receive()]
-        while message["type"] == "http.request" and message.get("more_body"):
+        read: list[Message] = []
+        refusal: HTTPException | None = None
+        try:
             read.append(message := await receive())
+            while message["type"] == "http.request" and message.get("more_body"):
+                read.append(message := await receive())
+        except HTTPException as error:  # too slow or too large: the framework tells it
+            refusal = error
 
         async def again() -> Message:
-            return read.pop(0) if read else await receive()
+            if read:
+                return read.pop(0)
+            if refusal is not None:
+                raise refusal
+            return await receive()
 
         submitted = None
-        if message["type"] == "http.request":
+        if refusal is None and message["type"] == "http.request":
             body = b"".join(message.get("body", b"") for message in read)
             submitted = plain.submit(scope["path"], headers, body)
         if submitted is not None:

@@ -1,12 +1,14 @@
 """Writes the answers of all requests, whichever way they came in, those that arrive together in one transaction.
 
-While one batch is being written the next one gathers; nothing waits for more to come. A batch waits for nobody: what an
-erasure or another process has locked, what is refused and what is contended is taken out of it and goes by itself, in a
-transaction that may wait, so that one request's trouble is not its neighbours'. What the database rejects is found by
-halving the batch.
+While one batch is being written the next one gathers; nothing waits for more to come. What an erasure or another
+process has locked, what is refused and what is contended is taken out of it and goes by itself, in a transaction that
+may wait, so that one request's trouble is not its neighbours'. A batch itself waits, for a moment, only for what it
+cannot look past, such as another process that is adding an answer with the same id. Which of its requests that is, and
+which the database rejects, is found by halving the batch.
 """
 
 import asyncio
+import contextvars
 import secrets
 from collections import deque
 from collections.abc import Sequence
@@ -21,6 +23,7 @@ from services.collector.actions.answers import Outcome, add, is_probably_new, re
 from services.collector.actions.contention import ATTEMPTS, Contended, Overloaded
 from services.collector.domain.answer_requests import AnswerRequest, Decided, direct_request, survey_request
 from services.collector.domain.answers import AnswerAccepted, AnswerParts, DirectAnswer
+from services.collector.repository.answers import wait_at_most
 from services.collector.repository.campaigns import published_among
 from services.collector.settings import CollectorSettings
 from shared import metrics, tracing
@@ -36,17 +39,27 @@ Accepted = asyncio.Future[AnswerAccepted]
 NAME = "answer writer"
 MOST_AT_ONCE = 200
 MOST_WAITING = 1_000
-"""More are refused, rather than to let everybody wait."""
+"""How many wait for a batch; more are refused, rather than to let everybody wait."""
+MOST_BY_THEMSELVES = 500
+"""The same of those that go by themselves, which take no place from the others."""
 # Of the pool's connections for requests, so that pages have some, however many answers have to wait.
-_MOST_BY_THEMSELVES = 2
-_LOCK_MILLISECONDS = 500
-"""How long a batch waits for another process that is adding an answer with the same id."""
+_TURNS = 2
+# How many of them those may have that are waiting for locks; the other is for those that come.
+_TURNS_FOR_LOCKED = 1
+# How long a lock is waited for: by a batch, by a request that goes by itself, and by it whenever it comes back.
+_BATCH_MILLISECONDS = 50
+_FIRST_MILLISECONDS = 20
+_LOCKED_MILLISECONDS = 100
+_PATIENCE_SECONDS = 20.0
+"""How long locks keep a request by itself waiting in all."""
+_MOST_WAITS = 10
+"""After so many locks that were waited for in vain, a batch is not halved any more to find who needs them."""
 _ALLOWED_SECONDS = 60
 # Another transaction holds what the batch needs: lock_not_available, deadlock_detected, serialization_failure.
 _IN_THE_WAY = ("55P03", "40P01", "40001")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Waiting:
     request: AnswerRequest
     accepted: Accepted
@@ -66,21 +79,25 @@ class AnswerWriter:
                 runtime.settings.database_url.get_secret_value(),
                 name=f"{runtime.name}-answers",
                 pool_size=1,
-                lock_timeout=str(_LOCK_MILLISECONDS),
+                lock_timeout=str(_BATCH_MILLISECONDS),
             )
         )
         self._waiting: deque[_Waiting] = deque()
         self._worker: asyncio.Task[None] | None = None
+        self._apart: set[_Waiting] = set()
         self._by_themselves: set[asyncio.Task[None]] = set()
-        self._turns = asyncio.Semaphore(_MOST_BY_THEMSELVES)
+        self._turns = asyncio.Semaphore(_TURNS)
+        self._turns_for_locked = asyncio.Semaphore(_TURNS_FOR_LOCKED)
+        # Of no request: what is logged about many must not have the trace of the first.
+        self._context = contextvars.copy_context()
         self._campaigns_known: set[str] = set()
         runtime.closing.push_async_callback(self._close)
 
     def submit_survey(self, send_id: str, given: AnswerParts) -> Accepted:
         """Records or amends the answer to a survey, and is done once that has committed.
 
-        The future raises UnknownSurvey, ErasedSurvey, ClosedSurvey, ScoreMissing, TooManyFurtherAnswers or Contended;
-        then nothing was recorded. Raises Overloaded.
+        The future raises UnknownSurvey, ErasedSurvey, ClosedSurvey, ScoreMissing, TooManyFurtherAnswers, Contended
+        or Overloaded; then nothing was recorded. Raises Overloaded.
         """
         began = self._runtime.clock.now()
         return self._submit(survey_request(send_id, given, began=began, traceparent=tracing.current()))
@@ -90,7 +107,7 @@ class AnswerWriter:
 
         A request that is repeated with its ``idempotency_key`` changes nothing, even if the answer was amended in
         between. The future raises ErasedAnswer, GivenBeforeErasure, AnswerOfAnother, KeyReused, AmbiguousId,
-        UnknownCampaign, TooManyFurtherAnswers or Contended; then nothing was recorded. Raises Overloaded.
+        UnknownCampaign, TooManyFurtherAnswers, Contended or Overloaded; then nothing was recorded. Raises Overloaded.
         """
         request = direct_request(
             body,
@@ -103,15 +120,12 @@ class AnswerWriter:
         return self._submit(request)
 
     def _submit(self, request: AnswerRequest) -> Accepted:
-        waiting = len(self._waiting) + len(self._by_themselves)
-        if waiting >= MOST_WAITING:
-            raise Overloaded(waiting)
+        if len(self._waiting) >= MOST_WAITING:
+            raise Overloaded(len(self._waiting))
         accepted: Accepted = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(request, accepted))
         if self._worker is None:
-            # Not of the request that happens to be the first.
-            with for_requests(False):
-                self._worker = asyncio.create_task(self._work(), name=NAME)
+            self._worker = asyncio.create_task(self._work(), name=NAME, context=self._context.copy())
         return accepted
 
     async def _work(self) -> None:
@@ -126,6 +140,7 @@ class AnswerWriter:
                 if batch:
                     self._runtime.health.tick(NAME, _ALLOWED_SECONDS)
                     await self._write(batch)
+                    batch = []
         except BaseException as error:
             # Nobody may wait for a worker that is gone, and nobody knows what its connection waits for.
             self._connection.abandon()
@@ -143,11 +158,13 @@ class AnswerWriter:
         try:
             connection = await self._connection.get()
             remaining = await self._add(connection, batch)
-            if remaining:
-                await self._record(connection, remaining)
+            left = await self._record(connection, remaining) if remaining else []
         except Exception as error:
             log.warning("answers could not be written", error=what_failed(error))
             _fail(batch, error)
+        else:
+            # Only now: of none of them it may be said that it failed while it is being recorded.
+            self._go_by_themselves(left)
 
     async def _add(self, connection: AsyncConnection, batch: Sequence[_Waiting]) -> list[_Waiting]:
         """Adds the plainly new answers of the batch; returns the others, in their order."""
@@ -181,58 +198,95 @@ class AnswerWriter:
             if each.request.answer_id not in added or probable[each.request.answer_id] is not each
         ]
 
-    async def _record(self, connection: AsyncConnection, batch: Sequence[_Waiting]) -> None:
-        requests = [each.request for each in batch]
-        try:
-            async with begun(connection):
-                outcomes = await record(connection, self._runtime, requests, wait=False)
-        except Exception as error:
-            if _is_in_the_way(error):
-                self._go_by_themselves(batch)
-            elif not is_fault_of_data(error):
-                raise
-            elif len(batch) == 1:
-                _fail(batch, error)
-            else:
-                middle = len(batch) // 2
-                await self._record(connection, batch[:middle])
-                await self._record(connection, batch[middle:])
-            return
-        self._runtime.relay.wake()
-        self._go_by_themselves(_settle(batch, outcomes))
+    async def _record(self, connection: AsyncConnection, batch: Sequence[_Waiting]) -> list[_Waiting]:
+        """Records what can be recorded now; returns the others, in their order."""
+        left: list[_Waiting] = []
+        waits = 0
+        groups = deque([batch])
+        while groups:
+            # What follows one that has to wait, about the same answer, waits behind it.
+            keys = {each.request.key for each in left}
+            whole = groups.popleft()
+            group = [each for each in whole if each.request.key not in keys]
+            left.extend(each for each in whole if each.request.key in keys)
+            if not group:
+                continue
+            try:
+                async with begun(connection):
+                    outcomes = await record(connection, self._runtime, [each.request for each in group], wait=False)
+            except Exception as error:
+                in_the_way = _is_in_the_way(error)
+                if not (in_the_way or is_fault_of_data(error)):
+                    raise
+                waits += in_the_way
+                if len(group) > 1 and not (in_the_way and waits > _MOST_WAITS):
+                    middle = len(group) // 2
+                    groups.extendleft((group[middle:], group[:middle]))
+                elif in_the_way:
+                    left += group
+                else:
+                    _fail(group, error)
+                continue
+            self._runtime.relay.wake()
+            left += _settle(group, outcomes)
+        return left
 
     def _go_by_themselves(self, batch: Sequence[_Waiting]) -> None:
-        """Those about one answer one after the other."""
+        """Those about one answer one after the other. Those for which there is no place are refused."""
+        places = max(MOST_BY_THEMSELVES - len(self._apart), 0)
+        _fail(batch[places:], Overloaded(len(self._apart)))
         of_key: dict[str, list[_Waiting]] = {}
-        for each in batch:
+        for each in batch[:places]:
             of_key.setdefault(each.request.key, []).append(each)
         for several in of_key.values():
-            with for_requests():
-                task = asyncio.create_task(self._record_one_by_one(several), name=f"{NAME}, one by one")
+            self._apart.update(several)
+            task = asyncio.create_task(
+                self._record_one_by_one(several), name=f"{NAME}, one by one", context=self._context.copy()
+            )
             self._by_themselves.add(task)
             task.add_done_callback(self._by_themselves.discard)
 
     async def _record_one_by_one(self, several: Sequence[_Waiting]) -> None:
+        until = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
         try:
-            for each in several:
-                async with self._turns:
-                    if not each.accepted.done():
-                        await self._record_one(each)
+            with for_requests():
+                for each in several:
+                    await self._record_one(each, until)
         except BaseException as error:
             _fail(several, error)
             raise
+        finally:
+            self._apart.difference_update(several)
 
-    async def _record_one(self, one: _Waiting) -> None:
-        """Waits for whoever has locked what it needs."""
+    async def _record_one(self, one: _Waiting, until: float) -> None:
+        """Comes back for what is locked, and leaves others their turns meanwhile; ``until`` is when it gives up."""
         try:
-            for _ in range(ATTEMPTS):
-                async with self._runtime.transaction() as connection:
-                    outcomes = await record(connection, self._runtime, [one.request], wait=True)
-                if not _settle([one], outcomes):
-                    return
-            _fail([one], Contended(f"answer {one.request.answer_id}"))
+            async with self._turns:
+                settled = await self._try(one, _FIRST_MILLISECONDS)
+            while not settled:
+                async with self._turns_for_locked, self._turns:
+                    if asyncio.get_running_loop().time() >= until:
+                        raise Contended(f"answer {one.request.answer_id}", f"was locked for {_PATIENCE_SECONDS:.0f} s")
+                    settled = await self._try(one, _LOCKED_MILLISECONDS)
         except Exception as error:
             _fail([one], error)
+
+    async def _try(self, one: _Waiting, lock_milliseconds: int) -> bool:
+        """Whether it is settled; False if a lock was waited for in vain. Raises Contended."""
+        for _ in range(ATTEMPTS):
+            if one.accepted.done():
+                return True
+            try:
+                async with self._runtime.transaction() as connection:
+                    await wait_at_most(connection, milliseconds=lock_milliseconds)
+                    outcomes = await record(connection, self._runtime, [one.request], wait=True)
+            except DBAPIError as error:
+                if not _is_in_the_way(error):
+                    raise
+                return False
+            if not _settle([one], outcomes):
+                return True
+        raise Contended(f"answer {one.request.answer_id}", f"changed {ATTEMPTS} times")
 
     async def _close(self) -> None:
         """Finishes what is in progress, for as long as a process may drain; HTTP has ended before."""

@@ -177,6 +177,10 @@ async def _facts(
     answer_ids = {request.answer_id for request in requests}
     unowned_ids = {request.unowned_id for request in requests if request.unowned_id is not None}
     stored = await answers.read(connection, answer_ids | unowned_ids, wait=wait)
+    if not wait and (unseen := unowned_ids - stored.keys()):
+        # A retried request must not become a second answer because somebody has locked the first.
+        locked = await answers.known(connection, unseen)
+        busy |= {request.key for request in requests if request.unowned_id in locked}
     new_ids = {
         request.answer_id: request.key for request in requests if request.named and request.answer_id not in stored
     }

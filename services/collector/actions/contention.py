@@ -5,14 +5,17 @@ ATTEMPTS = 50
 
 
 class Contended(TimeoutError):
-    """Too many concurrent requests changed the same row; a retry helps."""
+    """Others changed the same row too often, or had it locked for too long; a retry helps."""
 
-    def __init__(self, subject: str) -> None:
-        super().__init__(f"{subject} changed {ATTEMPTS} times while the request was being handled")
+    def __init__(self, subject: str, what_happened: str) -> None:
+        super().__init__(f"{subject} {what_happened} while the request was being handled")
 
 
 class Overloaded(TimeoutError):
-    """More answers arrive than are written; a retry helps."""
+    """More answers arrive than are written; a retry helps.
+
+    ``waiting`` are those that wait as this one would have: for the next batch, or by themselves.
+    """
 
     def __init__(self, waiting: int) -> None:
         super().__init__(f"{waiting:,} answers are waiting to be written; nothing was recorded")

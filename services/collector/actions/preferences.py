@@ -65,7 +65,7 @@ async def apply(
         waiting = {customer_id: waiting[customer_id] for customer_id in changed.keys() - written}
         if not waiting:
             return
-    raise Contended("the customer's preferences")
+    raise Contended("the customer's preferences", f"changed {ATTEMPTS} times")
 
 
 async def _changed_preferences(

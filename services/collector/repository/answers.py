@@ -105,6 +105,14 @@ async def read(connection: AsyncConnection, answer_ids: Collection[str], *, wait
     return {row.answer_id: stored_answer(row.revision, row.body, row.request_digest) for row in rows}
 
 
+_KNOWN = Statement("SELECT answer_id FROM answers WHERE answer_id = ANY(CAST(:answer_ids AS text[]))")
+
+
+async def known(connection: AsyncConnection, answer_ids: Collection[str]) -> set[str]:
+    """Those of the ids that an answer has, whoever has locked it."""
+    return {row.answer_id for row in await _KNOWN.rows(connection, {"answer_ids": list(answer_ids)})}
+
+
 _GIVEN = Columns(
     answer_id="text",
     revision="integer",
@@ -153,6 +161,14 @@ async def put(connection: AsyncConnection, changes: Sequence[AnswerChange]) -> s
         for change in changes
     ]
     return {row.answer_id for row in await _PUT.rows(connection, _GIVEN.parameters(rows))}
+
+
+_WAIT_AT_MOST = Statement("SELECT set_config('lock_timeout', :milliseconds, true)")
+
+
+async def wait_at_most(connection: AsyncConnection, *, milliseconds: int) -> None:
+    """Until the transaction ends, a statement that waits longer for a lock raises DBAPIError, SQLSTATE 55P03."""
+    await _WAIT_AT_MOST.rows(connection, {"milliseconds": str(milliseconds)})
 
 
 # One transaction at a time may add an answer with one of these keys: the index cannot compare an id with a derived key.

@@ -120,7 +120,7 @@ class PlainForms:
 def _given(form: Mapping[str, str]) -> AnswerParts | None:
     """What a form says; None if there is nothing in it, or a comment that is too long."""
     score, comment = form_score(form.get("score")), _comment_in(form)
-    if len(comment) > MAX_COMMENT or (score is None and "comment" not in form):
+    if _is_too_long(comment) or (score is None and "comment" not in form):
         return None
     given: AnswerParts = {}
     if score is not None:
@@ -132,6 +132,10 @@ def _given(form: Mapping[str, str]) -> AnswerParts | None:
 
 def _comment_in(form: Mapping[str, str]) -> str:
     return storable_text(form.get("comment", "")).strip()
+
+
+def _is_too_long(comment: str) -> bool:
+    return len(comment) > MAX_COMMENT
 
 
 def _following(form: Mapping[str, str]) -> str:
@@ -151,7 +155,7 @@ async def _post_form(
     send_id = runtime.links.send_id_of(token, "answer")
     score, comment = form_score(form.get("score")), _comment_in(form)
     given = _given(form)
-    if given is None and len(comment) > MAX_COMMENT:
+    if _is_too_long(comment):
         survey = await _answerable(runtime, send_id, score=score, only_comments=True)
         if survey.stored and survey.stored.answer:
             return _comment(rendering, request, survey, survey.stored.answer, too_long=comment)

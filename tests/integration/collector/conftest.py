@@ -4,9 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 import pytest_asyncio
 
 from deploy.local.provision import Database
+from services.collector.actions import answer_writer
 from services.collector.settings import CollectorSettings
 from services.collector.wiring import build
 from shared.runtime import open_runtime
@@ -38,5 +40,13 @@ async def collector_with(database: Database, **values: Any) -> AsyncIterator[Col
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def collector(database: Database) -> AsyncIterator[Collector]:
+    async with collector_with(database) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def patient_collector(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Collector]:
+    """One whose batches wait for a lock for as long as a test takes."""
+    monkeypatch.setattr(answer_writer, "_BATCH_MILLISECONDS", 20_000)
     async with collector_with(database) as opened:
         yield opened

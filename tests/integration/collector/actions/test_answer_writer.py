@@ -1,7 +1,8 @@
 """Answers that arrive together are written together, and what happens to one is not its neighbours' trouble."""
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import httpx
@@ -10,7 +11,10 @@ from sqlalchemy import text
 
 from deploy.local.provision import Database
 from services.collector.actions import answer_writer
+from services.collector.actions.answers import record
+from services.collector.domain.answer_requests import AnswerRequest
 from services.collector.repository import erasures, surveys
+from shared import tracing
 from shared.contracts import identity
 from tests.integration.collector.conftest import collector_with
 from tests.integration.collector.kit import NOON, Collector, broken, campaign
@@ -211,7 +215,10 @@ async def test_two_collectors_and_the_same_ids_leave_each_answer_once(collector:
     assert stored == {answer_id: told[-1] for answer_id, told in published.items()}
 
 
-async def test_connections_that_were_cut_cost_what_was_on_its_way_and_nothing_else(collector: Collector) -> None:
+async def test_connections_that_were_cut_cost_what_was_on_its_way_and_nothing_else(
+    patient_collector: Collector,
+) -> None:
+    collector = patient_collector
     cut = (
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
         " AND application_name = 'hearback-collector-answers'"
@@ -241,6 +248,7 @@ async def test_more_than_can_be_written_are_told_to_come_back(
 ) -> None:
     page = await collector.send()
     monkeypatch.setattr(answer_writer, "MOST_WAITING", 3)
+    monkeypatch.setattr(answer_writer, "MOST_BY_THEMSELVES", 3)
     async with collector.runtime.transaction() as connection:
         await connection.execute(text("LOCK TABLE answers IN EXCLUSIVE MODE"))
         posts = [asyncio.create_task(collector.post_answer(answer_id=f"a-{number}", score=3)) for number in range(4)]
@@ -261,3 +269,146 @@ async def test_more_than_can_be_written_are_told_to_come_back(
     assert {response.headers.get("retry-after") for response in responses if response.status_code == 503} == {"1"}
     accepted = {response.json()["answer_id"] for response in responses if response.status_code == 202}
     assert (await revisions(collector)).keys() == accepted
+
+
+@contextlib.asynccontextmanager
+async def being_erased(collector: Collector, customer_id: str) -> AsyncIterator[None]:
+    """Somebody erases the customer, and takes as long as the block."""
+    runtime = collector.runtime
+    async with runtime.transaction() as connection:
+        await erasures.wipe(connection, customer_id, runtime.digests.digest(customer_id), (), NOON)
+        yield
+
+
+async def test_those_that_wait_for_locks_hold_up_nobody_that_is_refused_or_contended(collector: Collector) -> None:
+    await collector.post_answer(answer_id="theirs", score=3, customer_id="c-2")
+    async with being_erased(collector, "c-1"):
+        stuck = [
+            asyncio.create_task(collector.post_answer(answer_id=f"a-{number}", score=3, customer_id="c-1"))
+            for number in range(8)
+        ]
+        await held_up(collector.runtime, stuck[0])
+        async with asyncio.timeout(5):
+            refused = await post_all(collector, [{"answer_id": "theirs", "score": 4, "customer_id": "c-3"}] * 8)
+        assert {response.status_code for response in refused} == {409}
+        assert [task for task in stuck if task.done()] == []
+    assert {(await task).status_code for task in stuck} == {410}
+
+
+async def test_those_that_go_by_themselves_take_no_place_from_others(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answer_writer, "MOST_WAITING", 12)
+    monkeypatch.setattr(answer_writer, "MOST_BY_THEMSELVES", 3)
+    async with being_erased(collector, "c-1"):
+        concerned = [
+            asyncio.create_task(collector.post_answer(answer_id=f"a-{number}", score=3, customer_id="c-1"))
+            for number in range(12)
+        ]
+
+        async def some_refused() -> bool:
+            return sum(task.done() for task in concerned) == 9
+
+        await eventually(some_refused, "those for whom there is no place to be told", within=10)
+        good = await post_all(collector, [{"answer_id": f"b-{number}", "score": 3} for number in range(12)])
+        assert {response.status_code for response in good} == {202}
+    responses = [await task for task in concerned]
+    assert sorted(response.status_code for response in responses) == [410] * 3 + [503] * 9
+    assert {response.headers.get("retry-after") for response in responses if response.status_code == 503} == {"1"}
+
+
+async def test_what_is_locked_for_too_long_is_given_up(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answer_writer, "_PATIENCE_SECONDS", 0.2)
+    async with being_erased(collector, "c-1"):
+        response = await collector.post_answer(answer_id="a-1", score=3, customer_id="c-1")
+    assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+    assert await collector.count("answers") == 0
+
+
+async def test_an_answer_that_another_process_is_adding_holds_up_no_other(collector: Collector) -> None:
+    pages = [await collector.send(f"s-{number}") for number in range(MANY)]
+    adding = f"INSERT INTO answers (answer_id, revision, erased_at) VALUES ('{identity.answer_id('s-40')}', 1, now())"
+    async with collector.runtime.transaction() as connection:
+        await connection.execute(text(adding))
+        posts = [asyncio.create_task(collector.client.post(page, json={"score": 3})) for page in pages]
+        others = posts[:40] + posts[41:]
+        async with asyncio.timeout(10):
+            assert {(await post).status_code for post in others} == {202}
+        assert not posts[40].done()
+        ((transactions,),) = await execute(collector, "SELECT count(DISTINCT xmin::text) FROM answers")
+        assert transactions < MANY / 4, "each went by itself"
+    # The other process's was erased.
+    assert (await posts[40]).status_code == 410
+
+
+async def test_a_batch_that_nothing_can_be_written_of_is_not_waited_for_one_by_one(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[bool] = []
+
+    async def counted(*arguments: Any, wait: bool) -> Any:
+        waited.append(wait)
+        return await record(*arguments, wait=wait)
+
+    monkeypatch.setattr(answer_writer, "record", counted)
+    async with collector.runtime.transaction() as connection:
+        await connection.execute(text("LOCK TABLE answers IN EXCLUSIVE MODE"))
+        posts = [asyncio.create_task(collector.post_answer(answer_id=f"a-{number}", score=3)) for number in range(MANY)]
+
+        async def gone_by_themselves() -> bool:
+            return waited.count(True) > 2
+
+        await eventually(gone_by_themselves, "the batch to be given up", within=10)
+        assert 2 < waited.count(False) < 25
+    assert {(await post).status_code for post in posts} == {202}
+    assert await revisions(collector) == {f"a-{number}": [1] for number in range(MANY)}
+
+
+async def test_what_is_told_to_have_failed_is_not_recorded_all_the_same(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of the first half has to wait, one of the second finds the connection lost."""
+    await post_all(collector, [{"answer_id": f"a-{number}", "score": 3} for number in range(4)])
+
+    async def failing(connection: Any, runtime: Any, requests: Sequence[AnswerRequest], *, wait: bool) -> Any:
+        if not wait and len(requests) > 1:
+            raise ValueError("one of these")
+        if not wait and requests[0].answer_id == "a-0":
+            return [None]
+        if not wait and requests[0].answer_id == "a-3":
+            raise ConnectionError
+        return await record(connection, runtime, requests, wait=wait)
+
+    monkeypatch.setattr(answer_writer, "record", failing)
+    responses = await post_all(collector, [{"answer_id": f"a-{number}", "score": 4} for number in range(4)])
+    assert [response.status_code for response in responses] == [503, 202, 202, 503]
+    while [task for task in asyncio.all_tasks() if task.get_name().startswith(answer_writer.NAME)]:
+        await asyncio.sleep(0.01)
+    assert await revisions(collector) == {"a-0": [1], "a-1": [1, 2], "a-2": [1, 2], "a-3": [1]}
+
+
+async def test_a_retried_request_whose_answer_is_locked_is_no_second_answer(collector: Collector) -> None:
+    """Under the id that versions until 0.1.0 gave it."""
+    earlier = identity.unowned_keyed_answer_id("request-77")
+    await collector.post_answer(answer_id=earlier, score=7)
+    async with collector.runtime.transaction() as connection:
+        await connection.execute(text("SELECT FROM answers FOR UPDATE"))
+        retried = asyncio.create_task(collector.post_answer(headers={"Idempotency-Key": "request-77"}, score=7))
+        await held_up(collector.runtime, retried)
+    assert (await retried).json() == {"answer_id": earlier, "revision": 1}
+    assert await collector.count("answers") == 1
+
+
+async def test_the_first_requests_trace_is_not_that_of_what_is_done_for_all(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[str | None, bool]] = []
+
+    async def noted(*arguments: Any, wait: bool) -> Any:
+        seen.append((tracing.current(), wait))
+        return await record(*arguments, wait=wait)
+
+    monkeypatch.setattr(answer_writer, "record", noted)
+    for customer_id in ("c-1", "c-2"):
+        await collector.post_answer(answer_id="a-1", score=3, customer_id=customer_id)
+    assert seen == [(None, False), (None, True)]

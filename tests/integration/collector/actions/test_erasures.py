@@ -317,8 +317,9 @@ async def test_an_answer_that_is_on_its_way_is_waited_for(collector: Collector) 
     assert await traces(collector) == []
 
 
-async def test_an_answer_posted_directly_that_is_on_its_way_is_waited_for(collector: Collector) -> None:
+async def test_an_answer_posted_directly_that_is_on_its_way_is_waited_for(patient_collector: Collector) -> None:
     """Between reading and writing, its customer is erased, and the customer of its order: neither comes back."""
+    collector = patient_collector
     await collector.send()
     runtime = collector.runtime
     names: list[dict[str, Any]] = [{"customer_id": "c-42"}, {"order_id": "order-1001"}]

@@ -29,6 +29,7 @@ from services.collector.settings import CollectorSettings
 from services.collector.wiring import build
 from shared.links import Links
 from shared.runtime import open_runtime
+from shared.web.limits import BodyLimit
 from shared.web.plain import PlainPaths
 from tests.integration.collector.kit import NOON, Collector
 from tests.kit.clock import ChosenClock
@@ -117,8 +118,10 @@ async def ways() -> AsyncIterator[Ways]:
         async with open_runtime("collector", settings) as runtime:
             runtime.clock = ChosenClock(NOON)
             both, long = build(runtime).app, build(runtime).app
-            paths = next(each for each in both.user_middleware if _is_short(each))
-            long.user_middleware = [each for each in long.user_middleware if not _is_short(each)]
+            paths = next(each for each in both.user_middleware if _is(each, PlainPaths))
+            for limit in (each for app in (both, long) for each in app.user_middleware if _is(each, BodyLimit)):
+                limit.kwargs["seconds"] = 0.2
+            long.user_middleware = [each for each in long.user_middleware if not _is(each, PlainPaths)]
             async with (
                 client_of(PlainPaths(Missed(), **paths.kwargs)) as one,  # type: ignore[arg-type]
                 client_of(long) as two,
@@ -127,8 +130,8 @@ async def ways() -> AsyncIterator[Ways]:
                 yield Ways(one, two, three, writer, runtime.links)
 
 
-def _is_short(middleware: Middleware) -> bool:
-    return middleware.cls is PlainPaths  # type: ignore[comparison-overlap]
+def _is(middleware: Middleware, kind: type) -> bool:
+    return middleware.cls is kind  # type: ignore[comparison-overlap]
 
 
 def identifiers() -> st.SearchStrategy[Any]:
@@ -296,3 +299,20 @@ async def test_the_short_way_is_counted_and_limited_as_the_other(collector: Coll
     assert (await count("/v1/answers"), await count("/s/{token}")) == (answers + 2, forms + 2)
     large = await collector.client.post("/v1/answers", content=b" " * 300_000, headers=JSON)
     assert large.status_code == 413
+
+
+async def test_a_body_that_dribbles_is_told_so_on_both_ways(ways: Ways) -> None:
+    content = b'{"score": 3}'
+    headers = {**JSON, "Content-Length": str(len(content))}
+
+    async def dribble() -> AsyncIterator[bytes]:
+        yield content[:5]
+        await asyncio.Event().wait()
+
+    ways.writer.submitted.clear()
+    responses = [
+        await client.post("/v1/answers", content=dribble(), headers=headers) for client in (ways.both, ways.long)
+    ]
+    one, other = map(comparable, responses)
+    assert one == other
+    assert responses[0].status_code == 408 and ways.writer.submitted == []
