@@ -1,6 +1,6 @@
 """The command line: selects and runs benchmarks, prints and saves the results."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -29,6 +29,7 @@ from benchmarks import (
 )
 from benchmarks.answers import RICH
 from benchmarks.environment import STATE, Environment, environment
+from benchmarks.peers import measure as peers
 from benchmarks.result import Result, WrongOutcome, print_results, save
 from deploy.local.errors import StackError
 
@@ -38,6 +39,8 @@ class Load:
     """The workload sizes."""
 
     messages: int
+    peers_messages: int
+    peers: Sequence[str]
     stored: int
     events: int
     surveys: int
@@ -52,6 +55,7 @@ class Load:
 class Benchmark:
     description: str
     measure: Callable[[stream.Progress, Load], Awaitable[Result]]
+    by_default: bool = True
 
 
 def on_backends(
@@ -135,6 +139,12 @@ BENCHMARKS = {
         "resident memory of every process when idle; always with its own backends",
         lambda progress, _: memory.measure(progress),
     ),
+    "peers": Benchmark(
+        "the scorer beside other stream processors, undisturbed and after `kill -9`; installs each in an environment "
+        "of its own; only when named",
+        on_backends(lambda on, progress, load: peers.measure(on, progress, load.peers_messages, load.peers)),
+        by_default=False,
+    ),
 }
 
 HELP = "\n".join(
@@ -151,10 +161,16 @@ console = Console()
 
 @app.command(help=HELP)
 def main(
-    names: Annotated[list[str] | None, typer.Argument(help="The benchmarks to run; default: all.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="The benchmarks to run; default: all but peers.")] = None,
     messages: Annotated[
-        int, typer.Option(min=1_000, help="scorer: number of answers; the others: a quarter.")
-    ] = 1_000_000,
+        int | None,
+        typer.Option(
+            min=1_000,
+            help="scorer: number of answers; peers: likewise; the others: a quarter.",
+            show_default="1000000; peers: 300000",
+        ),
+    ] = None,
+    peer: Annotated[list[str] | None, typer.Option(help="peers: only this one, without Hearback; may repeat.")] = None,
     stored: Annotated[int, typer.Option(min=1_000, help="scorer-stored: answers in the tables.")] = 2_000_000,
     events: Annotated[int, typer.Option(min=20_000, help="orders: number of order events.")] = 80_000,
     surveys: Annotated[int, typer.Option(min=3_000, help="sends: number of surveys.")] = 10_000,
@@ -167,11 +183,13 @@ def main(
         Path, typer.Option(help="File to save the results to.", show_default=".hearback/bench/results.json")
     ] = STATE / "results.json",
 ) -> None:
-    chosen = names or list(BENCHMARKS)
+    chosen = names or [name for name, benchmark in BENCHMARKS.items() if benchmark.by_default]
     if unknown := [name for name in chosen if name not in BENCHMARKS]:
         raise typer.BadParameter(f"no benchmark {unknown[0]!r}; choose from {', '.join(BENCHMARKS)}")
     load = Load(
-        messages=messages,
+        messages=messages or 1_000_000,
+        peers_messages=messages or 300_000,
+        peers=peer or (),
         stored=stored,
         events=events,
         surveys=surveys,

@@ -1,0 +1,124 @@
+"""The peers: what runs each, and where its counts are."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.peers.installation import kafka_streams, pinned_version, python_of
+from deploy.local.jars import read_lock
+
+_PROGRAMS = "benchmarks.peers.programs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commands:
+    """``before`` is run once, with an empty state folder."""
+
+    run: Sequence[str]
+    before: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """``install`` raises CannotInstall or StackError; ``commands`` takes what it returned and the state folder.
+
+    ``topic`` is where its counts are, from its name and that of the topic made for them; None for a SQLite file.
+    """
+
+    name: str
+    version: Callable[[], str]
+    guarantee: str
+    install: Callable[[], Awaitable[Sequence[str]]]
+    commands: Callable[[Sequence[str], Path], Commands]
+    topic: Callable[[str, str], str] | None = lambda _name, output: output
+
+
+def _python_peer(
+    name: str,
+    package: str,
+    *,
+    guarantee: str,
+    run: Callable[[Path], Sequence[str]],
+    before: Callable[[Path], Sequence[str]] = lambda _state: (),
+    topic: Callable[[str, str], str] | None = lambda _name, output: output,
+) -> Peer:
+    """``run`` and ``before`` are arguments of Python's ``-m``, given the state folder."""
+
+    async def install() -> Sequence[str]:
+        return (str(await python_of(name)), "-m")
+
+    def commands(python: Sequence[str], state: Path) -> Commands:
+        first = before(state)
+        return Commands(run=(*python, *run(state)), before=(*python, *first) if first else ())
+
+    return Peer(
+        name=name,
+        version=lambda: pinned_version(name, package),
+        guarantee=guarantee,
+        install=install,
+        commands=commands,
+        topic=topic,
+    )
+
+
+def _kafka_streams_version() -> str:
+    from benchmarks.peers.installation import HERE
+
+    return next(
+        jar.coordinate.rsplit(":", 1)[1]
+        for jar in read_lock(HERE / "kafka_streams.lock")
+        if ":kafka-streams:" in jar.coordinate
+    )
+
+
+PEERS = (
+    _python_peer(
+        "confluent-kafka",
+        "confluent-kafka",
+        guarantee="transactions by hand, nothing kept but topics",
+        run=lambda _: (f"{_PROGRAMS}.confluent_consumer",),
+    ),
+    _python_peer(
+        "faststream",
+        "faststream",
+        guarantee="at least once, into SQLite by hand",
+        run=lambda _: (f"{_PROGRAMS}.faststream_batches",),
+        topic=None,
+    ),
+    _python_peer(
+        "quix-streams",
+        "quixstreams",
+        guarantee="exactly-once, RocksDB and changelogs",
+        run=lambda _: (f"{_PROGRAMS}.quix_streams",),
+    ),
+    _python_peer(
+        "bytewax",
+        "bytewax",
+        guarantee="recovery store (SQLite) each second",
+        run=lambda state: (
+            "bytewax.run",
+            f"{_PROGRAMS}.bytewax_dataflow:flow",
+            "-r",
+            str(state / "recovery"),
+            "-s",
+            "1",
+            "-b",
+            "0",
+        ),
+        before=lambda state: ("bytewax.recovery", str(state / "recovery"), "1"),
+    ),
+    _python_peer(
+        "faust",
+        "faust-streaming",
+        guarantee="at_least_once, RocksDB and changelogs",
+        run=lambda _: (f"{_PROGRAMS}.faust_agents", "worker", "--loglevel", "warning", "--without-web"),
+        topic=lambda name, _output: f"{name}-counts-changelog",
+    ),
+    Peer(
+        name="kafka-streams",
+        version=_kafka_streams_version,
+        guarantee="exactly_once_v2, RocksDB and changelogs",
+        install=kafka_streams,
+        commands=lambda java, _: Commands(run=java),
+    ),
+)
