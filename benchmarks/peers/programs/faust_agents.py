@@ -42,7 +42,7 @@ app = faust.App(
     web_enabled=False,
 )
 answers = app.topic(TOPIC, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
-changed = app.topic(f"{NAME}-changes", key_type=str, value_serializer="json", partitions=PARTITIONS)
+changed = app.topic(f"{NAME}-changes", key_type=str, value_serializer="json", partitions=PARTITIONS, internal=True)
 known = app.Table("known", key_type=str, partitions=PARTITIONS)
 counts = app.Table("counts", key_type=str, partitions=PARTITIONS)
 
