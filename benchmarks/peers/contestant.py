@@ -158,6 +158,7 @@ async def peer_running(on: Environment, peer: Peer, installed: Sequence[str], ru
             "PEER_STATE": str(state),
             "PEER_PARTITIONS": str(ANSWERS.partitions),
             "PEER_SESSION_MILLISECONDS": str(SESSION_MILLISECONDS),
+            **peer.environment,
         },
     )
     program.log_file.unlink(missing_ok=True)

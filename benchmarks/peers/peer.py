@@ -1,7 +1,7 @@
 """The peers: what runs each, and where its counts are."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.peers.installation import KAFKA_STREAMS_LOCK, kafka_streams, pinned_version, python_of
@@ -31,6 +31,7 @@ class Peer:
     install: Callable[[], Awaitable[Sequence[str]]]
     commands: Callable[[Sequence[str], Path], Commands]
     topic: Callable[[str, str], str] | None = lambda _name, output: output
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def _python_peer(
@@ -41,11 +42,15 @@ def _python_peer(
     run: Callable[[Path], Sequence[str]],
     before: Callable[[Path], Sequence[str]] = lambda _state: (),
     topic: Callable[[str, str], str] | None = lambda _name, output: output,
+    requirements: str = "",
+    environment: Mapping[str, str] | None = None,
 ) -> Peer:
-    """``run`` and ``before`` are arguments of Python's ``-m``, given the state folder."""
+    """``run`` and ``before`` are arguments of Python's ``-m``, given the state folder; ``requirements`` are those of
+    the peer of this name, by default its own.
+    """
 
     async def install() -> Sequence[str]:
-        return (str(await python_of(name)), "-m")
+        return (str(await python_of(requirements or name)), "-m")
 
     def commands(python: Sequence[str], state: Path) -> Commands:
         first = before(state)
@@ -53,11 +58,12 @@ def _python_peer(
 
     return Peer(
         name=name,
-        version=lambda: pinned_version(name, package),
+        version=lambda: pinned_version(requirements or name, package),
         guarantee=guarantee,
         install=install,
         commands=commands,
         topic=topic,
+        environment=environment or {},
     )
 
 
@@ -102,12 +108,17 @@ PEERS = (
         ),
         before=lambda state: ("bytewax.recovery", str(state), "1"),
     ),
-    _python_peer(
-        "faust",
-        "faust-streaming",
-        guarantee="at_least_once, RocksDB and changelogs",
-        run=lambda _: (f"{_PROGRAMS}.faust_agents", "worker", "--loglevel", "info", "--without-web"),
-        topic=lambda name, _output: f"{name}-counts-changelog",
+    *(
+        _python_peer(
+            name,
+            "faust-streaming",
+            requirements="faust",
+            environment={"PEER_GUARANTEE": guarantee},
+            guarantee=f"{guarantee}, RocksDB and changelogs",
+            run=lambda _: (f"{_PROGRAMS}.faust_agents", "worker", "--loglevel", "info", "--without-web"),
+            topic=lambda name, _output: f"{name}-counts-changelog",
+        )
+        for name, guarantee in (("faust", "at_least_once"), ("faust-exactly-once", "exactly_once"))
     ),
     Peer(
         name="kafka-streams",
