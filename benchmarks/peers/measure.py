@@ -24,7 +24,7 @@ from shared.messaging.topics import ensure_topics
 
 HEARBACK = "hearback"
 NAMES = (HEARBACK, *(peer.name for peer in PEERS))
-RUN_SECONDS = 900.0
+RUN_SECONDS = 2_400.0
 """A run that takes longer is ended and reported."""
 QUIET_SECONDS = 6.0
 """After so long without progress the counts are compared; a run with the right ones is over."""
