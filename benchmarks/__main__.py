@@ -1,9 +1,9 @@
 """The command line: selects and runs benchmarks, prints and saves the results."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, fields
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 import uvloop
@@ -29,6 +29,7 @@ from benchmarks import (
 )
 from benchmarks.answers import RICH
 from benchmarks.environment import STATE, BackendsForBenchmarks, Environment
+from benchmarks.peers import measure as peers
 from benchmarks.result import Result, WrongOutcome, print_results, save
 from deploy.local.errors import StackError
 
@@ -38,6 +39,8 @@ class Load:
     """The workload sizes."""
 
     messages: int
+    peers_messages: int
+    peers: Sequence[str]
     stored: int
     events: int
     surveys: int
@@ -47,28 +50,25 @@ class Load:
     posted: int
     ingested: int
 
-    def at_most(self, other: "Load") -> "Load":
-        """The smaller of each size."""
-        return Load(**{size.name: min(getattr(self, size.name), getattr(other, size.name)) for size in fields(self)})
 
-
-_SHORT_LOAD = Load(
-    messages=150_000,
-    stored=200_000,
-    events=20_000,
-    surveys=3_000,
-    timers=100_000,
-    seconds=4.0,
-    idle_seconds=10.0,
-    posted=2_000,
-    ingested=5_000,
-)
+_SHORT_LOAD: Mapping[str, Any] = {
+    "messages": 150_000,
+    "stored": 200_000,
+    "events": 20_000,
+    "surveys": 3_000,
+    "timers": 100_000,
+    "seconds": 4.0,
+    "idle_seconds": 10.0,
+    "posted": 2_000,
+    "ingested": 5_000,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
     description: str
     measure: Callable[[BackendsForBenchmarks, stream.Progress, Load], Awaitable[Result]]
+    by_default: bool = True
 
 
 def on_backends(
@@ -164,6 +164,12 @@ BENCHMARKS = {
         "resident memory of every process when idle; always with its own backends",
         alone(lambda progress, _: memory.measure(progress)),
     ),
+    "peers": Benchmark(
+        "the scorer beside other stream processors, undisturbed and after `kill -9`; installs each in an environment "
+        "of its own; only when named",
+        on_backends(lambda on, progress, load: peers.measure(on, progress, load.peers_messages, load.peers)),
+        by_default=False,
+    ),
 }
 
 SHORT = ("scorer", "orders", "collector", "reaction")
@@ -183,10 +189,16 @@ console = Console()
 
 @app.command(help=HELP)
 def main(
-    names: Annotated[list[str] | None, typer.Argument(help="The benchmarks to run; default: all.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="The benchmarks to run; default: all but peers.")] = None,
     messages: Annotated[
-        int, typer.Option(min=1_000, help="scorer: number of answers; the others: a quarter.")
-    ] = 1_000_000,
+        int | None,
+        typer.Option(
+            min=1_000,
+            help="scorer: number of answers; peers: likewise; the others: a quarter.",
+            show_default="1000000; peers: 300000",
+        ),
+    ] = None,
+    peer: Annotated[list[str] | None, typer.Option(help="peers: only this one; may repeat.")] = None,
     stored: Annotated[int, typer.Option(min=1_000, help="scorer-stored: answers in the tables.")] = 2_000_000,
     events: Annotated[int, typer.Option(min=20_000, help="orders: number of order events.")] = 80_000,
     surveys: Annotated[int, typer.Option(min=3_000, help="sends: number of surveys.")] = 10_000,
@@ -202,11 +214,16 @@ def main(
         Path, typer.Option(help="File to save the results to.", show_default=".hearback/bench/results.json")
     ] = STATE / "results.json",
 ) -> None:
-    chosen = names or list(SHORT if short else BENCHMARKS)
+    by_default = [name for name, benchmark in BENCHMARKS.items() if benchmark.by_default]
+    chosen = names or list(SHORT if short else by_default)
     if unknown := [name for name in chosen if name not in BENCHMARKS]:
         raise typer.BadParameter(f"no benchmark {unknown[0]!r}; choose from {', '.join(BENCHMARKS)}")
+    if strangers := [name for name in peer or () if name not in peers.NAMES]:
+        raise typer.BadParameter(f"no peer {strangers[0]!r}; choose from {', '.join(peers.NAMES)}")
     load = Load(
-        messages=messages,
+        messages=messages or 1_000_000,
+        peers_messages=messages or 300_000,
+        peers=peer or (),
         stored=stored,
         events=events,
         surveys=surveys,
@@ -217,7 +234,7 @@ def main(
         ingested=ingested,
     )
     if short:
-        load = load.at_most(_SHORT_LOAD)
+        load = replace(load, **{size: min(getattr(load, size), most) for size, most in _SHORT_LOAD.items()})
     results = uvloop.run(_run(chosen, load))
     print_results(console, results)
     save(results, json)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import orjson
 
-from benchmarks.stream import Record
+from benchmarks.record import Record
 from shared.contracts.answers import AMENDED, RECORDED
 from shared.nps import group_of
 

@@ -22,8 +22,9 @@ import psutil
 import yaml
 
 from benchmarks.environment import STATE, Environment
+from benchmarks.record import Record
 from benchmarks.result import Measure, Result, WrongOutcome
-from benchmarks.stream import Progress, Record, bare_consumer, committed, partitions, publish
+from benchmarks.stream import Progress, bare_consumer, committed, partitions, publish
 from deploy.local.provision import temporary_database
 from services.dispatcher.domain.campaigns import MAX_CAMPAIGNS
 from services.dispatcher.settings import SHIPPED_CAMPAIGNS

@@ -31,12 +31,16 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """``checks`` describe what was verified. ``failure`` says why there are no measures, if there are none."""
+    """``checks`` describe what was verified; ``notes`` are told below them. ``failure`` says why there are no measures,
+    if there are none.
+    """
 
     name: str
     measures: Sequence[Measure]
     checks: Sequence[str] = field(default_factory=tuple)
     failure: str = ""
+    _: KW_ONLY
+    notes: Sequence[str] = field(default_factory=tuple)
 
     @property
     def met(self) -> bool:
@@ -62,6 +66,8 @@ def print_results(console: Console, results: Sequence[Result]) -> None:
         console.print(table)
         for check in result.checks:
             console.print(f"  verified: {check}")
+        for note in result.notes:
+            console.print(f"  {note}", markup=False)
         console.print()
 
 

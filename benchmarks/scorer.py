@@ -200,7 +200,8 @@ async def _until_published(database: "asyncpg.Connection[asyncpg.Record]") -> No
             await asyncio.sleep(0.05)
 
 
-async def _compare(on: Environment, expected: Counter[CountKey], *, surveys: int) -> None:
+async def stored_counts(on: Environment) -> Counter[CountKey]:
+    """The counts of everything but the campaign ``stored``, from the scorer's tables."""
     database = await asyncpg.connect(on.database.owner_url)
     try:
         rows = await database.fetch(
@@ -216,16 +217,25 @@ async def _compare(on: Environment, expected: Counter[CountKey], *, surveys: int
             WHERE name <> 'stored'
             """
         )
-        answered = await database.fetchval("SELECT count(*) FROM scorer.surveys WHERE answered")
     finally:
         await database.close()
-    if answered != surveys:
-        raise WrongOutcome(f"{answered:,} surveys are known to be answered, {surveys:,} were")
     stored: Counter[CountKey] = Counter()
     for row in rows:
         segment = f"{row['dimension']}:{row['value']}" if row["dimension"] else row["value"]
         for group in ("promoter", "passive", "detractor"):
             stored[segment, row["name"], row["day"].isoformat(), group] += row[f"{group}s"]
+    return stored
+
+
+async def _compare(on: Environment, expected: Counter[CountKey], *, surveys: int) -> None:
+    database = await asyncpg.connect(on.database.owner_url)
+    try:
+        answered = await database.fetchval("SELECT count(*) FROM scorer.surveys WHERE answered")
+    finally:
+        await database.close()
+    if answered != surveys:
+        raise WrongOutcome(f"{answered:,} surveys are known to be answered, {surveys:,} were")
+    stored = await stored_counts(on)
     wrong = [key for key in expected.keys() | stored.keys() if expected[key] != stored[key]]
     if wrong:
         key = min(wrong)

@@ -21,8 +21,9 @@ from aiokafka import AIOKafkaConsumer
 
 from benchmarks.environment import Environment
 from benchmarks.mail_server import HOST, Mail, MailServer, running
+from benchmarks.record import Record
 from benchmarks.result import Measure, Result, WrongOutcome
-from benchmarks.stream import Progress, Record, bare_consumer, committed, partitions, publish
+from benchmarks.stream import Progress, bare_consumer, committed, partitions, publish
 from deploy.local.stack import Stack
 from shared.clock import SteppedClock
 from shared.contracts import orders

@@ -3,12 +3,12 @@
 import time
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from benchmarks.environment import Environment
+from benchmarks.record import Record
 from shared.contracts.topics import Topic
 
 Progress = Callable[[str, float], None]
@@ -17,13 +17,6 @@ Progress = Callable[[str, float], None]
 Take = Callable[[Sequence["ConsumerRecord[bytes, bytes]"]], None]
 
 _BATCH_BYTES = 500_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    key: bytes
-    value: bytes
-    headers: list[tuple[str, bytes]]
 
 
 async def publish(on: Environment, topic: Topic, records: Iterable[Record], count: int, progress: Progress) -> float:

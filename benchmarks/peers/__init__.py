@@ -1,0 +1,1 @@
+"""Hearback's scorer beside other stream processors: the same topic, decoder and oracle; then ``kill -9`` each."""
