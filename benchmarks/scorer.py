@@ -24,7 +24,7 @@ from shared.contracts.topics import ANSWERS
 from shared.messaging.topics import ensure_topics
 from shared.nps import group_of
 
-EXPECTED_RATIO = 0.2
+EXPECTED_RATIO = 0.4
 """Of plain answers, to the faster bare loop in the same run."""
 MAX_MEMORY_GROWTH = 1.15
 """Resident memory at the end relative to that after a third of the answers, when caches are full."""

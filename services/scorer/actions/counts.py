@@ -108,7 +108,8 @@ async def _store(
             columns = answers.columns_of(following.rows)
             written = None if writing is None else await writing
             writing = asyncio.create_task(answers.write(connection, columns))
-            await asyncio.sleep(0)  # it is sent
+            await asyncio.sleep(0)  # it begins
+            await asyncio.sleep(0)  # uvloop sends at the end of a turn
             if written is not None:
                 batch.count(tally, written)
                 stored.add(batch, written)
