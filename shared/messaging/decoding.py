@@ -42,7 +42,6 @@ def decode(
     They ``arrived_at`` that time, and may have happened up to ``skew`` after it by the clock of whoever sent them.
     """
     items: list[Message | DeadLetter] = []
-    latest = arrived_at + skew
     for record in records:
         if record.value is None and topic.compacted and all(name != "ce_type" for name, _ in record.headers):
             continue
@@ -56,7 +55,7 @@ def decode(
                 headers=record.headers,
                 readers=readers,
             )
-            if topic.occurred_at is not None and topic.occurred_at(message.body) > latest:
+            if topic.occurred_at is not None:
                 cloudevents.check_arrival(topic, message.body, arrived_at=arrived_at, skew=skew)
             items.append(message)
         except Exception as error:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -38,13 +39,14 @@ class Shop:
         """Each goes to partition 0 of its topic."""
         for message in messages:
             self.published += 1
+            body: Any = message.body
             event = Event(
                 topic=message.topic,
-                key=message.body.customer.id if message.topic == ORDERS.name else message.body.customer_id,  # type: ignore[attr-defined]
+                key=body.customer.id if message.topic == ORDERS.name else body.customer_id,
                 event_id=f"event-{self.published}",
                 type=message.type,
                 time=message.time,
-                body=message.body,
+                body=body,
             )
             headers, value = write(event, "/shop")
             await self.raw(message.topic, value, headers, event.key.encode())

@@ -116,7 +116,7 @@ def test_no_topic_may_need_more_replicas_than_it_has(
 def test_a_person_waits_for_the_alerter_and_its_batches_may_follow_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its own default goes before the common one, and one that is given before both."""
     monkeypatch.setenv("HEARBACK_SECRET", SECRET)
-    assert load(AlerterSettings).consumer_interval_seconds == 0.01
+    assert load(AlerterSettings).consumer_interval_seconds == 0.015
     assert load(ServiceSettings).consumer_interval_seconds == 0.1
     monkeypatch.setenv("HEARBACK_CONSUMER_INTERVAL_SECONDS", "0.5")
     assert load(AlerterSettings).consumer_interval_seconds == 0.5
