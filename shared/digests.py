@@ -14,8 +14,8 @@ _ORDER_PURPOSE = b"hearback.order\x1f"
 
 
 class _Keyed:
-    """HMAC-SHA256 (RFC 2104 §4) under one key, which is hashed once: that, and looking the algorithm up, is most of what
-    ``hmac.digest`` takes for a short text."""
+    """HMAC-SHA256 (RFC 2104 §4) under one key. The key is hashed once: that, and looking the algorithm up, is most of
+    what ``hmac.digest`` takes for a short text."""
 
     def __init__(self, key: bytes) -> None:
         block = (key if len(key) <= 64 else hashlib.sha256(key).digest()).ljust(64, b"\0")

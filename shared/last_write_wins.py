@@ -24,8 +24,10 @@ def merge(writes: LastWrites, values: Mapping[str, Value | None], at: datetime) 
         if value is None:
             continue
         known = writes.get(field)
-        if known is None or stamp > known[0] or (
-            stamp == known[0] and value != known[1] and _json(value) > _json(known[1])
+        if (
+            known is None
+            or stamp > known[0]
+            or (stamp == known[0] and value != known[1] and _json(value) > _json(known[1]))
         ):
             if merged is None:
                 merged = dict(writes)

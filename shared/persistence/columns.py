@@ -81,15 +81,23 @@ def array_literal(values: Sequence[Any], kind: str = "text") -> str:
         texts = [None if value is None else str(value) for value in values]
     elif kind not in _TEXTS and not _travels_as_text(kind):
         raise ValueError(f"arrays of {kind} cannot be written")
-    try:
-        joined = '","'.join(texts)
-    except TypeError:  # some are None
-        return f"{{{','.join(['NULL' if text is None else _quoted(text) for text in texts])}}}"
-    if "\\" in joined or joined.count('"') > 2 * (len(texts) - 1):
-        return f"{{{','.join([_quoted(text) for text in texts])}}}"
-    return f'{{"{joined}"}}'
+    given, nulls = texts, texts.count(None)
+    if nulls:
+        texts = [_NULL if text is None else text for text in texts]
+    # All of them are escaped by one call each, and it is made sure that none contains what holds the places.
+    joined = _BETWEEN.join(texts)
+    if joined.count(_BETWEEN) >= len(texts) or joined.count(_NULL) > nulls:
+        return f"{{{','.join(['NULL' if text is None else _quoted(text) for text in given])}}}"
+    if "\\" in joined:
+        joined = joined.replace("\\", "\\\\")
+    if '"' in joined:
+        joined = joined.replace('"', '\\"')
+    literal = '{"' + joined.replace(_BETWEEN, '","') + '"}'
+    return literal.replace(f'"{_NULL}"', "NULL") if nulls else literal
 
 
+# PostgreSQL stores no U+0000, and JSON has no U+0001 that is not escaped.
+_BETWEEN, _NULL = "\0", "\1"
 _NUMBERS = frozenset(("integer", "bigint", "smallint"))
 _TEXTS = frozenset(("text", "uuid"))
 
@@ -100,7 +108,7 @@ def _moments(values: Sequence[datetime | None]) -> list[str | None]:
     text: str | None = None
     texts = []
     for value in values:
-        if value is not known:
+        if value is not known and value != known:
             known, text = value, None if value is None else value.isoformat()
         texts.append(text)
     return texts

@@ -68,10 +68,14 @@ def open_engine(url: str, *, name: str, pool_size: int = 8, **server_settings: s
 
 class _WatchedConnection(asyncpg.Connection):  # type: ignore[misc]  # a library without types
     """Ends when the server has acknowledged nothing for ``SILENT_SECONDS``: neither what was sent nor, in a silence,
-    the kernel's probes. Whoever uses it then gets the error of a lost connection."""
+    the kernel's probes. Whoever uses it then gets the error of a lost connection.
+
+    ``turn`` is held while a ``Statement`` is executed.
+    """
 
     def __init__(self, protocol: Any, transport: asyncio.Transport, *rest: Any) -> None:
         super().__init__(protocol, transport, *rest)
+        self.turn = asyncio.Lock()
         connected = transport.get_extra_info("socket")
         if connected is None or connected.family not in (socket.AF_INET, socket.AF_INET6):
             return

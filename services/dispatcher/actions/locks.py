@@ -29,7 +29,7 @@ async def take(connection: AsyncConnection, runtime: Runtime[DispatcherSettings]
     # Of a guest, the time does not matter here.
     people = await erasures.people_behind(connection, dict.fromkeys(erased, runtime.clock.now()))
     customer_of = await erasures.first_orders(connection, sorted(erased | people.keys()))
-    customer_of |= {event.body.order_id: event.body.customer.id for event in events}
+    customer_of |= {event.order_id: event.customer_id for event in events}
     locked = await orders.lock(connection, customer_of) if customer_of else {}
     customer_ids = order_actions.customers_of(events, locked)
     customer_ids.update(body.customer_id for _, body in said)

@@ -25,6 +25,7 @@ from shared.erasures import is_erased
 from shared.messaging.handler import Rejected
 from shared.moments import earliest, latest
 from shared.order_facts import said_at
+from shared.persistence.statement import together
 from shared.runtime import Runtime
 
 _EVENTS_BETWEEN_YIELDS = 50
@@ -44,22 +45,23 @@ async def ingest(
     now = runtime.clock.now()
     arrived = incoming(received, runtime.guests)
     events = await _told_apart(connection, runtime, distinct(arrived))
-    batch = await _locked(connection, runtime, events, segmentation, now)
-    # Only while holding the locks can we be sure that no other replica is ingesting the same event.
-    known = await decisions.known(connection, [event.decision_id for event in events])
+    batch, known = await _locked(connection, runtime, events, segmentation, now)
     told = ((message, event.decision_id, event.digest) for (message, _), event in zip(received, arrived, strict=True))
     if again := used_again(told, known):
         raise Rejected(again)
     fresh = [event for event in events if event.decision_id not in known]
     if not fresh:
         return
-    await _decide(connection, batch, fresh)
+    last = await _decide(connection, batch, fresh)
     changes = batch.changes()
-    await orders.write(connection, changes.orders)
-    await customers.write(connection, changes.customers)
-    await timers.remove(connection, changes.removed)
-    await timers.put(connection, changes.timers)
-    await decisions.put(connection, batch.further_decisions)
+    await together(
+        decisions.put(connection, last),
+        orders.write(connection, changes.orders),
+        customers.write(connection, changes.customers),
+        timers.remove(connection, changes.removed),
+        timers.put(connection, changes.timers),
+        decisions.put(connection, batch.further_decisions),
+    )
     if found_out := sorted({event.shared_id for event in events if event.shared_id is not None}):
         # Some of its people may have been erased before anybody knew which orders were theirs.
         await erasures.put_for_guests_under(connection, found_out)
@@ -68,8 +70,9 @@ async def ingest(
         )
 
 
-async def _decide(connection: AsyncConnection, batch: OrderBatch, events: Sequence[IncomingEvent]) -> None:
-    """Folds the events and logs the decisions; PostgreSQL writes the last of them while the next are made."""
+async def _decide(connection: AsyncConnection, batch: OrderBatch, events: Sequence[IncomingEvent]) -> list[Decision]:
+    """Folds the events and logs the decisions, but for the last, which it returns; PostgreSQL writes some of them while
+    the next are made."""
     taken: list[Decision] = []
     writing: asyncio.Task[None] | None = None
     try:
@@ -89,7 +92,7 @@ async def _decide(connection: AsyncConnection, batch: OrderBatch, events: Sequen
             await asyncio.gather(writing, return_exceptions=True)
     if writing is not None:
         await writing
-    await decisions.put(connection, taken)
+    return taken
 
 
 async def named(
@@ -108,13 +111,13 @@ async def named(
 async def _told_apart(
     connection: AsyncConnection, runtime: Runtime[DispatcherSettings], events: Sequence[IncomingEvent]
 ) -> list[IncomingEvent]:
-    known = await customers.mailboxes(connection, {event.body.customer.id for event in events})
+    known = await customers.mailboxes(connection, {event.customer_id for event in events})
     return told_apart(events, known, runtime.guests, most=runtime.settings.addresses_per_customer)
 
 
 def customers_of(events: Sequence[IncomingEvent], known_orders: Mapping[str, Order]) -> set[str]:
     """Everybody the events concern: whom they name, and whose their orders are."""
-    customer_ids = {event.body.customer.id for event in events}
+    customer_ids = {event.customer_id for event in events}
     customer_ids.update(event.shared_id for event in events if event.shared_id is not None)
     customer_ids.update(order.customer_id for order in known_orders.values() if order.customer_id)
     return customer_ids
@@ -126,25 +129,33 @@ async def _locked(
     events: Sequence[IncomingEvent],
     segmentation: Segmentation,
     now: datetime,
-) -> OrderBatch:
-    """Locks the orders, then their current and their newly named customers, and reads the rest."""
+) -> tuple[OrderBatch, dict[str, str | None]]:
+    """Locks the orders, then their current and their newly named customers, and reads the rest. Also returns which of
+    the events were decided before (``decisions.known``)."""
     index = await campaigns.index(connection)
-    known_orders = await orders.lock(connection, {event.body.order_id: event.body.customer.id for event in events})
+    known_orders = await orders.lock(connection, {event.order_id: event.customer_id for event in events})
     customer_ids = customers_of(events, known_orders)
     known_customers = await customers.lock(connection, customer_ids)
     await _recall_erasures(connection, runtime, events, known_orders, known_customers)
-    pending = await timers.set_by_orders(connection, order_ids=known_orders, customer_ids=customer_ids)
-    return OrderBatch(
+    # Only while holding the locks can we be sure that no other replica is ingesting the same event.
+    known, pending, asked, recurrences = await together(
+        decisions.known(connection, [event.decision_id for event in events]),
+        timers.set_by_orders(connection, order_ids=known_orders, customer_ids=customer_ids),
+        decisions.asked_about(connection, known_orders),
+        timers.recurrences(connection, customer_ids),
+    )
+    batch = OrderBatch(
         orders=known_orders,
         customers=known_customers,
         about_order={(timer.campaign, timer.order_id): timer for timer in pending if timer.order_id is not None},
         recurring={(timer.campaign, timer.customer_id): timer for timer in pending if timer.order_id is None},
-        asked=await decisions.asked_about(connection, known_orders),
-        recurrences=await timers.recurrences(connection, customer_ids),
+        asked=asked,
+        recurrences=recurrences,
         campaigns=index,
         segmentation=segmentation,
         now=now,
     )
+    return batch, known
 
 
 async def _recall_erasures(
@@ -166,7 +177,7 @@ async def _recall_erasures(
     recalled = {name: replace(known_customers[name], erased_at=at) for name, at in erased.items()}
     known_customers.update(recalled)
     await customers.write(connection, list(recalled.values()))
-    theirs = {event.body.order_id for event in events if event.body.customer.id in erased}
+    theirs = {event.order_id for event in events if event.customer_id in erased}
     new = [order_id for order_id in theirs if known_orders[order_id].first_event_at is None]
     for order_id, at in (await erased_digests.of_orders(connection, runtime.digests, new)).items():
         # It had begun by then, which is all that matters. The event will write it.
@@ -192,10 +203,10 @@ async def _recall_erasures_of_guests(
     for event in told:
         at = latest(*(erased.get(each) for each in event.guest_ids))
         began_at = earliest(
-            known_orders[event.body.order_id].first_event_at,
+            known_orders[event.order_id].first_event_at,
             said_at(event.body, arrived_at=runtime.clock.now()),
         )
-        person = known_customers[event.body.customer.id]
+        person = known_customers[event.customer_id]
         if is_erased(began_at, erased_at=at) and not is_erased(at, erased_at=person.erased_at):
             assert at is not None
             found[person.customer_id] = at

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 
+import orjson
 from pydantic.main import IncEx
 
 from shared.contracts.cloudevents import Message
@@ -24,7 +25,59 @@ def content_digest(event_type: str, body: OrderEvent | SurveyRequested) -> str:
 
     Two events with one id are the same event if theirs are equal.
     """
-    said = body.__pydantic_serializer__.to_json(body, exclude=_LEFT_OUT[type(body)], exclude_defaults=True)
+    said = said_plainly(body) if isinstance(body, OrderEvent) else None
+    return _digest(event_type, as_json(body) if said is None else said)
+
+
+def as_json(body: OrderEvent | SurveyRequested) -> bytes:
+    """What the digest is of."""
+    return body.__pydantic_serializer__.to_json(body, exclude=_LEFT_OUT[type(body)], exclude_defaults=True)
+
+
+def said_plainly(event: OrderEvent) -> bytes | None:
+    """``as_json`` in half of its time; None if there is a quantity that may be written in several ways."""
+    body: dict[str, object] = {"order_id": event.order_id, "occurred_at": event.occurred_at}
+    who = event.customer
+    customer: dict[str, object] = {"id": who.id}
+    for name in _OF_CUSTOMER:
+        if (value := getattr(who, name)) is not None:
+            customer[name] = value
+    body["customer"] = customer
+    if event.total is not None:
+        body["total"] = {"amount": f"{event.total.amount:f}", "currency": event.total.currency}
+    if event.items:
+        items = []
+        for item in event.items:
+            said: dict[str, object] = {}
+            if item.sku is not None:
+                said["sku"] = item.sku
+            if item.name is not None:
+                said["name"] = item.name
+            if item.category is not None:
+                said["category"] = item.category
+            if (quantity := item.quantity) != 1:
+                if not isinstance(quantity, float) or not quantity.is_integer() or quantity > _LARGEST_QUANTITY:
+                    return None
+                said["quantity"] = quantity
+            if item.price is not None:
+                said["price"] = f"{item.price:f}"
+            items.append(said)
+        body["items"] = items
+    if event.promised_at is not None:
+        body["promised_at"] = event.promised_at
+    if event.shipment is not None:
+        shipment = event.shipment
+        body["shipment"] = {"id": shipment.id} if shipment.of is None else {"id": shipment.id, "of": shipment.of}
+    if event.channel is not None:
+        body["channel"] = event.channel
+    return orjson.dumps(body, option=orjson.OPT_UTC_Z)
+
+
+_LARGEST_QUANTITY = 1e6
+_OF_CUSTOMER = ("locale", "timezone", "country", "region", "tier", "first_order_at")
+
+
+def _digest(event_type: str, said: bytes) -> str:
     return uuid_text(blake2b(b"%b %b" % (event_type.encode(), said), digest_size=16).hexdigest())
 
 

@@ -32,7 +32,9 @@ class IncomingEvent:
     ``mailbox`` is a short digest of the email address it names. If its customer id is one that several people share,
     its body names the person instead of ``given_id``, ``guest_of_order`` is somebody of whom only this order is known,
     and ``shared_id`` the shared one, if that was not known to be shared before. ``guest_ids`` are all that stand for
-    whoever placed the order, if its id is many people's (``Guests.ids_of``).
+    whoever placed the order, if its id is many people's (``Guests.ids_of``). ``order_id`` and ``customer_id`` are those
+    of its body: whoever looks at all the events of a batch for nothing else would have to fetch every body into the
+    processor's cache.
     """
 
     decision_id: str
@@ -40,6 +42,8 @@ class IncomingEvent:
     source: str
     event_id: str
     body: OrderEvent
+    order_id: str
+    customer_id: str
     traceparent: str | None
     adjustments: Adjustments = ()
     digest: str | None = None
@@ -55,9 +59,10 @@ def incoming(received: Iterable[tuple[Message, OrderEvent]], guests: Guests) -> 
     # An order has several events in a batch, and what its people are told apart by takes a while to compute.
     told_by: dict[tuple[str, str | None, str | None], tuple[str | None, list[str]]] = {}
     digests: dict[str, str] = {}
+    same: dict[str, str] = {}
     events = []
     for message, body in received:
-        order_id, who = body.order_id, body.customer
+        order_id, who = same.setdefault(body.order_id, body.order_id), body.customer
         told = told_by.get((order_id, who.email, who.phone))
         if told is None:
             told = guests.told_by(order_id, email=who.email, phone=who.phone, digests=digests)
@@ -69,6 +74,8 @@ def incoming(received: Iterable[tuple[Message, OrderEvent]], guests: Guests) -> 
                 source=message.source,
                 event_id=message.event_id,
                 body=body,
+                order_id=order_id,
+                customer_id=same.setdefault(who.id, who.id),
                 traceparent=message.traceparent,
                 adjustments=message.adjustments,
                 digest=content_digest(message.type, body),

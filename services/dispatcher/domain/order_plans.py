@@ -16,7 +16,7 @@ from services.dispatcher.domain.segments import OF_CAMPAIGN, Segmentation, of_ca
 from services.dispatcher.domain.timers import Plan
 from shared.moments import earliest
 
-
+# Sets of campaigns of which it is remembered who is in them.
 _MOST_NAMED = 10_000
 
 

@@ -31,7 +31,7 @@ def told_apart(
     """
     arriving: dict[str, set[str]] = {}
     for event in events:
-        mailboxes = arriving.setdefault(event.body.customer.id, set())
+        mailboxes = arriving.setdefault(event.customer_id, set())
         if event.mailbox is not None:
             mailboxes.add(event.mailbox)
     # Shared id to whether its row has to be told so.
@@ -45,19 +45,18 @@ def told_apart(
     if not shared:
         return list(events)
     return [
-        _of_person(event, guests, found_out=shared[event.body.customer.id])
-        if event.body.customer.id in shared
-        else event
+        _of_person(event, guests, found_out=shared[event.customer_id]) if event.customer_id in shared else event
         for event in events
     ]
 
 
 def _of_person(event: IncomingEvent, guests: Guests, *, found_out: bool) -> IncomingEvent:
-    customer, order_id = event.body.customer, event.body.order_id
+    customer, order_id = event.body.customer, event.order_id
     person = customer.model_copy(update={"id": guests.person(customer, order_id)})
     return replace(
         event,
         body=event.body.model_copy(update={"customer": person}),
+        customer_id=person.id,
         guest_of_order=guests.of_order(order_id),
         given_id=customer.id,
         shared_id=customer.id if found_out else None,

@@ -104,7 +104,7 @@ def _row(customer: Customer) -> dict[str, Any]:
     channels = [preference.model_dump() for preference in customer.channels.values()]
     return {
         "customer_id": customer.customer_id,
-        "details": orjson.dumps(dict(customer.details)).decode(),
+        "details": orjson.dumps(customer.details).decode(),
         "first_event_at": customer.first_event_at,
         "since": customer.since,
         "preference_revision": customer.preference_revision,

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -96,12 +97,12 @@ async def put(connection: AsyncConnection, decisions: Sequence[Decision]) -> Non
     if not decisions:
         return
     values: dict[str, list[Any]] = {
-        name: [getattr(decision, name) for decision in decisions] for name in _TYPES if name not in _WRITTEN
+        name: list(map(attrgetter(name), decisions)) for name in _TYPES if name not in _WRITTEN
     }
     for name, write in _WRITTEN.items():
-        values[name] = [write(decision) for decision in decisions]
+        values[name] = list(map(write, decisions))
     # Half of the columns are for events, the others for timers.
-    said = tuple(name for name, column in values.items() if any(value is not None for value in column))
+    said = tuple(name for name, column in values.items() if column.count(None) < len(column))
     row, statement = _put(said)
     await statement.changes(connection, row.literals(values))
 

@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.dispatcher.domain.orders import STOPS, Order
+from services.dispatcher.domain.orders import Order
 from shared.guests import PREFIX
 from shared.moments import moment_of
 from shared.order_facts import OrderFacts, Sum
@@ -161,7 +161,7 @@ async def read(connection: AsyncConnection, order_ids: Iterable[str]) -> dict[st
 async def write(connection: AsyncConnection, orders: Sequence[Order]) -> None:
     """Updates locked orders."""
     if orders:
-        await _WRITE.changes(connection, _ROW.literals(_ROW.parameters(map(_row, orders))))
+        await _WRITE.changes(connection, _ROW.literals(_columns(orders)))
 
 
 async def last_ordered(connection: AsyncConnection, customer_ids: Sequence[str]) -> dict[str, datetime]:
@@ -170,25 +170,31 @@ async def last_ordered(connection: AsyncConnection, customer_ids: Sequence[str])
     return {row.customer_id: row.ordered_at for row in rows}
 
 
-def _row(order: Order) -> dict[str, Any]:
-    facts = {
-        "happened": dict(order.facts.happened),
-        "delivered": dict(order.facts.delivered),
-        "shipments": order.facts.shipments,
-        "shipments_at": order.facts.shipments_at,
-        "total": order.facts.total,
-        "refund": order.facts.refund,
-        "details": dict(order.details),
-    }
+def _columns(orders: Sequence[Order]) -> dict[str, list[Any]]:
     return {
-        "order_id": order.order_id,
-        "customer_id": order.customer_id,
-        "first_event_at": order.first_event_at,
-        "ordered_at": order.ordered_at,
-        "stopped": order.stopped_by(STOPS) is not None,
-        "facts": orjson.dumps(facts).decode(),
-        "guest_ids": array_literal(order.guest_ids) if order.guest_ids else None,
+        "order_id": [order.order_id for order in orders],
+        "customer_id": [order.customer_id for order in orders],
+        "first_event_at": [order.first_event_at for order in orders],
+        "ordered_at": [order.ordered_at for order in orders],
+        "stopped": [bool(order.stops()) for order in orders],
+        "facts": [_facts(order) for order in orders],
+        "guest_ids": [array_literal(ids) if (ids := order.guest_ids) else None for order in orders],
     }
+
+
+def _facts(order: Order) -> str:
+    facts = order.facts
+    return orjson.dumps(
+        {
+            "happened": facts.happened,
+            "delivered": facts.delivered,
+            "shipments": facts.shipments,
+            "shipments_at": facts.shipments_at,
+            "total": facts.total,
+            "refund": facts.refund,
+            "details": order.details,
+        }
+    ).decode()
 
 
 def _order(order_id: str, first_event_at: datetime | None, written: str) -> Order:

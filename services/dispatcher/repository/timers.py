@@ -169,7 +169,22 @@ async def set_by_orders(
 ) -> list[Timer]:
     """The timers set by order events: about these orders, and of these customers' recurring campaigns."""
     wanted = {"order_ids": array_literal(list(order_ids)), "customer_ids": array_literal(list(customer_ids))}
-    return [Timer(**row) for row in await _SET_BY_ORDERS.rows(connection, wanted)]
+    return [
+        Timer(
+            timer_id=timer_id,
+            campaign=campaign,
+            customer_id=customer_id,
+            order_id=order_id,
+            cause=cause,
+            occurrence=occurrence,
+            due_at=due_at,
+            check_at=check_at,
+            traceparent=traceparent,
+        )
+        for timer_id, campaign, customer_id, order_id, cause, occurrence, due_at, check_at, traceparent in (
+            await _SET_BY_ORDERS.rows(connection, wanted)
+        )
+    ]
 
 
 async def of_erased(connection: AsyncConnection, customer_ids: Sequence[str], *, most: int) -> list[Timer]:

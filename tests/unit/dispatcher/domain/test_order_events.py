@@ -54,7 +54,16 @@ def event(
     kind: str, at: datetime = NOW, order_id: str = "o-1", customer_id: str = "c-1", **fields: Any
 ) -> IncomingEvent:
     body = OrderEvent(order_id=order_id, occurred_at=at, customer=TellsOf(id=customer_id), **fields)
-    return IncomingEvent(decision_id="", type=f"order.{kind}", source="/shop", event_id="", body=body, traceparent=None)
+    return IncomingEvent(
+        decision_id="",
+        type=f"order.{kind}",
+        source="/shop",
+        event_id="",
+        body=body,
+        order_id=body.order_id,
+        customer_id=body.customer.id,
+        traceparent=None,
+    )
 
 
 def told(which: OrderBatch, *events: IncomingEvent) -> list[tuple[str, str]]:

@@ -80,7 +80,16 @@ def catalogues(draw: st.DrawFn) -> dict[int, Campaign]:
 
 def _event(kind: str, hours: int, fields: dict[str, Any], who: dict[str, Any]) -> IncomingEvent:
     body = OrderEvent(occurred_at=NOW + hours * HOUR, customer=TellsOf(**who), **fields)
-    return IncomingEvent(decision_id="", type=f"order.{kind}", source="/shop", event_id="", body=body, traceparent=None)
+    return IncomingEvent(
+        decision_id="",
+        type=f"order.{kind}",
+        source="/shop",
+        event_id="",
+        body=body,
+        order_id=body.order_id,
+        customer_id=body.customer.id,
+        traceparent=None,
+    )
 
 
 events = st.builds(

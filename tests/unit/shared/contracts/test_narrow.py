@@ -276,14 +276,14 @@ amounts = st.one_of(
 
 
 @st.composite
-def changed_within(draw: st.DrawFn, body: Any) -> Any:
+def changed_within(draw: st.DrawFn, body: Any, *, whole: bool = True) -> Any:
     """``body`` with something else in it, at any depth."""
-    if isinstance(body, dict) and body and draw(st.booleans()):
+    if isinstance(body, dict) and body and (whole or draw(st.booleans())):
         name = draw(st.sampled_from([*body, "unknown"]))
-        changed = {**body, name: draw(changed_within(body.get(name)))}
+        changed = {**body, name: draw(changed_within(body.get(name), whole=False))}
         return {key: value for key, value in changed.items() if key != name or value is not None}
     if isinstance(body, list) and body and draw(st.booleans()):
-        return [*body[:-1], draw(changed_within(body[-1]))]
+        return [*body[:-1], draw(changed_within(body[-1], whole=False))]
     return draw(values | amounts | segments)
 
 

@@ -1,10 +1,13 @@
 """A statement's columns and its parameters come from one list."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.persistence.columns import Columns, array_literal
 
@@ -92,3 +95,19 @@ def test_arrays_are_written_as_postgresql_writes_them() -> None:
 def test_an_array_of_a_type_that_nobody_writes_is_an_error() -> None:
     with pytest.raises(ValueError, match="arrays of bytea cannot be written"):
         array_literal([b"x"], "bytea")
+
+
+def read_back(literal: str) -> list[str | None]:
+    """As PostgreSQL reads an array of one dimension, in which texts are quoted and NULL is not."""
+    assert literal[0] + literal[-1] == "{}"
+    found = re.findall(r'"((?:[^"\\]|\\.)*)"|(NULL)', literal[1:-1], re.S)
+    assert ",".join("NULL" if null else f'"{text}"' for text, null in found) == literal[1:-1]
+    return [None if null else re.sub(r"\\(.)", r"\1", text, flags=re.S) for text, null in found]
+
+
+texts = st.text(st.sampled_from('ab"\\,{}\x00\x01é NUL'), max_size=6)
+
+
+@given(st.lists(st.none() | texts | st.sampled_from(["", "NULL", "\x01", "\x00", '","']), max_size=8))
+def test_an_array_holds_the_texts_it_was_written_from(values: list[str | None]) -> None:
+    assert read_back(array_literal(values)) == values
