@@ -1,6 +1,6 @@
 """What an event said, as a digest: an id that is used again for something else is told from a duplicate by it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 
 import orjson
@@ -8,7 +8,7 @@ from pydantic.main import IncEx
 
 from shared.contracts.cloudevents import Message
 from shared.contracts.identity import uuid_text
-from shared.contracts.orders import OrderEvent
+from shared.contracts.orders import Customer, Item, OrderEvent
 from shared.contracts.requests import SurveyRequested
 from shared.contracts.types import Contract
 
@@ -38,30 +38,13 @@ def said_plainly(event: OrderEvent) -> bytes | None:
     """``as_json`` in half of its time; None if there is a quantity that may be written in several ways."""
     body: dict[str, object] = {"order_id": event.order_id, "occurred_at": event.occurred_at}
     who = event.customer
-    customer: dict[str, object] = {"id": who.id}
-    for name in _OF_CUSTOMER:
-        if (value := getattr(who, name)) is not None:
-            customer[name] = value
-    body["customer"] = customer
+    body["customer"] = _given({"id": who.id}, who, _OF_CUSTOMER)
     if event.total is not None:
         body["total"] = {"amount": f"{event.total.amount:f}", "currency": event.total.currency}
     if event.items:
-        items = []
-        for item in event.items:
-            said: dict[str, object] = {}
-            if item.sku is not None:
-                said["sku"] = item.sku
-            if item.name is not None:
-                said["name"] = item.name
-            if item.category is not None:
-                said["category"] = item.category
-            if (quantity := item.quantity) != 1:
-                if not isinstance(quantity, float) or not quantity.is_integer() or quantity > _LARGEST_QUANTITY:
-                    return None
-                said["quantity"] = quantity
-            if item.price is not None:
-                said["price"] = f"{item.price:f}"
-            items.append(said)
+        items = [_item_plainly(item) for item in event.items]
+        if None in items:
+            return None
         body["items"] = items
     if event.promised_at is not None:
         body["promised_at"] = event.promised_at
@@ -73,7 +56,26 @@ def said_plainly(event: OrderEvent) -> bytes | None:
     return orjson.dumps(body, option=orjson.OPT_UTC_Z)
 
 
+def _item_plainly(item: Item) -> dict[str, object] | None:
+    said = _given({}, item, _OF_ITEM)
+    if (quantity := item.quantity) != 1:
+        if not isinstance(quantity, float) or not quantity.is_integer() or quantity > _LARGEST_QUANTITY:
+            return None
+        said["quantity"] = quantity
+    if item.price is not None:
+        said["price"] = f"{item.price:f}"
+    return said
+
+
+def _given(said: dict[str, object], part: Customer | Item, names: Sequence[str]) -> dict[str, object]:
+    for name in names:
+        if (value := getattr(part, name)) is not None:
+            said[name] = value
+    return said
+
+
 _LARGEST_QUANTITY = 1e6
+_OF_ITEM = ("sku", "name", "category")
 _OF_CUSTOMER = ("locale", "timezone", "country", "region", "tier", "first_order_at")
 
 

@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 
-from services.dispatcher.repository.orders import _order, _row
+from services.dispatcher.repository.orders import _facts, _order
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
@@ -19,4 +19,4 @@ def test_what_happened_that_only_a_newer_release_knows_is_kept_and_decides_nothi
     newer = {"happened": {"order.placed": NOON.isoformat(), "order.packed": (NOON + timedelta(hours=1)).isoformat()}}
     order = _order("o-1", NOON, json.dumps(newer))
     assert order.facts.status == "placed"
-    assert "order.packed" in json.loads(_row(order)["facts"])["happened"]
+    assert "order.packed" in json.loads(_facts(order))["happened"]
