@@ -24,9 +24,14 @@ def settings_on(kafka: str, prefix: str) -> ServiceSettings:
 
 
 async def _configuration(admin: AIOKafkaAdminClient, name: str) -> dict[str, str]:
-    (response,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
-    ((_code, _message, _type, _name, entries),) = response.resources
-    return {entry[0]: entry[1] for entry in entries}
+    """The topic's, when the broker knows the topic, which it may have created a moment ago."""
+
+    async def told() -> dict[str, str]:
+        (response,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
+        ((_code, _message, _type, _name, entries),) = response.resources
+        return {entry[0]: entry[1] for entry in entries}
+
+    return await eventually(told, "the topic's configuration", wanted=lambda found: "segment.ms" in found)
 
 
 async def _are_listed(admin: AIOKafkaAdminClient, names: set[str]) -> bool:
