@@ -1,9 +1,9 @@
 """The command line: selects and runs benchmarks, prints and saves the results."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 import uvloop
@@ -36,11 +36,10 @@ from deploy.local.errors import StackError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """The workload sizes."""
+    """The workload sizes, and the peers to run, by default all."""
 
     messages: int
     peers_messages: int
-    peers: Sequence[str]
     stored: int
     events: int
     surveys: int
@@ -49,19 +48,26 @@ class Load:
     idle_seconds: float
     posted: int
     ingested: int
+    peers: Sequence[str] = ()
+
+    def at_most(self, other: "Load") -> "Load":
+        """The smaller of each size."""
+        sizes = [size.name for size in fields(self) if size.name != "peers"]
+        return replace(self, **{name: min(getattr(self, name), getattr(other, name)) for name in sizes})
 
 
-_SHORT_LOAD: Mapping[str, Any] = {
-    "messages": 150_000,
-    "stored": 200_000,
-    "events": 20_000,
-    "surveys": 3_000,
-    "timers": 100_000,
-    "seconds": 4.0,
-    "idle_seconds": 10.0,
-    "posted": 2_000,
-    "ingested": 5_000,
-}
+_SHORT_LOAD = Load(
+    messages=150_000,
+    peers_messages=30_000,
+    stored=200_000,
+    events=20_000,
+    surveys=3_000,
+    timers=100_000,
+    seconds=4.0,
+    idle_seconds=10.0,
+    posted=2_000,
+    ingested=5_000,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +240,7 @@ def main(
         ingested=ingested,
     )
     if short:
-        load = replace(load, **{size: min(getattr(load, size), most) for size, most in _SHORT_LOAD.items()})
+        load = load.at_most(_SHORT_LOAD)
     results = uvloop.run(_run(chosen, load))
     print_results(console, results)
     save(results, json)
