@@ -36,6 +36,9 @@ IDLE_SECONDS = 20.0
 
 # A message announced behind another whose reply takes longer than this looks for another connection.
 _PATIENCE_SECONDS = 5.0
+# For so long nothing is announced to a server that was silent about it: some, or what is in front of them, offer
+# pipelining and drop what comes behind the end of a message.
+_NOT_ANNOUNCED_SECONDS = 3_600.0
 _NO_REPLY = (SMTPServerDisconnected, TimeoutError, OSError)
 _CLOSING = 421
 _STORED = 250
@@ -62,6 +65,7 @@ class Transport:
         self._turns = Turns(connections)
         self._pace = Pace(per_second)
         self._idle: list[tuple[Connection, float]] = []
+        self._announce_from = 0.0
 
     async def send(self, email: Email, may_begin: MayBegin) -> TransmissionOutcome:
         """Sends one message; a failing server is an outcome too, not an exception.
@@ -115,9 +119,12 @@ class Transport:
         used = turn.announced or self._take_idle(turn)
         if used:
             assert turn.client is not None
-            # The server may have closed the connection for its own reasons; only a new one can tell.
-            with contextlib.suppress(_NotOnThisConnection):
+            try:
                 return turn.client, await self._send_envelope(turn.client, turn)
+            except _NotOnThisConnection as error:
+                # The server may have closed the connection for its own reasons; only a new one can tell.
+                if turn.announced and isinstance(error.__cause__, TimeoutError):
+                    self._announce_from = time.monotonic() + _NOT_ANNOUNCED_SECONDS
         turn.announced = False
         turn.client = await self._connected()
         return turn.client, await self._send_envelope(turn.client, turn)
@@ -200,7 +207,7 @@ class Transport:
 
     def _say_content(self, client: Connection, turn: Turn) -> None:
         """Sends the content, and behind it the envelope of the next message. Nothing was sent if it raises NoReply."""
-        may_announce = client.pipelining and not self._pace.is_limited
+        may_announce = client.pipelining and not self._pace.is_limited and time.monotonic() >= self._announce_from
         following = turn.following = self._turns.next_to_announce() if may_announce else None
         announced = [] if following is None else list(_envelope(client, following.email).values())
         client.say(announced, after=in_transit(turn.email.content))
