@@ -13,8 +13,11 @@ from typing import Literal
 from shared.mail.phrases import PHRASES, ReplyClass
 from shared.transmission import Kind, TransmissionOutcome
 
-Stage = Literal["connect", "greeting", "login", "sender", "recipient", "content"]
-"""What was replied to: the connection; EHLO or STARTTLS; AUTH; MAIL; RCPT; DATA or the content after it."""
+Stage = Literal["connect", "greeting", "login", "sender", "recipient", "data", "content"]
+"""What was replied to: the connection; EHLO or STARTTLS; AUTH; MAIL; RCPT; DATA; the content after it."""
+
+_NAMED: tuple[Stage, ...] = ("recipient", "data", "content")
+"""When the recipient has been named."""
 
 _ADDRESS = re.compile(r"<?[^\s<>,;:\"()]+@[^\s<>,;:\"()]+>?")
 _ENHANCED = re.compile(r"(?:^|(?<=[\s(\[:-]))#?([245]\.\d{1,3}\.\d{1,3})(?![\w.])")
@@ -50,7 +53,7 @@ def class_of(stage: Stage, code: int, text: str) -> ReplyClass:
         if code == _CLOSING or "throttled" in (said, coded):
             return "throttled"
         return next((each for each in (said, coded) if each in ("full", "set_up")), "temporary")
-    if stage not in ("recipient", "content"):
+    if stage not in _NAMED:
         # Nobody has been named yet, only the message's size (RFC 1870): all else is about us.
         too_large = stage == "sender" and (code == _STORAGE_EXCEEDED or _status(text) == _MESSAGE_TOO_LARGE)
         return "policy" if too_large else "throttled" if said == "throttled" else "set_up"
@@ -60,10 +63,11 @@ def class_of(stage: Stage, code: int, text: str) -> ReplyClass:
 def outcome_of_reply(stage: Stage, code: int, text: str) -> TransmissionOutcome:
     """What a reply other than success means for this message. The reason is its codes: its text may repeat the address.
 
-    A reply to the content that neither accepts nor refuses leaves it open whether the server has it.
+    A reply to the content that neither accepts nor refuses leaves it open whether the server has it; one to DATA does
+    not, because the content is sent only after 354.
     """
     reason = f"{code} {_status(text)}".rstrip()
-    named = stage in ("recipient", "content")
+    named = stage in _NAMED
     if not 400 <= code < 600:
         return TransmissionOutcome(
             "unresolved" if stage == "content" else "put_off" if named else "unavailable", reason
@@ -86,8 +90,8 @@ def _class_by_status(status: str) -> ReplyClass | None:
 def _class_by_code(stage: Stage, code: int, text: str) -> ReplyClass:
     if _status(text):
         return "policy"
-    # After DATA, what has a wrong syntax is the message, such as a line that is too long.
-    if code in _SET_UP_CODES and not (stage == "content" and code in _SYNTAX_CODES):
+    # From DATA on, what has a wrong syntax is the message, such as a line that is too long.
+    if code in _SET_UP_CODES and not (stage in ("data", "content") and code in _SYNTAX_CODES):
         return "set_up"
     return "full" if code == _STORAGE_EXCEEDED and stage == "recipient" else "policy"
 

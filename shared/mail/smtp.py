@@ -36,10 +36,13 @@ IDLE_SECONDS = 20.0
 
 # A message announced behind another whose reply takes longer than this looks for another connection.
 _PATIENCE_SECONDS = 5.0
+# For so long nothing is announced to a server that was silent about it: some, or what is in front of them, offer
+# pipelining and drop what comes behind the end of a message.
+_NOT_ANNOUNCED_SECONDS = 3_600.0
 _NO_REPLY = (SMTPServerDisconnected, TimeoutError, OSError)
 _CLOSING = 421
 _STORED = 250
-_SUCCESS: Mapping[Stage, tuple[int, ...]] = {"sender": (250,), "recipient": (250, 251), "content": (354,)}
+_SUCCESS: Mapping[Stage, tuple[int, ...]] = {"sender": (250,), "recipient": (250, 251), "data": (354,)}
 _STAGES: Mapping[type[SMTPResponseException], Stage] = {
     SMTPConnectResponseError: "connect",
     SMTPHeloError: "greeting",
@@ -62,6 +65,7 @@ class Transport:
         self._turns = Turns(connections)
         self._pace = Pace(per_second)
         self._idle: list[tuple[Connection, float]] = []
+        self._announce_from = 0.0
 
     async def send(self, email: Email, may_begin: MayBegin) -> TransmissionOutcome:
         """Sends one message; a failing server is an outcome too, not an exception.
@@ -115,9 +119,12 @@ class Transport:
         used = turn.announced or self._take_idle(turn)
         if used:
             assert turn.client is not None
-            # The server may have closed the connection for its own reasons; only a new one can tell.
-            with contextlib.suppress(_NotOnThisConnection):
+            try:
                 return turn.client, await self._send_envelope(turn.client, turn)
+            except _NotOnThisConnection as error:
+                # The server may have closed the connection for its own reasons; only a new one can tell.
+                if turn.announced and isinstance(error.__cause__, TimeoutError):
+                    self._announce_from = time.monotonic() + _NOT_ANNOUNCED_SECONDS
         turn.announced = False
         turn.client = await self._connected()
         return turn.client, await self._send_envelope(turn.client, turn)
@@ -161,31 +168,34 @@ class Transport:
                 client.close()
                 raise _NotOnThisConnection(TransmissionOutcome("unavailable", NoReply.__name__))
             return None
-        if refused.ends_connection or (client.pipelining and reply.code in _SUCCESS["content"]):
+        if refused.ends_connection or (client.pipelining and reply.code in _SUCCESS["data"]):
             # Or it waits for the content of a message that it has refused.
             client.close()
-        if refused.ends_connection and refused.stage != "content":
+        if refused.ends_connection and refused.stage != "data":
             raise _NotOnThisConnection(refused.outcome)
         return refused.outcome
 
     async def _send_content(self, client: Connection, turn: Turn) -> TransmissionOutcome:
-        """The content, with DATA if the server has not asked for it yet. If it ends without the server's reply, the
-        outcome is unresolved."""
+        """The content, with DATA if the server has not asked for it yet. If it was sent and the server does not reply,
+        the outcome is unresolved."""
         if not turn.may_begin(0):
             if client.pipelining:
                 # It discards a message whose end does not come.
                 client.close()
             return NOT_BEGUN
+        sent = False
         try:
             async with asyncio.timeout(self._timeout):
                 if not client.pipelining:
                     reply = await client.command(b"DATA")
-                    if (refused := _refusal("content", reply)) is not None:
+                    if (refused := _refusal("data", reply)) is not None:
                         return self._refused(client, refused)
+                self._say_content(client, turn)
+                sent = True
                 reply = await self._reply_to_content(client, turn)
         except _NO_REPLY as error:
             client.close()
-            return TransmissionOutcome("unresolved", type(error).__name__)
+            return TransmissionOutcome("unresolved" if sent else "unavailable", type(error).__name__)
         if reply.code == _STORED:
             return ACCEPTED
         return self._refused(client, _Refusal("content", reply))
@@ -195,13 +205,15 @@ class Transport:
             client.close()
         return refusal.outcome
 
-    async def _reply_to_content(self, client: Connection, turn: Turn) -> Reply:
-        """Sends the content, and behind it the envelope of the next message."""
-        may_announce = client.pipelining and not self._pace.is_limited
+    def _say_content(self, client: Connection, turn: Turn) -> None:
+        """Sends the content, and behind it the envelope of the next message. Nothing was sent if it raises NoReply."""
+        may_announce = client.pipelining and not self._pace.is_limited and time.monotonic() >= self._announce_from
         following = turn.following = self._turns.next_to_announce() if may_announce else None
         announced = [] if following is None else list(_envelope(client, following.email).values())
         client.say(announced, after=in_transit(turn.email.content))
-        if following is None:
+
+    async def _reply_to_content(self, client: Connection, turn: Turn) -> Reply:
+        if (following := turn.following) is None:
             return await client.reply()
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
@@ -240,7 +252,8 @@ class _Refusal:
     def ends_connection(self) -> bool:
         """Whether the server hangs up (RFC 5321 §3.8), would say the same of every message on this connection, or
         may have understood something else than we said."""
-        return self.reply.code == _CLOSING or self.outcome.kind in ("unavailable", "misconfigured", "unresolved")
+        odd = self.stage == "data" and not 400 <= self.reply.code < 600
+        return odd or self.reply.code == _CLOSING or self.outcome.kind in ("unavailable", "misconfigured", "unresolved")
 
 
 def _refusal(stage: Stage, reply: Reply) -> _Refusal | None:
@@ -255,7 +268,7 @@ def _envelope(client: Connection, email: Email) -> Mapping[Stage, bytes]:
         "recipient": f"RCPT TO:<{email.recipient}>".encode("ascii"),
     }
     if client.pipelining:
-        commands["content"] = b"DATA"
+        commands["data"] = b"DATA"
     return commands
 
 

@@ -5,14 +5,16 @@ such as a live stream, whose first part would otherwise wait for the last.
 
 A request that another site made a browser send along with its cookies is answered uncompressed. Whoever can choose part
 of a page, such as a search that it repeats, and see how long the encrypted response is, could otherwise guess the rest
-letter by letter (BREACH, Y. Gluck, N. Harris and A. Prado, 2013). Browsers say which site a request comes from.
+letter by letter (BREACH, Y. Gluck, N. Harris and A. Prado, 2013). Browsers say which site a request comes from. A page
+that another site opened asks for its parts itself, with what that site has chosen; so with cookies, nothing is
+compressed that repeats text of its address either.
 """
 
 import asyncio
 import gzip
 import re
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 SMALLEST_BYTES = 1_000
@@ -22,6 +24,8 @@ _LEVEL = 5
 _WITHOUT_BODY = (204, 304)
 _TEXT = re.compile(r"text/(?!event-stream)|image/svg\+xml|application/(?:[\w.-]+\+)?(?:json|javascript|yaml)\b")
 _OWN_SITE = ("same-origin", "none")
+_REPEATED = frozenset({"by", "campaign", "find", "owner", "search", "segment"})
+"""The parameters whose text is repeated in pages for staff, whatever it is."""
 
 
 class Compressed:
@@ -32,7 +36,7 @@ class Compressed:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # What answers a change is short, and answers are posted by thousands.
-        if scope["type"] != "http" or scope["method"] != "GET" or not may_compress(Headers(scope=scope)):
+        if scope["type"] != "http" or scope["method"] != "GET" or not may_compress(scope):
             await self._app(scope, receive, send)
             return
         start: Message | None = None
@@ -57,9 +61,12 @@ class Compressed:
         await self._app(scope, receive, compressing)
 
 
-def may_compress(headers: Headers) -> bool:
-    """Whether the response to a request with these headers may be compressed with gzip."""
-    if "cookie" in headers and headers.get("sec-fetch-site") not in _OWN_SITE:
+def may_compress(scope: Scope) -> bool:
+    """Whether the response to a request may be compressed with gzip."""
+    headers = Headers(scope=scope)
+    if "cookie" in headers and (
+        headers.get("sec-fetch-site") not in _OWN_SITE or _REPEATED & QueryParams(scope["query_string"]).keys()
+    ):
         return False
     return accepts_gzip(headers.get("accept-encoding", ""))
 

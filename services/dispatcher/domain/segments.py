@@ -148,6 +148,9 @@ _OF_ORDER: Mapping[str, _ValueOf] = {
 }
 
 
+assert {*_OF_ORDER, *OF_CAMPAIGN} == set(DIMENSIONS), "a dimension is missing here, or in campaigns.DIMENSIONS"
+
+
 def _either(name: str, order: Order | None, customer: Customer) -> str | None:
     """The order's own value, or else the customer's."""
     of_order = None if order is None else text_of(order.details, name)

@@ -64,6 +64,7 @@ class DeliverLoop(Generic[M]):
         self._writing = asyncio.Lock()
         self._written_at = 0.0
         self._resume_at = 0.0
+        self._failed_at = 0.0
         self._quiet_seconds = 0.0
         self._backoff = Backoff(first=_FIRST_PAUSE, longest=runtime.settings.retry_limit_seconds)
         self._refusals = Refusals(runtime.settings.courier_same_refusals)
@@ -147,6 +148,7 @@ class DeliverLoop(Generic[M]):
             return _now() + in_seconds < begin_before and not self._runtime.health.stopping
 
         burst, outcomes = self._refusals.burst(), []
+        began = time.monotonic()
         under_way = {
             asyncio.create_task(self._channel.transmit(message, may_begin)): delivery for delivery, message in messages
         }
@@ -165,17 +167,20 @@ class DeliverLoop(Generic[M]):
         finally:
             for task in under_way:
                 task.cancel()
+            # Each closes its connection.
+            await asyncio.gather(*under_way, return_exceptions=True)
         doubtful = burst.end()
         self._keep(claim, self._results(doubtful))
         doubted = [attempt.outcome for attempt in doubtful]
-        self._note_availability([each for each in outcomes if each.kind not in POSSIBLY_ABOUT_US] + doubted)
+        self._note_availability([each for each in outcomes if each.kind not in POSSIBLY_ABOUT_US] + doubted, began)
         await self._write_rest()
 
     def _results(self, attempts: Sequence[Attempt]) -> Results:
         return results_of(attempts, self._runtime.settings.pauses, chance=random.random)
 
-    def _note_availability(self, outcomes: Sequence[TransmissionOutcome]) -> None:
-        """Pauses, not ready, when the server took none of a burst; resumes once it does."""
+    def _note_availability(self, outcomes: Sequence[TransmissionOutcome], began: float) -> None:
+        """Pauses, not ready, when the server took none of what was transmitted; resumes once it does. ``began`` is when
+        the transmission did."""
         health, channel = self._runtime.health, self._channel
         begun = [each for each in outcomes if each.kind != "not_begun"]
         trouble = [each for each in begun if each.kind in NOT_TAKEN]
@@ -185,10 +190,15 @@ class DeliverLoop(Generic[M]):
             return
         if not trouble or len(trouble) < len(begun):
             self._backoff.succeeded()
+            self._resume_at = 0.0
             health.well(channel.server)
             return
+        if began < self._failed_at:
+            # The other half of the same burst has failed already: that is one failure.
+            return
         pause = self._backoff.failed()
-        self._resume_at = time.monotonic() + pause
+        self._failed_at = time.monotonic()
+        self._resume_at = self._failed_at + pause
         kind, reason = trouble[0].kind, trouble[0].reason
         log.warning("server takes nothing", server=channel.server, kind=kind, reason=reason, retry_in=pause)
         health.trouble(channel.server, sentence=_TROUBLES[kind].format(reason=reason, settings=channel.server_settings))

@@ -155,10 +155,6 @@ class Taken:
     unreadable: Sequence[str]
     reached: datetime | None
 
-    @property
-    def count(self) -> int:
-        return len(self.queued) + len(self.unreadable)
-
 
 async def queue(connection: AsyncConnection, deliveries: Sequence[NewDelivery]) -> None:
     """Queues the surveys; those already known are skipped."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from email import message_from_bytes
 from email.message import Message
 
@@ -16,12 +16,14 @@ class RudeServer:
     Steps: ``greeting``, the commands in capitals, and ``content`` (after the whole email, which is then not
     stored). ``kept`` are the emails it accepted, ``connections`` how often somebody connected.
 
-    With ``pipelining`` it offers that. Replies to the steps in ``held``, in this order, are sent only with the next one
-    that is not: whoever waits for them waits for ever.
+    With ``pipelining`` it offers that; with ``drops_behind`` it loses what comes right behind the end of an email.
+    Replies to the steps in ``held``, in this order, are sent only with the next one that is not: whoever waits for them
+    waits for ever.
     """
 
     def __init__(self, *, pipelining: bool = False) -> None:
         self.pipelining = pipelining
+        self.drops_behind = False
         self.connections = 0
         self.held: list[str] = []
         self.rudeness: dict[str, str] = {}
@@ -54,6 +56,9 @@ class RudeServer:
                 content = await reader.readuntil(b"\r\n.\r\n")
                 if "content" not in self.rudeness:
                     self.kept.append(message_from_bytes(content[:-3]))
+                if self.drops_behind:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(reader.read(65_536), 0.05)
                 await self._reply(writer, "content", "250 kept")
 
     async def _reply(self, writer: asyncio.StreamWriter, step: str, proper: str) -> str:

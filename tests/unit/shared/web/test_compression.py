@@ -117,6 +117,23 @@ async def test_no_other_site_learns_the_length_of_what_cookies_open(
 
 
 @pytest.mark.parametrize(
+    ("query", "headers", "packed"),
+    [
+        ("search=Ana", {"Cookie": "session=1"}, False),
+        ("cursor=1&s%65arch=", {"Cookie": "session=1"}, False),
+        ("cursor=1&status=any", {"Cookie": "session=1"}, True),
+        ("search=Ana", {}, True),
+    ],
+)
+async def test_nothing_is_compressed_together_with_text_that_another_site_may_have_chosen(
+    client: httpx.AsyncClient, query: str, headers: dict[str, str], packed: bool
+) -> None:
+    """It opens a page, and the page asks for its parts."""
+    response = await client.get(f"/page?{query}", headers={**BROWSER, "Sec-Fetch-Site": "same-origin", **headers})
+    assert ("content-encoding" in response.headers) is packed
+
+
+@pytest.mark.parametrize(
     ("accepted", "does"),
     [
         ("gzip", True),

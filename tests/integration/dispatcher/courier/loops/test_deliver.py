@@ -4,7 +4,7 @@ import asyncio
 import time
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from sqlalchemy import text
@@ -159,6 +159,70 @@ async def test_in_its_pause_the_courier_asks_nothing_and_after_it_begins_with_on
     await office.queue([survey(number) for number in range(10, 20)])
     await office.deliver.step()
     assert len(post.mails) == 20, "it goes on one by one"
+
+
+async def test_two_halves_of_a_burst_that_fail_are_one_failure(
+    open_office: Open, post: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliver, "_FIRST_PAUSE", 20.0)
+    office = await open_office(courier_burst=4, retry_limit_seconds=45)
+    post.everybody = "421 4.7.0 Too many of you"
+    await office.queue([survey(number) for number in range(10)])
+    await office.carry()
+    assert post.refused.total() == 4, "both halves"
+    assert office.deliver._resume_at <= time.monotonic() + 20
+
+
+async def test_a_half_that_is_taken_ends_the_pause_of_the_one_before(
+    open_office: Open, post: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliver, "_FIRST_PAUSE", 20.0)
+    office = await open_office(courier_burst=2, retry_limit_seconds=45)
+    failed = asyncio.Event()
+
+    async def wait() -> None:
+        await failed.wait()
+
+    post.script["ana-1@example.com"].append("421 4.3.0 Not this one")
+    post.script["ana-2@example.com"].append(wait)
+    note = office.deliver._note_availability
+
+    def noted(*arguments: Any) -> None:
+        note(*arguments)
+        failed.set()
+
+    monkeypatch.setattr(office.deliver, "_note_availability", noted)
+    await office.queue([survey(1)])
+    await office.queue([survey(2)])
+    await office.deliver.step()
+    assert post.recipients() == ["ana-2@example.com"]
+    assert office.deliver._resume_at <= time.monotonic()
+    assert office.runtime.health._troubles == {}
+
+
+async def test_a_burst_that_is_cancelled_leaves_no_transmission_behind(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, ended = asyncio.Event(), []
+
+    async def transmit(_message: Email, _may_begin: MayBegin) -> TransmissionOutcome:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            for _ in range(20):
+                await asyncio.sleep(0)
+            ended.append(True)
+        raise AssertionError
+
+    monkeypatch.setattr(office.channel, "transmit", transmit)
+    await office.queue([survey(1)])
+    burst = asyncio.create_task(office.carry())
+    await begun.wait()
+    burst.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await burst
+    assert ended == [True]
 
 
 async def test_a_server_that_takes_some_of_a_burst_is_not_waited_for(office: Office, post: PostOffice) -> None:

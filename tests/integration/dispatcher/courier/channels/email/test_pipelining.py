@@ -108,3 +108,14 @@ async def test_a_connection_that_said_goodbye_is_not_used_again(open_office: Ope
     await office.carry()
     assert recipients(rude) == ["ana-1@example.com", "ana-2@example.com"]
     assert rude.connections == 2
+
+
+async def test_nothing_is_announced_any_more_to_a_server_that_loses_it(open_office: Open, rude: RudeServer) -> None:
+    office = await office_for(open_office, rude, courier_lease_seconds=60)
+    rude.drops_behind = True
+    await office.queue([survey(number) for number in range(1, 9)])
+    async with asyncio.timeout(5):
+        await office.carry()
+    assert recipients(rude) == [f"ana-{number}@example.com" for number in range(1, 9)]
+    assert rude.connections == 2, "more than the first of them was waited for in vain"
+    assert set((await office.states()).values()) == {"accepted"}
