@@ -4,10 +4,12 @@ After every commit the day counts and the changes that are not folded yet are th
 row of sums is the sum over the day counts. Only one process at a time does this; batches never wait for it.
 """
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.scorer.domain.publication import rules_of
 from services.scorer.domain.publisher import BEFORE_ALL, Publisher
 from services.scorer.domain.segments import EVERYBODY_ID
 from services.scorer.domain.windows import dates_that_moved, day_of
@@ -15,7 +17,7 @@ from services.scorer.repository import publisher, window_sums
 from services.scorer.settings import ScorerSettings
 from shared.runtime import Runtime
 
-_CHANGES_AT_ONCE = 10_000
+CHANGES_AT_ONCE = 10_000
 """Less than a second, or a few if the machine is busy: far from the limits on statements and transactions."""
 
 _SEGMENTS_AT_ONCE = 200
@@ -26,16 +28,17 @@ _SEGMENTS_SUMMED_UP_AT_ONCE = 10
 _FAR = timedelta(days=31)
 
 
-async def fold_changes(runtime: Runtime[ScorerSettings]) -> bool:
-    """Folds changes, in one transaction; True if there are more, without which no score can be published.
+async def fold_changes(runtime: Runtime[ScorerSettings], *, most: int = CHANGES_AT_ONCE) -> bool:
+    """Folds ``most`` changes, in one transaction; True if there are more, without which no score can be published.
 
     A no-op while it is another process's turn.
     """
     async with runtime.transaction() as connection:
         if not await publisher.take_turn(connection):
             return False
-        _, day = await _begin_day(connection, runtime)
-        return await window_sums.fold(connection, most=_CHANGES_AT_ONCE, day=day)
+        await publisher.forget_future(connection)
+        known, day = await _begin_day(connection, runtime)
+        return await window_sums.fold(connection, most=most, day=day, made_to=known.made_to)
 
 
 async def walk(runtime: Runtime[ScorerSettings]) -> bool:
@@ -50,11 +53,15 @@ async def walk(runtime: Runtime[ScorerSettings]) -> bool:
         after = known.walk.to
         if after is None:
             return False
-        most = _SEGMENTS_SUMMED_UP_AT_ONCE if known.building else _SEGMENTS_AT_ONCE
-        last, more = await window_sums.next_segments(connection, after=after, most=most)
-        await _bring(connection, after=after, last=last, day=day)
+        last, more = await window_sums.next_segments(connection, after=after, most=_SEGMENTS_AT_ONCE)
+        found = await window_sums.days(connection, after=after, last=last, day=day)
+        if known.building or any(_is_far(since, day) for since in found):
+            last, more = await window_sums.next_segments(connection, after=after, most=_SEGMENTS_SUMMED_UP_AT_ONCE)
+        await _bring(connection, found, after=after, last=last, day=day)
         if known.building:
             await window_sums.sum_up_missing(connection, after=after, last=last, day=day)
+        rules = rules_of(runtime.settings.minimum_answers)
+        await window_sums.outdated(connection, after=after, last=last, rules=rules)
         known = known.walked(last, more=more)
         await publisher.write(connection, known)
     return known.walk.to is not None
@@ -67,14 +74,19 @@ async def _begin_day(connection: AsyncConnection, runtime: Runtime[ScorerSetting
     if day != known.last_day:
         known = known.begun(day)
         await publisher.write(connection, known)
-        await _bring(connection, after=BEFORE_ALL, last=EVERYBODY_ID, day=day)
+        found = await window_sums.days(connection, after=BEFORE_ALL, last=EVERYBODY_ID, day=day)
+        await _bring(connection, found, after=BEFORE_ALL, last=EVERYBODY_ID, day=day)
     return known, day
 
 
-async def _bring(connection: AsyncConnection, *, after: int, last: int, day: date) -> None:
-    """Brings the sums of the segments after ``after`` up to ``last`` to the day, wherever they are."""
-    for since in await window_sums.days(connection, after=after, last=last, day=day):
-        if abs(day - since) > _FAR:
+def _is_far(since: date, day: date) -> bool:
+    return abs(day - since) > _FAR
+
+
+async def _bring(connection: AsyncConnection, found: Sequence[date], *, after: int, last: int, day: date) -> None:
+    """Brings the sums of the segments after ``after`` up to ``last``, which are of the days ``found``, to ``day``."""
+    for since in found:
+        if _is_far(since, day):
             await window_sums.sum_up(connection, after=after, last=last, since=since, day=day)
         else:
             moved = dates_that_moved(since, day)
