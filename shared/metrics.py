@@ -49,5 +49,6 @@ courier_deliveries = Counter("hearback_courier_mails_total", "Surveys delivered,
 timer_decisions = Counter("hearback_timer_decisions_total", "Timers decided by outcome.", ["outcome"])
 # Lateness of the last batch of timers by the business clock; 0 when nothing was due.
 timer_lateness_seconds = Gauge("hearback_timer_lateness_seconds", "Lateness of the oldest timer of the last batch.")
-# Real seconds since the oldest change that is not in a published score yet was counted, whoever publishes.
+# Real seconds since the oldest change that is not in a published score yet was folded into the sums, whoever publishes;
+# or for how long this process has seen changes that nobody could fold, if that is longer.
 score_age_seconds = Gauge("hearback_score_age_seconds", "Age of the oldest change of a score not published yet.")

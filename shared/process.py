@@ -154,7 +154,7 @@ async def _work(runtime: Runtime[S], service: Service, http: Server, stop: async
     settings, health = runtime.settings, runtime.health
     _spare_the_garbage_collector()
 
-    def wake() -> None:
+    def committed() -> None:
         runtime.relay.wake()
         runtime.handled.tell()
 
@@ -165,7 +165,7 @@ async def _work(runtime: Runtime[S], service: Service, http: Server, stop: async
         engine=runtime.engine,
         settings=settings,
         health=health,
-        wake_relay=wake,
+        committed=committed,
         clock=runtime.clock,
         readers=service.readers,
     )

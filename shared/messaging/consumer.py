@@ -9,8 +9,7 @@ What is at fault stands still by itself (``standstill.py``): a partition, or a t
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 from aiokafka.errors import KafkaError
@@ -49,7 +48,7 @@ _NO_READERS: Readers = {}
 class Consumer:
     """Reads ``topics`` as the consumer group ``name`` and passes each topic's messages to its handler.
 
-    Of the event types in ``readers``, the handlers need only what these read.
+    ``committed`` is called after each commit. Of event types in ``readers``, the handlers need only what these read.
     """
 
     def __init__(
@@ -61,7 +60,7 @@ class Consumer:
         engine: AsyncEngine,
         settings: ServiceSettings,
         health: Health,
-        wake_relay: Any,
+        committed: Callable[[], None],
         clock: Clock,
         readers: Readers = _NO_READERS,
     ) -> None:
@@ -71,7 +70,7 @@ class Consumer:
         self._engine = engine
         self._settings = settings
         self._health = health
-        self._wake_relay = wake_relay
+        self._tell_committed = committed
         self._transaction = BatchTransaction(
             name, list(topics), handlers, engine, settings, tick=lambda: health.tick(self.loop_name)
         )
@@ -214,7 +213,7 @@ class Consumer:
                     for partition in expected:
                         self._member.positions[partition] = before[self._member.name_of(partition)]
                     await self._standstill.hold(found)
-                    self._wake_relay()
+                    self._tell_committed()
                     return False
                 await self._standstill.note_passed(after)
             except Fenced:
@@ -233,7 +232,7 @@ class Consumer:
                 self._health.tick(self.loop_name)
             else:
                 self._health.well(self.loop_name)
-                self._wake_relay()
+                self._tell_committed()
                 self._report(batch)
                 return True
             if stop.is_set():

@@ -75,8 +75,10 @@ async def _never_committed(engine: AsyncEngine, begin: str) -> AsyncIterator[Asy
         try:
             await translated(driver, driver.execute(begin))
             yield connection
-        finally:
+        except Exception:
             await _roll_back(driver)
+            raise
+        await _roll_back(driver)
 
 
 @contextlib.asynccontextmanager

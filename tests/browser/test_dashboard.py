@@ -472,6 +472,30 @@ async def test_segments_are_suggested_while_one_types(shop: Shop, visits: Visits
     await expect(page.locator(f"#known-segments option[value='region:{region}']")).to_be_attached()
 
 
+async def test_suggestions_that_come_late_replace_no_newer_ones(
+    shop: Shop, visits: Visits, signed_in: Any, region: str
+) -> None:
+    page = await dashboard(shop, visits, signed_in)
+    asked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def late(route: Route) -> None:
+        asked.set()
+        await may_answer.wait()
+        await route.fulfill(json=["region:of an earlier text"])
+
+    await page.route("**/parts/segments?find=earlier", late)
+    field = page.get_by_role("combobox", name=re.compile("^Segment"))
+    await field.fill("earlier")
+    await asyncio.wait_for(asked.wait(), 10)
+    await field.fill(region[:8])
+    wanted = page.locator(f"#known-segments option[value='region:{region}']")
+    await expect(wanted).to_be_attached()
+    async with page.expect_request_finished(lambda request: request.url.endswith("find=earlier")):
+        may_answer.set()
+    await page.evaluate("() => fetch('/healthz').then((response) => response.text())")
+    assert await wanted.count() == 1
+
+
 # For everybody's eyes -------------------------------------------------------------------------------------------------
 
 

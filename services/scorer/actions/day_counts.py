@@ -13,6 +13,7 @@ from datetime import date, timedelta
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.scorer.domain.publication import rules_of
 from services.scorer.domain.publisher import BEFORE_ALL, Publisher
 from services.scorer.domain.segments import EVERYBODY_ID
 from services.scorer.domain.tally import Cell
@@ -25,7 +26,7 @@ from shared.runtime import Runtime
 
 log = structlog.get_logger()
 
-_CHANGES_AT_ONCE = 10_000
+CHANGES_AT_ONCE = 10_000
 """Less than a second, or a few if the machine is busy: far from the limits on statements and transactions."""
 
 _SEGMENTS_AT_ONCE = 200
@@ -39,8 +40,8 @@ _OWN_FAULT = 3
 _FAR = timedelta(days=31)
 
 
-async def fold_changes(runtime: Runtime[ScorerSettings]) -> bool:
-    """Folds changes, in one transaction; True if there are more, without which no score can be published.
+async def fold_changes(runtime: Runtime[ScorerSettings], *, most: int = CHANGES_AT_ONCE) -> bool:
+    """Folds ``most`` changes, in one transaction; True if there are more, without which no score can be published.
 
     A no-op while it is another process's turn.
     """
@@ -48,16 +49,17 @@ async def fold_changes(runtime: Runtime[ScorerSettings]) -> bool:
         async with runtime.transaction() as connection:
             if not await publisher.take_turn(connection):
                 return False
-            _, day = await _begin_day(connection, runtime)
-            return await window_sums.fold(connection, most=_CHANGES_AT_ONCE, day=day)
+            await publisher.forget_future(connection)
+            known, day = await _begin_day(connection, runtime)
+            return await window_sums.fold(connection, most=most, day=day, made_to=known.made_to)
     except Exception as error:
         if not is_fault_of_data(error):
             raise
-        await _fold_around_fault(runtime, error)
+        await _fold_around_fault(runtime, error, most=most)
     return True
 
 
-async def _fold_around_fault(runtime: Runtime[ScorerSettings], error: Exception) -> None:
+async def _fold_around_fault(runtime: Runtime[ScorerSettings], error: Exception, *, most: int) -> None:
     """Folds what can be folded of what failed together, and sets the rest aside.
 
     Raises ``error``, or one like it, if nothing could be folded: then the fault is our own.
@@ -65,9 +67,10 @@ async def _fold_around_fault(runtime: Runtime[ScorerSettings], error: Exception)
     async with runtime.transaction() as connection:
         if not await publisher.take_turn(connection):
             return
-        _, day = await _begin_day(connection, runtime)
-        cells = await window_sums.cells_to_fold(connection, most=_CHANGES_AT_ONCE)
-        at_fault = await _fold_in_parts(connection, cells, day)
+        await publisher.forget_future(connection)
+        known, day = await _begin_day(connection, runtime)
+        cells = await window_sums.cells_to_fold(connection, most=most)
+        at_fault = await _fold_in_parts(connection, cells, known, day)
         if not cells or len(at_fault) == len(cells) >= _OWN_FAULT:
             raise error
         await day_changes.set_aside(connection, list(at_fault))
@@ -81,7 +84,9 @@ async def _fold_around_fault(runtime: Runtime[ScorerSettings], error: Exception)
         )
 
 
-async def _fold_in_parts(connection: AsyncConnection, cells: Sequence[Cell], day: date) -> dict[Cell, Exception]:
+async def _fold_in_parts(
+    connection: AsyncConnection, cells: Sequence[Cell], known: Publisher, day: date
+) -> dict[Cell, Exception]:
     """Folds the changes of these cells, and halves what fails; returns those that fail alone, with their errors."""
     at_fault: dict[Cell, Exception] = {}
     parts = [cells] if cells else []
@@ -89,7 +94,7 @@ async def _fold_in_parts(connection: AsyncConnection, cells: Sequence[Cell], day
         part = parts.pop()
         try:
             async with savepoint(connection):
-                await window_sums.fold_cells(connection, part, day=day)
+                await window_sums.fold_cells(connection, part, day=day, made_to=known.made_to)
         except Exception as error:
             if not is_fault_of_data(error):
                 raise
@@ -113,11 +118,15 @@ async def walk(runtime: Runtime[ScorerSettings]) -> bool:
         after = known.walk.to
         if after is None:
             return False
-        most = _SEGMENTS_SUMMED_UP_AT_ONCE if known.building else _SEGMENTS_AT_ONCE
-        last, more = await window_sums.next_segments(connection, after=after, most=most)
-        await _bring(connection, after=after, last=last, day=day)
+        last, more = await window_sums.next_segments(connection, after=after, most=_SEGMENTS_AT_ONCE)
+        found = await window_sums.days(connection, after=after, last=last, day=day)
+        if known.building or any(_is_far(since, day) for since in found):
+            last, more = await window_sums.next_segments(connection, after=after, most=_SEGMENTS_SUMMED_UP_AT_ONCE)
+        await _bring(connection, found, after=after, last=last, day=day)
         if known.building:
             await window_sums.sum_up_missing(connection, after=after, last=last, day=day)
+        rules = rules_of(runtime.settings.minimum_answers)
+        await window_sums.outdated(connection, after=after, last=last, rules=rules)
         known = known.walked(last, more=more)
         await publisher.write(connection, known)
     return known.walk.to is not None
@@ -130,14 +139,19 @@ async def _begin_day(connection: AsyncConnection, runtime: Runtime[ScorerSetting
     if day != known.last_day:
         known = known.begun(day)
         await publisher.write(connection, known)
-        await _bring(connection, after=BEFORE_ALL, last=EVERYBODY_ID, day=day)
+        found = await window_sums.days(connection, after=BEFORE_ALL, last=EVERYBODY_ID, day=day)
+        await _bring(connection, found, after=BEFORE_ALL, last=EVERYBODY_ID, day=day)
     return known, day
 
 
-async def _bring(connection: AsyncConnection, *, after: int, last: int, day: date) -> None:
-    """Brings the sums of the segments after ``after`` up to ``last`` to the day, wherever they are."""
-    for since in await window_sums.days(connection, after=after, last=last, day=day):
-        if abs(day - since) > _FAR:
+def _is_far(since: date, day: date) -> bool:
+    return abs(day - since) > _FAR
+
+
+async def _bring(connection: AsyncConnection, found: Sequence[date], *, after: int, last: int, day: date) -> None:
+    """Brings the sums of the segments after ``after`` up to ``last``, which are of the days ``found``, to ``day``."""
+    for since in found:
+        if _is_far(since, day):
             await window_sums.sum_up(connection, after=after, last=last, since=since, day=day)
         else:
             moved = dates_that_moved(since, day)

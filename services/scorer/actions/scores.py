@@ -28,17 +28,21 @@ _OWN_FAULT = 3
 
 
 async def publish_everybody(runtime: Runtime[ScorerSettings]) -> None:
-    """Publishes what changed of everybody's scores, for each campaign and all together, before anything else.
+    """Publishes what changed of everybody's scores, for all campaigns together and for some of them, before anything
+    else.
 
-    A no-op while it is another process's turn. Scores that cannot be made are left to ``publish_oldest``.
+    A no-op while it is another process's turn. Those of further campaigns, and scores that cannot be made, are left to
+    ``publish_oldest``.
     """
+    waiting: list[Waiting] = []
     try:
         async with runtime.transaction() as connection:
             day = await _day_in_turn(connection)
             if day is not None:
-                await _publish(connection, runtime, await window_sums.of_everybody(connection, day=day), day)
+                waiting = await window_sums.of_everybody(connection, day=day, most=_AT_ONCE)
+                await _publish(connection, runtime, waiting, day)
     except Exception as error:
-        if not is_fault_of_data(error):
+        if not waiting or not is_fault_of_data(error):
             raise
 
 
@@ -57,7 +61,7 @@ async def publish_oldest(runtime: Runtime[ScorerSettings]) -> bool:
                 if waiting:
                     await publisher.published_to(connection, waiting[-1].since)
     except Exception as error:
-        if not is_fault_of_data(error):
+        if not waiting or not is_fault_of_data(error):
             raise
         await _publish_one_by_one(runtime, [one.key for one in waiting])
     return len(waiting) == _AT_ONCE

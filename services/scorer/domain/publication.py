@@ -18,7 +18,8 @@ Figures = tuple[int, ...]
 """The figures by which two publications of a score are compared."""
 
 _FORMULA = 2
-"""Goes up when the same counts give another score, so that every score is published again."""
+"""Goes up when the same counts give another score. Every score is then published again: what changes at once, the
+others when the next day begins."""
 
 
 class Key(NamedTuple):
@@ -70,6 +71,11 @@ class Publication:
 
 
 _NEVER = Published(0, ())
+
+
+def rules_of(minimum: int) -> tuple[int, ...]:
+    """What a score depends on besides counts: the last of its figures."""
+    return minimum, _FORMULA
 
 
 def scores_to_publish(
@@ -141,7 +147,7 @@ def _figures(current: Sums, before: Sums | None, minimum: int) -> Figures:
     return (
         *(now.promoters, now.passives, now.detractors, current.answered, current.delivered or 0),
         *(then.promoters, then.passives, then.detractors),
-        *(minimum, _FORMULA),
+        *rules_of(minimum),
     )
 
 

@@ -5,10 +5,11 @@ ids brings the sums of each to the new day, some at a time, so that nothing wait
 """
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from services.scorer.domain.windows import last_day_to_publish, start_of
+from services.scorer.domain.windows import last_day_to_publish
+from shared.moments import end_of, start_of
 
 BEFORE_ALL = -1
 """Below every segment's id."""
@@ -48,6 +49,11 @@ class Publisher:
     building: bool
     partly_folded: bool
 
+    @property
+    def made_to(self) -> int | None:
+        """The last segment whose sums the walk has made; None if those of all exist."""
+        return self.walk.to if self.building else None
+
     def on(self, today: date) -> date:
         """The last day to publish today."""
         return last_day_to_publish(today, published=self.last_day)
@@ -63,4 +69,4 @@ class Publisher:
 
 def moment_in(day: date, now: datetime, zone: ZoneInfo) -> datetime:
     """``now``, or the moment of ``day`` that is nearest to it: scores of a day are published at a time of that day."""
-    return min(max(now, start_of(day, zone)), start_of(day + timedelta(days=1), zone) - timedelta(microseconds=1))
+    return min(max(now, start_of(day, zone)), end_of(day, zone))

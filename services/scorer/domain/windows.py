@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -57,11 +57,6 @@ def _day_of_hour(hour: int, zone: ZoneInfo) -> date | None:
     begin = datetime.fromordinal(hour // 24).replace(hour=hour % 24, tzinfo=UTC)
     first, last = (moment.astimezone(zone).date() for moment in (begin, begin + timedelta(hours=1, microseconds=-1)))
     return first if first == last else None
-
-
-def start_of(day: date, zone: ZoneInfo) -> datetime:
-    """The moment ``day`` begins in the shop's time zone."""
-    return datetime.combine(day, time(), zone)
 
 
 def last_day_to_publish(today: date, *, published: date | None) -> date:

@@ -33,14 +33,24 @@ _ADD = Statement(
 _SNAPSHOT = "publisher WHERE pg_snapshot_xmax(folded) <= pg_snapshot_xmax(pg_current_snapshot())"
 
 
+def _from(transaction: str) -> str:
+    """A condition: all transactions from that one on.
+
+    Of a range with two ends the planner expects few rows, and so walks the index. Of one with a single end, or of some
+    transactions in an array, it may expect so many that it would read the whole table.
+    """
+    return f"transaction >= {transaction} AND transaction <= '{2**64 - 1}'"
+
+
 def to_fold(columns: str, *, where: str = "true") -> str:
     """A SELECT of ``columns`` of the changes that are not folded yet, without those that were set aside."""
     return f"""
         SELECT {columns} FROM day_changes
-        WHERE transaction >= COALESCE((SELECT pg_snapshot_xmax(folded) FROM {_SNAPSHOT}), '0') AND {where}
+        WHERE {_from(f"COALESCE((SELECT pg_snapshot_xmax(folded) FROM {_SNAPSHOT}), '0')")} AND {where}
         UNION ALL
         SELECT {columns} FROM day_changes
-        WHERE transaction = ANY (ARRAY(SELECT pg_snapshot_xip(folded) FROM {_SNAPSHOT})) AND {where}
+        WHERE transaction = ANY (ARRAY(SELECT pg_snapshot_xip(folded) FROM {_SNAPSHOT}))
+          AND {_from(f"(SELECT pg_snapshot_xmin(folded) FROM {_SNAPSHOT})")} AND {where}
     """  # noqa: S608  # composed of constants of this folder
 
 

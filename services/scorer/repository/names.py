@@ -30,8 +30,6 @@ _ADD_SEGMENTS = text(
     ON CONFLICT ({_SEGMENT.names}) DO NOTHING
     """  # noqa: S608  # composed of column names, never values
 )
-_CAMPAIGN_NAMES = text("SELECT id, name FROM campaigns WHERE id = ANY(CAST(:ids AS integer[]))")
-_SEGMENT_NAMES = text("SELECT id, dimension, value FROM segments WHERE id = ANY(CAST(:ids AS integer[]))")
 _CAMPAIGNS = "SELECT name FROM campaigns WHERE id <> :no_campaign ORDER BY name LIMIT :campaigns"
 _SEGMENTS = text(
     """
@@ -102,16 +100,6 @@ async def find_segments(connection: AsyncConnection, segments: Collection[Segmen
 async def add_segments(connection: AsyncConnection, segments: Collection[Segment]) -> None:
     """A no-op for those that exist already."""
     await connection.execute(_ADD_SEGMENTS, _parameters(segments))
-
-
-async def campaign_names(connection: AsyncConnection, ids: Collection[int]) -> dict[int, str]:
-    rows = await connection.execute(_CAMPAIGN_NAMES, {"ids": list(ids)})
-    return {row.id: row.name for row in rows}
-
-
-async def segment_names(connection: AsyncConnection, ids: Collection[int]) -> dict[int, Segment]:
-    rows = await connection.execute(_SEGMENT_NAMES, {"ids": list(ids)})
-    return {row.id: (row.dimension, row.value) for row in rows}
 
 
 async def segments(

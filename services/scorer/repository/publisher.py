@@ -25,9 +25,14 @@ _SUMS_ARE_OF = text(
     "SELECT EXISTS (SELECT FROM publisher WHERE last_day = CAST(:day AS date) AND walked_to IS NULL AND NOT building)"
 )
 _PUBLISHED_TO = Statement("UPDATE publisher SET published_to = :moment")
+_OF_THE_FUTURE = """
+    greatest(pg_snapshot_xmax(folded), pg_snapshot_xmax(folding)) > pg_snapshot_xmax(pg_current_snapshot())
+"""
+_FORGET_FUTURE = Statement(f"UPDATE publisher SET folded = NULL, folding = NULL WHERE {_OF_THE_FUTURE}")  # noqa: S608  # composed of constants
 _DUE = Statement(
     f"""
-    SELECT folding IS NOT NULL OR EXISTS ({to_fold("1")}) AS changes,
+    SELECT folding IS NOT NULL OR COALESCE({_OF_THE_FUTURE}, false) OR EXISTS ({to_fold("1")}) AS changes,
+           CAST(folded AS text) AS folded_to,
            (SELECT EXTRACT(epoch FROM clock_timestamp() - waiting_since)
             FROM window_sums
             WHERE waiting_since >= published_to
@@ -41,10 +46,13 @@ _DUE = Statement(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
-    """``changes`` if there are some to fold; ``oldest_seconds`` is how long ago the oldest change was folded that is
-    not published yet, None if there is none."""
+    """``changes`` if there are some to fold; ``folded_to`` is another one once all are folded that there were.
+
+    ``oldest_seconds`` is how long ago the oldest change was folded that is not published yet, None if there is none.
+    """
 
     changes: bool
+    folded_to: str | None
     oldest_seconds: float | None
     publisher: Publisher
 
@@ -59,7 +67,15 @@ async def due(connection: AsyncConnection) -> Due:
     row = await _DUE.row(connection)
     assert row is not None
     oldest = None if row.oldest_seconds is None else max(0.0, float(row.oldest_seconds))
-    return Due(changes=row.changes, oldest_seconds=oldest, publisher=_publisher(row))
+    return Due(changes=row.changes, folded_to=row.folded_to, oldest_seconds=oldest, publisher=_publisher(row))
+
+
+async def forget_future(connection: AsyncConnection) -> None:
+    """Forgets what is folded if that is known by transactions this cluster has not had yet, as after a restore.
+
+    Once it has had them, they would be taken for the others, and their changes for folded.
+    """
+    await _FORGET_FUTURE.changes(connection)
 
 
 async def read(connection: AsyncConnection) -> Publisher:

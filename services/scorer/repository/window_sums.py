@@ -224,8 +224,26 @@ _OLDEST = _waiting(
     LIMIT :most
     """
 )
-_OF_EVERYBODY = _waiting(f"segment_id = {EVERYBODY_ID}")
+_OF_EVERYBODY = _waiting(
+    f"""
+    segment_id = {EVERYBODY_ID}
+    ORDER BY campaign_id <> {ALL_CAMPAIGNS}, waiting_since
+    LIMIT :most
+    """
+)
 _OF_KEY = _waiting("segment_id = :segment_id AND campaign_id = :campaign_id")
+_OUTDATED = Statement(
+    f"""
+    UPDATE window_sums SET waiting_since = {_NOW}
+    WHERE segment_id > :after AND segment_id <= :last AND waiting_since IS NULL
+      AND (segment_id, campaign_id) IN (
+          SELECT segment_id, campaign_id
+          FROM scores
+          WHERE segment_id > :after AND segment_id <= :last
+            AND figures[cardinality(figures) - cardinality(CAST(:rules AS bigint[])) + 1 :] <> CAST(:rules AS bigint[])
+      )
+    """  # noqa: S608  # composed of constants of this folder
+)
 _NOT_WAITING = Statement(
     """
     UPDATE window_sums SET waiting_since = NULL
@@ -235,15 +253,16 @@ _NOT_WAITING = Statement(
 )
 
 
-async def fold(connection: AsyncConnection, *, most: int, day: date) -> bool:
+async def fold(connection: AsyncConnection, *, most: int, day: date, made_to: int | None) -> bool:
     """Moves changes to the day counts and adds them to the sums; those that do not exist yet are of ``day``.
 
-    True while the sums are not those of a moment, because there were more than ``most`` changes.
+    While a walk makes the sums of all segments, ``made_to`` is the last one it has been to: those it has still to come
+    to are left to it, except everybody's. True while the sums are not those of a moment, because there were more than
+    ``most`` changes.
     """
     row = await _FOLD.row(connection, {"most": most})
     assert row is not None
-    if row.segment_ids:
-        await _build(connection, list(zip(row.segment_ids, row.campaign_ids, strict=True)), day)
+    await _build_missing(connection, row, day, made_to)
     return bool(row.partly)
 
 
@@ -252,12 +271,18 @@ async def cells_to_fold(connection: AsyncConnection, *, most: int) -> list[Cell]
     return [Cell(*row) for row in await _CELLS_TO_FOLD.rows(connection, {"most": most})]
 
 
-async def fold_cells(connection: AsyncConnection, cells: Sequence[Cell], *, day: date) -> None:
+async def fold_cells(connection: AsyncConnection, cells: Sequence[Cell], *, day: date, made_to: int | None) -> None:
     """Folds the changes of these alone. The sums are those of a moment only after ``fold`` has taken the others."""
     row = await _FOLD_CELLS.row(connection, CELLS.parameters(cells))
     assert row is not None
-    if row.segment_ids:
-        await _build(connection, list(zip(row.segment_ids, row.campaign_ids, strict=True)), day)
+    await _build_missing(connection, row, day, made_to)
+
+
+async def _build_missing(connection: AsyncConnection, folded: Row, day: date, made_to: int | None) -> None:
+    """Makes the sums that a fold missed, but for those that a walk has still to come to."""
+    missing = zip(folded.segment_ids or (), folded.campaign_ids or (), strict=True)
+    now = [key for key in missing if made_to is None or key[0] <= made_to or key[0] == EVERYBODY_ID]
+    await _build(connection, now, day)
 
 
 async def next_segments(connection: AsyncConnection, *, after: int, most: int) -> tuple[int, bool]:
@@ -304,15 +329,21 @@ async def oldest(connection: AsyncConnection, *, day: date, most: int) -> list[W
     return [_waiting_of(row) for row in rows]
 
 
-async def of_everybody(connection: AsyncConnection, *, day: date) -> list[Waiting]:
-    """Those of everybody that are waiting, of each campaign and of all together."""
-    return [_waiting_of(row) for row in await _OF_EVERYBODY.rows(connection, {"day": day})]
+async def of_everybody(connection: AsyncConnection, *, day: date, most: int) -> list[Waiting]:
+    """Those of everybody that are waiting: of all campaigns together, and of the campaigns that have been waiting
+    longest, at most ``most`` in all."""
+    return [_waiting_of(row) for row in await _OF_EVERYBODY.rows(connection, {"day": day, "most": most})]
 
 
 async def of_key(connection: AsyncConnection, key: Key, *, day: date) -> list[Waiting]:
     """Those of one segment and campaign, if they are waiting."""
     values = {"day": day, "segment_id": key.segment_id, "campaign_id": key.campaign_id}
     return [_waiting_of(row) for row in await _OF_KEY.rows(connection, values)]
+
+
+async def outdated(connection: AsyncConnection, *, after: int, last: int, rules: Sequence[int]) -> None:
+    """Has those of these segments wait whose scores were published by other ``rules``."""
+    await _OUTDATED.changes(connection, {"after": after, "last": last, "rules": list(rules)})
 
 
 async def not_waiting(connection: AsyncConnection, keys: Sequence[Key]) -> None:

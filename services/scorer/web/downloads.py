@@ -49,7 +49,7 @@ def routes(runtime: Runtime[ScorerSettings]) -> APIRouter:
         async with runtime.read_only() as connection:
             await _require_dimension(connection, filters.by)
             found = await comparison(connection, _query(runtime, filters), page, dimension=filters.by)
-        heading = filters.by.replace("_", " ").capitalize()
+        heading = _no_formula(filters.by.replace("_", " ").capitalize())
         return _file("segments", (heading, *_FIGURES, "Compared with the others"), map(_of_value, found.compared))
 
     return router
@@ -80,8 +80,11 @@ def _of_point(point: TrendPoint) -> list[str]:
 
 
 def _of_value(one: Compared) -> list[str]:
-    name = f"'{one.value}" if one.value.startswith(_FORMULAS) else one.value
-    return [name, *_figures(one.score), words.differs(one.differs)]
+    return [_no_formula(one.value), *_figures(one.score), words.differs(one.differs)]
+
+
+def _no_formula(name: str) -> str:
+    return f"'{name}" if name.startswith(_FORMULAS) else name
 
 
 def _figures(score: NetPromoterScore) -> list[str]:

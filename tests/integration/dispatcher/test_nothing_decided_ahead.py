@@ -131,7 +131,7 @@ class Shop:
             engine=runtime.engine,
             settings=runtime.settings,
             health=runtime.health,
-            wake_relay=lambda: None,
+            committed=lambda: None,
             clock=runtime.clock,
         )
         stop = asyncio.Event()

@@ -1,5 +1,6 @@
 """A scorer without processes: its parts called directly, on a fresh database; and its input."""
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -7,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import text
 
+from deploy.local.programs import PROJECT
 from services.scorer.actions.day_counts import fold_changes, walk
 from services.scorer.actions.scores import publish_everybody, publish_oldest
 from services.scorer.domain.stream import ScoreUpdate
@@ -17,6 +19,7 @@ from shared.contracts.answers import ERASED, Answer, AnswerErased, StillCounted,
 from shared.contracts.scores import ScoreUpdated
 from shared.contracts.types import Contract
 from shared.messaging.handler import Handler
+from shared.persistence.transaction import driver_of
 from shared.runtime import Runtime
 from shared.web.stream import Listener, Stream
 from tests.kit.messages import message
@@ -88,6 +91,14 @@ async def take_published(scorer: Scorer) -> dict[Key, ScoreUpdated]:
         await connection.exec_driver_sql("DELETE FROM outbox")
     bodies = [ScoreUpdated.model_validate_json(row.value) for row in rows]
     return {(body.campaign, body.window, body.segment): body for body in bodies}
+
+
+async def make_anew(scorer: Scorer) -> None:
+    """Has all sums made anew, as the documentation tells operators to."""
+    documented = re.search(r"```sql\n(BEGIN;.*?COMMIT;)\n```", (PROJECT / "docs/scorer.md").read_text(), re.DOTALL)
+    assert documented is not None
+    async with scorer.runtime.autocommit() as connection:
+        await driver_of(connection).execute(documented[1])
 
 
 StartScorer = Callable[..., Awaitable[Scorer]]

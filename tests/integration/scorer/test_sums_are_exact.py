@@ -13,24 +13,28 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import orjson
+import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.scorer.actions import day_counts as day_counts_actions
+from services.scorer.actions import scores as scores_actions
 from services.scorer.actions.day_counts import fold_changes, walk
 from services.scorer.actions.scores import publish_everybody, publish_oldest
+from services.scorer.domain.comparisons import ValuesPage
 from services.scorer.domain.scores import Sums, window_score
-from services.scorer.domain.windows import EARLIEST, Days
+from services.scorer.domain.windows import EARLIEST, Days, window_days
 from services.scorer.loops.scores import ScoreLoop
 from services.scorer.repository import day_counts, publisher, window_sums
 from shared.contracts import deliveries
 from shared.contracts.answers import StillCounted
-from shared.contracts.scores import WINDOW_DAYS
+from shared.contracts.scores import WINDOW_DAYS, Window
 from shared.nps import Counts, group_of
 from shared.persistence.statement import Statement
 from tests.integration.scorer.handlers.test_surveys import delivery, survey
-from tests.integration.scorer.kit import ALL_COUNTS, START, Event, Scorer, StartScorer, answer, erased
+from tests.integration.scorer.kit import ALL_COUNTS, START, Event, Scorer, StartScorer, answer, erased, make_anew
 from tests.kit.messages import message
 
 COUNTERS = ("promoters", "passives", "detractors", "delivered", "answered")
@@ -101,6 +105,7 @@ STEPS = st.one_of(
     st.tuples(st.just("everybody"), WHO, CRASH),
     st.tuples(st.just("oldest"), WHO, CRASH),
     st.tuples(st.just("round"), WHO, CRASH),
+    st.tuples(st.just("make anew"), WHO, st.none()),
 )
 
 
@@ -147,6 +152,8 @@ class World:
                 await self.close(commit=what)
             case "days":
                 self.clocks[who].moment += timedelta(days=what)
+            case "make anew":
+                await make_anew(scorer)
             case "fold some":
                 await crashing(lambda: fold_some(scorer), what)
             case "round":
@@ -188,7 +195,7 @@ async def fold_some(scorer: Scorer) -> None:
         if await publisher.take_turn(connection):
             known = await publisher.read(connection)
             if known.last_day is not None:
-                await window_sums.fold(connection, most=2, day=known.last_day)
+                await window_sums.fold(connection, most=2, day=known.last_day, made_to=known.made_to)
 
 
 def event_of(one: Given) -> Event:
@@ -270,6 +277,35 @@ async def check_counts(scorer: Scorer) -> None:
     async with scorer.runtime.read_only() as connection:
         (sums,) = await day_counts.sums(connection, [everything], segment_id=0, campaign_id=None)
     assert of_sums(sums) == total(expected, 0, -1, everything)
+    await check_values(scorer, expected)
+
+
+ALL_VALUES = ValuesPage(minimum=1, most=None, start=0, limit=100)
+WINDOWS: tuple[Window, ...] = ("30d", "all")
+
+
+async def check_values(scorer: Scorer, cells: Cells) -> None:
+    """Of the day of the sums, from which they are read once all are of it."""
+    (known,) = await scorer.query("SELECT COALESCE(last_day, CAST(:today AS date)) AS day FROM publisher", today=START)
+    segments = await scorer.query("SELECT id, dimension, value FROM segments WHERE id <> 0")
+    campaigns = [row.id for row in await scorer.query("SELECT id FROM campaigns WHERE name = 'service-nps'")]
+    for window in WINDOWS:
+        span = window_days(window, known.day)
+        for dimension in {row.dimension for row in segments}:
+            for campaign_id in (None, *campaigns):
+                async with scorer.runtime.read_only() as connection:
+                    found = await day_counts.values_of_dimension(
+                        connection, span, ALL_VALUES, dimension=dimension, campaign_id=campaign_id
+                    )
+                expected = {
+                    row.value: total(cells, row.id, -1 if campaign_id is None else campaign_id, span)[:3]
+                    for row in segments
+                    if row.dimension == dimension
+                }
+                assert {value: (counts.promoters, counts.passives, counts.detractors)
+                        for value, counts in found.counts} == {
+                    value: counts for value, counts in expected.items() if any(counts)
+                }, (window, dimension, campaign_id)  # fmt: skip
 
 
 def of_sums(sums: Sums) -> tuple[int, ...]:
@@ -364,7 +400,11 @@ def sums_of(cell: Sequence[int]) -> Sums:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def world(start_scorer: StartScorer) -> AsyncIterator[World]:
+async def world(start_scorer: StartScorer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    """In which a walk has many slices, and what waits does not fit in one publication."""
+    monkeypatch.setattr(day_counts_actions, "_SEGMENTS_AT_ONCE", 2)
+    monkeypatch.setattr(day_counts_actions, "_SEGMENTS_SUMMED_UP_AT_ONCE", 1)
+    monkeypatch.setattr(scores_actions, "_AT_ONCE", 2)
     found = World([await start_scorer(), await start_scorer()])
     yield found
     await found.close(commit=False)

@@ -124,7 +124,7 @@ class Bench:
             engine=self.engine,
             settings=self.settings,
             health=health or Health(),
-            wake_relay=lambda: None,
+            committed=lambda: None,
             clock=ChosenClock(NOW),
         )
 

@@ -16,6 +16,10 @@ _COUNTERS = ("promoters", "passives", "detractors", "delivered", "answered")
 
 
 def upgrade() -> None:
+    # At once, instead of first for one index and then for the other: a publisher of the previous version that reads
+    # before the first and writes before the second would otherwise be in a deadlock with us, perhaps again and again.
+    op.execute("LOCK TABLE day_counts IN ACCESS EXCLUSIVE MODE")
+
     # What batches add to the day counts. Rows are only inserted, so that batches never wait for one another, and
     # deleted when they are folded into day_counts. The transaction tells which of them a fold has not seen yet: ids
     # would not, because a transaction with lower ones may commit later. Vacuum must not truncate it: for that it would

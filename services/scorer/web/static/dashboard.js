@@ -207,9 +207,12 @@
   let typing;
 
   async function suggest() {
-    const response = await fetch(`/parts/segments?${new URLSearchParams({ find: field.value })}`);
+    const find = field.value;
+    const response = await fetch(`/parts/segments?${new URLSearchParams({ find })}`);
     if (!response.ok || response.redirected) return;
-    const options = (await response.json()).map((value) => Object.assign(document.createElement("option"), { value }));
+    const found = await response.json();
+    if (field.value !== find) return; // the next request is on its way, and may have been answered already
+    const options = found.map((value) => Object.assign(document.createElement("option"), { value }));
     document.getElementById("known-segments").replaceChildren(...options);
   }
 

@@ -29,7 +29,7 @@ async def working(collector: Collector, *, publishing: bool = True) -> AsyncIter
         engine=runtime.engine,
         settings=runtime.settings,
         health=runtime.health,
-        wake_relay=runtime.relay.wake,
+        committed=runtime.relay.wake,
         clock=runtime.clock,
     )
     stop = asyncio.Event()

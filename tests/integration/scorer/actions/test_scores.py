@@ -1,9 +1,16 @@
 """``nps.scores``: what is published, when, and never a stale score over a newer one."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from services.scorer.repository import publisher
+import pytest
+
+from services.scorer.actions import scores
+from services.scorer.actions.day_counts import fold_changes
+from services.scorer.actions.scores import publish_everybody, publish_oldest
+from services.scorer.repository import publisher, window_sums
 from shared.nps import Counts, net_promoter_score
 from tests.integration.scorer.kit import START, Scorer, StartScorer, answer, erased, take_published
 from tests.kit.messages import message
@@ -159,3 +166,59 @@ async def test_a_clock_that_was_far_ahead_is_not_believed_for_ever(scorer: Score
     scorer.runtime.clock = scorer.clock
     await scorer.publish()
     assert (await take_published(scorer))["*", "7d", "everybody"].n == 1
+
+
+async def test_everybodys_scores_of_all_campaigns_come_first_and_not_all_at_once(
+    scorer: Scorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scores, "_AT_ONCE", 2)
+    for campaign in ("first", "second", "third"):
+        await scorer.take("surveys.answers", answer(campaign, 10, campaign=campaign))
+        await fold_changes(scorer.runtime)
+    await scorer.change("UPDATE window_sums SET waiting_since = clock_timestamp() WHERE campaign_id = -1")
+    for expected in ({"*", "first"}, {"second", "third"}, set()):
+        await publish_everybody(scorer.runtime)
+        assert {campaign for campaign, _, _ in await take_published(scorer)} == expected
+
+
+async def test_those_of_everybody_that_did_not_come_first_are_published_with_the_others(
+    scorer: Scorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scores, "_AT_ONCE", 2)
+    await scorer.take(
+        "surveys.answers", *(answer(campaign, 10, campaign=campaign) for campaign in ("first", "second", "third"))
+    )
+    await scorer.publish()
+    assert {campaign for campaign, _, _ in await take_published(scorer)} == {"*", "first", "second", "third"}
+
+
+@pytest.mark.parametrize(
+    ("publish", "read"), [(publish_everybody, "of_everybody"), (publish_oldest, "oldest")], ids=["everybody", "oldest"]
+)
+async def test_a_fault_of_our_own_is_not_passed_over(
+    scorer: Scorer, monkeypatch: pytest.MonkeyPatch, publish: Callable[[Any], Awaitable[Any]], read: str
+) -> None:
+    await scorer.take("surveys.answers", answer("a", 10))
+    await scorer.publish()
+
+    async def fail(*_: object, **__: object) -> list[object]:
+        raise TypeError("a mistake of ours")
+
+    monkeypatch.setattr(window_sums, read, fail)
+    with pytest.raises(TypeError, match="ours"):
+        await publish(scorer.runtime)
+
+
+async def test_another_minimum_reaches_scores_that_do_not_change_when_a_day_begins(start_scorer: StartScorer) -> None:
+    before, after = await start_scorer(minimum_answers=10), await start_scorer(minimum_answers=5)
+    await before.take("surveys.answers", *(answer(f"{n}", 10, segments={"country": "BR"}) for n in range(6)))
+    await before.publish()
+    assert {body.held_back for body in (await take_published(before)).values()} == {True}
+    after.clock.step_to(START + timedelta(days=1))
+    await after.publish()
+    published = await take_published(after)
+    assert len(published) == 2 * 5
+    assert {(body.held_back, body.sequence) for body in published.values()} == {(False, 2)}
+    after.clock.step_to(START + timedelta(days=2))
+    await after.publish()
+    assert await take_published(after) == {}

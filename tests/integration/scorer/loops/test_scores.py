@@ -1,14 +1,18 @@
 """What a round of the publisher does, in which order, and what it does about scores that cannot be made."""
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
+from asyncpg.exceptions import QueryCanceledError
 from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
 
 from services.scorer.actions import scores
 from services.scorer.actions.day_counts import fold_changes
+from services.scorer.loops import scores as loop_of_scores
 from services.scorer.loops.scores import ScoreLoop, work_seconds
+from services.scorer.repository import publisher
 from shared import metrics
 from tests.integration.scorer.kit import ALL_COUNTS, START, Scorer, StartScorer, answer, take_published
 
@@ -58,14 +62,19 @@ async def test_the_beginning_of_a_day_is_worked_off_by_the_loop(start_scorer: St
     }
 
 
-async def test_nothing_to_do_takes_no_turn(scorer: Scorer) -> None:
+async def test_nothing_to_do_takes_no_turn(scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
     loop = ScoreLoop(scorer.runtime)
     await loop.step()
-    before = await scorer.query("SELECT pg_current_xact_id()::text AS id")
+
+    async def take_turn(_connection: object) -> bool:
+        raise AssertionError("there is nothing to do")
+
+    monkeypatch.setattr(publisher, "take_turn", take_turn)
     for _ in range(3):
+        assert not await loop.step()
+    await scorer.take("surveys.answers", answer("a", 10))
+    with pytest.raises(AssertionError, match="nothing to do"):
         await loop.step()
-    after = await scorer.query("SELECT pg_current_xact_id()::text AS id")
-    assert int(after[0].id) == int(before[0].id) + 1, "only this test's own"
 
 
 async def test_the_age_of_the_oldest_is_told(scorer: Scorer) -> None:
@@ -77,11 +86,81 @@ async def test_the_age_of_the_oldest_is_told(scorer: Scorer) -> None:
     assert 40 <= metrics.score_age_seconds._value.get() < 60
 
 
+async def test_the_age_grows_while_changes_cannot_be_folded(scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else would tell that no score is published any more."""
+    clock = SimpleNamespace(now=1_000.0)
+    monkeypatch.setattr(loop_of_scores, "time", SimpleNamespace(monotonic=lambda: clock.now))
+
+    async def fail(*_: object, **__: object) -> bool:
+        raise OSError
+
+    loop = ScoreLoop(scorer.runtime)
+    await loop.step()
+    await scorer.take("surveys.answers", answer("a", 10))
+    with monkeypatch.context() as broken:
+        broken.setattr(loop_of_scores, "fold_changes", fail)
+        for age in (0, 40, 80):
+            with pytest.raises(OSError):
+                await loop.step()
+            assert metrics.score_age_seconds._value.get() == age
+            clock.now += 40
+    await loop.step()
+    await loop.step()
+    assert metrics.score_age_seconds._value.get() == 0
+
+
+async def test_changes_that_another_process_folds_are_not_stuck(
+    start_scorer: StartScorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    working, waiting = await start_scorer(), await start_scorer()
+    clock = SimpleNamespace(now=1_000.0)
+    monkeypatch.setattr(loop_of_scores, "time", SimpleNamespace(monotonic=lambda: clock.now))
+
+    async def not_our_turn(*_: object, **__: object) -> bool:
+        return False
+
+    monkeypatch.setattr(loop_of_scores, "fold_changes", not_our_turn)
+    loop = ScoreLoop(waiting.runtime)
+    for number in range(3):
+        await working.take("surveys.answers", answer(f"a {number}", 10))
+        await loop.step()
+        assert metrics.score_age_seconds._value.get() < 40
+        await working.publish()
+        clock.now += 40
+
+
+async def test_a_fold_that_took_too_long_is_followed_by_a_smaller_one(
+    scorer: Scorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    async def fold(_runtime: object, *, most: int) -> bool:
+        tried.append(most)
+        if most > 3_000:
+            raise DBAPIError(None, None, QueryCanceledError("canceling statement due to statement timeout"))
+        return False
+
+    monkeypatch.setattr(loop_of_scores, "fold_changes", fold)
+    await scorer.take("surveys.answers", answer("a", 10))
+    loop = ScoreLoop(scorer.runtime)
+    for _ in range(2):
+        with pytest.raises(DBAPIError):
+            await loop.step()
+    await loop.step()
+    with pytest.raises(DBAPIError):
+        await loop.step()
+    assert tried == [10_000, 5_000, 2_500, 5_000]
+
+
 def test_the_older_the_oldest_the_longer_a_round_may_take() -> None:
     works = [work_seconds(age, pause=0.5) for age in (0, 5, 10, 20, 60)]
     assert works == sorted(works)
     assert works[0] == pytest.approx(0.5 / 9)
     assert works[-1] == works[-2] == pytest.approx(0.5)
+
+
+def test_no_round_takes_so_long_that_the_process_counts_as_dead() -> None:
+    assert work_seconds(60, pause=60) == 10
 
 
 async def test_a_segment_whose_score_cannot_be_made_stops_no_other(start_scorer: StartScorer) -> None:

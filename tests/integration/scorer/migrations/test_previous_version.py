@@ -1,9 +1,16 @@
 """A replica of the version before revision 0008 still runs for a moment: what it counts is counted, and it publishes
-nothing."""
+nothing; nor are it and the migration in each other's way."""
 
+import asyncio
 from datetime import date
 
+from sqlalchemy import text
+
+from deploy.local.provision import Database
+from shared.persistence.engine import open_engine
 from tests.integration.scorer.kit import START, Scorer, answer, take_published
+from tests.kit.eventually import eventually
+from tests.kit.migrations import upgrade
 
 # As that version executes them.
 ADD = """
@@ -64,3 +71,25 @@ async def test_a_replica_of_the_previous_version_finds_nothing_to_publish(scorer
     await scorer.publish()
     await scorer.change(MARK)
     assert [row.number for row in await scorer.query(CHANGED)] == [0]
+
+
+async def test_a_publisher_of_the_previous_version_that_reads_and_then_writes_is_in_no_deadlock(
+    empty_database: Database,
+) -> None:
+    engine = open_engine(empty_database.service_urls["scorer"], name="test")
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'day_counts'::regclass")
+
+    async def waits() -> bool:
+        async with engine.connect() as other:
+            return bool(await other.scalar(waiting))
+
+    try:
+        await upgrade(engine, "scorer", "0007")
+        async with engine.begin() as publisher:
+            await publisher.execute(text(CHANGED))
+            migrating = asyncio.create_task(upgrade(engine, "scorer", "0008"))
+            await eventually(waits, "the migration to wait")
+            await publisher.execute(text(MARK))
+        await migrating
+    finally:
+        await engine.dispose()

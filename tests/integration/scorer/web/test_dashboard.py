@@ -194,7 +194,10 @@ async def test_the_numbers_can_be_taken_along_and_are_no_formulas(served: Scorer
     assert rows[0] == ["Order value", "NPS", "From", "To", "Answers", "Compared with the others"]
     assert rows[1][0] == 'under "100"' and rows[1][1:2] + rows[1][4:5] == ["100", "1200"]
     assert rows[2][0] == "'=HYPERLINK(1)" and rows[2][1] == "-100"
+    await served.take("surveys.answers", answer("formula", 0, segments={"=1+1": "x"}))
+    named = list(csv.reader((await client.get("/numbers/segments.csv?by=%3D1%2B1&window=all")).text.splitlines()))
+    assert named[0][0] == "'=1+1" and named[1][0] == "x"
     trend = list(csv.reader((await client.get("/numbers/trend.csv?window=7d")).text.splitlines()))
-    assert trend[1][0] == "2026-03-01" and trend[1][4] == "1212"
+    assert trend[1][0] == "2026-03-01" and trend[1][4] == "1213"
     for bad in ("/numbers/segments.csv", "/numbers/segments.csv?by=planet", "/numbers/trend.csv?segment=nonsense"):
         assert (await client.get(bad)).status_code == 422

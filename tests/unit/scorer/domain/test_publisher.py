@@ -36,9 +36,25 @@ def test_sums_are_made_until_a_walk_has_been_everywhere() -> None:
     assert not known.walked(12, more=False).building
 
 
+def test_sums_exist_up_to_where_the_walk_that_makes_them_has_been() -> None:
+    known = Publisher(last_day=DAY, walk=Walk(to=BEFORE_ALL), building=True, partly_folded=False)
+    assert known.made_to == BEFORE_ALL
+    assert known.walked(10, more=True).made_to == 10
+    assert known.walked(12, more=False).made_to is None
+    assert known.walked(12, more=False).begun(DAY).made_to is None, "a walk of another day makes none"
+
+
 def test_scores_of_a_day_are_published_at_a_time_of_that_day() -> None:
     zone = ZoneInfo("America/Sao_Paulo")
     first, last = datetime(2026, 3, 1, 3, tzinfo=UTC), datetime(2026, 3, 2, 2, 59, 59, 999_999, tzinfo=UTC)
     assert moment_in(DAY, datetime(2026, 3, 1, 12, tzinfo=UTC), zone) == datetime(2026, 3, 1, 12, tzinfo=UTC)
     assert moment_in(DAY, datetime(2026, 2, 28, 12, tzinfo=UTC), zone) == first
     assert moment_in(DAY, datetime(2026, 3, 2, 3, 0, 1, tzinfo=UTC), zone) == last
+
+
+def test_a_day_whose_last_hour_comes_twice_ends_after_the_second() -> None:
+    zone, saturday = ZoneInfo("America/Santiago"), date(2026, 4, 4)
+    last = datetime(2026, 4, 5, 3, 59, 59, 999_999, tzinfo=UTC)
+    for now in (datetime(2026, 4, 5, 2, 30, tzinfo=UTC), datetime(2026, 4, 5, 3, 30, tzinfo=UTC)):
+        assert moment_in(saturday, now, zone) == now
+    assert moment_in(saturday, datetime(2026, 4, 5, 4, tzinfo=UTC), zone) == last
