@@ -53,8 +53,8 @@ fix: $(INSTALLED) ## fix lint errors and formatting, regenerate generated files
 	@$(BIN)/ruff format .
 	@for module in $(GENERATED); do $(BIN)/python -m $$module || exit 1; done
 
-bench: $(INSTALLED) ## run the benchmarks, as ratios within one run
-	@$(BIN)/python -m benchmarks
+bench: $(INSTALLED) ## run the benchmarks, as ratios within one run, in twelve minutes (SHORT=1: some of them, in two)
+	@$(BIN)/python -m benchmarks $(if $(SHORT),--short)
 
 lock: $(INSTALLED) ## re-resolve the Python packages and pin them with their hashes
 	@$(BIN)/python -m pip install --quiet uv

@@ -1,7 +1,7 @@
 """The command line: selects and runs benchmarks, prints and saves the results."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +28,7 @@ from benchmarks import (
     timers,
 )
 from benchmarks.answers import RICH
-from benchmarks.environment import STATE, Environment, environment
+from benchmarks.environment import STATE, BackendsForBenchmarks, Environment
 from benchmarks.result import Result, WrongOutcome, print_results, save
 from deploy.local.errors import StackError
 
@@ -47,24 +47,53 @@ class Load:
     posted: int
     ingested: int
 
+    def at_most(self, other: "Load") -> "Load":
+        """The smaller of each size."""
+        return Load(**{size.name: min(getattr(self, size.name), getattr(other, size.name)) for size in fields(self)})
+
+
+_SHORT_LOAD = Load(
+    messages=150_000,
+    stored=200_000,
+    events=20_000,
+    surveys=3_000,
+    timers=100_000,
+    seconds=4.0,
+    idle_seconds=10.0,
+    posted=2_000,
+    ingested=5_000,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
     description: str
-    measure: Callable[[stream.Progress, Load], Awaitable[Result]]
+    measure: Callable[[BackendsForBenchmarks, stream.Progress, Load], Awaitable[Result]]
 
 
 def on_backends(
     measure: Callable[[Environment, stream.Progress, Load], Awaitable[Result]],
-) -> Callable[[stream.Progress, Load], Awaitable[Result]]:
+) -> Callable[[BackendsForBenchmarks, stream.Progress, Load], Awaitable[Result]]:
     """For a benchmark that needs Kafka and PostgreSQL, with its own database and topics."""
 
-    async def measure_in_environment(progress: stream.Progress, load: Load) -> Result:
+    async def measure_in_environment(backends: BackendsForBenchmarks, progress: stream.Progress, load: Load) -> Result:
         progress("backends", 0)
-        async with environment() as on:
+        async with backends.environment() as on:
             return await measure(on, progress, load)
 
     return measure_in_environment
+
+
+def alone(
+    measure: Callable[[stream.Progress, Load], Awaitable[Result]],
+) -> Callable[[BackendsForBenchmarks, stream.Progress, Load], Awaitable[Result]]:
+    """For a benchmark that starts everything itself; the others' backends are stopped for it."""
+
+    async def measure_alone(backends: BackendsForBenchmarks, progress: stream.Progress, load: Load) -> Result:
+        await backends.stop()
+        return await measure(progress, load)
+
+    return measure_alone
 
 
 BENCHMARKS = {
@@ -125,17 +154,20 @@ BENCHMARKS = {
     ),
     "startup": Benchmark(
         "seconds until everything is ready, cold and warm; always with its own backends",
-        lambda progress, _: startup.measure(progress),
+        alone(lambda progress, _: startup.measure(progress)),
     ),
     "idle": Benchmark(
         "processor time of every process while nothing happens; always with its own backends",
-        lambda progress, load: idle.measure(progress, load.idle_seconds),
+        alone(lambda progress, load: idle.measure(progress, load.idle_seconds)),
     ),
     "memory": Benchmark(
         "resident memory of every process when idle; always with its own backends",
-        lambda progress, _: memory.measure(progress),
+        alone(lambda progress, _: memory.measure(progress)),
     ),
 }
+
+SHORT = ("scorer", "orders", "collector", "reaction")
+"""What matters most, in two minutes with the smaller loads of ``_SHORT_LOAD``."""
 
 HELP = "\n".join(
     (
@@ -163,11 +195,14 @@ def main(
     idle_seconds: Annotated[float, typer.Option(min=5, max=600, help="idle: duration in seconds.")] = idle.SECONDS,
     posted: Annotated[int, typer.Option(min=500, help="collector: answers a round.")] = 8_000,
     ingested: Annotated[int, typer.Option(min=500, help="ingestion: number of answers.")] = 30_000,
+    short: Annotated[
+        bool, typer.Option("--short", help=f"Two minutes instead of twelve: small loads; {', '.join(SHORT)}.")
+    ] = False,
     json: Annotated[
         Path, typer.Option(help="File to save the results to.", show_default=".hearback/bench/results.json")
     ] = STATE / "results.json",
 ) -> None:
-    chosen = names or list(BENCHMARKS)
+    chosen = names or list(SHORT if short else BENCHMARKS)
     if unknown := [name for name in chosen if name not in BENCHMARKS]:
         raise typer.BadParameter(f"no benchmark {unknown[0]!r}; choose from {', '.join(BENCHMARKS)}")
     load = Load(
@@ -181,6 +216,8 @@ def main(
         posted=posted,
         ingested=ingested,
     )
+    if short:
+        load = load.at_most(_SHORT_LOAD)
     results = uvloop.run(_run(chosen, load))
     print_results(console, results)
     save(results, json)
@@ -190,22 +227,27 @@ def main(
 
 
 async def _run(names: list[str], load: Load) -> list[Result]:
-    results = []
-    for name in names:
-        with Progress(
-            TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console, transient=True
-        ) as bar:
-            task = bar.add_task(name, total=1.0)
+    backends = BackendsForBenchmarks()
+    try:
+        return [await _run_one(BENCHMARKS[name], name, backends, load) for name in names]
+    finally:
+        await backends.stop()
 
-            def progress(step: str, done: float, name: str = name) -> None:
-                bar.update(task, description=f"{name}: {step}", completed=done)  # noqa: B023  # called only within this iteration
 
-            try:
-                results.append(await BENCHMARKS[name].measure(progress, load))
-            except (StackError, WrongOutcome) as error:
-                # The others' figures are still worth having.
-                results.append(Result(name, (), failure=str(error)))
-    return results
+async def _run_one(benchmark: Benchmark, name: str, backends: BackendsForBenchmarks, load: Load) -> Result:
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console, transient=True
+    ) as bar:
+        task = bar.add_task(name, total=1.0)
+
+        def progress(step: str, done: float) -> None:
+            bar.update(task, description=f"{name}: {step}", completed=done)
+
+        try:
+            return await benchmark.measure(backends, progress, load)
+        except (StackError, WrongOutcome) as error:
+            # The others' figures are still worth having.
+            return Result(name, (), failure=str(error))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
-from deploy.local.backends import start_backends, unreported
+from deploy.local.backends import Backends, start_backends, unreported
 from deploy.local.external import External
 from deploy.local.ports import StackPorts
 from deploy.local.programs import PROCESSES, PROJECT
@@ -54,25 +54,35 @@ class Environment:
         )
 
 
-@asynccontextmanager
-async def environment() -> AsyncIterator[Environment]:
-    """The backends named in the environment, or new ones; always with a new database and new topics."""
-    supervisor = Supervisor(STATE / "processes.json")
-    end_leftovers(STATE / "processes.json")
-    try:
-        backends = await start_backends(
-            supervisor, STATE, StackPorts.free(), "benchmark", External.from_environment(), unreported, {}
-        )
+class BackendsForBenchmarks:
+    """The backends named in the environment, or new ones, started when first needed and stopped at the end."""
+
+    def __init__(self) -> None:
+        self._supervisor = Supervisor(STATE / "processes.json")
+        self._backends: Backends | None = None
+
+    @asynccontextmanager
+    async def environment(self) -> AsyncIterator[Environment]:
+        """Always with a new database and new topics."""
+        if self._backends is None:
+            end_leftovers(STATE / "processes.json")
+            self._backends = await start_backends(
+                self._supervisor, STATE, StackPorts.free(), "benchmark", External.from_environment(), unreported, {}
+            )
         prefix = f"bench-{secrets.token_hex(4)}."
-        async with temporary_database(backends.database_url) as database:
+        servers = self._backends.kafka_bootstrap_servers
+        async with temporary_database(self._backends.database_url) as database:
             try:
                 yield Environment(
-                    kafka_bootstrap_servers=backends.kafka_bootstrap_servers,
+                    kafka_bootstrap_servers=servers,
                     database=database,
                     topic_prefix=prefix,
-                    pids={name: record.pid for name, record in supervisor.processes.items()},
+                    pids={name: record.pid for name, record in self._supervisor.processes.items()},
                 )
             finally:
-                await delete_topics(backends.kafka_bootstrap_servers, prefix=prefix)
-    finally:
-        await supervisor.stop_all()
+                await delete_topics(servers, prefix=prefix)
+
+    async def stop(self) -> None:
+        """What was started; the next ``environment`` starts new ones."""
+        self._backends = None
+        await self._supervisor.stop_all()

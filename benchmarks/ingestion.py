@@ -1,8 +1,9 @@
 """Answers per second while the whole product runs: acknowledged, published, counted, and their cases opened.
 
 64 clients post as fast as they are answered. One second after the last acknowledgement everything must have been
-counted and every case must be there; the routing that comes with the product opens one for each answer. There is no bare side: the machine is shared by the five processes, Kafka,
-PostgreSQL and the load generator, and where its time goes is reported.
+counted and every case must be there; the routing that comes with the product opens one for each answer. There is no
+bare side: the machine is shared by the five processes, Kafka, PostgreSQL and the load generator, and where its time
+goes is reported.
 """
 
 import asyncio
@@ -116,8 +117,10 @@ async def _measure(
                 for name, seconds in spent.items()
             ),
         ),
-        (f"each of {total:,} answers was stored and counted once and has one case, {expected_detractors:,} of them "
-         "in the queue of detractors",),
+        (
+            f"each of {total:,} answers was stored and counted once, and has one case",
+            f"{expected_detractors:,} of the cases are in the queue of detractors",
+        ),
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ class AlerterSettings(ServiceSettings):
     http_port: int = Field(8004, ge=0, le=65_535, description="Port the HTTP server listens on.")
     # A person waits for a case.
     consumer_interval_seconds: Positive = Field(
-        0.01, le=5, description=ServiceSettings.model_fields["consumer_interval_seconds"].description
+        0.015, le=5, description=ServiceSettings.model_fields["consumer_interval_seconds"].description
     )
     routing_file: Path = Field(
         DEFAULT_ROUTING,

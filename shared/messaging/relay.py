@@ -47,8 +47,8 @@ _PRODUCER_SECONDS = 86_400.0
 # Limits what a round holds in memory.
 _ROUND_BYTES = 16_000_000
 # From one publication to the next, seconds. Short, because a person may wait for what is published, at the end of
-# several relays.
-_INTERVAL_SECONDS = 0.005
+# several relays; but with 5 ms an answer costs half as much again, and under load comes no sooner (docs/benchmarks.md).
+_INTERVAL_SECONDS = 0.015
 # Only for events left by a process that died before publishing: every commit wakes the relay.
 _POLL_SECONDS = 1.0
 # How soon the turn of a relay that ended is taken.

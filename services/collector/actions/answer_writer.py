@@ -65,6 +65,10 @@ class _Waiting:
     accepted: Accepted
 
 
+def _randomness() -> int:
+    return secrets.randbits(74)
+
+
 class AnswerWriter:
     """Answers are written on a connection of its own, so that nothing else keeps them waiting."""
 
@@ -110,7 +114,7 @@ class AnswerWriter:
             caller=caller,
             idempotency_key=idempotency_key,
             began=self._runtime.clock.now(),
-            randomness=secrets.randbits(74),
+            randomness=_randomness,
             traceparent=tracing.current(),
         )
         return self._submit(request)

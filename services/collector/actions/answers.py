@@ -16,6 +16,7 @@ from services.collector.repository import answers, campaigns, erasures, surveys
 from services.collector.repository.answers import AnswerChange, NewAnswer
 from services.collector.settings import CollectorSettings
 from shared.contracts import answers as contract
+from shared.contracts.answers import Answer
 from shared.contracts.events import Event
 from shared.runtime import Runtime
 
@@ -28,7 +29,10 @@ Outcome = Decided | Exception | None
 
 def is_probably_new(request: AnswerRequest, campaigns_known: Collection[str]) -> bool:
     """Whether it is worth trying to ``add`` the answer, without reading what is stored."""
-    return request.send_id is None and (request.campaign is None or request.campaign in campaigns_known)
+    if request.send_id is not None:
+        # A page asks for the comment when it has the score.
+        return "score" in request.given and "comment" not in request.given
+    return request.campaign is None or request.campaign in campaigns_known
 
 
 async def add(
@@ -38,17 +42,21 @@ async def add(
     own, and is probably new."""
     now = runtime.clock.now()
     digests = runtime.digests
+    send_ids = {request.send_id for request in requests if request.send_id is not None}
+    sent = await surveys.read_several(connection, send_ids, now) if send_ids else {}
     new: list[NewAnswer] = []
     decided: dict[str, Decided] = {}
     for request in requests:
-        answer = answer_after(None, request.answer_id, request.given, now)
-        assert answer is not None, "the first answer is never a repetition"
+        answer = _first_answer(request, sent, now)
+        if answer is None:
+            continue
         decided[request.answer_id] = Decided(answer, changed=True)
         customer_id, order_id = request.customer_id, request.order_id
         new.append(
             NewAnswer(
                 answer_id=request.answer_id,
-                customer_id=customer_id,
+                customer_id=answer.customer_id,
+                send_id=request.send_id,
                 event=runtime.outbox.record(contract.event(answer, traceparent=request.traceparent)),
                 request_digest=request.digest,
                 customer_digest=None if customer_id is None else digests.digest(customer_id),
@@ -57,8 +65,18 @@ async def add(
                 claim=request.key if request.named else None,
             )
         )
-    added = await answers.add(connection, contract.TOPIC, new)
+    added = await answers.add(connection, contract.TOPIC, new) if new else ()
     return {answer_id: decided[answer_id] for answer_id in added}
+
+
+def _first_answer(request: AnswerRequest, sent: Mapping[str, Survey], now: datetime) -> Answer | None:
+    """What a request becomes if nothing is stored under its id; None if that needs a look at what is."""
+    if request.send_id is None:
+        return answer_after(None, request.answer_id, request.given, now)
+    try:
+        return decide(request, Standing(survey=sent.get(request.send_id)), now).answer
+    except REFUSALS:
+        return None
 
 
 async def record(

@@ -1,6 +1,6 @@
 """A request to record or amend an answer, and what it becomes of what is stored: decided here, whoever asks."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -122,10 +122,11 @@ def direct_request(
     caller: str,
     idempotency_key: str | None,
     began: datetime,
-    randomness: int,
+    randomness: Callable[[], int],
     traceparent: str | None = None,
 ) -> AnswerRequest:
-    """``caller`` is the name of the API key, to which an Idempotency-Key belongs; ``randomness`` are 74 random bits."""
+    """``caller`` is the name of the API key, to which an Idempotency-Key belongs; ``randomness`` gives 74 random bits,
+    which only an answer needs that comes with neither."""
     digest = unowned_id = None
     if body.answer_id is not None:
         answer_id, key = body.answer_id, identity.key_of(body.answer_id)
@@ -133,7 +134,7 @@ def direct_request(
         answer_id = key = identity.keyed_answer_id(caller=caller, idempotency_key=idempotency_key)
         digest, unowned_id = body.digest(), identity.unowned_keyed_answer_id(idempotency_key)
     else:
-        answer_id = key = time_ordered_id(began, randomness=randomness)
+        answer_id = key = time_ordered_id(began, randomness=randomness())
     return AnswerRequest(
         answer_id=answer_id,
         key=key,

@@ -25,12 +25,13 @@ class NewAnswer:
     """An answer that is probably new, with its event.
 
     It is added only if nobody was erased under ``customer_digest`` or ``order_digest``, there is no answer under
-    ``rival_id``, and no other answer has the key ``claim``.
+    ``rival_id``, no other answer has the key ``claim``, and the survey ``send_id`` is still of ``customer_id``.
     """
 
     answer_id: str
     customer_id: str | None
     event: Record
+    send_id: str | None = None
     request_digest: bytes | None = None
     customer_digest: bytes | None = None
     order_digest: bytes | None = None
@@ -58,7 +59,7 @@ _ADD = Statement(
     """
     SELECT add_answers(
         :topic, :answer_ids, :customer_ids, :bodies, :request_digests, CAST(:derived_keys AS uuid[]), :claims,
-        :customer_digests, :order_digests, :rival_ids, CAST(:rival_keys AS uuid[]), :headers
+        :customer_digests, :order_digests, :rival_ids, CAST(:rival_keys AS uuid[]), :send_ids, :headers
     )
     """
 )
@@ -81,6 +82,7 @@ async def add(connection: AsyncConnection, topic: str, new: Sequence[NewAnswer])
         # Of an id that is no UUID, the index on derived keys takes care; it cannot compare them with ids.
         "rival_ids": [key or answer.rival_id for answer, key in zip(new, derived, strict=True)],
         "rival_keys": [None if key else answer.claim for answer, key in zip(new, derived, strict=True)],
+        "send_ids": [answer.send_id for answer in new],
         "headers": [pack_headers(answer.event.headers) for answer in new],
     }
     return {row[0] for row in await _ADD.rows(connection, values)}

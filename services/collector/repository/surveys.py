@@ -35,7 +35,7 @@ _READ = text(_SURVEY)
 # The share lock serialises this with an erasure of the customer.
 _HOLD = text(_SURVEY + " FOR SHARE OF sends")
 # Several, without their answers, which are locked by themselves. What a closed one was like is shown on its page.
-_HOLD_SEVERAL = """
+_SEVERAL = """
     SELECT sends.send_id, sends.campaign, sends.campaign_version, sends.channel, sends.locale, sends.customer_id,
            sends.address, sends.name, sends.order_id, sends.product, sends.segments::text AS segments, sends.sent_at,
            sends.expires_at, sends.erased_at, campaign.definition::text AS definition
@@ -48,10 +48,10 @@ _HOLD_SEVERAL = """
     ) AS campaign ON true
     WHERE sends.send_id = ANY(CAST(:send_ids AS text[]))
     ORDER BY sends.send_id
-    FOR SHARE OF sends
 """
-_HOLD_SEVERAL_WAITING = Statement(_HOLD_SEVERAL)
-_HOLD_SEVERAL_FREE = Statement(_HOLD_SEVERAL + " SKIP LOCKED")
+_READ_SEVERAL = Statement(_SEVERAL)
+_HOLD_SEVERAL_WAITING = Statement(_SEVERAL + " FOR SHARE OF sends")
+_HOLD_SEVERAL_FREE = Statement(_SEVERAL + " FOR SHARE OF sends SKIP LOCKED")
 _PLAIN_COLUMNS = tuple(field.name for field in fields(Send) if field.name != "segments")
 
 
@@ -65,12 +65,21 @@ async def hold(connection: AsyncConnection, send_id: str) -> Survey | None:
     return await _survey(connection, _HOLD, send_id)
 
 
+async def read_several(connection: AsyncConnection, send_ids: Collection[str], now: datetime) -> dict[str, Survey]:
+    """Those of the surveys that there are, without their answers, and with the campaign of those that have closed."""
+    return await _several(connection, _READ_SEVERAL, send_ids, now)
+
+
 async def hold_several(
     connection: AsyncConnection, send_ids: Collection[str], now: datetime, *, wait: bool
 ) -> dict[str, Survey]:
-    """Those of the surveys that there are, locked, without their answers, and with the campaign of those that have
-    closed; without ``wait``, only those that nobody else is changing."""
-    statement = _HOLD_SEVERAL_WAITING if wait else _HOLD_SEVERAL_FREE
+    """The same, locked; without ``wait``, only those that nobody else is changing."""
+    return await _several(connection, _HOLD_SEVERAL_WAITING if wait else _HOLD_SEVERAL_FREE, send_ids, now)
+
+
+async def _several(
+    connection: AsyncConnection, statement: Statement, send_ids: Collection[str], now: datetime
+) -> dict[str, Survey]:
     rows = await statement.rows(connection, {"send_ids": sorted(send_ids), "now": now})
     return {row.send_id: Survey(_send(row), _campaign(row["definition"]), None) for row in rows}
 

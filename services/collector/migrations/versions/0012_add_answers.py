@@ -14,7 +14,8 @@ def upgrade() -> None:
     # erased person's. Nothing is waited for but another transaction that is adding the same id.
     #
     # A function, because each of its statements sees what was committed before it: whether somebody was erased must be
-    # read after erasures are held off (`repository/erasures.py` has the locks' names, and what they are for).
+    # read after erasures are held off (`repository/erasures.py` has the locks' names, and what they are for). A survey
+    # is held by its row.
     # Statistics of a table that was empty a moment ago must not make it read whole tables, hence the setting.
     op.execute(
         """
@@ -30,6 +31,7 @@ def upgrade() -> None:
             order_digests    bytea[], -- null if the answer names a customer, or no order
             rival_ids        text[],  -- ids that must not exist
             rival_keys       uuid[],  -- derived keys that must not exist
+            send_ids         text[],  -- the surveys that are answered, which must be of these customers
             headers          text[]   -- of the events
         ) RETURNS SETOF text
         LANGUAGE plpgsql
@@ -46,11 +48,17 @@ def upgrade() -> None:
                     hashtextextended('hearback.collector.orders', 0)))
                 AND (claim IS NULL OR pg_try_advisory_xact_lock(
                     hashtextextended('hearback.collector.answer.' || claim, 0)))
+                AND (send IS NULL OR (
+                    SELECT true FROM sends
+                    WHERE sends.send_id = send AND sends.customer_id IS NOT DISTINCT FROM customer
+                        AND sends.erased_at IS NULL
+                    FOR SHARE SKIP LOCKED
+                ))
                 ORDER BY place
             )
             INTO held
-            FROM unnest(customer_ids, order_digests, claims)
-                WITH ORDINALITY AS given (customer, order_digest, claim, place);
+            FROM unnest(customer_ids, order_digests, claims, send_ids)
+                WITH ORDINALITY AS given (customer, order_digest, claim, send, place);
 
             RETURN QUERY
             WITH given AS MATERIALIZED (

@@ -13,7 +13,7 @@ from deploy.local.provision import Database
 from services.collector.actions import answer_writer
 from services.collector.actions.answers import record
 from services.collector.domain.answer_requests import AnswerRequest
-from services.collector.repository import erasures
+from services.collector.repository import erasures, surveys
 from shared import tracing
 from shared.contracts import identity
 from tests.integration.collector.conftest import collector_with
@@ -49,6 +49,41 @@ async def test_many_at_once_take_few_transactions(collector: Collector) -> None:
     assert await revisions(collector) == {f"a-{number}": [1] for number in range(MANY)}
     ((transactions,),) = await execute(collector, "SELECT count(DISTINCT xmin::text) FROM answers")
     assert transactions < MANY / 4
+
+
+async def test_many_surveys_answered_at_once_take_few_transactions(collector: Collector) -> None:
+    pages = [await collector.send(f"s-{number}", customer_id=f"c-{number}") for number in range(MANY)]
+    responses = await asyncio.gather(*(collector.client.post(page, data={"score": 9}) for page in pages))
+    assert {response.status_code for response in responses} == {303}
+    expected = {identity.answer_id(f"s-{number}"): f"c-{number}" for number in range(MANY)}
+    assert {event.key: event.body["customer_id"] for event in await collector.answers()} == expected
+    assert dict(await execute(collector, "SELECT answer_id, customer_id FROM answers")) == expected
+    ((transactions,),) = await execute(collector, "SELECT count(DISTINCT xmin::text) FROM answers")
+    assert transactions < MANY / 4
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "customer_ids"),
+    [
+        ("customer_id = 'guest-1'", 303, ["guest-1"]),
+        ("customer_id = NULL, address = NULL, name = NULL, order_id = NULL, erased_at = now()", 410, []),
+    ],
+)
+async def test_what_becomes_of_a_survey_after_it_was_read_is_not_overlooked(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch, change: str, status: int, customer_ids: Sequence[str]
+) -> None:
+    page = await collector.send("s-1", customer_id="c-1")
+    read = surveys.read_several
+
+    async def changed_after_reading(*arguments: Any) -> Any:
+        found = await read(*arguments)
+        await execute(collector, f"UPDATE sends SET {change}")  # ours
+        return found
+
+    monkeypatch.setattr(surveys, "read_several", changed_after_reading)
+    response = await collector.client.post(page, data={"score": 9})
+    assert response.status_code == status
+    assert [event.body["customer_id"] for event in await collector.answers()] == customer_ids
 
 
 async def test_many_different_at_once_for_one_id_follow_one_another(collector: Collector) -> None:

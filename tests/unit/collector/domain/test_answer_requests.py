@@ -32,7 +32,7 @@ NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
 def direct(key: str | None = None, **fields: Any) -> AnswerRequest:
     body = DirectAnswer(**{"score": 9, **fields})
-    return direct_request(body, caller="shop", idempotency_key=key, began=NOW, randomness=1)
+    return direct_request(body, caller="shop", idempotency_key=key, began=NOW, randomness=lambda: 1)
 
 
 def stored(score: int = 9, *, digest: bytes | None = None, **fields: Any) -> StoredAnswer:
