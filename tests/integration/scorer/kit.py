@@ -55,8 +55,10 @@ class Scorer:
 
     async def publish(self) -> None:
         """Publishes everything that changed."""
-        while await fold_changes(self.runtime):
-            pass
+        # A fold that is in progress already takes only what there was when it began.
+        for _ in range(2):
+            while await fold_changes(self.runtime):
+                pass
         while await walk(self.runtime):
             pass
         await publish_everybody(self.runtime)

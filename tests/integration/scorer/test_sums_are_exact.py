@@ -101,7 +101,8 @@ STEPS = st.one_of(
     st.tuples(st.just("days"), WHO, st.sampled_from([1, 1, 1, 2, 7, 40, 400, -1, -1, -3, -50])),
     st.tuples(st.just("fold"), WHO, CRASH),
     st.tuples(st.just("fold some"), WHO, CRASH),
-    st.tuples(st.just("walk"), WHO, CRASH),
+    # Some at a time, so that much happens in the middle of a walk.
+    *(st.tuples(st.just("walk"), WHO, CRASH) for _ in range(3)),
     st.tuples(st.just("everybody"), WHO, CRASH),
     st.tuples(st.just("oldest"), WHO, CRASH),
     st.tuples(st.just("round"), WHO, CRASH),
@@ -286,7 +287,10 @@ WINDOWS: tuple[Window, ...] = ("30d", "all")
 
 async def check_values(scorer: Scorer, cells: Cells) -> None:
     """Of the day of the sums, from which they are read once all are of it."""
-    (known,) = await scorer.query("SELECT COALESCE(last_day, CAST(:today AS date)) AS day FROM publisher", today=START)
+    (known,) = await scorer.query(
+        "SELECT COALESCE(last_day, CAST(:today AS date)) AS day, walked_to, building FROM publisher", today=START
+    )
+    event("all sums are made" if known.walked_to is None else "in a walk" if known.walked_to >= 0 else "before a walk")
     segments = await scorer.query("SELECT id, dimension, value FROM segments WHERE id <> 0")
     campaigns = [row.id for row in await scorer.query("SELECT id FROM campaigns WHERE name = 'service-nps'")]
     for window in WINDOWS:
@@ -335,7 +339,8 @@ async def check_published(scorer: Scorer, *, quiet: bool) -> None:
         key = body["campaign"], body["window"], body["segment"]
         before = last.get(key, {"sequence": 0})
         assert body["sequence"] == before["sequence"] + 1
-        assert figures(body) != figures(before), "published twice with the same figures"
+        # Other counts before may make the same change.
+        assert figures(body) != figures(before) or body.get("change") is not None, "published twice"
         last[key] = body
     if not quiet:
         return

@@ -1,5 +1,7 @@
 """Changes that are not folded yet: found whichever transactions saw what, and also after a restore."""
 
+from collections.abc import Sequence
+
 import pytest
 from sqlalchemy import text
 
@@ -57,13 +59,16 @@ async def test_after_a_restore_into_a_younger_cluster_nothing_is_overlooked(scor
     assert await counted(scorer) == 2
 
 
-async def test_a_snapshot_of_the_future_is_forgotten_before_that_future_comes(scorer: Scorer) -> None:
+@pytest.mark.parametrize("columns", [("folded",), ("folding",), ("folded", "folding")], ids=" and ".join)
+async def test_a_snapshot_of_the_future_is_forgotten_before_that_future_comes(
+    scorer: Scorer, columns: Sequence[str]
+) -> None:
     """Else what was counted until then would be taken for folded."""
     await scorer.take("surveys.answers", answer("a", 10))
     await scorer.publish()
     (now,) = await scorer.query("SELECT CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS text) AS bigint) AS xmax")
     soon = now.xmax + 20
-    for column in ("folded", "folding"):
+    for column in columns:
         await scorer.change(f"UPDATE publisher SET {column} = '{soon}:{soon}:'")
     await ScoreLoop(scorer.runtime).step()
     await scorer.take("surveys.answers", answer("b", 10))
