@@ -15,7 +15,7 @@ from benchmarks.installation import PROCESSES, Installation
 from benchmarks.result import Measure, Result, WrongOutcome
 from benchmarks.stream import Progress
 
-EXPECTED_WARM_SECONDS = 6.0
+EXPECTED_WARM_SECONDS = 9.0
 WARM_STARTS = 3
 _BACKENDS = ("postgresql", "kafka")
 

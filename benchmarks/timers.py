@@ -103,7 +103,8 @@ def _figures_of_rounds(pending: int, none_dead: Sequence[float], all_dead: Seque
         figures += [
             Measure(f"looking for {BATCH} that came due, and claiming them: {name}", bare * 1_000, "ms"),
             Measure(f"the same beside a snapshot and {pending:,} that were handled", ours * 1_000, "ms"),
-            _ratio("ratio", ours / bare, expected=True),
+            # The mean has the returns to the beginning, which may take a twentieth of the time, however quick the rest.
+            _ratio("ratio", ours / bare, expected=name == "median"),
         ]
     return figures
 

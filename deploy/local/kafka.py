@@ -59,6 +59,8 @@ class KafkaNode:
             log_file=log_file,
             ready=self._is_ready,
             stop_within=15.0,
+            # Of the C library's allocator: one for each of the many threads keeps some megabytes that nobody needs.
+            environment={"MALLOC_ARENA_MAX": "2"},
         )
 
     async def _is_ready(self) -> bool:

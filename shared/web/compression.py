@@ -24,8 +24,8 @@ _LEVEL = 5
 _WITHOUT_BODY = (204, 304)
 _TEXT = re.compile(r"text/(?!event-stream)|image/svg\+xml|application/(?:[\w.-]+\+)?(?:json|javascript|yaml)\b")
 _OWN_SITE = ("same-origin", "none")
-_REPEATED = frozenset({"by", "campaign", "find", "owner", "search", "segment"})
-"""The parameters whose text is repeated in pages for staff, whatever it is."""
+_REPEATED = frozenset({"campaign", "find", "owner", "search", "segment"})
+"""The parameters whose text is repeated in pages for staff, whatever it is; ``by`` must be one of few that exist."""
 
 
 class Compressed:
