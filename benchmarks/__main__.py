@@ -57,13 +57,13 @@ class Load:
 
 
 _SHORT_LOAD = Load(
-    messages=150_000,
+    messages=300_000,
     peers_messages=30_000,
     stored=200_000,
     events=20_000,
     surveys=3_000,
     timers=100_000,
-    seconds=4.0,
+    seconds=6.0,
     idle_seconds=10.0,
     posted=2_000,
     ingested=5_000,

@@ -24,7 +24,7 @@ from shared.contracts.topics import ANSWERS
 from shared.messaging.topics import ensure_topics
 from shared.nps import group_of
 
-EXPECTED_RATIO, EXPECTED_RATIO_OF_RICH, EXPECTED_RATIO_OF_STORED = 0.45, 0.25, 0.8
+EXPECTED_RATIO, EXPECTED_RATIO_OF_RICH, EXPECTED_RATIO_OF_STORED = 0.4, 0.25, 0.8
 """Of plain answers, to the faster bare loop in the same run."""
 MAX_MEMORY_GROWTH = 1.15
 """Resident memory at the end relative to that after a third of the answers, when caches are full."""
