@@ -36,7 +36,7 @@ from shared.messaging.topics import ensure_topics
 
 AT_ONCE = {1: 0.2, 16: 1.0, 64: 1.0}
 """How many requests are in progress at once, and what share of the answers is posted so."""
-EXPECTED = {1: 0.5, 16: 0.9, 64: 1.1}
+EXPECTED = {1: 0.45, 16: 0.9, 64: 1.1}
 EXPECTED_OF_FORMS = 0.6
 _FORMS_AT_ONCE = 16
 _WARM_UP = 500

@@ -39,7 +39,7 @@ DUPLICATE_WATCH_SECONDS = 1.0
 MINIMUM_SHARE_OF_RATE = 0.95
 
 # At most so many times what the bare hops take at the same rate: p50, p99.
-LIMITS = {20: (3.0, 4.0), 200: (14.0, 8.0)}
+LIMITS = {20: (4.0, 4.0), 200: (14.0, 8.0)}
 RATE_KEPT = 400
 RATE_OF_PROCESSOR_TIME = 200
 PROCESSOR_MILLISECONDS = 7.0
