@@ -56,7 +56,7 @@ class Rule(_Strict):
     """Matches an answer by its ``group`` or ``scores``, and by ``campaign`` and ``segments`` where given.
 
     ``segments`` is dimension to value; an answer with several values of a dimension matches if any of them does.
-    ``sla_hours`` is how soon staff should contact the customer; without it there is no deadline.
+    ``sla_hours`` is the deadline for contacting the customer, in hours; None means no deadline.
     """
 
     name: Label

@@ -13,6 +13,7 @@ import secrets
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -65,10 +66,6 @@ class _Waiting:
     accepted: Accepted
 
 
-def _randomness() -> int:
-    return secrets.randbits(74)
-
-
 class AnswerWriter:
     """Answers are written on a connection of its own, so that nothing else keeps them waiting."""
 
@@ -114,7 +111,7 @@ class AnswerWriter:
             caller=caller,
             idempotency_key=idempotency_key,
             began=self._runtime.clock.now(),
-            randomness=_randomness,
+            randomness=partial(secrets.randbits, 74),
             traceparent=tracing.current(),
         )
         return self._submit(request)

@@ -88,7 +88,7 @@ def answerable(survey: Survey | None, now: datetime, *, score_stays: bool = Fals
 
 
 def score_stays(survey: Survey | None, score: int | None) -> bool:
-    """Whether the survey has an answer, and ``score`` would not change it; None is no score."""
+    """Whether the survey has an answer, and ``score`` would not change it; None means no score."""
     answer = survey.stored.answer if survey and survey.stored else None
     return answer is not None and score in (None, answer.score)
 

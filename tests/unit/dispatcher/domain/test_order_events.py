@@ -54,6 +54,10 @@ def event(
     kind: str, at: datetime = NOW, order_id: str = "o-1", customer_id: str = "c-1", **fields: Any
 ) -> IncomingEvent:
     body = OrderEvent(order_id=order_id, occurred_at=at, customer=TellsOf(id=customer_id), **fields)
+    return as_incoming(kind, body)
+
+
+def as_incoming(kind: str, body: OrderEvent) -> IncomingEvent:
     return IncomingEvent(
         decision_id="",
         type=f"order.{kind}",

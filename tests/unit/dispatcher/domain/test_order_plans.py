@@ -21,7 +21,7 @@ from services.dispatcher.domain.segments import Segmentation, matches, of_campai
 from services.dispatcher.domain.timers import Effect, Plan
 from shared.contracts.orders import Customer as TellsOf
 from shared.contracts.orders import Item, Money, OrderEvent, Shipment
-from tests.unit.dispatcher.domain.test_order_events import CUSTOMERS, DAY, HOUR, NOW, ORDERS
+from tests.unit.dispatcher.domain.test_order_events import CUSTOMERS, DAY, HOUR, NOW, ORDERS, as_incoming
 
 SEGMENTATION = Segmentation(value_bands={"*": (Decimal(50), Decimal(100))})
 MAX_CONDITIONS = 10
@@ -80,16 +80,7 @@ def catalogues(draw: st.DrawFn) -> dict[int, Campaign]:
 
 def _event(kind: str, hours: int, fields: dict[str, Any], who: dict[str, Any]) -> IncomingEvent:
     body = OrderEvent(occurred_at=NOW + hours * HOUR, customer=TellsOf(**who), **fields)
-    return IncomingEvent(
-        decision_id="",
-        type=f"order.{kind}",
-        source="/shop",
-        event_id="",
-        body=body,
-        order_id=body.order_id,
-        customer_id=body.customer.id,
-        traceparent=None,
-    )
+    return as_incoming(kind, body)
 
 
 events = st.builds(
