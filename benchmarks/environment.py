@@ -13,6 +13,7 @@ from deploy.local.ports import StackPorts
 from deploy.local.programs import PROCESSES, PROJECT
 from deploy.local.provision import Database, temporary_database
 from deploy.local.stack import Stack
+from deploy.local.state_lock import StateLock
 from deploy.local.supervisor import Supervisor, end_leftovers
 from deploy.local.topics import delete_topics
 from shared.settings import ServiceSettings
@@ -58,6 +59,7 @@ class BackendsForBenchmarks:
     """The backends named in the environment, or new ones, started when first needed and stopped at the end."""
 
     def __init__(self) -> None:
+        self._lock = StateLock(STATE)
         self._supervisor = Supervisor(STATE / "processes.json")
         self._backends: Backends | None = None
 
@@ -65,6 +67,7 @@ class BackendsForBenchmarks:
     async def environment(self) -> AsyncIterator[Environment]:
         """Always with a new database and new topics."""
         if self._backends is None:
+            self._lock.take()
             end_leftovers(STATE / "processes.json")
             self._backends = await start_backends(
                 self._supervisor, STATE, StackPorts.free(), "benchmark", External.from_environment(), unreported, {}
@@ -86,3 +89,4 @@ class BackendsForBenchmarks:
         """What was started; the next ``environment`` starts new ones."""
         self._backends = None
         await self._supervisor.stop_all()
+        self._lock.release()

@@ -11,7 +11,6 @@
 """
 
 import asyncio
-import fcntl
 import importlib
 import shlex
 import sys
@@ -19,11 +18,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
 from deploy.local.backends import Backends, Report, all_or_none, start_backends, unreported
-from deploy.local.errors import StackError
 from deploy.local.external import External
 from deploy.local.ports import HOST, StackPorts, free_port, require_free
 from deploy.local.programs import BACKENDS, PROCESSES, PROJECT, SERVICES, Program
@@ -31,6 +29,7 @@ from deploy.local.provision import Database, provision, require_connection
 from deploy.local.readiness import answers_ready
 from deploy.local.replicas import instances
 from deploy.local.secrets_file import StackSecrets, load_or_create, write_private
+from deploy.local.state_lock import StateLock
 from deploy.local.status import ports_of_running_stack
 from deploy.local.supervisor import ProcessRecord, Supervisor, end_leftovers
 
@@ -93,7 +92,7 @@ class Stack:
             for name in instances(process, self.replicas.get(process, 1))
         } | {"mailbox": self.ports.mailbox}
         self._stopped: dict[str, Program] = {}
-        self._lock: IO[str] | None = None
+        self._lock = StateLock(self.state)
         self._secrets: StackSecrets
         self._backends: Backends
         self.database: Database
@@ -113,8 +112,7 @@ class Stack:
         The file `env` is written last, so that a start that fails leaves the one of an earlier stack.
         Raises StackError.
         """
-        self.state.mkdir(parents=True, exist_ok=True)
-        self._take_lock()
+        self._lock.take()
         try:
             await asyncio.to_thread(end_leftovers, self.state / "processes.json")
             if overrides := self._overrides():
@@ -158,9 +156,7 @@ class Stack:
         await self._supervisor.stop_all(
             tuple(name for name in names if name not in (*BACKENDS, "mailbox")), ("mailbox",), BACKENDS
         )
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        self._lock.release()
 
     async def ready(self, *names: str) -> None:
         """Returns when the named processes, by default all, are ready. Raises StackError when one is not in time."""
@@ -333,15 +329,3 @@ class Stack:
     def _write_env_file(self) -> None:
         lines = [f"export {name}={shlex.quote(value)}\n" for name, value in self.client_environment().items()]
         write_private(self.state / "env", "".join(lines))
-
-    def _take_lock(self) -> None:
-        """Held until the process exits, however it exits."""
-        lock = (self.state / "lock").open("a")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            lock.close()
-            raise StackError(
-                f"Another stack is using {self.state}: stop it with `make down`, or use another folder."
-            ) from error
-        self._lock = lock

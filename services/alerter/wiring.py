@@ -16,15 +16,13 @@ from shared.runtime import Runtime
 from shared.web import sessions
 from shared.web.app import create_app
 from shared.web.pages import templates
-from shared.web.static_files import mount_static
 
 _FOLDER = Path(__file__).parent
 _RETENTION_SECONDS = 60
 
 
 def build(runtime: Runtime[AlerterSettings]) -> Service:
-    app = create_app(runtime, "Hearback alerter", staff_pages=True)
-    mount_static(app, _FOLDER)
+    app = create_app(runtime, "Hearback alerter", folder=_FOLDER, staff_pages=True)
     app.include_router(cases.routes(runtime))
     app.include_router(routing.routes(runtime))
     page = InboxPage(runtime, templates(_FOLDER))

@@ -18,14 +18,14 @@ from shared.process import Service
 from shared.runtime import Runtime
 from shared.web.app import create_app
 from shared.web.plain import PlainPath, PlainPaths
-from shared.web.static_files import mount_static
+
+_FOLDER = Path(__file__).parent
 
 
 def build(runtime: Runtime[CollectorSettings]) -> Service:
     settings = runtime.settings
-    app = create_app(runtime, "Hearback collector", base_path=settings.collector_base_path)
+    app = create_app(runtime, "Hearback collector", folder=_FOLDER, base_path=settings.collector_base_path)
     app.add_middleware(AnyCase, base_path=settings.collector_base_path)
-    mount_static(app, Path(__file__).parent)
     rendering = Rendering(runtime)
     writer = AnswerWriter(runtime)
     app.include_router(answers.routes(runtime, writer))

@@ -18,7 +18,6 @@ from shared.runtime import Runtime
 from shared.web import sessions
 from shared.web.app import create_app
 from shared.web.pages import templates
-from shared.web.static_files import mount_static
 from shared.web.stream import Stream
 
 _FOLDER = Path(__file__).parent
@@ -29,7 +28,7 @@ _RETENTION_SECONDS = 60.0
 def build(runtime: Runtime[ScorerSettings]) -> Service:
     names = Names(runtime.engine)
     live = Stream[ScoreUpdate](runtime.settings.stream_clients)
-    app = create_app(runtime, "Hearback scorer", staff_pages=True)
+    app = create_app(runtime, "Hearback scorer", folder=_FOLDER, staff_pages=True)
     app.include_router(nps.routes(runtime))
     app.include_router(segments.routes(runtime))
     app.include_router(sample_size.routes(runtime))
@@ -37,7 +36,6 @@ def build(runtime: Runtime[ScorerSettings]) -> Service:
     pages = templates(_FOLDER)
     app.include_router(dashboard.routes(runtime, pages))
     app.include_router(downloads.routes(runtime))
-    mount_static(app, _FOLDER)
     return Service(
         handlers={
             topics.SESSIONS.name: sessions.handler(),

@@ -1,6 +1,7 @@
 """The application every service builds on: probes, metrics, problem details, sign-in, trace context."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -18,7 +19,7 @@ from shared.web import auth, problems
 from shared.web.compression import Compressed
 from shared.web.limits import BodyLimit
 from shared.web.pages import Pages
-from shared.web.static_files import SHARED
+from shared.web.static_files import SHARED, StaticFiles
 
 log = structlog.get_logger()
 
@@ -27,11 +28,14 @@ MAX_BODY_BYTES = 256 * 1024
 """The longest comment, campaign or set of routing rules fits however it is encoded."""
 
 
-def create_app(runtime: Runtime[Any], title: str, *, base_path: str = "", staff_pages: bool = False) -> FastAPI:
+def create_app(
+    runtime: Runtime[Any], title: str, *, folder: Path | None = None, base_path: str = "", staff_pages: bool = False
+) -> FastAPI:
     """A FastAPI application with the common routes; the service adds its own. Larger bodies are refused unread.
 
-    ``base_path`` is the path of the public URL, such as ``/feedback``; see ``BasePath``. A service with
-    ``staff_pages`` has the sign-in page and takes its sessions; it has the table of withdrawn ones, and their handler.
+    ``folder`` is the service's, if it has pages. ``base_path`` is the path of the public URL, such as ``/feedback``;
+    see ``BasePath``. A service with ``staff_pages`` has the sign-in page and takes its sessions; it has the table of
+    withdrawn ones, and their handler.
     """
     app = FastAPI(title=title, version="1", docs_url=None, redoc_url=None)
     pages = Pages((SHARED,), base_path)
@@ -75,6 +79,7 @@ def create_app(runtime: Runtime[Any], title: str, *, base_path: str = "", staff_
 
     app.add_middleware(Compressed)
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
+    app.add_middleware(StaticFiles, folders=(SHARED,) if folder is None else (folder / "web", SHARED))
     app.add_middleware(Observed)
     app.add_middleware(HeadAsGet)
     app.add_middleware(BasePath, base_path=base_path)

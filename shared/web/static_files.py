@@ -1,6 +1,7 @@
 """Static files: a service's own, and the shared ones, each compressed once and cached by browsers for good.
 
-A service has ``web/static``; anything else is looked up in ``shared/web``.
+A service has ``web/static``; anything else is looked up in ``shared/web``. They are served in front of the framework: a
+page loads four of them, and through all of its layers each took about a millisecond.
 """
 
 from collections.abc import Callable
@@ -10,11 +11,9 @@ from hashlib import sha256
 from mimetypes import guess_type
 from pathlib import Path
 
-from fastapi import FastAPI
 from starlette.datastructures import Headers
-from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.web.compression import accepts_gzip, compressed
 
@@ -22,11 +21,6 @@ SHARED = Path(__file__).parent
 STATIC_PATH = "/static"
 _YEAR = "public, max-age=31536000, immutable"
 _CHECK_AGAIN = "no-cache"
-
-
-def mount_static(app: FastAPI, service_folder: Path) -> None:
-    """Serves ``web/static`` of the service, then the shared static files, under ``/static``, without a key."""
-    app.mount(STATIC_PATH, _StaticFiles((service_folder / "web", SHARED)), name="static")
 
 
 def static_address(folders: tuple[Path, ...], base_path: str = "") -> Callable[[str], str]:
@@ -69,17 +63,26 @@ class _StaticFile:
         )
 
 
-class _StaticFiles:
-    """Serves a static file from the first folder that has it; it is cached for as long as its URL names its content.
+@dataclass(frozen=True, slots=True)
+class _Route:
+    path: str
+
+
+class StaticFiles:
+    """Middleware that serves a static file from the first of ``folders`` that has it, under ``/static`` and without a
+    key; it is cached for as long as its URL names its content.
 
     While replicas are upgraded one by one, an old page may ask a new replica for its own version of a file. Each file
     is read and compressed once, when it is first asked for.
     """
 
-    def __init__(self, folders: tuple[Path, ...]) -> None:
+    _ROUTE = _Route(f"{STATIC_PATH}/{{file}}")
+
+    def __init__(self, app: ASGIApp, *, folders: tuple[Path, ...]) -> None:
+        self._app = app
         self._address = static_address(folders)
         self._paths = {
-            file.relative_to(folder / "static").as_posix(): file
+            f"{STATIC_PATH}/{file.relative_to(folder / 'static').as_posix()}": file
             for folder in reversed(folders)
             for file in (folder / "static").rglob("*")
             if file.is_file()
@@ -87,17 +90,18 @@ class _StaticFiles:
         self._files: dict[str, _StaticFile] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        name = scope["path"].removeprefix(scope["root_path"]).removeprefix("/")
-        if name not in self._paths:
-            raise HTTPException(404)
-        if scope["method"] != "GET":  # HEAD is served as GET
-            raise HTTPException(405, headers={"Allow": "GET, HEAD"})
-        if name not in self._files:
-            self._files[name] = _StaticFile.read(self._paths[name], self._address(name))
-        await self._response(self._files[name], name, scope)(scope, receive, send)
+        # HEAD is served as GET.
+        path = scope["path"].removeprefix(scope["root_path"]) if scope["type"] == "http" else ""
+        if path not in self._paths or scope["method"] != "GET":
+            await self._app(scope, receive, send)
+            return
+        if path not in self._files:
+            self._files[path] = _StaticFile.read(self._paths[path], self._address(path.removeprefix(f"{STATIC_PATH}/")))
+        scope["route"] = self._ROUTE
+        await self._response(self._files[path], path, scope)(scope, receive, send)
 
-    def _response(self, file: _StaticFile, name: str, scope: Scope) -> Response:
-        asked_for = f"{STATIC_PATH}/{name}?{scope['query_string'].decode('ascii', 'replace')}"
+    def _response(self, file: _StaticFile, path: str, scope: Scope) -> Response:
+        asked_for = f"{path}?{scope['query_string'].decode('ascii', 'replace')}"
         headers = {
             "Cache-Control": _YEAR if asked_for == file.address else _CHECK_AGAIN,
             "ETag": file.tag,

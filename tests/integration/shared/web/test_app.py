@@ -4,7 +4,6 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Annotated
 
 import httpx
@@ -25,7 +24,6 @@ from shared.web.app import MAX_BODY_BYTES, create_app
 from shared.web.auth import COOKIE, require, staff
 from shared.web.problems import Problem
 from shared.web.repository import sessions as repository
-from shared.web.static_files import mount_static
 from tests.kit.http import bearer, client_of
 from tests.kit.messages import message
 from tests.kit.outbox import published
@@ -47,7 +45,6 @@ async def runtime(database: Database) -> AsyncIterator[Runtime[ServiceSettings]]
 @pytest.fixture
 def app(runtime: Runtime[ServiceSettings]) -> FastAPI:
     app = create_app(runtime, "Test", staff_pages=True)
-    mount_static(app, Path(__file__).parent)
 
     @app.get("/v1/scores")
     async def scores(caller: Annotated[Caller, Depends(require("scores:read"))]) -> dict[str, str]:

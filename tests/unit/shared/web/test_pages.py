@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 
 from shared.contracts.campaigns import Brand
 from shared.web.pages import page_headers, templates
-from shared.web.static_files import mount_static
+from shared.web.static_files import SHARED, StaticFiles
 from tests.kit.http import client_of
 
 
@@ -28,7 +28,7 @@ def service(tmp_path: Path) -> Path:
 @pytest.fixture
 def client(service: Path) -> httpx.AsyncClient:
     app = FastAPI()
-    mount_static(app, service)
+    app.add_middleware(StaticFiles, folders=(service / "web", SHARED))
     rendering = templates(service)
 
     @app.get("/")
@@ -90,6 +90,7 @@ async def test_static_files_of_the_service_and_the_shared_ones(client: httpx.Asy
     assert "immutable" not in shared.headers.get("cache-control", "")
     assert (await client.get("/static/../pages.py")).status_code == 404
     assert (await client.get("/static/nothing.css")).status_code == 404
+    assert (await client.post("/static/base.css")).status_code == 404
 
 
 async def test_a_static_file_is_packed_and_known_again(client: httpx.AsyncClient) -> None:
