@@ -10,12 +10,13 @@ from pydantic import SecretStr
 from deploy.local.backends import Backends, start_backends, unreported
 from deploy.local.external import External
 from deploy.local.ports import StackPorts
-from deploy.local.programs import PROCESSES, PROJECT
+from deploy.local.programs import PROJECT
 from deploy.local.provision import Database, temporary_database
 from deploy.local.stack import Stack
 from deploy.local.state_lock import StateLock
 from deploy.local.supervisor import Supervisor, end_leftovers
 from deploy.local.topics import delete_topics
+from shared.processes import PROCESSES
 from shared.settings import ServiceSettings
 
 STATE = PROJECT / ".hearback" / "bench"

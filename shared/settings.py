@@ -7,14 +7,15 @@ from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 
 from shared.api_keys import read_keys
 from shared.clock import clock_from
 from shared.contracts.campaigns import COLOR_PATTERN, DEFAULT_COLOR
-from shared.contracts.topics import FORGET_DAYS, LONGEST_RETENTION_DAYS, segment_seconds
-from shared.kafka_settings import KafkaSettings, settings_errors
+from shared.contracts.topics import LONGEST_RETENTION_DAYS, segment_seconds
+from shared.kafka_settings import settings_errors
 from shared.persistence.urls import driver_url
+from shared.topic_settings import TopicSettings
 
 # Anything else would have to be quoted differently in redirects, forms and emails.
 _UNSAFE_IN_PATH = re.compile(r"[^A-Za-z0-9:/._~\[\]-]|(?<!:)//")
@@ -22,7 +23,7 @@ Positive = Annotated[float, Field(gt=0)]
 Settings = TypeVar("Settings", bound="ServiceSettings")
 
 
-class ServiceSettings(KafkaSettings):
+class ServiceSettings(TopicSettings):
     """The settings of every service. A field ``http_port`` is read from ``HEARBACK_HTTP_PORT``."""
 
     database_url: SecretStr = Field(
@@ -36,23 +37,6 @@ class ServiceSettings(KafkaSettings):
         le=200,
         description="Maximum database connections per process, besides one of the outbox relay and, in the collector, "
         "one of the writer of answers. HTTP requests use at most half of them.",
-    )
-    topic_prefix: str = Field("", pattern=r"^[a-zA-Z0-9._-]{0,60}$", description="Prefix of every topic name.")
-    topic_replication: int = Field(
-        0,
-        ge=0,
-        le=10,
-        description="Replication factor of topics this process creates; 0 = three, or the number of brokers if fewer.",
-    )
-    topic_min_insync_replicas: int = Field(
-        0,
-        ge=0,
-        le=10,
-        description="Replicas that must have a record before it counts as published, in topics this process creates; "
-        "0 = one fewer than there are, but at least one.",
-    )
-    forget_days: Positive = Field(
-        FORGET_DAYS, le=90, description="Days within which what was erased, or has aged, has left the disks of Kafka."
     )
     erased_id_days: int = Field(
         40,
@@ -145,16 +129,6 @@ class ServiceSettings(KafkaSettings):
         clock_from(value)
         return value
 
-    @field_validator("topic_min_insync_replicas")
-    @classmethod
-    def _not_more_than_replicas(cls, value: int, info: ValidationInfo) -> int:
-        replication = info.data.get("topic_replication", 0)
-        if 0 < replication < value:
-            raise ValueError(
-                f"{value} is more than HEARBACK_TOPIC_REPLICATION ({replication}): nothing could be published"
-            )
-        return value
-
     @field_validator("public_collector_url")
     @classmethod
     def _public_url(cls, value: str) -> str:
@@ -242,10 +216,6 @@ class ServiceSettings(KafkaSettings):
     def collector_base_path(self) -> str:
         """The path of the collector's public URL, such as ``/feedback``; empty when it has none."""
         return urlsplit(self.public_collector_url).path.rstrip("/")
-
-    def topic(self, name: str) -> str:
-        """The topic's name on this cluster."""
-        return self.topic_prefix + name
 
 
 def _listed(secrets: SecretStr) -> list[str]:

@@ -16,26 +16,14 @@ from pydantic_settings import BaseSettings
 
 from deploy.local.environment import OF_CLIENTS, OF_THE_STACK
 from deploy.local.mailbox.settings import MailboxSettings
-from services.alerter.settings import AlerterSettings
-from services.collector.settings import CollectorSettings
-from services.dispatcher.courier.settings import CourierSettings
-from services.dispatcher.settings import DispatcherSettings
-from services.scorer.settings import ScorerSettings
 from shared.kafka_settings import PREFIX
 from shared.settings import ServiceSettings
+from tools.settings_of_process import SETTINGS_OF_PROCESS
 
 PROJECT = Path(__file__).parents[1]
 README = PROJECT / "README.md"
 NAMES = PROJECT / "shared" / "setting_names.py"
 BEGIN, END = "<!-- settings: begin -->", "<!-- settings: end -->"
-
-_SETTINGS_OF_PROCESS: dict[str, type[ServiceSettings]] = {
-    "dispatcher": DispatcherSettings,
-    "courier": CourierSettings,
-    "collector": CollectorSettings,
-    "scorer": ScorerSettings,
-    "alerter": AlerterSettings,
-}
 
 
 def table() -> str:
@@ -43,7 +31,7 @@ def table() -> str:
     lines = ["| setting | default | for | meaning |", "|---|---|---|---|"]
     common = ServiceSettings.model_fields
     lines += [_line(name, field, "all", _default_of_all(name, field)) for name, field in common.items()]
-    for service, settings in _SETTINGS_OF_PROCESS.items():
+    for service, settings in SETTINGS_OF_PROCESS.items():
         own = {name: field for name, field in settings.model_fields.items() if name not in common}
         lines += [_line(name, field, service, _default(field.default)) for name, field in own.items()]
     return "\n".join(lines)
@@ -62,7 +50,7 @@ def _default_of_all(name: str, field: FieldInfo) -> str:
     common = _default(field.default)
     others = [
         f"{_default(of_service.default)} {service}"
-        for service, settings in _SETTINGS_OF_PROCESS.items()
+        for service, settings in SETTINGS_OF_PROCESS.items()
         if (of_service := settings.model_fields[name]).default != field.default
     ]
     return ", ".join([common, *others])
@@ -89,7 +77,7 @@ def with_table(readme: str) -> str:
 
 def names() -> str:
     """A module with the names of everything that a process, the local stack or a tool reads."""
-    classes: list[type[BaseSettings]] = [*_SETTINGS_OF_PROCESS.values(), MailboxSettings]
+    classes: list[type[BaseSettings]] = [*SETTINGS_OF_PROCESS.values(), MailboxSettings]
     known = {PREFIX + name.upper() for settings in classes for name in settings.model_fields}
     known.update(OF_THE_STACK, OF_CLIENTS)
     lines = "".join(f'        "{name}",\n' for name in sorted(known))

@@ -23,7 +23,7 @@ from deploy.local.progress import Display
 from deploy.local.replicas import every_name, replica_ports, replicas_from_environment
 from deploy.local.secrets_file import load_or_create
 from deploy.local.status import DEFAULT_STATE, read_status
-from deploy.local.terminal import fail
+from shared.terminal import fail
 from shared.unknown_settings import unknown_settings
 
 NOT_RUNNING = 3

@@ -2,7 +2,7 @@
 
 import os
 
-from deploy.local.programs import SERVICES
+from shared.processes import SERVICES
 
 OF_THE_STACK = (
     "HEARBACK_PORT_BASE", "HEARBACK_STATE", "HEARBACK_CACHE_DIR", "HEARBACK_REPLICAS", "HEARBACK_TOPIC_PREFIX",

@@ -10,9 +10,6 @@ from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
 
-SERVICES = ("dispatcher", "collector", "scorer", "alerter")
-PROCESSES = (*SERVICES, "courier")
-"""The product's processes; the courier is the dispatcher's second process, on the same tables."""
 BACKENDS = ("kafka", "postgresql")
 
 _PR_SET_PDEATHSIG = 1

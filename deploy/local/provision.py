@@ -13,9 +13,9 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 import asyncpg
 
 from deploy.local.errors import StackError
-from deploy.local.programs import SERVICES
 from deploy.local.secrets_file import generate_passwords
 from shared.persistence.connecting import why_not_connected
+from shared.processes import SERVICES
 
 _PROVISIONING_LOCK = 4_812_015_162_342
 """Advisory lock key: roles are shared by the whole server, so only one provisioning runs at a time."""

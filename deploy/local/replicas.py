@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from deploy.local.errors import StackError
 from deploy.local.ports import HIGHEST_PORT, StackPorts
-from deploy.local.programs import PROCESSES
+from shared.processes import PROCESSES
 
 VARIABLE = "HEARBACK_REPLICAS"
 MOST = 9

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from deploy.local.errors import StackError
-from deploy.local.programs import SERVICES
+from shared.processes import SERVICES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit, urlunsplit
 from deploy.local.backends import Backends, Report, all_or_none, start_backends, unreported
 from deploy.local.external import External
 from deploy.local.ports import HOST, StackPorts, free_port, require_free
-from deploy.local.programs import BACKENDS, PROCESSES, PROJECT, SERVICES, Program
+from deploy.local.programs import BACKENDS, PROJECT, Program
 from deploy.local.provision import Database, provision, require_connection
 from deploy.local.readiness import answers_ready
 from deploy.local.replicas import instances
@@ -32,6 +32,7 @@ from deploy.local.secrets_file import StackSecrets, load_or_create, write_privat
 from deploy.local.state_lock import StateLock
 from deploy.local.status import ports_of_running_stack
 from deploy.local.supervisor import ProcessRecord, Supervisor, end_leftovers
+from shared.processes import PROCESSES, SERVICES, python_arguments, service_of
 
 _AUDIT_SETTINGS = (
     "HEARBACK_TIMEZONE",
@@ -237,11 +238,10 @@ class Stack:
 
     def _service_program(self, process: str, name: str) -> Program:
         port = self.http_ports[name]
-        service = "dispatcher" if process == "courier" else process
-        module = ["services.dispatcher", "courier"] if process == "courier" else [f"services.{process}"]
+        service = service_of(process)
         return Program(
             name=name,
-            command=(sys.executable, "-m", *module),
+            command=(sys.executable, *python_arguments(process)),
             log_file=self.log_file(name),
             environment={
                 **self._service_environment(service, port),

@@ -34,10 +34,12 @@ def _versions(service: str) -> Path:
     return Path(next(iter(package.__path__))) / "migrations" / "versions"
 
 
-async def migrate(service: str, engine: AsyncEngine) -> None:
-    """Upgrades the schema to the latest revision; replicas that start at the same time wait for one another."""
-    if await _revision(engine) == newest(service):
-        return
+async def migrate(service: str, engine: AsyncEngine) -> str | None:
+    """Upgrades the schema to the latest revision; replicas that start at the same time wait for one another. Returns
+    the revision it had before, None if it had none."""
+    before = await _revision(engine)
+    if before == newest(service):
+        return before
     from alembic import command  # see ``configuration``
 
     config = configuration(service)
@@ -54,6 +56,7 @@ async def migrate(service: str, engine: AsyncEngine) -> None:
             text("SELECT pg_advisory_xact_lock(hashtextextended('hearback.migrate.' || current_schema(), 0))")
         )
         await connection.run_sync(upgrade)
+    return before
 
 
 async def _revision(engine: AsyncEngine) -> str | None:

@@ -10,7 +10,6 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from deploy.local.programs import PROCESSES, SERVICES
 from shared.contracts.topics import (
     CATALOGUE,
     DAY_MILLISECONDS,
@@ -24,6 +23,7 @@ from shared.contracts.topics import (
 )
 from shared.messaging.segments import SegmentLoop
 from shared.messaging.topics import ensure_topics
+from shared.processes import PROCESSES, SERVICES
 from shared.settings import ServiceSettings
 from tests.acceptance.product import DAY, HOUR, Buyer, Product
 from tests.kit.disk import words_on_disk

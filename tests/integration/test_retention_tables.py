@@ -6,8 +6,9 @@ from collections import Counter
 import asyncpg
 import pytest
 
-from deploy.local.programs import PROJECT, SERVICES
+from deploy.local.programs import PROJECT
 from deploy.local.provision import Database
+from shared.processes import SERVICES
 
 EVERY_SERVICE = "operations"
 """The page with the tables that several services have."""

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from deploy.local.terminal import fail, silence_kafka
+from shared.terminal import fail, silence_kafka
 from tools.audit.audit import CannotAudit, Installation, audit
 from tools.audit.report import Report
 from tools.audit.table import print_report

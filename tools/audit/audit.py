@@ -12,7 +12,7 @@ import asyncpg
 import httpx
 from pydantic import ValidationError
 
-from deploy.local.connection_errors import CONNECTION_ERRORS
+from shared.connection_errors import CONNECTION_ERRORS
 from shared.kafka_settings import KafkaSettings, settings_errors
 from tools.audit import from_database, from_topics, served
 from tools.audit.checks import answers, cases, consent, erasure, keys, orders, recurring, scores, sends, timers

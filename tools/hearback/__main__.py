@@ -1,9 +1,10 @@
-"""`python -m tools.hearback`, or `./hearback`: what operators do by hand."""
+"""`python -m tools.hearback`, or `./hearback`: runs the processes, and does what operators do by hand."""
 
 import typer
 
-from deploy.local.terminal import silence_kafka
-from tools.hearback import letters, set_aside
+from shared.terminal import silence_kafka
+from tools.audit.__main__ import main as audit
+from tools.hearback import letters, migrations, processes, set_aside, settings, topics
 from tools.hearback.commands import Commands
 
 app = typer.Typer(
@@ -15,6 +16,11 @@ app = typer.Typer(
     "(HEARBACK_DATABASE_URL, HEARBACK_KAFKA_BOOTSTRAP_SERVERS, HEARBACK_TOPIC_PREFIX), or else from .hearback/env, "
     "which `make up` writes.",
 )
+app.command()(processes.run)
+app.command()(migrations.migrate)
+app.add_typer(topics.app, name="topics")
+app.add_typer(settings.app, name="settings")
+app.command("audit")(audit)
 app.add_typer(letters.app, name="letters")
 app.add_typer(set_aside.app, name="outbox")
 

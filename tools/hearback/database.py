@@ -4,19 +4,24 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 
-from deploy.local.terminal import fail
 from shared.kafka_settings import KafkaSettings, settings_errors
 from shared.messaging.reachability import SETTING as KAFKA_SETTING
 from shared.messaging.reachability import why_failing
+from shared.persistence.connecting import SETTING as DATABASE_SETTING
 from shared.persistence.connecting import CannotConnect, why_not_connected
+from shared.persistence.engine import what_failed
 from shared.persistence.urls import driver_url
+from shared.terminal import fail
 from tools.environment import installation_environment
+
+T = TypeVar("T")
 
 NOT_DONE = 1
 CANNOT = 2
@@ -36,31 +41,41 @@ class Database:
     schemas: Sequence[str]
 
 
-@asynccontextmanager
-async def open_database(table: str, database_url: str = "") -> AsyncIterator[Database]:
-    """Connects to ``database_url``, by default HEARBACK_DATABASE_URL.
-
-    Its role must be able to read and change the services' schemas.
-    Raises NotSet, or CannotConnect when there is no connection to be had.
-    """
+def database_url() -> str:
+    """HEARBACK_DATABASE_URL, as asyncpg reads it. Raises NotSet, also for one that cannot be read."""
     try:
-        url = driver_url(database_url or setting("HEARBACK_DATABASE_URL"))
+        return driver_url(setting(DATABASE_SETTING))
     except NotSet:
         raise
     except ValueError as error:
-        raise NotSet(f"HEARBACK_DATABASE_URL {error}.") from error
+        raise NotSet(f"{DATABASE_SETTING} {error}.") from error
+
+
+@asynccontextmanager
+async def connect(url: str) -> AsyncIterator[Any]:
+    """A connection of asyncpg. Raises CannotConnect when there is none to be had."""
     try:
         connection: Any = await asyncpg.connect(url, timeout=_CONNECT_SECONDS, command_timeout=_STATEMENT_SECONDS)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
         raise CannotConnect(why_not_connected(error, url)) from error
     try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def open_database(table: str, url: str = "") -> AsyncIterator[Database]:
+    """Connects to ``url``, by default HEARBACK_DATABASE_URL. Its role must be able to read and change the schemas.
+
+    Raises NotSet, or CannotConnect when there is no connection to be had.
+    """
+    async with connect(url or database_url()) as connection:
         rows = await connection.fetch(
             "SELECT quote_ident(table_schema) AS name FROM information_schema.tables WHERE table_name = $1 ORDER BY 1",
             table,
         )
         yield Database(connection, [row["name"] for row in rows])
-    finally:
-        await connection.close()
 
 
 def setting(name: str) -> str:
@@ -80,18 +95,20 @@ def kafka() -> KafkaSettings:
         raise NotSet("; ".join(settings_errors(error))) from error
 
 
-def run(command: Callable[[], Awaitable[None]]) -> None:
+def run(command: Callable[[], Awaitable[T]]) -> T:
     """Runs a command, and ends it with a sentence when the installation cannot be reached."""
     try:
-        asyncio.run(_explained(command))
+        return asyncio.run(_explained(command))
     except NotSet as error:
         fail(str(error), exit_code=CANNOT)
 
 
-async def _explained(command: Callable[[], Awaitable[None]]) -> None:
+async def _explained(command: Callable[[], Awaitable[T]]) -> T:
     try:
-        await command()
+        return await command()
     except asyncpg.PostgresError as error:
         fail(f"PostgreSQL refuses: {error}. Has this role the rights of the services' owner?", exit_code=CANNOT)
-    except (OSError, TimeoutError, KafkaError) as error:
-        fail(f"{await why_failing(error, kafka())}. `make status` shows what runs.", exit_code=CANNOT)
+    except KafkaError as error:
+        fail(f"{await why_failing(error, kafka())}.", exit_code=CANNOT)
+    except (OSError, TimeoutError, SQLAlchemyError) as error:
+        fail(f"{what_failed(error)}.", exit_code=CANNOT)

@@ -11,7 +11,7 @@ import click
 import typer
 from rich.console import Console
 
-from deploy.local.terminal import fail
+from shared.terminal import fail
 from tools.environment import installation_environment
 from tools.hearback import database
 from tools.hearback.commands import Commands

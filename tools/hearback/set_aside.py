@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from deploy.local.terminal import fail
+from shared.terminal import fail
 from tools.hearback import database
 from tools.hearback.commands import Commands
 from tools.hearback.database import CANNOT, NOT_DONE

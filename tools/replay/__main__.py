@@ -13,7 +13,7 @@ from rich.console import Console
 
 from deploy.local.errors import StackError
 from deploy.local.programs import PROJECT
-from deploy.local.terminal import fail, silence_kafka
+from shared.terminal import fail, silence_kafka
 from tools.audit.audit import CannotAudit
 from tools.audit.report import Report
 from tools.audit.table import print_report

@@ -9,7 +9,7 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
-from deploy.local.connection_errors import CONNECTION_ERRORS
+from shared.connection_errors import CONNECTION_ERRORS
 from shared.contracts import orders
 from tools.replay.waiting import TIMEOUT_SECONDS, Stuck, until
 

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from deploy.local.commands import remove_state
 from deploy.local.programs import PROJECT
-from deploy.local.terminal import silence_kafka
+from shared.terminal import silence_kafka
 from tests.faults.soak.run import Soak, Verdict
 from tools.audit.table import print_report
 

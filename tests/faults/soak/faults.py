@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from random import Random
 
 from deploy.local.errors import StackError
-from deploy.local.programs import BACKENDS, PROCESSES
+from deploy.local.programs import BACKENDS
 from deploy.local.stack import Stack
+from shared.processes import PROCESSES
 from tests.faults.soak.journal import Journal
 from tests.kit.proxy import Proxy
 from tests.kit.smtp_proxy import MOODS, SmtpProxy

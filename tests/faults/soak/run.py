@@ -15,8 +15,8 @@ from typing import Any
 
 from deploy.local.commands import remove_state
 from deploy.local.ports import StackPorts, free_port
-from deploy.local.programs import PROCESSES, SERVICES
 from deploy.local.stack import Route, Stack
+from shared.processes import PROCESSES, SERVICES
 from tests.faults.soak import journal as journals
 from tests.faults.soak.customers import Customers
 from tests.faults.soak.faults import Faults

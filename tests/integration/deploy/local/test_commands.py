@@ -15,10 +15,11 @@ import pytest
 import pytest_asyncio
 
 from deploy.local.backends import Backends
-from deploy.local.programs import PROCESSES, PROJECT
+from deploy.local.programs import PROJECT
 from deploy.local.provision import Database
 from deploy.local.status import read_status
 from deploy.local.supervisor import read_records, start_time
+from shared.processes import PROCESSES
 from tests.kit.eventually import until
 from tests.kit.ports import free_base
 from tests.kit.settings import KEY, api_key

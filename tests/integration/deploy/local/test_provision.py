@@ -2,8 +2,8 @@ import asyncpg
 import pytest
 from sqlalchemy.engine import make_url
 
-from deploy.local.programs import SERVICES
 from deploy.local.provision import Database, provision, temporary_database
+from shared.processes import SERVICES
 
 
 async def test_a_service_works_in_its_own_schema_without_naming_it(empty_database: Database) -> None:

@@ -14,10 +14,10 @@ import pytest
 import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from deploy.local.programs import SERVICES
 from deploy.local.provision import Database
 from shared.persistence.engine import open_engine
 from shared.persistence.migrations import migrate, newest
+from shared.processes import SERVICES
 from tests.kit.migrations import Step, contents, insert, steps, upgrade
 from tests.kit.rows import differences
 

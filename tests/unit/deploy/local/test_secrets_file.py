@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from deploy.local.errors import StackError
-from deploy.local.programs import SERVICES
 from deploy.local.secrets_file import load_or_create
+from shared.processes import SERVICES
 
 
 def test_secrets_stay_the_same_and_only_their_owner_reads_them(tmp_path: Path) -> None:
