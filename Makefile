@@ -8,7 +8,7 @@ CODE := $(wildcard shared services deploy tools benchmarks tests)
 GENERATED := shared.contracts.generate tools.settings_table
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit faults up down status replay audit check fix bench lock clean
+.PHONY: help demo test unit faults up down status replay audit check fix bench image lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,10 +56,15 @@ fix: $(INSTALLED) ## fix lint errors and formatting, regenerate generated files
 bench: $(INSTALLED) ## run the benchmarks, as ratios within one run, in twelve minutes (SHORT=1: some of them, in two)
 	@$(BIN)/python -m benchmarks $(if $(SHORT),--short)
 
+image: $(INSTALLED) ## build the image of the product (TAG=hearback, BASE=…; DEBIAN=1: where no registry can be reached)
+	@$(BIN)/python -m deploy.images $(if $(TAG),--tag "$(TAG)") $(if $(BASE),--base "$(BASE)") $(if $(DEBIAN),--debian)
+
 lock: $(INSTALLED) ## re-resolve the Python packages and pin them with their hashes
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
 		--no-header --quiet --output-file requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --constraint requirements.lock --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate --quiet --output-file deploy/images/requirements.lock
 
 clean: ## stop everything and delete .hearback, .venv and caches
 	@if [ -e $(INSTALLED) ]; then $(BIN)/python -m deploy.local clean; fi
