@@ -36,8 +36,8 @@ class CannotBuild(RuntimeError):
 def build(tag: str, *, base: str = BASE, pull: bool = True) -> None:
     """Builds the image and names it ``tag``; ``base`` is that of a Python 3.11 or newer. Raises CannotBuild.
 
-    Packages come from where pip on this machine has them from: its configuration, and certificates it trusts, are handed
-    to the build, and are not in the image.
+    Packages come from where pip on this machine has them from: its configuration, and certificates it trusts, are
+    handed to the build, and are not in the image.
     """
     name = next(filter(_is_usable, _COMMANDS), None)
     if name is None:
@@ -52,8 +52,10 @@ def build(tag: str, *, base: str = BASE, pull: bool = True) -> None:
 
 
 def debian_base(tag: str = BASE) -> None:
-    """Makes a base with Debian's Python from Debian's packages, and names it ``tag``, for Podman and Buildah; needs root
-    and debootstrap. Raises CannotBuild."""
+    """Makes a base with Debian's Python from Debian's packages, and names it ``tag``, for Podman and Buildah.
+
+    Needs root, and debootstrap. Raises CannotBuild.
+    """
     for program in ("debootstrap", "podman"):
         if shutil.which(program) is None:
             raise CannotBuild(f"{program} is not installed")
@@ -68,7 +70,10 @@ def debian_base(tag: str = BASE) -> None:
 
 
 def _is_usable(name: str) -> bool:
-    return shutil.which(name) is not None and not subprocess.run(_USABLE[name], capture_output=True, check=False).returncode
+    return (
+        shutil.which(name) is not None
+        and not subprocess.run(_USABLE[name], capture_output=True, check=False).returncode
+    )
 
 
 def _secrets() -> dict[str, Path]:

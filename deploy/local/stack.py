@@ -14,7 +14,7 @@ import asyncio
 import importlib
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -58,6 +58,10 @@ class Route:
     postgresql: int
 
 
+def _of_this_python(process: str) -> Sequence[str]:
+    return (sys.executable, *python_arguments(process))
+
+
 @dataclass(kw_only=True)
 class Stack:
     """One running stack. All its files are under `state`; a state folder can be used by one stack at a time.
@@ -67,7 +71,8 @@ class Stack:
     replicas: number of instances by process name; the second scorer is called "scorer-2". `replica_ports`: the ports of
     all but the first instances, by that name; one that is not named gets a free one.
     routes: by instance, such as "scorer-2", the proxies between it and the stack's own backends.
-    processes: which of PROCESSES to start. external: an existing Kafka or PostgreSQL to use instead of the stack's own.
+    processes: which of PROCESSES to start. command_of: how each is run, by default by this Python.
+    external: an existing Kafka or PostgreSQL to use instead of the stack's own.
     """
 
     state: Path = PROJECT / ".hearback"
@@ -81,6 +86,7 @@ class Stack:
     replica_ports: Mapping[str, int] = field(default_factory=dict)
     routes: Mapping[str, Route] = field(default_factory=dict)
     processes: Sequence[str] = PROCESSES
+    command_of: Callable[[str], Sequence[str]] = _of_this_python
     external: External = field(default_factory=External)
     report: Report = unreported
 
@@ -241,7 +247,7 @@ class Stack:
         service = service_of(process)
         return Program(
             name=name,
-            command=(sys.executable, *python_arguments(process)),
+            command=tuple(self.command_of(process)),
             log_file=self.log_file(name),
             environment={
                 **self._service_environment(service, port),

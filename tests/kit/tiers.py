@@ -22,6 +22,7 @@ LONGEST_FIRST = (
     "tests/browser",
     "tests/faults/test_replay_kills.py",
     "tests/acceptance",
+    "tests/integration/deploy/images/test_image.py",
     "tests/integration/deploy/local/test_stack.py",
     "tests/integration/deploy/local/test_commands.py",
 )
