@@ -18,6 +18,7 @@ from deploy.local.environment import OF_CLIENTS, OF_THE_STACK
 from deploy.local.mailbox.settings import MailboxSettings
 from shared.kafka_settings import PREFIX
 from shared.settings import ServiceSettings
+from tools.hearback.role_settings import RoleSettings
 from tools.settings_of_process import SETTINGS_OF_PROCESS
 
 PROJECT = Path(__file__).parents[1]
@@ -34,6 +35,8 @@ def table() -> str:
     for service, settings in SETTINGS_OF_PROCESS.items():
         own = {name: field for name, field in settings.model_fields.items() if name not in common}
         lines += [_line(name, field, service, _default(field.default)) for name, field in own.items()]
+    for name, field in RoleSettings.model_fields.items():
+        lines.append(_line(name, field, "the command", "empty"))
     return "\n".join(lines)
 
 
@@ -77,7 +80,7 @@ def with_table(readme: str) -> str:
 
 def names() -> str:
     """A module with the names of everything that a process, the local stack or a tool reads."""
-    classes: list[type[BaseSettings]] = [*SETTINGS_OF_PROCESS.values(), MailboxSettings]
+    classes: list[type[BaseSettings]] = [*SETTINGS_OF_PROCESS.values(), RoleSettings, MailboxSettings]
     known = {PREFIX + name.upper() for settings in classes for name in settings.model_fields}
     known.update(OF_THE_STACK, OF_CLIENTS)
     lines = "".join(f'        "{name}",\n' for name in sorted(known))

@@ -15,10 +15,8 @@ import asyncpg
 from deploy.local.errors import StackError
 from deploy.local.secrets_file import generate_passwords
 from shared.persistence.connecting import why_not_connected
+from shared.persistence.provisioning import Role, execute, provision_services, role_name
 from shared.processes import SERVICES
-
-_PROVISIONING_LOCK = 4_812_015_162_342
-"""Advisory lock key: roles are shared by the whole server, so only one provisioning runs at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +42,9 @@ async def provision(owner_url: str, passwords: Mapping[str, str]) -> Database:
     connection = await _connect(owner_url)
     try:
         async with connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", _PROVISIONING_LOCK)
-            for service, role in roles.items():
-                await _provision_service(
-                    connection, database=database, service=service, role=role, password=passwords[service]
-                )
+            await provision_services(
+                connection, {service: Role(role, passwords[service]) for service, role in roles.items()}
+            )
     except asyncpg.InsufficientPrivilegeError as error:
         raise StackError(
             f"The user of HEARBACK_DATABASE_URL may not provision the database ({error.args[0]}): "
@@ -66,32 +62,6 @@ async def require_connection(url: str) -> None:
     """Raises StackError with the reason if nobody can connect to the database like that."""
     connection = await _connect(url)
     await connection.close()
-
-
-def role_name(database: str, *, service: str) -> str:
-    return f"{database}_{service}"
-
-
-async def _provision_service(
-    connection: "asyncpg.Connection[asyncpg.Record]", *, database: str, service: str, role: str, password: str
-) -> None:
-    known = await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role)
-    verb = "ALTER" if known else "CREATE"
-    await _execute(connection, verb + " ROLE %I LOGIN PASSWORD %L", role, password)
-    if not await connection.fetchval("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):
-        # The owner must be able to transfer the schema, and to read it for the audit.
-        await _execute(connection, "GRANT %I TO CURRENT_USER WITH SET TRUE, INHERIT TRUE", role)
-    await _execute(connection, "GRANT CONNECT, TEMPORARY ON DATABASE %I TO %I", database, role)
-    await _execute(connection, "CREATE SCHEMA IF NOT EXISTS %I AUTHORIZATION %I", service, role)
-    await _execute(connection, "ALTER SCHEMA %I OWNER TO %I", service, role)
-    await _execute(connection, "REVOKE ALL ON SCHEMA %I FROM PUBLIC", service)
-    await _execute(connection, "ALTER ROLE %I IN DATABASE %I SET search_path = %I", role, database, service)
-
-
-async def _execute(connection: "asyncpg.Connection[asyncpg.Record]", template: str, *names: str) -> None:
-    """Runs a statement that accepts no parameters, with names quoted by the server."""
-    statement = await connection.fetchval("SELECT format($1, VARIADIC $2::text[])", template, list(names))
-    await connection.execute(statement)
 
 
 def _as_role(owner_url: str, *, role: str, password: str) -> str:
@@ -131,6 +101,6 @@ async def temporary_database(owner_url: str) -> AsyncIterator[Database]:
 async def _administer(owner_url: str, template: str, name: str) -> None:
     connection = await _connect(owner_url)
     try:
-        await _execute(connection, template, name)
+        await execute(connection, template, name)
     finally:
         await connection.close()

@@ -23,12 +23,13 @@ from sqlalchemy.engine import make_url
 from deploy.local.external import DATABASE_VARIABLE, KAFKA_VARIABLE
 from deploy.local.install_folder import remove_data
 from deploy.local.programs import PROJECT
-from deploy.local.provision import Database, provision, role_name
+from deploy.local.provision import Database, provision
 from deploy.local.secrets_file import generate_passwords
 from deploy.local.supervisor import ProcessRecord, last_lines, read_records, start_time, write_records
 from deploy.local.topics import delete_topics
 from shared.persistence.engine import open_engine
 from shared.persistence.migrations import migrate
+from shared.persistence.provisioning import role_name
 from shared.processes import SERVICES
 from tests.kit.session import TEST_STATE, Session
 

@@ -4,7 +4,7 @@ import typer
 
 from shared.terminal import silence_kafka
 from tools.audit.__main__ import main as audit
-from tools.hearback import letters, migrations, processes, set_aside, settings, topics
+from tools.hearback import databases, letters, migrations, processes, set_aside, settings, topics
 from tools.hearback.commands import Commands
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app = typer.Typer(
     "which `make up` writes.",
 )
 app.command()(processes.run)
+app.add_typer(databases.app, name="database")
 app.command()(migrations.migrate)
 app.add_typer(topics.app, name="topics")
 app.add_typer(settings.app, name="settings")

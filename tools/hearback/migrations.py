@@ -13,6 +13,7 @@ from shared.processes import SERVICES
 from shared.terminal import fail
 from tools.hearback.database import CANNOT, NotSet, connect, database_url
 from tools.hearback.database import run as run_command
+from tools.hearback.databases import role_settings
 
 console = Console(soft_wrap=True)
 
@@ -21,13 +22,15 @@ def migrate(
     services: Annotated[
         list[str] | None,
         typer.Argument(
-            help=f"Of {', '.join(SERVICES)}; by default all of them. HEARBACK_DATABASE_URL is that of the service's "
-            "role, or of the owner of all roles.",
+            help=f"Of {', '.join(SERVICES)}; by default all of them.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
     """Bring the tables of services up to date; those that are stay as they are.
+
+    A service's database is that of HEARBACK_SCORER_DATABASE_URL (and so on) if it is set, otherwise that of
+    HEARBACK_DATABASE_URL, which is then that of the service's role, or of the owner of all roles.
 
     Each process does this for its own tables when it starts. Doing it before an upgrade tells beforehand whether it
     works, and how long it takes.
@@ -37,9 +40,9 @@ def migrate(
         fail(f"There is no service {unknown[0][:60]!r}; choose from {', '.join(SERVICES)}.", exit_code=CANNOT)
 
     async def run() -> None:
-        url = database_url()
+        settings = role_settings()
         for name in names:
-            await _migrate_one(name, url)
+            await _migrate_one(name, settings.url_of(name) or database_url())
 
     run_command(run)
 
@@ -55,20 +58,23 @@ async def _migrate_one(service: str, url: str) -> None:
 
 
 async def _as_service(service: str, url: str) -> dict[str, str]:
-    """What makes a session of the roles' owner one of the service's; nothing if it already is.
+    """What makes a session one of the role that the service's schema belongs to; nothing if it already is.
 
-    Raises NotSet for a role that is neither: its tables would end up in another schema.
+    Raises NotSet where that cannot be: the tables would end up elsewhere.
     """
     async with connect(url) as connection:
         if await connection.fetchval("SELECT current_schema()") == service:
             return {}
-        database, user = await connection.fetchrow("SELECT current_database(), current_user")
-        role = f"{database}_{service}"
-        if await connection.fetchval(
-            "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1 AND pg_has_role(rolname, 'SET'))", role
-        ):
-            return {"role": role, "search_path": service}
-    raise NotSet(
-        f"{SETTING} signs in as {user}, whose search_path is not the schema {service}, and who may not act as {role}: "
-        f"use the URL of the role that the {service} uses, or of the owner of all of them."
-    )
+        owner = await connection.fetchrow(
+            "SELECT rolname, pg_has_role(pg_roles.oid, 'SET') AS ours "
+            "FROM pg_namespace JOIN pg_roles ON pg_roles.oid = nspowner WHERE nspname = $1",
+            service,
+        )
+        if owner is None:
+            raise NotSet(f"There is no schema {service} in this database; `hearback database prepare` makes it.")
+        if not owner["ours"]:
+            raise NotSet(
+                f"{SETTING} is of a user who may not act as {owner['rolname']}, whose schema {service} is: use the URL "
+                f"that the {service} uses, or that of who made the roles."
+            )
+        return {"role": owner["rolname"], "search_path": service}

@@ -45,6 +45,11 @@ class Comparison:
     wanted: Mapping[str, WantedTopic]
     own: Mapping[str, Mapping[str, str]]
 
+    @property
+    def seems_applied(self) -> bool:
+        """Whether nothing is left that ``apply`` could change."""
+        return all(each.remedy for each in self.differences)
+
 
 async def compare(admin: AIOKafkaAdminClient, settings: TopicSettings) -> Comparison:
     """The catalogue with the cluster. Raises a KafkaError of aiokafka."""

@@ -1,6 +1,8 @@
 """`hearback topics`: the topics on the cluster, compared with those of the catalogue, and made like them."""
 
+import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
@@ -22,6 +24,8 @@ from tools.hearback.topic_differences import Comparison
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, help="The topics, compared with what they should be.")
 console = Console(soft_wrap=True)
+
+_SEEN_SECONDS = 15.0
 
 AsJson = Annotated[bool, typer.Option("--json", help="For machines: a list of objects.")]
 
@@ -49,7 +53,13 @@ def apply(as_json: AsJson = False) -> None:
 
     async def run(admin: AIOKafkaAdminClient, settings: TopicSettings) -> Comparison:
         await topic_differences.apply(admin, await topic_differences.compare(admin, settings))
-        return await topic_differences.compare(admin, settings)
+        deadline = time.monotonic() + _SEEN_SECONDS
+        # A broker that was asked does not know yet what the controller has done.
+        while not (left := await topic_differences.compare(admin, settings)).seems_applied:
+            if time.monotonic() > deadline:
+                break
+            await asyncio.sleep(0.2)
+        return left
 
     _print(_with_kafka(run), as_json=as_json)
 
