@@ -105,10 +105,10 @@ def test_the_secrets_that_are_made_can_be_used(compose: dict[str, Any], tmp_path
             source, target = (secret["source"], secret["target"]) if isinstance(secret, dict) else (secret, secret)
             shutil.copy(files[source], mounted / target)
         if name == "prepare":
-            roles = RoleSettings(_secrets_dir=mounted)  # type: ignore[call-arg]  # pydantic-settings reads it
+            roles = RoleSettings(_secrets_dir=mounted)
             assert all(roles.url_of(service_of(process)) for process in PROCESSES)
         else:
-            settings = SETTINGS_OF_PROCESS[name](_secrets_dir=mounted)  # type: ignore[call-arg]  # likewise
+            settings = SETTINGS_OF_PROCESS[name](_secrets_dir=mounted)
             url = driver_url(settings.database_url.get_secret_value())
             assert f"//hearback_{service_of(name)}:" in url and "@postgresql:5432/hearback" in url
             assert len(settings.secret.get_secret_value()) == 64
