@@ -241,18 +241,21 @@ def main(
     )
     if short:
         load = load.at_most(_SHORT_LOAD)
-    results = uvloop.run(_run(chosen, load))
+    results = uvloop.run(_run(chosen, load, json))
     print_results(console, results)
-    save(results, json)
     missed = [result.name for result in results if not result.met]
     console.print(f"Results saved in {json}." + (f" Expectations not met: {', '.join(missed)}." if missed else ""))
     raise typer.Exit(1 if missed else 0)
 
 
-async def _run(names: list[str], load: Load) -> list[Result]:
-    backends = BackendsForBenchmarks()
+async def _run(names: list[str], load: Load, file: Path) -> list[Result]:
+    """What there is is saved after each of them."""
+    backends, results = BackendsForBenchmarks(), list[Result]()
     try:
-        return [await _run_one(BENCHMARKS[name], name, backends, load) for name in names]
+        for name in names:
+            results.append(await _run_one(BENCHMARKS[name], name, backends, load))
+            save(results, file)
+        return results
     finally:
         await backends.stop()
 
@@ -268,9 +271,10 @@ async def _run_one(benchmark: Benchmark, name: str, backends: BackendsForBenchma
 
         try:
             return await benchmark.measure(backends, progress, load)
-        except (StackError, WrongOutcome) as error:
-            # The others' figures are still worth having.
-            return Result(name, (), failure=str(error))
+        except Exception as error:
+            # Whatever it is, such as a time limit: the others' figures are still worth having.
+            known = isinstance(error, StackError | WrongOutcome)
+            return Result(name, (), failure=str(error) if known else f"{type(error).__name__}: {error}")
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ async def measure(on: Environment, progress: Progress, seconds: float = 10.0) ->
             runs.append(await _bare(on, rate, seconds / 2, progress))
     measures: list[Measure] = []
     for rate, limits in LIMITS.items():
-        measures += _compared(rate, product[rate], [hop for run in bare[rate] for hop in run.hops], limits)
+        measures += _compared(rate, product[rate], [run.hops for run in bare[rate]], limits)
     fastest = product[RATE_KEPT]
     measures += [
         Measure(
@@ -132,11 +132,11 @@ async def _product(
 _SHARES = {"p50": 0.5, "p99": 0.99}
 
 
-def _compared(rate: int, ours: "_Run", bare: Sequence[float], limits: tuple[float, float]) -> list[Measure]:
-    hops = sorted(bare)
+def _compared(rate: int, ours: "_Run", bare: Sequence[Sequence[float]], limits: tuple[float, float]) -> list[Measure]:
+    """Other load only slows the bare hops down, so of their two runs the faster counts."""
     figures = [Measure(f"{rate} a second: answers acknowledged", ours.rate, "per second")]
     for (name, share), limit in zip(_SHARES.items(), limits, strict=True):
-        took, without = _quantile(ours.hops, share), _quantile(hops, share)
+        took, without = _quantile(ours.hops, share), min(_quantile(hops, share) for hops in bare)
         figures += [
             Measure(f"{rate} a second: acknowledgement to record, {name}", took * 1e3, "ms"),
             Measure(f"{rate} a second: the same two hops, bare, {name}", without * 1e3, "ms"),
@@ -184,15 +184,21 @@ class _ProcessorTime:
                 Measure(f"processor time for an answer, {name}", each * 1e3, "ms")
                 for name, each in self._per_answer.items()
             ),
-            Measure(
-                f"processor time for an answer at {RATE_OF_PROCESSOR_TIME} a second, everything",
-                total,
-                "ms",
-                expected=f"at most {PROCESSOR_MILLISECONDS:.0f}",
-                met=total <= PROCESSOR_MILLISECONDS,
-            ),
+            self._total(total),
             Measure("processor time when idle, everything", sum(self._idle.values()) * 100, "% of one core"),
         ]
+
+    def _total(self, milliseconds: float) -> Measure:
+        at = f"processor time for an answer at {RATE_OF_PROCESSOR_TIME} a second"
+        if not {"kafka", "postgresql"} <= self._pids.keys():
+            return Measure(f"{at}, without Kafka and PostgreSQL, which are not ours", milliseconds, "ms")
+        return Measure(
+            f"{at}, everything",
+            milliseconds,
+            "ms",
+            expected=f"at most {PROCESSOR_MILLISECONDS:.0f}",
+            met=milliseconds <= PROCESSOR_MILLISECONDS,
+        )
 
 
 @dataclass

@@ -39,6 +39,7 @@ CHUNK = 10_000
 APART_SECONDS = 0.02
 ARRIVAL_TIMEOUT_SECONDS = 10.0
 EMPTY_TIMEOUT_SECONDS = 120.0
+MOST_TIMES_BARE = 4
 
 Send = Callable[[Record], Awaitable[None]]
 """Sends the record; the clock starts when it returns."""
@@ -74,13 +75,22 @@ async def measure(on: Environment, progress: Progress) -> Result:
             beside[name] = await _one_by_one(commit, consumer)
         bare.append(await _bare(on, consumer, progress))
         fenced = await _fenced(on, consumer, progress)
-        rate = await _backlog(engine, with_turn, progress)
+        rate = await _backlog(on, engine, consumer, with_turn, progress)
     figures = [Measure("bare producer to consumer, p50", min(p50 for p50, _ in bare), "ms")]
     figures.append(Measure("bare producer to consumer, p99", min(p99 for _, p99 in bare), "ms"))
     figures.append(Measure("fenced producer to consumer, p50", fenced[0], "ms"))
     figures.append(Measure("fenced producer to consumer, p99", fenced[1], "ms"))
+    without_outbox = min(p50 for p50, _ in bare)
     for name, (p50, p99) in beside.items():
-        figures.append(Measure(f"commit to consumer, process {name} the turn, p50", p50, "ms"))
+        figures.append(
+            Measure(
+                f"commit to consumer, process {name} the turn, p50",
+                p50,
+                "ms",
+                expected=f"at most {MOST_TIMES_BARE} times the bare producer's",
+                met=p50 <= MOST_TIMES_BARE * without_outbox,
+            )
+        )
         figures.append(Measure(f"commit to consumer, process {name} the turn, p99", p99, "ms"))
     figures.append(Measure("a full outbox is emptied at", rate, "records per second"))
     return Result("relay", tuple(figures), (f"each of {SINGLE * 5:,} single records arrived, in order",))
@@ -151,9 +161,15 @@ async def _fenced(on: Environment, consumer: AIOKafkaConsumer, progress: Progres
         await producer.abandon()
 
 
-async def _backlog(engine: AsyncEngine, relay: Relay, progress: Progress) -> float:
-    """Records per second, from the commit of them all until the outbox is empty."""
+async def _backlog(
+    on: Environment, engine: AsyncEngine, consumer: AIOKafkaConsumer, relay: Relay, progress: Progress
+) -> float:
+    """Records per second, from the commit of them all until the outbox is empty.
+
+    Raises WrongOutcome unless all of them are on the topic then.
+    """
     progress("full outbox", 0)
+    before = await _on_topic(consumer)
     async with transaction(engine) as connection:
         for start in range(0, BACKLOG, CHUNK):
             await outbox.put(connection, [_record(number) for number in range(start, start + CHUNK)])
@@ -163,8 +179,17 @@ async def _backlog(engine: AsyncEngine, relay: Relay, progress: Progress) -> flo
         while True:
             async with autocommit(engine) as connection:
                 if not (await outbox.oldest(connection, 1, most_bytes=1)).records:
-                    return BACKLOG / (time.perf_counter() - began)
+                    break
             await asyncio.sleep(0.05)
+    seconds = time.perf_counter() - began
+    if (found := await _on_topic(consumer) - before) != BACKLOG:
+        raise WrongOutcome(f"{found:,} of {BACKLOG:,} records are on {on.topic(ORDERS.name)}")
+    return BACKLOG / seconds
+
+
+async def _on_topic(consumer: AIOKafkaConsumer) -> int:
+    """How many records there are, from the ends of all partitions."""
+    return sum((await consumer.end_offsets(consumer.assignment())).values())
 
 
 def _record(number: int) -> Record:

@@ -52,7 +52,7 @@ async def publish(on: Environment, topic: Topic, records: Iterable[Record], coun
 
 
 def bare_consumer(on: Environment) -> AIOKafkaConsumer:
-    """A consumer without a group or assignment, not yet started; it fetches like the services' consumers."""
+    """A consumer without a group or assignment, not yet started; as its client comes, but for larger fetches."""
     return AIOKafkaConsumer(
         bootstrap_servers=on.kafka_bootstrap_servers,
         enable_auto_commit=False,

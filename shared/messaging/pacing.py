@@ -2,9 +2,6 @@
 
 What a batch costs hardly depends on how much is in it. So the first of what arrives after a silence does not wait, and
 what follows is gathered until the distance from the batch before has passed. A batch that is large enough never waits.
-
-Where records come one by one, all day long, the distance can grow with how many the batch before had: as they come
-faster, nearly as few batches a second are enough for them.
 """
 
 import time
@@ -16,28 +13,23 @@ STEPS = 3
 # A step that brings so many more tells of a backlog, in which the next ones are already there.
 _BACKLOG = 100
 _SHORTEST_STEP = 0.001
-_SECONDS_PER_RECORD = 0.001
 
 
 class Pacing:
-    """Keeps batches ``distance`` seconds apart, from beginning to beginning; after those of many records further, up to
-    ``longest``."""
+    """Keeps batches ``distance`` seconds apart, from beginning to beginning."""
 
-    def __init__(
-        self, distance: float, *, longest: float | None = None, now: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, distance: float, *, now: Callable[[], float] = time.monotonic) -> None:
         self._distance = distance
-        self._longest = distance if longest is None else longest
         self._now = now
-        self._next_at = float("-inf")
+        self._began_at = float("-inf")
 
-    def begin(self, records: int = 0) -> None:
-        """A batch of so many records begins."""
-        self._next_at = self._now() + min(self._longest, self._distance + records * _SECONDS_PER_RECORD)
+    def begin(self) -> None:
+        """A batch begins."""
+        self._began_at = self._now()
 
     def remaining(self) -> float:
         """Seconds until the next batch may begin, 0 if it may."""
-        return max(0.0, self._next_at - self._now())
+        return max(0.0, self._began_at + self._distance - self._now())
 
     def step(self, brought: int) -> float:
         """Seconds until it is time to take what has arrived, after ``brought`` records were taken last."""

@@ -49,8 +49,6 @@ _ROUND_BYTES = 16_000_000
 # From one publication to the next, seconds. Short, because a person may wait for what is published, at the end of
 # several relays; but with 5 ms an answer costs half as much again, and under load comes no sooner (docs/benchmarks.md).
 _INTERVAL_SECONDS = 0.015
-# While hundreds come a second, fewer publications leave the processor to those who bring them.
-_LONGEST_INTERVAL_SECONDS = 0.05
 # Only for events left by a process that died before publishing: every commit wakes the relay.
 _POLL_SECONDS = 1.0
 # How soon the turn of a relay that ended is taken.
@@ -74,7 +72,7 @@ class Relay:
         self._age = OutboxAge()
         self._publisher = Publisher(settings)
         self._set_aside = SetAsideEvents()
-        self._pacing = Pacing(_INTERVAL_SECONDS, longest=_LONGEST_INTERVAL_SECONDS)
+        self._pacing = Pacing(_INTERVAL_SECONDS)
         self._walk = OutboxWalk()
         self._looks = Ration(now=time.monotonic)
 
@@ -161,7 +159,7 @@ class Relay:
             if not waiting:
                 self._walk.advance(read, left=())
                 return False
-            self._pacing.begin(len(waiting))
+            self._pacing.begin()
             left = await self._publish(turn, producer, found)
             self._walk.advance(read, left=left)
             if not more and not left:

@@ -38,17 +38,3 @@ def test_records_are_taken_several_times_on_the_way() -> None:
 
 def test_in_a_backlog_the_next_records_are_taken_at_once() -> None:
     assert Pacing(1.0).step(5_000) <= 0.001
-
-
-def test_the_more_records_a_batch_had_the_longer_the_next_waits_up_to_a_limit() -> None:
-    clock = Seconds()
-    pacing = Pacing(0.015, longest=0.05, now=clock)
-    for records, distance in ((0, 0.015), (3, 0.018), (20, 0.035), (35, 0.05), (500, 0.05)):
-        pacing.begin(records)
-        assert round(pacing.remaining(), 6) == distance, records
-
-
-def test_without_a_longest_distance_all_batches_are_equally_far_apart() -> None:
-    pacing = Pacing(0.1, now=Seconds())
-    pacing.begin(5_000)
-    assert round(pacing.remaining(), 6) == 0.1
