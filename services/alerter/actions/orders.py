@@ -116,8 +116,8 @@ async def _without_erased(
 ) -> list[tuple[str, OrderEvent]]:
     """The events of orders that were not erased.
 
-    An event from before its customer's erasure tells that the order was theirs then: if later ones came first, what
-    they told is deleted again, the customer's details with it, because nothing says which order told which.
+    An event from before its customer's erasure tells that the order was theirs then: if later ones, or its survey, came
+    first, what they told is deleted again, the customer's details with it, because nothing says which order told which.
     """
     key_of, now = runtime.digests.key, runtime.clock.now()
     whose = [(event, _whose(runtime, event, known.get(event.order_id), shared)) for _, event in events]
@@ -132,8 +132,10 @@ async def _without_erased(
             found[event.order_id] = begun_by[keys[0]] = at
     if found:
         await erasures.remember_orders(connection, runtime.digests, found)
-        await surveys.delete_about(connection, found, of=[*begun_by, *(key_of(each.customer.id) for _, each in events)])
-        if await orders.delete(connection, found):
+        everybody = [*begun_by, *(key_of(each.customer.id) for _, each in events)]
+        asked = await surveys.delete_about(connection, found, of=everybody)
+        # A survey that was decided while the erasure was on its way told the address, too.
+        if await orders.delete(connection, found) or asked:
             await customers.erase(connection, begun_by)
         # A guest who was erased by this order alone is now known by an address.
         unheard = {key: at for key, at in begun_by.items() if not is_erased(at, erased_at=erased_at.get(key))}

@@ -92,9 +92,10 @@ async def erase(connection: AsyncConnection, times: Mapping[UUID, datetime]) -> 
     await connection.execute(_ERASE, _ERASED.parameters(rows))
 
 
-async def delete_about(connection: AsyncConnection, order_ids: Collection[str], *, of: Collection[UUID]) -> None:
-    """Deletes the surveys about these orders that were sent to customers this transaction has locked."""
-    await connection.execute(_DELETE_ABOUT, {"keys": list(of), "order_ids": list(order_ids)})
+async def delete_about(connection: AsyncConnection, order_ids: Collection[str], *, of: Collection[UUID]) -> int:
+    """Deletes the surveys about these orders that were sent to customers this transaction has locked; returns how many
+    there were."""
+    return (await connection.execute(_DELETE_ABOUT, {"keys": list(of), "order_ids": list(order_ids)})).rowcount
 
 
 async def tell_apart(connection: AsyncConnection, keys: Collection[UUID]) -> None:

@@ -125,6 +125,17 @@ async def test_an_order_that_turns_out_to_be_old_takes_what_it_told_along(alerte
     await alerter.assert_nowhere("ana", "train", "5550")
 
 
+async def test_a_survey_about_an_order_that_turns_out_to_be_old_takes_its_address_along(alerter: Alerter) -> None:
+    """It was decided while the erasure was on its way, and its order is told of last: by another partition, whose
+    consumer was cut off from the database."""
+    await alerter.handle("customers.preferences", (preferences.ERASED, erased_customer()))
+    alerter.clock.moment = LATER
+    await alerter.handle("surveys.sends", (sends.SENT, send(at=LATER)))
+    assert await alerter.query("SELECT 1 FROM customers WHERE document IS NOT NULL")
+    await alerter.handle("orders", (orders.PLACED, order(at=NOON - timedelta(days=3))))
+    await alerter.assert_nowhere("ana", "5550")
+
+
 async def test_an_erasure_that_comes_late_keeps_the_order_that_began_after_it(alerter: Alerter) -> None:
     alerter.clock.moment = LATER
     await alerter.handle(
