@@ -91,7 +91,7 @@ class StaticFiles:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # HEAD is served as GET.
-        path = scope["path"].removeprefix(scope["root_path"]) if scope["type"] == "http" else ""
+        path = scope["path"].removeprefix(scope.get("root_path", "")) if scope["type"] == "http" else ""
         if path not in self._paths or scope["method"] != "GET":
             await self._app(scope, receive, send)
             return
