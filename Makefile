@@ -35,7 +35,7 @@ audit: $(INSTALLED) ## recompute everything from the ledgers and compare it with
 test: $(INSTALLED) ## run all tests, on a real Kafka and PostgreSQL, or some: ARGS=tests/unit/… or ARGS="-k words"
 	@$(BIN)/python -m pytest $(ARGS)
 
-unit: $(INSTALLED) ## run the unit tests only, in seconds, without Kafka or PostgreSQL
+unit: $(INSTALLED) ## run the unit tests only, in a minute, without Kafka or PostgreSQL
 	@$(BIN)/python -m pytest -p tests.kit.without_backends tests/unit $(ARGS)
 
 faults: $(INSTALLED) ## run the product under faults at random for 20 minutes, then check everything (SEED=7, FAULT_SECONDS=120)

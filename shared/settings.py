@@ -71,7 +71,11 @@ class ServiceSettings(TopicSettings):
     dashboard_url: str = Field("http://127.0.0.1:8003/", description="URL of the dashboard, for staff; no path.")
     inbox_url: str = Field("http://127.0.0.1:8004/", description="URL of the inbox, for staff; no path.")
     clock: str = Field("", description="Simulated clock: TIME@REALTIMExSPEED or file:PATH; empty = real time.")
-    timezone: str = Field("UTC", description="The shop's time zone; decides when a day begins and ends.")
+    timezone: str = Field(
+        "UTC",
+        description="The shop's time zone; decides when a day begins and ends. Set it before the first answer: what "
+        "was counted stays on its day.",
+    )
     brand_name: str = Field(
         "Our shop", min_length=1, max_length=100, description="The shop's name, as shown to customers."
     )

@@ -67,7 +67,14 @@ class Topic:
             policy = "compact,delete"
         retention = -1 if self.retention_days is None else self.retention_days * DAY_MILLISECONDS
         third = str(int(segment_seconds(forget_days) * 1_000))
-        settings = {"cleanup.policy": policy, "retention.ms": str(retention), "segment.ms": third}
+        settings = {
+            "cleanup.policy": policy,
+            "retention.ms": str(retention),
+            "segment.ms": third,
+            # By the broker's clock: a producer's may be wrong, and a record may be long on its way. How long a record
+            # is kept depends on it, and whether a decision could have known of it.
+            "message.timestamp.type": "LogAppendTime",
+        }
         # A record that removes its key is itself removed after the last of these.
         compacting = ("max.compaction.lag.ms", "delete.retention.ms")
         return settings | (dict.fromkeys(compacting, third) if self.compacted else {})

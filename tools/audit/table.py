@@ -24,7 +24,7 @@ def print_report(report: Report, console: Console) -> None:
     left_out = ", ".join(f"{check.left_out:,} of “{check.name}”" for check in report.checks if check.left_out)
     if left_out:
         console.print(
-            f"Left out, because the data they follow from is no longer retained: {left_out}.",
+            f"Left out, because what they follow from is not recorded, or no longer (docs/audit.md): {left_out}.",
             highlight=False,
             soft_wrap=True,
         )

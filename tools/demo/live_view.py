@@ -75,14 +75,14 @@ def _loop(snapshot: Snapshot) -> Table:
     seen = observations.count
     to_case = observations.typical_seconds_to_case
     rows = (
-        ("shop", orders.TOPIC, "dispatcher", seen(orders.TOPIC), f"of {activity.orders:,} orders"),
+        ("shop", orders.TOPIC, "dispatcher", seen(orders.TOPIC), f"from {activity.orders:,} orders"),
         ("dispatcher", sends.TOPIC, "courier", seen(sends.TOPIC, sends.SENT), "surveys due"),
         (
             "courier", "email", "customers", seen(deliveries.TOPIC, deliveries.ACCEPTED),
             f"and {seen(deliveries.TOPIC, deliveries.BOUNCED):,} bounced",
         ),
-        ("customers", "answers", "collector", activity.answers, f"{activity.comments:,} with a comment"),
-        ("collector", answers.TOPIC, "scorer", seen(answers.TOPIC), f"{activity.amended:,} of them amended"),
+        ("customers", "answers", "collector", activity.answers, f"with {activity.comments:,} comments"),
+        ("collector", answers.TOPIC, "scorer", seen(answers.TOPIC), f"with {activity.amended:,} amended"),
         ("scorer", scores.TOPIC, "dashboards", seen(scores.TOPIC), "score updates"),
         (
             "alerter", DETRACTORS, "support", seen(DETRACTORS, followups.OPENED),

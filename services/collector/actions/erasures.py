@@ -25,12 +25,14 @@ ORDERS_REMEMBERED_DAYS = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuestErasure:
-    """The ids of guests that were erased, and how many answers and sends held their data."""
+    """The ids of guests that were erased, and how many answers and sends held their data. ``orders_of_customers`` are
+    those of the orders given that are not a guest's, but of somebody with an id of the shop's."""
 
     customer_ids: tuple[str, ...]
     answers: int
     sends: int
     erased_at: datetime
+    orders_of_customers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,7 @@ async def erase_guest(runtime: Runtime[CollectorSettings], known_by: GuestKnownB
         order_ids = set(known_by.order_ids).union(*[await erasures.orders_of(connection, each) for each in found])
         named |= await erasures.named_with(connection, order_ids)
         shared = await shared_ids.among(connection, runtime.digests, guests, named)
+        of_customers = await erasures.orders_of_customers(connection, known_by.order_ids)
     done = [
         await erase_customer(runtime, customer_id, known_by.order_ids, shared_ids=shared)
         for customer_id in sorted(found)
@@ -96,6 +99,9 @@ async def erase_guest(runtime: Runtime[CollectorSettings], known_by: GuestKnownB
         answers=sum(each.answers for each in done),
         sends=sum(each.sends for each in done),
         erased_at=max(each.erased_at for each in done),
+        orders_of_customers=tuple(
+            sorted({order_id for order_id, name in of_customers if not (name in shared or guests.shares(name))})
+        ),
     )
 
 

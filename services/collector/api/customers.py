@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel
 
-from services.collector.actions.erasures import erase_customer, erase_guest
+from services.collector.actions.erasures import GuestErasure, erase_customer, erase_guest
 from services.collector.domain.guests import MAX_ORDERS, GuestKnownBy
 from services.collector.queries import shared_ids
 from services.collector.settings import CollectorSettings
@@ -43,9 +43,9 @@ _NOTHING_OF_CUSTOMER = (
     f"id here: erase them by {_BY_WHAT_IS_KNOWN}"
 )
 _NOTHING_OF_GUEST = (
-    "no survey and no answer here was about these; what other services have of the ids in customer_ids, and of whoever "
-    "placed these orders, is erased all the same. Give email, too, or phone if the order has no email: not every "
-    "order may have been read yet. Whoever has an id in the shop is erased by DELETE /v1/customers/{id}"
+    "no survey and no answer here was about these; what other services have of the ids in customer_ids, and of "
+    "whichever guest placed these orders, is erased all the same. Give email, too, or phone if the order has no email: "
+    "not every order may have been read yet. Whoever has an id in the shop is erased by DELETE /v1/customers/{id}"
 )
 CustomerId = Annotated[Identifier, Path(description="The customer's id in the order events.")]
 
@@ -67,7 +67,7 @@ class ErasureDone(BaseModel):
 class GuestErased(BaseModel):
     """The ids under which the guest was known, or would have been, and how many answers and surveys held their data.
 
-    ``hint`` is there if nothing here was about them.
+    ``hint`` is there if nothing here was about them, and if one of the orders is of somebody who is no guest.
     """
 
     customer_ids: list[str]
@@ -108,10 +108,19 @@ def routes(runtime: Runtime[CollectorSettings]) -> APIRouter:
             answers_erased=done.answers,
             surveys_erased=done.sends,
             erased_at=done.erased_at,
-            hint=None if done.answers or done.sends else _NOTHING_OF_GUEST,
+            hint=_hint_of_guest(done),
         )
 
     return router
+
+
+def _hint_of_guest(done: GuestErasure) -> str | None:
+    if done.orders_of_customers:
+        return (
+            f"of {', '.join(done.orders_of_customers)} nothing is erased: whoever placed them is no guest, but has an "
+            "id in the shop; erase them by DELETE /v1/customers/{id}"
+        )
+    return None if done.answers or done.sends else _NOTHING_OF_GUEST
 
 
 async def _hint(runtime: Runtime[CollectorSettings], customer_id: str, *, nothing: bool) -> str | None:

@@ -191,6 +191,15 @@ NAMED_WITH = text(
     WHERE body->>'order_id' = ANY(CAST(:order_ids AS text[])) AND customer_id IS NOT NULL
     """
 )
+_ORDERS_OF_CUSTOMERS = text(
+    """
+    SELECT order_id, customer_id FROM sends
+    WHERE order_id = ANY(CAST(:order_ids AS text[])) AND customer_id NOT LIKE 'guest-%'
+    UNION
+    SELECT body->>'order_id', customer_id FROM answers
+    WHERE body->>'order_id' = ANY(CAST(:order_ids AS text[])) AND customer_id NOT LIKE 'guest-%'
+    """
+)
 _REMEMBER_ORDERS = text(
     """
     INSERT INTO erased_orders (order_digest, erased_at)
@@ -276,6 +285,13 @@ async def orders_of(connection: AsyncConnection, customer_id: str) -> set[str]:
 async def named_with(connection: AsyncConnection, order_ids: Collection[str]) -> set[str]:
     """The customers of these orders: guests who were asked about one, and whoever an answer names with one."""
     return set((await connection.execute(NAMED_WITH, {"order_ids": sorted(order_ids)})).scalars())
+
+
+async def orders_of_customers(connection: AsyncConnection, order_ids: Collection[str]) -> set[tuple[str, str]]:
+    """Those of the orders that somebody with an id of the shop's was asked about or answered about, each with that
+    id."""
+    rows = await connection.execute(_ORDERS_OF_CUSTOMERS, {"order_ids": sorted(order_ids)})
+    return {(row.order_id, row.customer_id) for row in rows}
 
 
 async def remember_orders(connection: AsyncConnection, order_digests: Collection[bytes], now: datetime) -> None:

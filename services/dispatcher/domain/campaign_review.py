@@ -102,12 +102,13 @@ def _example_of(currency: str) -> str:
 
 def warnings(campaign: Campaign, others: Iterable[Campaign], *, quiet_period: timedelta) -> list[str]:
     """A sentence for each campaign that always asks first or has the higher priority, or of which that is true the
-    other way round, and for a default language in which the campaign's own question is missing.
+    other way round, for a default language in which the campaign's own question is missing, and for half a pair.
 
     ``quiet_period`` is the setting's. Only those about the same orders can be compared beforehand.
     """
-    found = _without_question(campaign)
-    for other in sorted(others, key=lambda each: each.id):
+    everybody = sorted(others, key=lambda each: each.id)
+    found = [*_without_question(campaign), *_half_a_pair(campaign, everybody)]
+    for other in everybody:
         if other.id == campaign.id or not (campaign.active and other.active):
             continue
         if _always_forestalls(other, campaign, quiet_period):
@@ -132,6 +133,24 @@ def _without_question(campaign: Campaign) -> list[str]:
         f"texts has a question in {', '.join(asked_in)}, but none for default_locale, {default!r}: customers whose "
         f"language is not known will be asked Hearback's own question, in {language!r}; add texts.{default}.question, "
         "or change default_locale"
+    )
+    return [problem]
+
+
+def _half_a_pair(campaign: Campaign, others: Iterable[Campaign]) -> list[str]:
+    """One of two has to be stored first, so this is no error; but it may be a slip, and the pair never work."""
+    if campaign.pair_with is None:
+        return []
+    other = next((each for each in others if each.id == campaign.pair_with), None)
+    if other is None:
+        wrong = "there is no such campaign (yet)"
+    elif other.pair_with != campaign.id:
+        wrong = "that campaign does not name this one (yet)"
+    else:
+        return []
+    problem = (
+        f"pair_with is {campaign.pair_with!r}, and {wrong}: until both name each other, the two are no pair, and the "
+        "quiet period keeps the later survey back"
     )
     return [problem]
 

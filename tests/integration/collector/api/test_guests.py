@@ -68,8 +68,9 @@ async def test_by_an_order_all_of_whose_traces_have_another_id_nobody_with_an_ac
 ) -> None:
     await collector.send("s-1", customer_id="c-42", order_id="1001")
     body = (await erase(collector, order_ids=["1001"])).json()
+    assert "of 1001 nothing is erased" in body["hint"] and "DELETE /v1/customers/{id}" in body["hint"]
     assert "c-42" not in body["customer_ids"]
-    assert body["surveys_erased"] == 0 and "email" in body["hint"]
+    assert body["surveys_erased"] == 0
 
 
 async def test_what_was_answered_stays_findable_after_its_survey_is_gone(collector: Collector) -> None:

@@ -1,13 +1,15 @@
 """Topics forget within the stated days, those that existed before, too, and have as many copies as the cluster can."""
 
+import time
 from typing import Any, cast
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from structlog.testing import capture_logs
 
-from shared.contracts.topics import ANSWERS, DAY_MILLISECONDS, ORDERS
+from shared.contracts.topics import ANSWERS, DAY_MILLISECONDS, ORDERS, PREFERENCES
 from shared.messaging.topics import Copies, ensure_topics
 from shared.settings import ServiceSettings
 from tests.kit.eventually import eventually
@@ -136,3 +138,14 @@ def test_a_topic_has_three_copies_unless_configured_or_impossible(
     )
     copies = Copies.wanted(settings, brokers=brokers)
     assert (copies.replication, copies.min_insync) == expected
+
+
+async def test_a_record_has_the_time_at_which_the_broker_took_it(kafka: str, topic_prefix: str) -> None:
+    """A producer's clock may be wrong, and its request may be held up: an erasure ten seconds on its way looked
+    as if the dispatcher could have known of it."""
+    settings = settings_on(kafka, topic_prefix)
+    [name] = await ensure_topics(settings, [PREFERENCES])
+    began = time.time()
+    async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
+        sent = await producer.send_and_wait(name, b"{}", key=b"c-1", timestamp_ms=1)
+    assert sent.timestamp / 1_000 >= began - 1

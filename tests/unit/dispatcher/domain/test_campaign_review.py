@@ -188,3 +188,12 @@ def _sent(campaigns: list[Campaign]) -> set[str]:
             elif verdict.outcome == "sent":
                 history.append(PastSend(campaign=waiting.campaign, order_id=waiting.order_id, sent_at=now))
     return {past.campaign for past in history}
+
+
+def test_half_a_pair_is_told_until_both_name_each_other() -> None:
+    late = campaign(id="late", pair_with="early")
+    assert "there is no such campaign" in "".join(warnings(late, [], quiet_period=QUIET))
+    told = warnings(late, [campaign(id="early")], quiet_period=QUIET)
+    assert any("does not name this one" in each for each in told)
+    told = warnings(late, [campaign(id="early", pair_with="late")], quiet_period=QUIET)
+    assert not any("pair_with" in each for each in told)
