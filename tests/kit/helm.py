@@ -47,7 +47,7 @@ def helm() -> str:
 def template(*arguments: str) -> list[dict[str, Any]]:
     """What the chart makes of these values, hooks and tests included. Raises RuntimeError with what helm said."""
     done = subprocess.run(
-        [helm(), "template", "shop", str(CHART), "--namespace", "hearback", *arguments],
+        [helm(), "template", "shop", str(CHART), "--namespace", "hearback", "--kube-version", "1.31.0", *arguments],
         capture_output=True,
         text=True,
         check=False,
