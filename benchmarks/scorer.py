@@ -24,7 +24,7 @@ from shared.contracts.topics import ANSWERS
 from shared.messaging.topics import ensure_topics
 from shared.nps import group_of
 
-EXPECTED_RATIO, EXPECTED_RATIO_OF_RICH, EXPECTED_RATIO_OF_STORED = 0.4, 0.15, 0.8
+EXPECTED_RATIO, EXPECTED_RATIO_OF_RICH, EXPECTED_RATIO_OF_STORED = 0.4, 0.12, 0.8
 """Of plain answers, to the faster bare loop in the same run."""
 _START_SECONDS, _SLOWEST, _FOLD_SECONDS = 60, 1_000, 300
 """A scorer that takes longer than this (a second for a thousand answers) stands still."""
