@@ -70,14 +70,13 @@ async def wanted_topics(
     """By name on the cluster. Raises a KafkaError of aiokafka."""
     copies = Copies.wanted(settings, brokers=len((await admin.describe_cluster())["brokers"]))
     return {
-        name: WantedTopic(
-            name=name,
+        settings.topic(topic.name): WantedTopic(
+            name=settings.topic(topic.name),
             partitions=topic.partitions,
             copies=copies,
             configuration={**topic.configuration(settings.forget_days), _MIN_INSYNC: str(copies.min_insync)},
         )
         for topic in topics
-        for name in (settings.topic(topic.name),)
     }
 
 

@@ -22,6 +22,7 @@ from shared.terminal import fail
 from tools.environment import installation_environment
 
 T = TypeVar("T")
+K = TypeVar("K", bound=KafkaSettings)
 
 NOT_DONE = 1
 CANNOT = 2
@@ -88,9 +89,14 @@ def setting(name: str) -> str:
 
 def kafka() -> KafkaSettings:
     """How the shell or the running stack reaches Kafka. Raises NotSet, also for settings that cannot be used."""
+    return kafka_as(KafkaSettings)
+
+
+def kafka_as(settings_type: type[K]) -> K:
+    """The same with further settings."""
     setting(KAFKA_SETTING)
     try:
-        return KafkaSettings.of(installation_environment())
+        return settings_type.of(installation_environment())
     except ValidationError as error:
         raise NotSet("; ".join(settings_errors(error))) from error
 

@@ -8,16 +8,12 @@ from typing import Annotated
 
 import typer
 from aiokafka.admin import AIOKafkaAdminClient
-from pydantic import ValidationError
 from rich.console import Console
 
-from shared.kafka_settings import settings_errors
-from shared.messaging.reachability import SETTING as KAFKA_SETTING
 from shared.topic_settings import TopicSettings
-from tools.environment import installation_environment
 from tools.hearback import topic_differences
 from tools.hearback.commands import Commands
-from tools.hearback.database import NOT_DONE, NotSet, setting
+from tools.hearback.database import NOT_DONE, kafka_as
 from tools.hearback.database import run as run_command
 from tools.hearback.output import list_of, print_list
 from tools.hearback.topic_differences import Comparison
@@ -66,7 +62,7 @@ def apply(as_json: AsJson = False) -> None:
 
 def _with_kafka(command: Callable[[AIOKafkaAdminClient, TopicSettings], Awaitable[Comparison]]) -> Comparison:
     async def opened() -> Comparison:
-        settings = _settings()
+        settings = kafka_as(TopicSettings)
         admin = AIOKafkaAdminClient(**settings.connection(), client_id="hearback-topics")
         await admin.start()
         try:
@@ -75,15 +71,6 @@ def _with_kafka(command: Callable[[AIOKafkaAdminClient, TopicSettings], Awaitabl
             await admin.close()
 
     return run_command(opened)
-
-
-def _settings() -> TopicSettings:
-    """Raises NotSet."""
-    setting(KAFKA_SETTING)
-    try:
-        return TopicSettings.of(installation_environment())
-    except ValidationError as error:
-        raise NotSet("; ".join(settings_errors(error))) from error
 
 
 def _print(comparison: Comparison, *, as_json: bool) -> None:
